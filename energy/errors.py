@@ -1,0 +1,61 @@
+"""The error tree. Every message says what was expected, what came, and how to mend it.
+
+AccountingError            exit 1
+├── InputError             exit 2   bad usage or bad input
+│   ├── UnitError                   quantities of two units were combined
+│   └── BoundaryError               joules of two boundaries, or overlapping devices, were added
+├── InfeasibleError        exit 3   the configuration cannot run
+├── MissingDataError       exit 4   a fact is not known, or a fallback was refused
+└── ToleranceError         exit 5   a result is outside its stated tolerance
+"""
+
+from __future__ import annotations
+
+
+class AccountingError(Exception):
+    """Base of every error that this project raises on purpose.
+
+    Args:
+        expectation: what a correct input looks like.
+        value: what came instead.
+        fix: what the user can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, expectation: str, value: str = "", fix: str = "") -> None:
+        self.expectation, self.value, self.fix = expectation, value, fix
+        parts = [expectation] + ([f"got {value}"] if value else []) + ([fix] if fix else [])
+        super().__init__("; ".join(parts))
+
+
+class InputError(AccountingError):
+    """Bad usage or bad input."""
+
+    exit_code = 2
+
+
+class UnitError(InputError):
+    """Quantities of different units were combined."""
+
+
+class BoundaryError(InputError):
+    """Joules of different boundaries, or of overlapping devices, were added."""
+
+
+class InfeasibleError(AccountingError):
+    """The configuration cannot run; the message says what does not fit."""
+
+    exit_code = 3
+
+
+class MissingDataError(AccountingError):
+    """A fact is not in the catalog, or a fallback was refused."""
+
+    exit_code = 4
+
+
+class ToleranceError(AccountingError):
+    """A result is outside the tolerance that the user stated."""
+
+    exit_code = 5

@@ -1,0 +1,64 @@
+"""Files that are whole or absent: every result is written beside its place and then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from energy.errors import InputError
+
+
+def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that a reader, a crash or a full disk never sees half of it.
+
+    Args:
+        path: the final place; its folder is made if it is not there.
+        write: called with a binary file object.
+
+    Raises:
+        InputError: the folder cannot be written or the disk is full; nothing is left behind.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        # After the rename the temporary name is gone; after any failure it must not stay.
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write text with `write_atomic`, in UTF-8."""
+    write_atomic(path, lambda file: file.write(text.encode()))
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """Say in the user's words why a file could not be written."""
+    fix = {
+        errno.ENOSPC: "free some space or choose another folder",
+        errno.EDQUOT: "free some of your quota or choose another folder",
+        errno.EACCES: "choose a folder you may write to",
+        errno.EROFS: "choose a folder that is not read-only",
+    }.get(error.errno or 0, "choose another path")
+    return InputError(f"expected to write {path}", (error.strerror or str(error)).lower(), fix)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

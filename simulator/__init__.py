@@ -1,0 +1,1 @@
+"""The same record, before the run: what a training run would spend."""
