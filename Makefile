@@ -1,0 +1,42 @@
+# Every target works from a fresh clone: it makes the virtual environment it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNS ?= runs/demo
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+.PHONY: help install demo test check format validate-local clean
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+install: $(VENV)/.installed ## make the virtual environment with everything a developer needs
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer; got " + sys.version.split()[0] + "; name one with make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: install ## calibrate, predict, train, compare: the whole story in under 6 minutes
+	PATH="$(abspath $(BIN)):$$PATH" scripts/demo $(RUNS)
+
+test: install ## run the tests
+	scripts/system-packages
+	$(BIN)/python -m pytest
+
+check: install ## format, lint and types, as CI wants them
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: install ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+validate-local: install ## predict, then train, 8 small models that calibration never saw
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/validate_local.py
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,108 @@
+"""Laws of numbers with a band and an origin."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from energy.errors import BoundaryError, UnitError
+from energy.quantity import Boundary, Origin, Quantity, add, multiply
+from energy.record import EnergyEntry, RunRecord, nothing_wasted, raise_boundary, totals
+
+KNOWN = [Origin.MEASURED, Origin.MODELLED, Origin.ASSUMED]
+
+
+@st.composite
+def quantities(draw, unit="J"):
+    value = draw(st.floats(0, 1e12))
+    down, up = draw(st.floats(0, 0.99)), draw(st.floats(0, 10))
+    return Quantity.of(value, unit, "test", draw(st.sampled_from(KNOWN)), relative=(-down, up))
+
+
+def entry(device, value=100.0, boundary=Boundary.CHIP, within=None, origin=Origin.MEASURED):
+    return EnergyEntry(
+        value=value, origin=origin, device=device, boundary=boundary, within=within, source="test"
+    )
+
+
+@given(st.lists(quantities(), min_size=1, max_size=6), st.booleans())
+def test_a_sum_holds_its_value_inside_its_band_and_its_shares_sum_to_one(parts, correlated):
+    total = add(parts, correlated=correlated)
+    assert total.low <= total.value <= total.high
+    assert sum(total.shares.values()) == pytest.approx(1)
+    assert total.origin == max((part.origin for part in parts), key=lambda origin: origin.rank)
+
+
+@given(st.lists(quantities(), min_size=2, max_size=6))
+def test_errors_that_go_together_give_the_wider_band(parts):
+    together, apart = add(parts), add(parts, correlated=False)
+    slack = 1e-9 * together.high
+    assert together.low <= apart.low + slack
+    assert together.high >= apart.high - slack
+
+
+@given(quantities(), quantities("g/J"))
+def test_a_product_is_as_weak_as_its_weakest_factor(energy, factor):
+    product = multiply(energy, factor, "g")
+    assert product.origin == energy.origin.weaker(factor.origin)
+    assert product.low <= product.value <= product.high
+    assert product.value == pytest.approx(energy.value * factor.value)
+
+
+def test_missing_is_named_and_never_zero():
+    gone = Quantity.absent("J", "permission")
+    known = Quantity.of(100.0, "J", "counter", Origin.MEASURED, relative=0.05)
+    total = add([known, gone], names=["gpu", "cpu"])
+    assert (total.value, total.missing) == (100.0, ("cpu (permission)",))
+    assert add([gone], names=["cpu"]).value is None
+    with pytest.raises(ValidationError, match="origin is missing"):
+        Quantity(value=0.0, unit="J", origin=Origin.MISSING, source="permission")
+    with pytest.raises(ValidationError, match="reason"):
+        Quantity(value=None, unit="J", origin=Origin.MISSING)
+
+
+def test_quantities_of_two_units_do_not_add():
+    with pytest.raises(UnitError, match="J and Wh"):
+        add([Quantity.exact(1, "J", "a"), Quantity.exact(1, "Wh", "b")])
+
+
+def test_joules_of_two_boundaries_do_not_add():
+    with pytest.raises(BoundaryError, match="chip and facility"):
+        Boundary.CHIP.require(Boundary.FACILITY)
+    sums = totals([entry("gpu-0"), entry("node", 300.0, Boundary.NODE)])
+    assert {at: total.value for at, total in sums.items()} == {"chip": 100.0, "node": 300.0}
+
+
+def test_a_device_within_another_is_not_counted_twice():
+    sums = totals([entry("package-0"), entry("dram-0", 20.0, within="package-0")])
+    assert sums[Boundary.CHIP].value == 100.0
+
+
+def test_a_total_says_how_much_of_it_was_measured():
+    sums = totals([entry("gpu", 910.0), entry("cpu", 90.0, origin=Origin.MODELLED)])
+    assert sums[Boundary.CHIP].shares == pytest.approx({"measured": 0.91, "modelled": 0.09})
+    assert sums[Boundary.CHIP].origin == Origin.MODELLED
+
+
+def test_raising_a_boundary_needs_a_wider_one():
+    pue = Quantity.of(1.1, "1", "site", Origin.ASSUMED, relative=0.02)
+    joules = Quantity.exact(100.0, "J", "meter")
+    at, raised = raise_boundary(joules, Boundary.IT, Boundary.FACILITY, pue)
+    assert at is Boundary.FACILITY
+    assert raised.value == pytest.approx(110)
+    assert raised.origin is Origin.ASSUMED
+    with pytest.raises(BoundaryError):
+        raise_boundary(joules, Boundary.FACILITY, Boundary.IT, pue)
+
+
+def test_a_record_survives_the_way_to_disk_and_back(tmp_path):
+    absent = Quantity.absent("1", "not given")
+    record = RunRecord(
+        name="run", kind="measured", tokens=absent, params_total=absent, params_active=absent,
+        model_flop=absent, executed_flop=absent, elapsed_s=absent, chip_s=absent,
+        energy=[entry("gpu")], totals=totals([entry("gpu")]), co2_location_g=absent,
+        co2_market_g=absent, co2_embodied_g=absent, water_l=absent, cost_usd=absent,
+        wasted=nothing_wasted("test", Origin.MEASURED),
+    )  # fmt: skip
+    record.save(tmp_path / "record.json")
+    assert RunRecord.load(tmp_path) == record
