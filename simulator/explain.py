@@ -1,0 +1,117 @@
+"""A number that can say how it came about: a tree of terms, each computed from the ones below it.
+
+The value of an inner term is never written beside its children but computed from them, so what
+`--explain` prints is the computation itself. A leaf ends in its source: a row, a constant of the
+calibration, or the scenario.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from energy import units
+from energy.quantity import Quantity, add, multiply
+
+
+@dataclass(frozen=True)
+class Term:
+    """One number of a derivation.
+
+    Attributes:
+        name: what the number is, in words.
+        quantity: the number with its band and origin.
+        formula: how it follows from the children, for example "a x b / c"; empty for a leaf.
+        children: the terms that it was computed from.
+    """
+
+    name: str
+    quantity: Quantity
+    formula: str = ""
+    children: tuple[Term, ...] = ()
+
+    def find(self, name: str) -> Term:
+        """The first term of this name in the tree; KeyError when there is none."""
+        for term in walk(self):
+            if term.name == name:
+                return term
+        raise KeyError(name)
+
+
+def product(name: str, unit: str, *factors: Term, over: tuple[Term, ...] = ()) -> Term:
+    """The product of independent terms, divided by the terms of `over`.
+
+    1,024 chips x 326 W x 4.43e6 s = 1.48e12 J.
+    """
+    quantity = factors[0].quantity
+    for factor in factors[1:]:
+        quantity = multiply(quantity, factor.quantity, unit)
+    for divisor in over:
+        quantity = multiply(quantity, divisor.quantity, unit, divide=True)
+    formula = " x ".join(factor.name for factor in factors)
+    formula += "".join(f" / {divisor.name}" for divisor in over)
+    quantity = quantity.model_copy(update={"unit": unit, "source": formula})
+    return Term(name, quantity, formula, (*factors, *over))
+
+
+def total(name: str, *parts: Term, correlated: bool = True) -> Term:
+    """The sum of terms of one unit."""
+    quantity = add(
+        [part.quantity for part in parts],
+        names=[part.name for part in parts],
+        correlated=correlated,
+        source=" + ".join(part.name for part in parts),
+    )
+    return Term(name, quantity, " + ".join(part.name for part in parts), parts)
+
+
+def walk(term: Term) -> Iterator[Term]:
+    """The term and every term below it, depth first."""
+    yield term
+    for child in term.children:
+        yield from walk(child)
+
+
+def lines(term: Term) -> Iterator[str]:
+    """The tree as text, one term a line, each leaf with its source in brackets."""
+    yield _line(term)
+    yield from _below(term, "")
+
+
+def as_json(term: Term) -> dict[str, Any]:
+    """The tree as plain data."""
+    return {
+        "name": term.name,
+        "quantity": term.quantity.model_dump(mode="json"),
+        "formula": term.formula,
+        "children": [as_json(child) for child in term.children],
+    }
+
+
+def number(quantity: Quantity, digits: int = 3) -> str:
+    """A quantity in its own unit with its band and its origin, for a line of text.
+
+    '326 W (measured, 318 to 334)'; a band without width is left out.
+    """
+    if quantity.value is None:
+        return f"missing ({quantity.source})"
+    value, low, high = quantity.numbers()
+    unit = "" if quantity.unit == "1" else f" {quantity.unit}"
+    band = ""
+    if not math.isclose(low, high, rel_tol=1e-6):
+        band = f", {units.significant(low, digits)} to {units.significant(high, digits)}"
+    return f"{units.significant(value, digits)}{unit} ({quantity.origin}{band})"
+
+
+def _below(term: Term, margin: str) -> Iterator[str]:
+    for child in term.children:
+        last = child is term.children[-1]
+        yield f"{margin}{'└─ ' if last else '├─ '}{_line(child)}"
+        yield from _below(child, margin + ("   " if last else "│  "))
+
+
+def _line(term: Term) -> str:
+    why = f" = {term.formula}" if term.formula else f"  [{term.quantity.source}]"
+    return f"{term.name} {number(term.quantity)}{why}"

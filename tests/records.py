@@ -1,0 +1,56 @@
+"""RunRecords for tests, made of a few numbers."""
+
+from energy.quantity import Boundary, Origin, Quantity
+from energy.record import EnergyEntry, Kind, RunRecord, Window, nothing_wasted, totals
+
+
+def quantity(value, unit, origin=Origin.MEASURED, relative=0.0):
+    return Quantity.of(value, unit, "test", origin, relative=relative)
+
+
+def run_record(
+    name="run",
+    kind=Kind.MEASURED,
+    *,
+    tokens=1e6,
+    flop=1e15,
+    elapsed_s=100.0,
+    chips=1.0,
+    it_j=1e4,
+    pue=1.2,
+    grid_g_per_kwh=400.0,
+    steps=10,
+    origin=Origin.MEASURED,
+    relative=0.0,
+    created_utc="",
+    **labels,
+):
+    def q(value, unit):
+        return quantity(value, unit, origin, relative)
+
+    entry = EnergyEntry(**q(it_j, "J").model_dump(), device="node", boundary=Boundary.IT)
+    facility = q(it_j * pue, "J")
+    gone = Quantity.absent("1", "not given")
+    return RunRecord(
+        name=name,
+        kind=kind,
+        created_utc=created_utc,
+        tokens=Quantity.exact(tokens, "1", "test"),
+        params_total=Quantity.exact(100.0, "1", "test"),
+        params_active=Quantity.exact(100.0, "1", "test"),
+        model_flop=q(flop, "FLOP"),
+        executed_flop=q(flop, "FLOP"),
+        elapsed_s=q(elapsed_s, "s"),
+        chip_s=q(elapsed_s * chips, "s"),
+        energy=[entry],
+        totals={**totals([entry]), Boundary.FACILITY: facility},
+        co2_location_g=q(it_j * pue * grid_g_per_kwh / 3.6e6, "g"),
+        co2_market_g=q(it_j * pue * grid_g_per_kwh / 7.2e6, "g"),
+        co2_embodied_g=gone,
+        water_l=gone,
+        cost_usd=gone,
+        wasted=nothing_wasted("test", Origin.MEASURED),
+        factors={"pue": quantity(pue, "1")},
+        windows=[Window(name="step", count=steps, elapsed_s=q(elapsed_s, "s"), energy_j=gone)],
+        labels=dict(labels),
+    )
