@@ -90,8 +90,13 @@ class Agreement:
         modelled = [row.name for row in self.rows if row.both_modelled]
         if modelled:
             found.append(
-                f"{', '.join(modelled)}: modelled on both sides, so agreement says nothing about "
-                "watts; a meter is needed for that"
+                f"{', '.join(modelled)}: modelled on both sides, so their agreement is that of two "
+                "models and proves nothing"
+            )
+        if any(row.both_modelled and row.name in WATTS for row in self.rows):
+            found.append(
+                "no meter read this machine's power: the error in joules is the error in time, and "
+                "says nothing about watts"
             )
         if self.predicted_before is False:
             found.append("the prediction was written after the run that it is judged by")
@@ -209,6 +214,8 @@ def mean_power(record: RunRecord) -> Quantity:
             return watts.model_copy(update={"source": f"{boundary} energy / elapsed time"})
     return Quantity.absent("W", f"{record.name} has no energy")
 
+
+WATTS = ("mean power", *(f"{boundary} energy" for boundary in Boundary))
 
 READERS: dict[str, Callable[[RunRecord], Quantity]] = {
     "tokens": lambda record: record.tokens,

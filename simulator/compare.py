@@ -1,4 +1,4 @@
-"""Two or more runs side by side, and their ratio taken apart: model x machine x mechanisation x map.
+"""Runs side by side, and their ratio taken apart: model x machine x mechanisation x map.
 
 The four factors are those of Patterson et al. (arXiv:2104.10350, arXiv:2204.05149): what is
 computed, by which chips, in which building, on which grid. Both sides are RunRecords, so a
@@ -88,10 +88,13 @@ class Ratio:
     def share(self, factor: str) -> float:
         """Part of the energy ratio that one factor explains, in logarithms; the three sum to 1.
 
+        0 for each where the energies are equal and there is nothing to explain.
         GPT-3 over GLaM: ln 3.15 / ln 2.83 = 1.10: the machine explains more than all of it.
         """
         whole, part = self.energy.value, getattr(self, factor).value
-        return float(math.log(part) / math.log(whole)) if whole and whole != 1 else 0.0
+        if not whole or math.isclose(whole, 1, rel_tol=1e-6):
+            return 0.0
+        return float(math.log(part) / math.log(whole))
 
 
 def decompose(first: Side, second: Side) -> Ratio:
@@ -209,7 +212,7 @@ def _common_boundary(first: RunRecord, second: RunRecord) -> Boundary:
 
 
 def _quotient(whole: Quantity, part: Quantity, known: Quantity | None, unit: str) -> Quantity:
-    """whole / part, with the relative band of the factor that led from one to the other.
+    """Quotient whole / part, with the relative band of the factor that led from one to the other.
 
     The factor's own band is used because whole was computed from part: their errors cancel.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, get_args
 
@@ -81,7 +81,13 @@ def explained(error: ValidationError, model: type[BaseModel], where: str) -> Inp
 def _keys(model: type[BaseModel], steps: list[str]) -> list[str]:
     """The valid keys of the table that a path of keys leads to."""
     for step in steps:
-        annotation: Any = model.model_fields[step].annotation
-        choices = [annotation, *get_args(annotation)]
-        model = next(c for c in choices if isinstance(c, type) and issubclass(c, BaseModel))
+        model = next(_tables(model.model_fields[step].annotation))
     return [name for name in model.model_fields if not (model is Quantity and name == "unit")]
+
+
+def _tables(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models inside a field's type, through optional and annotated."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _tables(inner)

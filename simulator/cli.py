@@ -1,0 +1,121 @@
+"""The command `simulator`: each verb parses, calls and prints; heavy imports stay inside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from energy.console import guard, print_json
+
+app = typer.Typer(
+    name="simulator",
+    help="What a training run would spend: FLOP, time, energy, CO2, before it is run.",
+    epilog="Exit codes: 0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Print how each number came about.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Lay a value over the scenario's, as TOML."),
+]
+
+
+def main() -> None:
+    """Run the command; errors become one line and an exit code."""
+    guard(app)
+
+
+@app.callback()
+def simulator() -> None:
+    """What a training run would spend: FLOP, time, energy, CO2, before it is run."""
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("scenario.toml"),
+    preset: Annotated[str | None, typer.Option("--from", help="Start from this preset.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented scenario file that is valid as it stands.
+
+    simulator init my-run.toml
+    simulator init my-run.toml --from glam-64b-64e
+    """  # fmt: skip
+    from energy.errors import InputError
+    from energy.files import write_text_atomic
+    from simulator.scenario import starting_text
+
+    if path.exists() and not force:
+        raise InputError(f"expected no file at {path}", "one that is there", "--force replaces it")
+    write_text_atomic(path, starting_text(preset))
+    typer.echo(f"wrote {path}; ask it with: simulator predict {path}")
+
+
+@app.command()
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(metavar="A B [...]", help="Presets, scenario files or records.")
+    ],
+    basis: Annotated[str, typer.Option(help="auto, published or predicted.")] = "auto",
+    accounting: Annotated[
+        str, typer.Option(help="CO2 by location (gross), market (net) or as-published.")
+    ] = "as-published",
+    equal: Annotated[
+        str | None,
+        typer.Option(help="Hold tokens, flop, energy or time equal: later runs are rescaled."),
+    ] = None,
+    overrides: Set = None,
+    explain: Explain = False,
+    as_json: Json = False,
+) -> None:
+    """Set runs side by side, and take their ratio apart.
+
+    model x machine x mechanisation (PUE) = energy; x map (grid) = CO2.
+
+    simulator compare glam-64b-64e gpt3-175b
+    simulator compare glam-64b-64e gpt3-175b --equal flop
+    simulator compare glam-64b-64e glam-137b --basis predicted --json
+    """  # fmt: skip
+    from energy.errors import InputError
+    from simulator import show_compare
+    from simulator.compare import decompose
+    from simulator.sides import choose_basis, held_equal, read, sides
+
+    if len(names) < 2:
+        raise InputError("expected two runs or more to compare", ", ".join(names))
+    found = read(names, _overrides(overrides))
+    chosen = choose_basis(found, basis)
+    if equal is None:
+        both = sides(found, chosen, accounting)
+    else:
+        both = held_equal(found, chosen, accounting, equal)
+    ratios = [decompose(both[0], side) for side in both[1:]]
+    if as_json:
+        print_json(show_compare.as_json(both, ratios, chosen))
+        return
+    show_compare.page(both, ratios, chosen)
+
+
+def _overrides(assignments: list[str] | None) -> dict[str, Any]:
+    """KEY=VALUE pairs as values by dotted key; the value is TOML, or a word."""
+    import tomllib
+
+    from energy.errors import InputError
+
+    found: dict[str, Any] = {}
+    for text in assignments or []:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise InputError("expected --set KEY=VALUE", text, "for example --set run.tokens=280e9")
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = value.strip()
+    return found
