@@ -1,0 +1,229 @@
+"""Facts as rows: chips and models, each with source, year and status.
+
+The rows stand in `energy/data/*.csv`; this file reads and checks them and finds one by name or
+alias. A cell that nobody published says `unknown` and is None here; a name that is not there is
+an error with the nearest names, never a guess.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeVar, get_type_hints
+
+from energy.errors import InputError, MissingDataError
+from energy.shape import Shape
+
+STATUSES = ("confirmed", "mixed", "unconfirmed")
+"""Read at the source; some cells from memory (named in the row); all from memory."""
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chip:
+    """A device, a node or a memory, from `chips.csv`. SI units; None is unknown.
+
+    Attributes:
+        id: name of the row.
+        aliases: other spellings that find it.
+        name: as its maker writes it.
+        vendor: who makes it.
+        kind: gpu, tpu, cpu, node or memory.
+        year: of its introduction.
+        peak_bf16_flop_per_s: dense peak; the other peaks likewise, never with sparsity.
+        peak_fp16_flop_per_s: dense peak.
+        peak_tf32_flop_per_s: dense peak.
+        peak_fp32_flop_per_s: dense peak.
+        peak_fp8_flop_per_s: dense peak.
+        peak_int8_op_per_s: dense peak.
+        measured_matmul_bf16_flop_per_s: the best matrix product that somebody measured.
+        memory_bytes: of its own memory.
+        memory_bytes_per_s: bandwidth of that memory.
+        link: kind of the fast link between chips.
+        link_bytes_per_s: of that link, all lanes of a chip, one direction.
+        link_domain_chips: chips that the fast link joins.
+        tdp_w: design power; `tdp_term` says what its maker calls it.
+        tdp_term: the maker's word for `tdp_w`.
+        idle_w: measured idle draw.
+        min_w: least draw in production.
+        mean_w: mean draw in training; `power_scope` says where it was measured.
+        max_w: greatest measured draw.
+        power_scope: boundary and circumstances of the watt figures.
+        embodied_kg: kgCO2e to make it; `embodied_scope` says what is in it.
+        embodied_scope: what `embodied_kg` covers.
+        source: where the row comes from.
+        status: confirmed, mixed or unconfirmed.
+        unconfirmed_fields: cells of a mixed row that are from memory.
+        notes: conflicts between sources, and warnings.
+    """
+
+    id: str
+    aliases: tuple[str, ...]
+    name: str
+    vendor: str | None
+    kind: str
+    year: int | None
+    peak_bf16_flop_per_s: float | None
+    peak_fp16_flop_per_s: float | None
+    peak_tf32_flop_per_s: float | None
+    peak_fp32_flop_per_s: float | None
+    peak_fp8_flop_per_s: float | None
+    peak_int8_op_per_s: float | None
+    measured_matmul_bf16_flop_per_s: float | None
+    memory_bytes: float | None
+    memory_bytes_per_s: float | None
+    link: str | None
+    link_bytes_per_s: float | None
+    link_domain_chips: int | None
+    tdp_w: float | None
+    tdp_term: str | None
+    idle_w: float | None
+    min_w: float | None
+    mean_w: float | None
+    max_w: float | None
+    power_scope: str | None
+    embodied_kg: float | None
+    embodied_scope: str | None
+    source: str
+    status: str
+    unconfirmed_fields: str
+    notes: str | None
+
+    def peak_flop_per_s(self, precision: str) -> float:
+        """Dense peak at a precision: bf16, fp16, tf32, fp32, fp8 (16-bit stands in for its twin).
+
+        Raises:
+            MissingDataError: no peak is known at that precision.
+        """
+        twin = {"bf16": "fp16", "fp16": "bf16"}.get(precision, precision)
+        for name in (precision, twin):
+            peak = getattr(self, f"peak_{name}_flop_per_s", None)
+            if peak is not None:
+                return float(peak)
+        raise MissingDataError(
+            f"expected a {precision} peak of {self.id}",
+            "unknown",
+            "choose another precision or name a peak in the scenario",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model from `models.csv`: its shape, and what was published about it.
+
+    Attributes:
+        name: name of the row.
+        title: as its authors write it.
+        shape: sizes of the decoder.
+        params_total: published parameters; None is unknown.
+        params_active: published parameters that one token passes through.
+        tokens: tokens of its published training run.
+        source: where the row comes from.
+        status: confirmed, mixed or unconfirmed.
+        notes: what to know before trusting it.
+    """
+
+    name: str
+    title: str
+    shape: Shape = field(repr=False)
+    params_total: float | None
+    params_active: float | None
+    tokens: float | None
+    source: str
+    status: str
+    notes: str | None
+
+
+def chip(name: str) -> Chip:
+    """A chip by id or alias ("tpu-v4", "H100", "A100-80"); case, '-' and '_' do not matter."""
+    return _find("chip", name, chips(), lambda row: (row.id, *row.aliases))
+
+
+def model(name: str) -> Model:
+    """A model by name ("glam-64b-64e")."""
+    return _find("model", name, models(), lambda row: (row.name,))
+
+
+@cache
+def chips() -> tuple[Chip, ...]:
+    """All chips, in the order of the file."""
+    kinds = get_type_hints(Chip)
+
+    def read(row: dict[str, str]) -> Chip:
+        values: dict[str, Any] = {name: _cell(text, kinds[name]) for name, text in row.items()}
+        values["aliases"] = tuple(alias for alias in row["aliases"].split(";") if alias)
+        return Chip(**values)
+
+    return tuple(_rows("chips.csv", read))
+
+
+@cache
+def models() -> tuple[Model, ...]:
+    """All models, in the order of the file."""
+    sizes = {item.name for item in fields(Shape)}
+
+    def read(row: dict[str, str]) -> Model:
+        shape = Shape.from_dict({name: int(text) for name, text in row.items() if name in sizes})
+        published = {name: _cell(row[name], float | None)
+                     for name in ("params_total", "params_active", "tokens")}  # fmt: skip
+        return Model(
+            name=row["name"], title=row["title"], shape=shape, source=row["source"],
+            status=row["status"], notes=_cell(row["notes"], str | None), **published,
+        )  # fmt: skip
+
+    return tuple(_rows("models.csv", read))
+
+
+def _rows(file: str, read: Callable[[dict[str, str]], Row]) -> Iterable[Row]:
+    """Read a table of facts, refusing a row without source, status or a filled cell."""
+    text = files("energy.data").joinpath(file).read_text(encoding="utf-8")
+    for line, row in enumerate(csv.DictReader(text.splitlines()), start=2):
+        blank = [name for name, cell in row.items() if not (cell or "").strip()]
+        if blank or None in row:
+            raise InputError(
+                f"expected every cell of {file} to be filled",
+                f"line {line}: {', '.join(map(str, blank)) or 'too many cells'}",
+                "write unknown where nobody published it",
+            )
+        if row["status"] not in STATUSES or row["source"] == "unknown":
+            raise InputError(
+                f"expected a source and a status ({', '.join(STATUSES)}) in {file}", f"line {line}"
+            )
+        try:
+            yield read(row)
+        except (ValueError, KeyError) as error:
+            raise InputError(f"expected a valid row in {file}", f"line {line}: {error}") from error
+
+
+def _cell(text: str, kind: Any) -> Any:
+    """A cell by the type of its column; `unknown` and `none` are None."""
+    if text in ("unknown", "none"):
+        return text if kind is str else None
+    if kind == float | None:
+        return float(text)
+    return int(text) if kind == int | None else text
+
+
+def _find(
+    what: str, name: str, rows: tuple[Row, ...], names: Callable[[Row], tuple[str, ...]]
+) -> Row:
+    """A row by any of its names, or an error with the nearest ones."""
+    by_name = {plain_name(alias): row for row in rows for alias in names(row)}
+    found = by_name.get(plain_name(name))
+    if found is not None:
+        return found
+    canonical = {plain_name(alias): names(row)[0] for row in rows for alias in names(row)}
+    close = difflib.get_close_matches(plain_name(name), by_name, n=4, cutoff=0.5)
+    nearest = list(dict.fromkeys(canonical[match] for match in close))
+    fix = f"nearest: {', '.join(nearest)}" if nearest else f"list them with: simulator {what}s"
+    raise InputError(f"expected a {what} of the catalog", name, fix)
+
+
+def plain_name(name: str) -> str:
+    """A name without case and separators, as it is compared."""
+    return "".join(letter for letter in name.lower() if letter.isalnum() or letter == ".")

@@ -1,0 +1,1 @@
+"""Facts as rows: every one with source, year and status."""
