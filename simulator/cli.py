@@ -27,6 +27,11 @@ Set = Annotated[
 ]
 
 
+def examples(*commands: str) -> str:
+    """An epilog of example commands, one a line as written."""
+    return "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))
+
+
 def main() -> None:
     """Run the command; errors become one line and an exit code."""
     guard(app)
@@ -37,17 +42,15 @@ def simulator() -> None:
     """What a training run would spend: FLOP, time, energy, CO2, before it is run."""
 
 
-@app.command()
+@app.command(
+    epilog=examples("simulator init my-run.toml", "simulator init my-run.toml --from glam-64b-64e")
+)
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("scenario.toml"),
     preset: Annotated[str | None, typer.Option("--from", help="Start from this preset.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Write a commented scenario file that is valid as it stands.
-
-    simulator init my-run.toml
-    simulator init my-run.toml --from glam-64b-64e
-    """  # fmt: skip
+    """Write a commented scenario file that is valid as it stands."""
     from energy.errors import InputError
     from energy.files import write_text_atomic
     from simulator.scenario import starting_text
@@ -58,7 +61,13 @@ def init(
     typer.echo(f"wrote {path}; ask it with: simulator predict {path}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "simulator compare glam-64b-64e gpt3-175b",
+        "simulator compare glam-64b-64e gpt3-175b --equal flop",
+        "simulator compare glam-64b-64e glam-137b --basis predicted --json",
+    )
+)
 def compare(
     names: Annotated[
         list[str], typer.Argument(metavar="A B [...]", help="Presets, scenario files or records.")
@@ -78,11 +87,7 @@ def compare(
     """Set runs side by side, and take their ratio apart.
 
     model x machine x mechanisation (PUE) = energy; x map (grid) = CO2.
-
-    simulator compare glam-64b-64e gpt3-175b
-    simulator compare glam-64b-64e gpt3-175b --equal flop
-    simulator compare glam-64b-64e glam-137b --basis predicted --json
-    """  # fmt: skip
+    """
     from energy.errors import InputError
     from simulator import show_compare
     from simulator.compare import decompose
@@ -101,6 +106,69 @@ def compare(
         print_json(show_compare.as_json(both, ratios, chosen))
         return
     show_compare.page(both, ratios, chosen)
+
+
+@app.command(
+    epilog=examples(
+        "simulator validate --records runs/demo",
+        "simulator validate --records runs/demo --tolerance 0.2 --json",
+    )
+)
+def validate(
+    more: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DIR ...]", help="More places for --records.")
+    ] = None,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--records", metavar="DIR", help="Records, predicted and measured, below DIR."
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Exit with 5 when an error is larger: 0.2 is 20 %.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Hold predictions against what was measured."""
+    from energy.errors import InputError
+    from simulator import show
+    from simulator.agreement import agreement, pairs, read_records, require
+
+    if not records:
+        raise InputError("expected something to validate", "nothing", "name it: --records DIR")
+    found = [agreement(*pair) for pair in pairs(read_records([*records, *(more or [])]))]
+    if as_json:
+        print_json({"agreements": [one.as_json() for one in found]})
+    else:
+        show.agreements(found)
+    if tolerance is not None:
+        require(found, tolerance)
+
+
+@app.command(epilog=examples("simulator models", "simulator models glam-64b-64e --json"))
+def models(
+    names: Annotated[list[str] | None, typer.Argument(help="Models; all without one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List models: counted and published parameters, shape, source."""
+    from energy import catalog
+    from simulator import show_catalog
+
+    rows = [catalog.model(name) for name in names] if names else list(catalog.models())
+    print_json(show_catalog.models_json(rows)) if as_json else show_catalog.models(rows)
+
+
+@app.command(epilog=examples("simulator chips", "simulator chips h100 tpu-v4 --json"))
+def chips(
+    names: Annotated[list[str] | None, typer.Argument(help="Chips; all without one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List chips: dense peaks, memory, watts, source."""
+    from energy import catalog
+    from simulator import show_catalog
+
+    rows = [catalog.chip(name) for name in names] if names else list(catalog.chips())
+    print_json(show_catalog.chips_json(rows)) if as_json else show_catalog.chips(rows)
 
 
 def _overrides(assignments: list[str] | None) -> dict[str, Any]:

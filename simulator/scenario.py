@@ -184,6 +184,16 @@ class Scenario(Section):
     site: SiteSection = SiteSection()
     published: PublishedSection | None = None
 
+    def labels(self) -> dict[str, str]:
+        """The words by which a record of this scenario is grouped and compared."""
+        hardware = self.hardware
+        found = {"model": self.model.preset or "own shape", "zone": self.site.zone or "not given"}
+        if hardware.chip is not None:
+            found["chip"] = catalog.chip(hardware.chip).id
+        elif hardware.machine is not None:
+            found["chip"] = Path(hardware.machine).stem
+        return found
+
 
 def load(name: str, overrides: dict[str, Any] | None = None) -> Scenario:
     """Read a scenario: a preset by its name, or a TOML file by its path.

@@ -56,7 +56,7 @@ def count(value: float) -> str:
     for scale, suffix in COUNTS:
         if value >= 0.9995 * scale:
             return f"{units.significant(value / scale)}{suffix}"
-    return units.significant(value, 6).removesuffix(".0")
+    return f"{value:,.6g}"
 
 
 def flop(value: float) -> str:
