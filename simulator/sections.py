@@ -1,0 +1,158 @@
+"""The tables of a scenario file: model, run, hardware, site and what was published.
+
+Each is frozen, refuses keys that are not its own, and checks its values by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from energy import catalog
+from energy.quantity import Boundary
+from energy.shape import Shape
+from simulator.inputs import (
+    Count,
+    GramsPerKwh,
+    Hours,
+    MegawattHours,
+    Pue,
+    Section,
+    Share,
+    Tonnes,
+    Watts,
+    nearest,
+)
+
+SHAPE_FIELDS = tuple(field.name for field in fields(Shape))
+
+
+class ModelSection(Section):
+    """Which model is trained.
+
+    Attributes:
+        preset: a row of the catalog of models (`simulator models`).
+        shape: fields of `energy.shape.Shape` that replace those of the preset, or all of them.
+    """
+
+    preset: str | None = None
+    shape: dict[str, float | int | bool] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _named_or_whole(self) -> Self:
+        for key in self.shape:
+            if key not in SHAPE_FIELDS:
+                raise ValueError(
+                    f"expected a field of a shape, {nearest(key, SHAPE_FIELDS)}; got {key}"
+                )
+        if self.preset is None and not self.shape:
+            raise ValueError("expected a preset (see simulator models) or a shape")
+        return self
+
+    def resolve(self) -> Shape:
+        """The shape of the model."""
+        if self.preset is None:
+            return Shape.from_dict(self.shape)
+        return replace(catalog.model(self.preset).shape, **self.shape)
+
+
+class RunSection(Section):
+    """What is run.
+
+    Attributes:
+        tokens: tokens trained on, all epochs.
+        steps: instead of tokens, optimiser steps.
+        batch_tokens: tokens of one optimiser step, over all chips.
+        batch_sequences: instead of batch_tokens, sequences of one step.
+        goodput: productive over elapsed time; without it a band is assumed, loudly.
+    """
+
+    tokens: float | None = Field(None, gt=0)
+    steps: int | None = Field(None, gt=0)
+    batch_tokens: float | None = Field(None, gt=0)
+    batch_sequences: int | None = Field(None, gt=0)
+    goodput: Share | None = None
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if (self.tokens is None) == (self.steps is None):
+            raise ValueError("expected either tokens or steps")
+        if (self.batch_tokens is None) == (self.batch_sequences is None):
+            raise ValueError("expected either batch_tokens or batch_sequences")
+        return self
+
+    def sequences(self, seq_len: float) -> float:
+        """Sequences in one optimiser step, at least one."""
+        if self.batch_sequences is not None:
+            return float(self.batch_sequences)
+        assert self.batch_tokens is not None
+        return max(1.0, self.batch_tokens / seq_len)
+
+    def total_tokens(self, seq_len: float) -> float:
+        """Tokens of the whole run."""
+        if self.tokens is not None:
+            return self.tokens
+        assert self.steps is not None
+        return self.steps * self.sequences(seq_len) * seq_len
+
+
+class HardwareSection(Section):
+    """What it runs on.
+
+    Attributes:
+        chip: a row of the catalog of chips (`simulator chips`).
+        machine: instead of chip, a file that `simulator calibrate` wrote.
+        count: chips.
+    """
+
+    chip: str | None = None
+    machine: str | None = None
+    count: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _one_device(self) -> Self:
+        if (self.chip is None) == (self.machine is None):
+            raise ValueError("expected either chip (see simulator chips) or machine")
+        return self
+
+
+class SiteSection(Section):
+    """Where it runs.
+
+    Attributes:
+        zone: a row of the catalog of grid zones; without it, a band over all zones.
+        pue: facility energy over IT energy.
+        grid_location: average of the grid, gross.
+        grid_market: after clean-energy purchases, net.
+    """
+
+    zone: str | None = None
+    pue: Pue | None = None
+    grid_location: GramsPerKwh | None = None
+    grid_market: GramsPerKwh | None = None
+
+
+class PublishedSection(Section):
+    """What was published of this run.
+
+    Attributes:
+        source: where.
+        elapsed_h: hours of wall clock.
+        chip_power_w: mean watts a chip, at `power_boundary`.
+        power_boundary: what those watts hold.
+        params_active: the P of the 6 P D that the publication counts.
+        accounting: whether its CO2 is gross (location) or net (market).
+        energy_mwh: the printed total, which our product is held against.
+        co2_t: the printed total.
+    """
+
+    source: str
+    elapsed_h: Hours
+    chip_power_w: Watts
+    power_boundary: Boundary
+    params_active: Count
+    accounting: Literal["location", "market"]
+    energy_mwh: MegawattHours | None = None
+    co2_t: Tonnes | None = None
