@@ -156,9 +156,9 @@ def compare(
         both = held_equal(found, chosen, accounting, equal)
     ratios = [decompose(both[0], side) for side in both[1:]]
     if as_json:
-        print_json(show_compare.as_json(both, ratios, chosen))
+        print_json(show_compare.as_json(both, ratios, chosen, explain))
         return
-    show_compare.page(both, ratios, chosen)
+    show_compare.page(both, ratios, chosen, explain)
 
 
 @app.command(

@@ -7,15 +7,14 @@ calibration, or the scenario.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from energy import units
 from energy.errors import MissingDataError
 from energy.quantity import Quantity, add, multiply
 from energy.shape import Number
+from simulator.words import told
 
 
 @dataclass(frozen=True)
@@ -127,21 +126,6 @@ def as_json(term: Term) -> dict[str, Any]:
     }
 
 
-def number(quantity: Quantity, digits: int = 3) -> str:
-    """A quantity in its own unit with its band and its origin, for a line of text.
-
-    '326 W (measured, 318 to 334)'; a band without width is left out.
-    """
-    if quantity.value is None:
-        return f"missing ({quantity.source})"
-    value, low, high = quantity.numbers()
-    unit = "" if quantity.unit == "1" else f" {quantity.unit}"
-    band = ""
-    if not math.isclose(low, high, rel_tol=1e-6):
-        band = f", {units.significant(low, digits)} to {units.significant(high, digits)}"
-    return f"{units.significant(value, digits)}{unit} ({quantity.origin}{band})"
-
-
 def _below(term: Term, margin: str) -> Iterator[str]:
     for child in term.children:
         last = child is term.children[-1]
@@ -151,4 +135,4 @@ def _below(term: Term, margin: str) -> Iterator[str]:
 
 def _line(term: Term) -> str:
     why = f" = {term.formula}" if term.formula else f"  [{term.quantity.source}]"
-    return f"{term.name} {number(term.quantity)}{why}"
+    return f"{term.name} {told(term.quantity)}{why}"

@@ -18,6 +18,7 @@ from energy import shape as shapes
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry, Kind, Part, RunRecord, Window, nothing_wasted, totals
 from energy.shape import Shape
+from simulator.derivation import carbon
 from simulator.explain import Term, product, total
 from simulator.scenario import Scenario
 
@@ -39,9 +40,9 @@ class Prediction:
     elapsed: Term
     energy: Term
 
-    def trees(self) -> tuple[Term, ...]:
-        """The derivations, as `--explain` prints them."""
-        return self.elapsed, self.energy
+    def trees(self, accounting: str = "location") -> tuple[Term, ...]:
+        """The derivation that `--explain` prints: CO2e, down to the parts of a step."""
+        return (carbon(self.energy, Boundary.CHIP, self.record, accounting),)
 
 
 def predict(scenario: Scenario) -> Prediction:

@@ -102,7 +102,7 @@ def work(scenario: Scenario) -> Term:
     return product(
         "model FLOP",
         "FLOP",
-        Term("6 FLOP", each),
+        Term("FLOP a parameter and token", each),
         Term("active parameters", published.params_active),
         Term("tokens", Quantity.exact(tokens, "1", "scenario: run.tokens")),
     )

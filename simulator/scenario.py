@@ -48,7 +48,7 @@ class Scenario(Section):
     def labels(self) -> dict[str, str]:
         """The words by which a record of this scenario is grouped and compared."""
         hardware = self.hardware
-        found = {"model": self.model.preset or "own shape", "zone": self.site.zone or "not given"}
+        found = {"model": self.model.preset or "own shape"}
         if hardware.chip is not None:
             found["chip"] = catalog.chip(hardware.chip).id
         elif hardware.machine is not None:

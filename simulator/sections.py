@@ -13,10 +13,14 @@ from pydantic import Field, model_validator
 from energy import catalog
 from energy.quantity import Boundary
 from energy.shape import Shape
+from energy.site import UNITS, Site, site
 from simulator.inputs import (
     Count,
+    DollarsPerHour,
+    DollarsPerKwh,
     GramsPerKwh,
     Hours,
+    LitresPerKwh,
     MegawattHours,
     Pue,
     Section,
@@ -119,19 +123,42 @@ class HardwareSection(Section):
 
 
 class SiteSection(Section):
-    """Where it runs.
+    """Where it runs; figures by the names of `energy.site.Site`.
 
     Attributes:
-        zone: a row of the catalog of grid zones; without it, a band over all zones.
+        zone: a grid zone; without it, a band over all zones.
+        region: a data centre whose figures were published.
         pue: facility energy over IT energy.
         grid_location: average of the grid, gross.
         grid_market: after clean-energy purchases, net.
+        wue: litres of the site an IT kWh.
+        ewif: litres a kWh of the grid.
+        electricity_price: dollars a kWh.
+        chip_price: dollars an hour of one chip; where given, it is the whole cost.
+        node_over_chip: joules of the node over those of its chips.
+        it_over_node: joules of IT over those of the nodes.
     """
 
     zone: str | None = None
+    region: str | None = None
     pue: Pue | None = None
     grid_location: GramsPerKwh | None = None
     grid_market: GramsPerKwh | None = None
+    wue: LitresPerKwh | None = None
+    ewif: LitresPerKwh | None = None
+    electricity_price: DollarsPerKwh | None = None
+    chip_price: DollarsPerHour | None = None
+    node_over_chip: Pue | None = None
+    it_over_node: Pue | None = None
+
+    def resolve(self) -> Site:
+        """The site, with the catalog's assumptions for what is not given.
+
+        Raises:
+            MissingDataError: the zone or region is not in the catalog.
+        """
+        figures = {name: getattr(self, name) for name in UNITS if name in type(self).model_fields}
+        return site(self.zone, region=self.region, **figures)
 
 
 class PublishedSection(Section):

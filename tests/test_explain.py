@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from energy.errors import MissingDataError
 from energy.quantity import Origin, Quantity
+from simulator import reported
+from simulator.derivation import carbon
 from simulator.explain import Term, as_json, lines, product, total, walk
+from simulator.scenario import load
 from simulator.sensitivity import monte_carlo, tornado
 
 positive = st.floats(1e-6, 1e12)
@@ -70,9 +73,9 @@ def test_independent_errors_add_in_quadrature_in_the_tree_and_in_monte_carlo():
 def test_the_printed_tree_shows_each_leaf_with_its_row():
     tree = product("energy", "J", leaf("chips", 1024, 0), leaf("watts", 326, 0.026, "W"))
     text = "\n".join(lines(tree))
-    assert text.startswith("energy 334,000 J (modelled, 325,000 to 343,000) = chips x watts")
-    assert "├─ chips 1,020 (modelled)  [row chips]" in text
-    assert "└─ watts 326 W (modelled, 318 to 334)  [row watts]" in text
+    assert text.startswith("energy 334,000 J (325,000 to 343,000 J, modelled) = chips x watts")
+    assert "├─ chips 1,024 (modelled)  [row chips]" in text
+    assert "└─ watts 326 W (318 to 334 W, modelled)  [row watts]" in text
     assert [child["name"] for child in as_json(tree)["children"]] == ["chips", "watts"]
 
 
@@ -83,3 +86,14 @@ def test_a_missing_leaf_makes_the_answer_missing_with_its_reason():
     assert tree.quantity.source == "nobody measured"
     with pytest.raises(MissingDataError, match="nobody measured"):
         tree.value()
+
+
+@pytest.mark.parametrize("name", ["glam-64b-64e", "glam-64b-64e-280b", "gpt3-175b"])
+def test_the_tree_of_a_published_run_ends_in_the_numbers_of_its_record(name):
+    scenario = load(name)
+    record, published = reported.record(scenario), scenario.published
+    tree = carbon(reported.energy(scenario), published.power_boundary, record, published.accounting)
+    co2 = record.co2_location_g if published.accounting == "location" else record.co2_market_g
+    assert tree.value() == pytest.approx(co2.value, rel=1e-12)
+    facility = tree.find("facility energy").quantity
+    assert facility.value == pytest.approx(record.totals["facility"].value, rel=1e-12)
