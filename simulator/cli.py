@@ -198,6 +198,34 @@ def validate(
         require(found, tolerance)
 
 
+@app.command(
+    epilog=examples(
+        "simulator sensitivity gpt3-175b --basis published",
+        "simulator sensitivity glam-8b-64e --of energy --json",
+    )
+)
+def sensitivity(
+    name: Annotated[str, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")],
+    of: Annotated[str, typer.Option(help="The answer: time, energy or co2.")] = "co2",
+    basis: Annotated[str, typer.Option(help="auto, published or predicted.")] = "predicted",
+    accounting: Annotated[
+        str, typer.Option(help="CO2 by location (gross), market (net) or as-published.")
+    ] = "as-published",
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Say which assumption moves the answer: a tornado, then all of them together."""
+    from simulator import sensitivity as moved
+    from simulator import show_sensitivity
+    from simulator.sides import choose_basis, read, sides
+
+    found = read([name], _overrides(overrides))
+    (side,) = sides(found, choose_basis(found, basis), accounting)
+    answer = moved.answer(side.trees, of)
+    told = (side.name, answer, moved.tornado(answer), moved.together(answer))
+    print_json(show_sensitivity.as_json(*told)) if as_json else show_sensitivity.page(*told)
+
+
 @app.command(epilog=examples("simulator models", "simulator models glam-64b-64e --json"))
 def models(
     names: Annotated[list[str] | None, typer.Argument(help="Models; all without one.")] = None,

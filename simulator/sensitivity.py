@@ -7,14 +7,17 @@ moves between the ends of its own band; an exact leaf does not move.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from energy.errors import InputError
 from energy.quantity import Quantity
-from simulator.explain import Term
+from simulator.explain import Term, walk
+from simulator.inputs import nearest
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,24 @@ class Bar:
     def swing(self) -> float:
         """Distance between the two answers."""
         return abs(self.at_high - self.at_low)
+
+
+ANSWERS = {"time": "elapsed time", "energy": "facility energy", "co2": "CO2e"}
+
+
+def answer(trees: Iterable[Term], of: str) -> Term:
+    """The term of a derivation that a user asks for by a short name.
+
+    Raises:
+        InputError: the name is not one of `ANSWERS`, or there is no derivation (a read record).
+    """
+    if of not in ANSWERS:
+        raise InputError("expected --of with an answer", of, nearest(of, ANSWERS))
+    for tree in trees:
+        for term in walk(tree):
+            if term.name.startswith(ANSWERS[of]):
+                return term
+    raise InputError(f"expected a scenario that derives its {ANSWERS[of]}", "a record")
 
 
 def tornado(answer: Term) -> list[Bar]:
@@ -68,6 +89,17 @@ def monte_carlo(answer: Term, *, draws: int = 10_000, seed: int = 0) -> NDArray[
         if leaf.quantity.value
     }
     return np.broadcast_to(np.asarray(answer.value(drawn), dtype=np.float64), (draws,))
+
+
+def together(answer: Term, *, draws: int = 10_000, seed: int = 0) -> Quantity:
+    """The answer with the 80 % band that all assumptions make together."""
+    drawn = monte_carlo(answer, draws=draws, seed=seed)
+    low, high = (float(end) for end in np.quantile(drawn, [0.1, 0.9]))
+    value = float(np.asarray(answer.value()))
+    return Quantity(
+        value=value, low=min(low, value), high=max(high, value), unit=answer.quantity.unit,
+        origin=answer.quantity.origin, source=f"{draws:,} draws of every assumption's band",
+    )  # fmt: skip
 
 
 def _draw(quantity: Quantity, generator: np.random.Generator, draws: int) -> NDArray[np.float64]:
