@@ -1,4 +1,4 @@
-"""The page of `simulator sensitivity`: a tornado in text, and the band of all assumptions together."""
+"""The page of `simulator sensitivity`: a tornado in text, and all assumptions together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from energy.quantity import Quantity
 from simulator.explain import Term
 from simulator.sensitivity import Bar
-from simulator.words import console, human, table, told
+from simulator.words import band, console, human, table, told
 
 WIDTH = 40
 
@@ -23,15 +23,13 @@ def page(name: str, answer: Term, bars: Sequence[Bar], together: Quantity) -> No
     largest = max((bar.swing for bar in bars), default=0.0)
     middle = answer.quantity.value or 1.0
     for bar in bars:
-        length = round(WIDTH * bar.swing / largest) if largest else 0
+        drawn = "█" * (round(WIDTH * bar.swing / largest) if largest else 0)
         found.add_row(bar.name, told(bar.quantity), _at(answer, bar.at_low),
-                      _at(answer, bar.at_high), f"{bar.swing / middle:.0%}", "█" * length)  # fmt: skip
+                      _at(answer, bar.at_high), f"{bar.swing / middle:.0%}", drawn)  # fmt: skip
     out.print(found)
     if not bars:
         out.print("no assumption has a band: every number is exact")
-    out.print(
-        f"all together, 80 % band: {human(_ends(together)[0])} to {human(_ends(together)[1])}"
-    )
+    out.print(f"all together, 80 % band: {band(together)}")
 
 
 def as_json(name: str, answer: Term, bars: Sequence[Bar], together: Quantity) -> dict[str, Any]:
@@ -51,11 +49,3 @@ def as_json(name: str, answer: Term, bars: Sequence[Bar], together: Quantity) ->
 
 def _at(answer: Term, value: float) -> str:
     return human(Quantity.exact(value, answer.quantity.unit, "moved", answer.quantity.origin))
-
-
-def _ends(quantity: Quantity) -> tuple[Quantity, Quantity]:
-    _, low, high = quantity.numbers()
-    return (
-        Quantity.exact(low, quantity.unit, quantity.source, quantity.origin),
-        Quantity.exact(high, quantity.unit, quantity.source, quantity.origin),
-    )

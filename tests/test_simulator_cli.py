@@ -173,3 +173,26 @@ def test_models_and_chips_are_listed_with_their_sources(simulator):
     code, _, err = simulator("chips", "tpu-v44")
     assert code == 2
     assert "nearest" in err
+
+
+def test_sensitivity_ranks_the_assumptions_of_a_published_run(simulator):
+    code, out, _ = simulator("sensitivity", "gpt3-175b", "--basis", "published", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert [bar["name"] for bar in told["bars"]] == ["watts a chip", "elapsed time"]
+    assert told["together"]["low"] < told["quantity"]["value"] < told["together"]["high"]
+    code, out, _ = simulator("sensitivity", "gpt3-175b", "--basis", "published", "--of", "energy")
+    assert (code, "MWh" in out) == (0, True)
+    code, _, err = simulator("sensitivity", "gpt3-175b", "--basis", "published", "--of", "joule")
+    assert (code, "expected --of" in err) == (2, True)
+
+
+def test_explain_ends_in_the_sources_of_every_leaf(simulator):
+    code, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b", "--explain")
+    assert code == 0
+    assert "└─ elapsed time 51.2 days" in out
+    assert "watts a chip 326 W (318 to 334 W, measured)  [arXiv:2112.06905" in out
+    told = compared(simulator, "glam-64b-64e", "gpt3-175b", "--explain")
+    assert [tree["name"] for tree in told["scenarios"][0]["explain"]] == [
+        "model FLOP", "CO2e, net",
+    ]  # fmt: skip
