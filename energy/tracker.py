@@ -124,13 +124,7 @@ class Tracker:
             self._write({"k": "close"})
             sampler = self._sampler
         self._closed_s = time.monotonic()
-        if sampler is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired, OSError):
-                if sampler.stdin is not None:
-                    sampler.stdin.close()
-                sampler.wait(timeout=2.0)
-        if sampler is not None and sampler.stdout is not None:
-            sampler.stdout.close()
+        _retire(sampler)
 
     @contextlib.contextmanager
     def window(self, name: str, phase: str = "compute") -> Iterator[None]:
@@ -221,6 +215,7 @@ class Tracker:
         written = {row.get("n") for row, _ in ledger.rows(self.path)
                    if row["k"] in ("window", "mark")}  # fmt: skip
         self.notes.append("the sampler was killed and started again; counters are cumulative")
+        _retire(self._sampler)
         self._start({"continues": True})
         if self._sampler is None or self._sampler.stdin is None:
             return
@@ -228,6 +223,18 @@ class Tracker:
             for row in self._sent:
                 if row["n"] not in written:
                     self._sampler.stdin.write(json.dumps(row).encode() + b"\n")
+
+
+def _retire(sampler: subprocess.Popen[bytes] | None) -> None:
+    """Let a sampler finish, and close our ends of its pipes."""
+    if sampler is None:
+        return
+    with contextlib.suppress(subprocess.TimeoutExpired, OSError):
+        if sampler.stdin is not None:
+            sampler.stdin.close()
+        sampler.wait(timeout=2.0)
+    if sampler.stdout is not None:
+        sampler.stdout.close()
 
 
 def boot_id() -> str:

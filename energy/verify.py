@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,7 @@ def verify(path: Path) -> list[Finding]:
 
 def _order(segments: list[ledger.Segment]) -> Finding:
     backward = sum(
-        later < earlier
-        for segment in segments
-        for earlier, later in zip(segment.times, segment.times[1:], strict=False)
+        later < earlier for segment in segments for earlier, later in pairwise(segment.times)
     )
     words = f"{len(segments)} segments, clocks run forward" if not backward else (
         f"{backward} samples are older than the one before them")  # fmt: skip
@@ -66,7 +65,7 @@ def _gaps(segments: list[ledger.Segment]) -> Finding:
     gaps = []
     for segment in segments:
         limit = GAP * segment.header.get("interval_s", 1.0)
-        pairs = zip(segment.times, segment.times[1:], strict=False)
+        pairs = pairwise(segment.times)
         gaps += [later - earlier for earlier, later in pairs if later - earlier > limit]
     words = "no gap" if not gaps else (
         f"{len(gaps)} gaps, the longest {max(gaps):.1f} s; counters are cumulative, so their "
