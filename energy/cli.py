@@ -126,6 +126,35 @@ def verify(
         sys.exit(5)
 
 
+@app.command(epilog="\b\nExample:\n  energy calibrate wall.csv --test later.csv")
+def calibrate(
+    wall: Annotated[
+        Path, typer.Argument(help="CSV: device, model, duration_s, codecarbon_j, wall_j.")
+    ],
+    test: Annotated[Path | None, typer.Option(help="Other runs, to test the line on.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to keep it.")] = None,
+    json: Json = False,
+) -> None:
+    """Fit gain and offset of this machine against a wall meter; keep its error as the band."""
+    from energy import calibration as engine
+
+    found, scores = engine.calibrate(engine.read(wall), source=wall.name)
+    told = {"cv": scores} | ({"test": engine.score(found, engine.read(test))} if test else {})
+    place = out or engine.default_path()
+    found.save(place)
+    if json:
+        print_json(told)
+        return
+    for name, line in found.lines.items():
+        print(f"{name}: wall = {line.gain:.3f} x tool + {line.offset_w:.1f} W, {line.runs} runs")
+    for kind, words in (("cv", "each model by the others"), ("test", "the test file")):
+        for name, row in told.get(kind, {}).items():
+            error = row["mean_abs_rel_error"]
+            print(f"{words}, {name}: mean absolute error {100 * error['before']:.1f} % before, "
+                  f"{100 * error['after']:.1f} % after ({row['n']} runs)")  # fmt: skip
+    print(f"kept in {place}")
+
+
 def _label(text: str) -> tuple[str, str]:
     from energy.errors import InputError
 
