@@ -47,12 +47,12 @@ class Snapshot:
 
     Attributes:
         elapsed_s: since the tracker opened.
-        energy_j: joules so far in this process, all domains that may be added.
+        energy: joules so far in this process, all domains that may be added.
         power_w: mean watts over the last sampling interval.
     """
 
     elapsed_s: float
-    energy_j: Quantity
+    energy: Quantity
     power_w: Quantity
 
 

@@ -51,7 +51,7 @@ def test_a_machine_without_a_meter_never_says_measured(tmp_path):
         live = tracker.snapshot()
     total = tracker.record().totals[Boundary.CHIP]
     assert Origin.MEASURED not in total.shares
-    assert Origin.MEASURED not in live.energy_j.shares
+    assert Origin.MEASURED not in live.energy.shares
     assert total.low < total.value < total.high
     assert total.origin is not Origin.MEASURED
 
@@ -59,9 +59,9 @@ def test_a_machine_without_a_meter_never_says_measured(tmp_path):
 def test_a_snapshot_grows_and_ends_at_the_record(tmp_path):
     with Tracker(tmp_path, interval_s=0.05) as tracker:
         work(0.2)
-        early = tracker.snapshot().energy_j.value
+        early = tracker.snapshot().energy.value
         work(0.2)
-        late = tracker.snapshot().energy_j.value
+        late = tracker.snapshot().energy.value
     assert 0 < early < late <= tracker.record().totals[Boundary.CHIP].value
 
 
