@@ -156,7 +156,9 @@ class Tracker:
         from energy import accounting
 
         fields.setdefault("name", self.name)
-        return accounting.record(self.path, labels=self.labels, notes=self.notes, **fields)
+        notes = [*self.notes, *fields.pop("notes", [])]
+        labels = {**self.labels, **fields.pop("labels", {})}
+        return accounting.record(self.path, labels=labels, notes=notes, **fields)
 
     def _start(self, header: dict[str, Any]) -> None:
         """Start a sampler and wait for its first reading; without one, note it and go on."""
