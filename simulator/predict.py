@@ -23,7 +23,7 @@ from simulator.explain import Term, product, total
 from simulator.scenario import Scenario
 
 if TYPE_CHECKING:
-    from simulator.physics import Step
+    from simulator.physics import StepEstimate
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,19 @@ class Prediction:
 
     Attributes:
         record: the run as predicted.
+        boundary: of the watts that its joules were computed from.
         elapsed: derivation of the wall clock.
-        energy: derivation of the joules at the chips.
+        energy: derivation of the joules at `boundary`.
     """
 
     record: RunRecord
+    boundary: Boundary
     elapsed: Term
     energy: Term
 
     def trees(self, accounting: str = "location") -> tuple[Term, ...]:
         """The derivation that `--explain` prints: CO2e, down to the parts of a step."""
-        return (carbon(self.energy, Boundary.CHIP, self.record, accounting),)
+        return (carbon(self.energy, self.boundary, self.record, accounting),)
 
 
 def predict(scenario: Scenario) -> Prediction:
@@ -50,16 +52,17 @@ def predict(scenario: Scenario) -> Prediction:
 
     A [published] section is not looked at: a prediction never uses what it is judged by.
     """
-    from simulator.physics import step
+    from simulator.physics import estimate
 
     shape = scenario.model.resolve()
-    found = step(scenario, shape)
+    found = estimate(scenario, shape)
     seq_len = float(shape.seq_len)
     steps = scenario.run.total_tokens(seq_len) / (scenario.run.sequences(seq_len) * seq_len)
     elapsed = elapsed_time(steps, found, goodput(scenario))
     energy = chip_energy(scenario.hardware.count, found, elapsed)
     record = _record(scenario, shape, found, elapsed, energy)
-    return Prediction(footprint.apply(record, scenario.site.resolve()), elapsed, energy)
+    whole = footprint.apply(record, scenario.site.resolve())
+    return Prediction(whole, found.boundary, elapsed, energy)
 
 
 def goodput(scenario: Scenario) -> Quantity:
@@ -79,7 +82,7 @@ def assumptions() -> dict[str, dict[str, Quantity]]:
     }
 
 
-def elapsed_time(steps: float, found: Step, goodput: Quantity) -> Term:
+def elapsed_time(steps: float, found: StepEstimate, goodput: Quantity) -> Term:
     """Seconds of wall clock: steps x step time / goodput."""
     parts = [Term(name, seconds) for name, seconds in found.seconds.items()]
     return product(
@@ -91,14 +94,14 @@ def elapsed_time(steps: float, found: Step, goodput: Quantity) -> Term:
     )
 
 
-def chip_energy(chips: int, found: Step, elapsed: Term) -> Term:
+def chip_energy(chips: int, found: StepEstimate, elapsed: Term) -> Term:
     """Joules at the chips: chips x watts a chip x elapsed time."""
     count = Term("chips", Quantity.exact(chips, "1", "scenario: hardware.count"))
     return product("chip energy", "J", count, Term("watts a chip", found.chip_power_w), elapsed)
 
 
 def _record(
-    scenario: Scenario, shape: Shape, found: Step, elapsed: Term, energy: Term
+    scenario: Scenario, shape: Shape, found: StepEstimate, elapsed: Term, energy: Term
 ) -> RunRecord:
     """The predicted record up to the chips; the site comes after."""
     seq_len = float(shape.seq_len)
@@ -110,8 +113,8 @@ def _record(
     chips = scenario.hardware.count
     entry = EnergyEntry(
         **energy.quantity.model_dump(),
-        device=f"{chips:,} x {scenario.labels()['chip']}",
-        boundary=Boundary.CHIP,
+        device=f"{chips:,} x {found.chip}",
+        boundary=found.boundary,
         api="simulator: watts from what the step is doing x elapsed time",
     )
     no_site = "no site was applied"
@@ -147,16 +150,19 @@ def _record(
             "step_time_s": step_s,
             "tokens_per_s": _per_step_time(tokens / steps, step_s, "1/s"),
             "model_flop_per_s": _per_step_time(model_flop / steps, step_s, "FLOP/s"),
+            "mfu": _per_step_time(
+                model_flop / steps / (chips * found.peak_flop_per_s), step_s, "1"
+            ),
             "chip_power_w": found.chip_power_w,
         },
         shape=shape.as_dict(),
         scenario=scenario.model_dump(mode="json", exclude_none=True),
-        labels={"basis": "predicted", **scenario.labels()},
+        labels={"basis": "predicted", **scenario.labels(), "chip": found.chip},
         notes=list(found.notes),
     )
 
 
-def _parts(work: dict[str, float], found: Step, steps: float, energy: Term) -> list[Part]:
+def _parts(work: dict[str, float], found: StepEstimate, steps: float, energy: Term) -> list[Part]:
     """Time and FLOP by part over the whole run; joules in proportion to the time."""
     step_s = sum(seconds.numbers()[0] for seconds in found.seconds.values())
     parts = []

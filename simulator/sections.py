@@ -108,11 +108,13 @@ class HardwareSection(Section):
     Attributes:
         chip: a row of the catalog of chips (`simulator chips`).
         machine: instead of chip, a file that `simulator calibrate` wrote.
+        precision: of the matrix products; bf16 stands for fp16 on chips without it.
         count: chips.
     """
 
     chip: str | None = None
     machine: str | None = None
+    precision: Literal["bf16", "fp16", "tf32", "fp32", "fp8"] = "bf16"
     count: int = Field(1, ge=1)
 
     @model_validator(mode="after")

@@ -1,30 +1,13 @@
 """The command `simulator`, as a user types it."""
 
 import json
-import sys
 
 import pytest
-from records import run_record
 
 from energy.quantity import Origin
 from energy.record import Kind
-from simulator.cli import main
 from simulator.scenario import presets
-
-
-@pytest.fixture
-def simulator(monkeypatch, capsys, tmp_path):
-    """Run the command; give its exit code, its output and what it said on stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["simulator", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        told = capsys.readouterr()
-        return end.value.code or 0, told.out, told.err
-
-    return run
+from tests.records import run_record
 
 
 def compared(simulator, *arguments):
