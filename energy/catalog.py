@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -16,10 +17,11 @@ from importlib.resources import files
 from typing import Any, TypeVar, get_type_hints
 
 from energy.errors import InputError, MissingDataError
+from energy.quantity import Boundary
 from energy.shape import Shape
 
-STATUSES = ("confirmed", "mixed", "unconfirmed")
-"""Read at the source; some cells from memory (named in the row); all from memory."""
+STATUSES = ("confirmed", "mixed", "unconfirmed", "assumed")
+"""Read at the source; some cells from memory (named in the row); all from memory; our choice."""
 
 Row = TypeVar("Row")
 
@@ -51,9 +53,12 @@ class Chip:
         tdp_term: the maker's word for `tdp_w`.
         idle_w: measured idle draw.
         min_w: least draw in production.
-        mean_w: mean draw in training; `power_scope` says where it was measured.
+        mean_w: mean draw in training.
         max_w: greatest measured draw.
-        power_scope: boundary and circumstances of the watt figures.
+        power_boundary: where idle, min, mean and max were measured: chip, or node for a node.
+        power_scope: circumstances of those watt figures.
+        system_w: mean draw in training with the chip's share of host and network; boundary it.
+        system_scope: what is in that share, and its source.
         embodied_kg: kgCO2e to make it; `embodied_scope` says what is in it.
         embodied_scope: what `embodied_kg` covers.
         source: where the row comes from.
@@ -86,7 +91,10 @@ class Chip:
     min_w: float | None
     mean_w: float | None
     max_w: float | None
+    power_boundary: Boundary | None
     power_scope: str | None
+    system_w: float | None
+    system_scope: str | None
     embodied_kg: float | None
     embodied_scope: str | None
     source: str
@@ -124,6 +132,7 @@ class Model:
         params_active: published parameters that one token passes through.
         tokens: tokens of its published training run.
         source: where the row comes from.
+        year: of that publication.
         status: confirmed, mixed or unconfirmed.
         notes: what to know before trusting it.
     """
@@ -135,18 +144,19 @@ class Model:
     params_active: float | None
     tokens: float | None
     source: str
+    year: int
     status: str
     notes: str | None
 
 
 def chip(name: str) -> Chip:
     """A chip by id or alias ("tpu-v4", "H100", "A100-80"); case, '-' and '_' do not matter."""
-    return _find("chip", name, chips(), lambda row: (row.id, *row.aliases))
+    return find("chip", name, chips(), lambda row: (row.id, *row.aliases))
 
 
 def model(name: str) -> Model:
     """A model by name ("glam-64b-64e")."""
-    return _find("model", name, models(), lambda row: (row.name,))
+    return find("model", name, models(), lambda row: (row.name,))
 
 
 @cache
@@ -155,11 +165,11 @@ def chips() -> tuple[Chip, ...]:
     kinds = get_type_hints(Chip)
 
     def read(row: dict[str, str]) -> Chip:
-        values: dict[str, Any] = {name: _cell(text, kinds[name]) for name, text in row.items()}
-        values["aliases"] = tuple(alias for alias in row["aliases"].split(";") if alias)
+        values: dict[str, Any] = {name: cell(text, kinds[name]) for name, text in row.items()}
+        values["aliases"] = () if row["aliases"] == "none" else tuple(row["aliases"].split(";"))
         return Chip(**values)
 
-    return tuple(_rows("chips.csv", read))
+    return tuple(rows("chips.csv", read))
 
 
 @cache
@@ -169,25 +179,26 @@ def models() -> tuple[Model, ...]:
 
     def read(row: dict[str, str]) -> Model:
         shape = Shape.from_dict({name: int(text) for name, text in row.items() if name in sizes})
-        published = {name: _cell(row[name], float | None)
+        published = {name: cell(row[name], float | None)
                      for name in ("params_total", "params_active", "tokens")}  # fmt: skip
         return Model(
             name=row["name"], title=row["title"], shape=shape, source=row["source"],
-            status=row["status"], notes=_cell(row["notes"], str | None), **published,
+            year=int(row["year"]), status=row["status"], notes=cell(row["notes"], str | None),
+            **published,
         )  # fmt: skip
 
-    return tuple(_rows("models.csv", read))
+    return tuple(rows("models.csv", read))
 
 
-def _rows(file: str, read: Callable[[dict[str, str]], Row]) -> Iterable[Row]:
+def rows(file: str, read: Callable[[dict[str, str]], Row]) -> Iterable[Row]:
     """Read a table of facts, refusing a row without source, status or a filled cell."""
-    text = files("energy.data").joinpath(file).read_text(encoding="utf-8")
-    for line, row in enumerate(csv.DictReader(text.splitlines()), start=2):
-        blank = [name for name, cell in row.items() if not (cell or "").strip()]
+    table = files("energy.data").joinpath(file).read_text(encoding="utf-8")
+    for line, row in enumerate(csv.DictReader(table.splitlines()), start=2):
+        blank = [name for name, text in row.items() if name and not (text or "").strip()]
         if blank or None in row:
             raise InputError(
                 f"expected every cell of {file} to be filled",
-                f"line {line}: {', '.join(map(str, blank)) or 'too many cells'}",
+                f"line {line}: {', '.join(blank) or 'too many cells'}",
                 "write unknown where nobody published it",
             )
         if row["status"] not in STATUSES or row["source"] == "unknown":
@@ -200,24 +211,34 @@ def _rows(file: str, read: Callable[[dict[str, str]], Row]) -> Iterable[Row]:
             raise InputError(f"expected a valid row in {file}", f"line {line}: {error}") from error
 
 
-def _cell(text: str, kind: Any) -> Any:
+def cell(text: str, kind: Any) -> Any:
     """A cell by the type of its column; `unknown` and `none` are None."""
     if text in ("unknown", "none"):
         return text if kind is str else None
     if kind == float | None:
-        return float(text)
+        return _amount(text)
+    if kind == Boundary | None:
+        return Boundary(text)
     return int(text) if kind == int | None else text
 
 
-def _find(
-    what: str, name: str, rows: tuple[Row, ...], names: Callable[[Row], tuple[str, ...]]
+def _amount(text: str) -> float:
+    """A cell of a physical amount: finite and not negative."""
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{text} is not an amount")
+    return value
+
+
+def find(
+    what: str, name: str, known: tuple[Row, ...], names: Callable[[Row], tuple[str, ...]]
 ) -> Row:
     """A row by any of its names, or an error with the nearest ones."""
-    by_name = {plain_name(alias): row for row in rows for alias in names(row)}
+    by_name = {plain_name(alias): row for row in known for alias in names(row)}
     found = by_name.get(plain_name(name))
     if found is not None:
         return found
-    canonical = {plain_name(alias): names(row)[0] for row in rows for alias in names(row)}
+    canonical = {plain_name(alias): names(row)[0] for row in known for alias in names(row)}
     close = difflib.get_close_matches(plain_name(name), by_name, n=4, cutoff=0.5)
     nearest = list(dict.fromkeys(canonical[match] for match in close))
     fix = f"nearest: {', '.join(nearest)}" if nearest else f"list them with: simulator {what}s"

@@ -63,6 +63,59 @@ def init(
 
 @app.command(
     epilog=examples(
+        "simulator predict glam-64b-64e --explain",
+        "simulator predict my-run.toml --zone FR --out runs/my-run",
+        "simulator predict glam-mini-16e --hardware machine.toml --steps 200 --out runs/predicted",
+        "simulator predict --model glam-8b --chip h100 --chips 256 --tokens 300e9 --batch 512",
+    )
+)
+def predict(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[SCENARIO]", help="A preset or a scenario file.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Instead of a scenario: a model of the catalog.")
+    ] = None,
+    tokens: Annotated[float | None, typer.Option(help="Tokens of the run.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Instead of tokens: optimiser steps.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Sequences of one optimiser step.")] = None,
+    seq_len: Annotated[int | None, typer.Option(help="Tokens of a sequence.")] = None,
+    chip: Annotated[str | None, typer.Option(help="A chip of the catalog.")] = None,
+    count: Annotated[int | None, typer.Option("--chips", help="How many chips.")] = None,
+    hardware: Annotated[
+        Path | None, typer.Option(help="Instead of a chip: a machine that was calibrated.")
+    ] = None,
+    zone: Annotated[str | None, typer.Option(help="Grid zone.")] = None,
+    overrides: Set = None,
+    out: Annotated[Path | None, typer.Option(help="Write record.json into this folder.")] = None,
+    explain: Explain = False,
+    as_json: Json = False,
+) -> None:
+    """Predict FLOP, time, energy, CO2, water and cost of a run before it is run."""
+    from simulator import scenario, show
+    from simulator.explain import as_json as tree_json
+    from simulator.explain import lines
+    from simulator.predict import predict as answer
+
+    laid = scenario.quick(
+        tokens=tokens, steps=steps, batch=batch, seq_len=seq_len, chip=chip, count=count,
+        machine=hardware, zone=zone,
+    ) | _overrides(overrides)  # fmt: skip
+    found = answer(scenario.named(name, model, laid))
+    if out is not None:
+        found.record.save(out / "record.json")
+    if as_json:
+        told = found.record.model_dump(mode="json")
+        print_json(told | ({"explain": [tree_json(t) for t in found.trees()]} if explain else {}))
+        return
+    show.prediction(found.record)
+    if explain:
+        for tree in found.trees():
+            typer.echo("\n" + "\n".join(lines(tree)))
+
+
+@app.command(
+    epilog=examples(
         "simulator compare glam-64b-64e gpt3-175b",
         "simulator compare glam-64b-64e gpt3-175b --equal flop",
         "simulator compare glam-64b-64e glam-137b --basis predicted --json",
@@ -103,9 +156,9 @@ def compare(
         both = held_equal(found, chosen, accounting, equal)
     ratios = [decompose(both[0], side) for side in both[1:]]
     if as_json:
-        print_json(show_compare.as_json(both, ratios, chosen))
+        print_json(show_compare.as_json(both, ratios, chosen, explain))
         return
-    show_compare.page(both, ratios, chosen)
+    show_compare.page(both, ratios, chosen, explain)
 
 
 @app.command(
@@ -143,6 +196,34 @@ def validate(
         show.agreements(found)
     if tolerance is not None:
         require(found, tolerance)
+
+
+@app.command(
+    epilog=examples(
+        "simulator sensitivity gpt3-175b --basis published",
+        "simulator sensitivity glam-8b-64e --of energy --json",
+    )
+)
+def sensitivity(
+    name: Annotated[str, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")],
+    of: Annotated[str, typer.Option(help="The answer: time, energy or co2.")] = "co2",
+    basis: Annotated[str, typer.Option(help="auto, published or predicted.")] = "predicted",
+    accounting: Annotated[
+        str, typer.Option(help="CO2 by location (gross), market (net) or as-published.")
+    ] = "as-published",
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Say which assumption moves the answer: a tornado, then all of them together."""
+    from simulator import sensitivity as moved
+    from simulator import show_sensitivity
+    from simulator.sides import choose_basis, read, sides
+
+    found = read([name], _overrides(overrides))
+    (side,) = sides(found, choose_basis(found, basis), accounting)
+    answer = moved.answer(side.trees, of)
+    told = (side.name, answer, moved.tornado(answer), moved.together(answer))
+    print_json(show_sensitivity.as_json(*told)) if as_json else show_sensitivity.page(*told)
 
 
 @app.command(epilog=examples("simulator models", "simulator models glam-64b-64e --json"))

@@ -18,6 +18,7 @@ from typing import Literal
 from energy.errors import InputError, MissingDataError
 from energy.quantity import Boundary, Quantity, multiply
 from energy.record import RunRecord
+from simulator.explain import Term
 
 Accounting = Literal["location", "market"]
 """Gross: the average of the grid (location). Net: after clean purchases (market)."""
@@ -33,10 +34,12 @@ class Side:
     Attributes:
         record: the run, with its totals at the facility and its CO2.
         accounting: which of its two CO2 figures is compared.
+        trees: how its work and its CO2 came about; none for a record that was read.
     """
 
     record: RunRecord
     accounting: Accounting = "location"
+    trees: tuple[Term, ...] = ()
 
     @property
     def name(self) -> str:

@@ -7,13 +7,14 @@ calibration, or the scenario.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from energy import units
+from energy.errors import MissingDataError
 from energy.quantity import Quantity, add, multiply
+from energy.shape import Number
+from simulator.words import told
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,46 @@ class Term:
         quantity: the number with its band and origin.
         formula: how it follows from the children, for example "a x b / c"; empty for a leaf.
         children: the terms that it was computed from.
+        divisors: how many of the children, the last ones, divide.
+        adds: the children are summed, else multiplied.
     """
 
     name: str
     quantity: Quantity
     formula: str = ""
     children: tuple[Term, ...] = ()
+    divisors: int = 0
+    adds: bool = False
+
+    def value(self, instead: Mapping[str, Number] | None = None) -> Number:
+        """The number computed again from the leaves, some of them replaced by name.
+
+        A replacement may be an array; then the answer is one.
+
+        Raises:
+            MissingDataError: a leaf has no value.
+        """
+        if instead and self.name in instead:
+            return instead[self.name]
+        if not self.children:
+            if self.quantity.value is None:
+                raise MissingDataError(f"expected {self.name}", self.quantity.source)
+            return self.quantity.value
+        values = [child.value(instead) for child in self.children]
+        answer = values[0]
+        for position, value in enumerate(values[1:], start=1):
+            if self.adds:
+                answer = answer + value
+            elif position < len(values) - self.divisors:
+                answer = answer * value
+            else:
+                answer = answer / value
+        return answer
+
+    def leaves(self) -> list[Term]:
+        """The terms that nothing lies below, each name once."""
+        found = {term.name: term for term in walk(self) if not term.children}
+        return list(found.values())
 
     def find(self, name: str) -> Term:
         """The first term of this name in the tree; KeyError when there is none."""
@@ -52,8 +87,9 @@ def product(name: str, unit: str, *factors: Term, over: tuple[Term, ...] = ()) -
         quantity = multiply(quantity, divisor.quantity, unit, divide=True)
     formula = " x ".join(factor.name for factor in factors)
     formula += "".join(f" / {divisor.name}" for divisor in over)
-    quantity = quantity.model_copy(update={"unit": unit, "source": formula})
-    return Term(name, quantity, formula, (*factors, *over))
+    if quantity.value is not None:
+        quantity = quantity.model_copy(update={"unit": unit, "source": formula})
+    return Term(name, quantity, formula, (*factors, *over), divisors=len(over))
 
 
 def total(name: str, *parts: Term, correlated: bool = True) -> Term:
@@ -64,7 +100,7 @@ def total(name: str, *parts: Term, correlated: bool = True) -> Term:
         correlated=correlated,
         source=" + ".join(part.name for part in parts),
     )
-    return Term(name, quantity, " + ".join(part.name for part in parts), parts)
+    return Term(name, quantity, " + ".join(part.name for part in parts), parts, adds=True)
 
 
 def walk(term: Term) -> Iterator[Term]:
@@ -90,21 +126,6 @@ def as_json(term: Term) -> dict[str, Any]:
     }
 
 
-def number(quantity: Quantity, digits: int = 3) -> str:
-    """A quantity in its own unit with its band and its origin, for a line of text.
-
-    '326 W (measured, 318 to 334)'; a band without width is left out.
-    """
-    if quantity.value is None:
-        return f"missing ({quantity.source})"
-    value, low, high = quantity.numbers()
-    unit = "" if quantity.unit == "1" else f" {quantity.unit}"
-    band = ""
-    if not math.isclose(low, high, rel_tol=1e-6):
-        band = f", {units.significant(low, digits)} to {units.significant(high, digits)}"
-    return f"{units.significant(value, digits)}{unit} ({quantity.origin}{band})"
-
-
 def _below(term: Term, margin: str) -> Iterator[str]:
     for child in term.children:
         last = child is term.children[-1]
@@ -114,4 +135,4 @@ def _below(term: Term, margin: str) -> Iterator[str]:
 
 def _line(term: Term) -> str:
     why = f" = {term.formula}" if term.formula else f"  [{term.quantity.source}]"
-    return f"{term.name} {number(term.quantity)}{why}"
+    return f"{term.name} {told(term.quantity)}{why}"

@@ -13,7 +13,8 @@ from energy.quantity import Origin, Quantity
 from energy.record import EnergyEntry, Kind, RunRecord, nothing_wasted, totals
 from energy.units import G_PER_T, J_PER_MWH, S_PER_HOUR
 from simulator.explain import Term, product
-from simulator.scenario import PublishedSection, Scenario
+from simulator.scenario import Scenario
+from simulator.sections import PublishedSection
 
 
 def require(scenario: Scenario) -> PublishedSection:
@@ -101,7 +102,7 @@ def work(scenario: Scenario) -> Term:
     return product(
         "model FLOP",
         "FLOP",
-        Term("6 FLOP", each),
+        Term("FLOP a parameter and token", each),
         Term("active parameters", published.params_active),
         Term("tokens", Quantity.exact(tokens, "1", "scenario: run.tokens")),
     )

@@ -11,162 +11,23 @@ be written alone (then it is an assumption of the file's author) or with its ban
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from energy import catalog
 from energy.errors import InputError
-from energy.quantity import Boundary
-from energy.shape import Shape
-from simulator.inputs import (
-    Count,
-    GramsPerKwh,
-    Hours,
-    MegawattHours,
-    Pue,
-    Section,
-    Share,
-    Tonnes,
-    Watts,
-    explained,
-    nearest,
+from simulator.inputs import Section, explained, nearest
+from simulator.sections import (
+    HardwareSection,
+    ModelSection,
+    PublishedSection,
+    RunSection,
+    SiteSection,
 )
-
-SHAPE_FIELDS = tuple(field.name for field in fields(Shape))
-
-
-class ModelSection(Section):
-    """Which model is trained.
-
-    Attributes:
-        preset: a row of the catalog of models (`simulator models`).
-        shape: fields of `energy.shape.Shape` that replace those of the preset, or all of them.
-    """
-
-    preset: str | None = None
-    shape: dict[str, float | int | bool] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _named_or_whole(self) -> Self:
-        for key in self.shape:
-            if key not in SHAPE_FIELDS:
-                raise ValueError(
-                    f"expected a field of a shape, {nearest(key, SHAPE_FIELDS)}; got {key}"
-                )
-        if self.preset is None and not self.shape:
-            raise ValueError("expected a preset (see simulator models) or a shape")
-        return self
-
-    def resolve(self) -> Shape:
-        """The shape of the model."""
-        if self.preset is None:
-            return Shape.from_dict(self.shape)
-        return replace(catalog.model(self.preset).shape, **self.shape)
-
-
-class RunSection(Section):
-    """What is run.
-
-    Attributes:
-        tokens: tokens trained on, all epochs.
-        steps: instead of tokens, optimiser steps.
-        batch_tokens: tokens of one optimiser step, over all chips.
-        batch_sequences: instead of batch_tokens, sequences of one step.
-        goodput: productive over elapsed time; without it a band is assumed, loudly.
-    """
-
-    tokens: float | None = Field(None, gt=0)
-    steps: int | None = Field(None, gt=0)
-    batch_tokens: float | None = Field(None, gt=0)
-    batch_sequences: int | None = Field(None, gt=0)
-    goodput: Share | None = None
-
-    @model_validator(mode="after")
-    def _one_of_each(self) -> Self:
-        if (self.tokens is None) == (self.steps is None):
-            raise ValueError("expected either tokens or steps")
-        if (self.batch_tokens is None) == (self.batch_sequences is None):
-            raise ValueError("expected either batch_tokens or batch_sequences")
-        return self
-
-    def sequences(self, seq_len: float) -> float:
-        """Sequences in one optimiser step, at least one."""
-        if self.batch_sequences is not None:
-            return float(self.batch_sequences)
-        assert self.batch_tokens is not None
-        return max(1.0, self.batch_tokens / seq_len)
-
-    def total_tokens(self, seq_len: float) -> float:
-        """Tokens of the whole run."""
-        if self.tokens is not None:
-            return self.tokens
-        assert self.steps is not None
-        return self.steps * self.sequences(seq_len) * seq_len
-
-
-class HardwareSection(Section):
-    """What it runs on.
-
-    Attributes:
-        chip: a row of the catalog of chips (`simulator chips`).
-        machine: instead of chip, a file that `simulator calibrate` wrote.
-        count: chips.
-    """
-
-    chip: str | None = None
-    machine: str | None = None
-    count: int = Field(1, ge=1)
-
-    @model_validator(mode="after")
-    def _one_device(self) -> Self:
-        if (self.chip is None) == (self.machine is None):
-            raise ValueError("expected either chip (see simulator chips) or machine")
-        return self
-
-
-class SiteSection(Section):
-    """Where it runs.
-
-    Attributes:
-        zone: a row of the catalog of grid zones; without it, a band over all zones.
-        pue: facility energy over IT energy.
-        grid_location: average of the grid, gross.
-        grid_market: after clean-energy purchases, net.
-    """
-
-    zone: str | None = None
-    pue: Pue | None = None
-    grid_location: GramsPerKwh | None = None
-    grid_market: GramsPerKwh | None = None
-
-
-class PublishedSection(Section):
-    """What was published of this run.
-
-    Attributes:
-        source: where.
-        elapsed_h: hours of wall clock.
-        chip_power_w: mean watts a chip, at `power_boundary`.
-        power_boundary: what those watts hold.
-        params_active: the P of the 6 P D that the publication counts.
-        accounting: whether its CO2 is gross (location) or net (market).
-        energy_mwh: the printed total, which our product is held against.
-        co2_t: the printed total.
-    """
-
-    source: str
-    elapsed_h: Hours
-    chip_power_w: Watts
-    power_boundary: Boundary
-    params_active: Count
-    accounting: Literal["location", "market"]
-    energy_mwh: MegawattHours | None = None
-    co2_t: Tonnes | None = None
 
 
 class Scenario(Section):
@@ -187,7 +48,7 @@ class Scenario(Section):
     def labels(self) -> dict[str, str]:
         """The words by which a record of this scenario is grouped and compared."""
         hardware = self.hardware
-        found = {"model": self.model.preset or "own shape", "zone": self.site.zone or "not given"}
+        found = {"model": self.model.preset or "own shape"}
         if hardware.chip is not None:
             found["chip"] = catalog.chip(hardware.chip).id
         elif hardware.machine is not None:
@@ -221,6 +82,56 @@ def load(name: str, overrides: dict[str, Any] | None = None) -> Scenario:
     for key, value in (overrides or {}).items():
         _lay_over(table, key, value)
     return check(table, where)
+
+
+def named(name: str | None, model: str | None, overrides: dict[str, Any]) -> Scenario:
+    """A scenario from a command line: by its name, or made of a model and overrides alone.
+
+    Raises:
+        InputError: neither or both are named, or the scenario is not valid.
+    """
+    if (name is None) == (model is None):
+        raise InputError("expected a scenario or --model", "both" if name else "neither",
+                         "simulator predict glam-64b-64e")  # fmt: skip
+    if name is not None:
+        return load(name, overrides)
+    table: dict[str, Any] = {"name": model, "model": {"preset": model}, "run": {}, "hardware": {}}
+    for key, value in overrides.items():
+        _lay_over(table, key, value)
+    return check(table, "the command line")
+
+
+def quick(
+    *,
+    tokens: float | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    seq_len: int | None = None,
+    chip: str | None = None,
+    count: int | None = None,
+    machine: Path | None = None,
+    zone: str | None = None,
+) -> dict[str, Any]:
+    """Overrides for the questions asked most; a value takes the place of its alternative."""
+    found: dict[str, Any] = {}
+    if tokens is not None:
+        found |= {"run.tokens": tokens, "run.steps": None}
+    if steps is not None:
+        found |= {"run.steps": steps, **({} if tokens is not None else {"run.tokens": None})}
+    if batch is not None:
+        found |= {"run.batch_sequences": batch, "run.batch_tokens": None}
+    if seq_len is not None:
+        found["model.shape.seq_len"] = seq_len
+    if chip is not None:
+        found |= {"hardware.chip": chip, "hardware.machine": None}
+    if machine is not None:
+        found |= {"hardware.machine": str(machine)}
+        found |= {} if chip is not None else {"hardware.chip": None}
+    if count is not None:
+        found["hardware.count"] = count
+    if zone is not None:
+        found["site.zone"] = zone
+    return found
 
 
 def check(table: dict[str, Any], where: str) -> Scenario:

@@ -11,6 +11,14 @@ from energy.record import RunRecord
 from simulator.agreement import Agreement, Row
 from simulator.words import band, console, human, table
 
+METRICS = {
+    "step_time_s": "step time",
+    "tokens_per_s": "tokens a second",
+    "model_flop_per_s": "model FLOP a second",
+    "mfu": "MFU",
+    "chip_power_w": "watts a chip",
+}
+
 
 def prediction(record: RunRecord) -> None:
     """Print a predicted record: its totals, then time and work by part."""
@@ -47,7 +55,7 @@ def _totals(record: RunRecord) -> Iterator[tuple[str, Quantity]]:
     yield "model FLOP", record.model_flop
     yield "executed FLOP", record.executed_flop
     for name, value in record.metrics.items():
-        yield name.replace("_", " "), value
+        yield METRICS.get(name, name.replace("_", " ")), value
     yield "elapsed", record.elapsed_s
     for place, total in record.totals.items():
         yield f"energy, {place}", total

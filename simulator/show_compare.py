@@ -12,6 +12,8 @@ from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
 from simulator.compare import METHOD, Ratio, Side, held_equal, warnings
+from simulator.explain import as_json as tree
+from simulator.explain import lines
 from simulator.words import band, console, human, table, told
 
 WHAT = {
@@ -23,7 +25,7 @@ WHAT = {
 RATIO_FIELDS = ("model", "machine", "mechanisation", "map", "energy", "co2")
 
 
-def page(sides: Sequence[Side], ratios: Sequence[Ratio], basis: str) -> None:
+def page(sides: Sequence[Side], ratios: Sequence[Ratio], basis: str, explain: bool = False) -> None:
     """Print the runs, the ratio of each to the first, and what a reader must know."""
     out = console()
     first = sides[0]
@@ -45,6 +47,10 @@ def page(sides: Sequence[Side], ratios: Sequence[Ratio], basis: str) -> None:
     for side in sides:
         for note in side.record.notes:
             out.print(f"source of {side.name}: {note}", markup=False)
+    for side in sides if explain else ():
+        for term in side.trees:
+            out.print()
+            out.print(f"{side.name}: " + "\n".join(lines(term)), markup=False, soft_wrap=True)
 
 
 def headline(first: Side, second: Side, ratio: Ratio) -> str:
@@ -97,7 +103,9 @@ def verdict(first: Side, second: Side, ratio: Ratio) -> str:
     )
 
 
-def as_json(sides: Sequence[Side], ratios: Sequence[Ratio], basis: str) -> dict[str, Any]:
+def as_json(
+    sides: Sequence[Side], ratios: Sequence[Ratio], basis: str, explain: bool = False
+) -> dict[str, Any]:
     """The comparison with the names that scripts rely on."""
     shown = [
         {name: getattr(ratio, name) for name in RATIO_FIELDS} | {"boundary": str(ratio.boundary)}
@@ -105,7 +113,10 @@ def as_json(sides: Sequence[Side], ratios: Sequence[Ratio], basis: str) -> dict[
     ]
     return {
         "basis": basis,
-        "scenarios": [_side(side) for side in sides],
+        "scenarios": [
+            _side(side) | ({"explain": [tree(term) for term in side.trees]} if explain else {})
+            for side in sides
+        ],
         "ratio": shown[0],
         "ratios": shown,
         "held_equal": held_equal(sides),

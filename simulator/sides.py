@@ -14,6 +14,7 @@ from energy.errors import InputError
 from energy.record import RunRecord
 from simulator import reported
 from simulator.compare import Accounting, Side
+from simulator.derivation import carbon
 from simulator.equal import match
 from simulator.scenario import Scenario, load
 
@@ -78,11 +79,14 @@ def _side(one: Scenario | RunRecord, basis: Basis, accounting: str) -> Side:
     if isinstance(one, RunRecord):
         return Side(one, _accounting(accounting, "location"))
     if basis == "published":
-        own = reported.require(one).accounting
-        return Side(reported.record(one), _accounting(accounting, own))
+        published = reported.require(one)
+        record, kind = reported.record(one), _accounting(accounting, published.accounting)
+        co2 = carbon(reported.energy(one), published.power_boundary, record, kind)
+        return Side(record, kind, (reported.work(one), co2))
     from simulator.predict import predict
 
-    return Side(predict(one).record, _accounting(accounting, "location"))
+    found, kind = predict(one), _accounting(accounting, "location")
+    return Side(found.record, kind, found.trees(kind))
 
 
 def _accounting(asked: str, own: Accounting) -> Accounting:

@@ -45,10 +45,14 @@ def band(quantity: Quantity) -> str:
 
 
 def told(quantity: Quantity) -> str:
-    """Value, band and origin in one cell: '456 MWh (444 to 468 MWh, modelled)'."""
+    """Value, band and origin in one cell: '456 MWh (444 to 468 MWh, modelled)'.
+
+    A number without width, such as a count, shows no band.
+    """
     if quantity.value is None:
         return f"missing ({quantity.source})"
-    return f"{human(quantity)} ({band(quantity)}, {quantity.origin})"
+    ends = band(quantity)
+    return f"{human(quantity)} ({ends + ', ' if ends != 'exact' else ''}{quantity.origin})"
 
 
 def count(value: float) -> str:
@@ -56,12 +60,12 @@ def count(value: float) -> str:
     for scale, suffix in COUNTS:
         if value >= 0.9995 * scale:
             return f"{units.significant(value / scale)}{suffix}"
-    return f"{value:,.6g}"
+    return f"{value:,.0f}" if value == round(value) else units.significant(value)
 
 
 def flop(value: float) -> str:
     """FLOP as the field writes them: 3.48e23."""
-    return f"{value:.2e}".replace("e+", "e")
+    return f"{value:.2e}".replace("e+", "e") if value >= 1e6 else f"{value:,.6g}"
 
 
 def _in_words(value: float, quantity: Quantity) -> str:

@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import run_record
 
 from energy.errors import InputError, MissingDataError, ToleranceError
 from energy.quantity import Origin
 from energy.record import Kind
 from simulator.agreement import agreement, pairs, read_records, require, step_time
+from tests.records import run_record
 
 PREDICTED = {"kind": Kind.PREDICTED, "origin": Origin.MODELLED}
 

@@ -5,11 +5,11 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import run_record
 
 from energy.errors import InputError, MissingDataError
 from energy.quantity import Boundary, Quantity
 from simulator.compare import FACTORS, Side, decompose, held_equal, same_accounting, warnings
+from tests.records import run_record
 
 positive = st.floats(1e-3, 1e12)
 

@@ -1,0 +1,250 @@
+"""From a ledger to joules: windows, totals, what was wasted, and the RunRecord.
+
+Joules are differences of cumulative counters, taken at the edges of a window by interpolation
+between the samples around them, so contiguous windows sum to the window around them exactly.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from energy import ledger
+from energy.errors import MissingDataError
+from energy.ledger import Row, Segment
+from energy.quantity import Boundary, Origin, Quantity
+from energy.record import EnergyEntry, Kind, RunRecord, Wasted, Window, nothing_wasted, totals
+from energy.tracker import Snapshot
+
+Span = tuple[Segment, float, float]
+"""A stretch of a segment: from one monotonic second to another."""
+
+METER_COVERAGE = 0.95
+
+
+def snapshot(path: Path, run_id: str, elapsed_s: float) -> Snapshot:
+    """Joules and watts of the newest segment of a ledger."""
+    found = [s for s in ledger.segments(path) if s.header.get("id") == run_id]
+    if not found:
+        reason = "no sample yet"
+        return Snapshot(elapsed_s, Quantity.absent("J", reason), Quantity.absent("W", reason))
+    now = found[-1]
+    energy = _sum([(now, now.start_s, now.stop_s)])
+    recent = now.times[-2] if len(now.times) > 1 else now.start_s
+    seconds = now.stop_s - recent
+    power = (
+        _sum([(now, recent, now.stop_s)]).scaled(1 / seconds, unit="W")
+        if seconds > 0
+        else Quantity.absent("W", "one sample only")
+    )
+    return Snapshot(elapsed_s, energy, power)
+
+
+def record(
+    path: Path,
+    *,
+    name: str,
+    labels: Mapping[str, str],
+    notes: list[str],
+    chips: int = 1,
+    flop_by_window: Mapping[str, float] | None = None,
+    environment: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> RunRecord:
+    """The measured record of a run folder.
+
+    Args:
+        path: the ledger.
+        name: of the run.
+        labels: of the run.
+        notes: what a reader should know.
+        chips: devices that the run held, for chip-seconds.
+        flop_by_window: model FLOP of one window, by name; prices the wasted windows.
+        environment: facts about software that only the caller knows.
+        fields: tokens, params_total, params_active, model_flop, executed_flop, parts, metrics,
+            shape, ...; a quantity that is not given is missing, with that as its reason.
+
+    Raises:
+        MissingDataError: the ledger holds no sample.
+    """
+    segments = ledger.segments(path)
+    if not segments:
+        raise MissingDataError(f"expected samples in {path}", "none", "was the sampler killed?")
+    all_spans = [(segment, segment.start_s, segment.stop_s) for segment in segments]
+    lost = wasted_spans(segments)
+    entries = _entries(all_spans)
+    elapsed_s = sum(stop - start for _, start, stop in all_spans)
+    elapsed = Quantity.exact(elapsed_s, "s", "monotonic clock, first to last sample")
+    values: dict[str, Any] = {
+        "tokens": Quantity.absent("1", "the run did not say"),
+        "params_total": Quantity.absent("1", "the run did not say"),
+        "params_active": Quantity.absent("1", "the run did not say"),
+        "model_flop": Quantity.absent("FLOP", "the run did not say"),
+        "executed_flop": Quantity.absent("FLOP", "the run did not say"),
+        "co2_location_g": Quantity.absent("g", "no site was applied"),
+        "co2_market_g": Quantity.absent("g", "no site was applied"),
+        "co2_embodied_g": Quantity.absent("g", "no site was applied"),
+        "water_l": Quantity.absent("L", "no site was applied"),
+        "cost_usd": Quantity.absent("USD", "no site was applied"),
+    }
+    values.update(fields)
+    return RunRecord(
+        name=name,
+        kind=Kind.MEASURED,
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        elapsed_s=elapsed,
+        chip_s=elapsed.scaled(chips, source="chips x elapsed time"),
+        energy=entries,
+        totals=totals(entries),
+        wasted=_wasted(lost, flop_by_window or {}),
+        windows=_windows(segments, lost),
+        environment={**machine(), **(environment or {})},
+        labels=dict(labels),
+        notes=[*notes, *_ends(segments)],
+        **values,
+    )
+
+
+def wasted_spans(segments: list[Segment]) -> list[Span]:
+    """What was spent on work that a later segment did again.
+
+    A segment that resumes at {"step": k} throws away all that earlier segments did after their
+    last mark with step k (all of it where there is none).
+    """
+    lost: dict[int, float] = {}
+    for i, segment in enumerate(segments):
+        resume = segment.header.get("resume_at")
+        if not resume:
+            continue
+        for j in range(i - 1, -1, -1):
+            kept = [mark["m"] / 1e9 for mark in segments[j].marks
+                    if all(mark.get(key) == value for key, value in resume.items())]  # fmt: skip
+            start = max(kept) if kept else segments[j].start_s
+            lost[j] = min(start, lost.get(j, start))
+            if kept:
+                break
+    return [(segments[j], start, segments[j].stop_s) for j, start in sorted(lost.items())
+            if start < segments[j].stop_s]  # fmt: skip
+
+
+def _entries(spans: list[Span]) -> list[EnergyEntry]:
+    """One entry a domain over stretches of the ledger; unreadable domains are missing."""
+    domains = {d["id"]: d for segment, _, _ in spans for d in segment.header["domains"]}
+    entries = []
+    for domain in domains.values():
+        told = {"unit": "J", "device": domain["id"], "boundary": Boundary(domain["boundary"]),
+                "within": domain["within"], "api": domain["api"]}  # fmt: skip
+        parts = [segment.between(domain["id"], start, stop)
+                 for segment, start, stop in spans if domain["id"] in segment.joules]  # fmt: skip
+        read = [part for part in parts if part is not None]
+        if domain["reason"] or not read:
+            reason = domain["reason"] or "no reading succeeded"
+            entries.append(EnergyEntry(value=None, origin=Origin.MISSING, source=reason, **told))
+            continue
+        joules = max(0.0, sum(read))
+        entries.append(
+            EnergyEntry(
+                value=joules, low=joules * domain["low"], high=joules * domain["high"],
+                origin=Origin(domain["origin"]), source=domain["source"] or domain["api"],
+                coverage=METER_COVERAGE, **told,
+            )
+        )  # fmt: skip
+    return entries
+
+
+def _sum(spans: list[Span]) -> Quantity:
+    """Joules of stretches at the innermost boundary that was metered."""
+    found = totals(_entries(spans))
+    if not found:
+        return Quantity.absent("J", "no meter")
+    return found[min(found, key=list(Boundary).index)]
+
+
+def _windows(segments: list[Segment], lost: list[Span]) -> list[Window]:
+    """The windows that were not wasted, rolled up by name and phase."""
+    groups: dict[tuple[str, str], list[Span]] = {}
+    for segment in segments:
+        for row in segment.windows:
+            span = _clip(segment, row)
+            if not _is_lost(row, segment, lost):
+                groups.setdefault((row["name"], row["phase"]), []).append(span)
+    return [
+        Window(
+            name=name,
+            phase=phase,
+            count=len(spans),
+            elapsed_s=Quantity.exact(
+                sum(stop - start for _, start, stop in spans), "s", "monotonic clock"
+            ),
+            energy_j=_sum(spans),
+        )
+        for (name, phase), spans in groups.items()
+    ]
+
+
+def _wasted(lost: list[Span], flop_by_window: Mapping[str, float]) -> Wasted:
+    """Joules, FLOP and seconds of wasted stretches."""
+    source = "ledger: after the last mark that a restart took up"
+    if not lost:
+        return nothing_wasted("ledger: nothing was done again", Origin.MEASURED)
+    flop = sum(
+        flop_by_window.get(row["name"], 0.0)
+        for segment, start, _ in lost
+        for row in segment.windows
+        if row["m1"] / 1e9 > start
+    )
+    return Wasted(
+        energy_j=_sum(lost),
+        model_flop=Quantity.exact(flop, "FLOP", source),
+        elapsed_s=Quantity.exact(sum(stop - start for _, start, stop in lost), "s", source),
+    )
+
+
+def _clip(segment: Segment, row: Row) -> Span:
+    """A window as a stretch of its segment."""
+    return segment, max(row["m0"] / 1e9, segment.start_s), min(row["m1"] / 1e9, segment.stop_s)
+
+
+def _is_lost(row: Row, segment: Segment, lost: list[Span]) -> bool:
+    return any(segment is other and row["m1"] / 1e9 > start for other, start, _ in lost)
+
+
+def _ends(segments: list[Segment]) -> list[str]:
+    """A note for every segment that did not end by itself."""
+    words = {"parent died": "the run was killed; metering ended in order",
+             "lost": "run and sampler were killed: up to one interval is not counted"}  # fmt: skip
+    return [f"segment {i + 1}: {words[segment.end]}" for i, segment in enumerate(segments)
+            if segment.end in words]  # fmt: skip
+
+
+def machine() -> dict[str, Any]:
+    """What the record remembers of this machine and its software."""
+    model = ""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass
+    return {
+        "host": platform.node(), "cpu": model, "cores": os.cpu_count(),
+        "system": platform.platform(), "python": platform.python_version(),
+        "command": " ".join(sys.argv), "git_commit": _commit(),
+    }  # fmt: skip
+
+
+def _commit() -> str:
+    """The commit of this package, or an empty string outside a checkout."""
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent,
+                               capture_output=True, text=True, timeout=2, check=False)  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip()

@@ -1,0 +1,172 @@
+"""The command `energy`: each verb parses, calls and prints; heavy imports stay inside it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from energy.console import guard, print_json
+
+app = typer.Typer(
+    name="energy",
+    help="What a run spends: joules, FLOP, CO2, water and money, with boundary, origin and band.",
+    epilog="Exit codes: 0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Zone = Annotated[
+    str | None, typer.Option(help="Grid zone (see energy grid); without it, a band over all.")
+]
+Pue = Annotated[float | None, typer.Option(help="Facility over IT energy; else a band.")]
+
+
+def main() -> None:
+    """Run the command; errors become one line and an exit code."""
+    guard(app)
+
+
+@app.callback()
+def energy() -> None:
+    """What a run spends: joules, FLOP, CO2, water and money, with boundary, origin and band."""
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog="\b\nExample:\n  energy run --label task=demo -- python train.py --steps 100",
+)
+def run(
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run.")],
+    out: Annotated[Path | None, typer.Option(help="Folder; default runs/COMMAND-TIME.")] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A label.")] = None,
+    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between samples.")] = 1.0,
+    zone: Zone = None,
+    pue: Pue = None,
+) -> None:
+    """Meter any command; its output, signals and exit code pass through."""
+    import time
+
+    from energy import run as engine
+    from energy import summary
+
+    labels = dict(_label(text) for text in label or [])
+    stem = f"{Path(command[0]).name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = out or Path("runs") / stem
+    record, code = engine.run(command, folder, labels, _site(zone, pue), interval)
+    for line in [*summary.lines(record), f"record: {folder / 'record.json'}"]:
+        print(line, file=sys.stderr)
+    sys.exit(code)
+
+
+@app.command(epilog="\b\nExample:\n  energy record runs/killed --zone FRA")
+def record(
+    folder: Annotated[Path, typer.Argument(help="Folder that holds a ledger.")],
+    zone: Zone = None,
+    pue: Pue = None,
+    json: Json = False,
+) -> None:
+    """Write the record of a run that was killed before it could, from its ledger."""
+    from energy import run as engine
+    from energy import summary
+
+    found = engine.rebuild(folder, _site(zone, pue))
+    if json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        print("\n".join(summary.lines(found)))
+
+
+@app.command()
+def doctor(
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to watch.")] = 1.0,
+    json: Json = False,
+) -> None:
+    """Show every meter: what it sees, how well, why one is missing and what mends that."""
+    from energy import doctor as engine
+
+    rows = engine.examine(seconds)
+    if json:
+        print_json({"meters": rows})
+        return
+    for row in rows:
+        watts = "" if row["watts"] is None else f"  {row['watts']:.1f} W {row['origin']}"
+        state = row["boundary"] if row["found"] else "missing"
+        print(f"{row['meter']:10} {row['name']:24} {state:8}{watts}")
+        band = "" if row["low"] is None or not row["found"] else (
+            f"; true value {row['low']:.2f} to {row['high']:.2f} times that (95 %)")  # fmt: skip
+        print(f"{'':11}{row['api'] or row['why']}{band}")
+        if row["found"]:
+            print(f"{'':11}{row['why']}")
+        elif row["fix"]:
+            print(f"{'':11}{row['why']}; fix: {row['fix']}")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Folder that holds a ledger.")],
+    json: Json = False,
+) -> None:
+    """Check a ledger: hash chain, gaps, clocks, failed readings, and its record's sum."""
+    from energy import verify as engine
+    from energy.tracker import require_ledger
+
+    findings = engine.verify(require_ledger(folder))
+    if json:
+        print_json({"checks": [finding.as_dict() for finding in findings]})
+    else:
+        for finding in findings:
+            print(f"{'ok ' if finding.holds else 'BAD'} {finding.check:8} {finding.words}")
+    if not all(finding.holds for finding in findings if finding.check in ("chain", "sum")):
+        sys.exit(5)
+
+
+@app.command(epilog="\b\nExample:\n  energy calibrate wall.csv --test later.csv")
+def calibrate(
+    wall: Annotated[
+        Path, typer.Argument(help="CSV: device, model, duration_s, codecarbon_j, wall_j.")
+    ],
+    test: Annotated[Path | None, typer.Option(help="Other runs, to test the line on.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to keep it.")] = None,
+    json: Json = False,
+) -> None:
+    """Fit gain and offset of this machine against a wall meter; keep its error as the band."""
+    from energy import calibration as engine
+
+    found, scores = engine.calibrate(engine.read(wall), source=wall.name)
+    told = {"cv": scores} | ({"test": engine.score(found, engine.read(test))} if test else {})
+    place = out or engine.default_path()
+    found.save(place)
+    if json:
+        print_json(told)
+        return
+    for name, line in found.lines.items():
+        print(f"{name}: wall = {line.gain:.3f} x tool + {line.offset_w:.1f} W, {line.runs} runs")
+    for kind, words in (("cv", "each model by the others"), ("test", "the test file")):
+        for name, row in told.get(kind, {}).items():
+            error = row["mean_abs_rel_error"]
+            print(f"{words}, {name}: mean absolute error {100 * error['before']:.1f} % before, "
+                  f"{100 * error['after']:.1f} % after ({row['n']} runs)")  # fmt: skip
+    print(f"kept in {place}")
+
+
+def _label(text: str) -> tuple[str, str]:
+    from energy.errors import InputError
+
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise InputError("expected a label as key=value", text, "--label task=demo")
+    return key, value
+
+
+def _site(zone: str | None, pue: float | None):  # type: ignore[no-untyped-def]
+    from energy.quantity import Origin, Quantity
+    from energy.site import site
+
+    given = None if pue is None else Quantity.exact(pue, "1", "--pue", Origin.ASSUMED)
+    return site(zone, pue=given)

@@ -1,0 +1,96 @@
+"""`energy run`: meter any command; its output, signals and exit code pass through."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+
+from energy import accounting, footprint, ledger
+from energy.errors import InputError
+from energy.record import RunRecord
+from energy.site import Site
+from energy.tracker import Tracker, require_ledger
+
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals that go on to the command; Ctrl-C reaches it from the terminal by itself."""
+
+
+def run(
+    command: list[str], out: Path, labels: Mapping[str, str], site: Site, interval_s: float
+) -> tuple[RunRecord, int]:
+    """Run a command under the meters and write `out/record.json`.
+
+    Args:
+        command: program and arguments.
+        out: folder for ledger and record.
+        labels: what the run wants to be found by.
+        site: where it runs, for carbon, water and cost.
+        interval_s: seconds between samples.
+
+    Returns:
+        The record, and the exit code as a shell gives it: 128 + signal for a killed command.
+
+    Raises:
+        InputError: there is no such program, or the folder cannot be written.
+    """
+    name = Path(command[0]).name
+    if shutil.which(command[0]) is None:
+        raise InputError("expected a program to run", command[0], "check its name and PATH")
+    if (out / ledger.FILE).exists():
+        raise InputError(
+            "expected a folder without a ledger", str(out), "choose another with --out"
+        )
+    with Tracker(out, name=name, labels=labels, interval_s=interval_s) as tracker:
+        with tracker.window("command"):
+            code = _passed_through(command)
+        tracker.mark("exit", code=code)
+    record = footprint.apply(tracker.record(), site)
+    record.environment["command"] = " ".join(command)
+    record.environment["exit_code"] = code
+    record.save(out / "record.json")
+    return record, code
+
+
+def rebuild(folder: Path, site: Site) -> RunRecord:
+    """The record of a run whose own process could not write it, from its ledger.
+
+    Raises:
+        InputError: there is no ledger.
+        MissingDataError: the ledger holds no sample.
+    """
+    path = require_ledger(folder)
+    name = next((s.header.get("name", "run") for s in ledger.segments(path)), "run")
+    record = accounting.record(path, name=name, labels={}, notes=["rebuilt from the ledger"])
+    record = footprint.apply(record, site)
+    record.save(path.parent / "record.json")
+    return record
+
+
+def _passed_through(command: list[str]) -> int:
+    """Run the command in our place: same terminal, our signals, its exit code."""
+    child = subprocess.Popen(command)
+    with _signals_to(child):
+        while True:
+            # Ctrl-C is the command's to answer; we stay until it has ended.
+            with contextlib.suppress(KeyboardInterrupt):
+                code = child.wait()
+                return 128 - code if code < 0 else code
+
+
+@contextlib.contextmanager
+def _signals_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            child.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in PASSED_ON}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

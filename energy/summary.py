@@ -1,0 +1,61 @@
+"""A record in a few lines: what was spent, at which boundary, and how much of that was measured."""
+
+from __future__ import annotations
+
+from energy import units
+from energy.quantity import Boundary, Origin, Quantity
+from energy.record import RunRecord
+
+
+def headline(record: RunRecord) -> str:
+    """Joules at the innermost boundary with band and split, the line that every summary ends with.
+
+    '1.84 kWh (1.73 to 1.95), chip boundary; 91 % measured, 7 % modelled; missing: cpu (permission)'
+    """
+    if not record.totals:
+        return "no joule was metered or modelled"
+    at = min(record.totals, key=list(Boundary).index)
+    return f"{told(record.totals[at])}, {at} boundary; {split(record.totals[at])}"
+
+
+def told(total: Quantity) -> str:
+    """Joules with their band."""
+    if total.value is None:
+        return f"missing ({total.source})"
+    value, low, high = total.numbers()
+    return f"{units.energy(value)} ({units.energy(low)} to {units.energy(high)})"
+
+
+def split(total: Quantity) -> str:
+    """'91 % measured, 7 % modelled, 2 % assumed; missing: cpu (permission)'."""
+    shares = ", ".join(
+        f"{100 * total.shares[origin]:.0f} % {origin}"
+        for origin in Origin
+        if total.shares.get(origin)
+    )
+    gone = f"; missing: {', '.join(total.missing)}" if total.missing else ""
+    return (shares or "nothing read") + gone
+
+
+def lines(record: RunRecord) -> list[str]:
+    """The summary of a run, a line each; the headline last."""
+    found = []
+    if record.elapsed_s.value is not None:
+        found.append(f"{record.name}: {units.duration(record.elapsed_s.value)}")
+    for window in record.windows:
+        found.append(
+            f"  {window.name} x {window.count:,}: "
+            f"{units.duration(window.elapsed_s.value or 0.0)}, {_with_origin(window.energy_j)}"
+        )
+    if record.wasted.elapsed_s.value:
+        found.append(
+            f"  wasted, done again after a restart: "
+            f"{units.duration(record.wasted.elapsed_s.value)}, "
+            f"{_with_origin(record.wasted.energy_j)}"
+        )
+    return [*found, *(f"  note: {note}" for note in record.notes), headline(record)]
+
+
+def _with_origin(energy: Quantity) -> str:
+    """Joules and the word that says where they come from."""
+    return f"{told(energy)} {energy.origin}" if energy.value is not None else told(energy)

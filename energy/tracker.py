@@ -1,0 +1,255 @@
+"""The one object that a training loop sees: it opens the ledger, marks windows, tells the joules.
+
+    with Tracker(out, name="glam-mini") as tracker:
+        with tracker.window("step"):
+            ...
+    record = tracker.record(tokens=..., model_flop=...)
+
+Nothing here raises into training once it has started: a meter that fails is a row and a note. The
+metering itself runs in `energy.sampler`, a process of its own.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from energy import ledger
+from energy.errors import InputError
+from energy.files import unwritable
+
+if TYPE_CHECKING:
+    from energy.quantity import Quantity
+    from energy.record import RunRecord
+
+READY_S = 5.0
+"""Seconds to wait for the sampler's first reading before training goes on without it."""
+
+KEPT = 1000
+"""Rows kept in memory, to be sent again if the sampler is killed before it wrote them."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a run stands.
+
+    Attributes:
+        elapsed_s: since the tracker opened.
+        energy: joules so far in this process, all domains that may be added.
+        power_w: mean watts over the last sampling interval.
+    """
+
+    elapsed_s: float
+    energy: Quantity
+    power_w: Quantity
+
+
+class Tracker:
+    """Meters a run into `out_dir/ledger.jsonl`.
+
+    Args:
+        out_dir: folder of the run; an existing ledger there is continued.
+        name: name of the run.
+        labels: what the run wants to be found by.
+        meters: "auto", or names of sources.
+        sync: called at both edges of every window, so that queued device work is inside it (for
+            CUDA: torch.cuda.synchronize).
+        interval_s: seconds between samples on disk.
+        resume_at: where a continued run takes up again, as {"step": k}: what the ledger holds
+            after the last mark with step k is wasted work.
+    """
+
+    def __init__(
+        self,
+        out_dir: str | Path,
+        *,
+        name: str = "run",
+        labels: Mapping[str, str] | None = None,
+        meters: str | list[str] = "auto",
+        sync: Callable[[], object] | None = None,
+        interval_s: float = 1.0,
+        resume_at: Mapping[str, int] | None = None,
+    ) -> None:
+        self.out_dir, self.name, self.labels = Path(out_dir), name, dict(labels or {})
+        self.path = self.out_dir / ledger.FILE
+        self.notes: list[str] = []
+        self._meters, self._sync, self._interval_s = meters, sync, interval_s
+        self._resume_at = dict(resume_at) if resume_at else None
+        self._lock = threading.Lock()
+        self._sent: collections.deque[dict[str, Any]] = collections.deque(maxlen=KEPT)
+        self._count, self._restarts = 0, 0
+        self._id = uuid.uuid4().hex[:12]
+        self._sampler: subprocess.Popen[bytes] | None = None
+        self._opened_s = self._closed_s = 0.0
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Start metering.
+
+        Raises:
+            InputError: the folder of the run cannot be written.
+        """
+        try:
+            self.out_dir.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab"):
+                pass
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+        self._opened_s = time.monotonic()
+        self._start({"resume_at": self._resume_at})
+
+    def close(self) -> None:
+        """Take the last sample and stop metering; safe to call twice."""
+        if self._closed_s:
+            return
+        with self._lock:
+            self._write({"k": "close"})
+            sampler = self._sampler
+        self._closed_s = time.monotonic()
+        _retire(sampler)
+
+    @contextlib.contextmanager
+    def window(self, name: str, phase: str = "compute") -> Iterator[None]:
+        """Meter a piece of code; windows nest, overlap and may be used from any thread."""
+        if self._sync is not None:
+            self._sync()
+        start = time.monotonic_ns()
+        try:
+            yield
+        finally:
+            if self._sync is not None:
+                self._sync()
+            self._send({"k": "window", "m0": start, "m1": time.monotonic_ns(), "name": name,
+                        "phase": phase})  # fmt: skip
+
+    def mark(self, kind: str, **fields: Any) -> None:
+        """Write a row that the run wants to remember: a step, a checkpoint, a restart."""
+        self._send({"k": "mark", "m": time.monotonic_ns(), "kind": kind, **fields})
+
+    def snapshot(self) -> Snapshot:
+        """Joules and watts up to now."""
+        from energy import accounting
+
+        elapsed_s = (self._closed_s or time.monotonic()) - self._opened_s
+        return accounting.snapshot(self.path, self._id, elapsed_s)
+
+    def record(self, **fields: Any) -> RunRecord:
+        """The measured RunRecord; see `energy.accounting.record` for the fields."""
+        from energy import accounting
+
+        fields.setdefault("name", self.name)
+        notes = [*self.notes, *fields.pop("notes", [])]
+        labels = {**self.labels, **fields.pop("labels", {})}
+        return accounting.record(self.path, labels=labels, notes=notes, **fields)
+
+    def _start(self, header: dict[str, Any]) -> None:
+        """Start a sampler and wait for its first reading; without one, note it and go on."""
+        settings = {
+            "ledger": str(self.path.resolve()),
+            "meters": self._meters,
+            "interval_s": self._interval_s,
+            "header": {"id": self._id, "name": self.name, "labels": self.labels, "boot": boot_id(),
+                       "host": platform.node(), "pid": os.getpid(), **header},
+        }  # fmt: skip
+        program = str(Path(__file__).resolve().parent / "sampler.py")
+        try:
+            self._sampler = subprocess.Popen(
+                [sys.executable, program, json.dumps(settings)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                bufsize=0,
+            )
+            self._wait_until_ready()
+        except OSError as error:
+            self.notes.append(f"no sampler: {error}")
+
+    def _wait_until_ready(self) -> None:
+        import select
+
+        if self._sampler is None or self._sampler.stdout is None:
+            return
+        ready, _, _ = select.select([self._sampler.stdout], [], [], READY_S)
+        if not ready or not self._sampler.stdout.read(6):
+            self.notes.append("the sampler did not start: energy of this run is missing")
+
+    def _send(self, row: dict[str, Any]) -> None:
+        with self._lock:
+            self._count += 1
+            row["n"] = self._count
+            self._sent.append(row)
+            self._write(row)
+
+    def _write(self, row: dict[str, Any]) -> None:
+        """Pass a row to the sampler; start another if it was killed."""
+        sampler = self._sampler
+        if sampler is None or sampler.stdin is None:
+            return
+        try:
+            sampler.stdin.write(json.dumps(row).encode() + b"\n")
+        except (BrokenPipeError, ValueError):
+            self._revive()
+
+    def _revive(self) -> None:
+        """Start another sampler after the first was killed, and send what was not written."""
+        self._restarts += 1
+        if self._restarts > 100:
+            return
+        written = {row.get("n") for row, _ in ledger.rows(self.path)
+                   if row["k"] in ("window", "mark")}  # fmt: skip
+        self.notes.append("the sampler was killed and started again; counters are cumulative")
+        _retire(self._sampler)
+        self._start({"continues": True})
+        if self._sampler is None or self._sampler.stdin is None:
+            return
+        with contextlib.suppress(OSError):
+            for row in self._sent:
+                if row["n"] not in written:
+                    self._sampler.stdin.write(json.dumps(row).encode() + b"\n")
+
+
+def _retire(sampler: subprocess.Popen[bytes] | None) -> None:
+    """Let a sampler finish, and close our ends of its pipes."""
+    if sampler is None:
+        return
+    with contextlib.suppress(subprocess.TimeoutExpired, OSError):
+        if sampler.stdin is not None:
+            sampler.stdin.close()
+        sampler.wait(timeout=2.0)
+    if sampler.stdout is not None:
+        sampler.stdout.close()
+
+
+def boot_id() -> str:
+    """The kernel's name for this boot; the host name where there is none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return platform.node()
+
+
+def require_ledger(path: Path) -> Path:
+    """The ledger of a run folder, or InputError."""
+    path = path / ledger.FILE if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"expected a ledger at {path}", "no such file", "name a folder of a run")
+    return path

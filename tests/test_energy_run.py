@@ -1,0 +1,93 @@
+"""`energy run`, `doctor`, `verify`, `record`: what a person at a shell gets."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ENERGY = [sys.executable, "-c", "from energy.cli import main; main()"]
+
+
+def energy(*arguments, **options):
+    return subprocess.run(
+        [*ENERGY, *map(str, arguments)], capture_output=True, text=True, timeout=60, **options
+    )
+
+
+def test_output_and_exit_code_pass_through_and_the_record_is_written(tmp_path):
+    run = energy("run", "--out", tmp_path / "r", "--label", "task=demo", "--interval", "0.1", "--",
+                 sys.executable, "-c", "print('hello'); raise SystemExit(7)")  # fmt: skip
+    assert (run.returncode, run.stdout) == (7, "hello\n")
+    record = json.loads((tmp_path / "r" / "record.json").read_text())
+    assert record["labels"]["task"] == "demo"
+    assert record["environment"]["exit_code"] == 7
+    assert record["totals"]["chip"]["value"] > 0
+    assert record["co2_location_g"]["value"] > 0
+
+
+def test_a_signal_reaches_the_command_and_its_death_is_told(tmp_path):
+    run = subprocess.Popen(
+        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sleep", "30"],
+        stderr=subprocess.DEVNULL,
+    )
+    while not (tmp_path / "r" / "ledger.jsonl").exists():
+        time.sleep(0.02)
+    time.sleep(0.5)
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(10) == 128 + signal.SIGTERM
+    assert (tmp_path / "r" / "record.json").exists()
+
+
+def test_a_killed_meter_leaves_a_ledger_that_becomes_the_record(tmp_path):
+    folder = tmp_path / "r"
+    run = subprocess.Popen(
+        [*ENERGY, "run", "--out", str(folder), "--interval", "0.1", "--", "sleep", "2"],
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(1.2)
+    run.kill()
+    run.wait()
+    time.sleep(0.3)
+    assert not (folder / "record.json").exists()
+    told = energy("record", folder, "--json")
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["totals"]["chip"]["value"] > 0
+    assert energy("verify", folder).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--", "no-such-program"], "expected a program to run"),
+        (["run", "--label", "x", "--", "true"], "key=value"),
+        (["verify", "/no/such/folder"], "expected a ledger"),
+        (["record", "/no/such/folder"], "expected a ledger"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, words):
+    run = energy(*arguments, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    assert run.returncode == 2
+    assert len(run.stderr.splitlines()) == 1
+    assert words in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_run_does_not_write_into_the_first_ones_ledger(tmp_path):
+    assert energy("run", "--out", tmp_path, "--", "true").returncode == 0
+    again = energy("run", "--out", tmp_path, "--", "true")
+    assert again.returncode == 2
+    assert "without a ledger" in again.stderr
+
+
+def test_the_doctor_names_every_meter_with_boundary_origin_and_reason():
+    told = json.loads(energy("doctor", "--seconds", "0.2", "--json").stdout)["meters"]
+    for row in told:
+        assert {"name", "found", "boundary", "origin", "why"} <= set(row)
+        assert row["found"] or row["why"]
+    found = [row for row in told if row["found"]]
+    assert all(row["origin"] in ("measured", "modelled", "assumed") for row in found)

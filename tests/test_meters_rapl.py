@@ -1,0 +1,92 @@
+"""RAPL from real files in a temporary folder: what holds what, turns, gaps, mirrored dies."""
+
+import os
+
+import pytest
+
+from energy.ledger import Segment
+from energy.meters.rapl import Rapl
+from tests.standin import powercap
+
+RANGE_UJ = 262_143_328_850
+
+
+@pytest.fixture
+def server(tmp_path):
+    powercap(
+        tmp_path,
+        {
+            "intel-rapl:0": ("package-0", 5_000_000, RANGE_UJ),
+            "intel-rapl:0:0": ("dram", 1_000_000, RANGE_UJ),
+            "intel-rapl:0:1": ("core", 3_000_000, RANGE_UJ),
+            "intel-rapl:1": ("package-1", 6_000_000, RANGE_UJ),
+        },
+    )
+    return tmp_path
+
+
+def test_cores_lie_within_their_package_and_memory_beside_it(server):
+    domains = {domain.id: domain for domain in Rapl(server, "GenuineIntel").probe()}
+    assert set(domains) == {"cpu-package-0", "dram-package-0", "core-package-0", "cpu-package-1"}
+    assert domains["core-package-0"].within == "cpu-package-0"
+    assert domains["dram-package-0"].within is None
+
+
+def test_the_whole_system_holds_its_packages(tmp_path):
+    powercap(tmp_path, {"intel-rapl:0": ("psys", 9_000_000, RANGE_UJ),
+                        "intel-rapl:1": ("package-0", 5_000_000, RANGE_UJ)})  # fmt: skip
+    domains = {domain.id: domain for domain in Rapl(tmp_path, "GenuineIntel").probe()}
+    assert domains["cpu-package-0"].within == "cpu-psys"
+
+
+def test_joules_are_the_files_microjoules(server):
+    meter = Rapl(server, "GenuineIntel")
+    meter.probe()
+    before = meter.read()["cpu-package-0"]
+    (server / "intel-rapl:0" / "energy_uj").write_text("105000000")
+    assert meter.read()["cpu-package-0"] - before == pytest.approx(100)
+
+
+def test_an_unreadable_sample_is_a_gap_and_not_262_kilojoules(server):
+    meter = Rapl(server, "GenuineIntel")
+    meter.probe()
+    (server / "intel-rapl:0" / "energy_uj").write_text("")
+    assert meter.read()["cpu-package-0"] is None
+    (server / "intel-rapl:0" / "energy_uj").unlink()
+    assert meter.read()["cpu-package-0"] is None
+
+
+def test_dies_that_mirror_one_counter_are_counted_once(tmp_path):
+    powercap(tmp_path, {"intel-rapl:0": ("package-0-die-0", 5_000_000, RANGE_UJ),
+                        "intel-rapl:1": ("package-0-die-1", 5_000_000, RANGE_UJ)})  # fmt: skip
+    assert len(Rapl(tmp_path, "AuthenticAMD").probe()) == 1
+
+
+def test_a_counter_that_only_root_may_read_is_missing_with_its_fix(server):
+    os.chmod(server, 0o755)
+    for parent in (server, *server.parents[:3]):
+        os.chmod(parent, 0o755)
+    os.chmod(server / "intel-rapl:0" / "energy_uj", 0o000)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        if os.geteuid() == 0:  # mode bits do not stop root: be nobody
+            os.setuid(65534)
+        told = {d.id: (d.origin, d.reason, d.fix) for d in Rapl(server, "GenuineIntel").probe()}
+        os.write(writer, "|".join(told["cpu-package-0"]).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    origin, reason, fix = os.read(reader, 4096).decode().split("|")
+    assert (origin, reason) == ("missing", "permission")
+    assert fix.startswith("sudo chmod")
+
+
+@pytest.mark.parametrize(
+    ("wrap_j", "raw", "joules"),
+    [(100.0, [90.0, 98.0, 5.0, 20.0], 30.0), (0.0, [90.0, 98.0, 5.0, 20.0], 28.0)],
+    ids=["a turn of the counter", "a reset to zero"],
+)
+def test_a_counter_that_falls_loses_and_doubles_nothing(wrap_j, raw, joules):
+    segment = Segment({"domains": [{"id": "cpu", "wrap_j": wrap_j}]})
+    values = [segment.unwrapped("cpu", value) for value in raw]
+    assert values[-1] - values[0] == pytest.approx(joules)

@@ -1,0 +1,122 @@
+"""What a training loop sees: windows that sum, marks, notes instead of exceptions."""
+
+import threading
+import time
+from itertools import pairwise
+
+import pytest
+
+from energy import Tracker, ledger
+from energy.errors import InputError
+from energy.quantity import Boundary, Origin
+
+
+def work(seconds):
+    stop = time.monotonic() + seconds
+    while time.monotonic() < stop:
+        pass
+
+
+def test_contiguous_windows_sum_to_the_window_around_them(tmp_path):
+    """The edges of neighbours are the same moments, so their joules sum to rounding."""
+    times = [index * 0.01 for index in range(101)]
+    segment = ledger.Segment({"domains": [{"id": "cpu", "wrap_j": 0}]}, times,
+                             {"cpu": [t**2 * 7 for t in times]})  # fmt: skip
+    edges = [0.003 + index * 0.00099 for index in range(1001)]
+    steps = [segment.between("cpu", a, b) for a, b in pairwise(edges)]
+    assert sum(steps) == pytest.approx(segment.between("cpu", edges[0], edges[-1]), rel=1e-9)
+
+
+def test_windows_nest_overlap_and_come_from_any_thread(tmp_path):
+    with Tracker(tmp_path, name="run", interval_s=0.05) as tracker:
+
+        def inner():
+            for _ in range(20):
+                with tracker.window("inner"):
+                    time.sleep(0.005)
+
+        threads = [threading.Thread(target=inner) for _ in range(3)]
+        with tracker.window("outer", phase="evaluation"):
+            [thread.start() for thread in threads]
+            [thread.join() for thread in threads]
+    windows = {window.name: window for window in tracker.record().windows}
+    assert (windows["inner"].count, windows["outer"].count) == (60, 1)
+    assert windows["outer"].phase == "evaluation"
+    assert windows["inner"].elapsed_s.value > windows["outer"].elapsed_s.value
+
+
+def test_a_machine_without_a_meter_never_says_measured(tmp_path):
+    with Tracker(tmp_path, interval_s=0.05, meters=["cpu_model"]) as tracker:
+        work(0.3)
+        live = tracker.snapshot()
+    total = tracker.record().totals[Boundary.CHIP]
+    assert Origin.MEASURED not in total.shares
+    assert Origin.MEASURED not in live.energy.shares
+    assert total.low < total.value < total.high
+    assert total.origin is not Origin.MEASURED
+
+
+def test_a_snapshot_grows_and_ends_at_the_record(tmp_path):
+    with Tracker(tmp_path, interval_s=0.05) as tracker:
+        work(0.2)
+        early = tracker.snapshot().energy.value
+        work(0.2)
+        late = tracker.snapshot().energy.value
+    assert 0 < early < late <= tracker.record().totals[Boundary.CHIP].value
+
+
+def test_the_sync_callback_runs_at_both_edges(tmp_path):
+    calls = []
+    with (
+        Tracker(tmp_path, interval_s=0.05, sync=lambda: calls.append(1)) as tracker,
+        tracker.window("step"),
+    ):
+        pass
+    assert len(calls) == 2
+
+
+def test_an_exception_in_training_passes_through_and_the_window_is_kept(tmp_path):
+    tracker = Tracker(tmp_path, interval_s=0.05)
+    with pytest.raises(ZeroDivisionError), tracker, tracker.window("step"):
+        _ = 1 / 0
+    assert [window.name for window in tracker.record().windows] == ["step"]
+
+
+def test_what_a_restart_does_again_is_wasted_and_counted_once(tmp_path):
+    with Tracker(tmp_path, interval_s=0.02) as first:
+        for step in range(4):
+            with first.window("step"):
+                work(0.03)
+            first.mark("step", step=step)
+    with Tracker(tmp_path, interval_s=0.02, resume_at={"step": 1}) as second:
+        for step in range(2, 4):
+            with second.window("step"):
+                work(0.03)
+            second.mark("step", step=step)
+    record = second.record(flop_by_window={"step": 1e6})
+    steps = next(window for window in record.windows if window.name == "step")
+    assert steps.count == 4
+    assert record.wasted.model_flop.value == 2e6
+    assert 0.06 <= record.wasted.elapsed_s.value < record.elapsed_s.value
+    assert 0 < record.wasted.energy_j.value < record.totals[Boundary.CHIP].value
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="expected to write"):
+        Tracker(tmp_path / "file" / "run").open()
+
+
+def test_an_edited_ledger_does_not_verify(tmp_path):
+    from energy.verify import verify
+
+    with Tracker(tmp_path, interval_s=0.05) as tracker:
+        work(0.2)
+    tracker.record().save(tmp_path / "record.json")
+    assert all(finding.holds for finding in verify(tracker.path))
+    lines = tracker.path.read_text().splitlines(keepends=True)
+    lines[2] = lines[2].replace('"cpu":', '"cpu":1')
+    tracker.path.write_text("".join(lines))
+    findings = {finding.check: finding for finding in verify(tracker.path)}
+    assert not findings["chain"].holds
+    assert "row 3" in findings["chain"].words
