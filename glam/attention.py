@@ -1,0 +1,83 @@
+"""Causal self-attention with a bucketed relative position bias in every layer.
+
+GLaM adds no position to its input; each layer learns one scalar per head and distance bucket, as
+T5 does (arXiv:1910.10683, section 2.1). Legend: B sequences, S positions, M width, h heads, d
+head width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding
+
+from energy.shape import Shape
+
+MAX_DISTANCE = 128
+"""Distances from here on share one bucket (T5's value)."""
+
+
+class Norm(nn.Module):
+    """Root-mean-square norm with a scale and no shift (arXiv:1910.07467), in float32."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (..., M) by its root mean square."""
+        inverse = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + 1e-6)
+        return (x * inverse * self.scale).to(x.dtype)
+
+
+class Attention(nn.Module):
+    """Softmax attention over the positions so far.
+
+    Scores are products of whole S x S matrices, masked afterwards; that is what
+    `energy.flops.forward_flop` counts by the convention "full".
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.n_heads, self.d_head = int(shape.n_heads), int(shape.d_head)
+        width, inner = int(shape.d_model), self.n_heads * self.d_head
+        self.query, self.key, self.value = (
+            nn.Linear(width, inner, bias=False) for _ in range(3)
+        )
+        self.output = nn.Linear(inner, width, bias=False)
+        self.bias = nn.Parameter(torch.zeros(int(shape.relative_buckets), self.n_heads))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend within each sequence of x (B, S, M)."""
+        batch, seq, _ = x.shape
+        q, k, v = (
+            project(x).view(batch, seq, self.n_heads, self.d_head).transpose(1, 2)
+            for project in (self.query, self.key, self.value)
+        )
+        scores = q @ k.transpose(-2, -1) / math.sqrt(self.d_head) + self.position_bias(seq)
+        mixed = scores.float().softmax(-1).to(v.dtype) @ v
+        return self.output(mixed.transpose(1, 2).reshape(batch, seq, -1))
+
+    def position_bias(self, seq: int) -> Tensor:
+        """The bias of each head by query and key (h, S, S); minus infinity for the future."""
+        at = torch.arange(seq, device=self.bias.device)
+        distance = at[:, None] - at[None, :]
+        learned = embedding(buckets(distance, len(self.bias)), self.bias).permute(2, 0, 1)
+        return learned.masked_fill(distance < 0, float("-inf"))
+
+
+def buckets(distance: Tensor, n_buckets: int, max_distance: int = MAX_DISTANCE) -> Tensor:
+    """The bucket of each distance to the past.
+
+    Half of the buckets hold one distance each; the other half are logarithmic up to
+    `max_distance`, from which on all distances share the last one. Future positions (negative
+    distances) fall in bucket 0; attention masks them. 32 buckets: 0..15 are 0..15, 16 is 16,
+    31 is 113 and more.
+    """
+    exact = n_buckets // 2
+    past = distance.clamp(min=0)
+    ratio = torch.log(past.clamp(min=exact).float() / exact) / math.log(max_distance / exact)
+    far = exact + (ratio * (n_buckets - exact)).long()
+    return torch.where(past < exact, past, far.clamp(max=n_buckets - 1))

@@ -1,0 +1,126 @@
+"""Checkpoints: whole or absent, checked by checksum, and enough to go on bit for bit.
+
+One safetensors file a checkpoint (no pickle, readable by other tools): weights as `model.*`,
+optimizer state as `optimizer.<index>.*`, and in its metadata the step, the configuration and a
+SHA-256 of all tensors. Data order and learning rate are functions of the step, so nothing else
+is needed to resume.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from energy.errors import InputError
+from energy.files import write_atomic
+from glam.config import GlamConfig
+
+FORMAT = "glam-checkpoint-1"
+NAME = re.compile(r"step-(\d{8})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read and found sound."""
+
+    step: int
+    config: GlamConfig
+    tensors: dict[str, Tensor]
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Put the weights, and the optimizer's state, where they were."""
+        weights = {name.removeprefix("model."): tensor for name, tensor in self.tensors.items()
+                   if name.startswith("model.")}  # fmt: skip
+        model.load_state_dict(weights)
+        if optimizer is None:
+            return
+        state = optimizer.state_dict()
+        state["state"] = {}
+        for name, tensor in self.tensors.items():
+            if name.startswith("optimizer."):
+                _, index, field = name.split(".", 2)
+                state["state"].setdefault(int(index), {})[field] = tensor.clone()
+        optimizer.load_state_dict(state)
+
+
+def save_checkpoint(
+    folder: Path, step: int, config: GlamConfig, model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> Path:  # fmt: skip
+    """Write step-XXXXXXXX.safetensors, then delete what is older than the newest few."""
+    from safetensors.torch import save
+
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for index, fields in optimizer.state_dict()["state"].items():
+        for field, tensor in fields.items():
+            tensors[f"optimizer.{index}.{field}"] = tensor
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"format": FORMAT, "step": str(step), "config": json.dumps(config.as_dict()),
+                "sha256": checksum(tensors)}  # fmt: skip
+    path = folder / f"step-{step:08d}.safetensors"
+    data = save(tensors, metadata)
+    write_atomic(path, lambda file: file.write(data))
+    for old in checkpoints(folder)[: -config.training.keep_checkpoints]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint and check every byte of it.
+
+    Raises:
+        InputError: there is no such file, it is no checkpoint of ours, or it is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise InputError(f"expected a checkpoint at {path}", "no such file",
+                         "name a folder that `glam train` wrote") from error  # fmt: skip
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, str(error)) from error
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"expected {FORMAT} in {path}", str(metadata.get("format")))
+    if checksum(tensors) != metadata.get("sha256"):
+        raise _damaged(path, "another checksum than it was written with")
+    config = GlamConfig.from_dict(json.loads(metadata["config"]))
+    return Checkpoint(int(metadata["step"]), config, tensors)
+
+
+def latest_checkpoint(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint of a folder, or None when there is none."""
+    found = checkpoints(folder)
+    return load_checkpoint(found[-1]) if found else None
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a folder, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name))
+
+
+def checksum(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names, kinds, sizes and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _damaged(path: Path, what: str) -> InputError:
+    return InputError(
+        f"expected a sound checkpoint at {path}", what.lower(),
+        f"delete {path.name} to go on from the checkpoint before it",
+    )  # fmt: skip

@@ -1,0 +1,62 @@
+"""The device that a model lives on, its precision, and the best it can do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from energy.errors import InfeasibleError
+
+PEAK_SIZE = {"cpu": 1536, "cuda": 8192}
+"""Edge of the square product that stands for the best a device can do."""
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device of a setting; "auto" is a GPU where there is one.
+
+    Raises:
+        InfeasibleError: a GPU is wanted and there is none.
+    """
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InfeasibleError("expected a CUDA GPU for device cuda", "none", "use --device cpu")
+    return torch.device(wanted)
+
+
+def precision(device: torch.device) -> AbstractContextManager[object]:
+    """float32 weights with bfloat16 activations on a GPU, as GLaM; float32 alone on a CPU."""
+    if device.type == "cuda":
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def dtype_name(device: torch.device) -> str:
+    """The precision of matrix products on a device."""
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def synchronise(device: torch.device) -> Callable[[], None] | None:
+    """What waits until a device has done all it was told; None where nothing is asynchronous."""
+    return torch.cuda.synchronize if device.type == "cuda" else None
+
+
+def best_matmul_flop_per_s(device: torch.device, repeats: int = 5) -> float:
+    """The best rate of a large square product here: the denominator of MFU on this machine.
+
+    The median of a few products of 2*n^3 FLOP after one to warm up; well under a second.
+    """
+    n = PEAK_SIZE[device.type]
+    matrix = torch.ones(n, n, device=device, dtype=getattr(torch, dtype_name(device)))
+    wait = synchronise(device) or (lambda: None)
+    seconds = []
+    for _ in range(repeats + 1):
+        wait()
+        begun = time.perf_counter()
+        matrix @ matrix
+        wait()
+        seconds.append(time.perf_counter() - begun)
+    return 2 * n**3 / sorted(seconds[1:])[repeats // 2]

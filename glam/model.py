@@ -1,0 +1,175 @@
+"""The decoder: attention and feed-forward layers, every n-th a mixture of experts.
+
+Pre-norm residual layers, a gated GELU network where GLaM is dense, plain experts where it is not,
+one embedding for input and output. `energy.shape.parameters` counts it exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding, gelu
+
+from energy.shape import Shape
+from glam.attention import Attention, Norm
+from glam.moe import MixtureOfExperts, Routing
+
+CHUNK_TOKENS = 1024
+"""Tokens whose logits stand in memory at one time."""
+
+EMBEDDING_STD = 0.02
+"""Spread of the first embedding (GPT-2). Larger, a tied output begins sure of the last token."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What one pass over a batch tells.
+
+    Attributes:
+        loss: mean cross-entropy in nats a token, a scalar.
+        auxiliary_loss: mean load-balancing loss of the MoE layers, a scalar; 0 when dense.
+        loads: share of assignments by MoE layer and expert (n_moe_layers, E).
+    """
+
+    loss: Tensor
+    auxiliary_loss: Tensor
+    loads: Tensor
+
+
+class GatedFeedForward(nn.Module):
+    """GEGLU (arXiv:2002.05202): GELU(x W) * (x V), then out; three matrices."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(width, hidden, bias=False)
+        self.up = nn.Linear(width, hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to each position of x (..., M)."""
+        return self.down(gelu(self.gate(x)) * self.up(x))
+
+
+class Layer(nn.Module):
+    """Attention, then a feed-forward network or a mixture of experts, each on a residual."""
+
+    def __init__(self, shape: Shape, *, moe: bool) -> None:
+        super().__init__()
+        self.attention_norm, self.attention = Norm(int(shape.d_model)), Attention(shape)
+        self.ffn_norm = Norm(int(shape.d_model))
+        self.ffn = (MixtureOfExperts(shape) if moe
+                    else GatedFeedForward(int(shape.d_model), int(shape.d_ff)))  # fmt: skip
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Routing | None]:
+        """Map x (B, S, M) to the same size, with its routing where there is one."""
+        x = x + self.attention(self.attention_norm(x))
+        found = self.ffn(self.ffn_norm(x))
+        change, routing = found if isinstance(found, tuple) else (found, None)
+        return x + change, routing
+
+
+class Glam(nn.Module):
+    """The language model of a shape.
+
+    Args:
+        shape: of the GLaM family; layer i is a mixture of experts when i + 1 is a multiple of
+            n_layers / n_moe_layers.
+        seed: of the first weights; the same seed gives the same weights on every machine.
+    """
+
+    def __init__(self, shape: Shape, seed: int = 0) -> None:
+        super().__init__()
+        self.shape = shape
+        every = int(shape.n_layers) // int(shape.n_moe_layers) if shape.n_moe_layers else 0
+        self.embedding = nn.Parameter(torch.empty(int(shape.vocab_size), int(shape.d_model)))
+        self.layers = nn.ModuleList(
+            Layer(shape, moe=bool(every) and (i + 1) % every == 0)
+            for i in range(int(shape.n_layers))
+        )
+        self.norm = Norm(int(shape.d_model))
+        if not self.embedding.is_meta:
+            self._initialise(torch.Generator().manual_seed(seed))
+
+    def _initialise(self, generator: torch.Generator) -> None:
+        """Variance 1/fan-in; what is added to the residual is smaller by sqrt(2L) (GPT-2)."""
+        residual = 1 / math.sqrt(2 * int(self.shape.n_layers))
+        for name, parameter in self.named_parameters():
+            if name.endswith(("bias", "scale")):
+                continue
+            std = EMBEDDING_STD if name == "embedding" else 1 / math.sqrt(parameter.shape[-1])
+            if name.endswith(("output.weight", "down", "down.weight")):
+                std *= residual
+            with torch.no_grad():
+                parameter.normal_(std=std, generator=generator)
+
+    def hidden(self, tokens: Tensor) -> tuple[Tensor, list[Routing]]:
+        """The normalised last hidden states (B, S, M) of tokens (B, S), and all routings."""
+        x = embedding(tokens, self.embedding) * math.sqrt(self.embedding.shape[1])
+        routings = []
+        for layer in self.layers:
+            x, routing = layer(x)
+            if routing is not None:
+                routings.append(routing)
+        return self.norm(x), routings
+
+    def forward(self, tokens: Tensor) -> Output:
+        """Losses of predicting tokens[:, 1:] from tokens[:, :-1], for tokens (B, S + 1)."""
+        x, routings = self.hidden(tokens[:, :-1])
+        loss = ChunkedCrossEntropy.apply(
+            x.reshape(-1, x.shape[-1]), self.embedding, tokens[:, 1:].reshape(-1)
+        )
+        if not routings:
+            return Output(loss, torch.zeros((), device=loss.device), torch.empty(0, 0))
+        balance = torch.stack([routing.auxiliary_loss for routing in routings]).mean()
+        return Output(loss, balance, torch.stack([routing.load for routing in routings]))
+
+    def logits(self, tokens: Tensor) -> Tensor:
+        """Logits of the token after the last, (B, V), for tokens (B, S)."""
+        x, _ = self.hidden(tokens)
+        return x[:, -1] @ self.embedding.to(x.dtype).T
+
+
+class ChunkedCrossEntropy(torch.autograd.Function):
+    """Mean cross-entropy without ever holding the logits of a whole batch.
+
+    For a chunk of tokens at a time the logits, the loss and, when gradients are wanted, both
+    gradients are computed and the logits forgotten (as in Liger-Kernel, arXiv:2410.10989), so
+    memory is chunk * V in the place of T * V and no product is done twice.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, output: Tensor, targets: Tensor) -> Tensor:
+        """Loss of x (T, M) against targets (T) with output embedding `output` (V, M)."""
+        wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
+        kind = x.dtype
+        if torch.is_autocast_enabled(x.device.type):
+            kind = torch.get_autocast_dtype(x.device.type)
+        weight = output.to(kind)
+        total = x.new_zeros((), dtype=torch.float32)
+        x_grad = torch.empty_like(x) if wanted else None
+        weight_grad = torch.zeros_like(output) if wanted else None
+        for start in range(0, len(x), CHUNK_TOKENS):
+            rows = slice(start, start + CHUNK_TOKENS)
+            chunk, target = x[rows].to(kind), targets[rows, None]
+            logits = (chunk @ weight.T).float()
+            normaliser = logits.logsumexp(-1, keepdim=True)
+            total += (normaliser - logits.gather(1, target)).sum()
+            if x_grad is not None and weight_grad is not None:
+                # d loss / d logits = (softmax - one-hot) / T
+                error = (logits - normaliser).exp_()
+                error.scatter_add_(1, target, -torch.ones_like(target, dtype=error.dtype))
+                error = error.div_(len(x)).to(kind)
+                x_grad[rows] = error @ weight
+                weight_grad += error.T @ chunk
+        ctx.save_for_backward(x_grad, weight_grad)
+        return total / len(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Both gradients, computed in the forward pass, times the one that comes in."""
+        x_grad, weight_grad = ctx.saved_tensors
+        return x_grad * grad, weight_grad * grad, None

@@ -1,0 +1,51 @@
+"""Live progress of a run on stderr; silent when stderr is not a terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from glam.config import GlamConfig
+
+
+class Progress:
+    """Step, loss, tokens/s, watts, MFU, joules so far and time left."""
+
+    def __init__(self, config: GlamConfig, step: int) -> None:
+        console = Console(stderr=True)
+        self._bar = Bar(
+            TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(),
+            TextColumn("{task.fields[told]}"), TimeRemainingColumn(),
+            console=console, disable=not console.is_terminal,
+        )  # fmt: skip
+        self._task = self._bar.add_task(config.name, total=config.training.steps, completed=step,
+                                        told="")  # fmt: skip
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._bar.stop()
+
+    def show(self, row: dict[str, Any]) -> None:
+        """Tell a line of metrics."""
+        self._bar.update(self._task, completed=row["step"], told=told(row))
+
+
+def told(row: dict[str, Any]) -> str:
+    """A line of metrics in words; what nobody could read is left out, what is modelled says so."""
+    parts = [f"loss {row['loss']:.3f}", f"{row['tokens_per_s']:,.0f} tokens/s",
+             f"MFU {100 * row['mfu']:.0f} %"]  # fmt: skip
+    if row["power_w"] is not None:
+        parts.append(f"{row['power_w']:.0f} W")
+    if row["energy_j"] is not None:
+        parts.append(f"{row['energy_j']:,.0f} J {row['energy_origin']}")
+    return "  ".join(parts)

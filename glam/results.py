@@ -1,0 +1,67 @@
+"""What a run leaves behind: its record, from what was counted here and metered there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from energy import Quantity, RunRecord
+from energy.flops import model_flop
+from energy.record import Part
+from energy.shape import active_parameters, parameters, total
+from glam.config import GlamConfig
+
+if TYPE_CHECKING:
+    from glam.train import State
+
+CONVENTION = "scores of all S x S positions"
+
+
+def write_record(
+    out: Path, config: GlamConfig, state: State, meter: Any, peak: float, *, interrupted: bool
+) -> RunRecord:
+    """Make the record of a run whose meter has been closed, and write out/record.json.
+
+    Executed FLOP equal model FLOP here: nothing is recomputed, no token is dropped or padded, and
+    sorting dispatches without a product.
+    """
+    shape = config.shape
+    tokens = state.step * config.training.batch_sequences * shape.seq_len
+    by_part = {name: float(count * tokens) for name, count in model_flop(shape).items() if count}
+    source = f"energy.flops.model_flop, {CONVENTION}, x tokens"
+    flop = Quantity.exact(sum(by_part.values()), "FLOP", source)
+    record: RunRecord = meter.record(
+        name=config.name,
+        tokens=_count(tokens, "optimizer steps x tokens in a batch"),
+        params_total=_count(total(parameters(shape)), "energy.shape.parameters"),
+        params_active=_count(total(active_parameters(shape)), "energy.shape.active_parameters"),
+        model_flop=flop,
+        executed_flop=flop.model_copy(update={"source": f"{source}; nothing is done twice"}),
+        shape=shape.as_dict(),
+        parts=[Part(name=name, model_flop=Quantity.exact(value, "FLOP", source))
+               for name, value in by_part.items()],
+        metrics=_metrics(state, peak),
+        notes=[f"interrupted at step {state.step} of {config.training.steps}"] if interrupted
+        else [],
+    )  # fmt: skip
+    record.save(out / "record.json")
+    return record
+
+
+def _metrics(state: State, peak: float) -> dict[str, Quantity]:
+    found = {
+        "loss": (state.loss, "nat", "training loss of the last step, a token"),
+        "held_out_loss": (state.held_out_loss, "nat", "mean over held-out batches, a token"),
+        "steps": (float(state.step), "1", "optimizer steps"),
+        "skipped_steps": (float(state.skipped), "1", "updates with a gradient not finite"),
+        "best_matmul_flop_per_s": (peak, "FLOP/s", "best square matrix product measured here"),
+    }
+    return {
+        name: Quantity.exact(value, unit, source) if value == value
+        else Quantity.absent(unit, "not evaluated")
+        for name, (value, unit, source) in found.items()
+    }  # fmt: skip
+
+
+def _count(value: Any, source: str) -> Quantity:
+    return Quantity.exact(float(value), "1", source)
