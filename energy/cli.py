@@ -155,6 +155,26 @@ def calibrate(
     print(f"kept in {place}")
 
 
+@app.command(epilog="\b\nExample:\n  energy merge runs/rank-* --out runs/all")
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of ranks, restarts and nodes.")],
+    out: Annotated[Path, typer.Option(help="Folder for the merged record.json.")],
+    zone: Zone = None,
+    pue: Pue = None,
+    json: Json = False,
+) -> None:
+    """Merge ledgers of ranks and nodes into one record; no joule is counted twice."""
+    from energy import footprint, summary
+    from energy import merge as engine
+
+    found = footprint.apply(engine.merge(folders, out.name), _site(zone, pue))
+    found.save(out / "record.json")
+    if json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        print("\n".join(summary.lines(found)))
+
+
 def _label(text: str) -> tuple[str, str]:
     from energy.errors import InputError
 
