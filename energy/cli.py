@@ -54,11 +54,12 @@ def run(
 
     from energy import run as engine
     from energy import summary
+    from energy.site import of
 
     labels = dict(_label(text) for text in label or [])
     stem = f"{Path(command[0]).name}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = out or Path("runs") / stem
-    record, code = engine.run(command, folder, labels, _site(zone, pue), interval)
+    record, code = engine.run(command, folder, labels, of(zone, pue), interval)
     for line in [*summary.lines(record), f"record: {folder / 'record.json'}"]:
         print(line, file=sys.stderr)
     sys.exit(code)
@@ -74,8 +75,9 @@ def record(
     """Write the record of a run that was killed before it could, from its ledger."""
     from energy import run as engine
     from energy import summary
+    from energy.site import of
 
-    found = engine.rebuild(folder, _site(zone, pue))
+    found = engine.rebuild(folder, of(zone, pue))
     if json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -166,8 +168,9 @@ def merge(
     """Merge ledgers of ranks and nodes into one record; no joule is counted twice."""
     from energy import footprint, summary
     from energy import merge as engine
+    from energy.site import of
 
-    found = footprint.apply(engine.merge(folders, out.name), _site(zone, pue))
+    found = footprint.apply(engine.merge(folders, out.name), of(zone, pue))
     found.save(out / "record.json")
     if json:
         print_json(found.model_dump(mode="json"))
@@ -182,11 +185,3 @@ def _label(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise InputError("expected a label as key=value", text, "--label task=demo")
     return key, value
-
-
-def _site(zone: str | None, pue: float | None):  # type: ignore[no-untyped-def]
-    from energy.quantity import Origin, Quantity
-    from energy.site import site
-
-    given = None if pue is None else Quantity.exact(pue, "1", "--pue", Origin.ASSUMED)
-    return site(zone, pue=given)

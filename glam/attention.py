@@ -43,9 +43,7 @@ class Attention(nn.Module):
         super().__init__()
         self.n_heads, self.d_head = int(shape.n_heads), int(shape.d_head)
         width, inner = int(shape.d_model), self.n_heads * self.d_head
-        self.query, self.key, self.value = (
-            nn.Linear(width, inner, bias=False) for _ in range(3)
-        )
+        self.query, self.key, self.value = (nn.Linear(width, inner, bias=False) for _ in range(3))
         self.output = nn.Linear(inner, width, bias=False)
         self.bias = nn.Parameter(torch.zeros(int(shape.relative_buckets), self.n_heads))
 

@@ -66,9 +66,13 @@ class Operation:
         for dim, half in zip(
             self.dims, (constants.m_half, constants.n_half, constants.k_half), strict=True
         ):
-            efficiency = efficiency * np.asarray(dim, float) / (np.asarray(dim) + half)
-        efficiency = efficiency * {"grouped": constants.grouped_efficiency,
-                                   "batched": constants.batched_efficiency}.get(self.kind, 1.0)  # fmt: skip
+            # A part that a shape does not have has no size; its FLOP are zero all the same.
+            size = np.maximum(np.asarray(dim, float), 1)
+            efficiency = efficiency * size / (size + half)
+        if self.kind == "grouped":
+            efficiency = efficiency * constants.grouped_efficiency
+        elif self.kind == "batched":
+            efficiency = efficiency * constants.batched_efficiency
         return plain(np.asarray(self.flop) / (hardware.peak_flop_per_s * efficiency))
 
     def memory_seconds(self, hardware: Hardware, constants: Constants) -> Number:
@@ -216,7 +220,8 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
         # copies, gather, scatter, weighting and sum: 8K + 2 passes over (T, M) forward, as many
         # and the zeros that gathers add into backward
         "permutation": [
-            elementwise(plain(np.asarray(tokens) * s.d_model), plain(20 * k + 4 + (8 * k + 2) * again),
+            elementwise(plain(np.asarray(tokens) * s.d_model),
+                        plain(20 * k + 4 + (8 * k + 2) * again),
                         plan, calls=30, count=plain(moved)),
         ],
         # dispatch and combine, 2*slots*G*M each; 2.5 times with the backward
@@ -285,5 +290,6 @@ def optimizer(parameters: Number, plan: Plan, tensors: Number = 0) -> Operation:
     """
     kind = np.asarray(plan.optimizer)
     passes = sum(np.where(kind == name, size, 0) for name, size in OPTIMIZER_BYTES.items())
-    return Operation(kind="optimizer", bytes=plain(np.asarray(parameters, float) * passes),
-                     calls=plain(np.asarray(tensors) * np.where(kind == "adafactor", 20, 1)))  # fmt: skip
+    calls = np.asarray(tensors) * np.where(kind == "adafactor", 20, 1)
+    size = np.asarray(parameters, float) * passes
+    return Operation(kind="optimizer", bytes=plain(size), calls=plain(calls))

@@ -12,7 +12,9 @@ from typing import Any, Self
 from energy.errors import InputError
 
 
-def _constant(default: float, unit: str, low: float, high: float, factor: float, meaning: str) -> Any:  # noqa: E501
+def _constant(
+    default: float, unit: str, low: float, high: float, factor: float, meaning: str
+) -> Any:
     """A constant's prior (median `default`, one sigma a multiplication by `factor`) and range."""
     return field(
         default=default,
@@ -25,41 +27,57 @@ class Constants:
     """Constants of time and power; the defaults are the priors of a machine never measured."""
 
     eff_max: float = _constant(
-        0.8, "1", 0.1, 1.3, 1.5, "share of the peak that an endlessly large matrix product reaches")
+        0.8, "1", 0.1, 1.3, 1.5, "share of the peak that an endlessly large matrix product reaches"
+    )
     m_half: float = _constant(
-        32, "1", 0.5, 4096, 4, "rows of a product at which that share is halved")
+        32, "1", 0.5, 4096, 4, "rows of a product at which that share is halved"
+    )
     n_half: float = _constant(
-        32, "1", 0.5, 4096, 4, "columns of a product at which that share is halved")
+        32, "1", 0.5, 4096, 4, "columns of a product at which that share is halved"
+    )
     k_half: float = _constant(
-        32, "1", 0.5, 4096, 4, "inner dimension of a product at which that share is halved")
+        32, "1", 0.5, 4096, 4, "inner dimension of a product at which that share is halved"
+    )
     grouped_efficiency: float = _constant(
-        0.9, "1", 0.05, 1.5, 1.5, "rate of a grouped product over that of its products alone")
+        0.9, "1", 0.05, 1.5, 1.5, "rate of a grouped product over that of its products alone"
+    )
     group_s: float = _constant(
-        1e-6, "s", 1e-9, 1e-2, 10, "fixed time of one group of a grouped product")
+        1e-6, "s", 1e-9, 1e-2, 10, "fixed time of one group of a grouped product"
+    )
     batched_efficiency: float = _constant(
-        0.8, "1", 0.05, 1.5, 1.5, "rate of the products of unfused attention over single ones")
+        0.8, "1", 0.05, 1.5, 1.5, "rate of the products of unfused attention over single ones"
+    )
     attention_efficiency: float = _constant(
-        0.4, "1", 0.02, 1.2, 2, "share of the peak that fused attention reaches")
+        0.4, "1", 0.02, 1.2, 2, "share of the peak that fused attention reaches"
+    )
     memory_efficiency: float = _constant(
-        0.8, "1", 0.05, 1.5, 1.5, "share of the memory bandwidth that element-wise work reaches")
+        0.8, "1", 0.05, 1.5, 1.5, "share of the memory bandwidth that element-wise work reaches"
+    )
     loss_efficiency: float = _constant(
-        0.8, "1", 0.05, 3.0, 1.5, "bandwidth of the loss over that of other element-wise work")
+        0.8, "1", 0.05, 3.0, 1.5, "bandwidth of the loss over that of other element-wise work"
+    )
     optimizer_efficiency: float = _constant(
-        0.6, "1", 0.02, 3.0, 2, "share of the memory bandwidth that the optimiser reaches")
-    launch_s: float = _constant(
-        5e-6, "s", 1e-8, 1e-2, 4, "fixed time of one framework operation")
+        0.6, "1", 0.02, 3.0, 2, "share of the memory bandwidth that the optimiser reaches"
+    )
+    launch_s: float = _constant(5e-6, "s", 1e-8, 1e-2, 4, "fixed time of one framework operation")
     step_s: float = _constant(
-        1e-3, "s", 1e-7, 10, 10, "host time of one step that overlaps with nothing")
+        1e-3, "s", 1e-7, 10, 10, "host time of one step that overlaps with nothing"
+    )
     idle_share: float = _constant(
-        0.15, "1", 0.01, 0.7, 1.5, "idle watts over design power, where nobody measured them")
+        0.15, "1", 0.01, 0.7, 1.5, "idle watts over design power, where nobody measured them"
+    )
     busy_share: float = _constant(
-        0.85, "1", 0.2, 1.1, 1.15, "watts of a fully busy chip over design power, likewise")
+        0.85, "1", 0.2, 1.1, 1.15, "watts of a fully busy chip over design power, likewise"
+    )
     wait_share: float = _constant(
-        0.3, "1", 0.0, 1.0, 1.5, "watts of a waiting chip above idle, as share of busy above idle")
+        0.3, "1", 0.0, 1.0, 1.5, "watts of a waiting chip above idle, as share of busy above idle"
+    )
     memory_power_share: float = _constant(
-        0.6, "1", 0.0, 1.0, 1.4, "watts above idle while memory works, over those of compute")
+        0.6, "1", 0.0, 1.0, 1.4, "watts above idle while memory works, over those of compute"
+    )
     link_power_share: float = _constant(
-        0.4, "1", 0.0, 1.0, 1.5, "watts above idle while links work, over those of compute")
+        0.4, "1", 0.0, 1.0, 1.5, "watts above idle while links work, over those of compute"
+    )
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -100,5 +118,5 @@ def prior(name: str) -> Prior:
     """The prior of a constant by its name."""
     item = next(item for item in fields(Constants) if item.name == name)
     meta = item.metadata
-    return Prior(value=float(item.default), factor=meta["factor"], low=meta["low"],
+    return Prior(value=float(str(item.default)), factor=meta["factor"], low=meta["low"],
                  high=meta["high"], unit=meta["unit"], meaning=meta["meaning"])  # fmt: skip
