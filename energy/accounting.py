@@ -130,6 +130,9 @@ def wasted_spans(segments: list[Segment]) -> list[Span]:
             kept = [mark["m"] / 1e9 for mark in segments[j].marks
                     if all(mark.get(key) == value for key, value in resume.items())]  # fmt: skip
             start = max(kept) if kept else segments[j].start_s
+            if not any(row["m1"] / 1e9 > start for row in segments[j].windows):
+                # It ended where it is taken up again: its last moments are overhead, not waste.
+                start = segments[j].stop_s
             lost[j] = min(start, lost.get(j, start))
             if kept:
                 break
