@@ -39,7 +39,11 @@ def snapshot(segments: list[Segment], run_id: str, elapsed_s: float) -> Snapshot
         reason = "no sample yet"
         return Snapshot(elapsed_s, Quantity.absent("J", reason), Quantity.absent("W", reason))
     now = found[-1]
-    energy = _sum([(now, now.start_s, now.stop_s)])
+    energy = (
+        _sum([(now, now.start_s, now.stop_s)])
+        if now.stop_s > now.start_s
+        else Quantity.absent("J", "one sample only")
+    )
     recent = now.times[-2] if len(now.times) > 1 else now.start_s
     seconds = now.stop_s - recent
     power = (
