@@ -67,7 +67,7 @@ class Tpu(Steady):
             found.append(Domain(
                 id=name, kind="tpu", boundary="chip", method="model", origin="modelled",
                 tick_s=1.0, low=0.6, high=1.6,
-                api=f"duty cycle x ({watts['min_w']:g} to {watts['max_w']:g} W) of {chip}",
+                api=f"duty cycle x ({watts['least_w']:g} to {watts['max_w']:g} W) of {chip}",
                 source="published least, mean and greatest watts of the chip",
             ))  # fmt: skip
         if self._chips:
@@ -87,8 +87,8 @@ class Tpu(Steady):
         told: dict[str, float | None] = {}
         for index, (name, watts, integral) in enumerate(self._chips):
             duty = self._duty[index] / 100 if known and index < len(self._duty) else None
-            span = watts["max_w"] - watts["min_w"]
-            power_w = watts["mean_w"] if duty is None else watts["min_w"] + duty * span
+            span = watts["max_w"] - watts["least_w"]
+            power_w = watts["mean_w"] if duty is None else watts["least_w"] + duty * span
             told[name] = integral.add(power_w, now)
         return told
 
@@ -131,10 +131,11 @@ def _watts(chip: str) -> dict[str, float] | None:
     with (DATA / "chips.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["id"] == chip:
-                names = ("min_w", "mean_w", "max_w")
-                if any(row[name] == "unknown" for name in names):
-                    return None
-                return {name: float(row[name]) for name in names}
+                least = row["idle_w"] if row["idle_w"] != "unknown" else row["min_w"]
+                told = {"least_w": least, "mean_w": row["mean_w"], "max_w": row["max_w"]}
+                return (
+                    None if "unknown" in told.values() else {k: float(v) for k, v in told.items()}
+                )
     return None
 
 
