@@ -150,7 +150,7 @@ class GlamConfig:
         amended = values.get("shape", {})
         check_keys(amended, [item.name for item in fields(Shape)], "[shape]")
         for key, size in amended.items():
-            whole = isinstance(size, bool) if key == "tied_embedding" else type(size) is int
+            whole = type(size) is int or (key == "tied_embedding" and isinstance(size, bool))
             _require(whole, f"shape.{key}", "a whole number", repr(size))
         for key in ("model", "name"):
             _require(isinstance(values.get(key, ""), str), key, "a text", repr(values.get(key)))
