@@ -154,7 +154,7 @@ class _Loop:
             self.evaluate()
         row = None
         if _due(state.step, training.log_every) or state.step in (1, training.steps):
-            row = self._row(training, float(output.auxiliary_loss))
+            row = self._row(training, output.auxiliary_loss.item())
         if _due(state.step, training.checkpoint_every):
             self.checkpoint()
         return row
