@@ -133,29 +133,40 @@ def wasted_spans(segments: list[Segment]) -> list[Span]:
             if start < segments[j].stop_s]  # fmt: skip
 
 
+def entry(domain: Row, parts: list[float | None], prefix: str = "") -> EnergyEntry:
+    """The joules of a domain from its stretches; missing where none could be read.
+
+    Args:
+        domain: its row in the header of a ledger.
+        parts: joules of each stretch; None where it could not be read.
+        prefix: put before the names of devices, to tell nodes apart.
+    """
+    told = {
+        "device": prefix + domain["id"],
+        "boundary": Boundary(domain["boundary"]),
+        "within": prefix + domain["within"] if domain["within"] else None,
+        "api": domain["api"],
+    }
+    read = [part for part in parts if part is not None]
+    if domain["reason"] or not read:
+        reason = domain["reason"] or "no reading succeeded"
+        return EnergyEntry(value=None, origin=Origin.MISSING, source=reason, **told)
+    joules = max(0.0, sum(read))
+    return EnergyEntry(
+        value=joules, low=joules * domain["low"], high=joules * domain["high"],
+        origin=Origin(domain["origin"]), source=domain["source"] or domain["api"],
+        coverage=METER_COVERAGE, **told,
+    )  # fmt: skip
+
+
 def _entries(spans: list[Span]) -> list[EnergyEntry]:
-    """One entry a domain over stretches of the ledger; unreadable domains are missing."""
+    """One entry a domain over stretches of the ledger."""
     domains = {d["id"]: d for segment, _, _ in spans for d in segment.header["domains"]}
-    entries = []
-    for domain in domains.values():
-        told = {"unit": "J", "device": domain["id"], "boundary": Boundary(domain["boundary"]),
-                "within": domain["within"], "api": domain["api"]}  # fmt: skip
-        parts = [segment.between(domain["id"], start, stop)
-                 for segment, start, stop in spans if domain["id"] in segment.joules]  # fmt: skip
-        read = [part for part in parts if part is not None]
-        if domain["reason"] or not read:
-            reason = domain["reason"] or "no reading succeeded"
-            entries.append(EnergyEntry(value=None, origin=Origin.MISSING, source=reason, **told))
-            continue
-        joules = max(0.0, sum(read))
-        entries.append(
-            EnergyEntry(
-                value=joules, low=joules * domain["low"], high=joules * domain["high"],
-                origin=Origin(domain["origin"]), source=domain["source"] or domain["api"],
-                coverage=METER_COVERAGE, **told,
-            )
-        )  # fmt: skip
-    return entries
+    return [
+        entry(domain, [segment.between(name, start, stop)
+                       for segment, start, stop in spans if name in segment.joules])
+        for name, domain in domains.items()
+    ]  # fmt: skip
 
 
 def _sum(spans: list[Span]) -> Quantity:

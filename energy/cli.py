@@ -54,11 +54,12 @@ def run(
 
     from energy import run as engine
     from energy import summary
+    from energy.site import of
 
     labels = dict(_label(text) for text in label or [])
     stem = f"{Path(command[0]).name}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = out or Path("runs") / stem
-    record, code = engine.run(command, folder, labels, _site(zone, pue), interval)
+    record, code = engine.run(command, folder, labels, of(zone, pue), interval)
     for line in [*summary.lines(record), f"record: {folder / 'record.json'}"]:
         print(line, file=sys.stderr)
     sys.exit(code)
@@ -74,8 +75,9 @@ def record(
     """Write the record of a run that was killed before it could, from its ledger."""
     from energy import run as engine
     from energy import summary
+    from energy.site import of
 
-    found = engine.rebuild(folder, _site(zone, pue))
+    found = engine.rebuild(folder, of(zone, pue))
     if json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -155,6 +157,78 @@ def calibrate(
     print(f"kept in {place}")
 
 
+@app.command(epilog="\b\nExample:\n  energy merge runs/rank-* --out runs/all")
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of ranks, restarts and nodes.")],
+    out: Annotated[Path, typer.Option(help="Folder for the merged record.json.")],
+    zone: Zone = None,
+    pue: Pue = None,
+    json: Json = False,
+) -> None:
+    """Merge ledgers of ranks and nodes into one record; no joule is counted twice."""
+    from energy import footprint, summary
+    from energy import merge as engine
+    from energy.site import of
+
+    found = footprint.apply(engine.merge(folders, out.name), of(zone, pue))
+    found.save(out / "record.json")
+    if json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        print("\n".join(summary.lines(found)))
+
+
+@app.command(epilog="\b\nExample:\n  energy report runs/demo --html report.html")
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Folders with runs somewhere below.")],
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
+    json: Json = False,
+) -> None:
+    """Tell runs: a page with pictures, a summary in lines, or their records as JSON."""
+    from energy import summary
+    from energy.reports import runs as reading
+
+    found = reading.find(folders)
+    if html is not None:
+        from energy.reports.html import write
+
+        write(folders, html)
+        print(f"page: {html}", file=sys.stderr)
+    if json:
+        print_json({"records": [run.record.model_dump(mode="json") for run in found]})
+    elif html is None:
+        for run in found:
+            print("\n".join(summary.lines(run.record)) + f" ({run.record.kind} run)")
+
+
+@app.command(epilog="\b\nExample:\n  energy grid FRA US")
+def grid(
+    names: Annotated[list[str] | None, typer.Argument(help="Zones; default all.")] = None,
+    json: Json = False,
+) -> None:
+    """List grid zones: grams of CO2e a kWh with band, year and source."""
+    from energy import grid as engine
+
+    zones = [engine.zone(name) for name in names] if names else list(engine.zones())
+    if json:
+        print_json([{"id": z.id, "name": z.name, "year": z.year, "intensity": z.g_per_kwh,
+                     "status": z.status} for z in zones])  # fmt: skip
+        return
+    for zone in zones:
+        value, low, high = zone.g_per_kwh.numbers()
+        year = zone.year or "year unknown"
+        print(f"{zone.id:24} {value:6.0f} g/kWh ({low:.0f} to {high:.0f})  {year}  {zone.name}; "
+              f"{zone.source}")  # fmt: skip
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a record."""
+    from energy.record import json_schema
+
+    print(json_schema(), end="")
+
+
 def _label(text: str) -> tuple[str, str]:
     from energy.errors import InputError
 
@@ -162,11 +236,3 @@ def _label(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise InputError("expected a label as key=value", text, "--label task=demo")
     return key, value
-
-
-def _site(zone: str | None, pue: float | None):  # type: ignore[no-untyped-def]
-    from energy.quantity import Origin, Quantity
-    from energy.site import site
-
-    given = None if pue is None else Quantity.exact(pue, "1", "--pue", Origin.ASSUMED)
-    return site(zone, pue=given)

@@ -116,6 +116,17 @@ def site(
     return Site(name=words, zone=zone or "not given", **found)
 
 
+def of(zone: str | None, pue: float | None) -> Site:
+    """The site of a command line: a zone and a PUE, both optional.
+
+    Raises:
+        MissingDataError: the zone is not known.
+    """
+    return site(
+        zone, pue=None if pue is None else Quantity.exact(pue, "1", "--pue", Origin.ASSUMED)
+    )
+
+
 def load(path: Path, *, allow_fallback: bool = False) -> Site:
     """A site from a TOML file: zone, region, name, and figures as numbers or tables.
 

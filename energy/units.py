@@ -48,6 +48,14 @@ def si(value: float, unit: str, digits: int = 3) -> str:
     return f"{value:.{digits - 1}e} {unit}"
 
 
+def count(value: float, digits: int = 3) -> str:
+    """Print a count of parameters or tokens: 1.16e12 is '1.16T', 96.6e9 '96.6B', 1.57e6 '1.57M'."""
+    for scale, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if abs(value) >= scale:
+            return f"{significant(value / scale, digits)}{letter}"
+    return significant(value, digits)
+
+
 def energy(joules: float, digits: int = 3) -> str:
     """Print joules in the unit a person reads: J, kJ below 1 Wh-scale, then Wh, kWh, MWh, GWh."""
     if abs(joules) < 1e5:

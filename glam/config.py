@@ -207,7 +207,9 @@ def check_keys(values: Any, known: list[str] | tuple[str, ...], where: str) -> N
     for key in values:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=3, cutoff=0.4) or sorted(known)
-            raise InputError(f"expected a known key in {where}", key, f"nearest: {', '.join(close)}")
+            raise InputError(
+                f"expected a known key in {where}", key, f"nearest: {', '.join(close)}"
+            )
 
 
 def _section(kind: type[Section], values: Any, where: str) -> Section:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Any, Self
 
@@ -49,3 +50,31 @@ def told(row: dict[str, Any]) -> str:
     if row["energy_j"] is not None:
         parts.append(f"{row['energy_j']:,.0f} J {row['energy_origin']}")
     return "  ".join(parts)
+
+
+class Stages:
+    """A bar over named stages of a short job; nothing where stderr is not a terminal."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self._title)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, stage: str, done: int, of: int) -> None:
+        """Say which stage is on, and how many of how many are done."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"{self._title}: {stage}", completed=done,
+                             total=of)  # fmt: skip

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from energy import Quantity, RunRecord
+import torch
+
+from energy import Quantity, RunRecord, footprint
+from energy.errors import InputError
 from energy.flops import model_flop
 from energy.record import Part
 from energy.shape import active_parameters, parameters, total
+from energy.site import Site
 from glam.config import GlamConfig
 
 if TYPE_CHECKING:
@@ -18,15 +23,17 @@ CONVENTION = "scores of all S x S positions"
 
 
 def write_record(
-    out: Path, config: GlamConfig, state: State, meter: Any, peak: float, *, interrupted: bool
-) -> RunRecord:
+    out: Path, config: GlamConfig, state: State, meter: Any, peak: float, site: Site, *,
+    interrupted: bool,
+) -> RunRecord:  # fmt: skip
     """Make the record of a run whose meter has been closed, and write out/record.json.
 
     Executed FLOP equal model FLOP here: nothing is recomputed, no token is dropped or padded, and
     sorting dispatches without a product.
     """
     shape = config.shape
-    tokens = state.step * config.training.batch_sequences * shape.seq_len
+    step_tokens = config.training.batch_sequences * shape.seq_len
+    tokens = state.step * step_tokens
     by_part = {name: float(count * tokens) for name, count in model_flop(shape).items() if count}
     source = f"energy.flops.model_flop, {CONVENTION}, x tokens"
     flop = Quantity.exact(sum(by_part.values()), "FLOP", source)
@@ -37,15 +44,33 @@ def write_record(
         params_active=_count(total(active_parameters(shape)), "energy.shape.active_parameters"),
         model_flop=flop,
         executed_flop=flop.model_copy(update={"source": f"{source}; nothing is done twice"}),
+        flop_by_window={"step": float(total(model_flop(shape))) * step_tokens},
         shape=shape.as_dict(),
+        environment={"torch": torch.__version__, "threads": torch.get_num_threads()},
         parts=[Part(name=name, model_flop=Quantity.exact(value, "FLOP", source))
                for name, value in by_part.items()],
         metrics=_metrics(state, peak),
         notes=[f"interrupted at step {state.step} of {config.training.steps}"] if interrupted
         else [],
     )  # fmt: skip
+    record = footprint.apply(record, site)
     record.save(out / "record.json")
     return record
+
+
+def machine_peak(path: Path) -> float:
+    """Peak FLOP/s in the machine file that `simulator calibrate` wrote.
+
+    Raises:
+        InputError: there is no such file, or it tells no peak.
+    """
+    try:
+        return float(tomllib.loads(path.read_text())["hardware"]["peak_flop_per_s"])
+    except OSError as error:
+        raise InputError(f"expected a machine file at {path}", (error.strerror or "").lower(),
+                         "write one with simulator calibrate") from error  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"expected hardware.peak_flop_per_s in {path}", str(error)) from error
 
 
 def _metrics(state: State, peak: float) -> dict[str, Quantity]:

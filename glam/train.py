@@ -16,15 +16,22 @@ from typing import Any
 
 import torch
 
-from energy import RunRecord
+from energy import RunRecord, Tracker
 from energy.errors import InputError
 from energy.files import write_text_atomic
 from energy.flops import mfu, model_flop
 from energy.shape import total
+from energy.site import Site, of
 from glam.checkpoint import latest_checkpoint, save_checkpoint
 from glam.config import GlamConfig, Training
 from glam.corpus import TokenCorpus, load_corpus
-from glam.device import best_matmul_flop_per_s, choose_device, precision, synchronise
+from glam.device import (
+    best_matmul_flop_per_s,
+    choose_device,
+    keep_freed_memory,
+    precision,
+    synchronise,
+)
 from glam.interrupt import Interrupt
 from glam.model import Glam, Output
 from glam.optim import build_optimizer, learning_rate, update
@@ -52,8 +59,14 @@ class State:
 
 
 def train(
-    config: GlamConfig, out: Path, *, resume: bool = False, tracker: Callable[..., Any] | None = None,
-) -> RunRecord:  # fmt: skip
+    config: GlamConfig,
+    out: Path,
+    *,
+    resume: bool = False,
+    site: Site | None = None,
+    peak_flop_per_s: float | None = None,
+    tracker: Callable[..., Any] = Tracker,
+) -> RunRecord:
     """Train a model and leave its record, metrics, ledger, tokenizer and checkpoints in a folder.
 
     Args:
@@ -61,7 +74,9 @@ def train(
         out: folder of the run.
         resume: go on from the newest checkpoint in `out`; the result is bit for bit that of an
             uninterrupted run on the same machine, and lost work is labelled wasted.
-        tracker: builds the meter, called as `energy.Tracker`; that one by default.
+        site: where the run stands, for carbon, water and cost; without it, bands over all zones.
+        peak_flop_per_s: what MFU is a share of; without it, the best product measured now.
+        tracker: builds the meter.
 
     Returns:
         The record that was also written to out/record.json.
@@ -71,13 +86,12 @@ def train(
         KeyboardInterrupt: Ctrl-C; after the first the step was finished, a checkpoint and a
             record were written, after the second nothing more was.
     """
-    if tracker is None:
-        from energy import Tracker as tracker  # noqa: N813
     _check_folder(out, resume)
     training = config.training
     if training.threads:
         torch.set_num_threads(training.threads)
     device = choose_device(training.device)
+    keep_freed_memory()
     found = latest_checkpoint(out / "checkpoints") if resume else None
     if found is not None and found.config != config:
         raise InputError(f"expected the settings that the run in {out} began with",
@@ -98,8 +112,10 @@ def train(
               "torch": torch.__version__}  # fmt: skip
     meter = tracker(out, name=config.name, labels=labels, sync=synchronise(device), **resumed)
     with meter, Interrupt() as interrupt, Progress(config, state.step) as progress:
-        with meter.window("peak", phase="setup"):
-            peak = best_matmul_flop_per_s(device)
+        peak = peak_flop_per_s
+        if peak is None:
+            with meter.window("peak", phase="setup"):
+                peak = best_matmul_flop_per_s(device)
         run = _Loop(config, out, device, corpus, model, optimizer, state, meter, peak)
         with metrics.open("a", encoding="utf-8") as lines:
             while state.step < training.steps and not interrupt.wanted:
@@ -111,7 +127,8 @@ def train(
         if not interrupt.wanted:
             run.evaluate()
         run.checkpoint()
-    record = write_record(out, config, state, meter, peak, interrupted=interrupt.wanted)
+    record = write_record(out, config, state, meter, peak, site or of(None, None),
+                          interrupted=interrupt.wanted)  # fmt: skip
     if interrupt.wanted:
         raise KeyboardInterrupt
     return record

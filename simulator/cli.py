@@ -116,6 +116,29 @@ def predict(
 
 @app.command(
     epilog=examples(
+        "glam probe --out probe.json", "simulator calibrate probe.json --out machine.toml"
+    )
+)
+def calibrate(
+    table: Annotated[Path, typer.Argument(help="What glam probe wrote.")],
+    out: Annotated[Path, typer.Option(help="The machine file to write.")] = Path("machine.toml"),
+    as_json: Json = False,
+) -> None:
+    """Fit a machine to the operations that were timed on it; no training step is among them."""
+    from simulator import show_machine
+    from simulator.calibrate import calibrate as fitted
+    from simulator.calibrate import read_probe, save
+
+    machine = fitted(read_probe(table), str(table))
+    save(machine, out)
+    if as_json:
+        print_json(show_machine.told(machine))
+    else:
+        show_machine.page(machine, out)
+
+
+@app.command(
+    epilog=examples(
         "simulator compare glam-64b-64e gpt3-175b",
         "simulator compare glam-64b-64e gpt3-175b --equal flop",
         "simulator compare glam-64b-64e glam-137b --basis predicted --json",

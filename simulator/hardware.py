@@ -1,0 +1,143 @@
+"""One device: a chip of the catalog at a precision, or a machine that was calibrated."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from energy.catalog import Chip
+from energy.errors import InputError, MissingDataError
+from energy.quantity import Boundary, Origin, Quantity
+from energy.shape import Number
+from simulator.constants import Constants
+
+SCHEMA = "machine-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What a chip can do and what it draws; numbers may be arrays.
+
+    Attributes:
+        name: of the chip or machine.
+        precision: at which `peak_flop_per_s` holds.
+        peak_flop_per_s: dense peak, or the best product that calibration measured.
+        memory_bytes: of its own memory.
+        memory_bytes_per_s: bandwidth of that memory.
+        idle_w: watts with nothing to do.
+        busy_w: watts when compute is busy all the time.
+        limit_w: watts that are never passed.
+        power_relative: relative 80 % band of its watts (low, high).
+        power_source: where the watts come from.
+        power_boundary: what the watts hold.
+        link_bytes_per_s: of the fast link, one direction; 0 where there is none.
+        link_domain_chips: chips that the fast link joins.
+        time_relative: relative 80 % band of a time predicted for it (low, high).
+        source: where the rest comes from.
+    """
+
+    name: str
+    precision: str
+    peak_flop_per_s: Number
+    memory_bytes: Number
+    memory_bytes_per_s: Number
+    idle_w: Number
+    busy_w: Number
+    limit_w: Number
+    power_relative: tuple[float, float]
+    power_source: str
+    power_boundary: Boundary = Boundary.CHIP
+    link_bytes_per_s: Number = 0.0
+    link_domain_chips: Number = 1
+    time_relative: tuple[float, float] = (-0.35, 0.55)
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("peak_flop_per_s", "memory_bytes", "memory_bytes_per_s", "busy_w"):
+            import numpy as np
+
+            if not np.all(np.asarray(getattr(self, name)) > 0):
+                raise InputError(f"expected {name} above 0", f"{getattr(self, name)}")
+
+    @classmethod
+    def from_chip(cls, chip: Chip, precision: str, constants: Constants) -> Self:
+        """A chip of the catalog; watts that nobody measured are shares of its design power.
+
+        Raises:
+            MissingDataError: a peak, the memory or every watt figure is unknown.
+        """
+        for name in ("memory_bytes", "memory_bytes_per_s"):
+            if getattr(chip, name) is None:
+                raise MissingDataError(f"expected {name} of {chip.id}", "unknown",
+                                       "choose another chip")  # fmt: skip
+        design = chip.tdp_w if chip.tdp_w is not None else chip.max_w
+        limit = max((w for w in (chip.tdp_w, chip.max_w) if w is not None), default=None)
+        if design is None or limit is None:
+            raise MissingDataError(f"expected a design power or measured watts of {chip.id}",
+                                   "unknown", "choose another chip")  # fmt: skip
+        measured = chip.idle_w is not None and chip.max_w is not None
+        idle = chip.idle_w if chip.idle_w is not None else constants.idle_share * design
+        busy = chip.max_w if chip.max_w is not None else constants.busy_share * design
+        return cls(
+            name=chip.id, precision=precision, peak_flop_per_s=chip.peak_flop_per_s(precision),
+            memory_bytes=chip.memory_bytes or 0.0,
+            memory_bytes_per_s=chip.memory_bytes_per_s or 0.0,
+            idle_w=idle, busy_w=busy, limit_w=limit, 
+            power_relative=(-0.12, 0.12) if measured else (-0.25, 0.25),
+            power_source=f"{'measured' if measured else 'design power'}: {chip.source}",
+            link_bytes_per_s=chip.link_bytes_per_s or 0.0,
+            link_domain_chips=chip.link_domain_chips or 1, source=chip.source,
+        )  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, table: dict[str, Any]) -> Self:
+        """The [hardware] table of a machine file."""
+        unknown = sorted(set(table) - {item.name for item in fields(cls)})
+        if unknown:
+            raise InputError("expected the hardware fields of this version", ", ".join(unknown),
+                             "calibrate again")  # fmt: skip
+        values = dict(table)
+        try:
+            values["time_relative"] = tuple(values.get("time_relative", (-0.35, 0.55)))
+            values["power_relative"] = tuple(values["power_relative"])
+            values["power_boundary"] = Boundary(values.get("power_boundary", Boundary.CHIP))
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError("expected a whole [hardware] table", str(error),
+                             "calibrate again") from error  # fmt: skip
+
+    def watts(self, value: float) -> Quantity:
+        """Watts that were modelled for this hardware, with their band."""
+        return Quantity.of(value, "W", f"busy shares of the step; {self.power_source}",
+                           Origin.MODELLED, relative=self.power_relative)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A calibrated machine: its hardware row, its constants and where they came from."""
+
+    hardware: Hardware
+    constants: Constants
+    provenance: dict[str, Any]
+
+
+def load_machine(path: Path) -> Machine:
+    """Read the file that `simulator calibrate` wrote.
+
+    Raises:
+        InputError: there is no such file, or it is not a machine file of this version.
+    """
+    try:
+        table = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"expected a machine file at {path}", (reason or "").lower(),
+                         "write one with simulator calibrate") from error  # fmt: skip
+    if table.get("schema") != SCHEMA:
+        raise InputError(f"expected schema {SCHEMA} in {path}", f"{table.get('schema')!r}",
+                         "calibrate again")  # fmt: skip
+    return Machine(Hardware.from_dict(table.get("hardware", {})),
+                   Constants.from_dict(table.get("constants", {})),
+                   table.get("provenance", {}))  # fmt: skip
