@@ -103,8 +103,8 @@ class Corpus:
         _require(0 < self.held_out < 1, "held_out", "between 0 and 1", self.held_out)
         _require(self.max_mb > 0, "max_mb", "above 0", self.max_mb)
         for name, weight in self.weights.items():
-            number = isinstance(weight, int | float) and 0 <= weight < math.inf
-            _require(number, f"weights.{name}", "a number from 0 up", weight)
+            _require(isinstance(weight, int | float), f"weights.{name}", "a number", repr(weight))
+            _require(0 <= weight < math.inf, f"weights.{name}", "at least 0 and finite", weight)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,14 +150,13 @@ class GlamConfig:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"expected TOML in {path}", str(error)) from error
         check_keys(values, ("model", "name", "shape", "training", "corpus"), str(path))
-        for key in ("model", "name"):
-            _require(
-                isinstance(values.get(key, ""), str), key, f"a word in {path}", values.get(key)
-            )
         amended = values.get("shape", {})
         check_keys(amended, [item.name for item in fields(Shape)], "[shape]")
-        for key, value in amended.items():
-            _require(isinstance(value, int), key, "a whole number in [shape]", repr(value))
+        for key, size in amended.items():
+            whole = isinstance(size, bool) if key == "tied_embedding" else type(size) is int
+            _require(whole, f"shape.{key}", "a whole number", repr(size))
+        for key in ("model", "name"):
+            _require(isinstance(values.get(key, ""), str), key, "a text", repr(values.get(key)))
         if "model" in values:
             found = catalog.model(values["model"])
             name, shape = found.name, Shape.from_dict({**found.shape.as_dict(), **amended})

@@ -107,9 +107,12 @@ BAD_FILES = {
         "[shape]\nn_moe_layers = 3\nn_experts = 4\nd_expert = 8",
         "a divisor of 4 layers",
     ),
-    "a model that is a number": ("model = 3", "model to be a word"),
-    "a name that is a number": ("name = 3", "name to be a word"),
-    "a weight that is a word": ('[corpus]\nweights = {code = "all"}', "a number from 0 up"),
+    "a model that is a number": ("model = 3", "model to be a text"),
+    "a name that is a number": ("name = 3", "name to be a text"),
+    "a weight that is a word": (
+        '[corpus]\nweights = {code = "all"}',
+        "weights.code to be a number",
+    ),
     "a rate without end": ("[training]\nlearning_rate = inf", "finite"),
 }
 
