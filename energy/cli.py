@@ -178,6 +178,57 @@ def merge(
         print("\n".join(summary.lines(found)))
 
 
+@app.command(epilog="\b\nExample:\n  energy report runs/demo --html report.html")
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Folders with runs somewhere below.")],
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
+    json: Json = False,
+) -> None:
+    """Tell runs: a page with pictures, a summary in lines, or their records as JSON."""
+    from energy import summary
+    from energy.reports import runs as reading
+
+    found = reading.find(folders)
+    if html is not None:
+        from energy.reports.html import write
+
+        write(folders, html)
+        print(f"page: {html}", file=sys.stderr)
+    if json:
+        print_json({"records": [run.record.model_dump(mode="json") for run in found]})
+    elif html is None:
+        for run in found:
+            print("\n".join(summary.lines(run.record)) + f" ({run.record.kind} run)")
+
+
+@app.command(epilog="\b\nExample:\n  energy grid FRA US")
+def grid(
+    names: Annotated[list[str] | None, typer.Argument(help="Zones; default all.")] = None,
+    json: Json = False,
+) -> None:
+    """List grid zones: grams of CO2e a kWh with band, year and source."""
+    from energy import grid as engine
+
+    zones = [engine.zone(name) for name in names] if names else list(engine.zones())
+    if json:
+        print_json([{"id": z.id, "name": z.name, "year": z.year, "intensity": z.g_per_kwh,
+                     "status": z.status} for z in zones])  # fmt: skip
+        return
+    for zone in zones:
+        value, low, high = zone.g_per_kwh.numbers()
+        year = zone.year or "year unknown"
+        print(f"{zone.id:24} {value:6.0f} g/kWh ({low:.0f} to {high:.0f})  {year}  {zone.name}; "
+              f"{zone.source}")  # fmt: skip
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a record."""
+    from energy.record import json_schema
+
+    print(json_schema(), end="")
+
+
 def _label(text: str) -> tuple[str, str]:
     from energy.errors import InputError
 

@@ -54,16 +54,25 @@ class Attention(nn.Module):
             project(x).view(batch, seq, self.n_heads, self.d_head).transpose(1, 2)
             for project in (self.query, self.key, self.value)
         )
-        scores = q @ k.transpose(-2, -1) / math.sqrt(self.d_head) + self.position_bias(seq)
+        # The scale goes to the smaller factor, and the bias is added in place: a pass each saved.
+        scores = (q / math.sqrt(self.d_head)) @ k.transpose(-2, -1)
+        scores += self.position_bias(seq)
         mixed = scores.float().softmax(-1).to(v.dtype) @ v
         return self.output(mixed.transpose(1, 2).reshape(batch, seq, -1))
 
     def position_bias(self, seq: int) -> Tensor:
-        """The bias of each head by query and key (h, S, S); minus infinity for the future."""
-        at = torch.arange(seq, device=self.bias.device)
-        distance = at[:, None] - at[None, :]
-        learned = embedding(buckets(distance, len(self.bias)), self.bias).permute(2, 0, 1)
-        return learned.masked_fill(distance < 0, float("-inf"))
+        """The bias of each head by query and key (h, S, S); minus infinity for the future.
+
+        Entry (i, j) depends on i - j alone, so one line of 2S values is repeated S times and cut
+        into rows of 2S - 1, each then shifted by one against the row before. The gradient is a
+        sum over rows, where looking up S x S distances would scatter them.
+        """
+        past = torch.arange(seq, device=self.bias.device)
+        learned = embedding(buckets(past, len(self.bias)), self.bias).T  # (h, S), by distance
+        future = learned.new_full((len(learned), seq), float("-inf"))
+        line = torch.cat([learned[:, :1], future, learned[:, 1:].flip(1)], dim=1)
+        rows = line.unsqueeze(1).expand(-1, seq, -1).reshape(len(line), -1)
+        return rows[:, : seq * (2 * seq - 1)].view(-1, seq, 2 * seq - 1)[..., :seq]
 
 
 def buckets(distance: Tensor, n_buckets: int, max_distance: int = MAX_DISTANCE) -> Tensor:

@@ -152,15 +152,17 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         total = x.new_zeros((), dtype=torch.float32)
         x_grad = torch.empty_like(x) if wanted else None
         weight_grad = torch.zeros_like(output) if wanted else None
+        scores = x.new_empty((min(CHUNK_TOKENS, len(x)), len(weight)), dtype=kind)
         for start in range(0, len(x), CHUNK_TOKENS):
             rows = slice(start, start + CHUNK_TOKENS)
             chunk, target = x[rows].to(kind), targets[rows, None]
-            logits = (chunk @ weight.T).float()
+            # One buffer serves all chunks: fresh pages cost more than the products on CPUs.
+            logits = torch.mm(chunk, weight.T, out=scores[: len(chunk)]).float()
             normaliser = logits.logsumexp(-1, keepdim=True)
             total += (normaliser - logits.gather(1, target)).sum()
             if x_grad is not None and weight_grad is not None:
                 # d loss / d logits = (softmax - one-hot) / T
-                error = (logits - normaliser).exp_()
+                error = logits.sub_(normaliser).exp_()
                 error.scatter_add_(1, target, -torch.ones_like(target, dtype=error.dtype))
                 error = error.div_(len(x)).to(kind)
                 x_grad[rows] = error @ weight

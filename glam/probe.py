@@ -21,7 +21,7 @@ from torch.nn.functional import gelu, grouped_mm
 from energy.accounting import machine
 from energy.quantity import Quantity
 from energy.tracker import Tracker
-from glam.device import choose_device, dtype_name, synchronise
+from glam.device import choose_device, dtype_name, keep_freed_memory, synchronise
 from glam.model import ChunkedCrossEntropy
 
 REPEATS = 5
@@ -72,6 +72,7 @@ def probe(
         The table, schema "probe-1": machine, dtype, rows with seconds, power idle and busy.
     """
     device = choose_device(device_name)
+    keep_freed_memory()
     dtype = getattr(torch, dtype_name(device))
     clock = Clock(device)
     kinds: dict[str, Callable[[], Iterator[Row]]] = {

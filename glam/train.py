@@ -25,7 +25,13 @@ from energy.site import Site, of
 from glam.checkpoint import latest_checkpoint, save_checkpoint
 from glam.config import GlamConfig, Training
 from glam.corpus import TokenCorpus, load_corpus
-from glam.device import best_matmul_flop_per_s, choose_device, precision, synchronise
+from glam.device import (
+    best_matmul_flop_per_s,
+    choose_device,
+    keep_freed_memory,
+    precision,
+    synchronise,
+)
 from glam.interrupt import Interrupt
 from glam.model import Glam, Output
 from glam.optim import build_optimizer, learning_rate, update
@@ -85,6 +91,7 @@ def train(
     if training.threads:
         torch.set_num_threads(training.threads)
     device = choose_device(training.device)
+    keep_freed_memory()
     found = latest_checkpoint(out / "checkpoints") if resume else None
     if found is not None and found.config != config:
         raise InputError(f"expected the settings that the run in {out} began with",

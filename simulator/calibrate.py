@@ -135,7 +135,7 @@ def timed(probe: dict[str, Any]) -> list[Row]:
 
 def save(machine: Machine, path: Path) -> None:
     """Write the machine file that `load_machine` reads."""
-    hardware = asdict(machine.hardware) | {"time_relative": list(machine.hardware.time_relative)}
+    hardware = asdict(machine.hardware)
     tables = {"hardware": hardware, "constants": asdict(machine.constants),
               "provenance": machine.provenance}  # fmt: skip
     lines = [
@@ -233,7 +233,7 @@ def _hardware(
         memory_bytes=float(machine.get("memory_bytes", np.inf)),
         memory_bytes_per_s=max(float(row.work[0].bytes) / row.seconds for row in wide),
         idle_w=idle, busy_w=busy, limit_w=busy,
-        power_relative=max(high / busy - 1, 1 - low / busy),
+        power_relative=(low / busy - 1, high / busy - 1),
         power_source=f"{watts['busy_w'].origin}: {watts['busy_w'].source}",
         source=source,
     )  # fmt: skip

@@ -31,7 +31,7 @@ class Hardware:
         idle_w: watts with nothing to do.
         busy_w: watts when compute is busy all the time.
         limit_w: watts that are never passed.
-        power_relative: half-width of the 80 % band of its watts, relative.
+        power_relative: relative 80 % band of its watts (low, high).
         power_source: where the watts come from.
         power_boundary: what the watts hold.
         link_bytes_per_s: of the fast link, one direction; 0 where there is none.
@@ -48,7 +48,7 @@ class Hardware:
     idle_w: Number
     busy_w: Number
     limit_w: Number
-    power_relative: float
+    power_relative: tuple[float, float]
     power_source: str
     power_boundary: Boundary = Boundary.CHIP
     link_bytes_per_s: Number = 0.0
@@ -84,7 +84,8 @@ class Hardware:
             name=chip.id, precision=precision, peak_flop_per_s=chip.peak_flop_per_s(precision),
             memory_bytes=chip.memory_bytes or 0.0,
             memory_bytes_per_s=chip.memory_bytes_per_s or 0.0,
-            idle_w=idle, busy_w=busy, limit_w=limit, power_relative=0.12 if measured else 0.25,
+            idle_w=idle, busy_w=busy, limit_w=limit, 
+            power_relative=(-0.12, 0.12) if measured else (-0.25, 0.25),
             power_source=f"{'measured' if measured else 'design power'}: {chip.source}",
             link_bytes_per_s=chip.link_bytes_per_s or 0.0,
             link_domain_chips=chip.link_domain_chips or 1, source=chip.source,
@@ -100,9 +101,10 @@ class Hardware:
         values = dict(table)
         try:
             values["time_relative"] = tuple(values.get("time_relative", (-0.35, 0.55)))
+            values["power_relative"] = tuple(values["power_relative"])
             values["power_boundary"] = Boundary(values.get("power_boundary", Boundary.CHIP))
             return cls(**values)
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError("expected a whole [hardware] table", str(error),
                              "calibrate again") from error  # fmt: skip
 

@@ -1,0 +1,165 @@
+"""One self-contained page about some runs: pictures, every number with band and origin, machine.
+
+No script, no font, no picture is fetched from anywhere; the file can be mailed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+
+from energy import units
+from energy.files import write_text_atomic
+from energy.plots import chip_total, kind, origin_words
+from energy.quantity import Quantity
+from energy.record import RunRecord
+from energy.reports import runs as reading
+from energy.reports.page_plots import pictures
+from energy.reports.runs import Run
+
+STYLE = """
+:root { color-scheme: light dark; --card: #fff; --line: #d0d5dd; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.6rem; line-height: 1.25; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+figure { background: var(--card); color: #111; border: 1px solid var(--line); border-radius: 8px;
+  margin: 1rem 0; padding: 1rem; }
+figure svg { width: 100%; height: auto; display: block; }
+figcaption { font-size: .9rem; color: #444; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .85rem; min-width: 100%; }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
+  vertical-align: top; }
+td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.note { border-left: 4px solid #d9822b; padding: .2rem .8rem; }
+code { font-size: .85em; overflow-wrap: anywhere; }
+"""
+
+FORMATS: dict[str, Callable[[float], str]] = {
+    "J": units.energy,
+    "s": units.duration,
+    "g": units.mass,
+}
+
+
+def write(folders: Iterable[Path], out: Path) -> Path:
+    """Write a page about all runs below some folders.
+
+    Raises:
+        InputError: there is no run below them, or the page cannot be written.
+    """
+    write_text_atomic(out, page(reading.find(list(folders))))
+    return out
+
+
+def page(runs: Sequence[Run]) -> str:
+    """The page as HTML."""
+    figures = "\n".join(
+        f"<figure><h2>{escape(title)}</h2>{svg}<figcaption>{escape(words)}</figcaption></figure>"
+        for title, words, svg in pictures(runs)
+    )
+    tables = "\n".join(_table(run) for run in runs)
+    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Measured against predicted</title><style>{STYLE}</style></head>
+<body>
+<h1>{escape(_headline(runs))}</h1>
+{"".join(f'<p class="note">{escape(note)}</p>' for note in _notes(runs))}
+{figures}
+<h2>Every number</h2>
+{tables}
+<h2>Where this comes from</h2>
+<p>{escape(_machine(runs))}</p>
+<p>Written {when} by <code>energy report</code> from
+{", ".join(f"<code>{escape(str(run.folder))}</code>" for run in runs)}.</p>
+</body></html>
+"""
+
+
+def _headline(runs: Sequence[Run]) -> str:
+    """The result in words, with the origin of every joule."""
+    measured = [run for run in runs if run.measured]
+    told = [
+        f"{kind(run)}: {units.energy(total.value)} {origin_words(total)}{_loss(run.record)}"
+        for run in measured
+        if (total := chip_total(run.record)).value is not None
+    ]
+    return "; ".join(told) or f"{len(runs)} predicted runs"
+
+
+def _loss(record: RunRecord) -> str:
+    loss = record.metrics.get("held_out_loss") or record.metrics.get("loss")
+    return f", loss {loss.value:.2f}" if loss is not None and loss.value is not None else ""
+
+
+def _notes(runs: Sequence[Run]) -> list[str]:
+    """What a reader must know before believing a number."""
+    notes = []
+    if any("modelled" in origin_words(chip_total(run.record)) for run in runs if run.measured):
+        notes.append(
+            "No meter of this machine could be read for all of its power: those joules are "
+            "modelled or assumed, and their bands are wide. Compare the runs with each other on "
+            "this machine; do not quote the joules as measured."
+        )
+    if any(run.record.labels.get("zone") == "not given" for run in runs):
+        notes.append(
+            "No grid zone was given: CO2 is counted with the world's average and a band over "
+            "the zones of the world. Name one with --zone."
+        )
+    return notes
+
+
+def _table(run: Run) -> str:
+    """All quantities of one record."""
+    record = run.record
+    rows = {
+        "tokens": record.tokens, "parameters": record.params_total,
+        "active parameters": record.params_active, "model FLOP": record.model_flop,
+        "executed FLOP": record.executed_flop, "elapsed time": record.elapsed_s,
+        **{f"energy, {at}": total for at, total in record.totals.items()},
+        "CO2e, location": record.co2_location_g, "CO2e, market": record.co2_market_g,
+        "CO2e, embodied": record.co2_embodied_g, "water": record.water_l, "cost": record.cost_usd,
+        "wasted energy": record.wasted.energy_j, **record.metrics,
+    }  # fmt: skip
+    body = "\n".join(
+        f'<tr><td>{escape(name)}</td><td class="number">{escape(human(quantity))}</td>'
+        f'<td class="number">{escape(_band(quantity))}</td>'
+        f"<td>{escape(origin_words(quantity))}</td><td>{escape(quantity.source)}</td></tr>"
+        for name, quantity in rows.items()
+    )
+    return (
+        f'<h3>{escape(record.name)}, {record.kind}</h3><div class="scroll"><table>'
+        "<tr><th>quantity</th><th>value</th><th>band</th><th>origin</th><th>source</th></tr>"
+        f"{body}</table></div>"
+    )
+
+
+def human(quantity: Quantity) -> str:
+    """A quantity in the unit a person reads; "missing" where nobody knows it."""
+    return "missing" if quantity.value is None else _number(quantity.value, quantity.unit)
+
+
+def _number(value: float, unit: str) -> str:
+    if unit in FORMATS:
+        return FORMATS[unit](value)
+    if unit == "1":
+        return units.count(value)
+    return units.si(value, unit) if abs(value) >= 1000 else f"{units.significant(value)} {unit}"
+
+
+def _band(quantity: Quantity) -> str:
+    if quantity.value is None:
+        return ""
+    value, low, high = quantity.numbers()
+    if high - low <= 1e-9 * abs(value):
+        return "exact"
+    return f"{_number(low, quantity.unit)} to {_number(high, quantity.unit)}"
+
+
+def _machine(runs: Sequence[Run]) -> str:
+    facts = next((run.record.environment for run in runs if run.measured), {})
+    shown = ("cpu", "cores", "system", "python", "torch", "threads", "git_commit")
+    return "; ".join(f"{name}: {facts[name]}" for name in shown if facts.get(name)) or "no machine"

@@ -1,0 +1,69 @@
+"""The pictures of a report page as inline SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from energy import plots
+from energy.reports.runs import Run
+
+Picture = tuple[str, str, str]
+"""Title, what it shows, SVG."""
+
+
+def pictures(runs: Sequence[Run]) -> list[Picture]:
+    """All pictures that these runs can fill."""
+    found = [
+        (
+            "Loss against joules",
+            "Which model reaches a loss for fewer joules. Solid: mixture of experts; dashed: its "
+            "dense twin of the same active parameters.",
+            _svg(lambda axes: plots.loss_against_energy(runs, axes), (7, 4)),
+        ),
+        (
+            "Measured against predicted",
+            "Each prediction was written before its run began. 1 is a perfect one; where both "
+            "sides are modelled, agreement in joules says nothing about watts.",
+            _svg(lambda axes: plots.measured_against_predicted(runs, axes), (7, 4)),
+        ),
+        (
+            "Power over time",
+            "From the raw counters of the ledger.",
+            _svg(lambda axes: plots.power_over_time(runs, axes), (7, 3)),
+        ),
+        (
+            "Where FLOP and joules go",
+            "Predicted work and modelled joules by part of the training step.",
+            _svg(lambda axes: plots.parts(runs, axes), (7, 3.2)),
+        ),
+    ]
+    for run in runs:
+        if run.measured and run.sparse and run.metrics:
+            svg = _svg(partial(plots.expert_load, run), (7, 3.6))
+            words = "Load of each expert over training; 1 is an even share, 0 an idle expert."
+            found.append((f"Expert load of {run.record.name}", words, svg))
+    return found
+
+
+def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:
+    """A figure as an SVG element, its text kept as text."""
+    settings: Any = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
+                "axes.spines.top": False, "axes.spines.right": False}  # fmt: skip
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure.subplots())
+        text = io.StringIO()
+        # Without a date the same records give the same page.
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :]

@@ -1,0 +1,89 @@
+"""The runs of a folder, as reports and notebooks read them: records, metrics, ledgers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from energy import ledger
+from energy.errors import InputError
+from energy.record import Kind, RunRecord
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run and what it left behind.
+
+    Attributes:
+        folder: where it lies.
+        record: its record, measured or predicted.
+        metrics: lines of metrics.jsonl; none where there is no such file.
+    """
+
+    folder: Path
+    record: RunRecord
+    metrics: tuple[dict[str, Any], ...]
+
+    @property
+    def measured(self) -> bool:
+        """Whether this run happened."""
+        return self.record.kind is Kind.MEASURED
+
+    @property
+    def sparse(self) -> bool:
+        """Whether its model has experts."""
+        return bool(self.record.shape.get("n_moe_layers"))
+
+    def segments(self) -> list[ledger.Segment]:
+        """What its ledger says; nothing where there is none."""
+        path = self.folder / ledger.FILE
+        return ledger.segments(path) if path.is_file() else []
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A run and the prediction that was made for it."""
+
+    measured: Run
+    predicted: Run
+
+
+def find(folders: Path | Iterable[Path]) -> list[Run]:
+    """Every run below some folders, by name, measured before predicted.
+
+    Raises:
+        InputError: there is no record below them, or one cannot be read.
+    """
+    places = [folders] if isinstance(folders, Path) else list(folders)
+    paths = sorted({path for place in places for path in place.rglob("record.json")})
+    if not paths:
+        raise InputError(
+            f"expected a record.json below {', '.join(map(str, places))}", "none",
+            "train first: glam train, or make demo",
+        )  # fmt: skip
+    found = [Run(path.parent, RunRecord.load(path), _metrics(path.parent)) for path in paths]
+    return sorted(found, key=lambda run: (run.record.name, run.record.kind))
+
+
+def pairs(runs: Iterable[Run]) -> list[Pair]:
+    """Runs with the prediction of the same name."""
+    runs = list(runs)
+    predicted = {run.record.name: run for run in runs if not run.measured}
+    return [Pair(run, predicted[run.record.name]) for run in runs
+            if run.measured and run.record.name in predicted]  # fmt: skip
+
+
+def _metrics(folder: Path) -> tuple[dict[str, Any], ...]:
+    path = folder / "metrics.jsonl"
+    if not path.is_file():
+        return ()
+    lines = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            lines.append(json.loads(line))
+        except ValueError as error:
+            raise InputError(f"expected JSON lines in {path}", f"line {number}") from error
+    return tuple(lines)
