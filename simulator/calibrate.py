@@ -32,7 +32,8 @@ STEP_BAND = 0.2
 """Half-width in logarithms of the 80 % band of a step whose operations all fit: what operations
 timed alone do not show of one (caches, allocation, the host). The error of their fit widens it."""
 NOISY = 0.4
-"""Root mean square of a fit's logarithmic errors above which the probe was of a machine that did other work as well."""
+"""Root mean square of a fit's errors, in logarithms, above which the machine was not quiet: it did
+other work while it was probed (0.17 on two quiet cores, 0.65 on the same two while shared)."""
 CACHED_BYTES = 2**20
 """Element-wise rows that move less than this say nothing of the memory."""
 STREAMED_BYTES = 2**25
