@@ -6,6 +6,7 @@ between the samples around them, so contiguous windows sum to the window around 
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import subprocess
@@ -27,10 +28,13 @@ Span = tuple[Segment, float, float]
 
 METER_COVERAGE = 0.95
 
+TICKS = 3
+"""Steps of a counter that a window must hold to be called resolved."""
 
-def snapshot(path: Path, run_id: str, elapsed_s: float) -> Snapshot:
+
+def snapshot(segments: list[Segment], run_id: str, elapsed_s: float) -> Snapshot:
     """Joules and watts of the newest segment of a ledger."""
-    found = [s for s in ledger.segments(path) if s.header.get("id") == run_id]
+    found = [s for s in segments if s.header.get("id") == run_id]
     if not found:
         reason = "no sample yet"
         return Snapshot(elapsed_s, Quantity.absent("J", reason), Quantity.absent("W", reason))
@@ -106,7 +110,7 @@ def record(
         windows=_windows(segments, lost),
         environment={**machine(), **(environment or {})},
         labels=dict(labels),
-        notes=[*notes, *_ends(segments)],
+        notes=[*notes, *_ends(segments), *_jumps(segments)],
         **values,
     )
 
@@ -133,13 +137,16 @@ def wasted_spans(segments: list[Segment]) -> list[Span]:
             if start < segments[j].stop_s]  # fmt: skip
 
 
-def entry(domain: Row, parts: list[float | None], prefix: str = "") -> EnergyEntry:
+def entry(
+    domain: Row, parts: list[float | None], prefix: str = "", doubt_j: float = 0.0
+) -> EnergyEntry:
     """The joules of a domain from its stretches; missing where none could be read.
 
     Args:
         domain: its row in the header of a ledger.
         parts: joules of each stretch; None where it could not be read.
         prefix: put before the names of devices, to tell nodes apart.
+        doubt_j: joules by which the edges of the stretches may be off, all together.
     """
     told = {
         "device": prefix + domain["id"],
@@ -153,7 +160,8 @@ def entry(domain: Row, parts: list[float | None], prefix: str = "") -> EnergyEnt
         return EnergyEntry(value=None, origin=Origin.MISSING, source=reason, **told)
     joules = max(0.0, sum(read))
     return EnergyEntry(
-        value=joules, low=joules * domain["low"], high=joules * domain["high"],
+        value=joules, low=max(0.0, joules * domain["low"] - doubt_j),
+        high=joules * domain["high"] + doubt_j,
         origin=Origin(domain["origin"]), source=domain["source"] or domain["api"],
         coverage=METER_COVERAGE, **told,
     )  # fmt: skip
@@ -162,11 +170,22 @@ def entry(domain: Row, parts: list[float | None], prefix: str = "") -> EnergyEnt
 def _entries(spans: list[Span]) -> list[EnergyEntry]:
     """One entry a domain over stretches of the ledger."""
     domains = {d["id"]: d for segment, _, _ in spans for d in segment.header["domains"]}
-    return [
-        entry(domain, [segment.between(name, start, stop)
-                       for segment, start, stop in spans if name in segment.joules])
-        for name, domain in domains.items()
-    ]  # fmt: skip
+    found = []
+    for name, domain in domains.items():
+        own = [span for span in spans if name in span[0].curves]
+        joules = [segment.between(name, start, stop) for segment, start, stop in own]
+        found.append(entry(domain, joules, doubt_j=_doubt(name, own)))
+    return found
+
+
+def _doubt(name: str, spans: list[Span]) -> float:
+    """Joules by which the edges of stretches may be off; an edge between neighbours cancels."""
+    edges: dict[tuple[int, float], int] = {}
+    curves = {id(segment): segment.curves[name] for segment, _, _ in spans}
+    for segment, start, stop in spans:
+        for edge in ((id(segment), start), (id(segment), stop)):
+            edges[edge] = edges.get(edge, 0) + 1
+    return math.hypot(*(curves[place].doubt(edge) for (place, edge), n in edges.items() if n == 1))
 
 
 def _sum(spans: list[Span]) -> Quantity:
@@ -194,6 +213,7 @@ def _windows(segments: list[Segment], lost: list[Span]) -> list[Window]:
                 sum(stop - start for _, start, stop in spans), "s", "monotonic clock"
             ),
             energy_j=_sum(spans),
+            unresolved=sum(stop - start < TICKS * s.resolution_s() for s, start, stop in spans),
         )
         for (name, phase), spans in groups.items()
     ]
@@ -232,6 +252,12 @@ def _ends(segments: list[Segment]) -> list[str]:
              "lost": "run and sampler were killed: up to one interval is not counted"}  # fmt: skip
     return [f"segment {i + 1}: {words[segment.end]}" for i, segment in enumerate(segments)
             if segment.end in words]  # fmt: skip
+
+
+def _jumps(segments: list[Segment]) -> list[str]:
+    """A note for every clock that jumped."""
+    return [f"segment {i + 1}: {row['why']} ({row['s']:+.0f} s)"
+            for i, segment in enumerate(segments) for row in segment.jumps]  # fmt: skip
 
 
 def machine() -> dict[str, Any]:

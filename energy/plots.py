@@ -105,7 +105,10 @@ def power_over_time(runs: Iterable[Run], axes: Axes) -> Axes:
     for run in runs:
         for number, segment in enumerate(run.segments()):
             counted = [d["id"] for d in segment.header["domains"] if not d["within"]]
-            times, watts = _power(segment.times, [segment.joules[name] for name in counted])
+            times, watts = _power(
+                segment.times,
+                [[segment.curves[name].at(t) for t in segment.times] for name in counted],
+            )
             if watts:
                 axes.step(
                     [time - segment.start_s for time in times], watts, where="pre",

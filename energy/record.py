@@ -60,7 +60,11 @@ class Part(BaseModel):
 
 
 class Window(BaseModel):
-    """All windows of one name: how often, how long, how many joules."""
+    """All windows of one name: how often, how long, how many joules.
+
+    Attributes:
+        unresolved: how many of them were shorter than three steps of the coarsest counter.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,6 +73,7 @@ class Window(BaseModel):
     count: int
     elapsed_s: Quantity
     energy_j: Quantity
+    unresolved: int = 0
 
 
 class Wasted(BaseModel):

@@ -3,6 +3,9 @@
 Started by path (`python energy/sampler.py`), it reads every counter once an interval and takes rows
 (windows, marks) from its standard input. When that closes without a goodbye its parent died: it
 writes a last sample and ends. It imports the standard library only, and pynvml where a driver is.
+
+Counters that step coarsely are followed in memory, and the dated steps around the edges of each
+window go to disk; where only power exists it is read ten times a second at jittered moments.
 """
 
 from __future__ import annotations
@@ -10,10 +13,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import select
 import signal
 import sys
 import time
+from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +27,10 @@ if __name__ == "__main__":  # started by path: the package's parent takes the pl
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from energy import ledger
+from energy.clocks import Clocks
 from energy.meters import sources
+from energy.meters.base import Source
+from energy.meters.ticks import KEPT, Follower, Point, around
 
 SYNC_S = 30.0
 """Seconds between flushes to the disk itself, which is what a power cut can cost."""
@@ -79,6 +87,128 @@ class Writer:
             os.ftruncate(self._file, self._good)
 
 
+class Sampler:
+    """Reads the sources and writes what the ledger needs.
+
+    Args:
+        found: opened sources.
+        named: ids of the domains that count.
+        writer: where rows go.
+        interval_s: between samples on disk.
+    """
+
+    def __init__(
+        self, found: list[Source], named: set[str], writer: Writer, interval_s: float
+    ) -> None:
+        self._found, self._named, self._writer = found, named, writer
+        self._interval_ns = round(interval_s * 1e9)
+        self._followers = {
+            name: Follower(read, time.monotonic_ns)
+            for source in found
+            for name, read in source.counters().items()
+        }
+        self._polls = [(s, round(s.poll_s() * 1e9)) for s in found if s.poll_s()]
+        self._poll_due: dict[str, int] = {}
+        self._integrals: dict[str, deque[Point]] = {}
+        self._edges: deque[int] = deque()
+        self._told: dict[str, int] = {}
+        self._clocks = Clocks()
+        self._due = time.monotonic_ns()
+
+    def wait_ns(self) -> int:
+        """Nanoseconds until something is due."""
+        due = [self._due, *self._poll_due.values(),
+               *(follower.due_ns for follower in self._followers.values())]  # fmt: skip
+        return max(0, min(due) - time.monotonic_ns())
+
+    def step(self) -> None:
+        """Do all that is due."""
+        now = time.monotonic_ns()
+        for follower in self._followers.values():
+            if follower.due_ns <= now:
+                follower.look()
+        for source, period in self._polls:
+            if self._poll_due.get(source.name, 0) <= now:
+                self._poll(source)
+                # Jitter keeps a periodic load from hiding between the readings.
+                self._poll_due[source.name] = now + round(period * random.uniform(0.8, 1.2))
+        self._tell_edges()
+        if self._due <= now:
+            self.sample()
+            # After a suspension the missed intervals are not made up for.
+            self._due = max(self._due + self._interval_ns, now)
+
+    def sample(self) -> None:
+        """Write one sample of everything."""
+        for row in self._clocks.look():
+            self._writer.append(row)
+        joules: dict[str, float | None] = {}
+        ages: dict[str, int] = {}
+        for source in self._found:
+            joules.update({d: j for d, j in source.read().items() if d in self._named})
+        now = time.monotonic_ns()
+        for name, follower in self._followers.items():
+            if not follower.points or name not in joules:
+                continue
+            moment, reached = follower.points[-1]
+            if joules[name] is not None:
+                # The last dated step stands for a reading in the middle of the next.
+                joules[name], ages[name] = reached, now - moment
+            elif moment > self._told.get(name, 0):
+                # The board is lost: what it told last is all that will be known.
+                self._told[name] = moment
+                self._writer.append({"k": "t", "j": {name: [[moment, round(reached, 6)]]}})
+        told = {d: None if j is None else round(j, 6) for d, j in joules.items()}
+        self._writer.append({"k": "s", "m": now, "j": told} | ({"a": ages} if ages else {}))
+
+    def edge(self, *moments_ns: int) -> None:
+        """Remember the edges of a window, to be dated once the counters have stepped past them."""
+        if self._followers or self._integrals:
+            self._edges.extend(moments_ns)
+
+    def settle(self) -> None:
+        """Wait for the step after now, and write the last edges."""
+        now = time.monotonic_ns()
+        self.edge(now)
+        while self._edges and time.monotonic_ns() - now < SETTLE_NS:
+            time.sleep(min(self.wait_ns(), 5_000_000) / 1e9)
+            for follower in self._followers.values():
+                if follower.due_ns <= time.monotonic_ns():
+                    follower.look()
+            for source, _ in self._polls:
+                self._poll(source)
+            self._tell_edges()
+        self._tell_edges(all_of_them=True)
+
+    def _poll(self, source: Source) -> None:
+        for name, joules in source.read().items():
+            if joules is not None and name not in self._followers and name in self._named:
+                kept = self._integrals.setdefault(name, deque(maxlen=KEPT))
+                kept.append((time.monotonic_ns(), joules))
+
+    def _tell_edges(self, all_of_them: bool = False) -> None:
+        """Write the points around remembered edges, each point once."""
+        curves = {name: f.points for name, f in self._followers.items()} | self._integrals
+        late = time.monotonic_ns() - SETTLE_NS
+        while self._edges:
+            near = {name: around(points, self._edges[0]) for name, points in curves.items()}
+            if not all_of_them and None in near.values() and self._edges[0] > late:
+                return
+            self._edges.popleft()
+            rows = {}
+            for name, points in near.items():
+                new = [p for p in points or [] if p[0] > self._told.get(name, 0)]
+                if new:
+                    self._told[name] = new[-1][0]
+                    rows[name] = [[moment, round(joules, 6)] for moment, joules in new]
+            if rows:
+                self._writer.append({"k": "t", "j": rows})
+
+
+SETTLE_NS = 250_000_000
+"""How long an edge waits for the step after it."""
+
+
 def main() -> None:
     """Meter until told to stop or until the parent dies. One JSON object of settings on argv."""
     settings = json.loads(sys.argv[1])
@@ -86,35 +216,30 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     found, domains = sources.opened(settings["meters"])
-    named = {domain.id for domain in domains}
     writer = Writer(Path(settings["ledger"]))
     writer.append({**settings["header"], "k": "header", "v": ledger.VERSION,
+                   "interval_s": settings["interval_s"],
                    "domains": [domain.as_dict() for domain in domains],
                    "m": time.monotonic_ns(), "utc": datetime.now(UTC).isoformat()})  # fmt: skip
-
-    def sample() -> None:
-        joules: dict[str, float | None] = {}
-        for source in found:
-            joules.update({d: j for d, j in source.read().items() if d in named})
-        told = {d: None if j is None else round(j, 6) for d, j in joules.items()}
-        writer.append({"k": "s", "m": time.monotonic_ns(), "j": told})
-
-    sample()
+    named = {domain.id for domain in domains}
+    sampler = Sampler(found, named, writer, settings["interval_s"])
+    sampler.step()
     os.write(1, b"ready\n")
-    why = listen(writer, sample, settings["interval_s"])
-    sample()
-    writer.append({"k": "end", "m": time.monotonic_ns(), "why": why})
+    why = listen(writer, sampler, settings["header"]["pid"])
+    sampler.sample()
+    sampler.settle()
+    used = time.process_time()
+    writer.append({"k": "end", "m": time.monotonic_ns(), "why": why, "cpu_s": round(used, 4)})
     writer.sync()
     for source in found:
         source.close()
 
 
-def listen(writer: Writer, sample: Any, interval_s: float) -> str:
-    """Sample at each interval and write the rows that come in; returns why it ended."""
+def listen(writer: Writer, sampler: Sampler, parent: int) -> str:
+    """Read what is due and write the rows that come in; returns why it ended."""
     pending = b""
-    due = time.monotonic() + interval_s
     while True:
-        ready, _, _ = select.select([0], [], [], max(0.0, due - time.monotonic()))
+        ready, _, _ = select.select([0], [], [], sampler.wait_ns() / 1e9)
         if ready:
             data = os.read(0, 65536)
             if not data:
@@ -125,10 +250,12 @@ def listen(writer: Writer, sample: Any, interval_s: float) -> str:
                 if row["k"] == "close":
                     return "closed"
                 writer.append(row)
-        if time.monotonic() >= due:
-            sample()
-            # After a suspension the missed intervals are not made up for.
-            due = max(due + interval_s, time.monotonic())
+                if row["k"] == "window":
+                    sampler.edge(row["m0"], row["m1"])
+        elif os.getppid() != parent:
+            # A forked child of the run may keep the pipe open after the run itself has died.
+            return "parent died"
+        sampler.step()
 
 
 if __name__ == "__main__":

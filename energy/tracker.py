@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import platform
+import select
 import subprocess
 import sys
 import threading
@@ -93,6 +94,7 @@ class Tracker:
         self._id = uuid.uuid4().hex[:12]
         self._sampler: subprocess.Popen[bytes] | None = None
         self._opened_s = self._closed_s = 0.0
+        self._reader = ledger.Reader(self.path)
 
     def __enter__(self) -> Self:
         self.open()
@@ -149,7 +151,9 @@ class Tracker:
         from energy import accounting
 
         elapsed_s = (self._closed_s or time.monotonic()) - self._opened_s
-        return accounting.snapshot(self.path, self._id, elapsed_s)
+        with self._lock:
+            found = self._reader.segments()
+            return accounting.snapshot(found, self._id, elapsed_s)
 
     def record(self, **fields: Any) -> RunRecord:
         """The measured RunRecord; see `energy.accounting.record` for the fields."""
@@ -180,12 +184,12 @@ class Tracker:
                 bufsize=0,
             )
             self._wait_until_ready()
+            if self._sampler.stdin is not None:
+                os.set_blocking(self._sampler.stdin.fileno(), False)
         except OSError as error:
             self.notes.append(f"no sampler: {error}")
 
     def _wait_until_ready(self) -> None:
-        import select
-
         if self._sampler is None or self._sampler.stdout is None:
             return
         ready, _, _ = select.select([self._sampler.stdout], [], [], READY_S)
@@ -204,10 +208,20 @@ class Tracker:
         sampler = self._sampler
         if sampler is None or sampler.stdin is None:
             return
+        line = json.dumps(row, separators=(",", ":")).encode() + b"\n"
+        if len(line) > select.PIPE_BUF:
+            self._note(f"a row of more than {select.PIPE_BUF} bytes was left out")
+            return
         try:
-            sampler.stdin.write(json.dumps(row).encode() + b"\n")
+            if sampler.stdin.write(line) is None:
+                self._note("the sampler stood still: rows of windows and marks are missing")
         except (BrokenPipeError, ValueError):
             self._revive()
+
+    def _note(self, words: str) -> None:
+        """Remember a trouble once."""
+        if words not in self.notes:
+            self.notes.append(words)
 
     def _revive(self) -> None:
         """Start another sampler after the first was killed, and send what was not written."""

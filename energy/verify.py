@@ -74,8 +74,11 @@ def _gaps(segments: list[ledger.Segment]) -> Finding:
 
 
 def _unread(segments: list[ledger.Segment]) -> Finding:
-    unread = {domain: values.count(None) for segment in segments
-              for domain, values in segment.joules.items() if None in values}  # fmt: skip
+    unread: dict[str, int] = {}
+    for segment in segments:
+        for domain, curve in segment.curves.items():
+            if curve.unread:
+                unread[domain] = unread.get(domain, 0) + curve.unread
     words = "every reading succeeded" if not unread else ", ".join(
         f"{domain}: {count} readings failed" for domain, count in unread.items())  # fmt: skip
     return Finding("unread", not unread, words)

@@ -119,8 +119,11 @@ class Glam(nn.Module):
     def forward(self, tokens: Tensor) -> Output:
         """Losses of predicting tokens[:, 1:] from tokens[:, :-1], for tokens (B, S + 1)."""
         x, routings = self.hidden(tokens[:, :-1])
+        # A function's forward sees a parameter that wants gradients even under no_grad; detached,
+        # an evaluation does not compute gradients that nobody asked for.
+        output = self.embedding if torch.is_grad_enabled() else self.embedding.detach()
         loss = ChunkedCrossEntropy.apply(
-            x.reshape(-1, x.shape[-1]), self.embedding, tokens[:, 1:].reshape(-1)
+            x.reshape(-1, x.shape[-1]), output, tokens[:, 1:].reshape(-1)
         )
         if not routings:
             return Output(loss, torch.zeros((), device=loss.device), torch.empty(0, 0))

@@ -2,11 +2,13 @@
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 
 import pytest
 
+from energy import accounting, ledger
 from tests.standin import compiled_nvml
 
 METER = """
@@ -103,3 +105,107 @@ def test_a_tracked_run_reports_the_gpu_as_measured(library, tmp_path):
     origin, watts = run.stdout.split()
     assert origin == "measured"
     assert float(watts) == pytest.approx(300, rel=0.02)
+
+
+def test_hbm_lies_within_its_board_and_a_superchips_module_holds_it(library):
+    told = metered(library, seconds=0.1, HBM_W=60, MODULE_W=800, NAME="NVIDIA GH200 480GB")
+    within = {domain["id"].removeprefix("GPU-stand-in-0"): domain["within"] for domain in
+              told["domains"]}  # fmt: skip
+    assert within == {"": "GPU-stand-in-0/module", "/module": None, "/hbm": "GPU-stand-in-0"}
+
+
+def test_a_board_that_echoes_its_own_power_as_module_power_has_no_module(library):
+    told = metered(library, seconds=0.1, MODULE_W=400, NAME="NVIDIA H100 80GB HBM3")
+    assert [domain["id"] for domain in told["domains"]] == ["GPU-stand-in-0"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "seen"),
+    [("1", [1]), ("GPU-stand-in-2,0", [2, 0]), ("MIG-1", [1]), ("MIG-1,MIG-1", [1]),
+     ("7", []), ("0,GPU-elsewhere,1", [0])],
+    ids=["index", "UUID and index", "MIG counts its parent", "two slices, one board",
+         "no such board", "a wrong name hides what follows"],
+)  # fmt: skip
+def test_only_visible_boards_are_metered(library, monkeypatch, visible, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    told = metered(library, seconds=0.1, DEVICES=4, MIG=1)
+    assert [domain["id"] for domain in told["domains"]] == [f"GPU-stand-in-{i}" for i in seen]
+
+
+def test_a_missing_symbol_disables_that_reading_alone(monkeypatch):
+    """The real binding over an object in its library variable that has no energy counter."""
+    code = """
+import ctypes, pynvml
+from energy.meters import nvml
+class Library:
+    def __getattr__(self, name):
+        if name not in ("nvmlInitWithFlags", "nvmlDeviceGetCount_v2", "nvmlShutdown",
+                        "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID",
+                        "nvmlDeviceGetPowerUsage", "nvmlErrorString"):
+            raise AttributeError(name)
+        def call(*args):
+            if name == "nvmlDeviceGetCount_v2": args[0]._obj.value = 1
+            if name == "nvmlDeviceGetUUID": args[1].value = b"GPU-object"
+            if name == "nvmlDeviceGetPowerUsage": args[1]._obj.value = 123000
+            return 0
+        return call
+pynvml.nvmlLib = Library()
+pynvml._LoadNvmlLibrary = lambda: None
+nvml._loadable = lambda: True
+meter = nvml.Nvml("")
+(domain,) = meter.probe()
+print(domain.id, domain.method, domain.api)
+meter.read()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout.startswith("GPU-object power NVML nvmlDeviceGetPowerUsage"), run.stderr
+
+
+def tracked(library, folder, code, **settings):
+    """Windows of a tracked child: (start, stop, joules, low, high) of each, by the ledger."""
+    program = (
+        "import sys, time\nfrom energy import Tracker\n"
+        "with Tracker(sys.argv[1], meters=['nvml']) as tracker:\n" + code
+    )
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent)}
+    environment |= {f"STANDIN_{name}": str(value) for name, value in settings.items()}
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return ledger.segments(folder / ledger.FILE)
+
+
+def test_edges_between_ticks_are_interpolated_and_the_doubt_is_told(library, tmp_path):
+    code = (
+        "    time.sleep(0.6)\n    for index in range(20):\n"
+        "        with tracker.window(f'w{index}'): time.sleep(0.13 + index * 0.01)\n"
+    )
+    (segment,) = tracked(library, tmp_path, code, LOW_W=300, HIGH_W=300)
+    errors = []
+    for row in segment.windows:
+        start_s, stop_s = row["m0"] / 1e9, row["m1"] / 1e9
+        found = segment.between("GPU-stand-in-0", start_s, stop_s)
+        errors.append(abs(found - 300 * (stop_s - start_s)))
+    # 300 W held: a counter read at its last step would be off by up to 30 J, 12 J in the mean.
+    assert statistics.median(errors) < 2
+    record = accounting.record(tmp_path / ledger.FILE, name="r", labels={}, notes=[])
+    assert sum(window.unresolved for window in record.windows) >= 15
+    assert all(window.energy_j.low < window.energy_j.high for window in record.windows)
+
+
+def test_a_driver_that_is_loaded_again_opens_the_counter_from_zero(library, tmp_path):
+    code = "    time.sleep(2.5)\n"
+    (segment,) = tracked(library, tmp_path, code, LOW_W=300, HIGH_W=300, RESET_AT_S=1.2)
+    joules = segment.between("GPU-stand-in-0", segment.start_s, segment.stop_s)
+    # What was spent between the last reading before and the reset is the most that is lost.
+    assert 300 * (segment.stop_s - segment.start_s) == pytest.approx(joules, abs=300)
+    assert joules > 0
+
+
+def test_a_gpu_that_is_lost_for_good_neither_stops_the_run_nor_becomes_zero(library, tmp_path):
+    (segment,) = tracked(library, tmp_path, "    time.sleep(2.2)\n", LOST_AFTER_S=1.0,
+                         LOW_W=300, HIGH_W=300)  # fmt: skip
+    assert segment.curves["GPU-stand-in-0"].unread >= 1
+    assert segment.between("GPU-stand-in-0", segment.start_s, segment.stop_s) > 0

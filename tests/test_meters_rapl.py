@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from energy.ledger import Segment
+from energy.ledger import Curve
 from energy.meters.rapl import Rapl
 from tests.standin import powercap
 
@@ -87,6 +87,15 @@ def test_a_counter_that_only_root_may_read_is_missing_with_its_fix(server):
     ids=["a turn of the counter", "a reset to zero"],
 )
 def test_a_counter_that_falls_loses_and_doubles_nothing(wrap_j, raw, joules):
-    segment = Segment({"domains": [{"id": "cpu", "wrap_j": wrap_j}]})
-    values = [segment.unwrapped("cpu", value) for value in raw]
-    assert values[-1] - values[0] == pytest.approx(joules)
+    curve = Curve(wrap_j)
+    for second, value in enumerate(raw):
+        curve.add(float(second), value)
+    assert curve.at(len(raw)) - curve.at(0) == pytest.approx(joules)
+
+
+def test_a_reset_is_not_taken_for_a_turn_of_a_large_counter():
+    """After 200 J a counter of 262 kJ falls to 5 J: a turn would need 260 kW."""
+    curve = Curve(RANGE_UJ * 1e-6)
+    for second, value in enumerate([0.0, 200.0, 5.0, 15.0]):
+        curve.add(float(second), value)
+    assert curve.at(3.0) == pytest.approx(215)

@@ -20,8 +20,9 @@ def work(seconds):
 def test_contiguous_windows_sum_to_the_window_around_them(tmp_path):
     """The edges of neighbours are the same moments, so their joules sum to rounding."""
     times = [index * 0.01 for index in range(101)]
-    segment = ledger.Segment({"domains": [{"id": "cpu", "wrap_j": 0}]}, times,
-                             {"cpu": [t**2 * 7 for t in times]})  # fmt: skip
+    segment = ledger.Segment.opened({"domains": [{"id": "cpu", "wrap_j": 0}]})
+    for t in times:
+        segment.sampled({"m": t * 1e9, "j": {"cpu": t**2 * 7}})
     edges = [0.003 + index * 0.00099 for index in range(1001)]
     steps = [segment.between("cpu", a, b) for a, b in pairwise(edges)]
     assert sum(steps) == pytest.approx(segment.between("cpu", edges[0], edges[-1]), rel=1e-9)

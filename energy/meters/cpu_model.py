@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from energy.meters.base import Domain
+from energy.meters.base import Domain, Steady
 
 _DATA = Path(__file__).resolve().parent.parent / "data" / "cpu_defaults.csv"
 
@@ -41,7 +41,7 @@ def defaults() -> dict[str, Default]:
         }  # fmt: skip
 
 
-class CpuModel:
+class CpuModel(Steady):
     """The processor and memory of this machine, by utilisation.
 
     Args:
@@ -96,9 +96,6 @@ class CpuModel:
         if self._gib:
             found["memory"] = self._gib * memory.idle_w * elapsed_s
         return found
-
-    def close(self) -> None:
-        """Nothing is held."""
 
     def _busy_core_s(self) -> float | None:
         """Core-seconds not idle since boot: user, nice, system, irq, softirq of the first line."""

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from energy.meters.base import Domain
+from energy.meters.base import Domain, Steady
 
 ROOT = Path("/sys/class/powercap")
 J_PER_UJ = 1e-6
@@ -40,7 +40,7 @@ class Zone:
         return self.last_uj * J_PER_UJ
 
 
-class Rapl:
+class Rapl(Steady):
     """All RAPL zones below a powercap folder.
 
     Args:
@@ -78,9 +78,6 @@ class Rapl:
     def read(self) -> dict[str, float | None]:
         """Raw joules by domain; the reader of the ledger unwraps them."""
         return {zone.domain.id: zone.joules() for zone in self._zones}
-
-    def close(self) -> None:
-        """Nothing is held."""
 
     def _domain(self, folder: Path, name: str, range_uj: int, found: dict[Path, Domain]) -> Domain:
         """A zone as a domain; package-0 is "cpu-package-0", its DRAM "dram-package-0"."""

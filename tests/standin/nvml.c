@@ -1,10 +1,12 @@
 /* A stand-in for NVIDIA's management library, with exact truth.
  *
  * Every device draws a square wave of power: LOW_W and HIGH_W in turn, each for half of PERIOD_S,
- * and its energy counter is the exact integral of that wave since the library was loaded, shown in
- * steps of TICK_S. Settings come from the environment, so that one library serves every test:
- * STANDIN_DEVICES, _LOW_W, _HIGH_W, _PERIOD_S, _TICK_S, _FAIL_EVERY (each n-th call says
- * GPU_IS_LOST), _NO_COUNTER, _NO_FIELDS.
+ * beginning PHASE_S late, read with GAIN and OFFSET_W. Its energy counter is the exact integral of
+ * that wave, shown in steps of TICK_S; it starts again from zero at RESET_AT_S after loading.
+ * Settings come from the environment, so that one library serves every test: STANDIN_ and one of
+ * the names above, DEVICES, FAIL_EVERY (each n-th reading says GPU_IS_LOST), LOST_AFTER_S (from
+ * then on all do), SLOW_S (each reading takes that long), NO_COUNTER, NO_FIELDS, HBM_W, MODULE_W
+ * (constant watts of those scopes), NAME, MIG (each device has one instance, MIG-<index>).
  */
 #define _GNU_SOURCE
 #include <math.h>
@@ -28,22 +30,37 @@ static double now_s(void) {
     return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
+static double loaded_s;
+__attribute__((constructor)) static void loaded(void) { loaded_s = now_s(); }
+
 static int calls;
 static int failing(void) {
     int every = (int)setting("STANDIN_FAIL_EVERY", 0);
-    return every && ++calls % every == 0;
+    double lost = setting("STANDIN_LOST_AFTER_S", 0), slow = setting("STANDIN_SLOW_S", 0);
+    if (slow > 0) {
+        struct timespec t = {(time_t)slow, (long)(fmod(slow, 1) * 1e9)};
+        nanosleep(&t, NULL);
+    }
+    return (every && ++calls % every == 0) || (lost > 0 && now_s() - loaded_s > lost);
+}
+
+static double shown(double watts, double seconds) {
+    return watts * setting("STANDIN_GAIN", 1) + setting("STANDIN_OFFSET_W", 0) * seconds;
 }
 
 static double power_w(double t) {
     double period = setting("STANDIN_PERIOD_S", 1);
-    return fmod(t, period) < period / 2 ? setting("STANDIN_HIGH_W", 400) : setting("STANDIN_LOW_W", 100);
+    t -= setting("STANDIN_PHASE_S", 0);
+    return shown(fmod(t, period) < period / 2 ? setting("STANDIN_HIGH_W", 400)
+                                              : setting("STANDIN_LOW_W", 100), 1);
 }
 
 static double energy_j(double t) {
+    t -= setting("STANDIN_PHASE_S", 0);
     double period = setting("STANDIN_PERIOD_S", 1), high = setting("STANDIN_HIGH_W", 400);
     double low = setting("STANDIN_LOW_W", 100), part = fmod(t, period), turns = floor(t / period);
     double within = part < period / 2 ? part * high : period / 2 * high + (part - period / 2) * low;
-    return turns * period / 2 * (high + low) + within;
+    return shown(turns * period / 2 * (high + low) + within, t);
 }
 
 int nvmlInitWithFlags(unsigned flags) { (void)flags; return OK; }
@@ -64,15 +81,18 @@ int nvmlDeviceGetUUID(void *handle, char *text, unsigned length) {
 }
 int nvmlDeviceGetName(void *handle, char *text, unsigned length) {
     (void)handle;
-    snprintf(text, length, "Stand-in");
+    const char *name = getenv("STANDIN_NAME");
+    snprintf(text, length, "%s", name ? name : "Stand-in");
     return OK;
 }
 int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *mj) {
     (void)handle;
     if (setting("STANDIN_NO_COUNTER", 0)) return NOT_SUPPORTED;
     if (failing()) return LOST;
-    double tick = setting("STANDIN_TICK_S", 0.1);
-    *mj = (unsigned long long)(energy_j(floor(now_s() / tick) * tick) * 1e3);
+    double tick = setting("STANDIN_TICK_S", 0.1), reset = setting("STANDIN_RESET_AT_S", 0);
+    double then = floor(now_s() / tick) * tick, from = 0;
+    if (reset > 0 && then - loaded_s > reset) from = energy_j(loaded_s + reset);
+    *mj = (unsigned long long)((energy_j(then) - from) * 1e3);
     return OK;
 }
 int nvmlDeviceGetPowerUsage(void *handle, unsigned *mw) {
@@ -83,11 +103,24 @@ int nvmlDeviceGetPowerUsage(void *handle, unsigned *mw) {
 }
 int nvmlDeviceGetFieldValues(void *handle, int count, field_value *values) {
     (void)handle;
+    if (failing()) return LOST;
     for (int i = 0; i < count; i++) {
-        int known = values[i].field == 186 && !setting("STANDIN_NO_FIELDS", 0);
+        double scoped[] = {power_w(now_s()), setting("STANDIN_MODULE_W", -1),
+                           setting("STANDIN_HBM_W", -1)};
+        double watts = values[i].scope < 3 ? scoped[values[i].scope] : -1;
+        int known = values[i].field == 186 && watts >= 0 && !setting("STANDIN_NO_FIELDS", 0);
         values[i].result = known ? OK : NOT_SUPPORTED;
         values[i].type = 1;
-        values[i].value.ui = (unsigned)(power_w(now_s()) * 1e3);
+        values[i].value.ui = (unsigned)(watts * 1e3);
     }
+    return OK;
+}
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
+    if (!setting("STANDIN_MIG", 0) || strncmp(uuid, "MIG-", 4)) return INVALID;
+    *handle = (void *)(size_t)(1000 + atoi(uuid + 4));
+    return OK;
+}
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *slice, void **handle) {
+    *handle = (void *)((size_t)slice - 1000 + 1);
     return OK;
 }

@@ -1,0 +1,124 @@
+"""When did a counter tick? Counters of boards move in steps of about 100 ms; here each is dated.
+
+A reading says that the counter stands at some joules; the step to that value happened earlier. The
+follower sleeps until the next step is due and then looks every few milliseconds, so each step is
+dated to a few milliseconds with a handful of readings a second. Joules at any moment are then
+interpolated between dated steps, which makes windows of a second ten times sharper.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+Point = tuple[int, float]
+"""A moment (monotonic ns) and the joules that the counter reached at it."""
+
+LOOK_NS = 2_000_000
+"""Between two looks near an expected step."""
+
+CLOSE_NS = 6_000_000
+"""Looks at most this far apart date a step by themselves."""
+
+SEARCH_NS = 5_000_000
+"""Between two looks while the period is not known yet."""
+
+IDLE_NS = 50_000_000
+"""Between two looks at a counter that does not step when it should (an idle or lost board)."""
+
+KEPT = 1200
+"""Steps kept in memory: two minutes at 100 ms, for windows that began that long ago."""
+
+
+class Follower:
+    """Follows the steps of one counter.
+
+    Args:
+        read: joules of the counter, None when it fails.
+        now_ns: monotonic clock.
+    """
+
+    def __init__(self, read: Callable[[], float | None], now_ns: Callable[[], int]) -> None:
+        self._read, self._now = read, now_ns
+        self.points: deque[Point] = deque(maxlen=KEPT)
+        self.due_ns = 0
+        self.failed = False
+        self._value: float | None = None
+        self._looked_ns = 0
+        self._period_ns = 0.0
+        self._anchor_ns = self._close_ns = 0
+        self._misses = 0
+
+    def look(self) -> None:
+        """Read once, date a step that happened since the last look, and plan the next look."""
+        value, now = self._read(), self._now()
+        self.failed = value is None
+        if value is None:
+            self._value, self.due_ns = None, now + IDLE_NS
+            return
+        stepped = self._value is not None and value != self._value
+        if stepped:
+            self._dated(value, now)
+        else:
+            self._misses += 1
+        self._value, self._looked_ns = value, now
+        self.due_ns = self._next(now, stepped)
+
+    @property
+    def last(self) -> float | None:
+        """Joules of the last reading; None when it failed."""
+        return self._value
+
+    def _dated(self, value: float, now: int) -> None:
+        """Date a step between the last two looks: close looks by their middle, others by rhythm.
+
+        A look that came late (a busy machine) saw the step only roughly; the steps before tell
+        when the last one up to now was due.
+        """
+        moment = (self._looked_ns + now) // 2
+        if now - self._looked_ns <= CLOSE_NS:
+            self._rhythm(moment)
+        elif self._period_ns:
+            turns = int((now - self._close_ns) / self._period_ns)
+            due = round(self._close_ns + turns * self._period_ns)
+            moment = due if self._looked_ns < due <= now else moment
+        self.points.append((moment, value))
+        self._misses = 0
+
+    def _rhythm(self, moment: int) -> None:
+        """Take up a closely dated step: the period is a mean over up to fifty of them."""
+        if self._close_ns == 0:
+            self._anchor_ns = self._close_ns = moment
+            return
+        if self._period_ns == 0:
+            self._period_ns = float(moment - self._close_ns)
+        turns = round((moment - self._anchor_ns) / self._period_ns)
+        mean = (moment - self._anchor_ns) / max(1, turns)
+        if not 0.9 < mean / self._period_ns < 1.1:
+            # The rhythm changed (or two steps were taken for one): begin again.
+            mean, self._anchor_ns, turns = float(moment - self._close_ns), self._close_ns, 1
+        self._period_ns = mean
+        self._close_ns = moment
+        if turns >= 50:
+            self._anchor_ns = moment - round(25 * mean)
+
+    def _next(self, now: int, stepped: bool) -> int:
+        if self._misses > 100:
+            return now + IDLE_NS
+        if self._period_ns == 0:
+            return now + SEARCH_NS
+        if stepped:
+            return max(now + LOOK_NS, round(self.points[-1][0] + self._period_ns) - LOOK_NS)
+        return now + LOOK_NS
+
+
+def around(points: deque[Point], moment_ns: int, each_side: int = 2) -> list[Point] | None:
+    """The points that date a moment: some before, some after; None until one is after it."""
+    if not points or points[-1][0] < moment_ns:
+        return None
+    index = len(points)
+    while index and points[index - 1][0] > moment_ns:
+        index -= 1
+    return [
+        points[i] for i in range(max(0, index - each_side), min(len(points), index + each_side))
+    ]
