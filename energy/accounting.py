@@ -39,7 +39,11 @@ def snapshot(segments: list[Segment], run_id: str, elapsed_s: float) -> Snapshot
         reason = "no sample yet"
         return Snapshot(elapsed_s, Quantity.absent("J", reason), Quantity.absent("W", reason))
     now = found[-1]
-    energy = _sum([(now, now.start_s, now.stop_s)])
+    energy = (
+        _sum([(now, now.start_s, now.stop_s)])
+        if now.stop_s > now.start_s
+        else Quantity.absent("J", "one sample only")
+    )
     recent = now.times[-2] if len(now.times) > 1 else now.start_s
     seconds = now.stop_s - recent
     power = (
@@ -130,6 +134,9 @@ def wasted_spans(segments: list[Segment]) -> list[Span]:
             kept = [mark["m"] / 1e9 for mark in segments[j].marks
                     if all(mark.get(key) == value for key, value in resume.items())]  # fmt: skip
             start = max(kept) if kept else segments[j].start_s
+            if not any(row["m1"] / 1e9 > start for row in segments[j].windows):
+                # It ended where it is taken up again: its last moments are overhead, not waste.
+                start = segments[j].stop_s
             lost[j] = min(start, lost.get(j, start))
             if kept:
                 break

@@ -109,6 +109,24 @@ def doctor(
             print(f"{'':11}{row['why']}; fix: {row['fix']}")
 
 
+@app.command(epilog="\b\nExample:\n  energy watch --prometheus 9400")
+def watch(
+    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between readings.")] = 1.0,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="How long; else for ever.")] = None,
+    prometheus: Annotated[int | None, typer.Option(metavar="PORT", help="Serve metrics.")] = None,
+) -> None:
+    """Show what every meter says now; or serve it to Prometheus on this machine's own address."""
+    from rich.console import Console
+
+    from energy import watch as engine
+
+    if prometheus is None:
+        engine.show(interval, seconds, Console())
+        return
+    address = f"http://127.0.0.1:{prometheus}/metrics"
+    engine.serve(prometheus, interval, seconds, lambda: print(address, file=sys.stderr))
+
+
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(help="Folder that holds a ledger.")],

@@ -10,7 +10,11 @@ from energy.meters.base import Domain, Source
 
 ABSENT = {
     "nvml": "no NVIDIA driver on this machine",
+    "amd": "no AMD compute driver on this machine (/dev/kfd)",
+    "tpu": "no TPU on the PCI bus",
     "rapl": "no powercap files (/sys/class/powercap): a virtual machine, or no RAPL",
+    "hwmon": "no power sensor of a processor, module or node (/sys/class/hwmon)",
+    "node": "no management controller (/dev/ipmi0)",
     "cpu_model": "/proc cannot be read",
 }
 

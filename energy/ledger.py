@@ -6,8 +6,8 @@ Each line carries a hash over the line before it.
 
 Rows, by "k":
     header  a metering process began: boot id, host, clocks, domains, what it resumes
-    s       sample: "m" monotonic ns, "j" joules by domain (null: could not be read), "a" ns since
-            the counter stepped to them, for counters whose steps are dated
+    s       sample: "m" monotonic ns, "j" joules in the order of the header's domains (null: could
+            not be read), "a" microseconds since the counter stepped to them (null: not dated)
     t       dated steps around the edges of windows: "j" domain -> [[ns, joules], ...]
     clock   "m" and "utc" together, each minute; "why" when one of them jumped, and by how much
     window  a named window closed: "m0", "m1", "name", "phase"
@@ -108,15 +108,35 @@ class Curve:
         self.points.insert(i, (time_s, raw, base))
 
     def at(self, time_s: float) -> float | None:
-        """Joules at a moment, interpolated between the readings around it."""
+        """Joules at a moment, interpolated between the readings around it.
+
+        Power is taken as even between two readings; where it differs much before and after and
+        lies between them inside, as one step (what a device does when work begins or ends).
+        """
         i = bisect.bisect_left(self.points, time_s, key=lambda point: point[0])
         if not self.points:
             return None
         if i == 0 or i == len(self.points):
             _, raw, base = self.points[min(i, len(self.points) - 1)]
             return raw + base
+        t0, start_j = self.points[i - 1][0], sum(self.points[i - 1][1:])
+        past_s, dt = time_s - t0, self.points[i][0] - t0
+        before, here, after = self._power(i - 1), self._power(i), self._power(i + 1)
+        if before is None or after is None or here is None or not (
+            min(before, after) <= here <= max(before, after)
+            and abs(before - after) > STEP * max(before, after)
+        ):  # fmt: skip
+            return start_j + (here or 0.0) * past_s
+        # Power fell or rose once in this stretch; its mean tells when.
+        step_s = dt * (here - after) / (before - after)
+        return start_j + before * min(past_s, step_s) + after * max(0.0, past_s - step_s)
+
+    def _power(self, i: int) -> float | None:
+        """Mean watts between the readings i - 1 and i; None beyond the ends."""
+        if not 0 < i < len(self.points):
+            return None
         (t0, j0, b0), (t1, j1, b1) = self.points[i - 1], self.points[i]
-        return j0 + b0 + (j1 + b1 - j0 - b0) * (time_s - t0) / (t1 - t0)
+        return (j1 + b1 - j0 - b0) / (t1 - t0)
 
     def doubt(self, time_s: float) -> float:
         """Joules by which `at` may be off: one step of power anywhere between two readings.
@@ -128,17 +148,17 @@ class Curve:
         i = bisect.bisect_left(points, time_s, key=lambda point: point[0])
         if not 0 < i < len(points):
             return 0.0
-        powers = [
-            (points[k][1] + points[k][2] - points[k - 1][1] - points[k - 1][2])
-            / (points[k][0] - points[k - 1][0])
-            for k in range(max(1, i - 1), min(len(points), i + 2))
-        ]
+        around = [self._power(k) for k in (i - 1, i, i + 1)]
+        powers = [power for power in around if power is not None]
         dt = points[i][0] - points[i - 1][0]
         return dt / 4 * (max(powers) - min(powers)) + DATED_S * max(powers)
 
 
 MOST_W = 20_000.0
 """No single domain draws more: a node of eight accelerators is rated 10 to 14 kW."""
+
+STEP = 0.1
+"""Share of the greater power by which two stretches differ much."""
 
 DATED_S = 0.002
 """How well a reading is dated."""
@@ -171,17 +191,24 @@ class Segment:
         """A segment of a header's domains, without samples."""
         return cls(header, curves={d["id"]: Curve(d["wrap_j"]) for d in header["domains"]})
 
+    def continued(self, header: Row) -> None:
+        """Take up the header of a sampler that was started again: its domains and their order."""
+        self.header = {**self.header, "domains": header["domains"]}
+        for domain in header["domains"]:
+            self.curves.setdefault(domain["id"], Curve(domain["wrap_j"]))
+
     def sampled(self, row: Row) -> None:
         """Take up a sample."""
-        first = not self.times
-        self.times.append(row["m"] / 1e9)
-        ages = row.get("a", {})
-        for domain, curve in self.curves.items():
-            age_s = ages.get(domain, 0) / 1e9
-            if first and domain not in ages:
+        first, moment_s = not self.times, row["m"] / 1e9
+        self.times.append(moment_s)
+        ages = row.get("a") or [None] * len(row["j"])
+        for domain, raw, age in zip(self.header["domains"], row["j"], ages, strict=True):
+            age_s = (age or 0) / 1e6
+            if first and age is None:
                 # The first reading of a coarse counter is half a step old in the mean.
-                age_s = self._tick_s(domain) / 2
-            curve.add(row["m"] / 1e9 - age_s, row["j"].get(domain))
+                age_s = float(domain.get("tick_s", 0)) / 2
+            if not domain.get("reason"):
+                self.curves[domain["id"]].add(moment_s - age_s, raw)
 
     def stepped(self, row: Row) -> None:
         """Take up dated steps."""
@@ -207,10 +234,7 @@ class Segment:
 
     def resolution_s(self) -> float:
         """Seconds that the coarsest domain needs for one step."""
-        return max((self._tick_s(domain) for domain in self.curves), default=0.0)
-
-    def _tick_s(self, domain: str) -> float:
-        return next(float(d.get("tick_s", 0)) for d in self.header["domains"] if d["id"] == domain)
+        return max((float(d.get("tick_s", 0)) for d in self.header["domains"]), default=0.0)
 
 
 class Reader:
@@ -234,8 +258,11 @@ class Reader:
 
     def _take(self, row: Row) -> None:
         kind = row["k"]
-        if kind == "header" and not (row.get("continues") and self._found):
-            self._found.append(Segment.opened(row))
+        if kind == "header":
+            if row.get("continues") and self._found:
+                self._found[-1].continued(row)
+            else:
+                self._found.append(Segment.opened(row))
         if not self._found:
             return
         now = self._found[-1]

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from energy.errors import InputError
+from energy.errors import BoundaryError, InputError
 from energy.files import write_text_atomic
 from energy.quantity import Boundary, Origin, Quantity, add, multiply
 
@@ -156,19 +156,48 @@ class RunRecord(BaseModel):
 
 
 def totals(entries: list[EnergyEntry]) -> dict[Boundary, Quantity]:
-    """Sum entries by boundary; entries within another device are not added a second time.
+    """Sum entries by boundary along one path of the tree of what holds what.
 
-    Devices of one boundary are added with correlated bands: meters of one kind err together.
+    An entry counts unless something that holds it was read too: cores count where their package
+    cannot be read. Devices of one boundary are added with correlated bands: meters of one kind
+    err together.
     """
     by_boundary: dict[Boundary, list[EnergyEntry]] = {}
     for entry in entries:
-        if entry.within is None:
+        if not _held(entry, entries):
             by_boundary.setdefault(entry.boundary, []).append(entry)
-    return {
-        boundary: add(found, names=[entry.device for entry in found],
-                      source=f"sum of {', '.join(sorted({e.device for e in found}))}")
-        for boundary, found in by_boundary.items()
-    }  # fmt: skip
+    return {boundary: total(found) for boundary, found in by_boundary.items()}
+
+
+def total(entries: list[EnergyEntry]) -> Quantity:
+    """Joules of entries that may be added.
+
+    Raises:
+        BoundaryError: two of them overlap, or stand at different boundaries.
+    """
+    names = [entry.device for entry in entries]
+    for entry in entries:
+        entries[0].boundary.require(entry.boundary)
+        if _held(entry, entries):
+            raise BoundaryError(
+                "devices that do not overlap", f"{entry.device} and {entry.within}",
+                "add one of them: the second holds the first",
+            )  # fmt: skip
+    return add(entries, names=names, source=f"sum of {', '.join(sorted(set(names)))}")
+
+
+def _held(entry: EnergyEntry, entries: list[EnergyEntry]) -> bool:
+    """Whether something that holds a device was itself read, or is missing as the device is."""
+    by_name = {(e.device, e.boundary): e for e in entries}
+    name = entry.within
+    while name is not None:
+        holder = by_name.get((name, entry.boundary))
+        if holder is None:
+            return False
+        if holder.value is not None or entry.value is None:
+            return True
+        name = holder.within
+    return False
 
 
 def raise_boundary(

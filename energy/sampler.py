@@ -92,15 +92,15 @@ class Sampler:
 
     Args:
         found: opened sources.
-        named: ids of the domains that count.
+        domains: ids in the order of the header.
         writer: where rows go.
         interval_s: between samples on disk.
     """
 
     def __init__(
-        self, found: list[Source], named: set[str], writer: Writer, interval_s: float
+        self, found: list[Source], domains: list[str], writer: Writer, interval_s: float
     ) -> None:
-        self._found, self._named, self._writer = found, named, writer
+        self._found, self._domains, self._writer = found, domains, writer
         self._interval_ns = round(interval_s * 1e9)
         self._followers = {
             name: Follower(read, time.monotonic_ns)
@@ -145,7 +145,7 @@ class Sampler:
         joules: dict[str, float | None] = {}
         ages: dict[str, int] = {}
         for source in self._found:
-            joules.update({d: j for d, j in source.read().items() if d in self._named})
+            joules.update(source.read())
         now = time.monotonic_ns()
         for name, follower in self._followers.items():
             if not follower.points or name not in joules:
@@ -153,13 +153,15 @@ class Sampler:
             moment, reached = follower.points[-1]
             if joules[name] is not None:
                 # The last dated step stands for a reading in the middle of the next.
-                joules[name], ages[name] = reached, now - moment
+                joules[name], ages[name] = reached, (now - moment) // 1000
             elif moment > self._told.get(name, 0):
                 # The board is lost: what it told last is all that will be known.
                 self._told[name] = moment
-                self._writer.append({"k": "t", "j": {name: [[moment, round(reached, 6)]]}})
-        told = {d: None if j is None else round(j, 6) for d, j in joules.items()}
-        self._writer.append({"k": "s", "m": now, "j": told} | ({"a": ages} if ages else {}))
+                self._writer.append({"k": "t", "j": {name: [[moment, _rounded(reached)]]}})
+        row = {"k": "s", "m": now, "j": [_rounded(joules.get(name)) for name in self._domains]}
+        self._writer.append(
+            row | ({"a": [ages.get(name) for name in self._domains]} if ages else {})
+        )
 
     def edge(self, *moments_ns: int) -> None:
         """Remember the edges of a window, to be dated once the counters have stepped past them."""
@@ -182,7 +184,7 @@ class Sampler:
 
     def _poll(self, source: Source) -> None:
         for name, joules in source.read().items():
-            if joules is not None and name not in self._followers and name in self._named:
+            if joules is not None and name not in self._followers and name in self._domains:
                 kept = self._integrals.setdefault(name, deque(maxlen=KEPT))
                 kept.append((time.monotonic_ns(), joules))
 
@@ -191,8 +193,9 @@ class Sampler:
         curves = {name: f.points for name, f in self._followers.items()} | self._integrals
         late = time.monotonic_ns() - SETTLE_NS
         while self._edges:
-            near = {name: around(points, self._edges[0]) for name, points in curves.items()}
-            if not all_of_them and None in near.values() and self._edges[0] > late:
+            wait = not all_of_them and self._edges[0] > late
+            near = {name: around(points, self._edges[0], wait) for name, points in curves.items()}
+            if None in near.values():
                 return
             self._edges.popleft()
             rows = {}
@@ -200,13 +203,18 @@ class Sampler:
                 new = [p for p in points or [] if p[0] > self._told.get(name, 0)]
                 if new:
                     self._told[name] = new[-1][0]
-                    rows[name] = [[moment, round(joules, 6)] for moment, joules in new]
+                    rows[name] = [[moment, _rounded(joules)] for moment, joules in new]
             if rows:
                 self._writer.append({"k": "t", "j": rows})
 
 
+def _rounded(joules: float | None) -> float | None:
+    """To a millijoule, which is what counters of boards resolve."""
+    return None if joules is None else round(joules, 3)
+
+
 SETTLE_NS = 250_000_000
-"""How long an edge waits for the step after it."""
+"""How long an edge waits for the two steps after it."""
 
 
 def main() -> None:
@@ -221,8 +229,8 @@ def main() -> None:
                    "interval_s": settings["interval_s"],
                    "domains": [domain.as_dict() for domain in domains],
                    "m": time.monotonic_ns(), "utc": datetime.now(UTC).isoformat()})  # fmt: skip
-    named = {domain.id for domain in domains}
-    sampler = Sampler(found, named, writer, settings["interval_s"])
+    names = [domain.id for domain in domains]
+    sampler = Sampler(found, names, writer, settings["interval_s"])
     sampler.step()
     os.write(1, b"ready\n")
     why = listen(writer, sampler, settings["header"]["pid"])

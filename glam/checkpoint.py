@@ -120,7 +120,13 @@ def checksum(tensors: dict[str, Tensor]) -> str:
 
 
 def _damaged(path: Path, what: str) -> InputError:
-    return InputError(
-        f"expected a sound checkpoint at {path}", what.lower(),
-        f"delete {path.name} to go on from the checkpoint before it",
-    )  # fmt: skip
+    """The error of a checkpoint that cannot be used, with the newest one that can."""
+    fix = "no other checkpoint is there: train anew in another folder"
+    for other in reversed([found for found in checkpoints(path.parent) if found < path]):
+        try:
+            load_checkpoint(other)
+        except InputError:
+            continue
+        fix = f"delete {path.name} to go on from {other.name}, which is sound"
+        break
+    return InputError(f"expected a sound checkpoint at {path}", what.lower(), fix)

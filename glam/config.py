@@ -100,6 +100,7 @@ class Corpus:
         _require(0 < self.held_out < 1, "held_out", "between 0 and 1", self.held_out)
         _require(self.max_mb > 0, "max_mb", "above 0", self.max_mb)
         for name, weight in self.weights.items():
+            _require(isinstance(weight, int | float), f"weights.{name}", "a number", repr(weight))
             _require(weight >= 0, f"weights.{name}", "at least 0", weight)
 
 
@@ -148,6 +149,11 @@ class GlamConfig:
         check_keys(values, ("model", "name", "shape", "training", "corpus"), str(path))
         amended = values.get("shape", {})
         check_keys(amended, [item.name for item in fields(Shape)], "[shape]")
+        for key, size in amended.items():
+            whole = isinstance(size, bool) if key == "tied_embedding" else type(size) is int
+            _require(whole, f"shape.{key}", "a whole number", repr(size))
+        for key in ("model", "name"):
+            _require(isinstance(values.get(key, ""), str), key, "a text", repr(values.get(key)))
         if "model" in values:
             found = catalog.model(values["model"])
             name, shape = found.name, Shape.from_dict({**found.shape.as_dict(), **amended})

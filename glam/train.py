@@ -105,7 +105,7 @@ def train(
     if found is not None:
         found.restore(model, optimizer)
         state.step = found.step
-    metrics = _keep_metrics(out / "metrics.jsonl", state.step)
+    metrics = _keep_metrics(out / "metrics.jsonl", state)
     resumed = {"resume_at": {"step": state.step}} if (out / "ledger.jsonl").exists() else {}
     labels = {"model": config.name, "optimizer": training.optimizer, "seed": str(training.seed),
               "device": str(device), "threads": str(torch.get_num_threads()),
@@ -239,15 +239,20 @@ def _check_folder(out: Path, resume: bool) -> None:
         raise InputError(f"expected a run to resume in {out}", "none", "leave --resume away")
 
 
-def _keep_metrics(path: Path, step: int) -> Path:
-    """Drop the lines of steps that a resumed run does again, and half a last line."""
+def _keep_metrics(path: Path, state: State) -> Path:
+    """Drop the lines of steps that a resumed run does again, and half a last line.
+
+    The last line that stays tells where the run stood.
+    """
     kept = []
     for line in path.read_text().splitlines() if path.exists() else []:
         try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
+            row = json.loads(line)
         except ValueError:
             break
+        if row["step"] <= state.step:
+            kept.append(line + "\n")
+            state.loss, state.skipped = row["loss"], row["skipped_steps"]
     write_text_atomic(path, "".join(kept))
     return path
 

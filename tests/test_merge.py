@@ -20,7 +20,7 @@ def rank(folder, *, boot="boot-a", host="a", start=0, stop=10, devices=("gpu-0",
     rows = [{"k": "header", "id": folder.name, "boot": boot, "host": host, "domains": domains}]
     for second in range(start, stop + 1):
         moment = second + offset
-        rows.append({"k": "s", "m": int(moment * 1e9), "j": dict.fromkeys(devices, WATTS * moment)})
+        rows.append({"k": "s", "m": int(moment * 1e9), "j": [WATTS * moment] * len(devices)})
     rows.append({"k": "end", "m": int((stop + offset) * 1e9), "why": "closed"})
     lines, previous = [], ""
     for row in rows:

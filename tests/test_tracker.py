@@ -22,7 +22,7 @@ def test_contiguous_windows_sum_to_the_window_around_them(tmp_path):
     times = [index * 0.01 for index in range(101)]
     segment = ledger.Segment.opened({"domains": [{"id": "cpu", "wrap_j": 0}]})
     for t in times:
-        segment.sampled({"m": t * 1e9, "j": {"cpu": t**2 * 7}})
+        segment.sampled({"m": t * 1e9, "j": [t**2 * 7]})
     edges = [0.003 + index * 0.00099 for index in range(1001)]
     steps = [segment.between("cpu", a, b) for a, b in pairwise(edges)]
     assert sum(steps) == pytest.approx(segment.between("cpu", edges[0], edges[-1]), rel=1e-9)
@@ -116,7 +116,7 @@ def test_an_edited_ledger_does_not_verify(tmp_path):
     tracker.record().save(tmp_path / "record.json")
     assert all(finding.holds for finding in verify(tracker.path))
     lines = tracker.path.read_text().splitlines(keepends=True)
-    lines[2] = lines[2].replace('"cpu":', '"cpu":1')
+    lines[2] = lines[2].replace('"j":[', '"j":[1')
     tracker.path.write_text("".join(lines))
     findings = {finding.check: finding for finding in verify(tracker.path)}
     assert not findings["chain"].holds

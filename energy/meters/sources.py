@@ -6,20 +6,30 @@ The processor's model stands in only where no counter of the processor can be re
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from energy.meters.base import Domain, Source
+from energy.meters.amd import Amd
+from energy.meters.base import Domain, Source, missing
 from energy.meters.cpu_model import CpuModel
+from energy.meters.hwmon import Hwmon
+from energy.meters.node import Node
 from energy.meters.nvml import Nvml
 from energy.meters.rapl import Rapl
+from energy.meters.replay import Replay
+from energy.meters.tpu import Tpu
 
-SOURCES: dict[str, Callable[[], Source]] = {"nvml": Nvml, "rapl": Rapl, "cpu_model": CpuModel}
+SOURCES: dict[str, Callable[[], Source]] = {
+    "nvml": Nvml, "amd": Amd, "tpu": Tpu, "rapl": Rapl, "hwmon": Hwmon, "node": Node,
+    "cpu_model": CpuModel,
+}  # fmt: skip
+"""Every source that is looked for; the processor's model last, for what no other covers."""
 
 
 def opened(names: str | list[str]) -> tuple[list[Source], list[Domain]]:
     """Probe the sources of a choice.
 
     Args:
-        names: "auto", or names of sources.
+        names: "auto", or names of sources; "replay:PATH" plays a file.
 
     Returns:
         The sources to read, and their domains; a domain that cannot be read has its reason.
@@ -28,7 +38,13 @@ def opened(names: str | list[str]) -> tuple[list[Source], list[Domain]]:
     sources: list[Source] = []
     domains: list[Domain] = []
     for name in wanted:
-        source = SOURCES[name]()
+        if name.startswith("replay:"):
+            source: Source = Replay(Path(name.removeprefix("replay:")))
+        elif name in SOURCES:
+            source = SOURCES[name]()
+        else:
+            domains.append(missing(name, "unknown", "", f"no meter of that name: {list(SOURCES)}"))
+            continue
         found = source.probe()
         kinds = {domain.kind for domain in domains if not domain.reason}
         if names == "auto" and name == "cpu_model":

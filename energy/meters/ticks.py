@@ -81,7 +81,7 @@ class Follower:
         elif self._period_ns:
             turns = int((now - self._close_ns) / self._period_ns)
             due = round(self._close_ns + turns * self._period_ns)
-            moment = due if self._looked_ns < due <= now else moment
+            moment = min(max(due, self._looked_ns), now)
         self.points.append((moment, value))
         self._misses = 0
 
@@ -112,13 +112,17 @@ class Follower:
         return now + LOOK_NS
 
 
-def around(points: deque[Point], moment_ns: int, each_side: int = 2) -> list[Point] | None:
-    """The points that date a moment: some before, some after; None until one is after it."""
-    if not points or points[-1][0] < moment_ns:
-        return None
+def around(points: deque[Point], moment_ns: int, wait: bool = True) -> list[Point] | None:
+    """The two points before a moment and the two after it.
+
+    Args:
+        points: by time.
+        moment_ns: the moment.
+        wait: give None until both points after it are there.
+    """
     index = len(points)
     while index and points[index - 1][0] > moment_ns:
         index -= 1
-    return [
-        points[i] for i in range(max(0, index - each_side), min(len(points), index + each_side))
-    ]
+    if wait and len(points) < index + 2:
+        return None
+    return [points[i] for i in range(max(0, index - 2), min(len(points), index + 2))]

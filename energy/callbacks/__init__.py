@@ -1,0 +1,1 @@
+"""Trackers for other people's training loops; each file imports its own library alone."""

@@ -1,0 +1,64 @@
+"""Meter Lightning: `Trainer(callbacks=[EnergyCallback("runs/mine")])`.
+
+Each training batch is a window, each optimiser step a mark; validation and saving are told apart;
+the record is written when fitting ends, also when it ends with an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.callbacks import Callback
+
+from energy.callbacks.loop import Loop
+
+
+class EnergyCallback(Callback):
+    """Meters fitting into a folder.
+
+    Args:
+        out_dir: folder of ledger and record.json.
+        sync: called at the edges of windows (for CUDA: torch.cuda.synchronize).
+        **tracker: further arguments of `energy.Tracker`.
+    """
+
+    def __init__(
+        self, out_dir: str | Path, sync: Callable[[], object] | None = None, **tracker: Any
+    ) -> None:
+        self.loop = Loop(out_dir, sync=sync, **tracker)
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Open the meters; the first rank of each node only, as one sampler sees all devices."""
+        if trainer.local_rank == 0:
+            self.loop.open(resume_step=trainer.global_step)
+
+    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
+        """Open the window of a batch."""
+        self.loop.begin("batch")
+
+    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+        """Close it, and mark the step."""
+        self.loop.end("batch")
+        self.loop.mark("step", step=trainer.global_step)
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """Open the window of a validation."""
+        self.loop.begin("validation", phase="evaluation")
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Close it."""
+        self.loop.end("validation")
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
+        """Mark a checkpoint."""
+        self.loop.mark("checkpoint", step=trainer.global_step)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Write the record of what was spent until then."""
+        self.loop.close()
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """Write the record."""
+        self.loop.close()
