@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 from energy.errors import InputError
 from energy.files import write_text_atomic
 from energy.quantity import Quantity
+from energy.shape import Shape
 from simulator import compute
 from simulator.compute import Operation
 from simulator.constants import Constants
@@ -27,9 +28,16 @@ from simulator.hardware import SCHEMA, Hardware, Machine
 from simulator.plan import Plan
 
 PROBE = "probe-1"
-STEP_BAND = 0.25
-"""Least half-width of the 80 % band of a step: what operations timed alone do not show of one
-(caches, allocation, the host). Errors of the operations' own fit widen it."""
+STEP_BAND = 0.2
+"""Half-width in logarithms of the 80 % band of a step whose operations all fit: what operations
+timed alone do not show of one (caches, allocation, the host). The error of their fit widens it."""
+NOISY = 0.4
+"""Root mean square of a fit's errors, in logarithms, above which the machine was not quiet: it did
+other work while it was probed (0.17 on two quiet cores, 0.65 on the same two while shared)."""
+CACHED_BYTES = 2**20
+"""Element-wise rows that move less than this say nothing of the memory."""
+STREAMED_BYTES = 2**25
+"""The bandwidth is the best rate of a row that moves at least this."""
 
 Reader = Callable[[dict[str, Any], Plan], list[Operation]]
 
@@ -68,7 +76,9 @@ def calibrate(probe: dict[str, Any], source: str = "glam probe") -> Machine:
     Raises:
         InputError: a row is not valid, or the probe lacks products or element-wise rows.
     """
-    rows = timed(probe)
+    # What a cache gives small arrays is not the memory's rate, and no launch either.
+    rows = [row for row in timed(probe)
+            if row.name != "elementwise" or float(row.work[0].bytes) >= CACHED_BYTES]  # fmt: skip
     products = [row for row in rows if row.work[0].kind == "product"]
     streams = [row for row in rows if row.work[0].kind == "elementwise" and row.work[0].bytes]
     if not products or not streams:
@@ -78,12 +88,10 @@ def calibrate(probe: dict[str, Any], source: str = "glam probe") -> Machine:
     found = _fit(rows, hardware)
     constants = fitted_constants(found)
     median, spread = _errors(found)
-    # The 80 % band of a normal spread is 1.28 of it; both sources of error are independent.
-    width = float(np.hypot(STEP_BAND, 1.28 * spread / np.sqrt(len(PARTS))))
-    hardware = Hardware(**{
-        **{name: getattr(hardware, name) for name in hardware.__dataclass_fields__},
-        "time_relative": (float(np.exp(-width)) - 1, float(np.exp(width)) - 1),
-    })  # fmt: skip
+    # 80 % of a normal spread lie within 1.28 of it.
+    width = float(np.hypot(STEP_BAND, 1.28 * spread))
+    band = (float(np.expm1(-width)), float(np.expm1(width)))
+    hardware = replace(hardware, time_relative=band)
     provenance = {
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": source,
@@ -92,6 +100,7 @@ def calibrate(probe: dict[str, Any], source: str = "glam probe") -> Machine:
         "median_abs_error": median,
         "rms_log_error": spread,
         "median_abs_error_by_operation": _errors_by(rows, found),
+        "quiet": spread < NOISY,
         "not_identified": found.not_identified | _never_seen(found),
     }
     return Machine(hardware, constants, provenance)
@@ -158,8 +167,6 @@ def _grouped(raw: dict[str, Any], plan: Plan) -> list[Operation]:
 
 
 def _attention(raw: dict[str, Any], plan: Plan) -> list[Operation]:
-    from energy.shape import Shape
-
     heads, width = raw["heads"], raw["d_head"]
     shape = Shape(n_layers=1, d_model=heads * width, n_heads=heads, n_kv_heads=heads, d_head=width,
                   d_ff=1, ffn_matrices=2, vocab_size=1, seq_len=raw["seq"],
@@ -175,7 +182,8 @@ def _elementwise(raw: dict[str, Any], plan: Plan) -> list[Operation]:
 
 def _optimizer(raw: dict[str, Any], plan: Plan) -> list[Operation]:
     laid = Plan(optimizer=raw["kind"])
-    return [compute.optimizer(raw["parameters"], laid, raw.get("tensors", 1))]
+    found = compute.optimizer(raw["parameters"], laid, raw.get("tensors", 1))
+    return [one for one in found if one.count]
 
 
 def _loss(raw: dict[str, Any], plan: Plan) -> list[Operation]:
@@ -197,7 +205,7 @@ PARTS: dict[str, Reader] = {
 
 FITTED = ("eff_max", "m_half", "n_half", "k_half", "grouped_efficiency", "group_s",
           "batched_efficiency", "attention_efficiency", "memory_efficiency", "loss_efficiency",
-          "optimizer_efficiency", "launch_s")  # fmt: skip
+          "adafactor_efficiency", "adamw_efficiency", "launch_s")  # fmt: skip
 
 
 def _fit(rows: Sequence[Row], hardware: Hardware) -> Fit:
@@ -216,8 +224,7 @@ def _hardware(
 ) -> Hardware:
     machine = probe.get("machine", {})
     largest = max(float(row.work[0].bytes) for row in streams)
-    # Large arrays only: what a cache gives small ones is not the memory's.
-    wide = [row for row in streams if float(row.work[0].bytes) > largest / 8]
+    wide = [row for row in streams if float(row.work[0].bytes) >= min(STREAMED_BYTES, largest)]
     watts = {name: Quantity(**probe["power"][name]) for name in ("idle_w", "busy_w")}
     (idle, _, _), (busy, low, high) = (watts[name].numbers() for name in ("idle_w", "busy_w"))
     return Hardware(
@@ -225,8 +232,7 @@ def _hardware(
         precision={"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}[probe["dtype"]],
         peak_flop_per_s=max(float(row.work[0].flop) / row.seconds for row in products),
         memory_bytes=float(machine.get("memory_bytes", np.inf)),
-        memory_bytes_per_s=float(np.median([float(row.work[0].bytes) / row.seconds
-                                            for row in wide])),
+        memory_bytes_per_s=max(float(row.work[0].bytes) / row.seconds for row in wide),
         idle_w=idle, busy_w=busy, limit_w=busy,
         power_relative=(low / busy - 1, high / busy - 1),
         power_source=f"{watts['busy_w'].origin}: {watts['busy_w'].source}",
@@ -248,7 +254,5 @@ def _errors_by(rows: Sequence[Row], found: Fit) -> dict[str, float]:
 
 
 def _never_seen(found: Fit) -> dict[str, str]:
-    from dataclasses import fields
-
     return {item.name: "no operation shows it: the prior stands" for item in fields(Constants)
             if item.name not in found.values}  # fmt: skip

@@ -56,8 +56,11 @@ class Constants:
     loss_efficiency: float = _constant(
         0.8, "1", 0.05, 3.0, 1.5, "bandwidth of the loss over that of other element-wise work"
     )
-    optimizer_efficiency: float = _constant(
-        0.6, "1", 0.02, 3.0, 2, "share of the memory bandwidth that the optimiser reaches"
+    adafactor_efficiency: float = _constant(
+        0.3, "1", 0.02, 3.0, 2, "share of the memory bandwidth that Adafactor's passes reach"
+    )
+    adamw_efficiency: float = _constant(
+        0.6, "1", 0.02, 3.0, 2, "share of the memory bandwidth that fused AdamW reaches"
     )
     launch_s: float = _constant(5e-6, "s", 1e-8, 1e-2, 4, "fixed time of one framework operation")
     step_s: float = _constant(

@@ -63,9 +63,13 @@ def fit(
     low = np.log([max(one.low, 1e-12) for one in priors])
     high = np.log([one.high for one in priors])
 
+    def constants(x: Array) -> dict[str, float]:
+        # The exponential of a range's end may round to just outside it.
+        ends = zip(names, np.exp(x).tolist(), priors, strict=True)
+        return {name: min(max(value, one.low), one.high) for name, value, one in ends}
+
     def residuals(x: Array) -> Array:
-        values = dict(zip(names, np.exp(x).tolist(), strict=True))
-        return np.asarray(np.log(predict(values) / measured))
+        return np.asarray(np.log(predict(constants(x)) / measured))
 
     def cost(x: Array, r: Array) -> float:
         robust = 2 * (np.sqrt(1 + (r / scale) ** 2) - 1)
@@ -96,7 +100,7 @@ def fit(
             break
     left = np.sqrt(np.diag(np.linalg.inv(normal))) / width
     return Fit(
-        values=dict(zip(names, np.exp(x).tolist(), strict=True)),
+        values=constants(x),
         residuals=r,
         identified=tuple(name for name, share in zip(names, left, strict=True)
                          if share < IDENTIFIED),

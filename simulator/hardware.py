@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from energy.catalog import Chip
 from energy.errors import InputError, MissingDataError
 from energy.quantity import Boundary, Origin, Quantity
@@ -56,8 +58,6 @@ class Hardware:
 
     def __post_init__(self) -> None:
         for name in ("peak_flop_per_s", "memory_bytes", "memory_bytes_per_s", "busy_w"):
-            import numpy as np
-
             if not np.all(np.asarray(getattr(self, name)) > 0):
                 raise InputError(f"expected {name} above 0", f"{getattr(self, name)}")
 

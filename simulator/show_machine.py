@@ -41,4 +41,7 @@ def page(machine: Machine, out: Path) -> None:
     errors = provenance["median_abs_error_by_operation"]
     words = ", ".join(f"{name} {100 * error:.0f} %" for name, error in errors.items())
     screen.print(f"median error by operation: {words}")
+    if not provenance["quiet"]:
+        screen.print("[yellow]the rows scatter: the machine did other work while it was probed; "
+                     "probe again when it is quiet[/yellow]")  # fmt: skip
     screen.print(f"machine file: {out}")

@@ -84,8 +84,12 @@ def step(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> 
         seconds[part] = _sum(o.count * o.seconds(hardware, constants) * times for o in found)
         flop[part] = _sum(o.count * np.asarray(o.flop) * times for o in found)
         traffic[part] = _sum(o.count * np.asarray(o.bytes) * times for o in found)
-        compute_s += _sum(o.count * o.compute_seconds(hardware, constants) * times for o in found)
-        memory_s += _sum(o.count * o.memory_seconds(hardware, constants) * times for o in found)
+        compute_s = compute_s + _sum(
+            o.count * o.compute_seconds(hardware, constants) * times for o in found
+        )
+        memory_s = memory_s + _sum(
+            o.count * o.memory_seconds(hardware, constants) * times for o in found
+        )
     seconds["host"] = constants.step_s
     step_s = np.asarray(total(seconds))
     tokens = np.asarray(plan.global_batch) * shape.seq_len
@@ -107,7 +111,7 @@ def operations(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
     tensors = plain(TENSORS_A_LAYER * np.asarray(shape.n_layers))
     return compute.layers(shape, plan) | {
         "logits": compute.loss(shape, plan),
-        "optimizer": [compute.optimizer(total(parameters(shape)), plan, tensors)],
+        "optimizer": compute.optimizer(total(parameters(shape)), plan, tensors),
     }
 
 
