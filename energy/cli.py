@@ -48,6 +48,10 @@ def run(
     interval: Annotated[float, typer.Option(min=0.05, help="Seconds between samples.")] = 1.0,
     zone: Zone = None,
     pue: Pue = None,
+    second_opinion: Annotated[
+        bool,
+        typer.Option("--second-opinion", help="Run CodeCarbon beside it; tell the difference."),
+    ] = False,
 ) -> None:
     """Meter any command; its output, signals and exit code pass through."""
     import time
@@ -59,7 +63,7 @@ def run(
     labels = dict(_label(text) for text in label or [])
     stem = f"{Path(command[0]).name}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = out or Path("runs") / stem
-    record, code = engine.run(command, folder, labels, of(zone, pue), interval)
+    record, code = engine.run(command, folder, labels, of(zone, pue), interval, second_opinion)
     for line in [*summary.lines(record), f"record: {folder / 'record.json'}"]:
         print(line, file=sys.stderr)
     sys.exit(code)

@@ -17,6 +17,7 @@ from types import FrameType
 from energy import accounting, footprint, ledger
 from energy.errors import InputError
 from energy.record import RunRecord
+from energy.second_opinion_codecarbon import SecondOpinion
 from energy.site import Site
 from energy.tracker import Tracker, require_ledger
 
@@ -28,7 +29,12 @@ PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def run(
-    command: list[str], out: Path, labels: Mapping[str, str], site: Site, interval_s: float
+    command: list[str],
+    out: Path,
+    labels: Mapping[str, str],
+    site: Site,
+    interval_s: float,
+    second_opinion: bool = False,
 ) -> tuple[RunRecord, int]:
     """Run a command under the meters and write `out/record.json`.
 
@@ -38,6 +44,7 @@ def run(
         labels: what the run wants to be found by.
         site: where it runs, for carbon, water and cost.
         interval_s: seconds between samples.
+        second_opinion: run CodeCarbon beside it and tell how it differs.
 
     Returns:
         The record, and the exit code as a shell gives it: 128 + signal for a killed command.
@@ -52,11 +59,20 @@ def run(
         raise InputError(
             "expected a folder without a ledger", str(out), "choose another with --out"
         )
-    with Tracker(out, name=name, labels=labels, interval_s=interval_s) as tracker:
+    other = SecondOpinion() if second_opinion else None
+    with (
+        other or contextlib.nullcontext(),
+        Tracker(out, name=name, labels=labels, interval_s=interval_s) as tracker,
+    ):
         with tracker.window("command"):
             code = _passed_through(command, tracker.sampler_pid)
         tracker.mark("exit", code=code)
-    record = footprint.apply(tracker.record(), site)
+    measured = tracker.record()
+    if other is not None:
+        total, words = other.explain(measured)
+        measured.metrics["codecarbon_energy_j"] = total
+        measured.notes.append(words)
+    record = footprint.apply(measured, site)
     record.environment["command"] = " ".join(command)
     record.environment["exit_code"] = code
     record.save(out / "record.json")

@@ -129,3 +129,14 @@ def test_the_doctor_holds_a_counter_against_its_power(tmp_path):
     assert board["counter_over_power"] == pytest.approx(1, abs=0.08)
     assert board["tick_s"] == 0.1
     assert board["watts"] == pytest.approx(300, rel=0.08)
+
+
+def test_the_second_opinion_names_the_backend_of_each_part_and_the_difference(tmp_path):
+    run = energy("run", "--out", tmp_path / "r", "--second-opinion", "--", "sleep", "2")
+    assert run.returncode == 0, run.stderr
+    record = json.loads((tmp_path / "r" / "record.json").read_text())
+    other = record["metrics"]["codecarbon_energy_j"]
+    assert other["value"] > 0
+    assert other["shares"]["assumed"] > 0  # its memory is a constant
+    assert "times ours" in run.stderr
+    assert "assumed" in run.stderr

@@ -124,3 +124,47 @@ int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *slice, void **handle) {
     *handle = (void *)((size_t)slice - 1000 + 1);
     return OK;
 }
+int nvmlDeviceGetArchitecture(void *handle, unsigned *architecture) {
+    (void)handle;
+    *architecture = 9; /* Hopper */
+    return OK;
+}
+int nvmlSystemGetDriverVersion(char *text, unsigned length) {
+    snprintf(text, length, "999.00");
+    return OK;
+}
+int nvmlSystemGetNVMLVersion(char *text, unsigned length) {
+    snprintf(text, length, "13.999.00");
+    return OK;
+}
+int nvmlDeviceGetPowerManagementLimitConstraints(void *handle, unsigned *least, unsigned *most) {
+    (void)handle;
+    *least = 100000;
+    *most = 700000;
+    return OK;
+}
+int nvmlDeviceGetEnforcedPowerLimit(void *handle, unsigned *mw) {
+    (void)handle;
+    *mw = 700000;
+    return OK;
+}
+int nvmlDeviceGetPowerManagementDefaultLimit(void *handle, unsigned *mw) {
+    return nvmlDeviceGetEnforcedPowerLimit(handle, mw);
+}
+int nvmlSystemGetCudaDriverVersion_v2(int *version) {
+    *version = 13000;
+    return OK;
+}
+int nvmlDeviceGetMemoryInfo(void *handle, unsigned long long *sizes) {
+    (void)handle;
+    sizes[0] = 80ull << 30; /* total, free, used */
+    sizes[1] = 60ull << 30;
+    sizes[2] = 20ull << 30;
+    return OK;
+}
+int nvmlDeviceGetClockInfo(void *handle, int kind, unsigned *mhz) {
+    (void)handle;
+    (void)kind;
+    *mhz = 1500;
+    return OK;
+}
