@@ -86,7 +86,10 @@ def record(
 
 @app.command()
 def doctor(
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long to watch.")] = 1.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="How long to watch; 10 with a GPU counter, else 1."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show every meter: what it sees, how well, why one is missing and what mends that."""
@@ -97,7 +100,9 @@ def doctor(
         print_json({"meters": rows})
         return
     for row in rows:
-        watts = "" if row["watts"] is None else f"  {row['watts']:.1f} W {row['origin']}"
+        watts = "" if row["watts"] is None else (
+            f"  {row['watts']:.1f} W {row['origin']}, least {row['least_w']:.1f} W, "
+            f"{row['cost_us']:.0f} us a reading")  # fmt: skip
         state = row["boundary"] if row["found"] else "missing"
         print(f"{row['meter']:10} {row['name']:24} {state:8}{watts}")
         band = "" if row["low"] is None or not row["found"] else (
@@ -105,6 +110,8 @@ def doctor(
         print(f"{'':11}{row['api'] or row['why']}{band}")
         if row["found"]:
             print(f"{'':11}{row['why']}")
+            if row["counter_over_power"] is not None:
+                print(f"{'':11}counter over integrated power: {row['counter_over_power']:.3f}")
         elif row["fix"]:
             print(f"{'':11}{row['why']}; fix: {row['fix']}")
 

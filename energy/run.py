@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import shutil
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
@@ -15,6 +19,9 @@ from energy.errors import InputError
 from energy.record import RunRecord
 from energy.site import Site
 from energy.tracker import Tracker, require_ledger
+
+PR_SET_CHILD_SUBREAPER = 36
+"""From linux/prctl.h."""
 
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """Signals that go on to the command; Ctrl-C reaches it from the terminal by itself."""
@@ -47,7 +54,7 @@ def run(
         )
     with Tracker(out, name=name, labels=labels, interval_s=interval_s) as tracker:
         with tracker.window("command"):
-            code = _passed_through(command)
+            code = _passed_through(command, tracker.sampler_pid)
         tracker.mark("exit", code=code)
     record = footprint.apply(tracker.record(), site)
     record.environment["command"] = " ".join(command)
@@ -71,15 +78,50 @@ def rebuild(folder: Path, site: Site) -> RunRecord:
     return record
 
 
-def _passed_through(command: list[str]) -> int:
-    """Run the command in our place: same terminal, our signals, its exit code."""
+def _passed_through(command: list[str], sampler: int | None) -> int:
+    """Run the command in our place: same terminal, our signals, its exit code.
+
+    What it leaves behind (a daemon) becomes our child and is metered until it ends too.
+    """
+    _adopt_orphans()
     child = subprocess.Popen(command)
     with _signals_to(child):
         while True:
             # Ctrl-C is the command's to answer; we stay until it has ended.
             with contextlib.suppress(KeyboardInterrupt):
                 code = child.wait()
-                return 128 - code if code < 0 else code
+                break
+        with contextlib.suppress(KeyboardInterrupt):
+            _wait_for_the_rest(sampler)
+    return 128 - code if code < 0 else code
+
+
+def _adopt_orphans() -> None:
+    """Ask the kernel (Linux) to hand us processes whose parents ended; elsewhere they are free."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _wait_for_the_rest(sampler: int | None) -> None:
+    """Wait for every descendant but the sampler; Ctrl-C leaves them to themselves."""
+    told = False
+    while left := [pid for pid in _children() if pid != sampler]:
+        if not told:
+            print(f"waiting for what the command left running: {left}", file=sys.stderr)
+            told = True
+        for pid in left:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.05)
+
+
+def _children() -> list[int]:
+    """Process ids of our own children."""
+    try:
+        told = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    except OSError:
+        return []
+    return [int(pid) for pid in told.split()]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from energy.record import RunRecord
 def headline(record: RunRecord) -> str:
     """Joules at the innermost boundary with band and split, the line that every summary ends with.
 
-    '1.84 kWh (1.73 to 1.95), chip boundary; 91 % measured, 7 % modelled; missing: cpu (permission)'
+    '1.84 kWh ±6 %, chip boundary; 91 % measured, 7 % modelled; missing: cpu (permission)'
     """
     if not record.totals:
         return "no joule was metered or modelled"
@@ -19,10 +19,13 @@ def headline(record: RunRecord) -> str:
 
 
 def told(total: Quantity) -> str:
-    """Joules with their band."""
+    """Joules with their band: '1.84 kWh ±6 %', or both ends where the band is wide or uneven."""
     if total.value is None:
         return f"missing ({total.source})"
     value, low, high = total.numbers()
+    down, up = value - low, high - value
+    if value > 0 and max(down, up) < 0.3 * value and abs(up - down) < 0.01 * value:
+        return f"{units.energy(value)} ±{units.significant(100 * up / value, 2)} %"
     return f"{units.energy(value)} ({units.energy(low)} to {units.energy(high)})"
 
 

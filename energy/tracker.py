@@ -128,6 +128,11 @@ class Tracker:
         self._closed_s = time.monotonic()
         _retire(sampler)
 
+    @property
+    def sampler_pid(self) -> int | None:
+        """Process id of the sampler; None where none could be started."""
+        return None if self._sampler is None else self._sampler.pid
+
     @contextlib.contextmanager
     def window(self, name: str, phase: str = "compute") -> Iterator[None]:
         """Meter a piece of code; windows nest, overlap and may be used from any thread."""

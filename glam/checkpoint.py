@@ -2,7 +2,7 @@
 
 One safetensors file a checkpoint (no pickle, readable by other tools): weights as `model.*`,
 optimizer state as `optimizer.<index>.*`, and in its metadata the step, the configuration and a
-SHA-256 of all tensors. Data order and learning rate are functions of the step, so nothing else
+SHA-256 of all of these. Data order and learning rate are functions of the step, so nothing else
 is needed to resume.
 """
 
@@ -61,8 +61,8 @@ def save_checkpoint(
         for field, tensor in fields.items():
             tensors[f"optimizer.{index}.{field}"] = tensor
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {"format": FORMAT, "step": str(step), "config": json.dumps(config.as_dict()),
-                "sha256": checksum(tensors)}  # fmt: skip
+    metadata = {"format": FORMAT, "step": str(step), "config": json.dumps(config.as_dict())}
+    metadata["sha256"] = checksum(metadata, tensors)
     path = folder / f"step-{step:08d}.safetensors"
     data = save(tensors, metadata)
     write_atomic(path, lambda file: file.write(data))
@@ -90,7 +90,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise _damaged(path, str(error)) from error
     if metadata.get("format") != FORMAT:
         raise InputError(f"expected {FORMAT} in {path}", str(metadata.get("format")))
-    if checksum(tensors) != metadata.get("sha256"):
+    if checksum(metadata, tensors) != metadata.get("sha256"):
         raise _damaged(path, "another checksum than it was written with")
     config = GlamConfig.from_dict(json.loads(metadata["config"]))
     return Checkpoint(int(metadata["step"]), config, tensors)
@@ -109,9 +109,10 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name))
 
 
-def checksum(tensors: dict[str, Tensor]) -> str:
-    """SHA-256 over names, kinds, sizes and bytes, in the order of the names."""
-    digest = hashlib.sha256()
+def checksum(metadata: dict[str, str], tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over metadata and over names, kinds, sizes and bytes, in the order of the names."""
+    told = {name: text for name, text in sorted(metadata.items()) if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(told).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

@@ -7,6 +7,7 @@ rate never trains a model.
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -70,10 +71,12 @@ class Training:
                      "keep_checkpoints"):  # fmt: skip
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         for name in ("learning_rate", "clip_norm"):
-            _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
+            value = getattr(self, name)
+            _require(0 < value < math.inf, name, "above 0 and finite", value)
         for name in ("warmup_steps", "weight_decay", "auxiliary_weight", "seed", "threads",
                      "evaluate_every", "checkpoint_every"):  # fmt: skip
             _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
+        _require(self.seed < 2**32, "seed", "below 2^32", self.seed)
         for name, kind in (("optimizer", Optimizer), ("device", Device)):
             known = get_args(kind)
             _require(getattr(self, name) in known, name, f"one of {', '.join(known)}",
@@ -101,7 +104,7 @@ class Corpus:
         _require(self.max_mb > 0, "max_mb", "above 0", self.max_mb)
         for name, weight in self.weights.items():
             _require(isinstance(weight, int | float), f"weights.{name}", "a number", repr(weight))
-            _require(weight >= 0, f"weights.{name}", "at least 0", weight)
+            _require(0 <= weight < math.inf, f"weights.{name}", "at least 0 and finite", weight)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +153,7 @@ class GlamConfig:
         amended = values.get("shape", {})
         check_keys(amended, [item.name for item in fields(Shape)], "[shape]")
         for key, size in amended.items():
-            whole = isinstance(size, bool) if key == "tied_embedding" else type(size) is int
+            whole = type(size) is int or (key == "tied_embedding" and isinstance(size, bool))
             _require(whole, f"shape.{key}", "a whole number", repr(size))
         for key in ("model", "name"):
             _require(isinstance(values.get(key, ""), str), key, "a text", repr(values.get(key)))
@@ -198,6 +201,9 @@ def require_glam(shape: Shape) -> None:
         _require(getattr(shape, name) == value, name, f"{value} in a GLaM", getattr(shape, name))
     _require(shape.relative_buckets >= 2, "relative_buckets", "at least 2 in a GLaM",
              shape.relative_buckets)  # fmt: skip
+    _require(shape.d_ff >= 1, "d_ff", "at least 1", shape.d_ff)
+    _require(not shape.n_moe_layers or shape.d_expert >= 1, "d_expert",
+             "at least 1 in a MoE layer", shape.d_expert)  # fmt: skip
     _require(
         not shape.n_moe_layers or shape.n_layers % shape.n_moe_layers == 0, "n_moe_layers",
         f"a divisor of {shape.n_layers} layers", shape.n_moe_layers,

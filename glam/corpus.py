@@ -79,7 +79,7 @@ def load_corpus(config: Corpus, vocab_size: int, folder: Path | None = None) -> 
 
     Raises:
         InputError: a path is absent, empty or not text, a weight names no domain, or there is
-            too little text.
+            too little text for the vocabulary.
     """
     folder = folder or cache_folder()
     by_domain = documents(config)
@@ -91,14 +91,6 @@ def load_corpus(config: Corpus, vocab_size: int, folder: Path | None = None) -> 
         if weights[name] == 0:
             continue
         tokens = _tokens(found, tokenizer, config.held_out, folder)
-        if not len(tokens["train"]):
-            raise InputError(
-                f"expected documents to train on in domain {name}", f"{len(found)}, all held out",
-                "name more documents or lower held_out",
-            )  # fmt: skip
-        if not len(tokens["held_out"]):
-            tokens["held_out"] = tokens["train"][-max(2, len(tokens["train"]) // 20) :]
-            tokens["train"] = tokens["train"][: -len(tokens["held_out"])]
         domains.append(Domain(name, weights[name], tokens))
     return TokenCorpus(tokenizer, tuple(domains))
 
@@ -120,38 +112,43 @@ def domain_weights(config: Corpus, names: Sequence[str]) -> dict[str, float]:
     return {name: weight / sum(raw.values()) for name, weight in raw.items()}
 
 
-def is_held_out(name: str, share: float) -> bool:
-    """Whether a document is held out: by a hash of its name, so new documents move no old one."""
-    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") < share * 2**64
+def held_out_documents(names: Sequence[str], share: float) -> set[int]:
+    """Which documents are held out: by a hash of their names, so new ones move no old one.
+
+    About `share` of them, but at least one, and never all.
+    """
+    hashes = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names]
+    below = sum(int.from_bytes(digest, "big") < share * 2**64 for digest in hashes)
+    lowest_first = sorted(range(len(names)), key=lambda index: hashes[index])
+    return set(lowest_first[: min(max(1, below), len(names) - 1)])
 
 
 def _tokens(
     found: Sequence[Document], tokenizer: Tokenizer, held_out: float, folder: Path
 ) -> dict[str, NDArray[np.uint32]]:
     """Streams of tokens by split, encoded once and mapped from the cache."""
-    key = hashlib.sha256(json.dumps(["tokens-1", tokenizer.fingerprint, held_out]).encode())
+    key = hashlib.sha256(json.dumps(["tokens-2", tokenizer.fingerprint, held_out]).encode())
     for document in found:
         key.update(hashlib.sha256(f"{document.name}\0{document.text}".encode()).digest())
     base = folder / f"tokens-{key.hexdigest()[:16]}"
     paths = {split: base / f"{split}.u32" for split in SPLITS}
     if not (base / "complete").exists():
         streams: dict[str, list[int]] = {split: [] for split in SPLITS}
-        for document in found:
-            split = "held_out" if is_held_out(document.name, held_out) else "train"
+        away = held_out_documents([document.name for document in found], held_out)
+        for index, document in enumerate(found):
+            split = "held_out" if index in away else "train"
             streams[split] += [*tokenizer.encode(document.text), END]
+        if not away:
+            # A single document: its end is held out.
+            cut = max(1, int(len(streams["train"]) * (1 - held_out)))
+            streams["held_out"] = streams["train"][cut:]
+            del streams["train"][cut:]
         for split, path in paths.items():
             data = np.array(streams[split], dtype="<u4").tobytes()
             write_atomic(path, lambda file, data=data: file.write(data))
         # Written last: without it the folder is half-made and is made again.
         write_text_atomic(base / "complete", f"{len(found)} documents\n")
-    return {split: _mapped(path) for split, path in paths.items()}
-
-
-def _mapped(path: Path) -> NDArray[np.uint32]:
-    if path.stat().st_size == 0:
-        return np.empty(0, dtype=np.uint32)
-    return np.memmap(path, dtype="<u4", mode="r")
+    return {split: np.memmap(path, dtype="<u4", mode="r") for split, path in paths.items()}
 
 
 def _interleaved(groups: list[list[Document]]) -> Iterator[str]:

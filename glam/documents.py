@@ -121,11 +121,15 @@ def _named(paths: tuple[str, ...]) -> Iterator[tuple[str, Document]]:
             part.startswith(".") for part in item.relative_to(path).parts
         )) if path.is_dir() else [path]  # fmt: skip
         for file in files:
-            yield from _file(file, strict=path.is_file())
+            inside = str(file.relative_to(path)) if path.is_dir() else file.name
+            yield from _file(file, inside, strict=path.is_file())
 
 
-def _file(path: Path, *, strict: bool) -> Iterator[tuple[str, Document]]:
-    """One file; in a folder what is not text is passed over, a file named itself must be text."""
+def _file(path: Path, name: str, *, strict: bool) -> Iterator[tuple[str, Document]]:
+    """One file; in a folder what is not text is passed over, a file named itself must be text.
+
+    Its documents are named from the folder on, so that a corpus that moves keeps its split.
+    """
     text = _decoded(path)
     if text is None or not text.strip():
         if strict:
@@ -133,14 +137,14 @@ def _file(path: Path, *, strict: bool) -> Iterator[tuple[str, Document]]:
             raise InputError(f"expected UTF-8 text in {path}", found, "name another file")
         return
     if path.suffix not in (".jsonl", ".ndjson"):
-        yield "text", Document(str(path), text)
+        yield "text", Document(name, text)
         return
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:
             value = json.loads(line)
-            document = Document(f"{path}:{number}", value["text"])
+            document = Document(f"{name}:{number}", value["text"])
             if not isinstance(document.text, str):
                 raise TypeError("text is no string")
         except (ValueError, KeyError, TypeError) as error:

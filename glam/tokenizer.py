@@ -94,9 +94,13 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
             max_sentence_length=65536, minloglevel=2,
         )  # fmt: skip
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].split("] ")[-1].strip()
+        if "required_chars" in str(error):
+            raise InputError(
+                "expected a vocabulary with room for 256 bytes and each letter of the text",
+                f"{vocab_size}", "set a larger vocab_size",
+            ) from error  # fmt: skip
         raise InputError(
-            f"expected text enough for a vocabulary of {vocab_size}", reason or "too little",
+            f"expected text enough for a vocabulary of {vocab_size}", "too little",
             "name more text, or a smaller vocab_size",
         ) from error  # fmt: skip
     return Tokenizer(file.getvalue())

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.standin import compiled_nvml
+
 ENERGY = [sys.executable, "-c", "from energy.cli import main; main()"]
 
 
@@ -91,3 +93,39 @@ def test_the_doctor_names_every_meter_with_boundary_origin_and_reason():
         assert row["found"] or row["why"]
     found = [row for row in told if row["found"]]
     assert all(row["origin"] in ("measured", "modelled", "assumed") for row in found)
+
+
+def test_a_daemon_that_the_command_leaves_behind_is_metered_until_it_ends(tmp_path):
+    daemon = "(sleep 1.5; echo late) & exit 3"
+    start = time.monotonic()
+    run = energy("run", "--out", tmp_path / "r", "--interval", "0.1", "--", "sh", "-c", daemon)
+    assert (run.returncode, run.stdout) == (3, "late\n")
+    assert time.monotonic() - start > 1.5
+    assert "waiting for what the command left running" in run.stderr
+    record = json.loads((tmp_path / "r" / "record.json").read_text())
+    assert record["elapsed_s"]["value"] > 1.4
+
+
+def test_ctrl_c_is_the_commands_to_answer(tmp_path):
+    code = "import time\ntry: time.sleep(30)\nexcept KeyboardInterrupt: raise SystemExit(9)"
+    run = subprocess.Popen(
+        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", sys.executable, "-c", code],
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    while not (tmp_path / "r" / "ledger.jsonl").exists():
+        time.sleep(0.02)
+    time.sleep(1.0)
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(10) == 9
+    assert (tmp_path / "r" / "record.json").exists()
+
+
+def test_the_doctor_holds_a_counter_against_its_power(tmp_path):
+    library = compiled_nvml(tmp_path)
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent), "STANDIN_LOW_W": "300",
+                   "STANDIN_HIGH_W": "300"}  # fmt: skip
+    told = json.loads(energy("doctor", "--seconds", "2", "--json", env=environment).stdout)
+    (board,) = [row for row in told["meters"] if row["meter"] == "nvml"]
+    assert board["counter_over_power"] == pytest.approx(1, abs=0.08)
+    assert board["tick_s"] == 0.1
+    assert board["watts"] == pytest.approx(300, rel=0.08)

@@ -66,6 +66,10 @@ class Source(Protocol):
         """Seconds between the readings that an integral of power needs; 0 for none."""
         ...
 
+    def powers(self) -> dict[str, float | None]:
+        """Watts now of domains that are read by a counter, to hold the two against each other."""
+        ...
+
     def probe(self) -> list[Domain]:
         """All domains of this family on this machine, the unreadable ones with their reason."""
         ...
@@ -89,6 +93,10 @@ class Steady:
     def poll_s(self) -> float:
         """No integral of power."""
         return 0.0
+
+    def powers(self) -> dict[str, float | None]:
+        """No second reading."""
+        return {}
 
     def close(self) -> None:
         """Nothing is held."""

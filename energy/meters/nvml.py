@@ -93,6 +93,17 @@ class Nvml:
         """Ten readings a second where only power exists."""
         return TICK_S if any(r.method != "counter" for r in self._readings) else 0.0
 
+    def powers(self) -> dict[str, float | None]:
+        """Watts now of the boards that have a counter: instantaneous where that is told."""
+        found: dict[str, float | None] = {}
+        for reading in self._readings:
+            if reading.method == "counter":
+                watts = self._scoped(reading.handle, 0)
+                found[reading.id] = (
+                    watts if watts is not None else self._raw(reading.handle, "power")
+                )
+        return found
+
     def close(self) -> None:
         """Let the driver go."""
         if self._nvml is not None:
