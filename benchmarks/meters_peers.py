@@ -15,7 +15,8 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SECONDS = 5.0
+PERIODS = 5
+"""Whole periods, so that the mean of the wave is the truth whenever a tool begins."""
 MEAN_W = 250.0
 
 CODE = {
@@ -96,7 +97,7 @@ def _run(tool: str, python: Path, library: Path, wave: dict[str, str]) -> str:
     environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent)}
     environment |= {f"STANDIN_{name}": value for name, value in wave.items()}
     with tempfile.TemporaryDirectory() as folder:
-        head = f"FOLDER, SECONDS = {folder!r}, {SECONDS}\n"
+        head = f"FOLDER, SECONDS = {folder!r}, {PERIODS * float(wave.get('PERIOD_S', 1.0))}\n"
         script = Path(folder) / "run.py"
         if tool == "perun":
             script.write_text(head + PERUN)
@@ -116,8 +117,11 @@ def _run(tool: str, python: Path, library: Path, wave: dict[str, str]) -> str:
             file.read_text(errors="ignore") for file in Path(folder).rglob("*.txt")
         )
     if tool == "perun":
-        power = re.search(r"GPU_POWER\s*\|\s*([\d.]+)", said)
-        return _told(float(power[1])) if power else _why(run)
+        table = [[cell.strip() for cell in line.split("|")]
+                 for line in said.splitlines() if line.startswith("|")]  # fmt: skip
+        if not table or "GPU_POWER" not in table[0]:
+            return _why(run)
+        return _told(float(table[2][table[0].index("GPU_POWER")].split()[0]))
     answer = re.search(r"ANSWER (\S+) (\S+)", said)
     if answer is None or answer[1] == "None":
         return _why(run)

@@ -168,3 +168,7 @@ int nvmlDeviceGetClockInfo(void *handle, int kind, unsigned *mhz) {
     *mhz = 1500;
     return OK;
 }
+int nvmlDeviceGetMaxClockInfo(void *handle, int kind, unsigned *mhz) {
+    return nvmlDeviceGetClockInfo(handle, kind, mhz);
+}
+int nvmlSystemGetCudaDriverVersion(int *version) { return nvmlSystemGetCudaDriverVersion_v2(version); }
