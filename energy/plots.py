@@ -37,15 +37,6 @@ def kind(run: Run) -> str:
     return f"{run.record.name} ({'MoE' if run.sparse else 'dense'})"
 
 
-def origin_words(quantity: Quantity) -> str:
-    """'measured', or the mix of origins of a sum: 'modelled 59 %, assumed 41 %'."""
-    shares = {origin: quantity.shares.get(origin, 0.0) for origin in Origin}
-    present = {origin: share for origin, share in shares.items() if share >= 0.005}
-    if len(present) < 2:
-        return str(quantity.origin)
-    return ", ".join(f"{origin} {100 * share:.0f} %" for origin, share in present.items())
-
-
 def chip_total(record: RunRecord) -> Quantity:
     """Joules at the innermost boundary of a record."""
     if not record.totals:
@@ -60,17 +51,16 @@ def loss_against_energy(runs: Iterable[Run], axes: Axes) -> Axes:
         rows = [row for row in run.metrics if row.get("energy_j") is not None]
         if not run.measured or not rows:
             continue
-        axes.plot(
-            [row["energy_j"] for row in rows], [row["loss"] for row in rows], label=kind(run),
-            linewidth=1.8, **style(run),
-        )  # fmt: skip
-        told = origin_words(chip_total(run.record))
+        joules, losses = [row["energy_j"] for row in rows], [row["loss"] for row in rows]
+        axes.plot(joules, losses, linewidth=0.8, alpha=0.4, **style(run))
+        axes.plot(joules, _smoothed(losses), label=kind(run), linewidth=2, **style(run))
+        told = chip_total(run.record).origins
         held_out = run.record.metrics.get("held_out_loss")
         if held_out is not None and held_out.value is not None:
             axes.plot(rows[-1]["energy_j"], held_out.value, "o", color=style(run)["color"],
                       markerfacecolor="white")  # fmt: skip
     axes.set_xlabel(f"energy so far / J ({told or 'none'})")
-    axes.set_ylabel("loss / nat per token (circle: held-out text)")
+    axes.set_ylabel("loss / nat per token\n(thin: one batch; circle: held-out text)")
     return _finish(axes)
 
 
@@ -114,7 +104,7 @@ def power_over_time(runs: Iterable[Run], axes: Axes) -> Axes:
                     [time - segment.start_s for time in times], watts, where="pre",
                     label=kind(run) if number == 0 else None, **style(run),
                 )  # fmt: skip
-                told = origin_words(chip_total(run.record))
+                told = chip_total(run.record).origins
     axes.set_xlabel("time since the start / s")
     axes.set_ylabel(f"power / W\n({told or 'none'})")
     axes.set_ylim(bottom=0)
@@ -209,6 +199,15 @@ def _power(
             ends.append(times[i])
             watts.append(sum(known) / (times[i] - times[i - 1]))
     return ends, watts
+
+
+def _smoothed(values: Sequence[float], memory: float = 0.6) -> list[float]:
+    """Exponential mean without the bias of its start."""
+    found, mean, weight = [], 0.0, 0.0
+    for value in values:
+        mean, weight = memory * mean + value, memory * weight + 1
+        found.append(mean / weight)
+    return found
 
 
 def _hatch(name: str) -> str:

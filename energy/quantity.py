@@ -134,6 +134,14 @@ class Quantity(BaseModel):
         """A quantity that is not known, with the reason."""
         return cls(value=None, unit=unit, origin=Origin.MISSING, source=reason)
 
+    @property
+    def origins(self) -> str:
+        """The origin in words, or the mix of a sum: 'modelled 59 %, assumed 41 %'."""
+        shares = {o: self.shares[o] for o in Origin if self.shares.get(o, 0.0) >= 0.005}
+        if len(shares) < 2:
+            return str(self.origin)
+        return ", ".join(f"{origin} {100 * share:.0f} %" for origin, share in shares.items())
+
     def numbers(self) -> tuple[float, float, float]:
         """Value, low and high as floats; raises ValueError when the quantity is missing."""
         if self.value is None or self.low is None or self.high is None:

@@ -61,4 +61,4 @@ def lines(record: RunRecord) -> list[str]:
 
 def _with_origin(energy: Quantity) -> str:
     """Joules and the word that says where they come from."""
-    return f"{told(energy)} {energy.origin}" if energy.value is not None else told(energy)
+    return f"{told(energy)} {energy.origins}" if energy.value is not None else told(energy)

@@ -25,7 +25,7 @@ def prediction(record: RunRecord) -> None:
     out = console()
     page = table(record.name, "predicted", "band", "origin")
     for label, quantity in _totals(record):
-        page.add_row(label, human(quantity), band(quantity), str(quantity.origin))
+        page.add_row(label, human(quantity), band(quantity), quantity.origins)
     out.print(page)
     if record.parts:
         out.print()
@@ -82,5 +82,5 @@ def _agreement(row: Row) -> tuple[str, ...]:
     inside = {True: "yes", False: "no", None: ""}[row.in_band]
     if row.both_modelled:
         inside += " (both modelled)"
-    return (human(row.predicted), band(row.predicted), str(row.predicted.origin),
-            human(row.measured), str(row.measured.origin), error, inside.strip())  # fmt: skip
+    return (human(row.predicted), band(row.predicted), row.predicted.origins,
+            human(row.measured), row.measured.origins, error, inside.strip())  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from energy import units
 from energy.files import write_text_atomic
-from energy.plots import chip_total, kind, origin_words
+from energy.plots import chip_total, kind
 from energy.quantity import Quantity
 from energy.record import RunRecord
 from energy.reports import runs as reading
@@ -83,7 +83,7 @@ def _headline(runs: Sequence[Run]) -> str:
     """The result in words, with the origin of every joule."""
     measured = [run for run in runs if run.measured]
     told = [
-        f"{kind(run)}: {units.energy(total.value)} {origin_words(total)}{_loss(run.record)}"
+        f"{kind(run)}: {units.energy(total.value)} {total.origins}{_loss(run.record)}"
         for run in measured
         if (total := chip_total(run.record)).value is not None
     ]
@@ -98,7 +98,7 @@ def _loss(record: RunRecord) -> str:
 def _notes(runs: Sequence[Run]) -> list[str]:
     """What a reader must know before believing a number."""
     notes = []
-    if any("modelled" in origin_words(chip_total(run.record)) for run in runs if run.measured):
+    if any("modelled" in chip_total(run.record).origins for run in runs if run.measured):
         notes.append(
             "No meter of this machine could be read for all of its power: those joules are "
             "modelled or assumed, and their bands are wide. Compare the runs with each other on "
@@ -127,7 +127,7 @@ def _table(run: Run) -> str:
     body = "\n".join(
         f'<tr><td>{escape(name)}</td><td class="number">{escape(human(quantity))}</td>'
         f'<td class="number">{escape(_band(quantity))}</td>'
-        f"<td>{escape(origin_words(quantity))}</td><td>{escape(quantity.source)}</td></tr>"
+        f"<td>{escape(quantity.origins)}</td><td>{escape(quantity.source)}</td></tr>"
         for name, quantity in rows.items()
     )
     return (
