@@ -63,7 +63,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def explained(error: ValidationError, model: type[BaseModel], where: str) -> InputError:
     """The first problem of a file as expectation, value and fix."""
-    first = error.errors()[0]
+    # A misspelt key is also a missing one: the misspelling is what the user can see.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     steps = [str(step) for step in first["loc"]]
     key = ".".join(steps)
     if first["type"] == "extra_forbidden":
