@@ -24,10 +24,10 @@ from energy.console import guard, print_json
 from energy.errors import AccountingError, ToleranceError
 from energy.files import write_text_atomic
 from energy.quantity import Origin, Quantity
+from energy.words import band, console, human, table
 from simulator import scenario
 from simulator.agreement import Row
 from simulator.predict import predict
-from simulator.words import band, console, human, table
 
 FAMILY = {
     "d_head": 64, "ffn_matrices": 3, "expert_matrices": 2, "vocab_size": 4096, "norm_vectors": 1,

@@ -48,12 +48,12 @@ def si(value: float, unit: str, digits: int = 3) -> str:
     return f"{value:.{digits - 1}e} {unit}"
 
 
-def count(value: float, digits: int = 3) -> str:
-    """Print a count of parameters or tokens: 1.16e12 is '1.16T', 96.6e9 '96.6B', 1.57e6 '1.57M'."""
-    for scale, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
-        if abs(value) >= scale:
-            return f"{significant(value / scale, digits)}{letter}"
-    return significant(value, digits)
+def count(value: float) -> str:
+    """Print parameters and tokens as the field writes them: 1.16T, 600B, 4.2M, 491,520."""
+    for scale, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if value >= 0.9995 * scale:
+            return f"{significant(value / scale)}{suffix}"
+    return f"{value:,.0f}" if value == round(value) else significant(value)
 
 
 def energy(joules: float, digits: int = 3) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from energy.errors import MissingDataError
 from energy.quantity import Quantity, add, multiply
 from energy.shape import Number
-from simulator.words import told
+from energy.words import told
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from energy.quantity import Quantity
 from energy.record import RunRecord
+from energy.words import band, console, human, table
 from simulator.agreement import Agreement, Row
-from simulator.words import band, console, human, table
 
 METRICS = {
     "step_time_s": "step time",

@@ -8,7 +8,8 @@ from typing import Any
 
 from energy import shape, units
 from energy.catalog import Chip, Model
-from simulator.words import console, count, table
+from energy.units import count
+from energy.words import console, table
 
 
 def models(rows: Sequence[Model]) -> None:

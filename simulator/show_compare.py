@@ -11,10 +11,10 @@ from energy import units
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
+from energy.words import band, console, human, table, told
 from simulator.compare import METHOD, Ratio, Side, held_equal, warnings
 from simulator.explain import as_json as tree
 from simulator.explain import lines
-from simulator.words import band, console, human, table, told
 
 WHAT = {
     "model": "model FLOP",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from energy.units import si
+from energy.words import console, table
 from simulator.constants import prior
 from simulator.hardware import Machine
-from simulator.words import console, table
 
 
 def told(machine: Machine) -> dict[str, Any]:

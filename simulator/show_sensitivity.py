@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from energy.quantity import Quantity
+from energy.words import band, console, human, table, told
 from simulator.explain import Term
 from simulator.sensitivity import Bar
-from simulator.words import band, console, human, table, told
 
 WIDTH = 40
 

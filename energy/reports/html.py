@@ -5,7 +5,7 @@ No script, no font, no picture is fetched from anywhere; the file can be mailed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -13,11 +13,11 @@ from pathlib import Path
 from energy import units
 from energy.files import write_text_atomic
 from energy.plots import chip_total, kind
-from energy.quantity import Quantity
 from energy.record import RunRecord
 from energy.reports import runs as reading
 from energy.reports.page_plots import pictures
 from energy.reports.runs import Run
+from energy.words import band, human
 
 STYLE = """
 :root { color-scheme: light dark; --card: #fff; --line: #d0d5dd; }
@@ -35,12 +35,6 @@ td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabula
 .note { border-left: 4px solid #d9822b; padding: .2rem .8rem; }
 code { font-size: .85em; overflow-wrap: anywhere; }
 """
-
-FORMATS: dict[str, Callable[[float], str]] = {
-    "J": units.energy,
-    "s": units.duration,
-    "g": units.mass,
-}
 
 
 def write(folders: Iterable[Path], out: Path) -> Path:
@@ -126,7 +120,7 @@ def _table(run: Run) -> str:
     }  # fmt: skip
     body = "\n".join(
         f'<tr><td>{escape(name)}</td><td class="number">{escape(human(quantity))}</td>'
-        f'<td class="number">{escape(_band(quantity))}</td>'
+        f'<td class="number">{escape(band(quantity))}</td>'
         f"<td>{escape(quantity.origins)}</td><td>{escape(quantity.source)}</td></tr>"
         for name, quantity in rows.items()
     )
@@ -135,28 +129,6 @@ def _table(run: Run) -> str:
         "<tr><th>quantity</th><th>value</th><th>band</th><th>origin</th><th>source</th></tr>"
         f"{body}</table></div>"
     )
-
-
-def human(quantity: Quantity) -> str:
-    """A quantity in the unit a person reads; "missing" where nobody knows it."""
-    return "missing" if quantity.value is None else _number(quantity.value, quantity.unit)
-
-
-def _number(value: float, unit: str) -> str:
-    if unit in FORMATS:
-        return FORMATS[unit](value)
-    if unit == "1":
-        return units.count(value)
-    return units.si(value, unit) if abs(value) >= 1000 else f"{units.significant(value)} {unit}"
-
-
-def _band(quantity: Quantity) -> str:
-    if quantity.value is None:
-        return ""
-    value, low, high = quantity.numbers()
-    if high - low <= 1e-9 * abs(value):
-        return "exact"
-    return f"{_number(low, quantity.unit)} to {_number(high, quantity.unit)}"
 
 
 def _machine(runs: Sequence[Run]) -> str:

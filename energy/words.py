@@ -1,4 +1,4 @@
-"""Numbers in words and tables for a terminal: the one look of every page of `simulator`."""
+"""Numbers in words and tables for a terminal: the one look of every page of every command."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from rich.table import Table
 from energy import units
 from energy.quantity import Quantity
 from energy.units import J_PER_KWH, J_PER_MWH
-
-COUNTS = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 
 
 def console() -> Console:
@@ -55,14 +53,6 @@ def told(quantity: Quantity) -> str:
     return f"{human(quantity)} ({ends + ', ' if ends != 'exact' else ''}{quantity.origin})"
 
 
-def count(value: float) -> str:
-    """Parameters and tokens as the field writes them: 1.16T, 600B, 4.2M."""
-    for scale, suffix in COUNTS:
-        if value >= 0.9995 * scale:
-            return f"{units.significant(value / scale)}{suffix}"
-    return f"{value:,.0f}" if value == round(value) else units.significant(value)
-
-
 def flop(value: float) -> str:
     """FLOP as the field writes them: 3.48e23."""
     return f"{value:.2e}".replace("e+", "e") if value >= 1e6 else f"{value:,.6g}"
@@ -81,7 +71,7 @@ def _in_words(value: float, quantity: Quantity) -> str:
     if unit in ("W", "L", "B"):
         return units.si(value, unit)
     if unit == "1":
-        return count(value)
+        return units.count(value)
     return f"{units.significant(value)} {unit}"
 
 
