@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from selenium.webdriver.support.ui import WebDriverWait
 
 from energy import Tracker, footprint
 from energy.quantity import Boundary, Origin, Quantity
@@ -89,10 +90,9 @@ def test_the_page_is_whole_in_a_real_browser(folder, tmp_path):
             assert picture.rect["height"] > 100
         assert "modelled" in window.find_element("tag name", "h1").text
         # On a phone nothing but the tables is wider than the screen.
-        window.set_window_size(400, 800)
-        assert window.execute_script(
-            "return document.documentElement.scrollWidth <= window.innerWidth"
-        )
+        window.set_window_size(500, 800)
+        narrow = "return document.documentElement.scrollWidth <= window.innerWidth"
+        WebDriverWait(window, 5).until(lambda page: page.execute_script(narrow))
     finally:
         window.quit()
 
