@@ -9,6 +9,7 @@ import typer
 
 from energy.console import guard, print_json
 from simulator.cli_budgets import budgets
+from simulator.cli_fronts import fronts
 from simulator.cli_options import Explain, Json, Plot, Set, examples, overridden
 from simulator.cli_questions import questions
 from simulator.cli_validation import validation
@@ -160,9 +161,9 @@ def compare(
                 else held_equal(found, chosen, accounting, equal))  # fmt: skip
         ratios = [decompose(both[0], side) for side in both[1:]]
     if plot is not None:
-        from simulator import plots
+        from simulator import plots, plots_compare
 
-        plots.save(plot, *plots.comparison(both, ratios), size=(6.5, 2.6))
+        plots.save(plot, *plots_compare.comparison(both, ratios), size=(6.5, 2.6))
     told = (both, ratios, chosen, explain, quality)
     print_json(show_compare.as_json(*told)) if as_json else show_compare.page(*told)
 
@@ -194,9 +195,9 @@ def sensitivity(
     answer = moved.answer(side.trees, of)
     told = (side.name, answer, moved.tornado(answer), moved.together(answer))
     if plot is not None:
-        from simulator import plots
+        from simulator import plots, plots_compare
 
-        plots.save(plot, lambda axes: plots.tornado(*told, axes))
+        plots.save(plot, lambda axes: plots_compare.tornado(*told, axes))
     print_json(show_sensitivity.as_json(*told)) if as_json else show_sensitivity.page(*told)
 
 
@@ -229,3 +230,4 @@ def chips(
 app.add_typer(questions)
 app.add_typer(validation)
 app.add_typer(budgets)
+app.add_typer(fronts)

@@ -107,9 +107,9 @@ def crossover(
         spending=lambda scenario: _spending(scenario, basis, mfu, watts)[0],
     )  # fmt: skip
     if plot is not None:
-        from simulator import plots
+        from simulator import plots, plots_budgets
 
-        plots.save(plot, lambda axes: plots.sparse_over_dense(found, axes))
+        plots.save(plot, lambda axes: plots_budgets.sparse_over_dense(found, axes))
     if as_json:
         print_json(show_inverse.crossover_json(found))
     else:

@@ -69,10 +69,10 @@ def failures(
         spares=spares, unit_chips=together, interval_s=interval,
     )  # fmt: skip
     if plot is not None:
-        from simulator import plots
+        from simulator import plots, plots_exposure
 
-        plots.save(plot, lambda axes: plots.goodput_by_interval(found, axes),
-                   lambda axes: plots.goodput_by_chips(found, axes))  # fmt: skip
+        plots.save(plot, lambda axes: plots_exposure.goodput_by_interval(found, axes),
+                   lambda axes: plots_exposure.goodput_by_chips(found, axes))  # fmt: skip
     print_json(show_failures.as_json(found)) if as_json else show_failures.page(found)
 
 
@@ -138,10 +138,10 @@ def when(
         given={key: value for key, value in known.items() if value is not None},
     )  # fmt: skip
     if plot is not None:
-        from simulator import plots
+        from simulator import plots, plots_exposure
 
-        plots.save(plot, lambda axes: plots.co2_by_start(found, axes),
-                   lambda axes: plots.co2_by_stretch(found, axes))  # fmt: skip
+        plots.save(plot, lambda axes: plots_exposure.co2_by_start(found, axes),
+                   lambda axes: plots_exposure.co2_by_stretch(found, axes))  # fmt: skip
     print_json(show_when.as_json(found)) if as_json else show_when.page(found)
 
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from energy.errors import InputError
 from energy.quantity import Origin, Quantity
-from simulator import plots, sensitivity
+from simulator import plots, plots_compare, plots_exposure, sensitivity
 from simulator.compare import decompose
 from simulator.losses import Job, losses
 from simulator.quality import held_equal
@@ -32,7 +32,7 @@ def job():
 
 def test_a_comparison_has_units_on_its_axes_and_every_run_on_it(both):
     ratios = [decompose(both[0], both[1])]
-    energy, co2, apart = drawn(*plots.comparison(both, ratios))
+    energy, co2, apart = drawn(*plots_compare.comparison(both, ratios))
     assert energy.get_xlabel() == "facility energy / MWh"
     assert co2.get_xlabel() == "CO2e, gross and net / t"
     assert "/ 1" in apart.get_xlabel()
@@ -50,14 +50,14 @@ def test_a_comparison_has_units_on_its_axes_and_every_run_on_it(both):
 
 def test_what_is_missing_is_written_and_not_drawn_as_zero(both):
     both[0].record.co2_market_g = Quantity.absent("g", "no zone")
-    (co2,) = drawn(plots.comparison(both[:1], [])[1])
+    (co2,) = drawn(plots_compare.comparison(both[:1], [])[1])
     assert len(co2.patches) == 0
     assert [text.get_text().strip() for text in co2.texts] == ["missing"]
 
 
 def test_equal_quality_draws_the_spread_of_the_laws():
     found = held_equal([load("gpt3-175b"), load("glam-64b-64e")], "published", "as-published", None)
-    (energy,) = drawn(plots.comparison(found.sides, found.ratios)[0])
+    (energy,) = drawn(plots_compare.comparison(found.sides, found.ratios)[0])
     ends = [segment[:, 0] for line in energy.collections for segment in line.get_segments()]
     widest = max((float(end.max() - end.min()) for end in ends if len(end)), default=0.0)
     _, low, high = found.sides[1].facility_j.numbers()
@@ -67,7 +67,7 @@ def test_equal_quality_draws_the_spread_of_the_laws():
 def test_a_tornado_has_its_unit_the_band_of_all_and_a_bar_an_assumption(both):
     answer = sensitivity.answer(both[1].trees, "co2")
     bars, together = sensitivity.tornado(answer), sensitivity.together(answer)
-    (axes,) = drawn(lambda axes: plots.tornado("gpt3-175b", answer, bars, together, axes))
+    (axes,) = drawn(lambda axes: plots_compare.tornado("gpt3-175b", answer, bars, together, axes))
     assert axes.get_xlabel() == "gpt3-175b: CO2e, gross / t"
     assert len(axes.get_yticklabels()) == len(bars) == 2
     labels = axes.get_legend_handles_labels()[1]
@@ -77,8 +77,8 @@ def test_a_tornado_has_its_unit_the_band_of_all_and_a_bar_an_assumption(both):
 
 def test_goodput_is_drawn_with_its_band_and_a_unit_on_both_axes():
     found = losses(job(), {})
-    for axes in drawn(lambda axes: plots.goodput_by_interval(found, axes),
-                      lambda axes: plots.goodput_by_chips(found, axes)):  # fmt: skip
+    for axes in drawn(lambda axes: plots_exposure.goodput_by_interval(found, axes),
+                      lambda axes: plots_exposure.goodput_by_chips(found, axes)):  # fmt: skip
         assert axes.collections
         assert "/" in axes.get_ylabel()
         assert axes.get_xlabel()
@@ -97,7 +97,7 @@ def test_the_colours_are_told_apart_in_grey():
 
 @pytest.mark.parametrize("form", ["png", "svg"])
 def test_the_same_answer_gives_the_same_file(tmp_path, both, form):
-    panels = plots.comparison(both, [decompose(*both)])
+    panels = plots_compare.comparison(both, [decompose(*both)])
     first, second = tmp_path / f"a.{form}", tmp_path / f"b.{form}"
     plots.save(first, *panels)
     plots.save(second, *panels)
@@ -105,8 +105,8 @@ def test_the_same_answer_gives_the_same_file(tmp_path, both, form):
 
 
 def test_another_ending_is_refused_and_nothing_is_left(tmp_path, both):
-    with pytest.raises(InputError, match="png or"):
-        plots.save(tmp_path / "a.gif", *plots.comparison(both[:1], []))
+    with pytest.raises(InputError, match="svg or .html"):
+        plots.save(tmp_path / "a.gif", *plots_compare.comparison(both[:1], []))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,85 @@
+"""Verbs of `simulator` for whoever builds the site: the front of choices, and the load they draw.
+
+Each verb parses, calls and prints; heavy imports stay inside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energy.console import print_json
+from simulator.cli_options import Json, Plot, Set, draw, examples, overridden
+
+if TYPE_CHECKING:
+    from simulator.plots import Panel
+
+fronts = typer.Typer(rich_markup_mode=None)
+
+
+@fronts.command(
+    epilog=examples(
+        "simulator pareto glam-64b-64e glam-137b --chip tpu-v4,h100 --chips 1024,2048 "
+        "--plot pareto.html",
+        "simulator pareto glam-64b-64e --chip h100,a100 --region FRA,USA "
+        "--price h100-on-demand-2026,a100-80gb-on-demand-2026",
+        "simulator pareto mixtral-8x7b --chip h100 --chips 64,128 --tokens 1e12 "
+        "--set run.batch_tokens=4e6 --json",
+    )
+)
+def pareto(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="SCENARIO [MODEL ...]", help="A run, and models to put into it."),
+    ],
+    chip: Annotated[
+        str | None, typer.Option(metavar="CHIP[,CHIP]", help="Chips of the catalog.")
+    ] = None,
+    chips: Annotated[str | None, typer.Option(metavar="N[,N]", help="How many of them.")] = None,
+    region: Annotated[
+        str | None, typer.Option(metavar="PLACE[,PLACE]", help="Grid zones or data centres.")
+    ] = None,
+    tokens: Annotated[float | None, typer.Option(help="Tokens of the run.")] = None,
+    price: Annotated[
+        str | None, typer.Option(metavar="ROW[,ROW]", help="Rows of simulator prices.")
+    ] = None,
+    overrides: Set = None,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """Find what nothing else beats in weeks, MWh, tonnes and dollars, over all plans."""
+    from simulator import pareto as fronts_of
+    from simulator import show_pareto
+    from simulator.progress import counting
+    from simulator.scenario import quick
+
+    kinds, counts = _listed(chip), _counts(chips)
+    laid = quick(tokens=tokens)
+    if fronts_of.needs_hardware(names[0]):
+        laid |= quick(chip=next(iter(kinds), None), count=next(iter(counts), None))
+    models = fronts_of.of_models(names, laid | overridden(overrides))
+    with counting("plans") as told:
+        found = fronts_of.pareto(models, kinds, counts, _listed(region), _listed(price), told)
+
+    def panels() -> list[Panel]:
+        from simulator.plots_fronts import front
+
+        return front(found)
+
+    draw(plot, panels, lambda: show_pareto.page(found), size=(8, 3.6))
+    print_json(show_pareto.as_json(found)) if as_json else show_pareto.page(found)
+
+
+def _listed(text: str | None) -> list[str]:
+    """The words of an option that takes several, separated by commas."""
+    return [word for part in (text or "").split(",") if (word := part.strip())]
+
+
+def _counts(text: str | None) -> list[int]:
+    from energy.errors import InputError
+
+    try:
+        return [int(word) for word in _listed(text)]
+    except ValueError as error:
+        raise InputError("expected --chips with whole numbers", text or "") from error

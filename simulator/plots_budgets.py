@@ -1,0 +1,41 @@
+"""Pictures of predictions turned round: where sparse pays, what fits a budget."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from simulator.crossover import NAMES, Crossover
+from simulator.plots import ANSWER, BAND, LOST, REFERENCE, log_x
+
+KEY_UNITS = {
+    "run.tokens": "tokens", "run.batch_tokens": "tokens", "run.batch_sequences": "sequences",
+    "run.steps": "steps", "hardware.count": "chips", "model.shape.seq_len": "tokens",
+    "site.pue": "1", "site.grid_location": "g/kWh", "site.chip_price": "USD/h",
+}  # fmt: skip
+
+
+def sparse_over_dense(found: Crossover, axes: Axes) -> Axes:
+    """What a mixture spends over what a dense model spends, against the figure that moves."""
+    known = [point for point in found.points if point.ratio is not None]
+    x = [point.value for point in known]
+    if any(point.low != point.high for point in known):
+        axes.fill_between(x, [point.low or 0.0 for point in known],
+                          [point.high or 0.0 for point in known], color=BAND,
+                          label="spread of the laws of loss")  # fmt: skip
+    axes.plot(x, [point.ratio or 0.0 for point in known], "o-", color=ANSWER, linewidth=2,
+              label=f"{found.sparse} / {found.dense}")  # fmt: skip
+    axes.axhline(1, color=REFERENCE, linestyle="--", linewidth=1, label="below it, sparse pays")
+    when = "after" if found.whole else "at"
+    for value in found.crossings:
+        axes.axvline(value, color=LOST, linestyle=":", label=f"it changes {when} {value:.3g}")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(f"{found.key} / {KEY_UNITS.get(found.key, '1')}")
+    axes.set_ylabel(f"{NAMES[found.of]} at equal {found.equal}, sparse / dense / 1")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize="small", loc="upper center", ncols=2,
+                bbox_to_anchor=(0.5, -0.14))  # fmt: skip
+    return log_x(axes)

@@ -1,0 +1,24 @@
+"""A bar on stderr for searches that take more than a moment; quiet when it is not a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[str, int], None]]:
+    """Count on stderr what is done: the yielded call takes the part's name and how many more."""
+    if not sys.stderr.isatty():
+        yield lambda _, __: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(),
+               TextColumn("{task.completed:,.0f} " + what), TimeElapsedColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        # How many there are is known only when all are made: the bar pulses.
+        task = bar.add_task("", total=None)
+        yield lambda part, done: bar.update(task, description=part, advance=done)
