@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energy.console import print_json
-from simulator.cli_options import Json, Plot, Set, draw, examples, overridden
+from simulator.cli_options import Explain, Json, Plot, Set, draw, examples, overridden
 
 if TYPE_CHECKING:
     from simulator.plots import Panel
@@ -69,6 +69,44 @@ def pareto(
 
     draw(plot, panels, lambda: show_pareto.page(found), size=(8, 3.6))
     print_json(show_pareto.as_json(found)) if as_json else show_pareto.page(found)
+
+
+@fronts.command(
+    epilog=examples(
+        "simulator power glam-64b-64e",
+        "simulator power gpt3-175b --plot power.html",
+        "simulator power glam-8b-64e --set hardware.count=512 --explain --json",
+    )
+)
+def power(
+    name: Annotated[str, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")],
+    overrides: Set = None,
+    explain: Explain = False,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """Say what the site sees: megawatts over a step and the run, peak, least, ramp."""
+    from simulator import show_power
+    from simulator.explain import as_json as tree_json
+    from simulator.explain import lines
+    from simulator.load_profile import load_profile
+    from simulator.scenario import load
+
+    found = load_profile(load(name, overridden(overrides)))
+
+    def panels() -> list[Panel]:
+        from simulator.plots_fronts import load as drawn
+
+        return drawn(found)
+
+    draw(plot, panels, lambda: show_power.page(found), size=(8, 3.2))
+    if as_json:
+        tree = {"explain": tree_json(found.tree())} if explain else {}
+        print_json(show_power.as_json(found) | tree)
+        return
+    show_power.page(found)
+    if explain:
+        typer.echo("\n" + "\n".join(lines(found.tree())))
 
 
 def _listed(text: str | None) -> list[str]:

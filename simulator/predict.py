@@ -77,7 +77,7 @@ def assumptions() -> dict[str, dict[str, Quantity]]:
     """What stands in for values that a scenario leaves out, from `assumptions.toml`."""
     table = tomllib.loads((files("simulator") / "assumptions.toml").read_text())
     return {
-        group: {name: Quantity(unit="1", **row) for name, row in rows.items()}
+        group: {name: Quantity(**{"unit": "1"} | row) for name, row in rows.items()}
         for group, rows in table.items()
     }
 

@@ -1,0 +1,251 @@
+"""The load that a run puts on its site: watts over one step and over the run, by boundary.
+
+A chip's mean watts over a step come from its busy shares (`simulator.power`). Here the same busy
+seconds are laid into the parts of the step: arithmetic into the computing, what memory does beyond
+it first into the optimiser, links first into the messages that nothing hides, waiting first into
+the bubble of the pipeline. So the parts' watts have the step's mean exactly, and with it the run
+has the joules of `simulator predict`. All chips are taken to be in the same part at once, which is
+the worst that a site can see.
+
+What draws beside the chips (hosts, switches, cooling) does not follow a step: it stays at its mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from energy import facility
+from energy.quantity import Boundary, Quantity, multiply
+from simulator.constants import Constants
+from simulator.derivation import STEPS
+from simulator.explain import Term, product
+from simulator.hardware import Hardware
+from simulator.losses import Job, Losses, losses
+from simulator.physics import machine_of, plan_of
+from simulator.power import chip_watts
+from simulator.predict import Prediction, assumptions, goodput, predict
+from simulator.scenario import Scenario
+from simulator.step import Step, step
+
+COMMUNICATION = ("tensor_parallel", "context_parallel", "expert_parallel", "data_parallel")
+PHASES = ("compute", "communication", "bubble", "optimizer", "host")
+PREFERRED = {
+    "compute": ("compute", "optimizer", "communication", "bubble", "host"),
+    "memory": ("optimizer", "compute", "communication", "bubble", "host"),
+    "link": ("communication", "compute", "optimizer", "bubble", "host"),
+    "wait": ("bubble", "host", "communication", "compute", "optimizer"),
+}
+"""Parts of a step that an activity fills, the first as far as it goes."""
+SOURCE = "busy seconds of the step laid into its parts; mean watts of the run"
+SHOWN = (Boundary.CHIP, Boundary.NODE, Boundary.IT, Boundary.FACILITY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """A time in which the site draws the same.
+
+    Attributes:
+        name: what the run does.
+        lasts_s: how long at a time.
+        every_s: from one to the next, in the mean; the step's length for its parts.
+        chip_w: watts of one chip, at the boundary of its watts.
+        power_w: of all chips, by boundary.
+    """
+
+    name: str
+    lasts_s: float
+    every_s: float
+    chip_w: float
+    power_w: dict[Boundary, Quantity]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadProfile:
+    """What a site sees of a run.
+
+    Attributes:
+        name: of the scenario.
+        chips: how many.
+        prediction: whose joules and time these are.
+        parts: of one step, in the order of `PHASES`; those that take time.
+        events: saving a checkpoint, starting again after a failure.
+        mean_w: joules of the run over its elapsed time, by boundary.
+        with_events_w: the same if the events draw less, which the prediction leaves out.
+        edge_s: seconds from one level to another.
+        failures: the failures and checkpoints that were assumed.
+        notes: what a reader must know.
+    """
+
+    name: str
+    chips: int
+    prediction: Prediction
+    parts: list[Level]
+    events: list[Level]
+    mean_w: dict[Boundary, Quantity]
+    with_events_w: dict[Boundary, Quantity]
+    edge_s: Quantity
+    failures: Losses
+    notes: tuple[str, ...]
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of one step."""
+        return sum(part.lasts_s for part in self.parts)
+
+    def peak_w(self, at: Boundary) -> Quantity:
+        """The most that is drawn for longer than an edge."""
+        return max((level.power_w[at] for level in self.parts), key=_value)
+
+    def least_w(self, at: Boundary) -> Quantity:
+        """The least that is drawn while the run goes on."""
+        return min((level.power_w[at] for level in (*self.parts, *self.events)), key=_value)
+
+    def tree(self) -> Term:
+        """How the mean watts of the facility came about."""
+        record = self.prediction.record
+        found = Term("watts a chip", record.metrics["chip_power_w"])
+        found = product("power of the chips", "W", Term("chips", Quantity.exact(
+            self.chips, "1", "scenario: hardware.count")), found)  # fmt: skip
+        for at, name in STEPS.items():
+            if list(Boundary).index(at) > list(Boundary).index(self.prediction.boundary):
+                factor = Term(name.replace("_", " "), record.factors[name])
+                found = product(f"power, {at}", "W", found, factor)
+        return found
+
+    def ramp_w_per_s(self, at: Boundary, *, events: bool = False) -> Quantity:
+        """The steepest change of load: within a step, or into an event, over the edge's time."""
+        levels = self.events if events else self.parts
+        low = min((level.power_w[at] for level in levels), key=_value)
+        peak = self.peak_w(at)
+        swing = peak.scaled(1 - _value(low) / _value(peak), source="peak less the least level")
+        return multiply(swing, self.edge_s, "W/s", divide=True)
+
+
+def load_profile(scenario: Scenario) -> LoadProfile:
+    """The load of a scenario over a step and over the run.
+
+    Raises:
+        InputError: a key or value of its plan is not valid.
+        InfeasibleError: no plan of it is possible or fits in memory.
+        MissingDataError: nobody knows the watts of its chip.
+    """
+    prediction = predict(scenario)
+    shape = scenario.model.resolve()
+    hardware, constants, _ = machine_of(scenario, shape)
+    plan, _ = plan_of(scenario, shape, hardware, constants)
+    found = step(shape, plan, hardware, constants)
+    mean_w = _means(scenario, prediction)
+    chips, mean_chip_w = scenario.hardware.count, float(chip_watts(found, hardware, constants))
+    seconds = phases(found)
+    watts = phase_watts(found, seconds, hardware, constants)
+    whole_s = sum(seconds.values())
+
+    def part(name: str) -> Level:
+        swing = (watts[name] - mean_chip_w) * chips
+        power = {at: mean.scaled(1 + swing / _value(mean), source=SOURCE)
+                 for at, mean in mean_w.items()}  # fmt: skip
+        return Level(name=name, lasts_s=seconds[name], every_s=whole_s, chip_w=watts[name],
+                     power_w=power)  # fmt: skip
+
+    parts = [part(name) for name in seconds]
+    job = Job(name=scenario.name, chips=chips, power_w=mean_w[Boundary.FACILITY],
+              training_s=multiply(prediction.record.elapsed_s, goodput(scenario), "s"))  # fmt: skip
+    lost = losses(job, {})
+    share, middle = lost.inputs["stalled_share"], lost.middle
+    stalled = _value(share)
+    times = (("checkpoint", float(middle.save_s), lost.interval_s + float(middle.save_s)),
+             ("restart", float(middle.restart_s), float(middle.mtbf_s)))  # fmt: skip
+    # For minutes the rest of the site follows, as `simulator failures` has it.
+    still_w = {at: multiply(mean, share, "W") for at, mean in mean_w.items()}
+    events = [Level(name=name, lasts_s=lasts_s, every_s=every_s, power_w=still_w,
+                    chip_w=stalled * mean_chip_w) for name, lasts_s, every_s in times]  # fmt: skip
+    below = (1 - stalled) * sum(lost.shares[name].numbers()[0]
+                                for name in ("saving", "restarting", "waiting"))  # fmt: skip
+    return LoadProfile(
+        name=scenario.name, chips=chips, prediction=prediction, parts=parts, events=events,
+        mean_w=mean_w, with_events_w={at: mean.scaled(1 - below) for at, mean in mean_w.items()},
+        edge_s=assumptions()["power"]["edge_s"], failures=lost,
+        notes=(*prediction.record.notes, *_notes(whole_s, mean_w[Boundary.FACILITY], below)),
+    )  # fmt: skip
+
+
+def phases(found: Step) -> dict[str, float]:
+    """Seconds of a step by the names of `PHASES`; what takes none is left out."""
+    other = {"pipeline": "bubble", "optimizer": "optimizer", "host": "host"}
+    other |= dict.fromkeys(COMMUNICATION, "communication")
+    sums = dict.fromkeys(PHASES, 0.0)
+    for part, seconds in found.seconds.items():
+        sums[other.get(part, "compute")] += float(seconds)
+    return {name: seconds for name, seconds in sums.items() if seconds > 0}
+
+
+def phase_watts(
+    found: Step, seconds: Mapping[str, float], hardware: Hardware, constants: Constants
+) -> dict[str, float]:
+    """Watts of one chip in each part of a step; their mean over the step is `chip_watts`.
+
+    Idle 70 W, busy 700 W, 6 of 10 s compute, 4 s of bubble at a wait share of 0.3: 700 W and
+    70 + 630 x 0.3 = 259 W, in the mean 524 W.
+
+    Args:
+        found: the step (numbers).
+        seconds: of its parts.
+        hardware: of the chip.
+        constants: of the machine.
+    """
+    whole_s = sum(seconds.values())
+    compute = min(float(found.compute_busy), 1.0)
+    memory = min(float(found.memory_busy), 1 - compute)
+    link = min(float(found.link_busy), 1 - compute - memory)
+    busy_s = {"compute": compute, "memory": memory, "link": link,
+              "wait": max(0.0, 1 - compute - memory - link)}  # fmt: skip
+    weights = {"compute": 1.0, "memory": float(constants.memory_power_share),
+               "link": float(constants.link_power_share),
+               "wait": float(constants.wait_share)}  # fmt: skip
+    room, drawn = dict(seconds), dict.fromkeys(seconds, 0.0)
+    # Arithmetic first, then waiting: what memory and links do beyond them fills what is left.
+    for activity in ("compute", "wait", "link", "memory"):
+        left = busy_s[activity] * whole_s
+        for part in PREFERRED[activity]:
+            taken = min(left, room.get(part, 0.0))
+            if taken > 0:
+                room[part] -= taken
+                drawn[part] += weights[activity] * taken
+                left -= taken
+    idle, above = float(hardware.idle_w), float(hardware.busy_w) - float(hardware.idle_w)
+    limit = float(hardware.limit_w)
+    watts = {part: min(idle + above * drawn[part] / seconds[part], limit) for part in seconds}
+    # What the limit cuts off one part is drawn in the others: the mean of the step has it.
+    cut = float(chip_watts(found, hardware, constants)) * whole_s
+    cut -= sum(watts[part] * seconds[part] for part in seconds)
+    space = sum((limit - watts[part]) * seconds[part] for part in seconds)
+    if space <= 0:
+        return watts
+    return {part: watts[part] + cut * (limit - watts[part]) / space for part in seconds}
+
+
+def _means(scenario: Scenario, prediction: Prediction) -> dict[Boundary, Quantity]:
+    """Mean watts of all chips by boundary; the band of the time is in the joules, not in them."""
+    chip_w = prediction.record.metrics["chip_power_w"]
+    whole = chip_w.scaled(scenario.hardware.count, source="chips x mean watts of a step")
+    raised = facility.raised({prediction.boundary: whole}, scenario.site.resolve().steps())
+    return {at: raised[at] for at in SHOWN if at in raised}
+
+
+def _notes(step_s: float, mean: Quantity, below: float) -> list[str]:
+    """What must be known before an electrician relies on it."""
+    edge_s = _value(assumptions()["power"]["edge_s"])
+    found = ["all chips are taken to be in the same part of a step at once, the worst for the "
+             "site; stages of a pipeline wait in turn and are smoother",
+             "the mean counts checkpoints and restarts at the watts of training, as simulator "
+             f"predict does; at what they draw it is {below:.1%} lower, {mean.origin}"]  # fmt: skip
+    if step_s < 3 * edge_s:
+        found.append(f"a step lasts {step_s:.3g} s, no longer than the edges of its parts "
+                     f"({edge_s:g} s): the site sees the mean, and swings within a step are an "
+                     "upper end")  # fmt: skip
+    return found
+
+
+def _value(quantity: Quantity) -> float:
+    return quantity.numbers()[0]
