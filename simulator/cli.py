@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energy.console import guard, print_json
 from simulator.cli_budgets import budgets
 from simulator.cli_fronts import fronts
-from simulator.cli_options import Explain, Json, Plot, Set, examples, overridden
+from simulator.cli_options import Explain, Json, Plot, Set, draw, examples, overridden
 from simulator.cli_questions import questions
 from simulator.cli_validation import validation
+
+if TYPE_CHECKING:
+    from simulator.plots import Panel
 
 app = typer.Typer(
     name="simulator",
@@ -160,11 +163,14 @@ def compare(
         both = (sides(found, chosen, accounting) if equal is None
                 else held_equal(found, chosen, accounting, equal))  # fmt: skip
         ratios = [decompose(both[0], side) for side in both[1:]]
-    if plot is not None:
-        from simulator import plots, plots_compare
-
-        plots.save(plot, *plots_compare.comparison(both, ratios), size=(6.5, 2.6))
     told = (both, ratios, chosen, explain, quality)
+
+    def panels() -> list[Panel]:
+        from simulator.plots_compare import comparison
+
+        return comparison(both, ratios)
+
+    draw(plot, panels, lambda: show_compare.page(*told), size=(6.5, 2.6))
     print_json(show_compare.as_json(*told)) if as_json else show_compare.page(*told)
 
 
@@ -194,10 +200,13 @@ def sensitivity(
     (side,) = sides(found, choose_basis(found, basis), accounting)
     answer = moved.answer(side.trees, of)
     told = (side.name, answer, moved.tornado(answer), moved.together(answer))
-    if plot is not None:
-        from simulator import plots, plots_compare
 
-        plots.save(plot, lambda axes: plots_compare.tornado(*told, axes))
+    def panels() -> list[Panel]:
+        from simulator.plots_compare import tornado
+
+        return [lambda axes: tornado(*told, axes)]
+
+    draw(plot, panels, lambda: show_sensitivity.page(*told))
     print_json(show_sensitivity.as_json(*told)) if as_json else show_sensitivity.page(*told)
 
 

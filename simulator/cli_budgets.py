@@ -5,14 +5,16 @@ Each verb parses, calls and prints; heavy imports stay inside it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energy.console import print_json
-from simulator.cli_options import Basis, Json, Plot, Set, examples, overridden
+from simulator.cli_options import Basis, Json, Plot, Set, draw, examples, overridden
 
 if TYPE_CHECKING:
+    from simulator.plots import Panel
     from simulator.scenario import Scenario
     from simulator.spend import Spending
 
@@ -28,7 +30,7 @@ WattsOfAChip = Annotated[
 
 @budgets.command(
     epilog=examples(
-        "simulator inverse glam-64b-64e --mwh 456 --days 60",
+        "simulator inverse glam-64b-64e --mwh 456 --days 60 --plot inverse.svg",
         "simulator inverse gpt3-175b --most size --tokens-per-parameter 20 --mwh 1000 --mfu 0.4",
         "simulator inverse glam-64b-64e --usd 1e6 --set site.chip_price=tpu-v4-list-2024 --json",
     )
@@ -48,6 +50,7 @@ def inverse(
     watts: WattsOfAChip = None,
     basis: Basis = "auto",
     overrides: Set = None,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Find the most tokens, or the largest model, that fits a budget."""
@@ -69,6 +72,13 @@ def inverse(
     else:
         raise InputError("expected --most tokens or size", most)
     told = (found, how)
+
+    def panels() -> list[Panel]:
+        from simulator.plots_budgets import budgets_used
+
+        return [partial(budgets_used, found)]
+
+    draw(plot, panels, lambda: show_inverse.page(*told), size=(6.5, 2.6))
     print_json(show_inverse.as_json(*told)) if as_json else show_inverse.page(*told)
 
 
@@ -106,10 +116,13 @@ def crossover(
         overrides=overridden(overrides),
         spending=lambda scenario: _spending(scenario, basis, mfu, watts)[0],
     )  # fmt: skip
-    if plot is not None:
-        from simulator import plots, plots_budgets
 
-        plots.save(plot, lambda axes: plots_budgets.sparse_over_dense(found, axes))
+    def panels() -> list[Panel]:
+        from simulator.plots_budgets import sparse_over_dense
+
+        return [partial(sparse_over_dense, found)]
+
+    draw(plot, panels, lambda: show_inverse.crossover_page(found))
     if as_json:
         print_json(show_inverse.crossover_json(found))
     else:

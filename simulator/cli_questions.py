@@ -5,13 +5,17 @@ Each verb parses, calls and prints; heavy imports stay inside it.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energy.console import print_json
-from simulator.cli_options import Basis, Json, Plot, Set, examples, overridden
+from simulator.cli_options import Basis, Json, Plot, Set, draw, examples, overridden
+
+if TYPE_CHECKING:
+    from simulator.plots import Panel
 
 questions = typer.Typer(rich_markup_mode=None)
 
@@ -68,11 +72,13 @@ def failures(
         job, {key: value for key, value in given.items() if value is not None},
         spares=spares, unit_chips=together, interval_s=interval,
     )  # fmt: skip
-    if plot is not None:
-        from simulator import plots, plots_exposure
 
-        plots.save(plot, lambda axes: plots_exposure.goodput_by_interval(found, axes),
-                   lambda axes: plots_exposure.goodput_by_chips(found, axes))  # fmt: skip
+    def panels() -> list[Panel]:
+        from simulator.plots_exposure import goodput_by_chips, goodput_by_interval
+
+        return [partial(goodput_by_interval, found), partial(goodput_by_chips, found)]
+
+    draw(plot, panels, lambda: show_failures.page(found))
     print_json(show_failures.as_json(found)) if as_json else show_failures.page(found)
 
 
@@ -137,11 +143,13 @@ def when(
         threshold=threshold, daily=daily, once=once, repeat=repeat,
         given={key: value for key, value in known.items() if value is not None},
     )  # fmt: skip
-    if plot is not None:
-        from simulator import plots, plots_exposure
 
-        plots.save(plot, lambda axes: plots_exposure.co2_by_start(found, axes),
-                   lambda axes: plots_exposure.co2_by_stretch(found, axes))  # fmt: skip
+    def panels() -> list[Panel]:
+        from simulator.plots_exposure import co2_by_start, co2_by_stretch
+
+        return [partial(co2_by_start, found), partial(co2_by_stretch, found)]
+
+    draw(plot, panels, lambda: show_when.page(found))
     print_json(show_when.as_json(found)) if as_json else show_when.page(found)
 
 
@@ -149,7 +157,7 @@ def when(
     epilog=examples(
         "simulator regions --below 100",
         "simulator regions FRA SWE gcp:us --sort name --json",
-        "simulator regions --of gpt3-175b --kind site",
+        "simulator regions --of gpt3-175b --kind site --plot places.svg",
     )
 )
 def regions(
@@ -169,6 +177,7 @@ def regions(
     top: Annotated[int | None, typer.Option(min=1, help="Show only the first.")] = None,
     basis: Basis = "auto",
     overrides: Set = None,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """List grid zones and data centres with their factors, or move a run to each of them."""
@@ -179,10 +188,29 @@ def regions(
     found = places.choose(places.places(), words or [], kind=kind, below=below)
     if of is None:
         rows = places.ordered(found, sort)[:top]
+
+        def of_places() -> list[Panel]:
+            from simulator.plots_exposure import grams_by_place
+
+            return [partial(grams_by_place, rows)]
+
+        draw(plot, of_places, lambda: show_regions.page(rows), size=_tall(len(rows)))
         print_json(show_regions.as_json(rows)) if as_json else show_regions.page(rows)
         return
     one = read([of], overridden(overrides))
     (side,) = sides(one, choose_basis(one, basis), "as-published")
     there = places.ordered_runs(places.move(side.record, found), sort)[:top]
     told = (side.record, there)
+
+    def of_run() -> list[Panel]:
+        from simulator.plots_exposure import run_by_place
+
+        return [partial(run_by_place, side.record.name, there)]
+
+    draw(plot, of_run, lambda: show_regions.moved(*told), size=_tall(len(there)))
     print_json(show_regions.moved_json(*told)) if as_json else show_regions.moved(*told)
+
+
+def _tall(rows: int) -> tuple[float, float]:
+    """Inches of a picture with so many rows."""
+    return 7.5, min(1.4 + 0.2 * rows, 7.0)

@@ -109,6 +109,19 @@ def named_rows(axes: Axes, names: Sequence[str]) -> Axes:
     return axes
 
 
+def legend_below(axes: Axes, ncols: int = 2, drop: float = -0.14) -> Axes:
+    """The legend under the axis, where it covers nothing.
+
+    Args:
+        axes: with named artists.
+        ncols: names side by side.
+        drop: where its top is, in heights of the axes.
+    """
+    axes.legend(frameon=False, fontsize="small", loc="upper center", ncols=ncols,
+                bbox_to_anchor=(0.5, drop))  # fmt: skip
+    return axes
+
+
 def human_unit(value: float, unit: str) -> tuple[float, str]:
     """The unit in which a person reads a value, and how many of ours it has."""
     steps = {

@@ -5,8 +5,21 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from energy.units import significant
+from energy.words import band, human
 from simulator.crossover import NAMES, Crossover
-from simulator.plots import ANSWER, BAND, LOST, REFERENCE, log_x
+from simulator.inverse import Most
+from simulator.plots import (
+    ANSWER,
+    BAND,
+    FACTOR,
+    LOST,
+    REFERENCE,
+    legend_below,
+    log_x,
+    named_rows,
+    whiskers,
+)
 
 KEY_UNITS = {
     "run.tokens": "tokens", "run.batch_tokens": "tokens", "run.batch_sequences": "sequences",
@@ -36,6 +49,23 @@ def sparse_over_dense(found: Crossover, axes: Axes) -> Axes:
     axes.set_xlabel(f"{found.key} / {KEY_UNITS.get(found.key, '1')}")
     axes.set_ylabel(f"{NAMES[found.of]} at equal {found.equal}, sparse / dense / 1")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize="small", loc="upper center", ncols=2,
-                bbox_to_anchor=(0.5, -0.14))  # fmt: skip
-    return log_x(axes)
+    return log_x(legend_below(axes))
+
+
+def budgets_used(found: Most, axes: Axes) -> Axes:
+    """The part of each budget that the most that fits uses, with the band of what it takes."""
+    known = found.spend.by_budget()
+    names = []
+    for place, (name, limit) in enumerate(found.budgets.items()):
+        value, low, high = (100 * number / limit for number in known[name].numbers())
+        binds = name == found.binding
+        axes.barh(place, value, color=ANSWER if binds else FACTOR, hatch="" if binds else "//",
+                  edgecolor="white", height=0.6)  # fmt: skip
+        whiskers(axes, place, value, low, high)
+        names.append(f"{NAMES[name]}: {significant(limit)} {known[name].unit}"
+                     + ("\n(binds)" if binds else ""))  # fmt: skip
+    axes.axvline(100, color=REFERENCE, linestyle="--", linewidth=1, label="the whole budget")
+    axes.set_xlabel("used of the budget / % (bar: middle; whisker: 80 % band)")
+    axes.set_title(f"{found.scenario.name}: at most {human(found.answer)} {found.what} "
+                   f"({band(found.answer)})")  # fmt: skip
+    return legend_below(named_rows(axes, names), drop=-0.25)
