@@ -87,6 +87,9 @@ def inverse(
         "simulator crossover glam-mini-16e glam-mini --over run.batch_sequences --from 1 --to 64",
         "simulator crossover glam-64b-64e glam-137b --over run.tokens --from 1e10 --to 1e12 "
         "--mfu 0.3",
+        "simulator crossover glam-8b-64e glam-8b --over hardware.network_bytes_per_s --from 1e8 "
+        "--to 1e11 --points 4 --equal tokens --of days --set hardware.chip=h100 "
+        "--set hardware.software=megatron",
     )
 )
 def crossover(

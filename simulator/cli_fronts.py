@@ -21,7 +21,7 @@ fronts = typer.Typer(rich_markup_mode=None)
 @fronts.command(
     epilog=examples(
         "simulator pareto glam-64b-64e glam-137b --chip tpu-v4,h100 --chips 1024,2048 "
-        "--plot pareto.html",
+        "--equal quality --plot pareto.html",
         "simulator pareto glam-64b-64e --chip h100,a100 --region FRA,USA "
         "--price h100-on-demand-2026,a100-80gb-on-demand-2026",
         "simulator pareto mixtral-8x7b --chip h100 --chips 64,128 --tokens 1e12 "
@@ -44,6 +44,9 @@ def pareto(
     price: Annotated[
         str | None, typer.Option(metavar="ROW[,ROW]", help="Rows of simulator prices.")
     ] = None,
+    equal: Annotated[
+        str, typer.Option(help="tokens, or quality: each model reads what brings it to one loss.")
+    ] = "tokens",
     overrides: Set = None,
     plot: Plot = None,
     as_json: Json = False,
@@ -51,14 +54,15 @@ def pareto(
     """Find what nothing else beats in weeks, MWh, tonnes and dollars, over all plans."""
     from simulator import pareto as fronts_of
     from simulator import show_pareto
+    from simulator.alternatives import needs_hardware, of_models
     from simulator.progress import counting
     from simulator.scenario import quick
 
     kinds, counts = _listed(chip), _counts(chips)
     laid = quick(tokens=tokens)
-    if fronts_of.needs_hardware(names[0]):
+    if needs_hardware(names[0]):
         laid |= quick(chip=next(iter(kinds), None), count=next(iter(counts), None))
-    models = fronts_of.of_models(names, laid | overridden(overrides))
+    models = of_models(names, laid | overridden(overrides), equal)
     with counting("plans") as told:
         found = fronts_of.pareto(models, kinds, counts, _listed(region), _listed(price), told)
 

@@ -16,21 +16,20 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from energy import catalog, facility, grid
+from energy import catalog, facility
 from energy.errors import InfeasibleError, InputError, MissingDataError
-from energy.prices import Price, price
+from energy.prices import price
 from energy.quantity import Boundary, Origin, Quantity
 from energy.site import Site
-from energy.units import G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
+from energy.units import G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR, count
 from simulator import spend
+from simulator.alternatives import moved_site, on_chips, one_kind_of_price, planned
 from simulator.front import apart, non_dominated, reasons, staircase
-from simulator.inputs import nearest
 from simulator.physics import allowed, in_words, machine_of, usual_widths
 from simulator.plan import Plan
 from simulator.predict import goodput
-from simulator.scenario import Scenario, load, named, presets
+from simulator.scenario import Scenario
 from simulator.search import AXES, all_plans, predict_all
-from simulator.sections import ModelSection, SiteSection
 from simulator.spend import Spend
 
 Array = NDArray[np.float64]
@@ -164,12 +163,12 @@ def pareto(
     if any(number < 1 for number in numbers):
         raise InputError("expected --chips of 1 or more", ", ".join(map(str, numbers)))
     all_moved = [
-        _on(scenario, chip, count, rows)
+        on_chips(scenario, chip, count, rows)
         for scenario, chip, count in product(scenarios, dict.fromkeys(names), numbers)
     ]
     cells: list[Cell] = []
     left: dict[str, str] = {}
-    for moved in _one_kind_of_price(all_moved):
+    for moved in one_kind_of_price(all_moved):
         where = f"{moved.name} on {moved.hardware.count:,} {moved.hardware.chip}"
         try:
             cells += _cells(moved, list(dict.fromkeys(places)), partial(told, where))
@@ -179,37 +178,6 @@ def pareto(
         raise InfeasibleError("expected a model that fits on some of the chips",
                               next(iter(left.values())))  # fmt: skip
     return _front(first.name, cells, left)
-
-
-def of_models(names: Sequence[str], overrides: dict[str, object]) -> list[Scenario]:
-    """One scenario a model: the first as it is, the others with their model in its place.
-
-    Args:
-        names: a preset, a file or a model of the catalog; of a further one, only its model counts.
-        overrides: laid over the first.
-
-    Raises:
-        InputError: a name is unknown.
-    """
-    models = [row.name for row in catalog.models()]
-    name = names[0]
-    first = named(None, name, overrides) if needs_hardware(name) else load(name, overrides)
-    found = [first]
-    for other in names[1:]:
-        if other in models:
-            model = ModelSection(preset=other)
-        elif other in presets() or other.endswith(".toml"):
-            model = load(other).model
-        else:
-            raise InputError("expected a model, a preset or a scenario file", other,
-                             nearest(other, [*models, *presets()]))  # fmt: skip
-        found.append(first.model_copy(update={"name": other, "model": model}))
-    return found
-
-
-def needs_hardware(name: str) -> bool:
-    """Whether a name is of a model alone, which says neither chips nor how many."""
-    return name not in presets() and name in [row.name for row in catalog.models()]
 
 
 def _front(name: str, cells: list[Cell], left: dict[str, str]) -> Pareto:
@@ -236,9 +204,13 @@ def _front(name: str, cells: list[Cell], left: dict[str, str]) -> Pareto:
 def _notes(cells: list[Cell], known: tuple[str, ...]) -> list[str]:
     """What must be known before points are compared."""
     notes = []
-    if len({cell.model for cell in cells}) > 1:
-        notes.append("the models read equal tokens and do not reach an equal loss: see "
-                     "simulator compare --equal quality")  # fmt: skip
+    read = {cell.model: tokens_of(cell.scenario) for cell in cells}
+    if len(read) > 1:
+        what = ("an equal loss by the central law, whose spread is in no band here: see simulator "
+                "compare --equal quality" if len(set(read.values())) > 1
+                else "not an equal loss: see --equal quality")  # fmt: skip
+        notes.append(", ".join(f"{model} reads {count(tokens)}" for model, tokens in read.items())
+                     + f" tokens: {what}")  # fmt: skip
     if "usd" not in known:
         gone = sorted({cell.scenario.hardware.chip or "" for cell in cells
                        if not np.all(np.isfinite(cell.costs[:, 3]))})  # fmt: skip
@@ -247,50 +219,6 @@ def _notes(cells: list[Cell], known: tuple[str, ...]) -> list[str]:
     notes.append("bands are wider than most gaps of the front: what is close is told apart by the "
                  "model, not by knowledge of the machines")  # fmt: skip
     return notes
-
-
-def planned(scenario: Scenario, plan: Plan) -> Scenario:
-    """The scenario with every degree of a plan written down."""
-    degrees = {name: getattr(plan, name) for name in AXES}
-    return scenario.model_copy(update={"plan": scenario.plan | degrees})
-
-
-def _on(scenario: Scenario, chip: str, count: int, rows: Sequence[Price]) -> Scenario:
-    """The scenario on other chips: what was said of its own (software, price) stays with them."""
-    own = scenario.hardware.chip is not None and catalog.chip(scenario.hardware.chip).id == chip
-    gone = {} if own else {"software": None, "framework": None, "machine": None}
-    hardware = scenario.hardware.model_copy(update={"chip": chip, "count": count, **gone})
-    figures: dict[str, Quantity | None] = {} if own else {"chip_price": None}
-    for row in rows:
-        if row.chip in (None, chip):
-            figures["electricity_price" if row.chip is None else "chip_price"] = row.price
-    site = scenario.site.model_copy(update=figures)
-    return scenario.model_copy(update={"hardware": hardware, "site": site})
-
-
-def _one_kind_of_price(found: list[Scenario]) -> list[Scenario]:
-    """Rent is not compared with electricity alone: where one is rented, only rent counts."""
-    if all(one.site.chip_price is None for one in found):
-        return found
-    return [
-        one.model_copy(update={"site": one.site.model_copy(update={"electricity_price": None})})
-        for one in found
-    ]
-
-
-def _there(section: SiteSection, place: str) -> SiteSection:
-    """The site moved to a grid zone, or to a data centre with figures of its own.
-
-    Raises:
-        MissingDataError: there is no such place.
-    """
-    grid_figures = {"grid_location": None, "grid_market": None, "ewif": None}
-    if place in {row.id for row in grid.regions()}:
-        building = {"pue": None, "wue": None}
-        moved = {"zone": None, "region": place, **grid_figures, **building}
-    else:
-        moved = {"zone": grid.zone(place).id, "region": None, **grid_figures}
-    return section.model_copy(update=moved)
 
 
 def _cells(scenario: Scenario, places: list[str], told: Callable[[int], None]) -> list[Cell]:
@@ -305,7 +233,7 @@ def _cells(scenario: Scenario, places: list[str], told: Callable[[int], None]) -
     # Both refuse in words: no plan fits, or nobody knows the watts of the chip.
     every.best(every.step_s)
     hardware.watts(float(every.chip_w[0]))
-    elapsed_s = (scenario.run.total_tokens(float(shape.seq_len)) / every.tokens_per_s
+    elapsed_s = (tokens_of(scenario) / every.tokens_per_s
                  / goodput(scenario).numbers()[0])  # fmt: skip
     chip_j = elapsed_s * every.chip_w * count
     steps = staircase(np.where(every.fits[:, None], np.column_stack([elapsed_s, chip_j]), np.inf))
@@ -314,7 +242,7 @@ def _cells(scenario: Scenario, places: list[str], told: Callable[[int], None]) -
     for place in places or [""]:
         there = scenario
         if place:
-            there = scenario.model_copy(update={"site": _there(scenario.site, place)})
+            there = scenario.model_copy(update={"site": moved_site(scenario.site, place)})
         costs = _costs(elapsed_s[steps], chip_j[steps], count, hardware.power_boundary,
                        there.site.resolve())  # fmt: skip
         found.append(Cell(
@@ -323,6 +251,11 @@ def _cells(scenario: Scenario, places: list[str], told: Callable[[int], None]) -
             feasible=int(every.fits.sum()), considered=len(every),
         ))  # fmt: skip
     return found
+
+
+def tokens_of(scenario: Scenario) -> float:
+    """Tokens of the whole run."""
+    return scenario.run.total_tokens(float(scenario.model.resolve().seq_len))
 
 
 def _costs(elapsed_s: Array, chip_j: Array, count: int, boundary: Boundary, site: Site) -> Array:

@@ -25,6 +25,7 @@ from simulator.pool import load, published
 from simulator.power import chip_watts
 from simulator.scenario import Scenario
 from simulator.search import AXES, all_plans, predict_all
+from simulator.sections import HardwareSection
 from simulator.step import step
 
 FROM_SCENARIO = ("n_chips", "global_batch")
@@ -148,7 +149,8 @@ def machine_of(scenario: Scenario, shape: Shape) -> tuple[Hardware, Constants, t
     section = scenario.hardware
     if section.machine is not None:
         machine = load_machine(Path(section.machine))
-        return machine.hardware, machine.constants, (f"calibrated machine: {section.machine}",)
+        note = f"calibrated machine: {section.machine}"
+        return replace(machine.hardware, **_links(section)), machine.constants, (note,)
     assert section.chip is not None
     chip = catalog.chip(section.chip)
     pool = load(Path(section.constants)) if section.constants else published()
@@ -159,12 +161,19 @@ def machine_of(scenario: Scenario, shape: Shape) -> tuple[Hardware, Constants, t
     kind = "moe" if np.any(np.asarray(shape.n_moe_layers) > 0) else "dense"
     low, high = pool.band(kind, framework=words["framework"])
     band = (float(np.expm1(-high)), float(np.expm1(-low)))
-    hardware = replace(Hardware.from_chip(chip, section.precision, constants), time_relative=band)
+    hardware = replace(Hardware.from_chip(chip, section.precision, constants), time_relative=band,
+                       **_links(section))  # fmt: skip
     seen = chip.architecture in pool.deviations.get("architecture", {})
     among = "with" if seen else "none of them on"
     note = (f"constants fitted to {pool.provenance.get('rows', 0):,} rows, {among} "
             f"{chip.architecture}; software {software}")  # fmt: skip
     return hardware, constants, (note,)
+
+
+def _links(section: HardwareSection) -> dict[str, Any]:
+    """Speeds that a scenario gives instead of its chip's."""
+    return {name: value for name in ("link_bytes_per_s", "network_bytes_per_s")
+            if (value := getattr(section, name)) is not None}  # fmt: skip
 
 
 def usual_software(chip: str) -> str:

@@ -23,7 +23,8 @@ from simulator.plots import (
 
 KEY_UNITS = {
     "run.tokens": "tokens", "run.batch_tokens": "tokens", "run.batch_sequences": "sequences",
-    "run.steps": "steps", "hardware.count": "chips", "model.shape.seq_len": "tokens",
+    "run.steps": "steps", "hardware.count": "chips", "hardware.link_bytes_per_s": "(B/s)",
+    "hardware.network_bytes_per_s": "(B/s)", "model.shape.seq_len": "tokens",
     "site.pue": "1", "site.grid_location": "g/kWh", "site.chip_price": "USD/h",
 }  # fmt: skip
 

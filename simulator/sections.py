@@ -113,6 +113,8 @@ class HardwareSection(Section):
         software: era and family of what runs it (`conventions.toml`); its chip's usual one.
         framework: a framework whose rows were fitted (megatron-bridge, maxtext, torchtitan).
         constants: a file that `simulator calibrate` fitted to your own runs.
+        link_bytes_per_s: instead of the chip's: all its fast links together, one direction.
+        network_bytes_per_s: instead of the chip's: its share of the network, one direction.
     """
 
     chip: str | None = None
@@ -122,6 +124,8 @@ class HardwareSection(Section):
     software: str | None = None
     framework: str | None = None
     constants: str | None = None
+    link_bytes_per_s: float | None = Field(None, gt=0)
+    network_bytes_per_s: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _one_device(self) -> Self:

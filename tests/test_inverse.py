@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from energy import catalog
 from energy import shape as shapes
 from energy.errors import InfeasibleError, InputError, MissingDataError
 from energy.quantity import Boundary, Quantity
@@ -179,6 +180,26 @@ def test_dollars_without_a_price_are_missing():
     one = load("glam-64b-64e")
     with pytest.raises(MissingDataError, match="price"):
         most_tokens(one, spend.published(one), {"usd": 1e6})
+
+
+def test_a_mixture_stops_paying_on_a_slow_network():
+    chip = {"hardware.chip": "h100", "hardware.software": "megatron"}
+    found = crossover(("glam-64b-64e", "glam-137b"), "hardware.network_bytes_per_s",
+                      [1e8, 1e9, 1e10, 1e11], of="days", equal="tokens",
+                      spending=lambda _: spend.predicted, overrides=chip)  # fmt: skip
+    ratios = [point.ratio for point in found.points]
+    assert ratios == sorted(ratios, reverse=True)
+    assert ratios[0] > 1 > ratios[-1]
+    (where,) = found.crossings
+    assert 1e9 < where < 1e10
+
+
+def test_a_speed_that_is_the_chips_own_changes_nothing():
+    given = {"hardware.network_bytes_per_s": catalog.chip("h100").network_bytes_per_s,
+             "hardware.link_bytes_per_s": catalog.chip("h100").link_bytes_per_s}  # fmt: skip
+    chip = {"hardware.chip": "h100", "hardware.software": "megatron"}
+    own, named = (spend.predicted(load("glam-8b-64e", chip | more)) for more in ({}, given))
+    assert own.elapsed_s.value == named.elapsed_s.value
 
 
 def test_the_crossover_is_where_the_quotient_is_one():

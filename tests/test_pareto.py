@@ -10,9 +10,12 @@ from matplotlib.figure import Figure
 
 from energy.errors import InfeasibleError, InputError
 from simulator import front, pareto, plots_fronts, spend
-from simulator.pareto import OBJECTIVES, of_models, planned
+from simulator.alternatives import of_models, planned
+from simulator.pareto import OBJECTIVES, tokens_of
 from simulator.physics import allowed, machine_of, usual_widths
 from simulator.plan import Plan
+from simulator.quality import DEFAULT_LAW, match
+from simulator.scaling_laws import law
 from simulator.scenario import load
 from simulator.search import all_plans, predict_all
 
@@ -133,6 +136,17 @@ def test_what_was_said_of_one_chip_does_not_go_with_another():
     software = {cell.scenario.hardware.chip: cell.scenario.hardware.software
                 for cell in found.cells}  # fmt: skip
     assert software == {"tpu-v4": models[0].hardware.software, "h100-sxm5-80gb": None}
+
+
+def test_at_equal_quality_each_model_reads_what_brings_it_to_the_loss_of_the_first():
+    laws = match(load("glam-8b-64e", RUN), load("glam-8b"), law(DEFAULT_LAW))
+    models = of_models(["glam-8b-64e", "glam-8b"], RUN, "quality")
+    assert tokens_of(models[0]) == RUN["run.tokens"]
+    assert tokens_of(models[1]) == pytest.approx(laws.tokens.value)
+    notes = pareto.pareto(models).notes
+    assert any("an equal loss by the central law" in note for note in notes)
+    with pytest.raises(InputError, match="equal"):
+        of_models(["glam-8b"], RUN, "flop")
 
 
 def test_what_fits_nowhere_is_an_answer_with_a_reason():
