@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energy.console import print_json
-from simulator.cli_options import Basis, Json, Plot, Set, draw, examples, overridden
+from simulator.cli_options import Basis, Explain, Json, Plot, Set, draw, examples, overridden
 
 if TYPE_CHECKING:
     from simulator.plots import Panel
@@ -50,6 +50,7 @@ def inverse(
     watts: WattsOfAChip = None,
     basis: Basis = "auto",
     overrides: Set = None,
+    explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
@@ -71,15 +72,17 @@ def inverse(
         found = largest_model(scenario, spending, limits, tokens_per_parameter)
     else:
         raise InputError("expected --most tokens or size", most)
-    told = (found, how)
+
+    def page() -> None:
+        show_inverse.page(found, how, explain=explain)
 
     def panels() -> list[Panel]:
         from simulator.plots_budgets import budgets_used
 
         return [partial(budgets_used, found)]
 
-    draw(plot, panels, lambda: show_inverse.page(*told), size=(6.5, 2.6))
-    print_json(show_inverse.as_json(*told)) if as_json else show_inverse.page(*told)
+    draw(plot, panels, page, size=(6.5, 2.6))
+    print_json(show_inverse.as_json(found, how)) if as_json else page()
 
 
 @budgets.command(

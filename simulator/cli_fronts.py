@@ -48,6 +48,7 @@ def pareto(
         str, typer.Option(help="tokens, or quality: each model reads what brings it to one loss.")
     ] = "tokens",
     overrides: Set = None,
+    explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
@@ -55,6 +56,8 @@ def pareto(
     from simulator import pareto as fronts_of
     from simulator import show_pareto
     from simulator.alternatives import needs_hardware, of_models
+    from simulator.explain import as_json as tree_json
+    from simulator.explain import lines
     from simulator.progress import counting
     from simulator.scenario import quick
 
@@ -72,7 +75,14 @@ def pareto(
         return front(found)
 
     draw(plot, panels, lambda: show_pareto.page(found), size=(8, 3.6))
-    print_json(show_pareto.as_json(found)) if as_json else show_pareto.page(found)
+    trees = [choice.tree() for choice in found.choices] if explain else []
+    if as_json:
+        told_trees = {"explain": [tree_json(tree) for tree in trees]} if explain else {}
+        print_json(show_pareto.as_json(found) | told_trees)
+        return
+    show_pareto.page(found)
+    for number, tree in enumerate(trees, 1):
+        typer.echo(f"\n{number}: " + "\n".join(lines(tree)))
 
 
 @fronts.command(

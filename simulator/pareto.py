@@ -24,10 +24,11 @@ from energy.site import Site
 from energy.units import G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR, count
 from simulator import spend
 from simulator.alternatives import moved_site, on_chips, one_kind_of_price, planned
+from simulator.explain import Term
 from simulator.front import apart, non_dominated, reasons, staircase
 from simulator.physics import allowed, in_words, machine_of, usual_widths
 from simulator.plan import Plan
-from simulator.predict import goodput
+from simulator.predict import goodput, predict
 from simulator.scenario import Scenario
 from simulator.search import AXES, all_plans, predict_all
 from simulator.spend import Spend
@@ -87,6 +88,11 @@ class Choice:
         known = self.spend.by_budget()
         weeks = known["days"].scaled(1 / 7, "wk")
         return {"weeks": weeks, **{name: known[name] for name in ("mwh", "co2", "usd")}}
+
+    def tree(self) -> Term:
+        """How its CO2e came about, down to the parts of a step."""
+        (found,) = predict(planned(self.cell.scenario, self.plan)).trees()
+        return found
 
     @property
     def plan_words(self) -> str:

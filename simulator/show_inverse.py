@@ -6,13 +6,13 @@ from typing import Any
 
 from energy.quantity import Quantity
 from energy.units import count, significant
-from energy.words import band, console, human, table
+from energy.words import band, console, human, table, told
 from simulator.crossover import NAMES, Crossover
 from simulator.inverse import Most
 
 
-def page(found: Most, how: str) -> None:
-    """Print the most that fits, and what it leaves of each budget."""
+def page(found: Most, how: str, *, explain: bool = False) -> None:
+    """Print the most that fits, what it leaves of each budget, and how that came about."""
     out = console()
     out.print(f"{found.scenario.name}: at most {human(found.answer)} {found.what} "
               f"({band(found.answer)})", style="bold")  # fmt: skip
@@ -38,6 +38,11 @@ def page(found: Most, how: str) -> None:
         sparse = f", {shape.n_experts:g} experts" if float(shape.n_moe_layers) else ""
         out.print(f"{shape.n_layers:g} layers of width {shape.d_model:g}{sparse}; "
                   f"{count(_tokens(found))} tokens")  # fmt: skip
+    if explain:
+        out.print()
+        for name, quantity in known.items():
+            how_so = "" if quantity.value is None else f" = {quantity.source}"
+            out.print(f"{NAMES[name]} {told(quantity)}{how_so}", markup=False)
 
 
 def as_json(found: Most, how: str) -> dict[str, Any]:

@@ -172,12 +172,14 @@ def test_the_picture_has_a_unit_on_every_axis_the_band_and_a_number_a_choice(fou
 def test_the_verb_tells_the_front_as_json_and_as_a_page(simulator, tmp_path):
     words = ("pareto", "glam-8b-64e", "glam-8b", "--chip", "h100", "--chips", "64,128",
              "--tokens", "1e11", "--plot", "p.html")  # fmt: skip
-    code, out, err = simulator(*words, "--json")
+    code, out, err = simulator(*words, "--json", "--explain")
     assert (code, err) == (0, "")
     told = json.loads(out)
     assert told["objectives"] == ["weeks", "mwh", "co2"]
     assert {choice["kind"] for choice in told["front"]} <= {"moe", "dense"}
-    for choice in told["front"]:
+    assert len(told["explain"]) == len(told["front"])
+    for choice, tree in zip(told["front"], told["explain"], strict=True):
+        assert tree["quantity"]["value"] / 1e6 == pytest.approx(choice["co2"]["value"])
         assert choice["mwh"]["low"] < choice["mwh"]["value"] < choice["mwh"]["high"]
         assert choice["usd"]["origin"] == "missing"
     code, out, _ = simulator(*words)

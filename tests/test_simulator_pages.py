@@ -89,3 +89,10 @@ def test_a_budget_is_drawn_as_the_part_that_is_used_with_the_one_that_binds():
     widths = [bar.get_width() for bar in axes.patches]
     assert widths == pytest.approx([100 * part for part in found.used.values()])
     assert "(binds)" in axes.get_yticklabels()[list(found.budgets).index("mwh")].get_text()
+
+
+def test_inverse_explains_each_figure_by_what_it_was_computed_from(simulator):
+    code, out, _ = simulator("inverse", "glam-64b-64e", "--mwh", "456", "--explain")
+    assert code == 0
+    (energy,) = (line for line in out.splitlines() if line.startswith("energy 456 MWh"))
+    assert "arXiv:2112.06905" in energy
