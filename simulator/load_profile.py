@@ -217,12 +217,13 @@ def phase_watts(
     limit = float(hardware.limit_w)
     watts = {part: min(idle + above * drawn[part] / seconds[part], limit) for part in seconds}
     # What the limit cuts off one part is drawn in the others: the mean of the step has it.
-    cut = float(chip_watts(found, hardware, constants)) * whole_s
-    cut -= sum(watts[part] * seconds[part] for part in seconds)
-    space = sum((limit - watts[part]) * seconds[part] for part in seconds)
-    if space <= 0:
+    whole_j = float(chip_watts(found, hardware, constants)) * whole_s
+    cut_j = whole_j - sum(watts[part] * seconds[part] for part in seconds)
+    if cut_j <= 1e-12 * whole_j:
         return watts
-    return {part: watts[part] + cut * (limit - watts[part]) / space for part in seconds}
+    space_j = sum((limit - watts[part]) * seconds[part] for part in seconds)
+    share = min(cut_j / space_j, 1.0)
+    return {part: watts[part] + share * (limit - watts[part]) for part in seconds}
 
 
 def _means(scenario: Scenario, prediction: Prediction) -> dict[Boundary, Quantity]:

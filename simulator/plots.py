@@ -157,6 +157,20 @@ def log_x(axes: Axes) -> Axes:
     return axes
 
 
+def log_y(axes: Axes) -> Axes:
+    """A logarithmic axis with as many plain numbers as its range needs."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    decades = float(np.log10(high / low))
+    fine = ((3.0, (1.0,)), (1.5, (1.0, 3.0)), (0.6, (1.0, 2.0, 3.0, 5.0)),
+            (0.0, (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0)))  # fmt: skip
+    subs = next(steps for least, steps in fine if decades >= least)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.12g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    return axes
+
+
 def finish(axes: Axes) -> Axes:
     """A quiet grid, and a legend where something has a name."""
     axes.grid(alpha=0.3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from energy.units import significant
 from energy.words import band, human
@@ -17,6 +16,7 @@ from simulator.plots import (
     REFERENCE,
     legend_below,
     log_x,
+    log_y,
     named_rows,
     whiskers,
 )
@@ -43,14 +43,10 @@ def sparse_over_dense(found: Crossover, axes: Axes) -> Axes:
     when = "after" if found.whole else "at"
     for value in found.crossings:
         axes.axvline(value, color=LOST, linestyle=":", label=f"it changes {when} {value:.3g}")
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"{found.key} / {KEY_UNITS.get(found.key, '1')}")
     axes.set_ylabel(f"{NAMES[found.of]} at equal {found.equal}, sparse / dense / 1")
     axes.grid(alpha=0.3)
-    return log_x(legend_below(axes))
+    return log_x(log_y(legend_below(axes)))
 
 
 def budgets_used(found: Most, axes: Axes) -> Axes:

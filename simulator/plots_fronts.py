@@ -7,13 +7,12 @@ from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from energy.plots import DENSE, SPARSE
 from energy.quantity import Boundary, Quantity
 from simulator.load_profile import LoadProfile
 from simulator.pareto import OBJECTIVES, Pareto
-from simulator.plots import ANSWER, BAND, FACTOR, LOST, REFERENCE, Panel, human_unit, log_x
+from simulator.plots import ANSWER, BAND, FACTOR, LOST, REFERENCE, Panel, human_unit, log_x, log_y
 
 PARTS = {
     "compute": (ANSWER, ""), "communication": (LOST, "//"), "bubble": (LOST, ".."),
@@ -42,7 +41,7 @@ def against_time(found: Pareto, name: str, axes: Axes) -> Axes:
     for cell in found.cells:
         axes.plot(cell.costs[:, 0], cell.costs[:, column], linestyle="none", markersize=3.5,
                   marker=MARKS[chips.index(cell.scenario.hardware.chip or "") % len(MARKS)],
-                  color=_color(cell.sparse), markerfacecolor="white", alpha=0.55)  # fmt: skip
+                  color=_color(cell.sparse), markerfacecolor="white", alpha=0.8)  # fmt: skip
     for number, choice in enumerate(found.choices, 1):
         (x, left, right), (y, low, high) = (choice.quantities[key].numbers()
                                             for key in ("weeks", name))  # fmt: skip
@@ -55,14 +54,10 @@ def against_time(found: Pareto, name: str, axes: Axes) -> Axes:
                       fontsize=6.5, fontweight="bold", zorder=5)  # fmt: skip
     if name == "mwh":
         _keys(found, chips, axes)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=_steps(axes.get_ylim())))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.12g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(AXES["weeks"])
     axes.set_ylabel(AXES[name])
     axes.grid(alpha=0.3)
-    return log_x(axes)
+    return log_x(log_y(axes))
 
 
 def _keys(found: Pareto, chips: Sequence[str], axes: Axes) -> None:
@@ -78,14 +73,8 @@ def _keys(found: Pareto, chips: Sequence[str], axes: Axes) -> None:
                   markersize=9, markerfacecolor="#555555", capsize=2,
                   label="on the front, with 80 % band")  # fmt: skip
     axes.plot([], [], linestyle="none", marker="o", markersize=3.5, color="#555555",
-              markerfacecolor="white", alpha=0.55, label="best of its chips, beaten")  # fmt: skip
+              markerfacecolor="white", alpha=0.8, label="best of its chips, beaten")  # fmt: skip
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
-
-
-def _steps(limits: tuple[float, float]) -> Sequence[float]:
-    """Multiples of a power of ten that fit on an axis without running into each other."""
-    decades = float(np.log10(limits[1] / limits[0]))
-    return (1.0,) if decades > 3 else (1.0, 3.0) if decades > 1 else (1.0, 2.0, 3.0, 5.0)
 
 
 def _color(sparse: bool) -> str:
