@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -16,9 +16,7 @@ from energy.shape import active_parameters, parameters, total
 from energy.site import Site
 from glam.config import GlamConfig
 from glam.dispatch import expert_padding
-
-if TYPE_CHECKING:
-    from glam.train import State
+from glam.state import State
 
 CONVENTION = "scores of all S x S positions"
 
