@@ -131,20 +131,24 @@ class Corpus:
     """The text of a run.
 
     Attributes:
-        paths: files, folders or JSON lines; none is this machine's Python standard library.
-        weights: share of the tokens from each domain; none is by the domains' own weights.
+        paths: files, folders, JSON lines, Parquet, saved datasets or hf:NAME, each also as
+            DOMAIN=PATH; none is this machine's Python standard library.
+        weights: share of the tokens from each domain; none is by a known mixture, else equal.
         held_out: share of the documents that are never trained on.
-        max_mb: most text that is read from one domain.
+        max_mb: most text that is read from one domain, a sample of it by hash; 0 is all of what
+            is named, and 4 MB a domain of the standard library.
+        text_column: key or column of the text, in JSON lines, Parquet and datasets.
     """
 
     paths: tuple[str, ...] = ()
     weights: dict[str, float] = field(default_factory=dict)
     held_out: float = 0.05
-    max_mb: float = 4.0
+    max_mb: float = 0.0
+    text_column: str = "text"
 
     def __post_init__(self) -> None:
         require(0 < self.held_out < 1, "held_out", "between 0 and 1", self.held_out)
-        require(self.max_mb > 0, "max_mb", "above 0", self.max_mb)
+        require(0 <= self.max_mb < math.inf, "max_mb", "at least 0 and finite", self.max_mb)
         for name, weight in self.weights.items():
             require(isinstance(weight, int | float), f"weights.{name}", "a number", repr(weight))
             require(0 <= weight < math.inf, f"weights.{name}", "at least 0 and finite", weight)
