@@ -12,7 +12,6 @@ import torch
 from energy.files import write_text_atomic
 from glam.model import Output
 from glam.moe import Routing
-from glam.state import State
 
 ROUTING_METRICS: dict[str, Callable[[Routing], torch.Tensor]] = {
     "dropped": lambda routing: routing.dropped,
@@ -36,19 +35,21 @@ def routing_row(output: Output) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def keep_metrics(path: Path, state: State) -> Path:
-    """Drop the lines of steps that a resumed run does again, and half a last line.
+def keep_metrics(path: Path, step: int) -> dict[str, Any] | None:
+    """Drop the lines of steps that are done again, and half a last line; give the last that stays.
 
-    The last line that stays tells where the run stood.
+    Args:
+        path: of metrics.jsonl; made where it is not there.
+        step: the last one that stays.
     """
-    kept = []
+    kept, last = [], None
     for line in path.read_text().splitlines() if path.exists() else []:
         try:
             row = json.loads(line)
         except ValueError:
             break
-        if row["step"] <= state.step:
+        if row["step"] <= step:
             kept.append(line + "\n")
-            state.loss, state.skipped = row["loss"], row["skipped_steps"]
+            last = row
     write_text_atomic(path, "".join(kept))
-    return path
+    return last

@@ -39,7 +39,10 @@ class Training:
         evaluate_every: steps between two held-out losses; 0 evaluates at the end only.
         evaluate_batches: held-out batches in one evaluation.
         checkpoint_every: steps between two checkpoints; 0 writes one at the end only.
-        keep_checkpoints: newest checkpoints kept on disk.
+        keep_checkpoints: newest checkpoints kept on disk, beside the one of the lowest held-out
+            loss.
+        rollbacks: returns to a healthy checkpoint before a run that diverges is given up.
+        tensorboard: whether the metrics also go into event files.
     """
 
     steps: int = 240
@@ -60,6 +63,8 @@ class Training:
     evaluate_batches: int = 8
     checkpoint_every: int = 100
     keep_checkpoints: int = 2
+    rollbacks: int = 3
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_sequences", "accumulate", "log_every", "evaluate_batches",
@@ -72,7 +77,8 @@ class Training:
             value = getattr(self, name)
             require(0 < value < math.inf, name, "above 0 and finite", value)
         for name in ("warmup_steps", "weight_decay", "auxiliary_weight", "z_loss_weight",
-                     "seed", "threads", "evaluate_every", "checkpoint_every"):  # fmt: skip
+                     "seed", "threads", "evaluate_every", "checkpoint_every",
+                     "rollbacks"):  # fmt: skip
             require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         require(self.seed < 2**32, "seed", "below 2^32", self.seed)
         for name, kind in (("optimizer", Optimizer), ("device", Device)):

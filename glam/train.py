@@ -5,7 +5,6 @@ Every step is a window of the tracker and a mark in its ledger; `glam.loop` is w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,11 +72,10 @@ def train(
     corpus.tokenizer.save(out / "tokenizer.model")
     model = Glam(config.shape, training.seed, config.dispatch).to(device)
     optimizer = build_optimizer(model, training)
-    state = State()
-    if found is not None:
-        found.restore(model, optimizer)
-        state.step = found.step
-    metrics = keep_metrics(out / "metrics.jsonl", state)
+    state = State(step=found.step if found else 0)
+    last = keep_metrics(out / "metrics.jsonl", state.step)
+    if last is not None and last["loss"] is not None:
+        state.loss = last["loss"]
     resumed = {"resume_at": {"step": state.step}} if (out / "ledger.jsonl").exists() else {}
     labels = {"model": config.name, "optimizer": training.optimizer, "seed": str(training.seed),
               "device": str(device), "threads": str(torch.get_num_threads()),
@@ -90,15 +88,15 @@ def train(
             with meter.window("peak", phase="setup"):
                 peak = best_matmul_flop_per_s(device)
         run = Loop(config, out, device, corpus, model, optimizer, state, meter, peak, before)
-        stopped = run.stopped() if found is not None else None
-        with metrics.open("a", encoding="utf-8") as lines:
-            while state.step < training.steps and not interrupt.wanted and not stopped:
-                row = run.step()
-                if row is not None:
-                    lines.write(json.dumps(row) + "\n")
-                    lines.flush()
-                    progress.show(row)
-                    stopped = run.stopped(row)
+        stopped = None
+        if found is not None:
+            run.restore(found)
+            stopped = run.stopped()
+        while state.step < training.steps and not interrupt.wanted and not stopped:
+            row = run.step()
+            if row is not None:
+                progress.show(row)
+                stopped = run.stopped(row)
         if not interrupt.wanted:
             run.evaluate()
         run.checkpoint()
