@@ -22,6 +22,9 @@ __all__ = ["Corpus", "Dispatch", "GlamConfig", "Stop", "Training", "check_keys"]
 
 Section = TypeVar("Section")
 
+CHOSEN = {"gshard": 2, "switch": 1}
+"""Experts that a token passes through, where the router itself says so."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GlamConfig:
@@ -45,7 +48,7 @@ class GlamConfig:
 
     def __post_init__(self) -> None:
         require_glam(self.shape)
-        chosen = {"gshard": 2, "switch": 1}.get(self.dispatch.kind)
+        chosen = CHOSEN.get(self.dispatch.kind)
         require(chosen in (None, self.shape.top_k) or not self.shape.n_moe_layers, "top_k",
                 f"{chosen} with dispatch.kind {self.dispatch.kind}", self.shape.top_k)  # fmt: skip
 
@@ -100,6 +103,14 @@ class GlamConfig:
         """The same run with other training settings; None leaves a setting as it is."""
         given = {name: value for name, value in changes.items() if value is not None}
         return replace(self, training=replace(self.training, **given))
+
+    def with_router(self, kind: str) -> Self:
+        """The same run with another router, whose number of chosen experts it takes."""
+        shape = self.shape
+        if shape.n_moe_layers and kind in CHOSEN:
+            shape = replace(shape, top_k=CHOSEN[kind])
+        dispatch = replace(self.dispatch, kind=kind)  # type: ignore[arg-type]
+        return replace(self, shape=shape, dispatch=dispatch)
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain values, for checkpoints and records."""

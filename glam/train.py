@@ -18,6 +18,7 @@ from glam.checkpoint import latest_checkpoint
 from glam.config import GlamConfig
 from glam.corpus import load_corpus
 from glam.device import best_matmul_flop_per_s, choose_device, keep_freed_memory, synchronise
+from glam.events import Events
 from glam.interrupt import Interrupt
 from glam.loop import Loop
 from glam.metrics import keep_metrics
@@ -82,7 +83,8 @@ def train(
               "torch": torch.__version__}  # fmt: skip
     before = spent_before(out / "ledger.jsonl")
     meter = tracker(out, name=config.name, labels=labels, sync=synchronise(device), **resumed)
-    with meter, Interrupt() as interrupt, Progress(config, state.step) as progress:
+    events = Events(out / "events", state.step, wanted=training.tensorboard)
+    with meter, events, Interrupt() as interrupt, Progress(config, state.step) as progress:
         peak = peak_flop_per_s
         if peak is None:
             with meter.window("peak", phase="setup"):
@@ -96,6 +98,7 @@ def train(
             row = run.step()
             if row is not None:
                 progress.show(row)
+                events.show(row)
                 stopped = run.stopped(row)
         if not interrupt.wanted:
             run.evaluate()
