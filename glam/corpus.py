@@ -21,7 +21,7 @@ from glam.config import Corpus
 from glam.mixtures import domain_weights
 from glam.shards import SHARD_BYTES, SPLITS, Shard, as_shards, token_dtype, tokenised
 from glam.sources import Source, documents, sources
-from glam.survey import Survey, known_survey, survey
+from glam.survey import Survey, known_survey, survey, tell_what_is_left_out
 from glam.tokenizer import Tokenizer, cache_folder, cached_tokenizer
 
 FORMAT = "glam-corpus-1"
@@ -121,6 +121,7 @@ def load_corpus(
     folder = folder or cache_folder()
     files = sources(config, folder)
     found = _surveyed(config, files, folder)
+    tell_what_is_left_out(found, config)
     weights = domain_weights(config, list(found.parts))
     domains = tuple(name for name, weight in weights.items() if weight)
     tokenizer = cached_tokenizer(found.sample, vocab_size, folder)

@@ -164,8 +164,7 @@ def survey(config: Corpus, found: list[Source]) -> Survey:
     Raises:
         InputError: a source cannot be read, or there is no text at all.
     """
-    max_mb = config.max_mb or (0.0 if config.paths else STANDARD_LIBRARY_MB)
-    max_bytes = max_mb * 1e6 or float("inf")
+    max_bytes = _max_mb(config) * 1e6 or float("inf")
     counts: dict[str, _Count] = {}
     content, seen, shown = Content(), 0, 0
     size = sum(source.size_bytes for source in found)
@@ -185,7 +184,6 @@ def survey(config: Corpus, found: list[Source]) -> Survey:
     parts = {name: counts[name].part(config.held_out, max_bytes) for name in sorted(counts)}
     ordered = [[text for _, text in sorted(counts[name].sample, reverse=True)] for name in parts]
     sample = tuple(_bounded(text for row in zip_longest(*ordered) for text in row if text))
-    _tell_what_is_left_out(parts, max_mb)
     return Survey(content.digest(), parts, sample)
 
 
@@ -199,12 +197,17 @@ def _bounded(texts: Iterator[str]) -> Iterator[str]:
         left -= len(text)
 
 
-def _tell_what_is_left_out(parts: dict[str, Part], max_mb: float) -> None:
+def tell_what_is_left_out(found: Survey, config: Corpus) -> None:
+    """Say on stderr which text a corpus does not take; nothing where it takes all."""
     left = [f"{name} {(part.text_bytes - part.kept_bytes) / 1e6:.1f} MB"
-            for name, part in parts.items() if part.kept_bytes < part.text_bytes]  # fmt: skip
+            for name, part in found.parts.items() if part.kept_bytes < part.text_bytes]  # fmt: skip
     if left:
-        print(f"left out of the corpus by max_mb {max_mb:g}: {', '.join(left)};"
+        print(f"left out of the corpus by max_mb {_max_mb(config):g}: {', '.join(left)};"
               " raise [corpus] max_mb to train on it", file=sys.stderr)  # fmt: skip
+
+
+def _max_mb(config: Corpus) -> float:
+    return config.max_mb or (0.0 if config.paths else STANDARD_LIBRARY_MB)
 
 
 def known_survey(config: Corpus, found: list[Source], cache: Path) -> Path:

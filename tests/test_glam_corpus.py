@@ -15,7 +15,7 @@ from glam.corpus import Domain, TokenCorpus, load_corpus
 from glam.documents import docstrings, standard_library
 from glam.mixtures import domain_weights, mixtures
 from glam.sources import documents, sources
-from glam.survey import ALL, digests, held_below, survey
+from glam.survey import ALL, digests, held_below, survey, tell_what_is_left_out
 from glam.tokenizer import END, Tokenizer, cached_tokenizer, train_tokenizer
 
 VOCABULARY = 500
@@ -235,8 +235,9 @@ def test_a_sequence_longer_than_the_text_goes_round(tmp_path):
 def kept(config, tmp_path):
     """Texts that stay, by domain, and the survey."""
     files = sources(config, tmp_path)
-    parts = survey(config, files).parts
-    found = {}
+    seen = survey(config, files)
+    tell_what_is_left_out(seen, config)
+    parts, found = seen.parts, {}
     for domain, document in documents(config, files):
         if digests(document.text)[1] < parts[domain].kept_below:
             found.setdefault(domain, []).append(document.text)
