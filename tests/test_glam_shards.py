@@ -203,3 +203,22 @@ def test_a_malformed_line_in_a_folder_is_named_with_its_number(tmp_path):
 
 def test_a_stream_of_a_network_wants_a_bound(tmp_path):
     assert "set [corpus] max_mb" in refused("hf:nobody/nothing", tmp_path)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_is_told_and_leaves_no_half_shard(lines, tmp_path, workers):
+    """A limit on the size of files refuses a shard's write as a full disk would."""
+    code = CHILD.replace(f"shard_bytes={SHARD_BYTES}", "shard_bytes=100_000").replace(
+        "    load_corpus",
+        "    import resource\n    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "    load_corpus",
+    )
+    (tmp_path / "child.py").write_text(code)
+    cache = tmp_path / "cache"
+    loaded(lines, cache, workers=1)  # survey and tokenizer are in the cache
+    command = [sys.executable, str(tmp_path / "child.py"), str(lines), str(cache), str(workers)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "InputError: expected to write" in run.stderr
+    (half,) = [base for base in cache.glob("corpus-*") if not (base / "manifest.json").exists()]
+    assert [path.name for path in half.iterdir() if path.name.startswith(".")] == []
