@@ -31,9 +31,7 @@ from energy.record import (
 )
 from energy.segment import Row, Segment
 from energy.tracker import Snapshot
-
-Span = tuple[Segment, float, float]
-"""A stretch of a segment: from one monotonic second to another."""
+from energy.wasted import Span, is_lost, wasted_spans
 
 METER_COVERAGE = 0.95
 
@@ -133,39 +131,6 @@ def record(
     )
 
 
-def wasted_spans(segments: list[Segment]) -> list[Span]:
-    """What was spent on work that a later segment did again.
-
-    A segment that resumes at {"step": k} throws away all that earlier segments did after their
-    last mark with step k or before it: the mark of step k itself may have died with the sampler.
-    Where there is no such mark, all of it is thrown away.
-    """
-    lost: dict[int, float] = {}
-    for i, segment in enumerate(segments):
-        resume = segment.header.get("resume_at")
-        if not resume:
-            continue
-        for j in range(i - 1, -1, -1):
-            kept = [mark["m"] / 1e9 for mark in segments[j].marks if _reached(mark, resume)]
-            start = max(kept) if kept else segments[j].start_s
-            if not any(row["m1"] / 1e9 > start for row in segments[j].windows):
-                # It ended where it is taken up again: its last moments are overhead, not waste.
-                start = segments[j].stop_s
-            lost[j] = min(start, lost.get(j, start))
-            if kept:
-                break
-    return [(segments[j], start, segments[j].stop_s) for j, start in sorted(lost.items())
-            if start < segments[j].stop_s]  # fmt: skip
-
-
-def _reached(mark: Row, resume: Mapping[str, int]) -> bool:
-    """Whether a mark lies at or before the point of a restart, counted by the restart's keys."""
-    fields = mark.get("fields", {})
-    if not all(isinstance(fields.get(key), int | float) for key in resume):
-        return False
-    return [fields[key] for key in resume] <= list(resume.values())
-
-
 def entry(
     domain: Row, parts: list[float | None], prefix: str = "", doubt_j: float = 0.0
 ) -> EnergyEntry:
@@ -231,7 +196,7 @@ def _windows(segments: list[Segment], lost: list[Span]) -> list[Window]:
     for segment in segments:
         for row in segment.windows:
             span = _clip(segment, row)
-            if not _is_lost(row, segment, lost):
+            if not is_lost(row, segment, lost):
                 groups.setdefault((row["name"], row["phase"]), []).append(span)
     return [
         Window(
@@ -270,16 +235,16 @@ def _wasted(
     lost: list[Span], flop_by_window: Mapping[str, float], entries: list[EnergyEntry]
 ) -> Wasted:
     """Joules, FLOP and seconds of wasted stretches; no joules are told as those of the run are."""
-    source = "ledger: after the last mark that a restart took up"
+    source = "ledger: after the last mark that was taken up again, and steps thrown away"
     if not lost:
         told = [entry.origin for entry in entries if entry.value is not None]
         weakest = max(told, key=lambda origin: origin.rank, default=Origin.ASSUMED)
         return nothing_wasted("ledger: nothing was done again", weakest)
     flop = sum(
         flop_by_window.get(row["name"], 0.0)
-        for segment, start, _ in lost
+        for segment in {id(segment): segment for segment, _, _ in lost}.values()
         for row in segment.windows
-        if row["m1"] / 1e9 > start
+        if is_lost(row, segment, lost)
     )
     return Wasted(
         energy_j=_sum(lost),
@@ -291,10 +256,6 @@ def _wasted(
 def _clip(segment: Segment, row: Row) -> Span:
     """A window as a stretch of its segment."""
     return segment, max(row["m0"] / 1e9, segment.start_s), min(row["m1"] / 1e9, segment.stop_s)
-
-
-def _is_lost(row: Row, segment: Segment, lost: list[Span]) -> bool:
-    return any(segment is other and row["m1"] / 1e9 > start for other, start, _ in lost)
 
 
 def _ends(segments: list[Segment]) -> list[str]:

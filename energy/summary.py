@@ -59,7 +59,7 @@ def lines(record: RunRecord) -> list[str]:
         )
     if record.wasted.elapsed_s.value:
         found.append(
-            f"  wasted, done again after a restart: "
+            f"  wasted, done again or thrown away: "
             f"{units.duration(record.wasted.elapsed_s.value)}, "
             f"{_with_origin(record.wasted.energy_j)}"
         )

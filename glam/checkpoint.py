@@ -1,18 +1,21 @@
 """Checkpoints: whole or absent, checked by checksum, and enough to go on bit for bit.
 
 One safetensors file a checkpoint (no pickle, readable by other tools): weights as `model.*`,
-optimizer state as `optimizer.<index>.*`, and in its metadata the step, the configuration and a
-SHA-256 of all of these. Data order and learning rate are functions of the step, so nothing else
-is needed to resume.
+optimizer state as `optimizer.<index>.*`, and in its metadata the step, the configuration, what
+the loop remembers and a SHA-256 of all of these. Data order and learning rate are functions of the
+step and of that memory, so nothing else is needed to resume.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +35,7 @@ class Checkpoint:
     step: int
     config: GlamConfig
     tensors: dict[str, Tensor]
+    memory: dict[str, Any] = field(default_factory=dict)
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
         """Put the weights, and the optimizer's state, where they were."""
@@ -44,30 +48,49 @@ class Checkpoint:
         state["state"] = {}
         for name, tensor in self.tensors.items():
             if name.startswith("optimizer."):
-                _, index, field = name.split(".", 2)
-                state["state"].setdefault(int(index), {})[field] = tensor.clone()
+                _, index, kept = name.split(".", 2)
+                state["state"].setdefault(int(index), {})[kept] = tensor.clone()
         optimizer.load_state_dict(state)
 
 
 def save_checkpoint(
     folder: Path, step: int, config: GlamConfig, model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer, *, memory: dict[str, Any] | None = None,
+    held_out_loss: float = math.nan,
 ) -> Path:  # fmt: skip
-    """Write step-XXXXXXXX.safetensors, then delete what is older than the newest few."""
+    """Write step-XXXXXXXX.safetensors, then delete all but the newest few and the best.
+
+    Args:
+        folder: of the checkpoints.
+        step: optimizer steps done.
+        config: of the run.
+        model: its weights.
+        optimizer: its state.
+        memory: what the loop needs beside these, as JSON.
+        held_out_loss: of this step; the lowest of all checkpoints is the best. NaN where unknown.
+    """
     from safetensors.torch import save
 
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    for index, fields in optimizer.state_dict()["state"].items():
-        for field, tensor in fields.items():
-            tensors[f"optimizer.{index}.{field}"] = tensor
+    for index, kept in optimizer.state_dict()["state"].items():
+        for name, tensor in kept.items():
+            tensors[f"optimizer.{index}.{name}"] = tensor
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {"format": FORMAT, "step": str(step), "config": json.dumps(config.as_dict())}
+    metadata = {
+        "format": FORMAT,
+        "step": str(step),
+        "config": json.dumps(config.as_dict()),
+        "memory": json.dumps(memory or {}),
+        "held_out_loss": repr(held_out_loss),
+    }
     metadata["sha256"] = checksum(metadata, tensors)
     path = folder / f"step-{step:08d}.safetensors"
     data = save(tensors, metadata)
     write_atomic(path, lambda file: file.write(data))
+    best = best_checkpoint(folder)
     for old in checkpoints(folder)[: -config.training.keep_checkpoints]:
-        old.unlink(missing_ok=True)
+        if old != best:
+            old.unlink(missing_ok=True)
     return path
 
 
@@ -93,13 +116,48 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if checksum(metadata, tensors) != metadata.get("sha256"):
         raise _damaged(path, "another checksum than it was written with")
     config = GlamConfig.from_dict(json.loads(metadata["config"]))
-    return Checkpoint(int(metadata["step"]), config, tensors)
+    memory = json.loads(metadata.get("memory", "{}"))
+    return Checkpoint(int(metadata["step"]), config, tensors, memory)
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint of a folder, or None when there is none."""
-    found = checkpoints(folder)
-    return load_checkpoint(found[-1]) if found else None
+    """The newest sound checkpoint of a folder, or None when there is none at all.
+
+    A damaged one is refused on stderr, with the name of the one that is used in its place.
+
+    Raises:
+        InputError: there are checkpoints, and all of them are damaged.
+    """
+    refused: InputError | None = None
+    for path in reversed(checkpoints(folder)):
+        try:
+            found = load_checkpoint(path)
+        except InputError as error:
+            refused = refused or error
+            continue
+        if refused is not None:
+            print(f"warning: {refused.expectation}; got {refused.value}; going on from "
+                  f"{path.name}, the newest sound one", file=sys.stderr)  # fmt: skip
+        return found
+    if refused is not None:
+        raise refused
+    return None
+
+
+def best_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint of the lowest held-out loss; None where none was evaluated."""
+    from safetensors import SafetensorError, safe_open
+
+    losses = {}
+    for path in checkpoints(folder):
+        try:
+            with safe_open(path, framework="pt") as file:
+                loss = float((file.metadata() or {}).get("held_out_loss", "nan"))
+        except (SafetensorError, OSError, ValueError):
+            continue
+        if math.isfinite(loss):
+            losses[path] = loss
+    return min(losses, key=lambda path: losses[path], default=None)
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -121,13 +179,6 @@ def checksum(metadata: dict[str, str], tensors: dict[str, Tensor]) -> str:
 
 
 def _damaged(path: Path, what: str) -> InputError:
-    """The error of a checkpoint that cannot be used, with the newest one that can."""
-    fix = "no other checkpoint is there: train anew in another folder"
-    for other in reversed([found for found in checkpoints(path.parent) if found < path]):
-        try:
-            load_checkpoint(other)
-        except InputError:
-            continue
-        fix = f"delete {path.name} to go on from {other.name}, which is sound"
-        break
-    return InputError(f"expected a sound checkpoint at {path}", what.lower(), fix)
+    """The error of a checkpoint that cannot be used."""
+    return InputError(f"expected a sound checkpoint at {path}", what.lower(),
+                      "delete it, or train anew in another folder")  # fmt: skip

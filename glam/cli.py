@@ -43,12 +43,17 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     data: Annotated[
         list[str] | None,
-        typer.Option(help="File, folder or JSON lines; repeat. Default: Python's own library."),
+        typer.Option(
+            help="File, folder, Parquet or hf:NAME; repeat. Default: Python's own library."
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Sequences in a batch.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of weights and data order.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adafactor or adamw.")] = None,
+    router: Annotated[
+        str | None, typer.Option(help="dropless, gshard (top-2) or switch (top-1).")
+    ] = None,
     device: Device = None,
     machine: Annotated[
         Path | None, typer.Option(help="File of simulator calibrate: the peak that MFU is of.")
@@ -71,6 +76,8 @@ def train(
     config = GlamConfig.of(model).with_training(
         steps=steps, batch_sequences=batch, seed=seed, optimizer=optimizer, device=device
     )
+    if router is not None:
+        config = config.with_router(router)
     if data:
         config = replace(config, corpus=replace(config.corpus, paths=tuple(data)))
     site = of(zone, pue)

@@ -1,6 +1,6 @@
-"""Documents by domain, and batches of tokens that depend on nothing but (seed, step).
+"""A corpus of tokens by domain, and batches that depend on nothing but (seed, step).
 
-Text becomes tokens once, in memory-mapped files; a document is wholly trained on or wholly held
+Text becomes tokens once, in memory-mapped shards; a document is wholly trained on or wholly held
 out. Packed as in GLaM: documents one after another with an end between, cut into sequences.
 """
 
@@ -8,20 +8,49 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.errors import InputError
-from energy.files import write_atomic, write_text_atomic
+from energy.files import write_text_atomic
 from glam.config import Corpus
-from glam.documents import WEIGHTS, Document, documents
-from glam.tokenizer import END, Tokenizer, cache_folder, cached_tokenizer
+from glam.mixtures import domain_weights
+from glam.shards import SHARD_BYTES, SPLITS, Shard, as_shards, token_dtype, tokenised
+from glam.sources import Source, documents, sources
+from glam.survey import Survey, known_survey, survey, tell_what_is_left_out
+from glam.tokenizer import Tokenizer, cache_folder, cached_tokenizer
 
-SPLITS = ("train", "held_out")
+FORMAT = "glam-corpus-1"
+
+
+class Stream:
+    """The tokens of one split of a domain, of all its shards, as if they were one array.
+
+    Args:
+        parts: arrays of tokens, one after another.
+    """
+
+    def __init__(self, parts: list[NDArray[Any]]) -> None:
+        self._parts = [part for part in parts if len(part)]
+        self._ends = np.cumsum([len(part) for part in self._parts], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self._parts else 0
+
+    def __getitem__(self, place: slice) -> NDArray[Any]:
+        """The tokens of a slice without a step, copied from the pages that hold them."""
+        start, stop, _ = place.indices(len(self))
+        found = [np.empty(0, np.int64)]
+        index = int(np.searchsorted(self._ends, start, side="right"))
+        while start < stop:
+            before = int(self._ends[index]) - len(self._parts[index])
+            found.append(self._parts[index][start - before : stop - before])
+            start, index = int(self._ends[index]), index + 1
+        return np.concatenate(found)
 
 
 @dataclass(frozen=True)
@@ -29,14 +58,14 @@ class Domain:
     """The tokens of one kind of text.
 
     Attributes:
-        name: prose, code, tests, tables or text.
+        name: prose, code, books, text, ...
         weight: share of the training tokens that come from here.
-        tokens: one memory-mapped stream of tokens by split.
+        tokens: one stream of tokens by split.
     """
 
     name: str
     weight: float
-    tokens: dict[str, NDArray[np.uint32]]
+    tokens: Mapping[str, Stream | NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -69,91 +98,102 @@ class TokenCorpus:
         return sum(len(domain.tokens[split]) for domain in self.domains)
 
 
-def load_corpus(config: Corpus, vocab_size: int, folder: Path | None = None) -> TokenCorpus:
-    """Read the documents, train or find the tokenizer, and map the tokens.
+def load_corpus(
+    config: Corpus, vocab_size: int, folder: Path | None = None, *,
+    workers: int = 0, shard_bytes: int = SHARD_BYTES,
+) -> TokenCorpus:  # fmt: skip
+    """Read the text, train or find the tokenizer, and map the tokens.
+
+    Each of the three is done once and kept in the cache: the survey by names, sizes and times of
+    the files, tokenizer and shards by the text itself.
 
     Args:
         config: which text.
         vocab_size: of the tokenizer.
         folder: cache of tokenizers and tokens; the user's cache folder by default.
+        workers: processes that tokenise; 0 is one for each core.
+        shard_bytes: text of a shard.
 
     Raises:
-        InputError: a path is absent, empty or not text, a weight names no domain, or there is
-            too little text for the vocabulary.
+        InputError: a path is absent, unreadable, empty or not text, a weight names no domain,
+            there is too little text for the vocabulary, or the disk is full.
     """
     folder = folder or cache_folder()
-    by_domain = documents(config)
-    weights = domain_weights(config, list(by_domain))
-    # Round-robin, so that the tokenizer's sample holds every domain.
-    tokenizer = cached_tokenizer(_interleaved(list(by_domain.values())), vocab_size, folder)
-    domains = []
-    for name, found in by_domain.items():
-        if weights[name] == 0:
-            continue
-        tokens = _tokens(found, tokenizer, config.held_out, folder)
-        domains.append(Domain(name, weights[name], tokens))
-    return TokenCorpus(tokenizer, tuple(domains))
+    files = sources(config, folder)
+    found = _surveyed(config, files, folder)
+    tell_what_is_left_out(found, config)
+    weights = domain_weights(config, list(found.parts))
+    domains = tuple(name for name, weight in weights.items() if weight)
+    tokenizer = cached_tokenizer(found.sample, vocab_size, folder)
+    divided = {name: asdict(found.parts[name]) for name in domains}
+    key = json.dumps([FORMAT, tokenizer.fingerprint, found.content, config.held_out, divided,
+                      shard_bytes])  # fmt: skip
+    base = folder / f"corpus-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    shards = _finished(base, tokenizer)
+    if shards is None:
+        shards = tokenised(documents(config, files), found, tokenizer, config.held_out, base,
+                           domains=domains, workers=workers, shard_bytes=shard_bytes)  # fmt: skip
+        _write_manifest(base, files, found, tokenizer, config, shards)
+    streams = _mapped(base, shards, token_dtype(len(tokenizer)))
+    return TokenCorpus(
+        tokenizer, tuple(Domain(name, weights[name], streams[name]) for name in domains)
+    )
 
 
-def domain_weights(config: Corpus, names: Sequence[str]) -> dict[str, float]:
-    """Weight of each domain: as configured, else the domain's own; they sum to 1."""
-    unknown = sorted(set(config.weights) - set(names))
-    if unknown:
-        raise InputError(
-            "expected weights of domains that the corpus has", ", ".join(unknown),
-            f"domains: {', '.join(names)}",
-        )  # fmt: skip
-    raw = {
-        name: config.weights.get(name, 0.0) if config.weights else WEIGHTS.get(name, 1.0)
-        for name in names
-    }
-    if sum(raw.values()) <= 0:
-        raise InputError("expected a weight above 0 in [corpus] weights", str(config.weights))
-    return {name: weight / sum(raw.values()) for name, weight in raw.items()}
+def _surveyed(config: Corpus, files: list[Source], folder: Path) -> Survey:
+    """The survey of these files, from the cache or made now."""
+    path = known_survey(config, files, folder)
+    try:
+        return Survey.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError):
+        found = survey(config, files)
+        write_text_atomic(path, found.as_json())
+        return found
 
 
-def held_out_documents(names: Sequence[str], share: float) -> set[int]:
-    """Which documents are held out: by a hash of their names, so new ones move no old one.
-
-    About `share` of them, but at least one, and never all.
-    """
-    hashes = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names]
-    below = sum(int.from_bytes(digest, "big") < share * 2**64 for digest in hashes)
-    lowest_first = sorted(range(len(names)), key=lambda index: hashes[index])
-    return set(lowest_first[: min(max(1, below), len(names) - 1)])
-
-
-def _tokens(
-    found: Sequence[Document], tokenizer: Tokenizer, held_out: float, folder: Path
-) -> dict[str, NDArray[np.uint32]]:
-    """Streams of tokens by split, encoded once and mapped from the cache."""
-    key = hashlib.sha256(json.dumps(["tokens-2", tokenizer.fingerprint, held_out]).encode())
-    for document in found:
-        key.update(hashlib.sha256(f"{document.name}\0{document.text}".encode()).digest())
-    base = folder / f"tokens-{key.hexdigest()[:16]}"
-    paths = {split: base / f"{split}.u32" for split in SPLITS}
-    if not (base / "complete").exists():
-        streams: dict[str, list[int]] = {split: [] for split in SPLITS}
-        away = held_out_documents([document.name for document in found], held_out)
-        for index, document in enumerate(found):
-            split = "held_out" if index in away else "train"
-            streams[split] += [*tokenizer.encode(document.text), END]
-        if not away:
-            # A single document: its end is held out.
-            cut = max(1, int(len(streams["train"]) * (1 - held_out)))
-            streams["held_out"] = streams["train"][cut:]
-            del streams["train"][cut:]
-        for split, path in paths.items():
-            data = np.array(streams[split], dtype="<u4").tobytes()
-            write_atomic(path, lambda file, data=data: file.write(data))
-        # Written last: without it the folder is half-made and is made again.
-        write_text_atomic(base / "complete", f"{len(found)} documents\n")
-    return {split: np.memmap(path, dtype="<u4", mode="r") for split, path in paths.items()}
+def _finished(base: Path, tokenizer: Tokenizer) -> list[Shard] | None:
+    """The shards of a manifest, where it is there and each file has its size."""
+    try:
+        manifest = json.loads((base / "manifest.json").read_text())
+        shards = as_shards(manifest["shards"])
+        item = token_dtype(len(tokenizer)).itemsize
+        whole = all((base / shard.file).stat().st_size == item * sum(shard.tokens.values())
+                    for shard in shards)  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return shards if whole else None
 
 
-def _interleaved(groups: list[list[Document]]) -> Iterator[str]:
-    longest = max(len(group) for group in groups)
-    for index in range(longest):
-        for group in groups:
-            if index < len(group):
-                yield group[index].text
+def _write_manifest(
+    base: Path, files: list[Source], found: Survey, tokenizer: Tokenizer, config: Corpus,
+    shards: list[Shard],
+) -> None:  # fmt: skip
+    """Write manifest.json, last: without it the corpus is not whole."""
+    domains = {
+        name: {**asdict(part), **{
+            what: {split: sum(getattr(shard, what)[split] for shard in shards
+                              if shard.domain == name) for split in SPLITS}
+            for what in ("documents", "tokens")
+        }, "documents_found": part.documents}
+        for name, part in found.parts.items()
+    }  # fmt: skip
+    manifest = {
+        "format": FORMAT, "content_sha256": found.content, "held_out": config.held_out,
+        "tokenizer_sha256": hashlib.sha256(tokenizer.model).hexdigest(),
+        "vocab_size": len(tokenizer), "dtype": str(token_dtype(len(tokenizer))),
+        "sources": [{"path": str(s.path), "bytes": s.size_bytes} for s in files],
+        "domains": domains, "shards": [asdict(shard) for shard in shards],
+    }  # fmt: skip
+    write_text_atomic(base / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+
+
+def _mapped(base: Path, shards: list[Shard], dtype: np.dtype[Any]) -> dict[str, dict[str, Stream]]:
+    """The streams of each domain by split, over the shards' files."""
+    parts: dict[str, dict[str, list[NDArray[Any]]]] = {}
+    for shard in shards:
+        own = parts.setdefault(shard.domain, {split: [] for split in SPLITS})
+        if sum(shard.tokens.values()):
+            whole = np.memmap(base / shard.file, dtype=dtype, mode="r")
+            own["train"].append(whole[: shard.tokens["train"]])
+            own["held_out"].append(whole[shard.tokens["train"] :])
+    return {name: {split: Stream(own[split]) for split in SPLITS} for name, own in parts.items()}

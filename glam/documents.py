@@ -1,22 +1,13 @@
-"""Where text comes from: this machine's Python standard library, or files that the user names."""
+"""This machine's Python standard library as a corpus: prose, code, tests and tables."""
 
 from __future__ import annotations
 
 import ast
-import hashlib
-import json
-import sys
 import sysconfig
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from energy.errors import InputError
-from glam.config import Corpus
-
-WEIGHTS = {"prose": 0.45, "code": 0.35, "tests": 0.15, "tables": 0.05}
-"""Shares of the standard library's domains: text that people wrote for people counts most."""
 
 SHORTEST = 200
 """Characters below which a file is no document."""
@@ -27,44 +18,10 @@ LONGEST = 200_000
 
 @dataclass(frozen=True)
 class Document:
-    """A text with the name that decides whether it is held out."""
+    """A text with a name that an error can point at."""
 
     name: str
     text: str
-
-
-def documents(config: Corpus) -> dict[str, list[Document]]:
-    """Documents by domain, in an order that depends on their names only."""
-    found: dict[str, list[Document]] = {}
-    sources = _named(config.paths) if config.paths else standard_library()
-    for domain, document in sources:
-        found.setdefault(domain, []).append(document)
-    if not found:
-        where = ", ".join(config.paths) or "the Python standard library"
-        raise InputError(
-            "expected text to train on", f"none in {where}", "name files, folders or JSON lines"
-        )
-    kept = {domain: _bounded(group, config.max_mb) for domain, group in sorted(found.items())}
-    left = [
-        f"{domain} {size / 1e6:.1f} MB" for domain, group in kept.items()
-        if (size := sum(len(d.text) for d in found[domain]) - sum(len(d.text) for d in group))
-    ]  # fmt: skip
-    if left:
-        print(f"left out of the corpus by max_mb {config.max_mb:g}: {', '.join(left)};"
-              " raise [corpus] max_mb to train on it", file=sys.stderr)  # fmt: skip
-    return kept
-
-
-def _bounded(group: list[Document], max_mb: float) -> list[Document]:
-    """The documents that fit, in the order of a hash of their names: a sample, not the head."""
-    group.sort(key=lambda document: hashlib.blake2b(document.name.encode()).digest())
-    kept, left = [], max_mb * 1e6
-    for document in group:
-        if left <= 0:
-            break
-        kept.append(document)
-        left -= len(document.text)
-    return kept
 
 
 def standard_library() -> Iterator[tuple[str, Document]]:
@@ -73,13 +30,9 @@ def standard_library() -> Iterator[tuple[str, Document]]:
     prose: docstrings of modules, and text files; code: modules; tests: test modules; tables:
     modules of data (encodings, entities, grammars) and test data.
     """
-    root = Path(sysconfig.get_path("stdlib"))
-    for path in sorted(root.rglob("*")):
+    root = _root()
+    for path in standard_library_files():
         inside = path.relative_to(root)
-        if {"site-packages", "dist-packages", "__pycache__"} & set(inside.parts):
-            continue
-        if path.suffix not in (".py", ".txt", ".rst", ".decTest") or not path.is_file():
-            continue
         text = _decoded(path)
         if text is None or len(text) < SHORTEST:
             continue
@@ -89,6 +42,21 @@ def standard_library() -> Iterator[tuple[str, Document]]:
             prose = docstrings(text)
             if len(prose) >= SHORTEST:
                 yield "prose", Document(f"{inside} docstrings", prose[:LONGEST])
+
+
+def standard_library_files() -> list[Path]:
+    """Its text files, in the order of their names; nothing that was installed beside it."""
+    root, found = _root(), []
+    for path in sorted(root.rglob("*")):
+        if {"site-packages", "dist-packages", "__pycache__"} & set(path.relative_to(root).parts):
+            continue
+        if path.suffix in (".py", ".txt", ".rst", ".decTest") and path.is_file():
+            found.append(path)
+    return found
+
+
+def _root() -> Path:
+    return Path(sysconfig.get_path("stdlib"))
 
 
 def _domain(inside: Path) -> str:
@@ -117,51 +85,6 @@ def docstrings(source: str) -> str:
     nodes = [node for node in ast.walk(tree) if isinstance(node, kinds)]
     nodes.sort(key=lambda node: getattr(node, "lineno", 0))
     return "\n\n".join(text for node in nodes if (text := ast.get_docstring(node)))
-
-
-def _named(paths: tuple[str, ...]) -> Iterator[tuple[str, Document]]:
-    """The user's files: domain is the name of a JSON line's "domain", else "text"."""
-    for name in paths:
-        path = Path(name)
-        if not path.exists():
-            raise InputError(f"expected text at {path}", "no such file or folder",
-                             "name files, folders or JSON lines")  # fmt: skip
-        files = sorted(item for item in path.rglob("*") if item.is_file() and not any(
-            part.startswith(".") for part in item.relative_to(path).parts
-        )) if path.is_dir() else [path]  # fmt: skip
-        for file in files:
-            inside = str(file.relative_to(path)) if path.is_dir() else file.name
-            yield from _file(file, inside, strict=path.is_file())
-
-
-def _file(path: Path, name: str, *, strict: bool) -> Iterator[tuple[str, Document]]:
-    """One file; in a folder what is not text is passed over, a file named itself must be text.
-
-    Its documents are named from the folder on, so that a corpus that moves keeps its split.
-    """
-    text = _decoded(path)
-    if text is None or not text.strip():
-        if strict:
-            found = "an empty file" if text is not None else "something else"
-            raise InputError(f"expected UTF-8 text in {path}", found, "name another file")
-        return
-    if path.suffix not in (".jsonl", ".ndjson"):
-        yield "text", Document(name, text)
-        return
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-            document = Document(f"{name}:{number}", value["text"])
-            if not isinstance(document.text, str):
-                raise TypeError("text is no string")
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f'expected {{"text": ...}} in every line of {path}', f"line {number}: {error}"
-            ) from error
-        if document.text.strip():
-            yield str(value.get("domain", "text")), document
 
 
 def _decoded(path: Path) -> str | None:

@@ -56,16 +56,17 @@ def learning_rate(training: Training, step: int) -> float:
 
 
 def update(
-    model: nn.Module, optimizer: torch.optim.Optimizer, training: Training, step: int
-) -> bool:
-    """Apply one update, or skip it when a gradient holds NaN or infinity, as GLaM did.
+    model: nn.Module, optimizer: torch.optim.Optimizer, training: Training, step: int,
+    loss: Tensor | None = None,
+) -> bool:  # fmt: skip
+    """Apply one update, or skip it when loss or a gradient holds NaN or infinity, as GLaM did.
 
     Returns:
         Whether the update was applied. Gradients are cleared either way.
     """
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     norm: Tensor = nn.utils.get_total_norm(gradients)
-    sound = bool(torch.isfinite(norm))
+    sound = bool(torch.isfinite(norm)) and (loss is None or bool(torch.isfinite(loss)))
     if sound:
         if training.optimizer == "adamw":
             nn.utils.clip_grads_with_norm_(model.parameters(), training.clip_norm, norm)

@@ -46,9 +46,12 @@ def told(row: dict[str, Any]) -> str:
     parts = [f"loss {row['loss']:.3f}", f"{row['tokens_per_s']:,.0f} tokens/s",
              f"MFU {100 * row['mfu']:.0f} %"]  # fmt: skip
     if row["power_w"] is not None:
-        parts.append(f"{row['power_w']:.0f} W")
+        parts.append(f"{row['power_w']:.0f} W {row['power_origin']}")
     if row["energy_j"] is not None:
         parts.append(f"{row['energy_j']:,.0f} J {row['energy_origin']}")
+        parts.append(f"{1e3 * row['energy_j'] / row['tokens']:.3g} mJ/token")
+    if "expert_load" in row:
+        parts.append(f"fullest expert {1 + max(row['max_violation']):.2f} x even")
     return "  ".join(parts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -16,9 +16,7 @@ from energy.shape import active_parameters, parameters, total
 from energy.site import Site
 from glam.config import GlamConfig
 from glam.dispatch import expert_padding
-
-if TYPE_CHECKING:
-    from glam.train import State
+from glam.state import State
 
 CONVENTION = "scores of all S x S positions"
 
@@ -86,7 +84,8 @@ def _metrics(state: State, peak: float) -> dict[str, Quantity]:
         "loss": (state.loss, "nat", "training loss of the last step, a token"),
         "held_out_loss": (state.held_out_loss, "nat", "mean over held-out batches, a token"),
         "steps": (float(state.step), "1", "optimizer steps"),
-        "skipped_steps": (float(state.skipped), "1", "updates with a gradient not finite"),
+        "skipped_steps": (float(state.skipped), "1", "updates with loss or gradient not finite"),
+        "rollbacks": (float(state.rollbacks), "1", "returns to a checkpoint after a divergence"),
         "best_matmul_flop_per_s": (peak, "FLOP/s", "best square matrix product measured here"),
     }
     return {

@@ -25,6 +25,8 @@ def is_plot_module(path: Path) -> bool:
 ONLY_IN = {
     "torch": lambda path: path.parts[0] == "glam" or path == Path("energy/callbacks/torch_sync.py"),
     "sentencepiece": lambda path: path.parts[0] == "glam",
+    "pyarrow": lambda path: path == Path("glam/columns.py"),
+    "datasets": lambda path: path == Path("glam/columns.py"),
     "pynvml": lambda path: path == Path("energy/meters/nvml.py"),
     "codecarbon": lambda path: "codecarbon" in path.stem,
     "matplotlib": is_plot_module,

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from energy.errors import InputError
 from glam.config import Corpus
-from glam.corpus import Domain, TokenCorpus, domain_weights, held_out_documents, load_corpus
-from glam.documents import docstrings, documents, standard_library
+from glam.corpus import Domain, TokenCorpus, load_corpus
+from glam.documents import docstrings, standard_library
+from glam.mixtures import domain_weights, mixtures
+from glam.sources import documents, sources
+from glam.survey import ALL, digests, held_below, survey, tell_what_is_left_out
 from glam.tokenizer import END, Tokenizer, cached_tokenizer, train_tokenizer
 
 VOCABULARY = 500
@@ -110,21 +113,18 @@ def test_a_batch_does_not_depend_on_what_was_drawn_before(corpus):
 
 def test_no_held_out_document_is_ever_trained_on(corpus):
     """Each document repeats its own number, so its tokens betray where they came from."""
-    held = {
-        2 * index + odd
-        for odd in (0, 1)
-        for index in held_out_documents([f"rows.jsonl:{2 * n + odd + 1}" for n in range(20)], 0.2)
-    }
-    assert 2 <= len(held) < 20
+    found = {}
     for split in ("train", "held_out"):
-        texts = [corpus.tokenizer.decode(domain.tokens[split]) for domain in corpus.domains]
-        seen = {number for number in range(40) if any(f"<{number}> <" in text for text in texts)}
-        assert seen == (held if split == "held_out" else set(range(40)) - held)
+        texts = [corpus.tokenizer.decode(domain.tokens[split][:]) for domain in corpus.domains]
+        found[split] = {n for n in range(40) if any(f"<{n}> <" in text for text in texts)}
+    assert 2 <= len(found["held_out"]) < 20
+    assert found["train"] | found["held_out"] == set(range(40))
+    assert not found["train"] & found["held_out"]
 
 
 def test_each_document_ends_with_the_end_and_none_is_lost(corpus):
     ends = sum(
-        int((stream == END).sum())
+        int((stream[:] == END).sum())
         for domain in corpus.domains for stream in domain.tokens.values()
     )  # fmt: skip
     assert ends == 40
@@ -133,22 +133,33 @@ def test_each_document_ends_with_the_end_and_none_is_lost(corpus):
     )
 
 
-NAMES = st.lists(st.text(min_size=1), min_size=2, max_size=60, unique=True)
+HASHES = st.lists(st.integers(0, ALL - 1), min_size=2, max_size=60, unique=True)
 
 
-@given(names=NAMES, shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
-def test_something_is_held_out_something_trained_on_and_more_with_a_larger_share(names, shares):
-    few, many = (held_out_documents(names, share) for share in sorted(shares))
-    assert 1 <= len(few) <= len(many) <= len(names) - 1
-    assert few <= many
+@given(hashes=HASHES, shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
+def test_something_is_held_out_something_trained_on_and_more_with_a_larger_share(hashes, shares):
+    few, many = (held_below(min(hashes), max(hashes), share) for share in sorted(shares))
+    held = [sum(one < below for one in hashes) for below in (few, many)]
+    assert 1 <= held[0] <= held[1] <= len(hashes) - 1
 
 
-@given(names=NAMES, share=st.floats(0.2, 0.8))
-def test_a_new_document_frees_no_held_out_one_but_the_last_resort(names, share):
-    *old, _ = names
-    before, after = (held_out_documents(group, share) for group in (old, names))
-    if 1 < len(before) < len(old) - 1:
-        assert before <= after
+@given(hashes=HASHES, new=st.integers(0, ALL - 1), share=st.floats(0.2, 0.8))
+def test_a_new_document_moves_no_old_one_but_the_last_resort(hashes, new, share):
+    before, after = (held_below(min(all_), max(all_), share) for all_ in (hashes, [*hashes, new]))
+    if min(hashes) < share * ALL <= max(hashes):
+        assert [one < before for one in hashes] == [one < after for one in hashes]
+
+
+def test_equal_texts_never_cross_the_split(tmp_path, tokenizer):
+    rows = [{"text": f"<{number % 10}> " * 100} for number in range(60)]
+    place = tmp_path / "twice.jsonl"
+    place.write_text("\n".join(json.dumps(row) for row in [*rows, {"text": SOURCE}]))
+    found = load_corpus(Corpus(paths=(str(place),), held_out=0.3), 400, tmp_path / "cache")
+    (domain,) = found.domains
+    texts = [found.tokenizer.decode(domain.tokens[split][:]) for split in ("train", "held_out")]
+    seen = [{n for n in range(10) if f"<{n}> <" in text} for text in texts]
+    assert seen[0] | seen[1] == set(range(10))
+    assert not seen[0] & seen[1]
 
 
 def test_domains_are_drawn_by_weight(tokenizer):
@@ -191,9 +202,9 @@ def test_a_corpus_that_moves_keeps_its_split(folder, tmp_path):
 def test_half_made_token_files_are_made_again(folder, tmp_path):
     config = Corpus(paths=(str(folder),), held_out=0.2)
     whole = batch(load_corpus(config, VOCABULARY, tmp_path), 0, 0)
-    for place in tmp_path.glob("tokens-*"):
-        (place / "complete").unlink()
-        (place / "train.u32").write_bytes(b"")
+    (place,) = tmp_path.glob("corpus-*")
+    (place / "manifest.json").unlink()
+    (place / "shard-00000000.u16").write_bytes(b"")
     assert np.array_equal(whole, batch(load_corpus(config, VOCABULARY, tmp_path), 0, 0))
 
 
@@ -210,7 +221,8 @@ def test_one_document_gives_both_splits_without_sharing_a_token(tmp_path):
     (tmp_path / "one.txt").write_text(SOURCE)
     found = load_corpus(Corpus(paths=(str(tmp_path / "one.txt"),)), VOCABULARY, tmp_path / "cache")
     tokens = found.domains[0].tokens
-    assert [*tokens["train"], *tokens["held_out"]] == [*found.tokenizer.encode(SOURCE), END]
+    both = [*tokens["train"][:], *tokens["held_out"][:]]
+    assert both == [*found.tokenizer.encode(SOURCE), END]
     assert len(tokens["held_out"]) >= 2
 
 
@@ -220,14 +232,27 @@ def test_a_sequence_longer_than_the_text_goes_round(tmp_path):
     assert batch(found, 0, 0, length=100_000).shape == (4, 100_000)
 
 
-def test_a_bound_keeps_a_sample_that_grows_with_it():
-    small = documents(Corpus(max_mb=0.2))
-    large = documents(Corpus(max_mb=0.4))
-    for domain, kept in small.items():
-        names = [document.name for document in kept]
-        assert names == [document.name for document in large[domain]][: len(names)]
+def kept(config, tmp_path):
+    """Texts that stay, by domain, and the survey."""
+    files = sources(config, tmp_path)
+    seen = survey(config, files)
+    tell_what_is_left_out(seen, config)
+    parts, found = seen.parts, {}
+    for domain, document in documents(config, files):
+        if digests(document.text)[1] < parts[domain].kept_below:
+            found.setdefault(domain, []).append(document.text)
+    return found, parts
+
+
+def test_a_bound_keeps_a_sample_that_grows_with_it(tmp_path):
+    small, parts = kept(Corpus(max_mb=0.2), tmp_path)
+    large, _ = kept(Corpus(max_mb=0.4), tmp_path)
+    for domain, texts in small.items():
+        assert set(texts) <= set(large[domain])
+        sizes = [len(text.encode()) for text in texts]
+        assert sum(sizes) == parts[domain].kept_bytes
         # The last document may reach over the bound, by at most its own length.
-        assert sum(len(document.text) for document in kept[:-1]) < 0.2e6
+        assert sum(sizes) - max(sizes) < 0.2e6 <= sum(sizes)
 
 
 def test_the_standard_library_gives_prose_code_and_data():
@@ -252,16 +277,24 @@ def test_hidden_and_binary_files_of_a_folder_are_passed_over(tmp_path):
     (tmp_path / ".git" / "secret").write_text("secret")
     (tmp_path / "picture").write_bytes(b"\x89\xff\x00")
     (tmp_path / "a.txt").write_text("words")
-    (found,) = documents(Corpus(paths=(str(tmp_path),))).values()
-    assert [document.text for document in found] == ["words"]
+    config = Corpus(paths=(str(tmp_path),))
+    found = list(documents(config, sources(config, tmp_path)))
+    assert [(domain, document.text) for domain, document in found] == [("text", "words")]
 
 
 def test_text_that_does_not_fit_is_never_left_out_in_silence(tmp_path, capsys):
     for number in range(4):
-        (tmp_path / f"{number}.txt").write_text("a word " * 100_000)
-    whole = documents(Corpus(paths=(str(tmp_path),), max_mb=3))
+        (tmp_path / f"{number}.txt").write_text(f"{number} words" * 100_000)
+    whole, _ = kept(Corpus(paths=(str(tmp_path),), max_mb=3), tmp_path)
     assert len(whole["text"]) == 4
     assert capsys.readouterr().err == ""
-    kept = documents(Corpus(paths=(str(tmp_path),), max_mb=1))
-    assert len(kept["text"]) == 2
+    some, _ = kept(Corpus(paths=(str(tmp_path),), max_mb=1), tmp_path)
+    assert len(some["text"]) == 2
     assert "text 1.4 MB" in capsys.readouterr().err
+
+
+def test_the_mixture_of_the_paper_stands_where_its_domains_do():
+    assert all(sum(weights.values()) == pytest.approx(1) for weights in mixtures().values())
+    shares = domain_weights(Corpus(), ["books", "webpages"])
+    assert shares == pytest.approx({"books": 0.20 / 0.62, "webpages": 0.42 / 0.62})
+    assert domain_weights(Corpus(), ["books", "mine"]) == {"books": 0.5, "mine": 0.5}
