@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import meters_step  # noqa: E402
 from energy import accounting, ledger  # noqa: E402
 from tests.standin import compiled_nvml  # noqa: E402
 
@@ -174,7 +175,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         library = compiled_nvml(Path(folder))
-        gates = [] if arguments.only_peers else accuracy(library) + cost(library)
+        gates = []
+        if not arguments.only_peers:
+            gates = accuracy(library) + cost(library) + meters_step.gate(library)
         table = []
         if arguments.peers or arguments.only_peers:
             from meters_peers import compare

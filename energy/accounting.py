@@ -7,16 +7,13 @@ between the samples around them, so contiguous windows sum to the window around 
 from __future__ import annotations
 
 import math
-import os
-import platform
-import subprocess
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from energy import calibrated, ledger, phases
+from energy.environment import machine
 from energy.errors import MissingDataError
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import (
@@ -278,30 +275,3 @@ def _damage(lines: list[int]) -> list[str]:
         return []
     return [f"{len(lines)} damaged lines of the ledger were left out, first line {lines[0]}; "
             "counters are cumulative, so the joules between their neighbours count"]  # fmt: skip
-
-
-def machine() -> dict[str, Any]:
-    """What the record remembers of this machine and its software."""
-    model = ""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        pass
-    return {
-        "host": platform.node(), "cpu": model, "cores": os.cpu_count(),
-        "system": platform.platform(), "python": platform.python_version(),
-        "command": " ".join(sys.argv), "git_commit": _commit(),
-    }  # fmt: skip
-
-
-def _commit() -> str:
-    """The commit of this package, or an empty string outside a checkout."""
-    try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent,
-                               capture_output=True, text=True, timeout=2, check=False)  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return found.stdout.strip()

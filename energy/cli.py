@@ -109,15 +109,16 @@ def doctor(
             f"{row['cost_us']:.0f} us a reading")  # fmt: skip
         state = row["boundary"] if row["found"] else "missing"
         print(f"{row['meter']:10} {row['name']:24} {state:8}{watts}")
-        band = "" if row["low"] is None or not row["found"] else (
+        band = "" if row["low"] is None else (
             f"; true value {row['low']:.2f} to {row['high']:.2f} times that (95 %)")  # fmt: skip
-        print(f"{'':11}{row['api'] or row['why']}{band}")
         if row["found"]:
+            print(f"{'':11}{row['api']}{band}")
             print(f"{'':11}{row['why']}")
             if row["counter_over_power"] is not None:
                 print(f"{'':11}counter over integrated power: {row['counter_over_power']:.3f}")
-        elif row["fix"]:
-            print(f"{'':11}{row['why']}; fix: {row['fix']}")
+        else:
+            fix = f"; fix: {row['fix']}" if row["fix"] else ""
+            print(f"{'':11}{row['why']}{fix}")
 
 
 @app.command(epilog="\b\nExample:\n  energy watch --prometheus 9400")

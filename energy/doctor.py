@@ -20,6 +20,13 @@ ABSENT = {
     "cpu_model": "/proc cannot be read",
 }
 
+FIX = {
+    "nvml": "with a board (lspci -d 10de:): install its driver, then run nvidia-smi",
+    "amd": "with a board (lspci -d 1002:): sudo modprobe amdgpu",
+    "rapl": "on a machine of its own: sudo modprobe intel_rapl_msr",
+    "node": "on a server: sudo modprobe ipmi_devintf ipmi_si",
+}
+"""What to run where the device is there and only its driver is not loaded."""
 
 LOOK_S = 0.05
 UNSEEN = dict.fromkeys(("tick_s", "watts", "least_w", "counter_over_power", "cost_us"))
@@ -93,7 +100,7 @@ def _row(meter: str, domain: Domain | None, why: str) -> dict[str, Any]:
     if domain is None:
         return {"name": meter, "meter": meter, "found": False, "boundary": None,
                 "origin": "missing", "api": "", "within": None, "low": None, "high": None,
-                **UNSEEN, "why": why, "fix": ""}  # fmt: skip
+                **UNSEEN, "why": why, "fix": FIX.get(meter, "")}  # fmt: skip
     return {"name": domain.id, "meter": meter, "found": not domain.reason,
             "boundary": domain.boundary, "origin": domain.origin, "api": domain.api,
             "within": domain.within, "low": domain.low, "high": domain.high, **UNSEEN,

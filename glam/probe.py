@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, grouped_mm
 
-from energy.accounting import machine
+from energy.environment import machine
 from energy.quantity import Quantity
 from energy.tracker import Tracker
 from glam.device import choose_device, dtype_name, keep_freed_memory, synchronise
