@@ -269,3 +269,7 @@ def _label(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise InputError("expected a label as key=value", text, "--label task=demo")
     return key, value
+
+
+if __name__ == "__main__":  # python -m energy.cli
+    main()

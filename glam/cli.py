@@ -150,3 +150,7 @@ def probe(
     found["power"] = {name: q.model_dump(mode="json") for name, q in found["power"].items()}
     write_text_atomic(out, json.dumps(found, indent=1) + "\n")
     print(f"{len(found['rows'])} rows: {out}", file=sys.stderr)
+
+
+if __name__ == "__main__":  # python -m glam.cli
+    main()

@@ -240,3 +240,7 @@ app.add_typer(questions)
 app.add_typer(validation)
 app.add_typer(budgets)
 app.add_typer(fronts)
+
+
+if __name__ == "__main__":  # python -m simulator.cli
+    main()

@@ -13,8 +13,15 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 
 
-# Runs of other people on this machine are not to read our meters, nor we theirs.
-os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="glam-test-")
+@pytest.fixture(scope="session", autouse=True)
+def _runtime_folder():
+    """Runs of other people on this machine are not to read our meters, nor we theirs.
+
+    The names of sockets in it may have some 100 letters, which those of pytest's folders exceed.
+    """
+    with tempfile.TemporaryDirectory(prefix="glam-test-", ignore_cleanup_errors=True) as folder:
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        yield
 
 
 @pytest.fixture(autouse=True)

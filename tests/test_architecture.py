@@ -87,6 +87,15 @@ def test_help_loads_no_heavy_module(room):
     assert run.stderr.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("module", [part for room in ROOMS for part in (room, f"{room}.cli")])
+def test_each_command_runs_by_its_module_too(module):
+    run = subprocess.run(
+        [sys.executable, "-m", module, "--help"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert f"Usage: python -m {module}" in run.stdout
+
+
 def test_importing_energy_loads_no_heavy_module():
     code = (
         "import sys; import energy; from energy import Tracker\n"

@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -33,10 +32,12 @@ with Tracker(sys.argv[1], interval_s={interval}, meters=["cpu_model"]) as tracke
 
 
 def started(folder):
+    node = Path(os.environ["XDG_RUNTIME_DIR"]) / folder.name
+    node.mkdir()
     run = subprocess.Popen(
         [sys.executable, "-c", RUN.format(interval=INTERVAL_S), str(folder)],
         stdout=subprocess.PIPE,
-        env={**os.environ, "XDG_RUNTIME_DIR": tempfile.mkdtemp()},  # a node of its own
+        env={**os.environ, "XDG_RUNTIME_DIR": str(node)},  # a node of its own
     )
     assert run.stdout.readline() == b"open\n"
     return run
