@@ -1,7 +1,7 @@
 """How every command speaks: results on stdout, talk and errors on stderr, telling exit codes.
 
 Exit codes: 0 yes, 1 bug, 2 usage or bad input, 3 infeasible, 4 data missing or fallback refused,
-5 outside tolerance, 130 interrupted.
+5 outside tolerance, 126 and 127 a command that cannot be run or is not there, 130 interrupted.
 """
 
 from __future__ import annotations

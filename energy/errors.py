@@ -3,7 +3,8 @@
 AccountingError            exit 1
 ├── InputError             exit 2   bad usage or bad input
 │   ├── UnitError                   quantities of two units were combined
-│   └── BoundaryError               joules of two boundaries, or overlapping devices, were added
+│   ├── BoundaryError               joules of two boundaries, or overlapping devices, were added
+│   └── CommandError       exit 126, 127   a command to meter cannot be run, or is not there
 ├── InfeasibleError        exit 3   the configuration cannot run
 ├── MissingDataError       exit 4   a fact is not known, or a fallback was refused
 └── ToleranceError         exit 5   a result is outside its stated tolerance
@@ -41,6 +42,21 @@ class UnitError(InputError):
 
 class BoundaryError(InputError):
     """Joules of different boundaries, or of overlapping devices, were added."""
+
+
+class CommandError(InputError):
+    """A command to meter did not start; it exits as a shell does.
+
+    Args:
+        expectation: what a correct command looks like.
+        value: what came instead.
+        fix: what the user can do about it.
+        exit_code: 127 where there is no such program, 126 where it is there and cannot be run.
+    """
+
+    def __init__(self, expectation: str, value: str, fix: str, *, exit_code: int) -> None:
+        super().__init__(expectation, value, fix)
+        self.exit_code = exit_code
 
 
 class InfeasibleError(AccountingError):

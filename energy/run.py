@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
-import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 
 from energy import accounting, footprint, ledger
-from energy.errors import InputError, MissingDataError
+from energy.command import Command, require_program
+from energy.errors import CommandError, InputError, MissingDataError
 from energy.record import RunRecord
 from energy.second_opinion_codecarbon import SecondOpinion
 from energy.site import Site
 from energy.tracker import Tracker, require_ledger
-
-PR_SET_CHILD_SUBREAPER = 36
-"""From linux/prctl.h."""
-
-PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""Signals that go on to the command; Ctrl-C reaches it from the terminal by itself."""
 
 
 def run(
@@ -50,24 +38,34 @@ def run(
         The record, and the exit code as a shell gives it: 128 + signal for a killed command.
 
     Raises:
-        InputError: there is no such program, or the folder cannot be written.
+        CommandError: there is no such program, or it cannot be run; nothing is left behind.
+        InputError: the folder cannot be written, or holds a ledger.
         SystemExit: with the command's exit code, where its ledger was thrown away meanwhile.
     """
-    name = Path(command[0]).name
-    if shutil.which(command[0]) is None:
-        raise InputError("expected a program to run", command[0], "check its name and PATH")
+    require_program(command[0])
     if (out / ledger.FILE).exists():
         raise InputError(
             "expected a folder without a ledger", str(out), "choose another with --out"
         )
+    new = [folder for folder in (out, *out.parents) if not folder.exists()]
     other = SecondOpinion() if second_opinion else None
-    with (
-        other or contextlib.nullcontext(),
-        Tracker(out, name=name, labels=labels, interval_s=interval_s) as tracker,
-    ):
-        with tracker.window("command"):
-            code = _passed_through(command, tracker.sampler_pid)
-        tracker.mark("exit", code=code)
+    tracker = Tracker(out, name=Path(command[0]).name, labels=labels, interval_s=interval_s)
+    with Command(command) as program:
+        try:
+            with other or contextlib.nullcontext(), tracker:
+                with tracker.window("command"):
+                    code = program.run(tracker.sampler_pid)
+                tracker.mark("exit", code=code)
+        except CommandError:
+            _remove(out, new)
+            raise
+        return _recorded(tracker, command, code, site, other), code
+
+
+def _recorded(
+    tracker: Tracker, command: list[str], code: int, site: Site, other: SecondOpinion | None
+) -> RunRecord:
+    """Write the record of a command that has ended."""
     try:
         measured = tracker.record()
     except MissingDataError as error:
@@ -81,8 +79,17 @@ def run(
     record = footprint.apply(measured, site)
     record.environment["command"] = " ".join(command)
     record.environment["exit_code"] = code
-    record.save(out / "record.json")
-    return record, code
+    record.save(tracker.out_dir / "record.json")
+    return record
+
+
+def _remove(out: Path, new: list[Path]) -> None:
+    """Take back what was made for a command that did not start."""
+    with contextlib.suppress(OSError):
+        for made in (out / ledger.FILE, *out.glob(ledger.lent("*"))):
+            made.unlink()
+        for folder in new:
+            folder.rmdir()
 
 
 def rebuild(folder: Path, site: Site) -> RunRecord:
@@ -98,63 +105,3 @@ def rebuild(folder: Path, site: Site) -> RunRecord:
     record = footprint.apply(record, site)
     record.save(path.parent / "record.json")
     return record
-
-
-def _passed_through(command: list[str], sampler: int | None) -> int:
-    """Run the command in our place: same terminal, our signals, its exit code.
-
-    What it leaves behind (a daemon) becomes our child and is metered until it ends too.
-    """
-    _adopt_orphans()
-    child = subprocess.Popen(command)
-    with _signals_to(child):
-        while True:
-            # Ctrl-C is the command's to answer; we stay until it has ended.
-            with contextlib.suppress(KeyboardInterrupt):
-                code = child.wait()
-                break
-        with contextlib.suppress(KeyboardInterrupt):
-            _wait_for_the_rest(sampler)
-    return 128 - code if code < 0 else code
-
-
-def _adopt_orphans() -> None:
-    """Ask the kernel (Linux) to hand us processes whose parents ended; elsewhere they are free."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _wait_for_the_rest(sampler: int | None) -> None:
-    """Wait for every descendant but the sampler; Ctrl-C leaves them to themselves."""
-    told = False
-    while left := [pid for pid in _children() if pid != sampler]:
-        if not told:
-            print(f"waiting for what the command left running: {left}", file=sys.stderr)
-            told = True
-        for pid in left:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-        time.sleep(0.05)
-
-
-def _children() -> list[int]:
-    """Process ids of our own children."""
-    try:
-        told = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    except OSError:
-        return []
-    return [int(pid) for pid in told.split()]
-
-
-@contextlib.contextmanager
-def _signals_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            child.send_signal(number)
-
-    before = {number: signal.signal(number, pass_on) for number in PASSED_ON}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.standin import compiled_nvml
 
-ENERGY = [sys.executable, "-c", "from energy.cli import main; main()"]
+ENERGY = [sys.executable, "-m", "energy"]
 
 
 def energy(*arguments, **options):
@@ -65,7 +65,6 @@ def test_a_killed_meter_leaves_a_ledger_that_becomes_the_record(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run", "--", "no-such-program"], "expected a program to run"),
         (["run", "--label", "x", "--", "true"], "key=value"),
         (["verify", "/no/such/folder"], "expected a ledger"),
         (["record", "/no/such/folder"], "expected a ledger"),
@@ -77,6 +76,32 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, words):
     assert len(run.stderr.splitlines()) == 1
     assert words in run.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "content", "mode", "code", "words"),
+    [
+        ("no-such-program", None, 0, 127, "check its name and PATH"),
+        ("train.py", "print(1)", 0o644, 127, "not in PATH: python ./train.py"),
+        ("./train.py", "print(1)", 0o644, 126, "-rw-r--r--); chmod +x ./train.py, or name its"),
+        ("./data", "1,2", 0o600, 126, "permission to execute it (x); got ./data (-rw-------)"),
+        ("./", None, 0, 126, "expected a program to run; got the folder ./"),
+        ("./bare", "echo hi", 0o755, 126, "first line #!INTERPRETER"),
+        ("./lost", "#!/no/such/interpreter\n", 0o755, 126, "the interpreter in the first line"),
+    ],
+)
+def test_a_command_that_cannot_start_exits_as_in_a_shell_and_leaves_nothing(
+    tmp_path, program, content, mode, code, words
+):
+    if content is not None:
+        (tmp_path / program).write_text(content)
+        (tmp_path / program).chmod(mode)
+    before = list(tmp_path.iterdir())
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    run = energy("run", "--out", "runs/first", "--", program, cwd=tmp_path, env=environment)
+    assert (run.returncode, run.stdout, len(run.stderr.splitlines())) == (code, "", 1)
+    assert words in run.stderr
+    assert list(tmp_path.iterdir()) == before
 
 
 def test_a_second_run_does_not_write_into_the_first_ones_ledger(tmp_path):
@@ -118,6 +143,40 @@ def test_ctrl_c_is_the_commands_to_answer(tmp_path):
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait(10) == 9
     assert (tmp_path / "r" / "record.json").exists()
+
+
+def test_ctrl_c_twice_stops_the_command_once_and_still_writes_the_record(tmp_path):
+    code = (
+        "import signal, time\n"
+        "signal.signal(signal.SIGINT, lambda *_: told.append(1)); told = []\n"
+        "print('ready', flush=True)\n"
+        "while len(told) < 2: time.sleep(0.01)\n"
+        "raise SystemExit(9)"
+    )
+    run = subprocess.Popen(
+        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", sys.executable, "-c", code],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    assert run.stdout.readline() == b"ready\n"
+    while b'"k":"end"' not in (tmp_path / "r" / "ledger.jsonl").read_bytes():
+        os.killpg(run.pid, signal.SIGINT)  # the later ones arrive when the command has ended
+        time.sleep(0.01)
+    assert run.wait(10) == 9
+    run.stdout.close()
+    assert (tmp_path / "r" / "record.json").exists()
+
+
+def test_a_signal_reaches_what_the_command_left_running(tmp_path):
+    daemon = "(trap 'echo told; exit' TERM; echo up; while :; do sleep 0.05; done) & exit 4"
+    run = subprocess.Popen(
+        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", daemon],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert run.stdout.readline() == "up\n"
+    assert "left running" in run.stderr.readline()
+    run.send_signal(signal.SIGTERM)
+    out, _ = run.communicate(timeout=10)
+    assert (run.returncode, out) == (4, "told\n")
 
 
 def test_the_doctor_holds_a_counter_against_its_power(tmp_path):
