@@ -23,6 +23,7 @@ PAIRS, STEPS, STEP_S = 60, 10, 0.020
 CHILD = """
 import json, random, sys, time
 from energy import Tracker
+from energy.inbox import INBOX_NS
 pairs, steps, step_s = int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 
 def work(turns):
@@ -34,7 +35,7 @@ with Tracker(sys.argv[1], meters=["nvml"]) as tracker:
     time.sleep(1.0)
     def block(metered):
         tracker.pause(0.0 if metered else 1.0)
-        time.sleep(0.03)
+        time.sleep(1.2 * INBOX_NS / 1e9)
         start = time.perf_counter()
         for _ in range(steps):
             if metered:

@@ -22,6 +22,9 @@ LOOK_NS = 50_000_000
 ALIVE_NS = 10_000_000_000
 """Between two rows that say that this run lives: what its own record may lack after a kill."""
 
+AT_ONCE = 100
+"""Edges in one word to the reader."""
+
 ANSWER_S = 0.25
 """How long the holder may take for a sample that it was asked for."""
 
@@ -65,8 +68,9 @@ class Attached:
         """Nothing is read here."""
 
     def edge(self, *moments_ns: int) -> None:
-        """Let the reader date its counters around the edges of a window."""
-        self._seat.ask("edge " + " ".join(map(str, moments_ns)))
+        """Let the reader date its counters around the edges of windows."""
+        for start in range(0, len(moments_ns), AT_ONCE):
+            self._seat.ask("edge " + " ".join(map(str, moments_ns[start : start + AT_ONCE])))
 
     def sample(self) -> int:
         """Ask the reader for a sample; returns the moment, which its sample lies just behind."""

@@ -23,6 +23,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
+WORD_BYTES = 8192
+"""Of the longest word to a holder."""
+
 
 class Seat:
     """The place of the one reader of a node, for one choice of what is read.
@@ -102,7 +105,7 @@ class Seat:
         words: list[str] = []
         with contextlib.suppress(OSError):
             while self._heard is not None and len(words) < 1000:
-                words.append(self._heard.recv(256).decode(errors="replace"))
+                words.append(self._heard.recv(WORD_BYTES).decode(errors="replace"))
         return words
 
     def leave(self) -> None:

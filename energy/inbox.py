@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 
-INBOX_NS = 20_000_000
+INBOX_NS = 100_000_000
 """Between two looks at what the run has written. To be woken by each row would cost the run the
 change of processes; what it wrote waits in the pipe, which outlives it."""
 
@@ -14,7 +15,22 @@ class Inbox:
 
     def __init__(self) -> None:
         self._pending = b""
+        self._poll = select.poll()
+        # No event but the one that needs no asking: that the other end was closed.
+        self._poll.register(0, 0)
         os.set_blocking(0, False)
+
+    def wait(self, others: list[int], longest_ns: int) -> set[int]:
+        """Wait until the run closes its end, until one of some other files can be read, or so long.
+
+        Returns:
+            Those files that can be read.
+        """
+        for file in others:
+            self._poll.register(file, select.POLLIN)
+        # Rounded up to what poll knows: a wait that ends early would be followed by one of nothing.
+        wait_ms = -(-min(longest_ns, INBOX_NS) // 1_000_000)
+        return {file for file, _ in self._poll.poll(wait_ms)}
 
     def lines(self) -> list[bytes] | None:
         """What has come in; None when the other end is closed."""

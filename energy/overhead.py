@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from energy.errors import InputError
+from energy.inbox import INBOX_NS
 from energy.quantity import Origin, Quantity
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _cut(pairs: int) -> int:
 def _timed(tracker: Tracker, step: Callable[[], object], metered: bool) -> float:
     """Seconds of one step; the sampler has been told before the clock starts."""
     tracker.pause(0.0 if metered else PAUSE_S)
-    time.sleep(0.03)  # longer than a sampler takes to look at what it is told
+    time.sleep(1.2 * INBOX_NS / 1e9)  # longer than a sampler takes to look at what it is told
     start = time.perf_counter()
     if metered:
         with tracker.window("overhead"):

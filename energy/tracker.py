@@ -32,7 +32,7 @@ from energy import ledger
 from energy.election import boot_id
 from energy.errors import InputError
 from energy.files import unwritable
-from energy.window import Window, as_line
+from energy.window import Window, as_line, window_line, words
 
 if TYPE_CHECKING:
     from energy.quantity import Quantity
@@ -95,7 +95,7 @@ class Tracker:
         self._meters, self._sync, self._interval_s = meters, sync, interval_s
         self._resume_at = dict(resume_at) if resume_at else None
         self._lock = threading.Lock()
-        self._sent: collections.deque[dict[str, Any]] = collections.deque(maxlen=KEPT)
+        self._sent: collections.deque[tuple[int, bytes]] = collections.deque(maxlen=KEPT)
         self._count, self._restarts = 0, 0
         self._id = uuid.uuid4().hex[:12]
         self._sampler: subprocess.Popen[bytes] | None = None
@@ -150,7 +150,7 @@ class Tracker:
 
     def window(self, name: str, phase: str = "compute") -> Window:
         """Meter a piece of code; windows nest, overlap and may be used from any thread."""
-        return Window(self._send, self._sync, name, phase)
+        return Window(self._closed, self._sync, words(str(name), str(phase)))
 
     def mark(self, kind: str, **fields: Any) -> None:
         """Write a row that the run wants to remember: a step, a checkpoint, a restart.
@@ -237,25 +237,31 @@ class Tracker:
             self._note("the sampler did not start: energy of this run is missing")
         return word or b""
 
-    def _send(self, row: dict[str, Any]) -> None:
+    def _closed(self, start_ns: int, stop_ns: int, middle: bytes) -> None:
+        """Send the row of a window that has closed."""
         with self._lock:
-            self._count += 1
-            row["n"] = self._count
-            self._sent.append(row)
-            self._write(row)
+            self._count = count = self._count + 1
+            self._write(count, window_line(start_ns, stop_ns, middle, count))
 
-    def _write(self, row: dict[str, Any]) -> None:
+    def _send(self, row: dict[str, Any]) -> None:
+        """Send any other row."""
+        with self._lock:
+            self._count = row["n"] = self._count + 1
+            try:
+                line = as_line(row)
+            except (TypeError, ValueError, RecursionError) as error:
+                self._note(f"a row that is no JSON was left out: {error}")
+                return
+            self._write(row["n"], line)
+
+    def _write(self, count: int, line: bytes) -> None:
         """Pass a row to the sampler; start another if it was killed."""
-        sampler = self._sampler
-        if sampler is None or sampler.stdin is None:
-            return
-        try:
-            line = as_line(row)
-        except (TypeError, ValueError, RecursionError) as error:
-            self._note(f"a row that is no JSON was left out: {error}")
-            return
         if len(line) > select.PIPE_BUF:
             self._note(f"a row of more than {select.PIPE_BUF} bytes was left out")
+            return
+        self._sent.append((count, line))
+        sampler = self._sampler
+        if sampler is None or sampler.stdin is None:
             return
         try:
             if sampler.stdin.write(line) is None:
@@ -279,10 +285,10 @@ class Tracker:
         self._start({"continues": True})
         if self._sampler is None or self._sampler.stdin is None:
             return
-        with contextlib.suppress(OSError, TypeError, ValueError, RecursionError):
-            for row in self._sent:
-                if row["n"] not in written:
-                    self._sampler.stdin.write(as_line(row))
+        with contextlib.suppress(OSError, ValueError):
+            for count, line in self._sent:
+                if count not in written:
+                    self._sampler.stdin.write(line)
 
     def _written(self) -> set[int]:
         """Numbers of the rows of this tracker that are in the ledger; earlier runs count anew."""

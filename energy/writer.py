@@ -19,6 +19,9 @@ LOCK_S = 3.0
 
 CHUNK = 1 << 20
 
+AT_ONCE = 100
+"""Rows in one write."""
+
 
 class Taken(Exception):  # noqa: N818  (it is an answer, told to the tracker as a word)
     """Another sampler writes this ledger."""
@@ -43,16 +46,24 @@ class Writer:
         self._waiting: list[dict[str, Any]] = []
         self._synced = time.monotonic()
 
-    def append(self, row: dict[str, Any]) -> None:
-        """Write a row, and before it the rows that the disk refused so far."""
-        self._waiting.append(row)
+    def append(self, *rows: dict[str, Any]) -> None:
+        """Write rows, and before them those that the disk refused so far."""
+        # What a full disk has refused is tried row by row: its last room is for what is oldest.
+        at_once = 1 if self._waiting else AT_ONCE
+        self._waiting += rows
         while self._waiting:
-            line, digest = ledger.seal(self._waiting[0], self._previous)
-            if not self._write(line):
+            lines, previous = [], self._previous
+            for row in self._waiting[:at_once]:
+                line, previous = ledger.seal(row, previous)
+                lines.append(line)
+            if self._write(b"".join(lines)):
+                self._previous = previous
+                del self._waiting[: len(lines)]
+            elif at_once > 1:
+                at_once = 1
+            else:
                 del self._waiting[:-10_000]
                 return
-            self._previous = digest
-            self._waiting.pop(0)
         if time.monotonic() - self._synced > SYNC_S:
             self.sync()
 

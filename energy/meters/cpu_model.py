@@ -63,11 +63,12 @@ class CpuModel(Steady):
 
     def read(self) -> dict[str, float | None]:
         """Joules since boot."""
-        elapsed_s = time.monotonic()
         cpu, memory = self._cpu, self._memory
         found: dict[str, float | None] = {}
+        busy_s = self._busy_core_s()
+        # Last, as the reader dates what it is told by the moment that it is told it.
+        elapsed_s = time.monotonic()
         if self._cores:
-            busy_s = self._busy_core_s()
             found["cpu"] = None if busy_s is None else (
                 self._cores * cpu.idle_w * elapsed_s + (cpu.busy_w - cpu.idle_w) * busy_s
             )  # fmt: skip

@@ -4,7 +4,8 @@
  * beginning PHASE_S late, read with GAIN and OFFSET_W. Its energy counter is the exact integral of
  * that wave, shown in steps of TICK_S; it starts again from zero at RESET_AT_S after loading.
  * Settings come from the environment, so that one library serves every test: STANDIN_ and one of
- * the names above, DEVICES, FAIL_EVERY (each n-th reading says GPU_IS_LOST), LOST_AFTER_S (from
+ * the names above, DEVICES, STAGGER_S (the counter of each device steps so much later than that of
+ * the one before it), FAIL_EVERY (each n-th reading says GPU_IS_LOST), LOST_AFTER_S (from
  * then on all do), SLOW_S (each reading takes that long), NO_COUNTER, NO_FIELDS, HBM_W, MODULE_W
  * (constant watts of those scopes), NAME, MIG (each device has one instance, MIG-<index>).
  */
@@ -86,11 +87,11 @@ int nvmlDeviceGetName(void *handle, char *text, unsigned length) {
     return OK;
 }
 int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *mj) {
-    (void)handle;
     if (setting("STANDIN_NO_COUNTER", 0)) return NOT_SUPPORTED;
     if (failing()) return LOST;
     double tick = setting("STANDIN_TICK_S", 0.1), reset = setting("STANDIN_RESET_AT_S", 0);
-    double then = floor(now_s() / tick) * tick, from = 0;
+    double late = ((size_t)handle - 1) * setting("STANDIN_STAGGER_S", 0);
+    double then = floor((now_s() - late) / tick) * tick + late, from = 0;
     if (reset > 0 && then - loaded_s > reset) from = energy_j(loaded_s + reset);
     *mj = (unsigned long long)((energy_j(then) - from) * 1e3);
     return OK;
