@@ -51,7 +51,7 @@ def main() -> None:
     try:
         writer = Writer(Path(settings["ledger"]))
     except Taken:
-        os.write(1, ledger.TAKEN)
+        _say(ledger.TAKEN)
         return
     header, parent, waiting = settings["header"], settings["header"]["pid"], -1
     found: list[Source] = []
@@ -62,7 +62,7 @@ def main() -> None:
         writer.append(opening(settings, header, []))
         waiting, role = seat.wait(), Attached(seat, writer, settings["interval_s"])
     role.step()
-    os.write(1, ledger.READY)
+    _say(ledger.READY)
     inbox = Inbox()
     while (why := listen(inbox, writer, role, seat, parent, waiting)) == FREE:
         # Whoever read the meters has ended: now this process does, and the segment goes on.
@@ -81,6 +81,12 @@ def main() -> None:
     seat.leave()
     for source in found:
         source.close()
+
+
+def _say(word: bytes) -> None:
+    """Tell the run, which may have died already."""
+    with contextlib.suppress(OSError):
+        os.write(1, word)
 
 
 FREE = "the seat is free"

@@ -16,7 +16,7 @@ from energy.record import RunRecord
 from glam.checkpoint import checkpoints, load_checkpoint
 from tests.small_models import DENSE_TOML
 
-STEPS = 300
+STEPS = 700
 KILLS = 20
 RUN = f"""
 name = "tiny"
