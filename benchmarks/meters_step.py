@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 0.001
-PAIRS, STEPS, STEP_S = 60, 10, 0.020
+PAIRS, STEPS, STEP_S = 250, 5, 0.020
 
 CHILD = """
 import json, random, sys, time
@@ -35,7 +35,9 @@ with Tracker(sys.argv[1], meters=["nvml"]) as tracker:
     time.sleep(1.0)
     def block(metered):
         tracker.pause(0.0 if metered else 1.0)
-        time.sleep(1.2 * INBOX_NS / 1e9)
+        # Until the sampler has heard it, steps that do not count: an idle core would begin slowly.
+        heard_s = time.perf_counter() + 1.2 * INBOX_NS / 1e9
+        while time.perf_counter() < heard_s: sum(range(turns))
         start = time.perf_counter()
         for _ in range(steps):
             if metered:
