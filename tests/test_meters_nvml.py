@@ -209,3 +209,18 @@ def test_a_gpu_that_is_lost_for_good_neither_stops_the_run_nor_becomes_zero(libr
                          LOW_W=300, HIGH_W=300)  # fmt: skip
     assert segment.curves["GPU-stand-in-0"].unread >= 1
     assert segment.between("GPU-stand-in-0", segment.start_s, segment.stop_s) > 0
+
+
+def test_the_edge_of_a_long_window_is_dated_though_shorter_ones_were_told_since(library, tmp_path):
+    """The outer window begins in the first half of a wave that the samples alone do not show."""
+    code = (
+        "    time.sleep(1.33)\n    with tracker.window('outer'):\n        time.sleep(0.9)\n"
+        "        for _ in range(30):\n            with tracker.window('inner'): time.sleep(0.05)\n"
+    )
+    (segment,) = tracked(library, tmp_path, code, PERIOD_S=0.9, DEVICES=2, STAGGER_S=0.03)
+    (row,) = [row for row in segment.windows if row["name"] == "outer"]
+    start_s = row["m0"] / 1e9
+    for device in ("GPU-stand-in-0", "GPU-stand-in-1"):
+        near = [t for t, _, _ in segment.curves[device].points if abs(t - start_s) < 0.21]
+        assert min(near) < start_s < max(near)
+        assert len(near) >= 3

@@ -257,6 +257,38 @@ def test_the_rhythm_dates_a_step_better_than_the_looks_that_saw_it(period_ms):
     assert sum(map(abs, errors)) / len(errors) < 400_000
 
 
+@pytest.mark.parametrize("period_ms", [25, 83.7, 100])
+@pytest.mark.parametrize("jitter_ms", [0, 1, 5])
+@pytest.mark.parametrize("late_ms", [0, 40])
+def test_a_counter_that_steps_unevenly_is_dated_and_its_steady_stretches_cost_few_looks(
+    period_ms, jitter_ms, late_ms
+):
+    """Steps come up to `jitter_ms` late, one look in twenty up to `late_ms`; for one minute."""
+    now, looks, period, jitter = 0, 0, round(period_ms * 1e6), round(jitter_ms * 1e6)
+    draw = random.Random(3)
+
+    def moment(k):
+        return 37_000_000 + k * period + random.Random(k).random() * jitter
+
+    def joules():
+        k = (now - 37_000_000) // period
+        return float(k if now >= moment(k) else k - 1)
+
+    follower = Follower(joules, lambda: now)
+    while now < 60e9:
+        now = max(now, round(follower.due_ns - draw.random() * follower.spare_ns))
+        now += draw.randrange(100_000)
+        now += draw.randrange(late_ms * 1_000_000) if late_ms and draw.random() < 0.05 else 0
+        follower.look()
+        looks += 1
+    errors_ms = sorted(abs(told - moment(int(k))) / 1e6 for told, k in list(follower.points)[30:])
+    # Two looks are 2 ms apart, so their middle is 1 ms off at most.
+    assert errors_ms[len(errors_ms) // 2] < 1 + jitter_ms / 3
+    assert errors_ms[int(0.95 * len(errors_ms))] < 2 + 0.7 * jitter_ms
+    if jitter_ms <= 1:
+        assert looks / (60e9 / period) < 2  # of each step; closely followed it takes three
+
+
 def test_the_sampler_starts_with_the_standard_library_alone():
     code = (
         "import sys; sys.path.insert(0, '.'); import energy.sampler\n"
