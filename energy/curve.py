@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from array import array
 from dataclasses import dataclass, field
 
 MOST_W = 20_000.0
@@ -19,49 +20,73 @@ DATED_S = 0.002
 """How well a reading is dated."""
 
 
+KEPT_FIRST = 2
+"""Readings at the start of a curve that stay when it forgets: what it is counted from."""
+
+
 @dataclass
 class Curve:
     """Joules of one domain against time, from raw counters that may turn, reset or fail.
 
+    A day of samples is 2 MB: three plain arrays, by time.
+
     Attributes:
         wrap_j: joules at which the counter starts again; 0 where a fall is a reset.
-        points: (seconds, raw joules, joules lost to turns before), by time.
         unread: readings that failed.
+        times: seconds of the readings.
+        raws: joules that the counter showed.
+        bases: joules lost to turns before.
     """
 
     wrap_j: float = 0.0
-    points: list[tuple[float, float, float]] = field(default_factory=list)
     unread: int = 0
+    times: array[float] = field(default_factory=lambda: array("d"))
+    raws: array[float] = field(default_factory=lambda: array("d"))
+    bases: array[float] = field(default_factory=lambda: array("d"))
 
     def add(self, time_s: float, raw: float | None) -> None:
         """Take up a reading; readings may come late, and the same one twice."""
         if raw is None:
             self.unread += 1
             return
-        i = bisect.bisect_left(self.points, time_s, key=lambda point: point[0])
-        near = self.points[max(0, i - 1) : i + 1]
-        if any(abs(moment - time_s) < SAME_S for moment, _, _ in near):
+        i = bisect.bisect_left(self.times, time_s)
+        if any(abs(moment - time_s) < SAME_S for moment in self.times[max(0, i - 1) : i + 1]):
             return
-        self.points.insert(i, (time_s, raw, self._base(i, time_s, raw)))
-        for k in range(i + 1, len(self.points)):
+        base = self._base(i, time_s, raw)
+        for kept, value in ((self.times, time_s), (self.raws, raw), (self.bases, base)):
+            kept.insert(i, value)
+        for k in range(i + 1, len(self.times)):
             # What came late may turn the readings behind it into a fall, or out of one.
-            moment, joules, base = self.points[k]
-            if (again := self._base(k, moment, joules)) == base:
+            again = self._base(k, self.times[k], self.raws[k])
+            if again == self.bases[k]:
                 break
-            self.points[k] = (moment, joules, again)
+            self.bases[k] = again
 
     def _base(self, i: int, time_s: float, raw: float) -> float:
         """Joules lost to turns before a reading that stands, or is to stand, at place i."""
         if i == 0:
             return 0.0
-        t0, last, base = self.points[i - 1]
+        last, base = self.raws[i - 1], self.bases[i - 1]
         if raw >= last:
             return base
         # A fall is a turn of the counter where that implies a power that can be, else a reset
         # (driver reload, other firmware): it starts again from zero.
         turned = self.wrap_j - last + raw
-        fits = self.wrap_j > 0 and turned <= MOST_W * max(time_s - t0, 1e-3)
+        fits = self.wrap_j > 0 and turned <= MOST_W * max(time_s - self.times[i - 1], 1e-3)
         return base + (self.wrap_j if fits else last)
+
+    def forget(self, until_s: float) -> None:
+        """Drop the readings before a moment but the first; what comes later counts on."""
+        stop = bisect.bisect_left(self.times, until_s)
+        for kept in (self.times, self.raws, self.bases):
+            del kept[KEPT_FIRST:stop]
+
+    def _joules(self, i: int) -> float:
+        return self.raws[i] + self.bases[i]
+
+    def spent_j(self) -> float | None:
+        """Joules from the first reading to the last; None without one."""
+        return self._joules(-1) - self._joules(0) if self.times else None
 
     def at(self, time_s: float) -> float | None:
         """Joules at a moment, interpolated between the readings around it.
@@ -69,14 +94,13 @@ class Curve:
         Power is taken as even between two readings; where it differs much before and after and
         lies between them inside, as one step (what a device does when work begins or ends).
         """
-        i = bisect.bisect_left(self.points, time_s, key=lambda point: point[0])
-        if not self.points:
+        i = bisect.bisect_left(self.times, time_s)
+        if not self.times:
             return None
-        if i == 0 or i == len(self.points):
-            _, raw, base = self.points[min(i, len(self.points) - 1)]
-            return raw + base
-        t0, start_j = self.points[i - 1][0], sum(self.points[i - 1][1:])
-        past_s, dt = time_s - t0, self.points[i][0] - t0
+        if i == 0 or i == len(self.times):
+            return self._joules(min(i, len(self.times) - 1))
+        t0, start_j = self.times[i - 1], self._joules(i - 1)
+        past_s, dt = time_s - t0, self.times[i] - t0
         before, here, after = self._power(i - 1), self._power(i), self._power(i + 1)
         if before is None or after is None or here is None or not (
             min(before, after) <= here <= max(before, after)
@@ -89,10 +113,9 @@ class Curve:
 
     def _power(self, i: int) -> float | None:
         """Mean watts between the readings i - 1 and i; None beyond the ends."""
-        if not 0 < i < len(self.points):
+        if not 0 < i < len(self.times):
             return None
-        (t0, j0, b0), (t1, j1, b1) = self.points[i - 1], self.points[i]
-        return (j1 + b1 - j0 - b0) / (t1 - t0)
+        return (self._joules(i) - self._joules(i - 1)) / (self.times[i] - self.times[i - 1])
 
     def doubt(self, time_s: float) -> float:
         """Joules by which `at` may be off: one step of power anywhere between two readings.
@@ -100,11 +123,10 @@ class Curve:
         Interpolation over a stretch dt is off by dt/4 x the step at most. The step is taken as the
         spread of the mean powers of the stretch and its neighbours. 300 W, 0.1 s: 7.5 J.
         """
-        points = self.points
-        i = bisect.bisect_left(points, time_s, key=lambda point: point[0])
-        if not 0 < i < len(points):
+        i = bisect.bisect_left(self.times, time_s)
+        if not 0 < i < len(self.times):
             return 0.0
         around = [self._power(k) for k in (i - 1, i, i + 1)]
         powers = [power for power in around if power is not None]
-        dt = points[i][0] - points[i - 1][0]
+        dt = self.times[i] - self.times[i - 1]
         return dt / 4 * (max(powers) - min(powers)) + DATED_S * max(powers)

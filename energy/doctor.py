@@ -84,9 +84,9 @@ def examine(seconds: float | None) -> list[dict[str, Any]]:
 
 def _watched(row: dict[str, Any], curve: Curve, power: Integral | None) -> None:
     """Put what was seen into a row: mean and least watts, and counter over integrated power."""
-    if len(curve.points) < 2:
+    if len(curve.times) < 2:
         return
-    start_s, stop_s = curve.points[0][0], curve.points[-1][0]
+    start_s, stop_s = curve.times[0], curve.times[-1]
     edges = [curve.at(start_s + (stop_s - start_s) * i / 10) or 0.0 for i in range(11)]
     row["watts"] = (edges[-1] - edges[0]) / (stop_s - start_s)
     row["least_w"] = min(b - a for a, b in pairwise(edges)) / (stop_s - start_s) * 10

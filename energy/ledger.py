@@ -23,6 +23,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,9 @@ DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
 
 JUMPS = ("clock", "gap")
 """Rows that, with a cause, go into the notes of a record."""
+
+LIVE = 7200
+"""Samples that a reader of a run that goes on may keep."""
 
 READY, TAKEN = b"ready\n", b"taken\n"
 """What a sampler says once: it wrote its first sample, or another sampler writes this ledger."""
@@ -155,7 +159,8 @@ class Reader:
 
     Args:
         path: of the ledger.
-        live: whether the run that writes it is going on.
+        live: whether the run that writes it is going on, and wants to know what it has spent: then
+            windows and marks are left out, and old samples but the first are forgotten.
     """
 
     def __init__(self, path: Path, live: bool = False) -> None:
@@ -177,6 +182,8 @@ class Reader:
                     self._lent[key] = Lent(self._lines.path, holder)
                 self._lent[key].give(segment)
             segment.settled(self._live)
+            if self._live and len(segment.times) > LIVE:
+                segment.forget(segment.times[-LIVE // 2])
         return [segment for segment in self._found if segment.times]
 
     @property
@@ -203,9 +210,11 @@ class Reader:
         elif kind == "t":
             now.stepped(row)
         elif kind == "window":
-            now.windows.append(row)
+            if not self._live:
+                now.windows.append(window(row))
         elif kind == "mark":
-            now.marks.append(row)
+            if not self._live:
+                now.marks.append(row)
         elif kind in JUMPS and "why" in row:
             now.jumps.append(row)
         elif kind == "attach":
@@ -214,6 +223,12 @@ class Reader:
             now.end = row["why"]
         if kind != "s" or now.end == "lost":
             now.told(row)
+
+
+def window(row: Row) -> Row:
+    """The row of a window as it is kept: a run has millions, and few names."""
+    return {"m0": row["m0"], "m1": row["m1"], "name": sys.intern(str(row["name"])),
+            "phase": sys.intern(str(row["phase"])), "n": row.get("n")}  # fmt: skip
 
 
 def segments(path: Path) -> list[Segment]:

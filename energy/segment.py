@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import math
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,15 +34,15 @@ class Segment:
     """
 
     header: Row
-    times: list[float] = field(default_factory=list)
+    times: Sequence[float] = ()
     curves: dict[str, Curve] = field(default_factory=dict)
     windows: list[Row] = field(default_factory=list)
     marks: list[Row] = field(default_factory=list)
     jumps: list[Row] = field(default_factory=list)
     end: str = "lost"
     holders: list[Row] = field(default_factory=list)
-    own_s: list[float] = field(default_factory=list)
-    lent_s: list[float] = field(default_factory=list)
+    own_s: array[float] = field(default_factory=lambda: array("d"))
+    lent_s: array[float] = field(default_factory=lambda: array("d"))
     reach_s: tuple[float, float] = (math.inf, -math.inf)
 
     @classmethod
@@ -105,6 +108,13 @@ class Segment:
         self.times = sorted({start_s, stop_s, *inner})
         if not self.header["domains"]:
             self.knows([_gone(self.holders[-1])])
+
+    def forget(self, until_s: float) -> None:
+        """Drop what was read between its beginning and a moment; its totals stay."""
+        for times in (self.own_s, self.lent_s):
+            del times[1 : bisect.bisect_left(times, until_s)]
+        for curve in self.curves.values():
+            curve.forget(until_s)
 
     def stepped(self, row: Row) -> None:
         """Take up dated steps."""

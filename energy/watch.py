@@ -17,6 +17,9 @@ from energy.errors import MissingDataError
 from energy.meters import sources
 from energy.meters.base import Domain
 
+KEPT_S = 60.0
+"""Readings that stay in memory, for the watts of the last seconds."""
+
 
 @dataclass
 class Watch:
@@ -43,6 +46,7 @@ class Watch:
             for name, joules in source.read().items():
                 if name in self.curves:
                     self.curves[name].add(time.monotonic(), joules)
+                    self.curves[name].forget(time.monotonic() - KEPT_S)
 
     def close(self) -> None:
         """Let the meters go."""
@@ -51,18 +55,15 @@ class Watch:
 
     def joules(self, name: str) -> float | None:
         """Joules since the watch began; None where nothing was read."""
-        points = self.curves[name].points
-        if not points:
-            return None
-        return points[-1][1] + points[-1][2] - points[0][1] - points[0][2]
+        return self.curves[name].spent_j()
 
     def watts(self, name: str, over_s: float = 2.0) -> float | None:
         """Mean watts of the last seconds; None before two readings."""
-        points = self.curves[name].points
-        if len(points) < 2:
+        times = self.curves[name].times
+        if len(times) < 2:
             return None
-        stop_s = points[-1][0]
-        start_s = max(points[0][0], stop_s - over_s)
+        stop_s = times[-1]
+        start_s = max(times[0], stop_s - over_s)
         first, last = self.curves[name].at(start_s), self.curves[name].at(stop_s)
         if first is None or last is None or stop_s <= start_s:
             return None

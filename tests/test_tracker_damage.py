@@ -212,8 +212,8 @@ def test_a_suspended_sampler_is_told_and_loses_no_joule(tmp_path):
     assert 1.0 < gap["s"] < 2.5
     assert any("suspended" in note for note in record.notes)
     memory = segment.curves["memory"]
-    watts = (memory.points[-1][1] - memory.points[0][1]) / (segment.stop_s - segment.start_s)
-    for (start, low, _), (stop, high, _) in pairwise(memory.points):
+    watts = memory.spent_j() / (segment.stop_s - segment.start_s)
+    for (start, low), (stop, high) in pairwise(zip(memory.times, memory.raws, strict=True)):
         assert high - low == pytest.approx(watts * (stop - start), abs=0.05)
 
 
