@@ -149,6 +149,47 @@ def test_a_monitor_that_hangs_leaves_the_published_mean(tmp_path):
     assert joules == pytest.approx(170 * seconds, rel=0.05)
 
 
+def test_a_monitor_that_is_killed_leaves_the_published_mean_and_a_band_that_holds_idle(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("energy.meters.tpu.STALE_S", 0.1)
+    ask = "print('[100.0]', flush=True); import time; time.sleep(60)"
+    meter = Tpu(bus(tmp_path, "0x005e"), ask)
+    (domain,) = meter.probe()
+    assert domain.low * 170 <= 90 < 192 <= domain.high * 170
+    while not meter._duty:
+        meter.read()
+        time.sleep(0.02)
+    meter._child.kill()
+    time.sleep(0.2)
+    meter.read()
+    start, first = time.monotonic(), meter.read()["tpu-0"]
+    time.sleep(0.2)
+    joules, seconds = meter.read()["tpu-0"] - first, time.monotonic() - start
+    meter.close()
+    assert joules == pytest.approx(170 * seconds, rel=0.05)
+
+
+def test_a_monitor_that_hangs_ends_with_its_sampler(tmp_path):
+    code = (
+        "import os, pathlib, sys, time; from energy.meters.tpu import Tpu\n"
+        "meter = Tpu(pathlib.Path(sys.argv[1]),\n"
+        "            \"print('[1.0]', flush=True); import time; time.sleep(60)\")\n"
+        "meter.probe()\n"
+        "while not meter._duty: meter.read(); time.sleep(0.02)\n"
+        "print(meter._child.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    place = bus(tmp_path, "0x005e")
+    run = subprocess.run([sys.executable, "-c", code, str(place)], capture_output=True, text=True)
+    child = Path(f"/proc/{int(run.stdout)}/stat")
+    for _ in range(100):
+        # One that nobody has waited for yet is dead too.
+        if not child.exists() or child.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            return
+        time.sleep(0.02)
+    raise AssertionError("the monitor outlived its sampler")
+
+
 def test_a_tpu_without_published_watts_is_missing_and_not_zero(tmp_path):
     meter = Tpu(bus(tmp_path, "0x0063"))
     (domain,) = meter.probe()

@@ -24,6 +24,12 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 STALE_S = 10.0
 """A duty cycle older than this is not known; the mean power then stands in."""
 
+NO_ORPHAN = """
+import ctypes
+try: ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: a library that hangs ends with the sampler
+except (OSError, AttributeError): pass
+"""
+
 ASK = """
 import json, time
 from libtpu.sdk import tpumonitoring
@@ -63,15 +69,18 @@ class Tpu(Steady):
                                      "calibrate against a wall meter"))  # fmt: skip
                 continue
             self._chips.append((name, watts, Integral()))
-            # Above 80 % duty the model is within a quarter; idle it can be off by max over min.
+            # Above 80 % duty the model is within a quarter. Where no duty cycle is told the mean
+            # stands for anything between idle and the greatest.
+            low = min(0.6, watts["least_w"] / watts["mean_w"])
+            high = max(1.6, watts["max_w"] / watts["mean_w"])
             found.append(Domain(
                 id=name, kind="tpu", boundary="chip", method="model", origin="modelled",
-                tick_s=1.0, low=0.6, high=1.6,
+                tick_s=1.0, low=low, high=high,
                 api=f"duty cycle x ({watts['least_w']:g} to {watts['max_w']:g} W) of {chip}",
                 source="published least, mean and greatest watts of the chip",
             ))  # fmt: skip
         if self._chips:
-            command = [sys.executable, "-c", self._ask]
+            command = [sys.executable, "-c", NO_ORPHAN + self._ask]
             self._child = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
