@@ -46,6 +46,10 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder; default runs/COMMAND-TIME.")] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A label.")] = None,
     interval: Annotated[float, typer.Option(min=0.05, help="Seconds between samples.")] = 1.0,
+    meter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A meter to read (nvml, rapl, ...); default all."),
+    ] = None,
     zone: Zone = None,
     pue: Pue = None,
     second_opinion: Annotated[
@@ -63,7 +67,9 @@ def run(
     labels = dict(_label(text) for text in label or [])
     stem = f"{Path(command[0]).name}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = out or Path("runs") / stem
-    record, code = engine.run(command, folder, labels, of(zone, pue), interval, second_opinion)
+    record, code = engine.run(
+        command, folder, labels, of(zone, pue), interval, second_opinion, meter or "auto"
+    )
     for line in [f"record: {folder / 'record.json'}", *summary.lines(record)]:
         print(line, file=sys.stderr)
     sys.exit(code)

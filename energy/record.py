@@ -137,17 +137,18 @@ class RunRecord(BaseModel):
     labels: dict[str, str] = {}
     notes: list[str] = []
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write the record as JSON, whole or not at all."""
-        write_text_atomic(path, self.model_dump_json(indent=1) + "\n")
+        write_text_atomic(Path(path), self.model_dump_json(indent=1) + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read a record.
 
         Raises:
             InputError: there is no such file, it is not JSON, or it is not a RunRecord.
         """
+        path = Path(path)
         path = path / "record.json" if path.is_dir() else path
         try:
             return cls.model_validate_json(path.read_bytes())

@@ -10,6 +10,7 @@ from pathlib import Path
 from energy import accounting, footprint, ledger
 from energy.command import Command, require_program
 from energy.errors import CommandError, InputError, MissingDataError
+from energy.meters import sources
 from energy.record import RunRecord
 from energy.second_opinion_codecarbon import SecondOpinion
 from energy.site import Site
@@ -23,6 +24,7 @@ def run(
     site: Site,
     interval_s: float,
     second_opinion: bool = False,
+    meters: str | list[str] = "auto",
 ) -> tuple[RunRecord, int]:
     """Run a command under the meters and write `out/record.json`.
 
@@ -33,23 +35,27 @@ def run(
         site: where it runs, for carbon, water and cost.
         interval_s: seconds between samples.
         second_opinion: run CodeCarbon beside it and tell how it differs.
+        meters: "auto", or names of sources.
 
     Returns:
         The record, and the exit code as a shell gives it: 128 + signal for a killed command.
 
     Raises:
         CommandError: there is no such program, or it cannot be run; nothing is left behind.
-        InputError: the folder cannot be written, or holds a ledger.
+        InputError: the folder cannot be written, or holds a ledger; or there is no such meter.
         SystemExit: with the command's exit code, where its ledger was thrown away meanwhile.
     """
     require_program(command[0])
+    sources.require(meters)
     if (out / ledger.FILE).exists():
         raise InputError(
             "expected a folder without a ledger", str(out), "choose another with --out"
         )
     new = [folder for folder in (out, *out.parents) if not folder.exists()]
     other = SecondOpinion() if second_opinion else None
-    tracker = Tracker(out, name=Path(command[0]).name, labels=labels, interval_s=interval_s)
+    tracker = Tracker(
+        out, name=Path(command[0]).name, labels=labels, meters=meters, interval_s=interval_s
+    )
     with Command(command) as program:
         try:
             with other or contextlib.nullcontext(), tracker:

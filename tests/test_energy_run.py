@@ -32,6 +32,16 @@ def test_output_and_exit_code_pass_through_and_the_record_is_written(tmp_path):
     assert record["co2_location_g"]["value"] > 0
 
 
+def test_a_chosen_meter_is_the_only_one_that_is_read(tmp_path):
+    (tmp_path / "wave.csv").write_text("t_s,device,watts\n0,board,100\n")
+    run = energy("run", "--out", tmp_path / "r", "--meter", f"replay:{tmp_path / 'wave.csv'}", "--",
+                 "sleep", "0.5")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    (entry,) = json.loads((tmp_path / "r" / "record.json").read_text())["energy"]
+    assert entry["device"] == "board"
+    assert entry["origin"] == "modelled"
+
+
 def test_a_signal_reaches_the_command_and_its_death_is_told(tmp_path):
     run = subprocess.Popen(
         [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sleep", "30"],
@@ -66,6 +76,7 @@ def test_a_killed_meter_leaves_a_ledger_that_becomes_the_record(tmp_path):
     ("arguments", "words"),
     [
         (["run", "--label", "x", "--", "true"], "key=value"),
+        (["run", "--meter", "nvlm", "--", "true"], "expected a meter; got nvlm; one of nvml, amd"),
         (["verify", "/no/such/folder"], "expected a ledger"),
         (["record", "/no/such/folder"], "expected a ledger"),
     ],
@@ -147,11 +158,11 @@ def test_ctrl_c_is_the_commands_to_answer(tmp_path):
 
 def test_ctrl_c_twice_stops_the_command_once_and_still_writes_the_record(tmp_path):
     code = (
-        "import signal, time\n"
+        "import os, signal, time\n"
         "signal.signal(signal.SIGINT, lambda *_: told.append(1)); told = []\n"
         "print('ready', flush=True)\n"
         "while len(told) < 2: time.sleep(0.01)\n"
-        "raise SystemExit(9)"
+        "os._exit(9)"  # an interpreter on its way out no longer answers
     )
     run = subprocess.Popen(
         [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", sys.executable, "-c", code],

@@ -27,6 +27,11 @@ def test_a_record_is_valid_by_the_schema_that_the_command_prints():
         jsonschema.validate(told, json.loads(run.stdout))
 
 
+def test_a_record_is_saved_and_found_again_by_words_too(tmp_path):
+    run_record().save(str(tmp_path / "record.json"))
+    assert RunRecord.load(str(tmp_path)) == run_record()
+
+
 @pytest.mark.parametrize("field", [*RunRecord.model_fields, *Quantity.model_fields])
 def test_the_page_explains_every_field_of_a_record_and_a_quantity(field):
     assert f"`{field}`" in PAGE or f'"{field}"' in PAGE

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from energy.errors import InputError
 from energy.meters.amd import Amd
 from energy.meters.base import Domain, Source, missing
 from energy.meters.cpu_model import CpuModel
@@ -24,6 +25,20 @@ SOURCES: dict[str, Callable[[], Source]] = {
     "cpu_model": CpuModel,
 }  # fmt: skip
 """Every source that is looked for; the processor's model last, for what no other covers."""
+
+
+def require(names: str | list[str]) -> None:
+    """Refuse names that no meter has, where a person has typed them.
+
+    Raises:
+        InputError: a name is none of `SOURCES`, "replay:PATH" and "cpu_tree:PID".
+    """
+    for name in [] if names == "auto" else names:
+        kind, _, told = name.partition(":")
+        known = told.isdecimal() if kind == "cpu_tree" else kind == "replay" and told
+        if name not in SOURCES and not known:
+            raise InputError("expected a meter", name,
+                             f"one of {', '.join(SOURCES)}, replay:FILE, cpu_tree:PID")  # fmt: skip
 
 
 def opened(names: str | list[str]) -> tuple[list[Source], list[Domain]]:
