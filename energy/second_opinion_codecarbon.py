@@ -75,21 +75,46 @@ class SecondOpinion:
                 )
 
     def explain(self, record: RunRecord) -> tuple[Quantity, str]:
-        """Its total, and in words how it differs from the record's chips and why."""
+        """Its total, and in words how it differs from the record, part by part, and why."""
         if not self.parts:
             reason = "CodeCarbon gave no joule (a run of less than its interval?)"
             return Quantity.absent("J", reason), reason
         total = add(list(self.parts.values()), source="CodeCarbon, offline tracker")
-        ours = record.totals.get(next(iter(record.totals), None))  # type: ignore[arg-type]
-        value = total.value or 0.0
-        parts = ", ".join(f"{part} {q.value or 0.0:.0f} J {q.origin} ({q.source.split(': ')[1]})"
-                          for part, q in self.parts.items())  # fmt: skip
-        if ours is None or not ours.value:
-            return total, f"CodeCarbon says {value:.0f} J: {parts}"
+        ours = {part: _of_part(record, part) for part in OURS}
+        told = {part: _against(self.parts.get(part), own) for part, own in ours.items()
+                if own or part in self.parts}  # fmt: skip
+        apart = {part: abs(_j(self.parts.get(part)) - _j(ours[part])) for part in told}
+        most = max(apart, key=lambda part: apart[part])
+        whole = sum(map(_j, ours.values()))
+        ratio = f", {_j(total) / whole:.2f} times ours" if whole else ""
         return total, (
-            f"CodeCarbon says {value:.0f} J, {value / ours.value:.2f} times ours: {parts}; "
-            f"ours: {ours.source}, {ours.origin}"
+            f"CodeCarbon says {_j(total):.0f} J{ratio}; most of the difference is {most}: "
+            f"{told.pop(most)}" + "".join(f"; {part}: {words}" for part, words in told.items())
         )
+
+
+OURS = {"cpu": ("cpu", "psys"), "gpu": ("GPU", "gpu", "MIG"), "ram": ("memory", "dram")}
+"""How the names of our devices begin, by CodeCarbon's parts."""
+
+
+def _of_part(record: RunRecord, part: str) -> Quantity | None:
+    """Our joules of one of CodeCarbon's parts; None where we have none."""
+    own = [entry for entry in record.energy if entry.device.startswith(OURS[part])
+           and entry.within is None and entry.value is not None]  # fmt: skip
+    sources = sorted({entry.api for entry in own})
+    return add(own, source="; ".join(sources)) if own else None
+
+
+def _against(theirs: Quantity | None, own: Quantity | None) -> str:
+    """A part as both tell it, with how each came by it."""
+    left = "nothing" if theirs is None else (
+        f"{_j(theirs):.0f} J {theirs.origin} ({theirs.source.split(': ')[1]})")  # fmt: skip
+    right = "nothing" if own is None else f"{_j(own):.0f} J {own.origin} ({own.source})"
+    return f"{left} against {right}"
+
+
+def _j(quantity: Quantity | None) -> float:
+    return 0.0 if quantity is None else quantity.value or 0.0
 
 
 @contextlib.contextmanager
