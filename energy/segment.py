@@ -68,7 +68,8 @@ class Segment:
     def told(self, row: Row) -> None:
         """Take up when a row of its own was written."""
         moments = [row[name] / 1e9 for name in ("m", "m0", "m1") if name in row]
-        self.reach_s = (min(self.reach_s[0], *moments), max(self.reach_s[1], *moments))
+        first, last = self.reach_s
+        self.reach_s = (min([first, *moments]), max([last, *moments]))
 
     def reaches(self, time_s: float) -> bool:
         """Whether a moment lies in the time that its own rows tell of."""

@@ -191,6 +191,7 @@ def test_edges_between_ticks_are_interpolated_and_the_doubt_is_told(library, tmp
     # 300 W held: a counter read at its last step would be off by up to 30 J, 12 J in the mean.
     assert statistics.median(errors) < 2
     record = accounting.record(tmp_path / ledger.FILE, name="r", labels={}, notes=[])
+    assert record.notes == []
     assert sum(window.unresolved for window in record.windows) >= 15
     assert all(window.energy_j.low < window.energy_j.high for window in record.windows)
 
