@@ -121,7 +121,7 @@ def record(
         wasted=_wasted(lost, flop_by_window or {}, entries),
         windows=_windows(segments, lost),
         phases=_phases(segments),
-        environment={**machine(), **(environment or {})},
+        environment={**machine(), **_synchronised(segments), **(environment or {})},
         labels=dict(labels),
         notes=[*notes, *_ends(segments), *_jumps(segments), *_damage(reader.damaged), *troubles],
         **values,
@@ -253,6 +253,12 @@ def _wasted(
 def _clip(segment: Segment, row: Row) -> Span:
     """A window as a stretch of its segment."""
     return segment, max(row["m0"] / 1e9, segment.start_s), min(row["m1"] / 1e9, segment.stop_s)
+
+
+def _synchronised(segments: list[Segment]) -> dict[str, str]:
+    """What was called at the edges of the windows, so that queued work lies inside them."""
+    told = {segment.header["sync"] for segment in segments if segment.header.get("sync")}
+    return {"sync": ", ".join(sorted(told))} if told else {}
 
 
 def _ends(segments: list[Segment]) -> list[str]:

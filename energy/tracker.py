@@ -202,7 +202,8 @@ class Tracker:
             "meters": self._meters,
             "interval_s": self._interval_s,
             "header": {"id": self._id, "name": self.name, "labels": self.labels, "boot": boot_id(),
-                       "host": platform.node(), "pid": os.getpid(), **header},
+                       "host": platform.node(), "pid": os.getpid(), "sync": _named(self._sync),
+                       **header},
             # Who reads the same boards by the same meters as often needs no second reader.
             "choice": [self._meters, self._interval_s, os.environ.get("CUDA_VISIBLE_DEVICES"),
                        os.getcwd()],
@@ -300,6 +301,13 @@ class Tracker:
                 elif own and "n" in row:
                     found.add(row["n"])
         return found
+
+
+def _named(sync: Callable[[], object] | None) -> str | None:
+    """How a callback is called, for the ledger."""
+    if sync is None:
+        return None
+    return f"{getattr(sync, '__module__', '')}.{getattr(sync, '__qualname__', type(sync).__name__)}"
 
 
 def _retire(sampler: subprocess.Popen[bytes] | None) -> None:

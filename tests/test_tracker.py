@@ -79,14 +79,22 @@ def test_a_snapshot_grows_and_ends_at_the_record(tmp_path):
     assert 0 < early < late <= tracker.record().totals[Boundary.CHIP].value
 
 
-def test_the_sync_callback_runs_at_both_edges(tmp_path):
+def test_the_sync_callback_runs_at_both_edges_and_is_recorded(tmp_path):
     calls = []
+
+    def synchronize():
+        calls.append(1)
+
     with (
-        Tracker(tmp_path, interval_s=0.05, sync=lambda: calls.append(1)) as tracker,
+        Tracker(tmp_path, interval_s=0.05, sync=synchronize) as tracker,
         tracker.window("step"),
     ):
         pass
     assert len(calls) == 2
+    assert tracker.record().environment["sync"].endswith(".synchronize")
+    with Tracker(tmp_path / "without", interval_s=0.05) as tracker:
+        pass
+    assert "sync" not in tracker.record().environment
 
 
 def test_an_exception_in_training_passes_through_and_the_window_is_kept(tmp_path):
