@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,8 @@ def _metrics(state: State, peak: float) -> dict[str, Quantity]:
         "best_matmul_flop_per_s": (peak, "FLOP/s", "best square matrix product measured here"),
     }
     return {
-        name: Quantity.exact(value, unit, source) if value == value
-        else Quantity.absent(unit, "not evaluated")
+        name: Quantity.exact(value, unit, source) if math.isfinite(value)
+        else Quantity.absent(unit, "not evaluated, or not finite")
         for name, (value, unit, source) in found.items()
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from energy import RunRecord, Tracker
-from energy.errors import InputError
+from energy.errors import InfeasibleError, InputError
 from energy.site import Site, of
 from glam.checkpoint import latest_checkpoint
 from glam.config import GlamConfig
@@ -55,6 +55,8 @@ def train(
 
     Raises:
         InputError: `out` holds another run, or the corpus or a checkpoint is not usable.
+        InfeasibleError: the run diverged again and again; its record is written, as its joules
+            were spent, but no checkpoint of what diverged.
         KeyboardInterrupt: Ctrl-C; after the first the step was finished, a checkpoint and a
             record were written, after the second nothing more was.
     """
@@ -90,21 +92,28 @@ def train(
             with meter.window("peak", phase="setup"):
                 peak = best_matmul_flop_per_s(device)
         run = Loop(config, out, device, corpus, model, optimizer, state, meter, peak, before)
-        stopped = None
+        stopped = given_up = None
         if found is not None:
             run.restore(found)
             stopped = run.stopped()
         while state.step < training.steps and not interrupt.wanted and not stopped:
-            row = run.step()
+            try:
+                row = run.step()
+            except InfeasibleError as error:
+                stopped, given_up = f"given up ({error.expectation})", error
+                break
             if row is not None:
                 progress.show(row)
                 events.show(row)
                 stopped = run.stopped(row)
-        if not interrupt.wanted:
-            run.evaluate()
-        run.checkpoint()
+        if given_up is None:
+            if not interrupt.wanted:
+                run.evaluate()
+            run.checkpoint()
     record = write_record(out, config, state, meter, peak, site or of(None, None),
                           interrupted=interrupt.wanted, stopped=stopped)  # fmt: skip
+    if given_up is not None:
+        raise given_up
     if interrupt.wanted:
         raise KeyboardInterrupt
     return record

@@ -6,6 +6,7 @@ import math
 import pytest
 
 import glam.train as trainer
+from energy import RunRecord
 from energy.errors import InfeasibleError
 from glam.checkpoint import best_checkpoint, checkpoints, load_checkpoint
 from glam.config import Corpus, GlamConfig, Training
@@ -89,10 +90,16 @@ def test_a_loss_far_above_its_median_rolls_back_too(tmp_path, sick):
     assert record.metrics["loss"].value < 10
 
 
-def test_a_run_that_keeps_diverging_is_given_up_with_a_clear_message(tmp_path, sick):
-    sick(set(range(7, 10_000)), math.nan)
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_run_that_keeps_diverging_is_given_up_clearly_and_leaves_its_record(tmp_path, sick, bad):
+    sick(set(range(7, 10_000)), bad)
     with pytest.raises(InfeasibleError, match="2 rollbacks before; lower learning_rate"):
         run(tmp_path, rollbacks=2)
+    record = RunRecord.load(tmp_path)
+    assert record.totals["chip"].value > 0
+    assert any("given up (expected a run that converges" in note for note in record.notes)
+    newest = load_checkpoint(checkpoints(tmp_path / "checkpoints")[-1])
+    assert newest.step < 7  # none of what diverged
 
 
 def test_a_run_that_diverges_before_its_first_checkpoint_says_so(tmp_path, sick):
