@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -26,11 +27,16 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = _opened(path)
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+            if temporary is None:
+                named = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+                # With a folder given, unused here, the call follows the link of /proc.
+                os.link(f"/proc/self/fd/{handle}", named, src_dir_fd=handle)
+                temporary = str(named)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
@@ -40,6 +46,14 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _opened(path: Path) -> tuple[int, str | None]:
+    """A new file beside a path, without a name where the system has such: a kill leaves nothing."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.stat("/proc/self/fd")  # where it gets its name from
+        return os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o600), None
+    return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
 
 
 def write_text_atomic(path: Path, text: str) -> None:

@@ -1,6 +1,7 @@
 """A file is whole or absent, and a command that cannot write says so in one line."""
 
 import errno
+import os
 import subprocess
 import sys
 
@@ -54,3 +55,30 @@ def test_an_error_says_expectation_value_and_fix_and_carries_its_exit_code(capsy
         guard(infeasible)
     assert end.value.code == 3
     assert capsys.readouterr().err == "error: expected 32 GiB a chip; got 41 GiB; use more chips\n"
+
+
+def test_a_writer_that_is_killed_leaves_the_old_file_and_no_half_one(tmp_path):
+    """Where the file system has files without a name, as every usual one of Linux."""
+    try:
+        os.close(os.open(tmp_path, os.O_TMPFILE | os.O_WRONLY))
+    except OSError:
+        pytest.skip("this file system has no files without a name")
+    place = tmp_path / "shard"
+    write_text_atomic(place, "old")
+    code = (
+        "import os, pathlib, sys; from energy.files import write_atomic\n"
+        "def write(file):\n"
+        "    file.write(b'half' * 100_000); file.flush(); os.kill(os.getpid(), 9)\n"
+        "write_atomic(pathlib.Path(sys.argv[1]), write)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(place)])
+    assert run.returncode == -9
+    assert [path.name for path in tmp_path.iterdir()] == ["shard"]
+    assert place.read_text() == "old"
+
+
+def test_a_file_system_without_unnamed_files_gets_the_same_file(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "O_TMPFILE")
+    write_text_atomic(tmp_path / "a", "text")
+    assert (tmp_path / "a").read_text() == "text"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
