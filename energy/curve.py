@@ -115,7 +115,9 @@ class Curve:
         """Mean watts between the readings i - 1 and i; None beyond the ends."""
         if not 0 < i < len(self.times):
             return None
-        return (self._joules(i) - self._joules(i - 1)) / (self.times[i] - self.times[i - 1])
+        raws, bases, times = self.raws, self.bases, self.times
+        spent_j = raws[i] + bases[i] - raws[i - 1] - bases[i - 1]
+        return spent_j / (times[i] - times[i - 1])
 
     def doubt(self, time_s: float) -> float:
         """Joules by which `at` may be off: one step of power anywhere between two readings.

@@ -109,7 +109,12 @@ class Seat:
         return words
 
     def leave(self) -> None:
-        """Give the seat to the next."""
+        """Give the seat to the next; the socket goes while the lock says that it is ours."""
+        if self._heard is not None:
+            self._heard.close()
+            with contextlib.suppress(OSError):
+                os.unlink(f"{self._path}.ask")
+            self._heard = None
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1

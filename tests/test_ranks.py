@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from energy import Tracker, accounting, ledger
+from energy.election import runtime_folder
 from energy.ledger import FILE, seal
 from energy.merge import merge
 from energy.verify import verify
@@ -199,3 +200,9 @@ def test_runs_that_read_something_else_have_a_reader_of_their_own(tmp_path):
     for name in "acd":
         header = json.loads((tmp_path / name / FILE).read_text().splitlines()[0])
         assert header["domains"]
+
+
+def test_a_reader_that_ends_takes_its_socket_with_it(tmp_path):
+    with Tracker(tmp_path, interval_s=0.05, meters=["cpu_model"]):
+        assert len(list(runtime_folder().glob("*.ask"))) == 1
+    assert list(runtime_folder().glob("*.ask")) == []
