@@ -18,6 +18,7 @@ class Inbox:
         self._poll = select.poll()
         # No event but the one that needs no asking: that the other end was closed.
         self._poll.register(0, 0)
+        self._others: set[int] = set()
         os.set_blocking(0, False)
 
     def wait(self, others: list[int], longest_ns: int) -> set[int]:
@@ -26,6 +27,10 @@ class Inbox:
         Returns:
             Those files that can be read.
         """
+        for file in self._others - set(others):
+            # One that has ended would end every wait from now on.
+            self._poll.unregister(file)
+        self._others = set(others)
         for file in others:
             self._poll.register(file, select.POLLIN)
         # Rounded up to what poll knows: a wait that ends early would be followed by one of nothing.

@@ -206,3 +206,17 @@ def test_a_reader_that_ends_takes_its_socket_with_it(tmp_path):
     with Tracker(tmp_path, interval_s=0.05, meters=["cpu_model"]):
         assert len(list(runtime_folder().glob("*.ask"))) == 1
     assert list(runtime_folder().glob("*.ask")) == []
+
+
+def test_a_file_that_has_ended_ends_one_wait_of_the_sampler_and_no_later_one():
+    code = (
+        "import os; from energy.inbox import Inbox\n"
+        "inbox, (ours, theirs) = Inbox(), os.pipe()\n"
+        "assert inbox.wait([ours], 1_000_000) == set()\n"
+        "os.close(theirs)\n"
+        "assert inbox.wait([ours], 10**12) == {ours}\n"
+        "assert inbox.wait([], 1_000_000) == set()\n"
+        "input_end = inbox.lines(); assert input_end == [], input_end\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as run:
+        assert run.wait(20) == 0
