@@ -105,7 +105,7 @@ def test_the_verb_takes_a_scenario(simulator):
         (("--chips", 8, "--interval", "nan"), 2, "interval"),
         (("--chips", 8, "--interval", "inf"), 2, "interval"),
         (("--chips", 8, "--mtbf", "nan"), 2, "mtbf_chip_h"),
-        (("--chips", 8, "--plot", "picture.pdf"), 2, ".png or .svg"),
+        (("--chips", 8, "--plot", "picture.pdf"), 2, ".png, .svg or .html"),
         (("--chips", 1_000_000, "--mtbf", 10, "--save", 999), 3, "comes forward"),
     ],
 )
