@@ -125,7 +125,8 @@ def plans_of(row: ThroughputRow) -> list[Row]:
                 "dispatch": "one-hot" if moe and software.name == "xla-2020" else "sort",
                 "dispatch_group": 1024, "optimizer": "adamw",
                 "weight_bytes": 4 if torus else 2, "gradient_bytes": 2 if zero == 3 else 4,
-                "activation_bytes": 2,
+                "activation_bytes": 2, "bucket_bytes": 2 * software.buckets,
+                "stages_by_work": software.stages_by_work,
             })  # fmt: skip
     folded = [plan for plan in found if _folds(plan)] or found
     return folded[:: max(1, len(folded) // MOST_CANDIDATES)]
@@ -169,8 +170,9 @@ def _stack(kind: Any, items: Sequence[Any]) -> Any:
     values = {}
     for item in fields(kind):
         first = getattr(items[0], item.name)
-        if isinstance(first, int | float) and not isinstance(first, bool):
-            values[item.name] = np.array([float(getattr(one, item.name)) for one in items])
+        if isinstance(first, int | float):
+            number = bool if isinstance(first, bool) else float
+            values[item.name] = np.array([getattr(one, item.name) for one in items], number)
         else:
             values[item.name] = first
     return kind(**values)

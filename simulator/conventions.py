@@ -28,6 +28,8 @@ class Software:
         zero: ZeRO stage where a row names none.
         folds: whether experts are laid without regard to tensor parallelism (arXiv:2504.14960);
             if not, they are cut as the rest is.
+        stages_by_work: whether pipeline stages are cut by work, the output head counted.
+        buckets: whether 16-bit gradients stay in flat buckets beside their float32 sums.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Software:
     virtual_stages: bool
     zero: int
     folds: bool
+    stages_by_work: bool
+    buckets: bool
 
 
 @cache
@@ -66,9 +70,12 @@ def named_software(name: str) -> Software:
 
 
 def _software(entry: dict[str, Any], framework: str) -> Software:
-    folds = bool(re.search(entry["folds"], framework, re.IGNORECASE))
+    folds, by_work, buckets = (
+        bool(re.search(entry.get(name, "(?!)"), framework, re.IGNORECASE))
+        for name in ("folds", "stages_by_work", "buckets")
+    )
     return Software(entry["name"], entry["flash"], tuple(entry["recompute"]),
-                    entry["virtual_stages"], entry["zero"], folds)  # fmt: skip
+                    entry["virtual_stages"], entry["zero"], folds, by_work, buckets)  # fmt: skip
 
 
 def framework_of(framework: str) -> str:

@@ -33,6 +33,7 @@ class Evaluated:
         chosen: index into `every` of the plan of each row.
         tokens_per_s: predicted, a chip (rows).
         needs_bytes: memory that the chosen plan needs on its fullest chip (rows).
+        between_bytes: what of it stays allocated between steps (rows).
         fits: whether that is within the chip's memory (rows).
     """
 
@@ -41,6 +42,7 @@ class Evaluated:
     chosen: NDArray[np.int64]
     tokens_per_s: Array
     needs_bytes: Array
+    between_bytes: Array
     fits: NDArray[np.bool_]
 
     @property
@@ -74,4 +76,6 @@ def evaluate(
     rank = np.where(needed.fits, rate, -size / np.asarray(plans.hardware.memory_bytes))
     order = np.lexsort((-rank, plans.row))
     chosen = order[np.unique(plans.row[order], return_index=True)[1]]
-    return Evaluated(tuple(rows), plans, chosen, rate[chosen], size[chosen], needed.fits[chosen])
+    between = np.broadcast_to(np.asarray(needed.between_steps_bytes, float), rate.shape)
+    return Evaluated(tuple(rows), plans, chosen, rate[chosen], size[chosen], between[chosen],
+                     needed.fits[chosen])  # fmt: skip

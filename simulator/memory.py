@@ -6,6 +6,7 @@ which part is the largest. Legend as in `energy.shape`; w bytes of an activation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ from energy.shape import Number, Shape, parameters, plain, total
 from energy.units import si
 from simulator.hardware import Hardware
 from simulator.plan import Plan
+from simulator.stages import first_share
+
+Array = NDArray[np.float64]
 
 MARGIN = 0.05
 """Share of the sum that allocators and workspaces take (3 to 6 % in SimuMax, mem_factor 0.94)."""
@@ -36,6 +40,12 @@ class Memory:
     def total_bytes(self) -> Number:
         """All parts together."""
         return total(self.bytes)
+
+    @property
+    def between_steps_bytes(self) -> Number:
+        """What stays allocated when a step has ended: what no micro-batch changes, and buffers."""
+        return total({name: self.bytes[name]
+                      for name in ("weights", "gradients", "optimizer", "buffers")})  # fmt: skip
 
     @property
     def fits(self) -> NDArray[np.bool_]:
@@ -61,17 +71,19 @@ def memory(shape: Shape, plan: Plan, hardware: Hardware) -> Memory:
     """
     experts, rest = local_parameters(shape, plan)
     zero, copies = np.asarray(plan.zero), np.maximum(np.asarray(plan.expert_dp), 1)
-    shards = ((experts, np.minimum(plan.sharded, copies)), (rest, plan.sharded))
+    shards = ((np.asarray(experts), np.minimum(plan.sharded, copies)),
+              (np.asarray(rest), np.asarray(plan.sharded)))  # fmt: skip
 
     def held(width: Number, stage: int) -> Number:
         """Bytes of a kind of which a chip holds its shard from a ZeRO stage on."""
-        return plain(sum(np.asarray(count) * width / np.where(zero >= stage, over, 1)
+        return plain(sum(count * width / np.where(zero >= stage, over, 1)
                          for count, over in shards))  # fmt: skip
 
     found = {
         "weights": np.asarray(held(plan.weight_bytes, 3)) + gathered_bytes(shape, plan),
         "gradients": held(plan.gradient_bytes, 2),
         "optimizer": held(state_bytes(shape, plan), 1),
+        "buffers": bucket_bytes(plan, shards) + gathered_activation_bytes(shape, plan),
         "activations": activation_bytes(shape, plan),
         "logits": logit_bytes(shape, plan),
     }
@@ -96,9 +108,9 @@ def local_parameters(shape: Shape, plan: Plan) -> tuple[Number, Number]:
     """
     experts, rest = stage_parameters(shape, plan)
     embedding = np.asarray(parameters(shape)["embedding"]) / plan.tp
-    stages = np.asarray(plan.pp, float)
+    stages, share = np.asarray(plan.pp, float), first_share(shape, plan)
     ends = np.minimum(stages, 2 - np.asarray(shape.tied_embedding, float))
-    return experts, plain(rest + embedding / ends - embedding / stages)
+    return plain(experts * share), plain((rest - embedding / stages) * share + embedding / ends)
 
 
 def gathered_bytes(shape: Shape, plan: Plan) -> Number:
@@ -107,6 +119,29 @@ def gathered_bytes(shape: Shape, plan: Plan) -> Number:
     layers = np.asarray(shape.n_layers) / np.asarray(plan.pp)
     layer = (np.asarray(experts) + rest) / layers * plan.activation_bytes
     return plain(np.where(np.asarray(plan.zero) >= 3, 2 * 2 * layer, 0))
+
+
+def bucket_bytes(plan: Plan, shards: Sequence[tuple[Array, Array]]) -> Array:
+    """Flat copies that data parallel communication keeps beside what is stored.
+
+    Gradients of the compute type in buckets next to their float32 sums; under ZeRO 1 the flat
+    result of the gather of weights and the own shard of it. None where dp is 1.
+
+    Args:
+        plan: with b bytes a parameter in flight.
+        shards: parameters on one chip, and the chips that share them: experts, the rest.
+    """
+    gathers = np.asarray(plan.zero) == 1
+    flat = sum(np.where(over > 1, count * (1 + gathers * (1 + 1 / over)), 0)
+               for count, over in shards)  # fmt: skip
+    return np.asarray(flat * plan.bucket_bytes)
+
+
+def gathered_activation_bytes(shape: Shape, plan: Plan) -> Array:
+    """Gathered input and unscattered result of one layer under sequence parallelism."""
+    tokens = np.asarray(plan.sequences) * shape.seq_len / plan.cp
+    gathers = np.asarray(plan.sequence_parallel, bool) & (np.asarray(plan.tp) > 1)
+    return np.asarray(np.where(gathers, 2 * tokens * shape.d_model * plan.activation_bytes, 0.0))
 
 
 def state_bytes(shape: Shape, plan: Plan) -> Number:
@@ -151,7 +186,7 @@ def activation_bytes(shape: Shape, plan: Plan) -> Number:
     again = np.asarray(s.n_layers) * width * whole
     stages, chunks = np.asarray(plan.pp, float), np.asarray(plan.vp, float)
     deep = np.where(chunks > 1, 1 + (stages - 1) / (stages * chunks), 1)
-    in_flight = np.minimum(stages * deep, plan.n_micro) / stages
+    in_flight = np.minimum(stages * deep, plan.n_micro) / stages * first_share(s, plan)
     full = again * in_flight + largest
     return plain(tokens * w * np.where(recompute == "full", full, layers * in_flight))
 

@@ -55,6 +55,8 @@ class Plan:
         optimizer: "adafactor" or "adamw".
         weight_bytes: bytes a stored weight.
         gradient_bytes: bytes a stored gradient.
+        stages_by_work: layers are laid on stages by work, the output head counted; else evenly.
+        bucket_bytes: bytes a parameter of flat communication buffers beside stored gradients.
         activation_bytes: bytes an activation, and a weight as it is multiplied.
         loss_chunk: tokens whose logits stand in memory at once.
     """
@@ -80,6 +82,8 @@ class Plan:
     optimizer: Choice = "adafactor"
     weight_bytes: Number = 4
     gradient_bytes: Number = 4
+    bucket_bytes: Number = 0
+    stages_by_work: bool | NDArray[Any] = False
     activation_bytes: Number = 4
     loss_chunk: Number = 1024
 

@@ -27,6 +27,9 @@ VOCABULARY = 51_200
 MOST_TOKENS = 1e9
 """A batch of more tokens than this was given in tokens, not in sequences."""
 
+GIB = 2**30
+"""Training logs print allocated memory in GiB and call it GB."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ThroughputRow:
@@ -48,7 +51,7 @@ class ThroughputRow:
         fields: cells of the plan that are filled: tp, pp, vp, ep, etp, cp, zero, shard,
             micro_batch, global_batch, recompute, dispatch, capacity_factor, sequence_parallel.
         measured: tokens a second and chip; never read by a prediction. None where out of memory.
-        memory_bytes: allocated, where published.
+        memory_bytes: allocated between steps, where published.
         fitted: whether the run fitted in memory ("ok") or not ("oom").
         assumed: blank cells that a convention filled, in words.
     """
@@ -133,7 +136,7 @@ def _row(name: str, cells: Cells) -> ThroughputRow:
         n_chips=int(chips),
         network_bytes_per_s=float(bandwidth[1]) * 1e9 / 8 / per_node if bandwidth else None,
         fields=fields, measured=measured or None,
-        memory_bytes=memory * 1e9 if memory else None,
+        memory_bytes=memory * GIB if memory else None,
         fitted=cells.text("status") != "oom", assumed=tuple(assumed),
     )  # fmt: skip
 

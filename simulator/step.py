@@ -24,6 +24,7 @@ from simulator.hardware import Hardware
 from simulator.memory import stage_parameters
 from simulator.operations import Operation
 from simulator.plan import Plan
+from simulator.stages import slowest_s
 
 TENSORS_A_LAYER = 10
 """Weight tensors of a layer, each an update of its own: 4 of attention, 2 norms, bias, 3 of the
@@ -183,16 +184,11 @@ def _pipeline(
 
     GPipe and its successors (arXiv:2104.04473): (p - 1) / v of a micro-batch fill and drain the
     stages. The slowest stage sets the pace: that with a layer more than the mean, or the last,
-    with the logits; a model of a layer or two less than fills its stages leaves them off the ends.
+    with the logits.
     """
     stages, micro = np.asarray(plan.pp, float), np.asarray(plan.n_micro, float)
-    n_layers = np.asarray(shape.n_layers, float)
-    chunks = stages * plan.vp
-    most = np.ceil(n_layers / chunks) * plan.vp
-    spare = most * stages - n_layers
-    ends = spare - np.floor(spare / 2)
-    layer_s = np.asarray(per_micro) * stages / n_layers
-    slowest = np.maximum(most * layer_s, (most - ends) * layer_s + logits_s)
+    layer_s = plain(np.asarray(per_micro) * stages / np.asarray(shape.n_layers, float))
+    slowest = np.asarray(slowest_s(shape, plan, layer_s, logits_s))
     mean = np.asarray(per_micro) + np.asarray(logits_s) / stages
     waits = micro * (slowest - mean) + (stages - 1) / plan.vp * mean
     crossings = micro * plan.vp + stages - 1

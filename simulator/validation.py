@@ -154,7 +154,7 @@ def fits_in_memory(rows: Sequence[ThroughputRow], made: Evaluated) -> dict[str, 
     right = [float((said[ran]).mean()) if ran.any() else np.nan,
              float((~said[~ran]).mean()) if (~ran).any() else np.nan]  # fmt: skip
     with_bytes = np.array([bool(row.memory_bytes) for row in rows])
-    ratio = np.array([made.needs_bytes[i] / float(rows[i].memory_bytes or np.nan)
+    ratio = np.array([made.between_bytes[i] / float(rows[i].memory_bytes or np.nan)
                       for i in np.flatnonzero(with_bytes).tolist()])  # fmt: skip
     found = {"n": float(len(rows)), "ran_right": right[0], "out_of_memory_right": right[1],
              "balanced_accuracy": float(np.nanmean(right))}  # fmt: skip
