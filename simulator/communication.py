@@ -102,7 +102,7 @@ def expert_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Con
     if np.any(np.asarray(plan.etp) > 1):
         cut = group(plan.etp, 1, hardware, constants)
         found = found + times * cut.gather_s(plain(sent * plan.etp))
-    return plain(np.asarray(found) * plan.imbalance)
+    return plain(np.asarray(found) * plan.busiest)
 
 
 def pipeline_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:

@@ -102,7 +102,7 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     found = {
         "experts": linear(rows, width, s.d_model, plan, plain(again), kind="grouped",
                           groups=plain(np.asarray(s.n_experts) / plan.ep),
-                          count=plain(matrices * plan.imbalance)),
+                          count=plain(matrices * plan.busiest)),
         "shared_experts": linear(plain(np.asarray(tokens) * plan.tp),
                                  plain(np.asarray(s.d_expert) / plan.tp), s.d_model, plan,
                                  plain(again), count=plain(shared)),

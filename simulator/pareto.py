@@ -26,7 +26,7 @@ from simulator import spend
 from simulator.alternatives import moved_site, on_chips, one_kind_of_price, planned
 from simulator.explain import Term
 from simulator.front import apart, non_dominated, reasons, staircase
-from simulator.physics import allowed, in_words, machine_of, usual_widths
+from simulator.physics import allowed, in_words, machine_of, plan_fields, usual_widths
 from simulator.plan import Plan
 from simulator.predict import goodput, predict
 from simulator.scenario import Scenario
@@ -232,7 +232,8 @@ def _cells(scenario: Scenario, places: list[str], told: Callable[[int], None]) -
     shape = scenario.model.resolve()
     hardware, constants, _ = machine_of(scenario, shape)
     batch, count = scenario.run.sequences(float(shape.seq_len)), scenario.hardware.count
-    base = Plan(**(usual_widths(scenario) | scenario.plan), n_chips=count, global_batch=batch)
+    base = Plan(**(usual_widths(scenario) | plan_fields(scenario, shape)), n_chips=count,
+                global_batch=batch)  # fmt: skip
     given = {name: [value] for name, value in scenario.plan.items() if name in AXES}
     every = predict_all(shape, all_plans(shape, count, batch, base, allowed(scenario) | given),
                         hardware, constants, told)  # fmt: skip

@@ -20,6 +20,7 @@ from simulator.constants import Constants
 from simulator.conventions import Software, named_software
 from simulator.hardware import Hardware, load_machine
 from simulator.inputs import nearest
+from simulator.expert_load import expert_load
 from simulator.plan import Plan
 from simulator.pool import load, published
 from simulator.power import chip_watts
@@ -97,16 +98,34 @@ def plan_of(
     batch = scenario.run.sequences(float(shape.seq_len))
     count = scenario.hardware.count
     if scenario.hardware.machine is not None:
-        found = Plan(n_chips=count, global_batch=batch, **scenario.plan)
+        found = Plan(n_chips=count, global_batch=batch, **plan_fields(scenario, shape))
         found.require_possible(shape)
         return found, ()
-    base = Plan(**(usual_widths(scenario) | scenario.plan), n_chips=count, global_batch=batch)
+    base = Plan(**(usual_widths(scenario) | plan_fields(scenario, shape)), n_chips=count,
+                global_batch=batch)  # fmt: skip
     given = {name: [value] for name, value in scenario.plan.items() if name in AXES}
     possible = all_plans(shape, count, batch, base, allowed(scenario) | given)
     every = predict_all(shape, possible, hardware, constants)
     best = every.one(int(every.best(every.step_s)[0]))
     return best, (f"plan: {in_words(best)}; the fastest of {len(every):,} possible ones, "
                   f"{int(every.fits.sum()):,} of which fit in memory",)  # fmt: skip
+
+
+def plan_fields(scenario: Scenario, shape: Shape) -> dict[str, Any]:
+    """What a scenario says of its plan, with the load of its experts read where it names one.
+
+    Raises:
+        InputError: the load is not that of the model's experts, or imbalance is given too.
+    """
+    found = dict(scenario.plan)
+    if "expert_load" in found:
+        if "imbalance" in found:
+            raise InputError("expected imbalance or expert_load in [plan]", "both", "leave one out")
+        found["expert_load"] = load = expert_load(found["expert_load"])
+        if load.table.shape[-1] != float(shape.n_experts):
+            raise InputError(f"expected expert_load of {shape.n_experts:g} experts",
+                             f"{load.table.shape[-1]} in {load.source}")  # fmt: skip
+    return found
 
 
 def allowed(scenario: Scenario) -> dict[str, list[Any]]:

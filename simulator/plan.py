@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from energy.errors import InfeasibleError, InputError
 from energy.flops import Execution
 from energy.shape import Number, Shape, plain
+from simulator.expert_load import ExpertLoad
 
 Choice: TypeAlias = str | NDArray[Any]
 
@@ -52,6 +53,7 @@ class Plan:
         dispatch: "sort" (permutation, bytes) or "one-hot" (GShard's products, FLOP).
         dispatch_group: tokens in a group of one-hot dispatch.
         imbalance: rows of the busiest chip's experts over the mean.
+        expert_load: instead of imbalance, the shares of the experts, of which it follows.
         optimizer: "adafactor" or "adamw".
         weight_bytes: bytes a stored weight.
         gradient_bytes: bytes a stored gradient.
@@ -79,6 +81,7 @@ class Plan:
     dispatch: Choice = "sort"
     dispatch_group: Number = 1024
     imbalance: Number = 1.0
+    expert_load: ExpertLoad | None = None
     optimizer: Choice = "adafactor"
     weight_bytes: Number = 4
     gradient_bytes: Number = 4
@@ -125,6 +128,13 @@ class Plan:
     def n_micro(self) -> Number:
         """Micro-batches of one step; 256 sequences on dp = 16, 4 at a time: 4."""
         return plain(np.ceil(np.asarray(self.local_batch) / self.sequences))
+
+    @property
+    def busiest(self) -> Number:
+        """Rows of the busiest chip's experts over the mean: as given, or of the experts' load."""
+        if self.expert_load is None:
+            return self.imbalance
+        return self.expert_load.busiest_over_mean(self.ep)
 
     def execution(self) -> Execution:
         """What `energy.flops.executed_flop` has to know of this plan."""

@@ -204,10 +204,11 @@ def _parse(text: str, where: str) -> dict[str, Any]:
 
 
 def _anchor(table: dict[str, Any], folder: Path) -> None:
-    """A machine file named in a scenario file lies relative to it."""
-    hardware = table.get("hardware")
-    if isinstance(hardware, dict) and isinstance(machine := hardware.get("machine"), str):
-        hardware["machine"] = str(folder / machine)
+    """Files named in a scenario file lie relative to it."""
+    for section, key in (("hardware", "machine"), ("plan", "expert_load")):
+        named_there = table.get(section)
+        if isinstance(named_there, dict) and isinstance(file := named_there.get(key), str):
+            named_there[key] = str(folder / file)
 
 
 def _lay_over(table: dict[str, Any], key: str, value: Any) -> None:
