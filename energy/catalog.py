@@ -61,6 +61,10 @@ class Chip:
         max_w: greatest measured draw.
         power_boundary: where idle, min, mean and max were measured: chip, or node for a node.
         power_scope: circumstances of those watt figures.
+        host_w: share of one chip in what its node draws beside its chips; from low to high.
+        host_low_w: least of `host_w`.
+        host_high_w: most of `host_w`.
+        host_scope: what is in that share, and its source.
         system_w: mean draw in training with the chip's share of host and network; boundary it.
         system_scope: what is in that share, and its source.
         embodied_kg: kgCO2e to make it; `embodied_scope` says what is in it.
@@ -101,6 +105,10 @@ class Chip:
     max_w: float | None
     power_boundary: Boundary | None
     power_scope: str | None
+    host_w: float | None
+    host_low_w: float | None
+    host_high_w: float | None
+    host_scope: str | None
     system_w: float | None
     system_scope: str | None
     embodied_kg: float | None

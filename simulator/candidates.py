@@ -72,9 +72,10 @@ def candidates(rows: Sequence[ThroughputRow], constants: Constants) -> Candidate
         blank = {name for name in found[0] if len({plan[name] for plan in found}) > 1}
         searched.append(tuple(sorted(blank)))
     index = np.array(owner)
+    columns: Row = {name: np.array([plan[name] for plan in plans]) for name in plans[0]}
     return Candidates(
         row=index, shape=_take(_stack(Shape, [row.shape for row in rows]), index),
-        plan=Plan(**{name: np.array([plan[name] for plan in plans]) for name in plans[0]}),
+        plan=Plan(**columns),
         hardware=_take(_stack(Hardware, [_hardware(row, constants) for row in rows]), index),
         groups={
             "architecture": np.array([rows[i].chip.architecture or "other" for i in owner]),

@@ -69,8 +69,10 @@ class ExpertLoad:
                     except (json.JSONDecodeError, AttributeError):
                         continue  # a torn last line of a run that was killed
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError("expected the log of a trainer in expert_load", str(path),
-                             "name a run folder of glam train, or its metrics.jsonl") from error  # fmt: skip
+            raise InputError(
+                "expected the log of a trainer in expert_load", str(path),
+                "name a run folder of glam train, or its metrics.jsonl",
+            ) from error  # fmt: skip
         if not rows:
             raise InputError(f"expected lines with expert_load in {log}", "none",
                              "a log of a mixture of experts")  # fmt: skip

@@ -21,6 +21,7 @@ from simulator.constants import Constants
 from simulator.derivation import STEPS
 from simulator.explain import Term, product
 from simulator.hardware import Hardware
+from simulator.hosts import placed
 from simulator.losses import Job, Losses, losses
 from simulator.physics import machine_of, plan_of
 from simulator.power import chip_watts
@@ -230,7 +231,8 @@ def _means(scenario: Scenario, prediction: Prediction) -> dict[Boundary, Quantit
     """Mean watts of all chips by boundary; the band of the time is in the joules, not in them."""
     chip_w = prediction.record.metrics["chip_power_w"]
     whole = chip_w.scaled(scenario.hardware.count, source="chips x mean watts of a step")
-    raised = facility.raised({prediction.boundary: whole}, scenario.site.resolve().steps())
+    steps = placed(scenario, prediction.boundary, chip_w).steps()
+    raised = facility.raised({prediction.boundary: whole}, steps)
     return {at: raised[at] for at in SHOWN if at in raised}
 
 

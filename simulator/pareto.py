@@ -26,6 +26,7 @@ from simulator import spend
 from simulator.alternatives import moved_site, on_chips, one_kind_of_price, planned
 from simulator.explain import Term
 from simulator.front import apart, non_dominated, reasons, staircase
+from simulator.hosts import placed
 from simulator.physics import allowed, in_words, machine_of, plan_fields, usual_widths
 from simulator.plan import Plan
 from simulator.predict import goodput, predict
@@ -250,8 +251,11 @@ def _cells(scenario: Scenario, places: list[str], told: Callable[[int], None]) -
         there = scenario
         if place:
             there = scenario.model_copy(update={"site": moved_site(scenario.site, place)})
-        costs = _costs(elapsed_s[steps], chip_j[steps], count, hardware.power_boundary,
-                       there.site.resolve())  # fmt: skip
+        costs = np.array([
+            _costs(elapsed_s[i], chip_j[i], count, hardware.power_boundary,
+                   placed(there, hardware.power_boundary, hardware.watts(float(every.chip_w[i]))))
+            for i in steps
+        ])  # fmt: skip
         found.append(Cell(
             scenario=there, model=scenario.name, sparse=bool(float(shape.n_moe_layers)),
             place=place or there.site.resolve().name, plans=plans, costs=costs,
@@ -265,15 +269,15 @@ def tokens_of(scenario: Scenario) -> float:
     return scenario.run.total_tokens(float(scenario.model.resolve().seq_len))
 
 
-def _costs(elapsed_s: Array, chip_j: Array, count: int, boundary: Boundary, site: Site) -> Array:
-    """(plans, 4): weeks, MWh of the facility, tonnes of CO2e, dollars; as `energy.footprint`."""
+def _costs(elapsed_s: float, chip_j: float, count: int, boundary: Boundary, site: Site) -> Array:
+    """Weeks, MWh of the facility, tonnes of CO2e, dollars of a plan; as `energy.footprint`."""
     one = Quantity.exact(1.0, "J", "a joule", Origin.ASSUMED)
     raised = facility.raised({boundary: one}, site.steps())[Boundary.FACILITY].numbers()[0]
     joules = chip_j * raised
     grams = joules / J_PER_KWH * site.grid_location.numbers()[0]
-    dollars = np.full(len(joules), np.nan)
+    dollars = np.nan
     if site.chip_price.value is not None:
         dollars = elapsed_s / S_PER_HOUR * count * site.chip_price.value
     elif site.electricity_price.value is not None:
         dollars = joules / J_PER_KWH * site.electricity_price.value
-    return np.column_stack([elapsed_s / S_PER_WEEK, joules / J_PER_MWH, grams / G_PER_T, dollars])
+    return np.array([elapsed_s / S_PER_WEEK, joules / J_PER_MWH, grams / G_PER_T, dollars])

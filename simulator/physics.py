@@ -18,9 +18,9 @@ from energy.quantity import Boundary, Origin, Quantity
 from energy.shape import Shape
 from simulator.constants import Constants
 from simulator.conventions import Software, named_software
+from simulator.expert_load import expert_load
 from simulator.hardware import Hardware, load_machine
 from simulator.inputs import nearest
-from simulator.expert_load import expert_load
 from simulator.plan import Plan
 from simulator.pool import load, published
 from simulator.power import chip_watts

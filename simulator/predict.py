@@ -20,6 +20,7 @@ from energy.record import EnergyEntry, Kind, Part, RunRecord, Window, nothing_wa
 from energy.shape import Shape
 from simulator.derivation import carbon
 from simulator.explain import Term, product, total
+from simulator.hosts import placed
 from simulator.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def predict(scenario: Scenario) -> Prediction:
     elapsed = elapsed_time(steps, found, goodput(scenario))
     energy = chip_energy(scenario.hardware.count, found, elapsed)
     record = _record(scenario, shape, found, elapsed, energy)
-    whole = footprint.apply(record, scenario.site.resolve())
+    whole = footprint.apply(record, placed(scenario, found.boundary, found.chip_power_w))
     return Prediction(whole, found.boundary, elapsed, energy)
 
 

@@ -148,7 +148,8 @@ def all_plans(
             f"{layers} layers, {heads} heads, {global_batch:,.0f} sequences",
             "another number of chips, or a larger batch",
         )
-    columns = dict(zip(AXES, (np.array(column) for column in zip(*rows, strict=True)), strict=True))
+    found = (np.array(column) for column in zip(*rows, strict=True))
+    columns: dict[str, Any] = dict(zip(AXES, found, strict=True))
     return replace(base, n_chips=n_chips, global_batch=global_batch, **columns)
 
 

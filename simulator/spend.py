@@ -18,6 +18,7 @@ from energy.quantity import Boundary, Origin, Quantity, multiply
 from energy.units import G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
 from simulator import reported
 from simulator.compare import energy_at
+from simulator.hosts import placed
 from simulator.inputs import nearest
 from simulator.predict import goodput, predict
 from simulator.scenario import Scenario
@@ -61,8 +62,10 @@ def predicted(scenario: Scenario) -> Spend:
     found = predict(scenario)
     record, chips = found.record, scenario.hardware.count
     # Watts are raised from the chips': the band of the time is in the joules, not in them.
-    chip_w = record.metrics["chip_power_w"].scaled(chips, source=f"{chips:,} chips, predicted")
-    power = facility.raised({found.boundary: chip_w}, scenario.site.resolve().steps())
+    one_w = record.metrics["chip_power_w"]
+    chip_w = one_w.scaled(chips, source=f"{chips:,} chips, predicted")
+    power = facility.raised({found.boundary: chip_w},
+                            placed(scenario, found.boundary, one_w).steps())  # fmt: skip
     return Spend(record.elapsed_s, energy_at(record, Boundary.FACILITY), power[Boundary.FACILITY],
                  record.cost_usd, record.co2_location_g)  # fmt: skip
 
@@ -115,7 +118,7 @@ def utilised(share: Quantity, power_w: Quantity, boundary: Boundary) -> Spending
         ideal_s = model_flop(scenario) / (chips * _peak(scenario))
         work = Quantity.exact(ideal_s, "s", "model FLOP / (chips x peak)", Origin.MODELLED)
         elapsed_s = multiply(work, share, "s", divide=True)
-        place = scenario.site.resolve()
+        place = placed(scenario, boundary, power_w)
         ladder = place.steps()
         cluster_w = power_w.scaled(chips, source=f"{chips:,} chips x {power_w.source}")
         power = facility.raised({boundary: cluster_w}, ladder)[Boundary.FACILITY]

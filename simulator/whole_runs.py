@@ -23,6 +23,7 @@ from energy.site import Site, site
 from energy.units import J_PER_MWH, S_PER_HOUR
 from simulator.evaluate import Evaluated, evaluate
 from simulator.hardware import Hardware
+from simulator.hosts import host_ratio
 from simulator.pool import Pool
 from simulator.power import watts_of
 from simulator.published_rows import runs_of
@@ -137,7 +138,8 @@ def _run(
 ) -> WholeRun:
     low, middle, high = kept
     hours = Guess(steady_hours / middle, steady_hours / high, steady_hours / low, row.chip_hours)
-    node = place.node_over_chip.numbers()
+    host = host_ratio(row.configuration.chip, chip_w) if chip_w > 0 else None
+    node = (host or place.node_over_chip).numbers()
     over = node if row.scope in ("system", "node") else (1.0, 1.0, 1.0)
     spread = np.exp(WATTS_BAND)
     watts = (_finite(chip_w * over[0]), _finite(chip_w * over[1] * spread[0]),

@@ -72,9 +72,9 @@ def test_a_prediction_waits_for_the_busiest_chip(simulator, tmp_path):
 
 def elapsed_s(simulator, setting):
     """Predicted seconds of GLaM with one expert a chip."""
-    code, out, err = simulator("predict", "glam-64b-64e", "--set", "plan.ep=64",
-                               "--set", "plan.tp=4", "--set", "plan.micro_batch=2",
-                               "--set", "plan.recompute=full", "--set", setting, "--json")  # fmt: skip
+    settings = ("plan.ep=64", "plan.tp=4", "plan.micro_batch=2", "plan.recompute=full", setting)
+    words = [word for one in settings for word in ("--set", one)]
+    code, out, err = simulator("predict", "glam-64b-64e", *words, "--json")
     assert code == 0, err
     return json.loads(out)["elapsed_s"]["value"]
 
