@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -85,6 +86,24 @@ def framework_of(framework: str) -> str:
             return str(entry["name"])
     words = re.sub(r"release|version|v?\d[\w.+-]*", " ", framework.lower())
     return " ".join(re.sub(r"[^a-z/-]+", " ", words).split()).strip(" -/") or "other"
+
+
+def nearest_release(release: str, known: Iterable[str]) -> str:
+    """The known release of the same framework whose version is nearest; else the name itself.
+
+    Software gets faster: "megatron-bridge 26.09" is more like 26.08 than like the mean of all.
+    """
+    version = _version(release)
+    near = [(abs(other - version), name) for name in known
+            if version is not None and framework_of(name) == framework_of(release)
+            and (other := _version(name)) is not None]  # fmt: skip
+    return min(near)[1] if near else release
+
+
+def _version(release: str) -> float | None:
+    """26.02.01 is 26.0201: larger is later."""
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", release)
+    return int(found[1]) + int(found[2]) / 100 + int(found[3] or 0) / 1e4 if found else None
 
 
 def attention_of(words: str, layers: float) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from energy.errors import InputError
 from energy.quantity import Boundary, Origin, Quantity
 from energy.shape import Shape
 from simulator.constants import Constants
-from simulator.conventions import Software, named_software
+from simulator.conventions import Software, framework_of, named_software
 from simulator.expert_load import expert_load
 from simulator.hardware import Hardware, load_machine
 from simulator.inputs import nearest
@@ -174,11 +174,14 @@ def machine_of(scenario: Scenario, shape: Shape) -> tuple[Hardware, Constants, t
     chip = catalog.chip(section.chip)
     pool = load(Path(section.constants)) if section.constants else published()
     software = section.software or usual_software(chip.id)
+    framework = section.framework or ""
     words = {"architecture": chip.architecture or "other", "software": software,
-             "framework": section.framework or ""}  # fmt: skip
+             "framework": framework_of(framework) if framework else "",
+             "release": framework.lower()}  # fmt: skip
     constants = pool.constants(**words)
     kind = "moe" if np.any(np.asarray(shape.n_moe_layers) > 0) else "dense"
-    low, high = pool.band(kind, framework=words["framework"])
+    low, high = pool.band(kind, framework=words["framework"],
+                          architecture=words["architecture"])  # fmt: skip
     band = (float(np.expm1(-high)), float(np.expm1(-low)))
     hardware = replace(Hardware.from_chip(chip, section.precision, constants), time_relative=band,
                        **_links(section))  # fmt: skip

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from energy.errors import InputError
 from simulator.constants import Constants, prior
+from simulator.conventions import nearest_release
 
 SCHEMA = "constants-2"
 
@@ -75,12 +76,23 @@ class Pool:
                             for item in fields(Constants)})  # fmt: skip
 
     def resolve(self, groups: dict[str, NDArray[np.str_]]) -> Constants:
-        """Constants as arrays beside arrays of words: one group a place, in each grouping."""
+        """Constants as arrays beside arrays of words: one group a place, in each grouping.
+
+        A release that was never fitted is taken for the nearest of its framework.
+        """
+        releases = self.deviations.get("release", {})
+        named = dict(groups)
+        if releases and "release" in groups:
+            words_, places = np.unique(groups["release"], return_inverse=True)
+            named["release"] = np.array([
+                word if word in releases else nearest_release(str(word), releases)
+                for word in words_
+            ])[places]  # fmt: skip
         values: dict[str, Any] = {}
         for item in fields(Constants):
             meta = item.metadata
             total: Any = np.log(self.world.get(item.name, item.default))  # type: ignore[arg-type]
-            for grouping, words in groups.items():
+            for grouping, words in named.items():
                 by_group = {
                     group: names[item.name]
                     for group, names in self.deviations.get(grouping, {}).items()
@@ -92,12 +104,15 @@ class Pool:
             values[item.name] = np.clip(np.exp(total), meta["low"], meta["high"])
         return Constants(**values)
 
-    def band(self, kind: str, **groups: str) -> tuple[float, float]:
-        """80 % band of ln(measured / predicted) of a dense or moe row of these groups."""
-        word = "known" if self.has_seen(**groups) else "new"
-        own = self.bands.get(f"{kind}, {groups.get('framework', '')}")
-        found = own or self.bands.get(f"{kind}, {word} framework", {})
-        return found.get("low", UNFITTED_BAND[0]), found.get("high", UNFITTED_BAND[1])
+    def band(self, kind: str, *, framework: str, architecture: str) -> tuple[float, float]:
+        """80 % band of ln(measured / predicted) of a dense or moe row; wider on unknown chips."""
+        word = "known" if self.has_seen(framework=framework) else "new"
+        own = self.bands.get(f"{kind}, {framework}")
+        found = [own or self.bands.get(f"{kind}, {word} framework", {})]
+        if not self.has_seen(architecture=architecture):
+            found.append(self.bands.get(f"{kind}, new chip", {}))
+        return (min(one.get("low", UNFITTED_BAND[0]) for one in found),
+                max(one.get("high", UNFITTED_BAND[1]) for one in found))  # fmt: skip
 
     def has_seen(self, **groups: str) -> bool:
         """Whether rows of all these groups were fitted."""
@@ -108,7 +123,7 @@ class Pool:
         told = {
             grouping: {group: kept for group, values in groups.items()
                        if (kept := {n: round(v, 4) for n, v in values.items() if abs(v) > 5e-4})
-                       or grouping == "framework"}
+                       or grouping in ("framework", "architecture")}
             for grouping, groups in self.deviations.items()
         }  # fmt: skip
         world = {name: float(f"{value:.6g}") for name, value in self.world.items()}

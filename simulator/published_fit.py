@@ -128,17 +128,21 @@ def source_folds(rows: Sequence[ThroughputRow]) -> Callable[[ThroughputRow], str
     return fold
 
 
-def bands(rows: Sequence[ThroughputRow], unseen: Array, seen: Array) -> dict[str, dict[str, float]]:
+def bands(
+    rows: Sequence[ThroughputRow], unseen: Array, seen: Array, strange: Array
+) -> dict[str, dict[str, float]]:
     """80 % band of ln(measured / predicted) by stratum, from errors that no fold saw.
 
     A new framework's rows are held against the fit without their source, a known one's against
-    the fit without their model. A framework of many rows has a band of its own; in the others all
-    frameworks count, each as the root of its number of rows.
+    the fit without their model, a new chip's against the fit without its generation. A framework
+    of many rows has a band of its own; in the others all frameworks count, each as the root of its
+    number of rows.
 
     Args:
         rows: all of them.
         unseen: errors with the source left out.
         seen: errors with the model left out.
+        strange: errors with the chip generation left out.
     """
     found = {}
     kinds, frameworks = (np.array([getattr(row, name) for row in rows])
@@ -152,10 +156,12 @@ def bands(rows: Sequence[ThroughputRow], unseen: Array, seen: Array) -> dict[str
     large = {word for word, count in counted.items() if count >= OWN_BAND}
     others = usable & ~np.isin(frameworks, sorted(large))
     for kind in ("dense", "moe"):
-        for word, errors, mask in (("new", unseen, usable & ~swept), ("known", seen, others)):
+        for word, errors, mask in (("new framework", unseen, usable & ~swept),
+                                   ("known framework", seen, others),
+                                   ("new chip", strange, usable & ~swept)):  # fmt: skip
             mine = mask & (kinds == kind)
             if mine.sum() >= LEAST_IN_STRATUM:
-                found[f"{kind}, {word} framework"] = _band(-errors[mine], weight[mine])
+                found[f"{kind}, {word}"] = _band(-errors[mine], weight[mine])
         for name in large:
             mine = usable & (kinds == kind) & (frameworks == name)
             if mine.sum() >= LEAST_IN_STRATUM:

@@ -35,15 +35,17 @@ def fit_anew(rows: Sequence[ThroughputRow], watch: Watch) -> Pool:
     whole = fit_published(rows, watch)
     unseen = left_out(rows, whole, source_folds(rows), watch)
     seen = left_out(rows, whole, model_fold, watch)
+    strange = left_out(rows, whole, chip_fold, watch)
     pool = whole.found.pool
     return replace(
-        pool, bands=bands(rows, unseen, seen),
+        pool, bands=bands(rows, unseen, seen, strange),
         provenance={
             "fitted": datetime.now(UTC).isoformat(timespec="seconds"),
             "rows": len(rows), "sources": len({row.source for row in rows}),
             "fit_median_abs_rel_error": _median(whole.found.residuals),
             "source_left_out_median_abs_rel_error": _median(unseen),
             "model_left_out_median_abs_rel_error": _median(seen),
+            "chip_left_out_median_abs_rel_error": _median(strange),
             "not_identified": whole.found.not_identified,
         },
     )  # fmt: skip
@@ -85,8 +87,7 @@ def fold_errors(rows: Sequence[ThroughputRow], watch: Watch) -> dict[str, NDArra
     measured = [i for i, row in enumerate(rows) if row.measured]
     told = [rows[i] for i in measured]
     whole = fit_published(told, watch)
-    ways = {"source": source_folds(told), "model": model_fold,
-            "chip": lambda row: str(row.chip.architecture)}  # fmt: skip
+    ways = {"source": source_folds(told), "model": model_fold, "chip": chip_fold}
     answers = {}
     for name, by in ways.items():
         errors = np.full(len(rows), np.nan)
@@ -98,6 +99,11 @@ def fold_errors(rows: Sequence[ThroughputRow], watch: Watch) -> dict[str, NDArra
 def model_fold(row: ThroughputRow) -> str:
     """A model by its family and sizes."""
     return f"{row.family} {row.shape.n_layers:g} x {row.shape.d_model:g}"
+
+
+def chip_fold(row: ThroughputRow) -> str:
+    """A chip by its generation."""
+    return str(row.chip.architecture)
 
 
 def _median(residuals: NDArray[np.float64]) -> float:

@@ -111,7 +111,7 @@ class HardwareSection(Section):
         precision: of the matrix products; bf16 stands for fp16 on chips without it.
         count: chips.
         software: era and family of what runs it (`conventions.toml`); its chip's usual one.
-        framework: a framework whose rows were fitted (megatron-bridge, maxtext, torchtitan).
+        framework: one whose rows were fitted, maybe with its release ("megatron-bridge 26.08").
         constants: a file that `simulator calibrate` fitted to your own runs.
         link_bytes_per_s: instead of the chip's: all its fast links together, one direction.
         network_bytes_per_s: instead of the chip's: its share of the network, one direction.

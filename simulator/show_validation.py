@@ -72,7 +72,7 @@ def throughput_page(found: Validation, left: Errors, rows: Table) -> None:
         out.print(_summaries(f"by {name}", found.by(name)))
     for way, errors in left.items():
         out.print()
-        made = _with(found, errors)
+        made = found.unseen(errors, chip=way == "chip")
         out.print(_summaries(f"each {way} predicted by a fit that never saw it", made.summaries()))
     memory = fits_in_memory(rows.rows, found.evaluated)
     if memory["n"] and not np.isnan(memory["out_of_memory_right"]):
@@ -96,7 +96,10 @@ def throughput_json(found: Validation, left: Errors, rows: Table) -> dict[str, A
         for name in ("family", "chip", "software", "mfu", "tier", "source")
     }
     told["left_out"] = {
-        way: {name: one.as_json() for name, one in _with(found, errors).summaries().items()}
+        way: {
+            name: one.as_json()
+            for name, one in found.unseen(errors, chip=way == "chip").summaries().items()
+        }
         for way, errors in left.items()
     }
     memory = fits_in_memory(rows.rows, found.evaluated)
@@ -132,11 +135,6 @@ def constants_page(pool: Pool, path: Path) -> None:
         if name.endswith("error"):
             out.print(f"{name.replace('_', ' ')}: {value:.1%}")
     out.print(f"wrote {path}")
-
-
-def _with(found: Validation, errors: NDArray[np.float64]) -> Validation:
-    shift = np.exp(errors - found.error)
-    return Validation(found.evaluated, found.low * shift, found.high * shift, errors)
 
 
 def _summaries(title: str, found: dict[str, Summary]) -> Page:

@@ -7,7 +7,7 @@ Errors are signed ln(predicted / reported); what is summarised is the absolute r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -50,12 +50,25 @@ class Validation:
         low: tokens/s a chip, lower end of the band (rows).
         high: upper end (rows).
         error: ln(predicted / reported); not a number where nothing was reported (rows).
+        pool: constants, whose bands these are.
     """
 
     evaluated: Evaluated
     low: Array
     high: Array
     error: Array
+    pool: Pool
+
+    def unseen(self, error: Array, *, chip: bool) -> Validation:
+        """The same rows with the errors of fits that left them out.
+
+        Args:
+            error: ln(predicted / reported) (rows).
+            chip: whether those fits never saw a row's chip generation: its band is then wider.
+        """
+        rate = self.reported * np.exp(error)
+        low, high = _band(self.evaluated.rows, self.pool, chip_known=not chip)
+        return replace(self, low=rate * low, high=rate * high, error=error)
 
     @property
     def reported(self) -> Array:
@@ -116,10 +129,18 @@ class Validation:
 def validation(made: Evaluated, pool: Pool) -> Validation:
     """Hold predictions against what their rows report, each with its band of the pool's."""
     reported = np.array([row.measured or np.nan for row in made.rows], float)
-    bands = [pool.band(row.kind, framework=row.framework) for row in made.rows]
-    low, high = (np.exp(end) for end in zip(*bands, strict=True))
+    low, high = _band(made.rows, pool, chip_known=True)
     rate = made.tokens_per_s
-    return Validation(made, rate * low, rate * high, np.log(rate / reported))
+    return Validation(made, rate * low, rate * high, np.log(rate / reported), pool)
+
+
+def _band(rows: Sequence[ThroughputRow], pool: Pool, *, chip_known: bool) -> tuple[Array, Array]:
+    """Ends of the band over the prediction (rows)."""
+    ends = [pool.band(row.kind, framework=row.framework,
+                      architecture=str(row.chip.architecture) if chip_known else "unknown")
+            for row in rows]  # fmt: skip
+    low, high = np.exp(np.array(ends)).T
+    return low, high
 
 
 def labels(made: Evaluated, name: str) -> NDArray[np.str_]:
