@@ -1,0 +1,196 @@
+"""The experiment's runs as one small table, and what follows from it.
+
+Joules and seconds are those of the optimizer steps; held-out evaluations and checkpoints are left
+out of both, as they are the same for all and no part of training. Nothing here trains or draws.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.experiment_plan import BATCH, SEQUENCE, Run
+from energy import flops
+from energy.record import RunRecord
+from energy.shape import Shape, active_parameters, parameters, total
+
+Array = NDArray[np.float64]
+Told = dict[str, Any]
+
+BAND = (0.1, 0.9)
+LOADS_KEPT = 5
+"""Points of a run at which the load of its experts is kept."""
+
+
+def gather(planned: Sequence[Run], out: Path, hours: float) -> Told:
+    """What the runs left on disk, without their checkpoints: curves, spending, predictions."""
+    found = [_run(run, out / run.name) for run in planned]
+    record = RunRecord.load(out / planned[0].name / "run" / "record.json")
+    environment = record.environment.model_dump(mode="json") if record.environment else {}
+    return {
+        "hours": hours, "runs": found, "created_utc": record.created_utc,
+        "machine": {key: environment.get(key) for key in ("cpu", "os", "python", "torch")}
+        | {"threads": record.labels.get("threads", "unknown")},
+    }  # fmt: skip
+
+
+def _run(run: Run, out: Path) -> Told:
+    shape = Shape.from_dict(run.shape())
+    record = RunRecord.load(out / "run" / "record.json")
+    predicted = RunRecord.load(out / "predicted" / "record.json")
+    lines = [json.loads(line) for line in (out / "run" / "metrics.jsonl").open(encoding="utf-8")]
+    windows = {window.name: window for window in record.windows}
+    step, evaluation = windows["step"], windows["evaluate"]
+    evaluation_s = evaluation.elapsed_s.numbers()[0] / evaluation.count
+    power_w = step.energy_j.numbers()[0] / step.elapsed_s.numbers()[0]
+    told = record.metrics["held_out_loss"].numbers()[0]
+    return {
+        "name": run.name, "variant": run.variant, "size": run.size.name, "experts": run.experts,
+        "seed": run.seed, "steps": run.steps, "tokens": run.steps * BATCH * SEQUENCE,
+        "params_active": float(total(active_parameters(shape))),
+        "params_total": float(total(parameters(shape))),
+        "flop_per_token": float(total(flops.model_flop(shape))),
+        "curve": curve(lines, evaluation_s, power_w) + [
+            {"tokens": run.steps * BATCH * SEQUENCE, "loss": told,
+             "train_s": step.elapsed_s.numbers()[0], "energy_j": step.energy_j.numbers()[0]}
+        ],
+        "measured_s": step.elapsed_s.numbers(), "predicted_s": predicted.elapsed_s.numbers(),
+        "measured_j": step.energy_j.numbers(), "energy_shares": step.energy_j.origins,
+        "predicted_j": predicted.totals["chip"].numbers(),
+        "mfu": [line["mfu"] for line in lines if line.get("mfu")][-1],
+        "load": _loads(lines),
+        "dropped_steps": record.metrics["skipped_steps"].numbers()[0],
+    }  # fmt: skip
+
+
+def curve(lines: Sequence[Told], evaluation_s: float, power_w: float) -> list[Told]:
+    """Held-out loss against tokens, seconds and joules of the steps.
+
+    A line's rate is over the time since the last line, in which one evaluation lies.
+
+    Args:
+        lines: of metrics, in order.
+        evaluation_s: seconds of one evaluation.
+        power_w: mean watts of the steps.
+    """
+    found, train_s, before = [], 0.0, 0.0
+    for line in lines:
+        evaluated = "held_out_loss" in line
+        passed_s = (line["tokens"] - before) / line["tokens_per_s"]
+        train_s += max(passed_s - evaluation_s * evaluated, 0.0)
+        before = line["tokens"]
+        if evaluated:
+            found.append({"tokens": line["tokens"], "loss": line["held_out_loss"],
+                          "train_s": train_s, "energy_j": power_w * train_s})  # fmt: skip
+    return found
+
+
+def _loads(lines: Sequence[Told]) -> list[Told]:
+    """Load of each expert of each layer, at a few points of the run."""
+    with_load = [line for line in lines if line.get("expert_load")]
+    if not with_load:
+        return []
+    picked = np.unique(np.linspace(0, len(with_load) - 1, LOADS_KEPT).round().astype(int))
+    return [{"tokens": with_load[i]["tokens"],
+             "load": np.round(with_load[i]["expert_load"], 5).tolist()} for i in picked]  # fmt: skip
+
+
+def spent_at(points: Sequence[Told], loss: float, what: str) -> float:
+    """What a run had spent when its held-out loss first came down to a value.
+
+    Between two evaluations the loss is taken as linear in what was spent; a run that never comes
+    down to it has spent infinitely much.
+
+    Args:
+        points: of a curve, in order.
+        loss: nats a token.
+        what: "tokens", "train_s" or "energy_j".
+    """
+    for before, after in itertools.pairwise([points[0], *points]):
+        if after["loss"] <= loss:
+            fall = before["loss"] - after["loss"]
+            share = 1.0 if fall <= 0 else (before["loss"] - loss) / fall
+            return float(before[what] + min(share, 1.0) * (after[what] - before[what]))
+    return float("inf")
+
+
+def of_variant(told: Told, variant: str) -> list[Told]:
+    """The runs of a variant, seed by seed."""
+    return [run for run in told["runs"] if run["variant"] == variant]
+
+
+def final_loss(runs: Sequence[Told]) -> float:
+    """Mean final held-out loss of some runs."""
+    return float(np.mean([run["curve"][-1]["loss"] for run in runs]))
+
+
+def ratio(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> float:
+    """What the mixtures spend to the dense runs' mean final loss, over what those spent in all."""
+    target = final_loss(dense)
+    ours = np.mean([spent_at(run["curve"], target, what) for run in sparse])
+    return float(ours / np.mean([run["curve"][-1][what] for run in dense]))
+
+
+def bootstrap(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> tuple[float, float]:
+    """80 % band of the ratio: dense and sparse seeds drawn again with replacement, all draws.
+
+    Three seeds of each give 10 distinct draws of either; each counts as often as it comes up.
+    """
+    ratios = [ratio(a, b, what)
+              for a in itertools.product(dense, repeat=len(dense))
+              for b in itertools.product(sparse, repeat=len(sparse))]  # fmt: skip
+    ordered = np.sort(ratios)
+    low, high = (ordered[round(end * (len(ordered) - 1))] for end in BAND)
+    return float(low), float(high)
+
+
+def decomposition(dense: Sequence[Told], sparse: Sequence[Told]) -> dict[str, float]:
+    """Joules to the dense loss taken apart: tokens x FLOP a token x joules a FLOP.
+
+    quality = tokens of the mixture to the dense loss, over the dense run's tokens;
+    flop = FLOP a token of the mixture over the dense model's;
+    efficiency = joules a FLOP of the mixture over the dense model's. Their product is joules.
+    """
+    joules = ratio(dense, sparse, "energy_j")
+    quality = ratio(dense, sparse, "tokens")
+    flop = sparse[0]["flop_per_token"] / dense[0]["flop_per_token"]
+    return {"quality": quality, "flop": flop, "efficiency": joules / (quality * flop),
+            "joules": joules}  # fmt: skip
+
+
+def errors(told: Told, what: str) -> Array:
+    """Predicted over measured, less 1, of each run: "s" or "j"."""
+    return np.array([run[f"predicted_{what}"][0] / run[f"measured_{what}"][0] - 1
+                     for run in told["runs"]])  # fmt: skip
+
+
+def in_band(told: Told, what: str) -> float:
+    """Share of runs whose measured number lies in the predicted band."""
+    return float(np.mean([run[f"predicted_{what}"][1] <= run[f"measured_{what}"][0]
+                          <= run[f"predicted_{what}"][2] for run in told["runs"]]))  # fmt: skip
+
+
+def summary(told: Told) -> Told:
+    """Every number that the page says, under stable names."""
+    variants = list(dict.fromkeys(run["variant"] for run in told["runs"]))
+    found: Told = {}
+    for variant in variants:
+        runs = of_variant(told, variant)
+        dense = of_variant(told, f"{runs[0]['size']}-dense")
+        found[variant] = {"final_loss": final_loss(runs), "seeds": len(runs)}
+        if variant != dense[0]["variant"]:
+            found[variant] |= decomposition(dense, runs)
+            if len(runs) > 1:
+                found[variant]["joules_band"] = bootstrap(dense, runs, "energy_j")
+    return {
+        "variants": found,
+        "time_median_abs_rel_error": float(np.median(np.abs(errors(told, "s")))),
+        "energy_median_abs_rel_error": float(np.median(np.abs(errors(told, "j")))),
+        "time_band_coverage": in_band(told, "s"), "energy_band_coverage": in_band(told, "j"),
+    }  # fmt: skip
