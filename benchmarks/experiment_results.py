@@ -32,7 +32,7 @@ def gather(planned: Sequence[Run], out: Path, hours: float) -> Told:
     """What the runs left on disk, without their checkpoints: curves, spending, predictions."""
     found = [_run(run, out / run.name) for run in planned]
     record = RunRecord.load(out / planned[0].name / "run" / "record.json")
-    environment = record.environment.model_dump(mode="json") if record.environment else {}
+    environment = record.environment or {}
     return {
         "hours": hours, "runs": found, "created_utc": record.created_utc,
         "machine": {key: environment.get(key) for key in ("cpu", "os", "python", "torch")}
