@@ -6,7 +6,8 @@ RUNS ?= runs/demo
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help install demo test check format validate-local bench-meters clean
+.PHONY: help install demo test check format validate validate-folds validate-local bench-simulate \
+	bench-meters experiment clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -37,6 +38,16 @@ format: install ## mend what ruff can mend
 
 validate-local: install ## predict, then train, 8 small models that calibration never saw
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/validate_local.py
+
+validate: install ## hold the simulator against published figures; exit 5 where it got worse
+	$(BIN)/python -m benchmarks.simulator_gates
+
+validate-folds: install ## the same with every source, model and chip left out (6 minutes)
+	$(BIN)/python -m benchmarks.simulator_runs --write docs/results-simulator.md
+	$(BIN)/python -m benchmarks.simulator_gates --folds --write docs/results-simulator.md
+
+bench-simulate: install ## configurations a second, and the memory of a sweep of millions
+	$(BIN)/python -m benchmarks.simulate_speed --write docs/results-simulator.md
 
 bench-meters: install ## accuracy and cost of the meters, ours beside the peers
 	$(BIN)/python benchmarks/meters.py --peers

@@ -49,17 +49,19 @@ def _run(run: Run, out: Path) -> Told:
     step, evaluation = windows["step"], windows["evaluate"]
     evaluation_s = evaluation.elapsed_s.numbers()[0] / evaluation.count
     power_w = step.energy_j.numbers()[0] / step.elapsed_s.numbers()[0]
-    told = record.metrics["held_out_loss"].numbers()[0]
+    last = {
+        "tokens": run.steps * BATCH * SEQUENCE,
+        "loss": record.metrics["held_out_loss"].numbers()[0],
+        "train_s": step.elapsed_s.numbers()[0],
+        "energy_j": step.energy_j.numbers()[0],
+    }
     return {
         "name": run.name, "variant": run.variant, "size": run.size.name, "experts": run.experts,
         "seed": run.seed, "steps": run.steps, "tokens": run.steps * BATCH * SEQUENCE,
         "params_active": float(total(active_parameters(shape))),
         "params_total": float(total(parameters(shape))),
         "flop_per_token": float(total(flops.model_flop(shape))),
-        "curve": curve(lines, evaluation_s, power_w) + [
-            {"tokens": run.steps * BATCH * SEQUENCE, "loss": told,
-             "train_s": step.elapsed_s.numbers()[0], "energy_j": step.energy_j.numbers()[0]}
-        ],
+        "curve": [*curve(lines, evaluation_s, power_w), last],
         "measured_s": step.elapsed_s.numbers(), "predicted_s": predicted.elapsed_s.numbers(),
         "measured_j": step.energy_j.numbers(), "energy_shares": step.energy_j.origins,
         "predicted_j": predicted.totals["chip"].numbers(),
@@ -98,7 +100,8 @@ def _loads(lines: Sequence[Told]) -> list[Told]:
         return []
     picked = np.unique(np.linspace(0, len(with_load) - 1, LOADS_KEPT).round().astype(int))
     return [{"tokens": with_load[i]["tokens"],
-             "load": np.round(with_load[i]["expert_load"], 5).tolist()} for i in picked]  # fmt: skip
+             "load": np.round(with_load[i]["expert_load"], 5).tolist()}
+            for i in picked]  # fmt: skip
 
 
 def spent_at(points: Sequence[Told], loss: float, what: str) -> float:

@@ -108,11 +108,12 @@ def product(
 
     512 x 512 x 512 in float32: 2.68e8 FLOP and 3.1 MB, 85 FLOP a byte.
     """
-    volume = np.asarray(groups) * m
+    each = np.asarray(groups, float)
+    volume = each * m
     return Operation(
         kind=kind, count=count, dims=(m, n, k), groups=groups, calls=calls,
         flop=plain(2.0 * volume * n * k),
-        bytes=plain((volume * k + np.asarray(groups) * n * k + volume * n) * width),
+        bytes=plain((volume * k + each * n * k + volume * n) * width),
     )  # fmt: skip
 
 

@@ -142,7 +142,7 @@ def _work(
     """All operations of a part together, `times` over."""
     sums: list[Number] = [0.0] * 6
     for one in operations:
-        count = np.asarray(one.count) * times
+        count = np.asarray(one.count, float) * times
         compute_s = one.compute_seconds(hardware, constants)
         memory_s = one.memory_seconds(hardware, constants)
         seconds = np.maximum(compute_s, memory_s) + one.fixed_seconds(constants)
@@ -212,5 +212,5 @@ def _on_links(sent: Messages, plan: Plan) -> Number:
 
 
 def _model_flop(shape: Shape, plan: Plan) -> dict[str, Number]:
-    tokens = np.asarray(plan.global_batch) * shape.seq_len
+    tokens = np.asarray(plan.global_batch, float) * shape.seq_len
     return {name: plain(count * tokens) for name, count in model_flop(shape).items()}

@@ -11,6 +11,7 @@ other developers; the spread of theirs is the band.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -125,11 +126,19 @@ def _published_ratios(pool: Pool) -> list[tuple[str, float]]:
 
 
 def kept_share(developer: str, ratios: list[tuple[str, float]]) -> tuple[float, float, float]:
-    """Share of the steady rate that a run keeps (low, middle, high), without one's own runs."""
-    others = [ratio for name, ratio in ratios if name != developer]
+    """Share of the steady rate that a run keeps (low, middle, high), without one's own runs.
+
+    The runs of a developer are alike, and a new run is of a new one: each developer counts as
+    one, and the newcomer as one more that may lie beyond them all (two-layer conformal
+    prediction, Dunn, Wasserman and Ramdas, arXiv:1809.07441).
+    """
+    others = sorted((ratio, name) for name, ratio in ratios if name != developer)
     if len(others) < FEWEST_RUNS:
         return KEPT
-    low, middle, high = np.exp(np.quantile(others, (0.1, 0.5, 0.9)))
+    runs = Counter(name for _, name in others)
+    weight = np.array([1 / runs[name] for _, name in others])
+    reached = (np.cumsum(weight) - weight / 2) / (len(runs) + 1) + 0.5 / (len(runs) + 1)
+    low, middle, high = np.exp(np.interp((0.1, 0.5, 0.9), reached, [ratio for ratio, _ in others]))
     return float(low), float(middle), float(high)
 
 
