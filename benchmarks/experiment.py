@@ -30,6 +30,7 @@ from benchmarks.validate_local import calibrate, command  # noqa: E402
 from energy.console import guard, print_json  # noqa: E402
 from energy.errors import InputError  # noqa: E402
 from energy.files import write_text_atomic  # noqa: E402
+from energy.meters.sources import opened  # noqa: E402
 from simulator.predict import predict  # noqa: E402
 
 QUICK_HOURS = 0.03
@@ -82,15 +83,15 @@ def trained(out: Path, hours: float) -> dict[str, Any]:
                              "choose another --out to begin again")  # fmt: skip
     else:
         write_text_atomic(settings, json.dumps({"hours": hours}) + "\n")
-    machine = out / "machine.toml"
+    machine, meters = out / "machine.toml", chosen_meters()
     if not machine.exists():
-        calibrate(out)
+        calibrate(out, *meters)
     planned = runs(hours)
     for run in planned:
         foretell(run, out / run.name, machine)
     talk = Console(stderr=True)
     for run in track(planned, "runs", console=talk, disable=not sys.stderr.isatty()):
-        train(run, out / run.name, machine)
+        train(run, out / run.name, machine, meters)
     return experiment_results.gather(planned, out, hours)
 
 
@@ -101,7 +102,17 @@ def foretell(run: Run, out: Path, machine: Path) -> None:
         predict(run.question(str(machine))).record.save(path)
 
 
-def train(run: Run, out: Path, machine: Path) -> None:
+def chosen_meters() -> list[str]:
+    """All meters where one measures; else the model of this run's own seconds.
+
+    A model of the whole machine would count what others do on it against the run.
+    """
+    _, domains = opened("auto")
+    measured = any(domain.origin == "measured" and not domain.reason for domain in domains)
+    return [] if measured else ["cpu_tree"]
+
+
+def train(run: Run, out: Path, machine: Path, meters: list[str]) -> None:
     """Train a run, or go on with it."""
     if (out / "run" / "record.json").exists():
         return
@@ -109,7 +120,8 @@ def train(run: Run, out: Path, machine: Path) -> None:
     # A run that was killed before its first checkpoint begins anew within its own ledger.
     again = ["--resume"] if (out / "run" / "ledger.jsonl").exists() else []
     command("glam", "train", "--model", str(out / "run.toml"), "--out", str(out / "run"),
-            "--machine", str(machine), *again)  # fmt: skip
+            "--machine", str(machine), *again,
+            *(word for name in meters for word in ("--meter", name)))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ def _run(run: Run, out: Path) -> Told:
         "params_active": float(total(active_parameters(shape))),
         "params_total": float(total(parameters(shape))),
         "flop_per_token": float(total(flops.model_flop(shape))),
-        "curve": [*curve(lines, evaluation_s, power_w), last],
+        # The last evaluation follows the last line.
+        "curve": [*curve(lines[:-1], evaluation_s, power_w), last],
         "measured_s": step.elapsed_s.numbers(), "predicted_s": predicted.elapsed_s.numbers(),
         "measured_j": step.energy_j.numbers(), "energy_shares": step.energy_j.origins,
         "predicted_j": predicted.totals["chip"].numbers(),

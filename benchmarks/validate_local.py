@@ -120,9 +120,10 @@ def validate(out: Path, machine: Path | None, as_json: bool) -> None:
         raise ToleranceError(f"expected a median error within {TOLERANCE:.0%}", f"{median:.1%}")
 
 
-def calibrate(out: Path) -> Path:
-    """Probe this machine and fit its constants."""
-    command("glam", "probe", "--out", str(out / "probe.json"))
+def calibrate(out: Path, *meters: str) -> Path:
+    """Probe this machine and fit its constants; all its meters are read where none is named."""
+    command("glam", "probe", "--out", str(out / "probe.json"),
+            *(word for name in meters for word in ("--meter", name)))  # fmt: skip
     command("simulator", "calibrate", str(out / "probe.json"), "--out", str(out / "machine.toml"))
     return out / "machine.toml"
 

@@ -70,7 +70,7 @@ class Tracker:
         out_dir: folder of the run; an existing ledger there is continued.
         name: name of the run.
         labels: what the run wants to be found by.
-        meters: "auto", or names of sources.
+        meters: "auto", or names of sources; "cpu_tree" is this process and all it starts.
         sync: called at both edges of every window, so that queued device work is inside it (for
             CUDA: torch.cuda.synchronize).
         interval_s: seconds between samples on disk.
@@ -92,7 +92,10 @@ class Tracker:
         self.out_dir, self.name, self.labels = Path(out_dir), name, dict(labels or {})
         self.path = self.out_dir / ledger.FILE
         self.notes: list[str] = []
-        self._meters, self._sync, self._interval_s = meters, sync, interval_s
+        self._meters = meters if isinstance(meters, str) else [
+            f"{name}:{os.getpid()}" if name == "cpu_tree" else name for name in meters
+        ]  # fmt: skip
+        self._sync, self._interval_s = sync, interval_s
         self._resume_at = dict(resume_at) if resume_at else None
         self._lock = threading.Lock()
         self._sent: collections.deque[tuple[int, bytes]] = collections.deque(maxlen=KEPT)

@@ -22,6 +22,10 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
+Meter = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="A meter to read; default all. cpu_tree: this run alone."),
+]
 
 
 def main() -> None:
@@ -63,16 +67,20 @@ def train(
     ] = False,
     zone: Annotated[str | None, typer.Option(help="Grid zone, for CO2; else a band.")] = None,
     pue: Annotated[float | None, typer.Option(help="Facility over IT energy; else a band.")] = None,
+    meter: Meter = None,
 ) -> None:
     """Train a model under the meters; leaves record, metrics, ledger and checkpoints."""
     from dataclasses import replace
+    from functools import partial
 
-    from energy import summary
+    from energy import Tracker, summary
+    from energy.meters import sources
     from energy.site import of
     from glam.config import GlamConfig
     from glam.results import machine_peak
     from glam.train import train as run
 
+    sources.require(meter or "auto")
     config = GlamConfig.of(model).with_training(
         steps=steps, batch_sequences=batch, seed=seed, optimizer=optimizer, device=device
     )
@@ -82,7 +90,8 @@ def train(
         config = replace(config, corpus=replace(config.corpus, paths=tuple(data)))
     site = of(zone, pue)
     peak = machine_peak(machine) if machine else None
-    record = run(config, out, resume=resume, site=site, peak_flop_per_s=peak)
+    record = run(config, out, resume=resume, site=site, peak_flop_per_s=peak,
+                 tracker=partial(Tracker, meters=meter or "auto"))  # fmt: skip
     for line in [*summary.lines(record), f"record: {out / 'record.json'}"]:
         print(line, file=sys.stderr)
 
@@ -136,17 +145,20 @@ def sizes(json: Json = False) -> None:
 def probe(
     out: Annotated[Path, typer.Option(help="Where to write the table.")],
     device: Device = None,
+    meter: Meter = None,
 ) -> None:
     """Measure this machine's operations, for simulator calibrate; about 25 s on two cores."""
     import json
     import tempfile
 
     from energy.files import write_text_atomic
+    from energy.meters import sources
     from glam.probe import probe as measure
     from glam.progress import Stages
 
+    sources.require(meter or "auto")
     with tempfile.TemporaryDirectory() as scratch, Stages("measuring this machine") as stages:
-        found = measure(device or "auto", Path(scratch), stages.show)
+        found = measure(device or "auto", Path(scratch), stages.show, meter or "auto")
     found["power"] = {name: q.model_dump(mode="json") for name, q in found["power"].items()}
     write_text_atomic(out, json.dumps(found, indent=1) + "\n")
     print(f"{len(found['rows'])} rows: {out}", file=sys.stderr)

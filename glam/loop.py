@@ -200,7 +200,7 @@ class Loop:
             "rollbacks": state.rollbacks,
         }  # fmt: skip
         row |= routing_row(output)
-        if state.held_out_loss == state.held_out_loss:
+        if self.evaluated_at == state.step:
             row["held_out_loss"] = state.held_out_loss
         return row
 

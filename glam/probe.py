@@ -71,14 +71,16 @@ class Clock:
 
 
 def probe(
-    device_name: str, scratch: Path, progress: Callable[[str, int, int], None]
-) -> dict[str, Any]:
+    device_name: str, scratch: Path, progress: Callable[[str, int, int], None],
+    meters: str | list[str] = "auto",
+) -> dict[str, Any]:  # fmt: skip
     """Measure this machine.
 
     Args:
         device_name: auto, cpu or cuda.
         scratch: folder for the ledger of the power reading.
         progress: told the kind of row, and how many of how many kinds are done.
+        meters: of its power, as `Tracker` takes them.
 
     Returns:
         The table, schema "probe-1": machine, dtype, rows with seconds, power idle and busy.
@@ -106,7 +108,7 @@ def probe(
             rounds[-1] += measure()
     rows = [least(same) for same in zip(*rounds, strict=True)]
     progress("power", last, last + 1)
-    power = watts(device, dtype, scratch)
+    power = watts(device, dtype, scratch, meters)
     progress("done", last + 1, last + 1)
     return {"schema": "probe-1", "machine": _machine(device), "dtype": dtype_name(device),
             "rows": rows, "power": power}  # fmt: skip
@@ -212,7 +214,9 @@ def launches(clock: Clock, device: torch.device) -> Iterator[Row]:
     yield {"op": "launch", "seconds": clock.median_in_a_row(lambda: small + 1, 1000)}
 
 
-def watts(device: torch.device, dtype: torch.dtype, scratch: Path) -> dict[str, Quantity]:
+def watts(
+    device: torch.device, dtype: torch.dtype, scratch: Path, meters: str | list[str]
+) -> dict[str, Quantity]:
     """Watts idle and at a large product, as this machine's meters or models tell them."""
     n = 1536 if device.type == "cpu" else 8192
     matrix = torch.ones(n, n, device=device, dtype=dtype)
@@ -224,7 +228,8 @@ def watts(device: torch.device, dtype: torch.dtype, scratch: Path) -> dict[str, 
 
     found = {}
     for name, work in (("idle_w", lambda: time.sleep(1.0)), ("busy_w", busy)):
-        meter = Tracker(scratch / name, name=name, interval_s=0.1, sync=synchronise(device))
+        meter = Tracker(scratch / name, name=name, interval_s=0.1, sync=synchronise(device),
+                        meters=meters)  # fmt: skip
         with meter, meter.window(name):
             work()
         spent = meter.record().windows[0]

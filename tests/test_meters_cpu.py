@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from energy import Tracker
 from energy.meters import cpu_rows
 from energy.meters.cpu_model import CpuModel
 from energy.meters.cpu_tree import CpuTree
@@ -73,6 +74,13 @@ def test_a_process_tree_spends_for_its_own_seconds_alone():
     assert domain.origin == "modelled"
     assert half_s * 0.9 < spent < half_s * 3
     assert slept < half_s * 0.1
+
+
+def test_a_tracker_asked_for_its_own_tree_names_its_own_process(tmp_path):
+    with Tracker(tmp_path, meters=["cpu_tree"]) as tracker:
+        pass
+    (entry,) = tracker.record().energy
+    assert entry.device == f"cpu-tree-{os.getpid()}"
 
 
 def test_a_process_that_is_not_there_is_missing():

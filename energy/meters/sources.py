@@ -31,14 +31,14 @@ def require(names: str | list[str]) -> None:
     """Refuse names that no meter has, where a person has typed them.
 
     Raises:
-        InputError: a name is none of `SOURCES`, "replay:PATH" and "cpu_tree:PID".
+        InputError: a name is none of `SOURCES`, "replay:PATH", "cpu_tree" and "cpu_tree:PID".
     """
     for name in [] if names == "auto" else names:
         kind, _, told = name.partition(":")
         known = told.isdecimal() if kind == "cpu_tree" else kind == "replay" and told
-        if name not in SOURCES and not known:
-            raise InputError("expected a meter", name,
-                             f"one of {', '.join(SOURCES)}, replay:FILE, cpu_tree:PID")  # fmt: skip
+        if name not in (*SOURCES, "cpu_tree") and not known:
+            known_names = ", ".join([*SOURCES, "replay:FILE", "cpu_tree", "cpu_tree:PID"])
+            raise InputError("expected a meter", name, f"one of {known_names}")
 
 
 def opened(names: str | list[str]) -> tuple[list[Source], list[Domain]]:
