@@ -21,7 +21,7 @@ def test_every_meter_that_the_page_chooses_exists():
     chosen = re.findall(r"--meter (\w+)", PAGE) + re.findall(r'meters=\["(\w+)", "(\w+)"\]', PAGE)
     for names in chosen:
         require([names] if isinstance(names, str) else list(names))
-    assert len(chosen) == 3
+    assert len(chosen) == 4
 
 
 def test_every_command_on_the_page_has_the_options_that_it_is_given():
