@@ -45,7 +45,7 @@ def variants(told: Told, size: str) -> list[list[Told]]:
 
 
 def curves(path: Path, told: Told, size: str) -> None:
-    """Held-out loss against tokens, time and joules; mean of the seeds in their range."""
+    """Held-out loss against tokens, time and joules; mean of the seeds."""
 
     def panel(what: str) -> plots.Panel:
         def draw(axes: Axes) -> Axes:
@@ -55,8 +55,6 @@ def curves(path: Path, told: Told, size: str) -> None:
                 look, x = style(runs[0]["experts"]), spent.mean(axis=0) / AGAINST[what][1]
                 late = x > x[-1] / 4
                 axes.plot(x[late], loss.mean(axis=0)[late], label=named(runs[0]["experts"]), **look)
-                axes.fill_between(x[late], loss.min(axis=0)[late], loss.max(axis=0)[late],
-                                  color=look["color"], alpha=0.2, linewidth=0)  # fmt: skip
             axes.set_xlabel(AGAINST[what][0].format(origins=origins(told)))
             axes.set_ylabel("held-out loss / nat a token")
             return plots.finish(axes)

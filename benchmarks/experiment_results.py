@@ -26,6 +26,8 @@ Told = dict[str, Any]
 BAND = (0.1, 0.9)
 LOADS_KEPT = 5
 """Points of a run at which the load of its experts is kept."""
+SMOOTHED = 3
+"""Held-out losses that are averaged: at a constant learning rate one alone jumps about."""
 
 
 def gather(planned: Sequence[Run], out: Path, hours: float) -> Told:
@@ -105,8 +107,16 @@ def _loads(lines: Sequence[Told]) -> list[Told]:
             for i in picked]  # fmt: skip
 
 
+def smooth(losses: Sequence[float]) -> Array:
+    """Mean of each loss and the last ones before it."""
+    sums = np.cumsum([0.0, *losses])
+    counts = np.minimum(np.arange(1, len(losses) + 1), SMOOTHED)
+    ends = np.arange(1, len(losses) + 1)
+    return np.asarray((sums[ends] - sums[ends - counts]) / counts)
+
+
 def spent_at(points: Sequence[Told], loss: float, what: str) -> float:
-    """What a run had spent when its held-out loss first came down to a value.
+    """What a run had spent when its held-out loss, smoothed, first came down to a value.
 
     Between two evaluations the loss is taken as linear in what was spent; a run that never comes
     down to it has spent infinitely much.
@@ -116,11 +126,12 @@ def spent_at(points: Sequence[Told], loss: float, what: str) -> float:
         loss: nats a token.
         what: "tokens", "train_s" or "energy_j".
     """
-    for before, after in itertools.pairwise([points[0], *points]):
-        if after["loss"] <= loss:
-            fall = before["loss"] - after["loss"]
-            share = 1.0 if fall <= 0 else (before["loss"] - loss) / fall
-            return float(before[what] + min(share, 1.0) * (after[what] - before[what]))
+    losses, spent = smooth([point["loss"] for point in points]), [point[what] for point in points]
+    for i, after in enumerate(losses):
+        if after <= loss:
+            before = losses[max(i - 1, 0)]
+            share = 1.0 if before <= after else (before - loss) / (before - after)
+            return float(spent[max(i - 1, 0)] + share * (spent[i] - spent[max(i - 1, 0)]))
     return float("inf")
 
 
@@ -130,25 +141,28 @@ def of_variant(told: Told, variant: str) -> list[Told]:
 
 
 def final_loss(runs: Sequence[Told]) -> float:
-    """Mean final held-out loss of some runs."""
-    return float(np.mean([run["curve"][-1]["loss"] for run in runs]))
+    """Mean final held-out loss of some runs, smoothed."""
+    return float(np.mean([smooth([p["loss"] for p in run["curve"]])[-1] for run in runs]))
 
 
 def ratio(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> float:
-    """What the mixtures spend to the dense runs' mean final loss, over what those spent in all."""
-    target = final_loss(dense)
-    ours = np.mean([spent_at(run["curve"], target, what) for run in sparse])
-    return float(ours / np.mean([run["curve"][-1][what] for run in dense]))
+    """What mixtures spend to the final loss of dense runs, over what those spent in all.
+
+    Seed by seed, as a seed fixes the order of the text too: the sum of one side over the other's.
+    """
+    ours = sum(spent_at(b["curve"], final_loss([a]), what)
+               for a, b in zip(dense, sparse, strict=True))  # fmt: skip
+    return float(ours / sum(run["curve"][-1][what] for run in dense))
 
 
 def bootstrap(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> tuple[float, float]:
-    """80 % band of the ratio: dense and sparse seeds drawn again with replacement, all draws.
+    """80 % band of the ratio: seeds drawn again with replacement, all draws.
 
-    Three seeds of each give 10 distinct draws of either; each counts as often as it comes up.
+    Three seeds give 27 draws, 10 of them distinct.
     """
-    ratios = [ratio(a, b, what)
-              for a in itertools.product(dense, repeat=len(dense))
-              for b in itertools.product(sparse, repeat=len(sparse))]  # fmt: skip
+    pairs = list(zip(dense, sparse, strict=True))
+    ratios = [ratio([a for a, _ in draw], [b for _, b in draw], what)
+              for draw in itertools.product(pairs, repeat=len(pairs))]  # fmt: skip
     ordered = np.sort(ratios)
     low, high = (ordered[round(end * (len(ordered) - 1))] for end in BAND)
     return float(low), float(high)

@@ -176,8 +176,9 @@ class Loop:
         return merged(outputs)
 
     def _batch(self, index: int, split: str) -> torch.Tensor:
+        # Held-out batches are the same for every seed, so that losses of two runs compare.
         batch = self.corpus.batch(
-            self.config.training.seed, index, split=split,
+            self.config.training.seed if split == "train" else 0, index, split=split,
             sequences=self.config.training.batch_sequences,
             length=int(self.config.shape.seq_len) + 1,
         )  # fmt: skip
