@@ -49,6 +49,9 @@ validate-folds: install ## the same with every source, model and chip left out (
 bench-simulate: install ## configurations a second, and the memory of a sweep of millions
 	$(BIN)/python -m benchmarks.simulate_speed --write docs/results-simulator.md
 
+experiment: install ## does sparse save energy? 16 trainings on one core, about 80 minutes, restartable
+	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python benchmarks/experiment.py
+
 bench-meters: install ## accuracy and cost of the meters, ours beside the peers
 	$(BIN)/python benchmarks/meters.py --peers
 

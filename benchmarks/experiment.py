@@ -5,8 +5,8 @@ one, all of equal active parameters and tokens, each predicted by the simulator 
 and metered while it runs. A killed experiment goes on where it was, within a run from its newest
 checkpoint. The results are small files under docs/experiment, and a page is written from them.
 
-    python benchmarks/experiment.py [--hours 1.2] [--out runs/experiment] [--docs docs]
-    python benchmarks/experiment.py --quick            two minutes, to see that it works
+    python benchmarks/experiment.py [--hours 0.75] [--out runs/experiment] [--docs docs]
+    python benchmarks/experiment.py --quick            three minutes, to see that it works
     python benchmarks/experiment.py --page             the page again, from the stored results
 """
 
@@ -25,7 +25,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 
 from benchmarks import experiment_page, experiment_results  # noqa: E402
-from benchmarks.experiment_plan import Run, runs  # noqa: E402
+from benchmarks.experiment_plan import EXPERTS, Run, runs  # noqa: E402
 from benchmarks.validate_local import calibrate, command  # noqa: E402
 from energy.console import guard, print_json  # noqa: E402
 from energy.errors import InputError  # noqa: E402
@@ -39,8 +39,8 @@ QUICK_HOURS = 0.03
 def main() -> None:
     """Run the experiment from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hours", type=float, default=1.2, help="about, on one core (1.2)")
-    parser.add_argument("--quick", action="store_true", help="two minutes, into the folder of runs")
+    parser.add_argument("--hours", type=float, default=0.75, help="about, on one core (0.75)")
+    parser.add_argument("--quick", action="store_true", help="four small runs, pages by them")
     parser.add_argument("--out", type=Path, default=Path("runs/experiment"), help="of the runs")
     parser.add_argument("--docs", type=Path, help="where page, data and pictures go (docs)")
     parser.add_argument("--page", action="store_true", help="write the page from stored results")
@@ -64,7 +64,8 @@ def experiment(chosen: argparse.Namespace) -> None:
             raise InputError(f"expected results at {stored}", "none", "run make experiment first")
         told = json.loads(stored.read_text(encoding="utf-8"))
     else:
-        told = trained(chosen.out, QUICK_HOURS if chosen.quick else chosen.hours)
+        hours = QUICK_HOURS if chosen.quick else chosen.hours
+        told = trained(chosen.out, hours, quick=chosen.quick)
         write_text_atomic(stored, json.dumps(told, indent=None) + "\n")
     page = experiment_page.write(told, docs)
     if chosen.json:
@@ -73,8 +74,17 @@ def experiment(chosen: argparse.Namespace) -> None:
         print(page)
 
 
-def trained(out: Path, hours: float) -> dict[str, Any]:
-    """Every run of the experiment, done now or before, as the page needs it."""
+def trained(out: Path, hours: float, *, quick: bool = False) -> dict[str, Any]:
+    """Every run of the experiment, done now or before, as the page needs it.
+
+    Args:
+        out: folder of the runs.
+        hours: of all of them, about.
+        quick: the first seed of the smallest size alone.
+
+    Raises:
+        InputError: the folder holds an experiment of other hours.
+    """
     settings = out / "experiment.json"
     if settings.exists():
         began = json.loads(settings.read_text(encoding="utf-8"))["hours"]
@@ -86,7 +96,7 @@ def trained(out: Path, hours: float) -> dict[str, Any]:
     machine, meters = out / "machine.toml", chosen_meters()
     if not machine.exists():
         calibrate(out, *meters)
-    planned = runs(hours)
+    planned = runs(hours)[: len(EXPERTS) if quick else None]
     for run in planned:
         foretell(run, out / run.name, machine)
     talk = Console(stderr=True)

@@ -116,8 +116,8 @@ def losses(told: Told) -> str:
 
 {markdown(heads, rows)}
 
-The final loss is the mean of the last {SMOOTHED} evaluations and of all seeds. Lines
-are means of the seeds; the first quarter of the text is left out. Held-out text is the same for all.
+The final loss is the mean of the last {SMOOTHED} evaluations and of all seeds. Lines are means of
+the seeds; the first quarter of the text is left out.
 
 {pages}"""
 
