@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from benchmarks import experiment_page
 from benchmarks.experiment_plan import EXPERTS, SIZES, runs
 from benchmarks.experiment_results import (
-    bootstrap, curve, decomposition, final_loss, ratio, smooth, spent_at, summary,
+    bootstrap,
+    curve,
+    decomposition,
+    final_loss,
+    ratio,
+    smooth,
+    spent_at,
+    summary,
 )  # fmt: skip
 from energy.shape import Shape, active_parameters, total
 
