@@ -129,7 +129,8 @@ def load(path: Path, told: Told) -> None:
             axes.axhline(1, color=plots.REFERENCE, linestyle="--", linewidth=1, label="even load")
             axes.set_xlabel("text read / million tokens")
             axes.set_ylabel("tokens of an expert / mean\n(solid: busiest, dotted: idlest)")
-            return plots.finish(axes)
+            axes.grid(alpha=0.3)
+            return plots.legend_below(axes, ncols=4, drop=-0.22)
 
         return draw
 
