@@ -104,13 +104,16 @@ def generate(
     temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest.")] = 0.8,
     top_p: Annotated[float, typer.Option(min=0, max=1, help="Nucleus to draw from.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    best: Annotated[
+        bool, typer.Option("--best", help="The lowest held-out loss, not the newest checkpoint.")
+    ] = False,
     device: Device = None,
 ) -> None:
-    """Continue a prompt with the newest checkpoint of a run."""
+    """Continue a prompt with a checkpoint of a run."""
     from glam.generate import generate as pieces
 
     found = pieces(run, prompt, tokens=tokens, temperature=temperature, top_p=top_p, seed=seed,
-                   device=device or "auto")  # fmt: skip
+                   device=device or "auto", best=best)  # fmt: skip
     first = next(found, "")
     print(prompt + first, end="", flush=True)
     for piece in found:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from energy.errors import InputError
-from glam.checkpoint import latest_checkpoint
+from glam.checkpoint import Checkpoint, best_checkpoint, latest_checkpoint, load_checkpoint
 from glam.device import choose_device
 from glam.model import Glam
 from glam.tokenizer import END, Tokenizer
@@ -23,8 +23,9 @@ def generate(
     top_p: float = 0.95,
     seed: int = 0,
     device: str = "auto",
+    best: bool = False,
 ) -> Iterator[str]:
-    """Continue a prompt with the newest checkpoint of a run; yields text as it comes.
+    """Continue a prompt with a checkpoint of a run; yields text as it comes.
 
     Args:
         run: folder of a run of `glam train`.
@@ -34,13 +35,12 @@ def generate(
         top_p: smallest set of tokens with this probability is drawn from.
         seed: of the draws.
         device: auto, cpu or cuda.
+        best: with the checkpoint of the lowest held-out loss, not the newest.
 
     Raises:
-        InputError: the folder holds no usable checkpoint or tokenizer.
+        InputError: the folder holds no usable checkpoint or tokenizer, or none was evaluated.
     """
-    found = latest_checkpoint(run / "checkpoints")
-    if found is None:
-        raise InputError(f"expected a checkpoint in {run / 'checkpoints'}", "none", "train first")
+    found = _checkpoint(run / "checkpoints", best)
     place = choose_device(device)
     tokenizer = Tokenizer.load(run / "tokenizer.model")
     model = Glam(found.config.shape, found.config.training.seed)
@@ -59,6 +59,19 @@ def generate(
         text = tokenizer.decode(ids)
         yield text[len(shown) :]
         shown = text
+
+
+def _checkpoint(folder: Path, best: bool) -> Checkpoint:
+    found = latest_checkpoint(folder)
+    if found is None:
+        raise InputError(f"expected a checkpoint in {folder}", "none", "train first")
+    if not best:
+        return found
+    path = best_checkpoint(folder)
+    if path is None:
+        raise InputError(f"expected a checkpoint in {folder} with a held-out loss", "none",
+                         "leave --best away, or train with evaluate_every")  # fmt: skip
+    return load_checkpoint(path)
 
 
 def _draw(logits: torch.Tensor, temperature: float, top_p: float, draws: torch.Generator) -> int:

@@ -17,6 +17,7 @@ from glam.checkpoint import (
     save_checkpoint,
 )
 from glam.config import Corpus, GlamConfig, Training
+from glam.generate import generate
 from glam.model import Glam
 from glam.optim import build_optimizer, update
 
@@ -160,3 +161,10 @@ def test_a_configuration_survives_its_checkpoint_exactly(tmp_path):
     asked = replace(config(learning_rate=0.1 + 0.2, seed=2**32 - 1), name="naïve run")
     place = save_checkpoint(tmp_path, 1, asked, *trained(asked, steps=1))
     assert load_checkpoint(place).config == asked
+
+
+def test_text_of_the_best_checkpoint_needs_one_that_was_evaluated(tmp_path):
+    asked = config()
+    save_checkpoint(tmp_path / "checkpoints", 3, asked, *trained(asked))
+    with pytest.raises(InputError, match="leave --best away"):
+        next(generate(tmp_path, "def", tokens=1, best=True))

@@ -10,6 +10,7 @@ from energy import RunRecord
 from energy.errors import InfeasibleError
 from glam.checkpoint import best_checkpoint, checkpoints, load_checkpoint
 from glam.config import Corpus, GlamConfig, Training
+from glam.generate import generate
 from glam.health import DIVERGED_RATIO, DIVERGED_SKIPS, DIVERGED_STEPS, Health
 from glam.model import Glam
 from tests.small_models import mixture
@@ -130,3 +131,15 @@ def test_the_best_checkpoint_stays_beside_the_newest(tmp_path):
     assert best in places
     assert len(places) == len({best, places[-1]})
     assert load_checkpoint(best).step <= load_checkpoint(places[-1]).step
+
+
+def test_the_best_checkpoint_speaks_where_it_is_asked_for(tmp_path):
+    run(tmp_path, evaluate_every=5, keep_checkpoints=1, optimizer="adamw", learning_rate=1.0,
+        warmup_steps=STEPS, rollbacks=100)  # fmt: skip
+    best, newest = best_checkpoint(tmp_path / "checkpoints"), checkpoints(tmp_path / "checkpoints")
+    asked = {"tokens": 12, "temperature": 0.0}
+    told = "".join(generate(tmp_path, "def", best=True, **asked))
+    for path in newest:
+        if path != best:
+            path.unlink()
+    assert "".join(generate(tmp_path, "def", **asked)) == told
