@@ -23,11 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.pages import markdown, write_between
+from benchmarks.pages import markdown, show, write_between
 from energy.console import guard, print_json
 from energy.errors import InputError
 from energy.units import J_PER_KWH
-from energy.words import console, table
 from simulator.hosts import placed
 from simulator.physics import allowed, machine_of, usual_widths
 from simulator.plan import Plan
@@ -127,10 +126,7 @@ def report(found: list[dict[str, Any]], page: Path | None, as_json: bool) -> Non
     if as_json:
         print_json({"sweeps": found})
         return
-    shown = table(*HEADS)
-    for row in rows:
-        shown.add_row(*row)
-    console().print(shown)
+    show(HEADS, rows)
 
 
 if __name__ == "__main__":

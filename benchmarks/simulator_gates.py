@@ -19,16 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.pages import markdown, require_place, write_between
+from benchmarks.pages import markdown, require_place, show, write_between
 from benchmarks.simulator_facts import PUBLISHED_RATIO, capacity_ratios
 from energy.console import guard, print_json
 from energy.errors import ToleranceError
 from energy.files import write_text_atomic
-from energy.words import console, table
 from simulator import show_runs
 from simulator.pool import published
 from simulator.published_rows import published_tables, runs_of
-from simulator.recalibrate import fold_errors
+from simulator.recalibrate import fold_errors, folds
 from simulator.rows import Table, ThroughputRow, read_throughput
 from simulator.run_rows import read_runs
 from simulator.show_validation import held, watching
@@ -83,15 +82,15 @@ class Gate:
         return self.what, f"{self.rows:,}", wanted, f"{self.found:.1%}", word
 
 
-def gates(folds: bool) -> list[Gate]:
-    """Every figure; with folds, also of fits that never saw the rows they are judged by."""
+def gates(leave_out: bool) -> list[Gate]:
+    """Every figure; leaving out, also of fits that never saw the rows they are judged by."""
     read = [read_throughput(path) for path in published_tables()]
     rows = Table(tuple(row for one in read for row in one.rows), {})
     found = held(rows, published())
     lines = kind_gates("in the fit", found)
-    if folds:
+    if leave_out:
         with watching() as watch:
-            left = {way: found.unseen(errors, chip=way == "chip")
+            left = {way: found.unseen(errors, folds(rows.rows)[way])
                     for way, errors in fold_errors(rows.rows, watch).items()}  # fmt: skip
         lines += left_out_gates(rows.rows, left)
     return [*lines, *memory_gates(rows.rows, found), *run_gates(), capacity_gate()]
@@ -233,10 +232,7 @@ def report(found: Sequence[Gate], page: Path | None, as_json: bool) -> None:
         told: list[dict[str, Any]] = [vars(gate) | {"met": gate.met} for gate in found]
         print_json({"gates": told})
         return
-    shown = table(*HEADS)
-    for row in rows:
-        shown.add_row(*row)
-    console().print(shown)
+    show(HEADS, rows)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -87,13 +87,17 @@ def fold_errors(rows: Sequence[ThroughputRow], watch: Watch) -> dict[str, NDArra
     measured = [i for i, row in enumerate(rows) if row.measured]
     told = [rows[i] for i in measured]
     whole = fit_published(told, watch)
-    ways = {"source": source_folds(told), "model": model_fold, "chip": chip_fold}
     answers = {}
-    for name, by in ways.items():
+    for name, by in folds(told).items():
         errors = np.full(len(rows), np.nan)
         errors[measured] = left_out(told, whole, by, watch)
         answers[name] = errors
     return answers
+
+
+def folds(rows: Sequence[ThroughputRow]) -> dict[str, Callable[[ThroughputRow], str]]:
+    """What is left out together with a row, by the name of the way."""
+    return {"source": source_folds(rows), "model": model_fold, "chip": chip_fold}
 
 
 def model_fold(row: ThroughputRow) -> str:

@@ -18,6 +18,7 @@ from energy.words import console, table
 from simulator.constants import prior
 from simulator.evaluate import evaluate
 from simulator.pool import Pool
+from simulator.recalibrate import folds
 from simulator.rows import Table
 from simulator.validation import Summary, Validation, fits_in_memory, validation
 
@@ -72,7 +73,7 @@ def throughput_page(found: Validation, left: Errors, rows: Table) -> None:
         out.print(_summaries(f"by {name}", found.by(name)))
     for way, errors in left.items():
         out.print()
-        made = found.unseen(errors, chip=way == "chip")
+        made = found.unseen(errors, folds(rows.rows)[way])
         out.print(_summaries(f"each {way} predicted by a fit that never saw it", made.summaries()))
     memory = fits_in_memory(rows.rows, found.evaluated)
     if memory["n"] and not np.isnan(memory["out_of_memory_right"]):
@@ -98,7 +99,7 @@ def throughput_json(found: Validation, left: Errors, rows: Table) -> dict[str, A
     told["left_out"] = {
         way: {
             name: one.as_json()
-            for name, one in found.unseen(errors, chip=way == "chip").summaries().items()
+            for name, one in found.unseen(errors, folds(rows.rows)[way]).summaries().items()
         }
         for way, errors in left.items()
     }

@@ -6,6 +6,7 @@ Errors are signed ln(predicted / reported); what is summarised is the absolute r
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -59,15 +60,19 @@ class Validation:
     error: Array
     pool: Pool
 
-    def unseen(self, error: Array, *, chip: bool) -> Validation:
+    def unseen(self, error: Array, fold: Callable[[ThroughputRow], str]) -> Validation:
         """The same rows with the errors of fits that left them out.
+
+        A framework or a chip generation that stands in no other fold was new to the fit that
+        predicted its row, and the row's band is that of a new one.
 
         Args:
             error: ln(predicted / reported) (rows).
-            chip: whether those fits never saw a row's chip generation: its band is then wider.
+            fold: what was left out together with a row.
         """
         rate = self.reported * np.exp(error)
-        low, high = _band(self.evaluated.rows, self.pool, chip_known=not chip)
+        rows = self.evaluated.rows
+        low, high = _band(rows, self.pool, [fold(row) for row in rows])
         return replace(self, low=rate * low, high=rate * high, error=error)
 
     @property
@@ -129,18 +134,39 @@ class Validation:
 def validation(made: Evaluated, pool: Pool) -> Validation:
     """Hold predictions against what their rows report, each with its band of the pool's."""
     reported = np.array([row.measured or np.nan for row in made.rows], float)
-    low, high = _band(made.rows, pool, chip_known=True)
+    low, high = _band(made.rows, pool)
     rate = made.tokens_per_s
     return Validation(made, rate * low, rate * high, np.log(rate / reported), pool)
 
 
-def _band(rows: Sequence[ThroughputRow], pool: Pool, *, chip_known: bool) -> tuple[Array, Array]:
-    """Ends of the band over the prediction (rows)."""
-    ends = [pool.band(row.kind, framework=row.framework,
-                      architecture=str(row.chip.architecture) if chip_known else "unknown")
-            for row in rows]  # fmt: skip
+def _band(
+    rows: Sequence[ThroughputRow], pool: Pool, left: Sequence[str] | None = None
+) -> tuple[Array, Array]:
+    """Ends of the band over the prediction (rows).
+
+    Args:
+        rows: to predict.
+        pool: whose bands.
+        left: what the fit of each row had left out; without it, it had seen all.
+    """
+    frameworks = _known([row.framework for row in rows], left)
+    architectures = _known([str(row.chip.architecture) for row in rows], left)
+    ends = [pool.band(row.kind, framework=framework, architecture=architecture)
+            for row, framework, architecture
+            in zip(rows, frameworks, architectures, strict=True)]  # fmt: skip
     low, high = np.exp(np.array(ends)).T
     return low, high
+
+
+def _known(words: list[str], left: Sequence[str] | None) -> list[str]:
+    """Each word, or that it is new where no row outside of what was left out has it."""
+    if left is None:
+        return words
+    folds: dict[str, set[str]] = defaultdict(set)
+    for word, fold in zip(words, left, strict=True):
+        folds[word].add(fold)
+    return [word if folds[word] - {fold} else "new to the fit"
+            for word, fold in zip(words, left, strict=True)]  # fmt: skip
 
 
 def labels(made: Evaluated, name: str) -> NDArray[np.str_]:
