@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .PHONY: help install demo test check format validate validate-folds validate-local bench-simulate \
-	bench-meters experiment clean
+	bench-commands bench-meters experiment clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -51,6 +51,9 @@ bench-simulate: install ## configurations a second, and the memory of a sweep of
 
 experiment: install ## does sparse save energy? 16 trainings on one core, about 80 minutes, restartable
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python benchmarks/experiment.py
+
+bench-commands: install ## seconds of whole commands, against their gates
+	$(BIN)/python -m benchmarks.command_speed --write docs/results.md
 
 bench-meters: install ## accuracy and cost of the meters, ours beside the peers
 	$(BIN)/python benchmarks/meters.py --peers
