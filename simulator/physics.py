@@ -25,8 +25,9 @@ from simulator.plan import Plan
 from simulator.pool import load, published
 from simulator.power import chip_watts
 from simulator.scenario import Scenario
-from simulator.search import AXES, all_plans, predict_all
+from simulator.search import all_plans, predict_all
 from simulator.sections import HardwareSection
+from simulator.space import AXES
 from simulator.step import step
 
 FROM_SCENARIO = ("n_chips", "global_batch")

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,16 +24,13 @@ from simulator.hardware import Hardware
 from simulator.memory import memory
 from simulator.plan import Plan
 from simulator.power import chip_watts
+from simulator.space import space
 from simulator.step import step
 
 Array = NDArray[np.float64]
 
 CHUNK = 16_384
 """Plans predicted at once: their arrays stay in a core's cache."""
-MOST_STAGES = 64
-MICRO = (1, 2, 4, 8, 16)
-AXES = ("tp", "pp", "vp", "cp", "ep", "etp", "zero", "micro_batch", "recompute",
-        "sequence_parallel")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,56 +97,12 @@ class Found:
 def all_plans(
     shape: Shape, n_chips: int, global_batch: float, base: Plan, given: dict[str, list[Any]]
 ) -> Plan:
-    """All possible plans on some chips as one plan of arrays.
-
-    Args:
-        shape: of the model (numbers).
-        n_chips: of the run.
-        global_batch: sequences of a step.
-        base: widths and execution that are not searched.
-        given: degrees and modes to choose from, where not all are.
+    """All plans of a coarse space on some chips as one plan of arrays; arguments as of `space`.
 
     Raises:
         InfeasibleError: no combination is possible.
     """
-    layers, heads = int(float(shape.n_layers)), int(float(shape.n_heads))
-    experts, sequence = int(float(shape.n_experts)), float(shape.seq_len)
-    moe = float(shape.n_moe_layers) > 0
-    options: dict[str, list[Any]] = {
-        "tp": [t for t in _powers(64) if heads % t == 0],
-        "pp": [p for p in _divisors(n_chips) if p <= min(layers, MOST_STAGES)],
-        "cp": [c for c in _powers(16) if c == 1 or sequence / c >= 2048],
-        "ep": [e for e in _powers(512) if experts % e == 0] if moe else [1],
-        "zero": [0, 1, 3],
-        "micro_batch": [float(m) for m in MICRO],
-        "recompute": ["none", "selective", "full"],
-        "sequence_parallel": [True, False],
-    }
-    options |= {name: values for name, values in given.items() if name in options}
-    rows = []
-    for tp, pp, cp in product(options["tp"], options["pp"], options["cp"]):
-        if n_chips % (tp * pp * cp) or n_chips // (tp * pp * cp) > global_batch:
-            continue
-        local = global_batch / (n_chips // (tp * pp * cp))
-        deep = [v for v in _powers(16) if pp > 1 and pp * v <= layers and layers % (pp * v) == 0]
-        chunks = given.get("vp") or sorted({1, *deep})
-        cut = given.get("etp") or (sorted({1, tp}) if moe else [1])
-        alike = options["sequence_parallel"] if tp > 1 else [True]
-        micros = [m for m in options["micro_batch"] if m <= local] or [local]
-        for vp, ep, etp, zero, micro, mode, spread in product(
-            chunks, options["ep"], cut, options["zero"], micros, options["recompute"], alike
-        ):
-            if (n_chips // pp) % (ep * etp) == 0 and not (zero == 3 and pp > 1):
-                rows.append((tp, pp, vp, cp, ep, etp, zero, micro, mode, spread))
-    if not rows:
-        raise InfeasibleError(
-            f"expected degrees that multiply to {n_chips:,} chips and cut the model evenly",
-            f"{layers} layers, {heads} heads, {global_batch:,.0f} sequences",
-            "another number of chips, or a larger batch",
-        )
-    found = (np.array(column) for column in zip(*rows, strict=True))
-    columns: dict[str, Any] = dict(zip(AXES, found, strict=True))
-    return replace(base, n_chips=n_chips, global_batch=global_batch, **columns)
+    return space(shape, n_chips, global_batch, base, given).plans()
 
 
 def predict_all(
@@ -186,14 +138,6 @@ def predict_all(
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     step_s, watts, size_b, fits, chips, tokens = columns
     return Found(plans, step_s, watts, size_b, fits.astype(bool), chips, tokens)
-
-
-def _powers(most: int) -> list[int]:
-    return [2**i for i in range(most.bit_length())]
-
-
-def _divisors(number: int) -> list[int]:
-    return [i for i in range(1, min(number, MOST_STAGES) + 1) if number % i == 0]
 
 
 def _slice(thing: Any, start: int, end: int) -> Any:
