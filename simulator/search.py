@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from energy.units import si
 from simulator.constants import Constants
 from simulator.hardware import Hardware
 from simulator.memory import memory
-from simulator.plan import Plan
+from simulator.plan import Plan, one_of, taken
 from simulator.power import chip_watts
 from simulator.space import space
 from simulator.step import step
@@ -69,7 +69,7 @@ class Found:
         return self.chip_w * self.chips / self.tokens_per_s
 
     def best(self, by: Array, count: int = 1) -> NDArray[np.int64]:
-        """Indices of the plans that fit with the least of a measure, different first degrees first.
+        """Indices of the plans that fit with the least of a measure, the least first.
 
         Raises:
             InfeasibleError: none fits.
@@ -87,11 +87,7 @@ class Found:
 
     def one(self, index: int) -> Plan:
         """A single plan of these."""
-        values: dict[str, Any] = {}
-        for item in fields(Plan):
-            value = getattr(self.plans, item.name)
-            values[item.name] = value[index].item() if isinstance(value, np.ndarray) else value
-        return Plan(**values)
+        return one_of(self.plans, index)
 
 
 def all_plans(
@@ -125,7 +121,7 @@ def predict_all(
 
     def part(start: int) -> tuple[Array, ...]:
         end = min(start + CHUNK, size)
-        s, p, h, c = (_slice(thing, start, end) for thing in things)
+        s, p, h, c = (taken(thing, slice(start, end)) for thing in things)
         found, held = step(s, p, h, c), memory(s, p, h)
         tokens: Number = np.asarray(p.global_batch) * s.seq_len
         values = (found.step_s, chip_watts(found, h, c), held.total_bytes, held.fits, p.n_chips,
@@ -138,9 +134,3 @@ def predict_all(
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     step_s, watts, size_b, fits, chips, tokens = columns
     return Found(plans, step_s, watts, size_b, fits.astype(bool), chips, tokens)
-
-
-def _slice(thing: Any, start: int, end: int) -> Any:
-    cut = {item.name: value[start:end] for item in fields(thing)
-           if isinstance(value := getattr(thing, item.name), np.ndarray)}  # fmt: skip
-    return replace(thing, **cut) if cut else thing
