@@ -94,6 +94,7 @@ class Plan:
         for name in ("n_chips", "tp", "pp", "vp", "ep", "etp", "cp", "global_batch",
                      "capacity_factor", "imbalance"):  # fmt: skip
             _require(np.asarray(getattr(self, name)) >= 1, name, "at least 1", getattr(self, name))
+        _require(np.isin(self.zero, (0, 1, 2, 3)), "zero", "0, 1, 2 or 3", self.zero)
         for name, known in CHOICES.items():
             words = getattr(self, name)
             _require(np.isin(words, known), name, f"one of {', '.join(known)}", words)
