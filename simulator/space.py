@@ -147,6 +147,7 @@ def _rules(
     return {
         "tp does not divide the heads": float(shape.n_heads) % tp == 0,
         "more stages than layers": pp <= float(shape.n_layers),
+        "cp does not divide the sequence": float(shape.seq_len) % cp == 0,
         "cp leaves too few tokens of a sequence": ~short | ("cp" in given),
         "tp x pp x cp does not divide the chips": n_chips % (tp * pp * cp) == 0,
         "more data parallel ranks than sequences": ranks <= global_batch,
