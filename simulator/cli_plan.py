@@ -23,7 +23,7 @@ plans = typer.Typer(rich_markup_mode=None)
         "--set hardware.precision=fp8 --plot plan.png",
         "simulator plan mixtral-8x7b --chip h100 --chips 64 --region FRA --tokens 1e12 "
         "--by money --price h100-on-demand-2026 --save mixtral.toml",
-        "simulator plan my-run.toml --by energy --json",
+        "simulator plan glam-8b-64e --chip h100 --chips 64 --by energy --top 3 --json",
     )
 )
 def plan(

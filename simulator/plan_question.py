@@ -13,10 +13,10 @@ from energy import catalog
 from energy.errors import InputError
 from energy.prices import price as price_row
 from energy.units import count
-from simulator.alternatives import moved_site, needs_hardware, of_models, on_chips
+from simulator.alternatives import moved_site, needs_hardware, of_models
 from simulator.candidates import BATCH_TOKENS
 from simulator.inputs import nearest
-from simulator.scenario import Scenario, presets, quick
+from simulator.scenario import Scenario, load, presets, quick
 
 
 def asked(
@@ -43,30 +43,32 @@ def asked(
     if name not in (*models, *presets()) and not Path(name).suffix and not Path(name).exists():
         raise InputError("expected a preset, a scenario file or a model", name,
                          nearest(name, [*models, *presets()]))  # fmt: skip
-    laid = quick(tokens=tokens, batch=batch) | (overrides or {})
-    notes: list[str] = []
+    given, notes = overrides or {}, list[str]()
+    laid = quick(tokens=tokens, batch=batch, chip=chip, count=chips)
     if needs_hardware(name):
-        laid = quick(chip=chip, count=chips) | laid
-        if not {"hardware.chip", "hardware.machine"} & set(laid) or "hardware.count" not in laid:
+        said = laid | given
+        if not {"hardware.chip", "hardware.machine"} & set(said) or "hardware.count" not in said:
             raise InputError("expected --chip and --chips", f"the model {name} alone",
                              f"simulator plan {name} --chip h100 --chips 64")  # fmt: skip
-        assumed, notes = _assumed_run(name, laid)
-        laid = assumed | laid
-    (scenario,) = of_models([name], laid)
-    if chip is not None or chips is not None or price is not None:
-        kind = chip or scenario.hardware.chip
-        if kind is None:
-            raise InputError("expected chips of the catalog", "a calibrated machine",
-                             "name one: --chip h100")  # fmt: skip
-        rows = [price_row(price)] if price is not None else []
-        kind = catalog.chip(kind).id
-        for row in rows:
-            if row.chip not in (None, kind):
-                raise InputError(f"expected a price of {kind}", f"{row.id} of {row.chip}")
-        scenario = on_chips(scenario, kind, chips or scenario.hardware.count, rows)
+        assumed, notes = _assumed_run(name, said)
+        laid |= assumed
+    elif chip is not None:
+        laid |= _of_other_chips(load(name), chip)
+    if price is not None:
+        row = price_row(price)
+        laid["site.electricity_price" if row.chip is None else "site.chip_price"] = row.id
+    (scenario,) = of_models([name], laid | given)
     if region is not None:
         scenario = scenario.model_copy(update={"site": moved_site(scenario.site, region)})
     return scenario, tuple(notes)
+
+
+def _of_other_chips(scenario: Scenario, chip: str) -> dict[str, Any]:
+    """What a scenario says of its own chips, taken away where others take their place."""
+    own = scenario.hardware.chip
+    if own is not None and catalog.chip(own).id == catalog.chip(chip).id:
+        return {}
+    return {"hardware.software": None, "hardware.framework": None, "site.chip_price": None}
 
 
 def _assumed_run(name: str, laid: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
