@@ -44,6 +44,7 @@ def asked(
         raise InputError("expected a preset, a scenario file or a model", name,
                          nearest(name, [*models, *presets()]))  # fmt: skip
     given, notes = overrides or {}, list[str]()
+    chip = catalog.chip(chip).id if chip is not None else None
     laid = quick(tokens=tokens, batch=batch, chip=chip, count=chips)
     if needs_hardware(name):
         said = laid | given
@@ -66,7 +67,7 @@ def asked(
 def _of_other_chips(scenario: Scenario, chip: str) -> dict[str, Any]:
     """What a scenario says of its own chips, taken away where others take their place."""
     own = scenario.hardware.chip
-    if own is not None and catalog.chip(own).id == catalog.chip(chip).id:
+    if own is not None and catalog.chip(own).id == chip:
         return {}
     return {"hardware.software": None, "hardware.framework": None, "site.chip_price": None}
 

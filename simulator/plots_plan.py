@@ -14,7 +14,7 @@ from simulator.plots_fronts import PARTS
 
 WIDTH = 46
 """Letters in a line of a plan's name."""
-SHOWN = 0.001
+SHOWN = 0.003
 """Share of a step below which a part is not seen."""
 
 
@@ -44,15 +44,15 @@ def step_by_part(found: Planned, axes: Axes) -> Axes:
                           fontsize="small")  # fmt: skip
     axes.errorbar([], [], xerr=[], fmt="none", ecolor="#222222", capsize=3,
                   label="80 % band; all move together")  # fmt: skip
-    named_rows(
-        axes,
-        [
-            textwrap.fill(f"{name}: {option.words}", WIDTH, break_on_hyphens=False)
-            for name, option in rows
-        ],
-    )
+    named_rows(axes, [_in_lines(f"{name}: {option.words}") for name, option in rows])
     axes.tick_params(axis="y", labelsize="small")
-    axes.set_xlim(0, 1.12 * max(option.step_s for _, option in rows) * (1 + high))
+    axes.set_xlim(0, 1.2 * max(option.step_s for _, option in rows) * (1 + high))
     axes.set_xlabel("time of a step / s (modelled)")
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
     return axes
+
+
+def _in_lines(words: str) -> str:
+    """A plan in lines that end after a comma."""
+    whole = ", ".join(part.replace(" ", "\u00a0") for part in words.split(", "))
+    return textwrap.fill(whole, WIDTH, break_on_hyphens=False)
