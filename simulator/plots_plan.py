@@ -14,7 +14,7 @@ from simulator.plots_fronts import PARTS
 
 WIDTH = 46
 """Letters in a line of a plan's name."""
-SHOWN = 0.003
+SHOWN = 0.001
 """Share of a step below which a part is not seen."""
 
 

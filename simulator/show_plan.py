@@ -9,6 +9,7 @@ from energy.quantity import Quantity
 from energy.units import si, significant
 from energy.words import band, console, human, table
 from simulator.load_profile import PHASES
+from simulator.memory import MARGIN
 from simulator.planner import NEAR, Option, Planned, Published
 from simulator.space import AXES
 
@@ -29,8 +30,8 @@ def page(found: Planned) -> None:
     rows = table("", "predicted", "band", "origin")
     for label, quantity in _totals(found):
         rows.add_row(label, human(quantity), band(quantity), quantity.origins)
-    rows.add_row("memory of a chip", si(best.needs_bytes, "B"),
-                 f"of {si(found.limit_bytes, 'B')}", "modelled")  # fmt: skip
+    limit = f"of {si(found.limit_bytes, 'B')}, {MARGIN:.0%} spare in it"
+    rows.add_row("memory of a chip", si(best.needs_bytes, "B"), limit, "modelled")
     out.print(rows)
     out.print()
     parts = [name for name in PHASES if any(one.seconds.get(name, 0.0) > SHOWN * best.step_s

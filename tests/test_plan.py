@@ -3,11 +3,14 @@
 import json
 import re
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from benchmarks import plan_gates
+from benchmarks.pages import require_place
 from energy.errors import InfeasibleError, InputError, MissingDataError
 from simulator import plots_plan, spend
 from simulator.alternatives import planned
@@ -324,3 +327,10 @@ def test_a_space_without_a_possible_plan_names_the_rule():
     base = asked_.space().base
     with pytest.raises(InfeasibleError, match="more data parallel ranks than sequences"):
         space(asked_.shape, 16, 2, base, {"tp": [1], "pp": [1], "cp": [1]})
+
+
+def test_the_page_about_the_planner_has_a_place_for_its_answer_and_its_gates():
+    page = Path(__file__).parent.parent / "docs" / "planner.md"
+    assert f"$ simulator plan {plan_gates.SHOWN}" in require_place(page, plan_gates.ANSWER)[1]
+    told = require_place(page, plan_gates.MARK)[1]
+    assert all(question.what in told for question in plan_gates.QUESTIONS)
