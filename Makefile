@@ -6,7 +6,7 @@ RUNS ?= runs/demo
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help install demo test check format validate-local bench-plan bench-meters clean
+.PHONY: help install demo test check format validate-local bench-meters clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -38,11 +38,12 @@ format: install ## mend what ruff can mend
 validate-local: install ## predict, then train, 8 small models that calibration never saw
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/validate_local.py
 
-bench-plan: install ## the planner on four published models: plans searched, seconds, the published one
-	$(BIN)/python -m benchmarks.plan_gates --write docs/planner.md
-
 bench-meters: install ## accuracy and cost of the meters, ours beside the peers
 	$(BIN)/python benchmarks/meters.py --peers
+
+.PHONY: bench-plan
+bench-plan: install ## the planner on four published models: plans searched, seconds, the published one
+	$(BIN)/python -m benchmarks.plan_gates --write docs/planner.md
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Tables of the benchmarks inside pages that people write: made anew between two marks."""
+"""Tables of the benchmarks: on the terminal, and inside pages between two marks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from pathlib import Path
 
 from energy.errors import InputError
 from energy.files import write_text_atomic
+from energy.words import console, table
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of a page."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def show(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table."""
+    shown = table(*heads)
+    for row in rows:
+        shown.add_row(*row)
+    console().print(shown)
 
 
 def write_between(page: Path, mark: str, text: str) -> None:

@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pages import markdown, require_place, write_between
+from benchmarks.pages import markdown, require_place, show, write_between
 from energy.console import guard, print_json
 from energy.errors import AccountingError, InputError
-from energy.words import console, table
 
 MARK, ANSWER = "gates: benchmarks/plan_gates.py", "answer: benchmarks/plan_gates.py"
 COLUMNS = ("question", "plans searched", "fit", "seconds, median", "least", "best, step",
@@ -177,10 +176,7 @@ def run(chosen: argparse.Namespace) -> None:
             for one in found
         ]})  # fmt: skip
         return
-    shown = table(*COLUMNS)
-    for one in found:
-        shown.add_row(*one.cells())
-    console().print(shown)
+    show(COLUMNS, [one.cells() for one in found])
 
 
 if __name__ == "__main__":
