@@ -58,5 +58,9 @@ bench-commands: install ## seconds of whole commands, against their gates
 bench-meters: install ## accuracy and cost of the meters, ours beside the peers
 	$(BIN)/python benchmarks/meters.py --peers
 
+.PHONY: bench-plan
+bench-plan: install ## the planner on four published models: plans searched, seconds, the published one
+	$(BIN)/python -m benchmarks.plan_gates --write docs/planner.md
+
 clean: ## remove what the targets made
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

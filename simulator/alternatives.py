@@ -16,8 +16,8 @@ from simulator.plan import Plan
 from simulator.quality import DEFAULT_LAW, match
 from simulator.scaling_laws import law
 from simulator.scenario import Scenario, load, named, presets
-from simulator.search import AXES
 from simulator.sections import ModelSection, SiteSection
+from simulator.space import AXES
 
 
 def of_models(
@@ -63,7 +63,7 @@ def needs_hardware(name: str) -> bool:
 
 def planned(scenario: Scenario, plan: Plan) -> Scenario:
     """The scenario with every degree of a plan written down."""
-    degrees = {name: getattr(plan, name) for name in AXES}
+    degrees = {name: value for name in AXES if (value := getattr(plan, name)) is not None}
     return scenario.model_copy(update={"plan": scenario.plan | degrees})
 
 

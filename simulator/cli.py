@@ -11,6 +11,7 @@ from energy.console import guard, print_json
 from simulator.cli_budgets import budgets
 from simulator.cli_fronts import fronts
 from simulator.cli_options import Explain, Json, Plot, Set, draw, examples, overridden
+from simulator.cli_plan import plans
 from simulator.cli_questions import questions
 from simulator.cli_validation import validation
 
@@ -236,6 +237,7 @@ def chips(
     print_json(show_catalog.chips_json(rows)) if as_json else show_catalog.chips(rows)
 
 
+app.add_typer(plans)
 app.add_typer(questions)
 app.add_typer(validation)
 app.add_typer(budgets)

@@ -31,7 +31,8 @@ from simulator.physics import allowed, in_words, machine_of, plan_fields, usual_
 from simulator.plan import Plan
 from simulator.predict import goodput, predict
 from simulator.scenario import Scenario
-from simulator.search import AXES, all_plans, predict_all
+from simulator.search import all_plans, predict_all
+from simulator.space import AXES
 from simulator.spend import Spend
 
 Array = NDArray[np.float64]

@@ -25,12 +25,14 @@ from simulator.plan import Plan
 from simulator.pool import load, published
 from simulator.power import chip_watts
 from simulator.scenario import Scenario
-from simulator.search import AXES, all_plans, predict_all
+from simulator.search import all_plans, predict_all
 from simulator.sections import HardwareSection
+from simulator.space import AXES
 from simulator.step import step
 
 FROM_SCENARIO = ("n_chips", "global_batch")
-PLAN_KEYS = tuple(item.name for item in fields(Plan) if item.name not in FROM_SCENARIO)
+PLAN_KEYS = {item.name: item.default for item in fields(Plan) if item.name not in FROM_SCENARIO}
+"""Keys of [plan], with what stands in for those that are left out."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,6 @@ def plan_of(
         InputError: a key is not a field of `Plan`, or a value is out of its range.
         InfeasibleError: no such plan is possible, or none fits in memory.
     """
-    for key in scenario.plan:
-        if key not in PLAN_KEYS:
-            raise InputError("expected a known key in [plan]", key, nearest(key, PLAN_KEYS))
     batch = scenario.run.sequences(float(shape.seq_len))
     count = scenario.hardware.count
     if scenario.hardware.machine is not None:
@@ -115,8 +114,15 @@ def plan_fields(scenario: Scenario, shape: Shape) -> dict[str, Any]:
     """What a scenario says of its plan, with the load of its experts read where it names one.
 
     Raises:
-        InputError: the load is not that of the model's experts, or imbalance is given too.
+        InputError: a key is not a field of `Plan`, a value is not of its kind, or the load is not
+            that of the model's experts, or imbalance is given too.
     """
+    for key, value in scenario.plan.items():
+        if key not in PLAN_KEYS:
+            raise InputError("expected a known key in [plan]", key, nearest(key, PLAN_KEYS))
+        kind, words = _kind(key)
+        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+            raise InputError(f"expected {words} for plan.{key}", f"{value!r}")
     found = dict(scenario.plan)
     if "expert_load" in found:
         if "imbalance" in found:
@@ -128,6 +134,17 @@ def plan_fields(scenario: Scenario, shape: Shape) -> dict[str, Any]:
     return found
 
 
+def _kind(key: str) -> tuple[type | tuple[type, ...], str]:
+    """What a field of a plan is written as, and in words."""
+    if key == "expert_load":
+        return (str, list), "a file or a list of shares"
+    if isinstance(PLAN_KEYS[key], bool):
+        return bool, "true or false"
+    if isinstance(PLAN_KEYS[key], str):
+        return str, "a word"
+    return (int, float), "a number"
+
+
 def allowed(scenario: Scenario) -> dict[str, list[Any]]:
     """What the software of a scenario can do of what is searched."""
     software = software_of_scenario(scenario)
@@ -135,7 +152,8 @@ def allowed(scenario: Scenario) -> dict[str, list[Any]]:
     if not software.virtual_stages:
         found["vp"] = [1]
     if not software.flash:
-        found["sequence_parallel"] = [False]
+        # Both came with fused attention or after it (arXiv:2205.05198, arXiv:2310.01889).
+        found |= {"sequence_parallel": [False], "cp": [1]}
     return found
 
 
@@ -155,10 +173,11 @@ def usual_widths(scenario: Scenario) -> dict[str, Any]:
 
 
 def in_words(plan: Plan) -> str:
-    """A plan's degrees as a person writes them: "tp 8, pp 4, ZeRO 1, micro-batch 2"."""
+    """A plan's degrees as a person writes them: "tp 8, pp 4, dp 8, ZeRO 1, micro-batch 2"."""
     degrees = [f"{name} {getattr(plan, name):g}" for name in ("tp", "pp", "vp", "ep", "etp", "cp")
                if getattr(plan, name) != 1]  # fmt: skip
-    rest = (f"dp {plan.dp:g}", f"ZeRO {plan.zero:g}", f"micro-batch {plan.sequences:g}",
+    some = f" over {plan.sharded:g}" if plan.zero and plan.sharded < plan.dp else ""
+    rest = (f"dp {plan.dp:g}", f"ZeRO {plan.zero:g}{some}", f"micro-batch {plan.sequences:g}",
             f"recompute {plan.recompute}")  # fmt: skip
     return ", ".join([*degrees, *rest])
 

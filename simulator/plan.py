@@ -6,7 +6,7 @@ The defaults are one device that does its whole batch at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -94,6 +94,7 @@ class Plan:
         for name in ("n_chips", "tp", "pp", "vp", "ep", "etp", "cp", "global_batch",
                      "capacity_factor", "imbalance"):  # fmt: skip
             _require(np.asarray(getattr(self, name)) >= 1, name, "at least 1", getattr(self, name))
+        _require(np.isin(self.zero, (0, 1, 2, 3)), "zero", "0, 1, 2 or 3", self.zero)
         for name, known in CHOICES.items():
             words = getattr(self, name)
             _require(np.isin(words, known), name, f"one of {', '.join(known)}", words)
@@ -188,6 +189,22 @@ class Plan:
         names = ("n_chips", "tp", "pp", "vp", "ep", "etp", "cp", "global_batch", "micro_batch")
         return ", ".join(f"{name} {getattr(self, name)}" for name in names
                          if np.any(np.asarray(getattr(self, name) or 1) != 1))  # fmt: skip
+
+
+def taken(thing: Any, index: slice | NDArray[np.int64]) -> Any:
+    """A plan, a shape or hardware with the chosen places of its arrays; numbers stay."""
+    cut = {item.name: value[index] for item in fields(thing)
+           if isinstance(value := getattr(thing, item.name), np.ndarray)}  # fmt: skip
+    return replace(thing, **cut) if cut else thing
+
+
+def one_of(plans: Plan, index: int) -> Plan:
+    """A single plan of many."""
+    values: dict[str, Any] = {}
+    for item in fields(Plan):
+        value = getattr(plans, item.name)
+        values[item.name] = value[index].item() if isinstance(value, np.ndarray) else value
+    return Plan(**values)
 
 
 def _require(holds: Any, name: str, expectation: str, value: Any) -> None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
-from itertools import product
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,18 +22,15 @@ from energy.units import si
 from simulator.constants import Constants
 from simulator.hardware import Hardware
 from simulator.memory import memory
-from simulator.plan import Plan
+from simulator.plan import Plan, one_of, taken
 from simulator.power import chip_watts
+from simulator.space import space
 from simulator.step import step
 
 Array = NDArray[np.float64]
 
 CHUNK = 16_384
 """Plans predicted at once: their arrays stay in a core's cache."""
-MOST_STAGES = 64
-MICRO = (1, 2, 4, 8, 16)
-AXES = ("tp", "pp", "vp", "cp", "ep", "etp", "zero", "micro_batch", "recompute",
-        "sequence_parallel")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class Found:
         return self.chip_w * self.chips / self.tokens_per_s
 
     def best(self, by: Array, count: int = 1) -> NDArray[np.int64]:
-        """Indices of the plans that fit with the least of a measure, different first degrees first.
+        """Indices of the plans that fit with the least of a measure, the least first.
 
         Raises:
             InfeasibleError: none fits.
@@ -91,66 +87,18 @@ class Found:
 
     def one(self, index: int) -> Plan:
         """A single plan of these."""
-        values: dict[str, Any] = {}
-        for item in fields(Plan):
-            value = getattr(self.plans, item.name)
-            values[item.name] = value[index].item() if isinstance(value, np.ndarray) else value
-        return Plan(**values)
+        return one_of(self.plans, index)
 
 
 def all_plans(
     shape: Shape, n_chips: int, global_batch: float, base: Plan, given: dict[str, list[Any]]
 ) -> Plan:
-    """All possible plans on some chips as one plan of arrays.
-
-    Args:
-        shape: of the model (numbers).
-        n_chips: of the run.
-        global_batch: sequences of a step.
-        base: widths and execution that are not searched.
-        given: degrees and modes to choose from, where not all are.
+    """All plans of a coarse space on some chips as one plan of arrays; arguments as of `space`.
 
     Raises:
         InfeasibleError: no combination is possible.
     """
-    layers, heads = int(float(shape.n_layers)), int(float(shape.n_heads))
-    experts, sequence = int(float(shape.n_experts)), float(shape.seq_len)
-    moe = float(shape.n_moe_layers) > 0
-    options: dict[str, list[Any]] = {
-        "tp": [t for t in _powers(64) if heads % t == 0],
-        "pp": [p for p in _divisors(n_chips) if p <= min(layers, MOST_STAGES)],
-        "cp": [c for c in _powers(16) if c == 1 or sequence / c >= 2048],
-        "ep": [e for e in _powers(512) if experts % e == 0] if moe else [1],
-        "zero": [0, 1, 3],
-        "micro_batch": [float(m) for m in MICRO],
-        "recompute": ["none", "selective", "full"],
-        "sequence_parallel": [True, False],
-    }
-    options |= {name: values for name, values in given.items() if name in options}
-    rows = []
-    for tp, pp, cp in product(options["tp"], options["pp"], options["cp"]):
-        if n_chips % (tp * pp * cp) or n_chips // (tp * pp * cp) > global_batch:
-            continue
-        local = global_batch / (n_chips // (tp * pp * cp))
-        deep = [v for v in _powers(16) if pp > 1 and pp * v <= layers and layers % (pp * v) == 0]
-        chunks = given.get("vp") or sorted({1, *deep})
-        cut = given.get("etp") or (sorted({1, tp}) if moe else [1])
-        alike = options["sequence_parallel"] if tp > 1 else [True]
-        micros = [m for m in options["micro_batch"] if m <= local] or [local]
-        for vp, ep, etp, zero, micro, mode, spread in product(
-            chunks, options["ep"], cut, options["zero"], micros, options["recompute"], alike
-        ):
-            if (n_chips // pp) % (ep * etp) == 0 and not (zero == 3 and pp > 1):
-                rows.append((tp, pp, vp, cp, ep, etp, zero, micro, mode, spread))
-    if not rows:
-        raise InfeasibleError(
-            f"expected degrees that multiply to {n_chips:,} chips and cut the model evenly",
-            f"{layers} layers, {heads} heads, {global_batch:,.0f} sequences",
-            "another number of chips, or a larger batch",
-        )
-    found = (np.array(column) for column in zip(*rows, strict=True))
-    columns: dict[str, Any] = dict(zip(AXES, found, strict=True))
-    return replace(base, n_chips=n_chips, global_batch=global_batch, **columns)
+    return space(shape, n_chips, global_batch, base, given).plans()
 
 
 def predict_all(
@@ -173,7 +121,7 @@ def predict_all(
 
     def part(start: int) -> tuple[Array, ...]:
         end = min(start + CHUNK, size)
-        s, p, h, c = (_slice(thing, start, end) for thing in things)
+        s, p, h, c = (taken(thing, slice(start, end)) for thing in things)
         found, held = step(s, p, h, c), memory(s, p, h)
         tokens: Number = np.asarray(p.global_batch) * s.seq_len
         values = (found.step_s, chip_watts(found, h, c), held.total_bytes, held.fits, p.n_chips,
@@ -186,17 +134,3 @@ def predict_all(
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     step_s, watts, size_b, fits, chips, tokens = columns
     return Found(plans, step_s, watts, size_b, fits.astype(bool), chips, tokens)
-
-
-def _powers(most: int) -> list[int]:
-    return [2**i for i in range(most.bit_length())]
-
-
-def _divisors(number: int) -> list[int]:
-    return [i for i in range(1, min(number, MOST_STAGES) + 1) if number % i == 0]
-
-
-def _slice(thing: Any, start: int, end: int) -> Any:
-    cut = {item.name: value[start:end] for item in fields(thing)
-           if isinstance(value := getattr(thing, item.name), np.ndarray)}  # fmt: skip
-    return replace(thing, **cut) if cut else thing

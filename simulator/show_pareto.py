@@ -9,7 +9,7 @@ from energy.units import significant
 from energy.words import band, console, table
 from simulator.front import NEAR
 from simulator.pareto import OBJECTIVES, WORDS, Pareto
-from simulator.search import AXES
+from simulator.space import AXES
 
 
 def page(found: Pareto) -> None:

@@ -7,11 +7,12 @@ import pytest
 
 from simulator.cli_budgets import budgets
 from simulator.cli_fronts import fronts
+from simulator.cli_plan import plans
 from simulator.cli_questions import questions
 
 EXAMPLES = [
     line.strip()
-    for group in (questions, budgets, fronts)
+    for group in (questions, budgets, fronts, plans)
     for command in group.registered_commands
     for line in (command.epilog or "").splitlines()
     if line.strip().startswith("simulator ")
@@ -20,7 +21,7 @@ EXAMPLES = [
 
 def test_every_question_has_examples():
     commands = [*questions.registered_commands, *budgets.registered_commands,
-                *fronts.registered_commands]  # fmt: skip
+                *fronts.registered_commands, *plans.registered_commands]  # fmt: skip
     for command in commands:
         name = command.callback.__name__
         assert any(line.split()[1] == name for line in EXAMPLES), name
