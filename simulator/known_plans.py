@@ -1,8 +1,8 @@
 """Plans that others published for a model on the same chips, to hold a search against.
 
 They stand in the rows of published throughput, whose measured figures are not read here, and in
-`published/plans.toml` where a plan was printed and no rate. A field that a source leaves out is
-searched, as in every prediction of a published row.
+`published/plans.toml` where a plan was printed and no rate. What a source leaves out is what its
+software did, where `simulator.candidates` knows that, and searched where it does not.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from typing import Any
 from energy import catalog
 from energy.errors import MissingDataError
 from energy.shape import Shape
+from simulator.candidates import plans_of
 from simulator.published_rows import shipped
 from simulator.rows import parse
 from simulator.space import AXES
 from simulator.tables import read_table
 
+CONVENTIONS = ("cp", "etp", "zero")
 TELLING = ("tp", "pp", "ep", "zero")
 """Fields of which a source prints at least one, if it prints a plan."""
 
@@ -31,6 +33,7 @@ class KnownPlan:
     Attributes:
         name: of its row.
         fields: what is printed of it, by names of `AXES`.
+        usual: what its software did of what is not printed.
         batch: sequences of a step; None is not printed.
         software: that ran it, by the names of `conventions.toml`.
         source: where it was published.
@@ -39,6 +42,7 @@ class KnownPlan:
 
     name: str
     fields: dict[str, Any]
+    usual: dict[str, Any]
     batch: float | None
     software: str
     source: str
@@ -74,8 +78,11 @@ def _of_rows(shape: Shape, chip: str, n_chips: int) -> list[KnownPlan]:
             if not _alike(row.shape, shape):
                 continue
             fields = {name: value for name, value in row.fields.items() if name in AXES}
+            tried = {name: {plan[name] for plan in plans_of(row)} for name in CONVENTIONS}
+            usual = {name: values.pop() for name, values in tried.items()
+                     if len(values) == 1 and name not in fields}  # fmt: skip
             found.append(KnownPlan(
-                name=row.row_id, fields=fields, batch=row.fields.get("global_batch"),
+                name=row.row_id, fields=fields, usual=usual, batch=row.fields.get("global_batch"),
                 software=row.software.name, source=row.source, notes=text.get("other_opts") or "",
             ))  # fmt: skip
     return found
@@ -86,8 +93,8 @@ def _of_file(shape: Shape, chip: str, n_chips: int) -> list[KnownPlan]:
     return [
         KnownPlan(
             name=row["name"], fields={name: row[name] for name in AXES if name in row},
-            batch=row.get("batch_sequences"), software=row["software"], source=row["source"],
-            notes=row["notes"],
+            usual={}, batch=row.get("batch_sequences"), software=row["software"],
+            source=row["source"], notes=row["notes"],
         )
         for row in _file()
         if (row["chip"], row["chips"]) == (chip, n_chips)

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.errors import InputError
+from energy.errors import InfeasibleError, InputError
 from simulator import spend
 from simulator.alternatives import planned
 from simulator.fitting import Fitting
@@ -251,15 +251,17 @@ def _option(asked: PlanSearch, found: Found, index: int, least: float) -> Option
 
 def _published(asked: PlanSearch, known: KnownPlan, least: float) -> Published:
     """A published plan: the best of those that agree with it."""
-    fit = asked.fitting(asked.space(known.fields))
-    option, reason = None, ""
-    if len(fit.found):
-        index = int(np.argmin(asked.measure(fit.found)))
-        option = _option(asked, fit.found, index, least)
-    else:
-        reason = memory(asked.shape, fit.leanest, asked.machine[0]).reason()
     ran = software_of_scenario(asked.scenario).name
     if known.software != ran:
         words = f"ran with software {known.software}, laid here with {ran}"
         known = replace(known, notes="; ".join(filter(None, (known.notes, words))))
-    return Published(known=known, option=option, searched=fit.searched, reason=reason)
+    try:
+        fit = asked.fitting(asked.space(known.usual | known.fields))
+    except InfeasibleError as error:
+        return Published(known=known, option=None, searched=0, reason=str(error))
+    if not len(fit.found):
+        reason = memory(asked.shape, fit.leanest, asked.machine[0]).reason()
+        return Published(known=known, option=None, searched=fit.searched, reason=reason)
+    index = int(np.argmin(asked.measure(fit.found)))
+    option = _option(asked, fit.found, index, least)
+    return Published(known=known, option=option, searched=fit.searched, reason="")

@@ -70,7 +70,8 @@ def as_json(found: Planned) -> dict[str, Any]:
         "changed": [{"axes": list(axes)} | _option_json(one, best) for axes, one in found.changed],
         "published": [
             {
-                "name": one.known.name, "fields": one.known.fields, "source": one.known.source,
+                "name": one.known.name, "fields": one.known.fields, "usual": one.known.usual,
+                "source": one.known.source,
                 "notes": one.known.notes, "searched": one.searched, "fits": one.option is not None,
                 "reason": one.reason,
                 "plan": _option_json(one.option, best) if one.option else None,
@@ -107,9 +108,7 @@ def _cells(option: Option, best: Option, parts: list[str]) -> list[str]:
 
 def _choices(axes: tuple[str, ...], option: Option) -> str:
     """What another plan chose of some axes."""
-    values = (getattr(option.plan, name) for name in axes)
-    return ", ".join(f"{value:g}" if isinstance(value, int | float) else str(value)
-                     for value in values)  # fmt: skip
+    return ", ".join(_word(getattr(option.plan, name)) for name in axes)
 
 
 def _gap(seconds: float, step_s: float) -> str:
@@ -152,11 +151,12 @@ def _lines(found: Planned) -> Iterator[str]:
 
 
 def _published(one: Published, found: Planned) -> Iterator[str]:
-    known = one.known
-    said = ", ".join(f"{name} {value:g}" if isinstance(value, int | float) and
-                     not isinstance(value, bool) else f"{name} {value}"
-                     for name, value in known.fields.items())  # fmt: skip
-    if one.option is None:
+    known, said = one.known, _fields(one.known.fields)
+    if known.usual:
+        said += f" (and by its software {_fields(known.usual)})"
+    if not one.searched:
+        verdict = f"not possible here: {one.reason}"
+    elif one.option is None:
         verdict = f"none of {one.searched:,} plans that agree with it fits: {one.reason}"
     else:
         verdict = (f"fits, {one.option.worse:+.1%} against the best "
@@ -166,3 +166,14 @@ def _published(one: Published, found: Planned) -> Iterator[str]:
     if known.batch and abs(known.batch / float(found.best.plan.global_batch) - 1) > 0.01:
         yield (f"  CAUTION published with {known.batch:,.0f} sequences a step, here "
                f"{float(found.best.plan.global_batch):,.0f}")  # fmt: skip
+
+
+def _fields(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {_word(value)}" for name, value in values.items())
+
+
+def _word(value: Any) -> str:
+    """A choice of an axis: a number, a word, or yes and no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -163,7 +163,7 @@ def test_the_published_models_are_searched_over_100_000_plans(model, chip, chips
     assert found.fit.searched >= 100_000
     (published,) = found.published
     assert published.option is not None
-    for name, value in published.known.fields.items():
+    for name, value in (published.known.usual | published.known.fields).items():
         assert getattr(published.option.plan, name) == value
     assert published.option.worse >= -1e-9
 
@@ -179,11 +179,19 @@ def test_a_published_plan_that_does_not_fit_says_by_how_much(simulator):
     assert f"none of {published['searched']:,} plans" in simulator(*words)[1]
 
 
+def test_a_published_plan_that_is_not_possible_here_says_which_rule_it_breaks():
+    scenario, _ = asked("gpt3-175b", chip="a100", chips=1024, batch=4)
+    (published,) = best_plans(scenario, count=1).published
+    assert published.option is None
+    assert "more data parallel ranks than sequences" in published.reason
+
+
 def test_a_plan_is_known_on_its_own_chips_only():
     scenario, _ = asked("gpt3-175b", chip="a100", chips=1024, batch=1536)
     shape = scenario.model.resolve()
     (known,) = known_plans(shape, "a100-sxm4-80gb", 1024)
     assert known.fields == {"tp": 8, "pp": 16, "recompute": "full", "sequence_parallel": False}
+    assert known.usual == {"cp": 1, "etp": 1, "zero": 0}
     assert known.batch == 1536
     assert known_plans(shape, "a100-sxm4-80gb", 1000) == []
     assert known_plans(shape, "h100-sxm5-80gb", 1024) == []
@@ -334,3 +342,11 @@ def test_the_page_about_the_planner_has_a_place_for_its_answer_and_its_gates():
     assert f"$ simulator plan {plan_gates.SHOWN}" in require_place(page, plan_gates.ANSWER)[1]
     told = require_place(page, plan_gates.MARK)[1]
     assert all(question.what in told for question in plan_gates.QUESTIONS)
+
+
+def test_software_without_fused_attention_cuts_no_sequences():
+    scenario, _ = asked("glam-64b-64e", overrides={"model.shape.seq_len": 8192})
+    assert PlanSearch(scenario, "time").space().rows["cp"].max() == 1
+    today, _ = asked("glam-64b-64e", overrides={"model.shape.seq_len": 8192,
+                                                "hardware.software": "xla"})  # fmt: skip
+    assert PlanSearch(today, "time").space().rows["cp"].max() == 16
