@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.shape import Number, Shape
+from energy.shape import Shape
 from simulator.constants import Constants
 from simulator.hardware import Hardware
 from simulator.plan import Plan
 from simulator.rows import ThroughputRow
+from simulator.search import taken
 
 BATCH_TOKENS = 4e6
 """Tokens of a step where a row names no batch: the middle of published runs."""
@@ -54,8 +55,8 @@ class Candidates:
     def take(self, index: NDArray[np.int64]) -> Candidates:
         """A part of the plans."""
         return replace(
-            self, row=self.row[index], shape=_take(self.shape, index),
-            plan=_take(self.plan, index), hardware=_take(self.hardware, index),
+            self, row=self.row[index], shape=taken(self.shape, index),
+            plan=taken(self.plan, index), hardware=taken(self.hardware, index),
             groups={name: words[index] for name, words in self.groups.items()},
         )  # fmt: skip
 
@@ -74,9 +75,9 @@ def candidates(rows: Sequence[ThroughputRow], constants: Constants) -> Candidate
     index = np.array(owner)
     columns: Row = {name: np.array([plan[name] for plan in plans]) for name in plans[0]}
     return Candidates(
-        row=index, shape=_take(_stack(Shape, [row.shape for row in rows]), index),
+        row=index, shape=taken(_stack(Shape, [row.shape for row in rows]), index),
         plan=Plan(**columns),
-        hardware=_take(_stack(Hardware, [_hardware(row, constants) for row in rows]), index),
+        hardware=taken(_stack(Hardware, [_hardware(row, constants) for row in rows]), index),
         groups={
             "architecture": np.array([rows[i].chip.architecture or "other" for i in owner]),
             "software": np.array([rows[i].software.name for i in owner]),
@@ -177,11 +178,3 @@ def _stack(kind: Any, items: Sequence[Any]) -> Any:
         else:
             values[item.name] = first
     return kind(**values)
-
-
-def _take(what: Any, index: NDArray[np.int64]) -> Any:
-    found: dict[str, Number] = {
-        item.name: value[index] for item in fields(what)
-        if isinstance(value := getattr(what, item.name), np.ndarray)
-    }  # fmt: skip
-    return replace(what, **found)

@@ -89,6 +89,12 @@ class Found:
             )
         return order[:count]
 
+    def take(self, index: NDArray[np.int64]) -> Found:
+        """Some of these."""
+        arrays = {item.name: getattr(self, item.name)[index] for item in fields(self)
+                  if item.name != "plans"}  # fmt: skip
+        return Found(plans=taken(self.plans, index), **arrays)
+
     def one(self, index: int) -> Plan:
         """A single plan of these."""
         values: dict[str, Any] = {}
@@ -173,7 +179,7 @@ def predict_all(
 
     def part(start: int) -> tuple[Array, ...]:
         end = min(start + CHUNK, size)
-        s, p, h, c = (_slice(thing, start, end) for thing in things)
+        s, p, h, c = (taken(thing, slice(start, end)) for thing in things)
         found, held = step(s, p, h, c), memory(s, p, h)
         tokens: Number = np.asarray(p.global_batch) * s.seq_len
         values = (found.step_s, chip_watts(found, h, c), held.total_bytes, held.fits, p.n_chips,
@@ -196,7 +202,8 @@ def _divisors(number: int) -> list[int]:
     return [i for i in range(1, min(number, MOST_STAGES) + 1) if number % i == 0]
 
 
-def _slice(thing: Any, start: int, end: int) -> Any:
-    cut = {item.name: value[start:end] for item in fields(thing)
+def taken(thing: Any, part: slice | NDArray[np.int64]) -> Any:
+    """A part of each array of a dataclass; what is one value for all stays."""
+    cut = {item.name: value[part] for item in fields(thing)
            if isinstance(value := getattr(thing, item.name), np.ndarray)}  # fmt: skip
     return replace(thing, **cut) if cut else thing
