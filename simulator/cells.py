@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy import catalog, facility
-from energy.errors import InfeasibleError, InputError, MissingDataError
+from energy.errors import AccountingError, InfeasibleError, InputError, MissingDataError
 from energy.prices import price
 from energy.quantity import Boundary, Quantity
 from energy.site import Site
-from energy.units import G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
-from simulator import spend
+from energy.units import G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR, count
+from simulator import derivation, spend
 from simulator.alternatives import moved_site, on_chips, one_kind_of_price, planned
 from simulator.explain import Term
 from simulator.hardware import Hardware
@@ -96,10 +96,13 @@ class Chosen:
         return {"weeks": known["days"].scaled(1 / 7, "wk"),
                 **{name: known[name] for name in MEASURES if name != "weeks"}}  # fmt: skip
 
-    def tree(self) -> Term:
-        """How its CO2e came about, down to the parts of a step."""
-        (found,) = predict(planned(self.cell.scenario, self.plan)).trees()
-        return found
+    def trees(self) -> tuple[Term, ...]:
+        """How its CO2e came about, down to the parts of a step; then its power, then dollars."""
+        scenario = planned(self.cell.scenario, self.plan)
+        found, chips = predict(scenario), scenario.hardware.count
+        return (*found.trees(), derivation.power(chips, found.boundary, found.record),
+                derivation.money(chips, found.elapsed, found.energy, found.boundary,
+                                 found.record))  # fmt: skip
 
     @property
     def plan_words(self) -> str:
@@ -136,7 +139,7 @@ def every_cell(
     Raises:
         InputError: a name is unknown, or nothing can be searched.
         InfeasibleError: no plan of any cell fits.
-        MissingDataError: nobody knows the watts of any of the chips.
+        MissingDataError: what is asked about is known of none of the chips.
     """
     first = scenarios[0]
     if first.hardware.chip is None and not chips:
@@ -151,26 +154,36 @@ def every_cell(
         for scenario, chip, count in product(scenarios, dict.fromkeys(names), numbers)
     ]
     kept: list[Kept] = []
-    left: dict[str, str] = {}
-    unknown = 0
+    left: dict[str, AccountingError] = {}
     for moved in one_kind_of_price(all_moved):
         where = f"{moved.name} on {moved.hardware.count:,} {moved.hardware.chip}"
         try:
             kept += _cells(moved, list(dict.fromkeys(places)), keep, partial(told, where))
         except (InfeasibleError, MissingDataError) as error:
-            left[where] = str(error)
-            unknown += isinstance(error, MissingDataError)
+            left[where] = error
     if not kept:
-        if unknown == len(left):
-            raise MissingDataError("expected chips of known watts", next(iter(left.values())))
-        raise InfeasibleError("expected a model that fits on some of the chips",
-                              next(iter(left.values())))  # fmt: skip
-    return kept, left
+        why = next(iter(left.values()))
+        if all(isinstance(error, MissingDataError) for error in left.values()):
+            raise why
+        raise InfeasibleError("expected a model that fits on some of the chips", str(why))
+    return kept, {where: str(error) for where, error in left.items()}
 
 
 def tokens_of(scenario: Scenario) -> float:
     """Tokens of the whole run."""
     return scenario.run.total_tokens(float(scenario.model.resolve().seq_len))
+
+
+def unequal_tokens(cells: Sequence[Cell]) -> list[str]:
+    """What must be known before models of different tokens, or of equal ones, are compared."""
+    read = {cell.model: tokens_of(cell.scenario) for cell in cells}
+    if len(read) == 1:
+        return []
+    what = ("an equal loss by the central law, whose spread is in no band here: see simulator "
+            "compare --equal quality" if len(set(read.values())) > 1
+            else "not an equal loss: see --equal quality")  # fmt: skip
+    return [", ".join(f"{model} reads {count(tokens)}" for model, tokens in read.items())
+            + f" tokens: {what}"]  # fmt: skip
 
 
 def _cells(
@@ -180,11 +193,11 @@ def _cells(
     """A model on some chips at every place."""
     shape = scenario.model.resolve()
     hardware, constants, _ = machine_of(scenario, shape)
-    batch, count = scenario.run.sequences(float(shape.seq_len)), scenario.hardware.count
-    base = Plan(**(usual_widths(scenario) | plan_fields(scenario, shape)), n_chips=count,
+    batch, chips = scenario.run.sequences(float(shape.seq_len)), scenario.hardware.count
+    base = Plan(**(usual_widths(scenario) | plan_fields(scenario, shape)), n_chips=chips,
                 global_batch=batch)  # fmt: skip
     given = {name: [value] for name, value in scenario.plan.items() if name in AXES}
-    every = predict_all(shape, all_plans(shape, count, batch, base, allowed(scenario) | given),
+    every = predict_all(shape, all_plans(shape, chips, batch, base, allowed(scenario) | given),
                         hardware, constants, told)  # fmt: skip
     # Both refuse in words: no plan fits, or nobody knows the watts of the chip.
     every.best(every.step_s)
@@ -200,7 +213,7 @@ def _cells(
         kept.append(keep(Cell(
             scenario=there, model=scenario.name, sparse=bool(float(shape.n_moe_layers)),
             place=place or site.name, found=fit, feasible=len(fit), considered=len(every),
-            costs=_costs(elapsed_s, _facility_w(there, hardware, fit.chip_w), count, site),
+            costs=_costs(elapsed_s, _facility_w(there, hardware, fit.chip_w), chips, site),
         )))  # fmt: skip
     return kept
 
@@ -222,14 +235,14 @@ def _facility_w(scenario: Scenario, hardware: Hardware, chip_w: Array) -> Array:
     return np.asarray(at(low) + slope * (chip_w - low))
 
 
-def _costs(elapsed_s: Array, facility_w: Array, count: int, site: Site) -> Array:
+def _costs(elapsed_s: Array, facility_w: Array, chips: int, site: Site) -> Array:
     """Weeks, MWh, tonnes of CO2e, dollars and MW of plans; as `energy.footprint`."""
-    joules = facility_w * count * elapsed_s
+    joules = facility_w * chips * elapsed_s
     grams = joules / J_PER_KWH * site.grid_location.numbers()[0]
     dollars = np.full_like(joules, np.nan)
     if site.chip_price.value is not None:
-        dollars = elapsed_s / S_PER_HOUR * count * site.chip_price.value
+        dollars = elapsed_s / S_PER_HOUR * chips * site.chip_price.value
     elif site.electricity_price.value is not None:
         dollars = joules / J_PER_KWH * site.electricity_price.value
     return np.column_stack([elapsed_s / S_PER_WEEK, joules / J_PER_MWH, grams / G_PER_T, dollars,
-                            facility_w * count / 1e6])  # fmt: skip
+                            facility_w * chips / 1e6])  # fmt: skip

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from energy.units import count
-from simulator.cells import MEASURES, Cell, Chosen, chosen, every_cell, tokens_of
+from simulator.cells import MEASURES, Cell, Chosen, chosen, every_cell, unequal_tokens
 from simulator.front import apart, non_dominated, reasons, staircase
 from simulator.scenario import Scenario
 
@@ -125,14 +124,7 @@ def _front(name: str, cells: list[Cell], left: dict[str, str]) -> Pareto:
 
 def _notes(cells: list[Cell], known: tuple[str, ...]) -> list[str]:
     """What must be known before points are compared."""
-    notes = []
-    read = {cell.model: tokens_of(cell.scenario) for cell in cells}
-    if len(read) > 1:
-        what = ("an equal loss by the central law, whose spread is in no band here: see simulator "
-                "compare --equal quality" if len(set(read.values())) > 1
-                else "not an equal loss: see --equal quality")  # fmt: skip
-        notes.append(", ".join(f"{model} reads {count(tokens)}" for model, tokens in read.items())
-                     + f" tokens: {what}")  # fmt: skip
+    notes = unequal_tokens(cells)
     if "usd" not in known:
         gone = sorted({cell.scenario.hardware.chip or "" for cell in cells
                        if not np.all(np.isfinite(cell.costs[:, 3]))})  # fmt: skip
