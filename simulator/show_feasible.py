@@ -115,7 +115,7 @@ def _bounds(found: Feasible) -> Table:
 
 
 def _keepers(found: Feasible) -> Table:
-    rows = _configurations("tightest limit", "at the high ends of the bands")
+    rows = _configurations("tightest limit", "at the high ends")
     for number, one in enumerate(found.keepers[:MOST_ROWS], 1):
         breaks = ", ".join(WORDS[name] for name in one.breaks_at_high)
         rows.add_row(*_cells(found, number, one), f"{WORDS[one.binding]} {_used(one)}",
