@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from energy.shape import Shape
 from simulator.constants import Constants
 from simulator.hardware import Hardware
-from simulator.plan import Plan
+from simulator.plan import Plan, taken
 from simulator.rows import ThroughputRow
-from simulator.search import taken
 
 BATCH_TOKENS = 4e6
 """Tokens of a step where a row names no batch: the middle of published runs."""

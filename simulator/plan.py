@@ -6,7 +6,7 @@ The defaults are one device that does its whole batch at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -188,6 +188,13 @@ class Plan:
         names = ("n_chips", "tp", "pp", "vp", "ep", "etp", "cp", "global_batch", "micro_batch")
         return ", ".join(f"{name} {getattr(self, name)}" for name in names
                          if np.any(np.asarray(getattr(self, name) or 1) != 1))  # fmt: skip
+
+
+def taken(thing: Any, index: slice | NDArray[np.int64]) -> Any:
+    """A plan, a shape or hardware with the chosen places of its arrays; numbers stay."""
+    cut = {item.name: value[index] for item in fields(thing)
+           if isinstance(value := getattr(thing, item.name), np.ndarray)}  # fmt: skip
+    return replace(thing, **cut) if cut else thing
 
 
 def _require(holds: Any, name: str, expectation: str, value: Any) -> None:

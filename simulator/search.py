@@ -23,7 +23,7 @@ from energy.units import si
 from simulator.constants import Constants
 from simulator.hardware import Hardware
 from simulator.memory import memory
-from simulator.plan import Plan
+from simulator.plan import Plan, taken
 from simulator.power import chip_watts
 from simulator.step import step
 
@@ -200,10 +200,3 @@ def _powers(most: int) -> list[int]:
 
 def _divisors(number: int) -> list[int]:
     return [i for i in range(1, min(number, MOST_STAGES) + 1) if number % i == 0]
-
-
-def taken(thing: Any, part: slice | NDArray[np.int64]) -> Any:
-    """A part of each array of a dataclass; what is one value for all stays."""
-    cut = {item.name: value[part] for item in fields(thing)
-           if isinstance(value := getattr(thing, item.name), np.ndarray)}  # fmt: skip
-    return replace(thing, **cut) if cut else thing
