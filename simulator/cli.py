@@ -112,7 +112,7 @@ def predict(
 
 @app.command(
     epilog=examples(
-        "simulator compare glam-64b-64e gpt3-175b --plot compare.png",
+        "simulator compare glam-64b-64e gpt3-175b --accounting as-published --plot compare.png",
         "simulator compare glam-64b-64e gpt3-175b --equal flop",
         "simulator compare gpt3-175b glam-64b-64e --equal quality --law krajewski-2024",
         "simulator compare glam-64b-64e glam-137b --basis predicted --json",
@@ -124,8 +124,9 @@ def compare(
     ],
     basis: Annotated[str, typer.Option(help="auto, published or predicted.")] = "auto",
     accounting: Annotated[
-        str, typer.Option(help="CO2 by location (gross), market (net) or as-published.")
-    ] = "as-published",
+        str | None,
+        typer.Option(help="CO2 by location (gross), market (net) or as-published: gross with net."),
+    ] = None,
     equal: Annotated[
         str | None,
         typer.Option(
@@ -162,7 +163,7 @@ def compare(
     else:
         both = (sides(found, chosen, accounting) if equal is None
                 else held_equal(found, chosen, accounting, equal))  # fmt: skip
-        ratios = [decompose(both[0], side) for side in both[1:]]
+        ratios = [decompose(both[0], side, mixed=accounting is not None) for side in both[1:]]
     told = (both, ratios, chosen, explain, quality)
 
     def panels() -> list[Panel]:

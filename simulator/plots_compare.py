@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import StrMethodFormatter
 
 from energy.quantity import Quantity
-from simulator.compare import METHOD, Ratio, Side
+from simulator.compare import METHOD, REFUSED, Ratio, Side
 from simulator.explain import Term
 from simulator.plots import (
     ANSWER,
@@ -73,7 +73,8 @@ def taken_apart(first: Side, second: Side, ratio: Ratio, axes: Axes) -> Axes:
         place = len(names)
         names.append(f"x {name}" if place in (1, 2) else name)
         if quantity.value is None:
-            axes.text(1, place, " missing", va="center")
+            why = "refused: gross against net" if quantity.source == REFUSED else "missing"
+            axes.text(1, place, f" {why}", va="center")
             continue
         _, low, high = quantity.numbers()
         product = name.startswith("=")

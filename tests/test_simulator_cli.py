@@ -41,7 +41,8 @@ def test_published_runs_are_reproduced_from_their_published_inputs(simulator, ro
 
 
 def test_the_headline_ratio_is_taken_apart_as_published(simulator):
-    ratio = compared(simulator, "glam-64b-64e", "gpt3-175b")["ratio"]
+    both = ("glam-64b-64e", "gpt3-175b", "--accounting", "as-published")
+    ratio = compared(simulator, *both)["ratio"]
     found = {name: ratio[name]["value"] for name in ratio if name != "boundary"}
     assert found == pytest.approx(
         {"model": 0.906, "machine": 3.15, "mechanisation": 0.991, "map": 4.88,
@@ -62,9 +63,15 @@ def test_every_number_of_a_comparison_has_origin_band_and_source(simulator):
             assert quantity["source"]
 
 
-def test_gross_against_net_is_said_loudly_in_the_table_and_in_json(simulator):
+def test_gross_against_net_is_refused_until_asked_for_and_then_said_loudly(simulator):
     _, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b")
-    assert "456 MWh against 1,287 MWh" in out
+    assert "456 MWh against 1,287 MWh; 40.2 t net against 552 t gross of CO2e" in out
+    assert out.count("refused") == 2
+    ratio = compared(simulator, "glam-64b-64e", "gpt3-175b")["ratio"]
+    assert (ratio["co2"]["value"], ratio["map"]["value"]) == (None, None)
+    assert "--accounting as-published" in ratio["co2"]["source"]
+    _, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b", "--accounting", "as-published")
+    assert "refused" not in out
     assert "CAUTION the CO2 factors are not of one kind" in out
     assert "held equal: nothing" in out
     warnings = compared(simulator, "glam-64b-64e", "gpt3-175b")["warnings"]

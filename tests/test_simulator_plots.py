@@ -31,7 +31,7 @@ def job():
 
 
 def test_a_comparison_has_units_on_its_axes_and_every_run_on_it(both):
-    ratios = [decompose(both[0], both[1])]
+    ratios = [decompose(both[0], both[1], mixed=True)]
     energy, co2, apart = drawn(*plots_compare.comparison(both, ratios))
     assert energy.get_xlabel() == "facility energy / MWh"
     assert co2.get_xlabel() == "CO2e, gross and net / t"
