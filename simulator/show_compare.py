@@ -167,6 +167,12 @@ def _rows(sides: Sequence[Side], compared: bool) -> Iterator[tuple[str, list[str
     yield "CO2e", told_co2, carbon if compared else []
     for label, cells, quantities in _as_printed(records, "published_co2_g"):
         yield label, cells, quantities if compared else []
+    for label, quantities in (
+        ("water", [record.water_l for record in records]),
+        ("dollars", [record.cost_usd for record in records]),
+    ):
+        if any(value.value is not None for value in quantities):
+            yield label, [told(value) for value in quantities], quantities
 
 
 def _as_printed(
@@ -214,6 +220,8 @@ def _side(side: Side) -> dict[str, Any]:
         "energy_mwh": side.facility_j.scaled(1 / J_PER_MWH, "MWh"),
         "co2_t": side.co2_g.scaled(1 / G_PER_T, "t"),
         "co2_accounting": side.accounting,
+        "water_l": record.water_l,
+        "cost_usd": record.cost_usd,
         "elapsed_days": record.elapsed_s.scaled(1 / S_PER_DAY, "d"),
         "model_flop": record.model_flop,
         "params_total": record.params_total,

@@ -78,6 +78,21 @@ def test_gross_against_net_is_refused_until_asked_for_and_then_said_loudly(simul
     assert any("gross" in text for text in warnings)
 
 
+def test_litres_and_dollars_stand_side_by_side_where_they_are_known(simulator):
+    known = ("--set", "site.wue=1.0", "--set", "site.ewif=3.1", "--set", "site.chip_price=2.0")
+    first, second = compared(simulator, "glam-64b-64e", "gpt3-175b", *known)["scenarios"]
+    # 2 dollars a chip-hour: 1,024 chips x 1,230 h and 10,000 x 355 h.
+    assert first["cost_usd"]["value"] == pytest.approx(2 * 1024 * 51.25 * 24, rel=0.003)
+    assert second["cost_usd"]["value"] == pytest.approx(2 * 10_000 * 14.8 * 24, rel=0.003)
+    assert second["water_l"]["value"] > first["water_l"]["value"] > 0
+    _, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b", *known)
+    rows = [line for line in out.splitlines() if line.startswith(("water ", "dollars "))]
+    assert len(rows) == 2
+    assert all(line.split()[-1].replace(".", "").isdigit() for line in rows)
+    _, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b")
+    assert not any(line.startswith("dollars") for line in out.splitlines())
+
+
 @pytest.mark.parametrize(
     ("what", "place"),
     [("tokens", "tokens"), ("flop", "model_flop"), ("energy", "energy_mwh"),
