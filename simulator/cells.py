@@ -22,17 +22,18 @@ from energy.prices import price
 from energy.quantity import Boundary, Quantity
 from energy.site import Site
 from energy.units import G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR, count
-from simulator import derivation, spend
+from simulator import spend
 from simulator.alternatives import moved_site, on_chips, one_kind_of_price, planned
 from simulator.explain import Term
 from simulator.hardware import Hardware
 from simulator.hosts import placed
 from simulator.physics import allowed, in_words, machine_of, plan_fields, usual_widths
 from simulator.plan import Plan
-from simulator.predict import goodput, predict
+from simulator.predict import goodput
 from simulator.scenario import Scenario
 from simulator.search import AXES, Found, all_plans, predict_all
 from simulator.spend import Spend
+from simulator.trees import of_run
 
 Array = NDArray[np.float64]
 Kept = TypeVar("Kept")
@@ -98,11 +99,8 @@ class Chosen:
 
     def trees(self) -> tuple[Term, ...]:
         """How its CO2e came about, down to the parts of a step; then its power, then dollars."""
-        scenario = planned(self.cell.scenario, self.plan)
-        found, chips = predict(scenario), scenario.hardware.count
-        return (*found.trees(), derivation.power(chips, found.boundary, found.record),
-                derivation.money(chips, found.elapsed, found.energy, found.boundary,
-                                 found.record))  # fmt: skip
+        found = of_run(planned(self.cell.scenario, self.plan))
+        return found["co2"], found["mw"], found["usd"]
 
     @property
     def plan_words(self) -> str:

@@ -10,7 +10,7 @@ import typer
 from energy.console import guard, print_json
 from simulator.cli_budgets import budgets
 from simulator.cli_fronts import fronts
-from simulator.cli_options import Explain, Json, Plot, Set, draw, examples, overridden
+from simulator.cli_options import Explain, Json, Plot, Set, draw, examples, overridden, tell
 from simulator.cli_questions import questions
 from simulator.cli_validation import validation
 
@@ -189,6 +189,7 @@ def sensitivity(
         str, typer.Option(help="CO2 by location (gross), market (net) or as-published.")
     ] = "as-published",
     overrides: Set = None,
+    explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
@@ -208,7 +209,8 @@ def sensitivity(
         return [lambda axes: tornado(*told, axes)]
 
     draw(plot, panels, lambda: show_sensitivity.page(*told))
-    print_json(show_sensitivity.as_json(*told)) if as_json else show_sensitivity.page(*told)
+    tell(lambda: show_sensitivity.page(*told), lambda: show_sensitivity.as_json(*told),
+         answer if explain else None, as_json)  # fmt: skip
 
 
 @app.command(epilog=examples("simulator models", "simulator models glam-64b-64e --json"))

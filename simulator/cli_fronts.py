@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy.console import print_json
-from simulator.cli_options import Explain, Json, Plot, Set, draw, examples, overridden
+from simulator.cli_options import Explain, Json, Plot, Set, draw, examples, overridden, tell
 
 if TYPE_CHECKING:
     from simulator.plots import Panel
@@ -65,8 +64,6 @@ def pareto(
     """Find what nothing else beats in weeks, MWh, tonnes and dollars, over all plans."""
     from simulator import pareto as fronts_of
     from simulator import show_pareto
-    from simulator.explain import as_json as tree_json
-    from simulator.explain import lines
     from simulator.progress import counting
 
     kinds, counts = _listed(chip), _counts(chips)
@@ -80,14 +77,9 @@ def pareto(
         return front(found)
 
     draw(plot, panels, lambda: show_pareto.page(found), size=(8, 3.6))
-    trees = [choice.trees()[0] for choice in found.choices] if explain else []
-    if as_json:
-        told_trees = {"explain": [tree_json(tree) for tree in trees]} if explain else {}
-        print_json(show_pareto.as_json(found) | told_trees)
-        return
-    show_pareto.page(found)
-    for number, tree in enumerate(trees, 1):
-        typer.echo(f"\n{number}: " + "\n".join(lines(tree)))
+    numbers = enumerate(found.choices, 1)
+    trees = {str(number): one.trees()[0] for number, one in numbers} if explain else None
+    tell(lambda: show_pareto.page(found), lambda: show_pareto.as_json(found), trees, as_json)
 
 
 @fronts.command(
@@ -132,8 +124,6 @@ def feasible(
     """
     from energy.errors import InfeasibleError
     from simulator import show_feasible
-    from simulator.explain import as_json as tree_json
-    from simulator.explain import lines
     from simulator.feasible import feasible as search
     from simulator.limits import limits_of
     from simulator.progress import counting
@@ -153,15 +143,9 @@ def feasible(
 
     draw(plot, panels, lambda: show_feasible.page(found), size=(8, 3.6))
     shown = found.told if as_json else found.told[: show_feasible.MOST_ROWS]
-    trees = [one.trees() for one in shown] if explain else []
-    if as_json:
-        all_trees = [[tree_json(tree) for tree in one] for one in trees]
-        print_json(show_feasible.as_json(found) | ({"explain": all_trees} if explain else {}))
-    else:
-        show_feasible.page(found)
-        for number, one in enumerate(trees, 1):
-            for tree in one:
-                typer.echo(f"\n{number}: " + "\n".join(lines(tree)))
+    trees = {f"{number}, {tree.name}": tree for number, one in enumerate(shown, 1)
+             for tree in one.trees()} if explain else None  # fmt: skip
+    tell(lambda: show_feasible.page(found), lambda: show_feasible.as_json(found), trees, as_json)
     if not found.keepers:
         raise InfeasibleError("expected a configuration that keeps to every limit",
                               f"none of {found.fit:,}",
@@ -184,8 +168,6 @@ def power(
 ) -> None:
     """Say what the site sees: megawatts over a step and the run, peak, least, ramp."""
     from simulator import show_power
-    from simulator.explain import as_json as tree_json
-    from simulator.explain import lines
     from simulator.load_profile import load_profile
     from simulator.scenario import load
 
@@ -197,13 +179,8 @@ def power(
         return drawn(found)
 
     draw(plot, panels, lambda: show_power.page(found), size=(8, 3.2))
-    if as_json:
-        tree = {"explain": tree_json(found.tree())} if explain else {}
-        print_json(show_power.as_json(found) | tree)
-        return
-    show_power.page(found)
-    if explain:
-        typer.echo("\n" + "\n".join(lines(found.tree())))
+    tree = found.tree() if explain else None
+    tell(lambda: show_power.page(found), lambda: show_power.as_json(found), tree, as_json)
 
 
 def _models(

@@ -32,7 +32,7 @@ def facility(energy: Term, at: Boundary, record: RunRecord) -> Term:
 def carbon(energy: Term, at: Boundary, record: RunRecord, accounting: str) -> Term:
     """Grams of CO2e: facility kWh x grams a kWh of the grid."""
     grid = Term(f"grid, {accounting}", record.factors[f"grid_{accounting}"])
-    hour = _exact("joules a kWh", J_PER_KWH, "J/kWh")
+    hour = exact("joules a kWh", J_PER_KWH, "J/kWh")
     return product(GRID[accounting], "g", facility(energy, at, record), grid, over=(hour,))
 
 
@@ -45,7 +45,7 @@ def power(chips: int, at: Boundary, record: RunRecord) -> Term:
         record: the prediction, with the factors of its site.
     """
     found = Term("watts a chip", record.metrics["chip_power_w"])
-    found = product("power of the chips", "W", _chips(chips), found)
+    found = product("power of the chips", "W", chips_of(chips), found)
     order = list(Boundary)
     for boundary, name in STEPS.items():
         if order.index(boundary) > order.index(at):
@@ -68,18 +68,21 @@ def money(chips: int, elapsed: Term, energy: Term, at: Boundary, record: RunReco
     """
     rent = record.factors["chip_price"]
     if rent.value is not None:
-        return product("dollars", "USD", elapsed, _chips(chips), Term("price of a chip-hour", rent),
-                       over=(_exact("seconds an hour", S_PER_HOUR, "s/h"),))  # fmt: skip
+        hour = Term("price of a chip-hour", rent)
+        return product("dollars", "USD", elapsed, chips_of(chips), hour,
+                       over=(exact("seconds an hour", S_PER_HOUR, "s/h"),))  # fmt: skip
     price = Term("price of electricity", record.factors["electricity_price"])
     if price.quantity.value is None:
         return Term("dollars", record.cost_usd)
     return product("dollars", "USD", facility(energy, at, record), price,
-                   over=(_exact("joules a kWh", J_PER_KWH, "J/kWh"),))  # fmt: skip
+                   over=(exact("joules a kWh", J_PER_KWH, "J/kWh"),))  # fmt: skip
 
 
-def _chips(count: int) -> Term:
+def chips_of(count: int) -> Term:
+    """A count of chips as a leaf."""
     return Term("chips", Quantity.exact(count, "1", "scenario: hardware.count"))
 
 
-def _exact(name: str, value: float, unit: str) -> Term:
+def exact(name: str, value: float, unit: str) -> Term:
+    """A definition as a leaf."""
     return Term(name, Quantity.exact(value, unit, "definition"))

@@ -250,7 +250,9 @@ def test_the_verb_says_yes_with_slack_and_bands(simulator, tmp_path):
     assert set(told["limits"]) == {"mw", "days"}
     for limit in told["limits"].values():
         assert limit["slack"] == pytest.approx(limit["limit"] - limit["least"])
-    for one, trees in zip(told["configurations"], told["explain"], strict=True):
+    assert len(told["explain"]) == 3 * len(told["configurations"])
+    for place, one in enumerate(told["configurations"]):
+        trees = told["explain"][3 * place : 3 * place + 3]
         assert one["kind"] in ("moe", "dense")
         assert one["mw"]["low"] < one["mw"]["value"] < one["mw"]["high"]
         assert one["slack"]["days"] == pytest.approx(8 * (1 - one["used"]["days"]))
@@ -283,7 +285,8 @@ def test_explained_dollars_are_those_of_the_answer(simulator):
         code, out, _ = simulator(*words, *price_words)
         told = json.loads(out)
         assert code == 0
-        for one, (_, _, dollars) in zip(told["configurations"], told["explain"], strict=True):
+        explained = [tree for tree in told["explain"] if tree["name"] == "dollars"]
+        for one, dollars in zip(told["configurations"], explained, strict=True):
             assert dollars["quantity"]["value"] == pytest.approx(one["usd"]["value"])
 
 
