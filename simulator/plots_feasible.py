@@ -17,7 +17,7 @@ from simulator.plots import FACTOR, REFERENCE, Panel, log_x, log_y
 from simulator.plots_fronts import AXES, keys, numbered, pale
 from simulator.show_feasible import MOST_ROWS
 
-LABELS = AXES | {"days": "time of the run / d", "mw": "mean facility power / MW",
+LABELS = AXES | {"mw": "mean facility power / MW",
                  "chips": "chips of the run / 1"}  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def against_time(found: Feasible, name: str, explained: bool, axes: Axes) -> Axe
     if explained:
         told = "keeps to every limit" if found.keepers else "would with the least relaxation"
         keys(axes, cells, f"{told}, with 80 % band", "nearest of its chips, breaks a limit")
-    axes.set_xlabel(f"{LABELS['days']} from {found.limits.start}")
+    axes.set_xlabel(f"time of the run from {found.limits.start} / d")
     axes.set_ylabel(LABELS[name])
     axes.grid(alpha=0.3)
     return axes
