@@ -12,6 +12,7 @@ from energy.units import S_PER_DAY
 from simulator import spend, trees
 from simulator.crossover import crossover
 from simulator.explain import walk
+from simulator.grid_series import read as read_series
 from simulator.losses import Job, losses
 from simulator.regions import choose, move, places
 from simulator.scenario import load
@@ -67,15 +68,18 @@ def test_without_watts_the_time_of_failures_is_still_explained():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("stretch", [1.0, 1.5])
-def test_each_start_is_explained_to_its_grams(stretch, tmp_path):
-    from simulator.grid_series import read as read_series
-
+@pytest.fixture
+def series(tmp_path):
     start = datetime(2025, 1, 1, tzinfo=UTC)
     rows = (f"{start + timedelta(hours=hour):%Y-%m-%dT%H:%MZ},{100 + 400 * (hour % 24 > 12) + hour}"
             for hour in range(24 * 40))  # fmt: skip
     (tmp_path / "grid.csv").write_text("time,g_per_kwh\n" + "\n".join(rows))
-    found = schedule(job(days=5.0), read_series(tmp_path / "grid.csv"), stretch=stretch,
+    return read_series(tmp_path / "grid.csv")
+
+
+@pytest.mark.parametrize("stretch", [1.0, 1.5])
+def test_each_start_is_explained_to_its_grams(stretch, series):
+    found = schedule(job(days=5.0), series, stretch=stretch,
                      yearly=Quantity.absent("g/kWh", "none"))  # fmt: skip
     told = {name: computed(tree).quantity.value for name, tree in
             trees.of_schedule(found).items()}  # fmt: skip
