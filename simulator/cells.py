@@ -70,25 +70,33 @@ class Cell:
         """The same cell with some of its plans."""
         return replace(self, found=self.found.take(index), costs=self.costs[index])
 
-    @cached_property
-    def plans(self) -> list[Plan]:
-        """Those that were kept, one by one."""
-        return [self.found.one(index) for index in range(len(self.found))]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """One plan of a cell, predicted once more with its bands.
+    """One plan of a cell.
 
     Attributes:
         cell: model, chip, count and place.
-        plan: how the model lies on the chips.
-        spend: what it takes, as `simulator predict` says of it.
+        index: of the plan among those of the cell.
     """
 
     cell: Cell
-    plan: Plan
-    spend: Spend
+    index: int
+
+    @cached_property
+    def plan(self) -> Plan:
+        """How the model lies on the chips."""
+        return self.cell.found.one(self.index)
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The run of the cell with this plan."""
+        return planned(self.cell.scenario, self.plan)
+
+    @cached_property
+    def spend(self) -> Spend:
+        """What it takes with bands, predicted once more when that is asked for."""
+        return spend.predicted(self.scenario)
 
     @property
     def quantities(self) -> dict[str, Quantity]:
@@ -99,19 +107,13 @@ class Chosen:
 
     def trees(self) -> tuple[Term, ...]:
         """How its CO2e came about, down to the parts of a step; then its power, then dollars."""
-        found = of_run(planned(self.cell.scenario, self.plan))
+        found = of_run(self.scenario)
         return found["co2"], found["mw"], found["usd"]
 
     @property
     def plan_words(self) -> str:
         """The plan as a person writes it."""
         return in_words(self.plan)
-
-
-def chosen(cell: Cell, index: int) -> Chosen:
-    """A plan of a cell with its bands."""
-    plan = cell.found.one(index)
-    return Chosen(cell=cell, plan=plan, spend=spend.predicted(planned(cell.scenario, plan)))
 
 
 def every_cell(

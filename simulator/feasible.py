@@ -14,7 +14,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from simulator.cells import Chosen, chosen, every_cell, unequal_tokens
+from simulator.cells import Chosen, every_cell, unequal_tokens
 from simulator.held import Held, hold
 from simulator.limits import Limits
 from simulator.scenario import Scenario
@@ -31,13 +31,21 @@ class Keeper(Chosen):
 
     Attributes:
         keeping: plans of the cell that do.
-        used: part of each limit that it uses.
-        high: the same at the high ends of the bands.
+        limits: what it keeps to.
     """
 
     keeping: int
-    used: dict[str, float]
-    high: dict[str, float]
+    limits: Limits
+
+    @property
+    def used(self) -> dict[str, float]:
+        """Part of each limit that it uses."""
+        return self.limits.used(self, 0)
+
+    @property
+    def high(self) -> dict[str, float]:
+        """The same at the high ends of the bands."""
+        return self.limits.used(self, 2)
 
     @property
     def binding(self) -> str:
@@ -189,7 +197,8 @@ def feasible(
     most = limits.most.get("chips")
     tried = list(counts) or doublings(scenarios[0].hardware.count, most)
     held, left = every_cell(scenarios, chips, tried, places, prices, partial(hold, limits), told)
-    keepers = [_keeper(limits, one) for one in held if one.keeping]
+    keepers = [Keeper(cell=one.cell, index=one.broken.index(0), keeping=one.keeping, limits=limits)
+               for one in held if one.keeping]  # fmt: skip
     notes = unequal_tokens([one.cell for one in held])
     if limits.today:
         notes.insert(0, f"the run starts today, {limits.start} (UTC): --start names another day")
@@ -200,7 +209,7 @@ def feasible(
                      "see simulator power")  # fmt: skip
     return Feasible(
         name=scenarios[0].name, limits=limits, held=held, left_out=left, notes=tuple(notes),
-        keepers=sorted(keepers, key=lambda one: one.spend.elapsed_s.numbers()[0]),
+        keepers=sorted(keepers, key=lambda one: float(one.cell.costs[one.index, 0])),
         relaxations=[] if keepers else _relaxations(limits, held),
     )  # fmt: skip
 
@@ -222,12 +231,6 @@ def doublings(own: int, most: float | None) -> list[int]:
     return sorted(found)
 
 
-def _keeper(limits: Limits, held: Held) -> Keeper:
-    one = chosen(held.cell, held.broken.index(0))
-    return Keeper(**vars(one), keeping=held.keeping, used=limits.used(one, 0),
-                  high=limits.used(one, 2))  # fmt: skip
-
-
 def _relaxations(limits: Limits, held: Sequence[Held]) -> list[Relaxation]:
     """Of every smallest group of broken limits, the plan that asks for the least raise."""
     fewest = min(number.bit_count() for one in held for number in one.broken)
@@ -243,5 +246,5 @@ def _relaxations(limits: Limits, held: Sequence[Held]) -> list[Relaxation]:
         parts = limits.parts(one.cell)[place]
         needed = {name: float(parts[list(limits.most).index(name)]) * limits.most[name]
                   for name in names}  # fmt: skip
-        found.append(Relaxation(**vars(chosen(one.cell, place)), needed=needed, factor=worst))
+        found.append(Relaxation(cell=one.cell, index=place, needed=needed, factor=worst))
     return sorted(found, key=lambda one: one.factor)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.cells import MEASURES, Cell, Chosen, chosen, every_cell, unequal_tokens
+from simulator.cells import MEASURES, Cell, Chosen, every_cell, unequal_tokens
 from simulator.front import apart, non_dominated, reasons, staircase
 from simulator.scenario import Scenario
 
@@ -116,8 +116,8 @@ def _front(name: str, cells: list[Cell], left: dict[str, str]) -> Pareto:
     why = reasons(costs[firsts], [WORDS[key] for key in known])
     choices = []
     for index, words, group in zip(firsts, why, groups, strict=True):
-        one = chosen(*owner[index])
-        choices.append(Choice(**vars(one), why=words, near=len(group) - 1))
+        cell, place = owner[index]
+        choices.append(Choice(cell=cell, index=place, why=words, near=len(group) - 1))
     return Pareto(name=name, choices=choices, cells=cells, objectives=known, on_front=len(on),
                   left_out=left, notes=tuple(_notes(cells, known)))  # fmt: skip
 

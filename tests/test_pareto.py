@@ -95,8 +95,7 @@ def test_no_cell_holds_anything_that_beats_a_choice(found):
 def test_a_choice_takes_what_predict_says_of_its_plan(found):
     for choice in found.choices:
         said = spend.predicted(planned(choice.cell.scenario, choice.plan)).by_budget()
-        place = choice.cell.plans.index(choice.plan)
-        weeks, *rest = choice.cell.costs[place].tolist()
+        weeks, *rest = choice.cell.costs[choice.index].tolist()
         assert weeks * 7 == pytest.approx(said["days"].value, rel=1e-9)
         for value, name in zip(rest, ("mwh", "co2", "usd", "mw"), strict=True):
             assert value == pytest.approx(said[name].value, rel=1e-9)
@@ -114,7 +113,7 @@ def test_every_plan_of_a_cell_is_counted_and_its_front_is_of_all_that_fit():
     assert cell.considered == len(every)
     assert cell.feasible == every.fits.sum()
     pairs = np.column_stack([every.step_s, every.step_s * every.chip_w])[every.fits]
-    assert len(cell.plans) == len(set(map(tuple, pairs[front.non_dominated(pairs)])))
+    assert len(cell.found) == len(set(map(tuple, pairs[front.non_dominated(pairs)])))
 
 
 def test_a_missing_price_leaves_dollars_out_and_says_of_what():
