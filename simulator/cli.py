@@ -10,7 +10,7 @@ import typer
 from energy.console import guard, print_json
 from simulator.cli_budgets import budgets
 from simulator.cli_fronts import fronts
-from simulator.cli_options import Explain, Json, Plot, Set, draw, examples, overridden
+from simulator.cli_options import Explain, Json, Plot, Set, draw, examples, overridden, tell
 from simulator.cli_plan import plans
 from simulator.cli_questions import questions
 from simulator.cli_validation import validation
@@ -113,7 +113,7 @@ def predict(
 
 @app.command(
     epilog=examples(
-        "simulator compare glam-64b-64e gpt3-175b --plot compare.png",
+        "simulator compare glam-64b-64e gpt3-175b --accounting as-published --plot compare.png",
         "simulator compare glam-64b-64e gpt3-175b --equal flop",
         "simulator compare gpt3-175b glam-64b-64e --equal quality --law krajewski-2024",
         "simulator compare glam-64b-64e glam-137b --basis predicted --json",
@@ -125,8 +125,9 @@ def compare(
     ],
     basis: Annotated[str, typer.Option(help="auto, published or predicted.")] = "auto",
     accounting: Annotated[
-        str, typer.Option(help="CO2 by location (gross), market (net) or as-published.")
-    ] = "as-published",
+        str | None,
+        typer.Option(help="CO2 by location (gross), market (net) or as-published: gross with net."),
+    ] = None,
     equal: Annotated[
         str | None,
         typer.Option(
@@ -163,7 +164,7 @@ def compare(
     else:
         both = (sides(found, chosen, accounting) if equal is None
                 else held_equal(found, chosen, accounting, equal))  # fmt: skip
-        ratios = [decompose(both[0], side) for side in both[1:]]
+        ratios = [decompose(both[0], side, mixed=accounting is not None) for side in both[1:]]
     told = (both, ratios, chosen, explain, quality)
 
     def panels() -> list[Panel]:
@@ -189,6 +190,7 @@ def sensitivity(
         str, typer.Option(help="CO2 by location (gross), market (net) or as-published.")
     ] = "as-published",
     overrides: Set = None,
+    explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
@@ -208,7 +210,8 @@ def sensitivity(
         return [lambda axes: tornado(*told, axes)]
 
     draw(plot, panels, lambda: show_sensitivity.page(*told))
-    print_json(show_sensitivity.as_json(*told)) if as_json else show_sensitivity.page(*told)
+    tell(lambda: show_sensitivity.page(*told), lambda: show_sensitivity.as_json(*told),
+         answer if explain else None, as_json)  # fmt: skip
 
 
 @app.command(epilog=examples("simulator models", "simulator models glam-64b-64e --json"))

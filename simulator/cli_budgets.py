@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energy.console import print_json
-from simulator.cli_options import Basis, Explain, Json, Plot, Set, draw, examples, overridden
+from simulator.cli_options import Basis, Explain, Json, Plot, Set, draw, examples, overridden, tell
 
 if TYPE_CHECKING:
     from simulator.plots import Panel
@@ -109,18 +109,21 @@ def crossover(
     watts: WattsOfAChip = None,
     basis: Annotated[str, typer.Option(help="published or predicted.")] = "predicted",
     overrides: Set = None,
+    explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Find where a mixture of experts stops paying against a dense model."""
-    from simulator import show_inverse
+    from simulator import show_inverse, trees
     from simulator.crossover import crossover as followed
     from simulator.crossover import spaced
 
+    def spending(scenario: Scenario) -> Spending:
+        return _spending(scenario, basis, mfu, watts)[0]
+
     found = followed(
         (sparse, dense), over, spaced(low, high, points), of=of, equal=equal, law_name=law,
-        overrides=overridden(overrides),
-        spending=lambda scenario: _spending(scenario, basis, mfu, watts)[0],
+        overrides=overridden(overrides), spending=spending,
     )  # fmt: skip
 
     def panels() -> list[Panel]:
@@ -129,10 +132,9 @@ def crossover(
         return [partial(sparse_over_dense, found)]
 
     draw(plot, panels, lambda: show_inverse.crossover_page(found))
-    if as_json:
-        print_json(show_inverse.crossover_json(found))
-    else:
-        show_inverse.crossover_page(found)
+    told = trees.of_crossover(found, spending) if explain else None
+    tell(lambda: show_inverse.crossover_page(found), lambda: show_inverse.crossover_json(found),
+         told, as_json)  # fmt: skip
 
 
 @budgets.command(

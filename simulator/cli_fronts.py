@@ -1,4 +1,4 @@
-"""Verbs of `simulator` for whoever builds the site: the front of choices, and the load they draw.
+"""Verbs of `simulator` for whoever builds the site: the front of choices, limits, the load drawn.
 
 Each verb parses, calls and prints; heavy imports stay inside it.
 """
@@ -9,13 +9,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy.console import print_json
-from simulator.cli_options import Explain, Json, Plot, Set, draw, examples, overridden
+from simulator.cli_options import Explain, Json, Plot, Set, draw, examples, overridden, tell
 
 if TYPE_CHECKING:
     from simulator.plots import Panel
+    from simulator.scenario import Scenario
 
 fronts = typer.Typer(rich_markup_mode=None)
+
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="SCENARIO [MODEL ...]", help="A run, and models to put into it."),
+]
+Kinds = Annotated[
+    str | None, typer.Option("--chip", metavar="CHIP[,CHIP]", help="Chips of the catalog.")
+]
+Counts = Annotated[str | None, typer.Option("--chips", metavar="N[,N]", help="How many of them.")]
+Places = Annotated[
+    str | None,
+    typer.Option("--region", metavar="PLACE[,PLACE]", help="Grid zones or data centres."),
+]
+Tokens = Annotated[float | None, typer.Option(help="Tokens of the run.")]
+Prices = Annotated[
+    str | None, typer.Option("--price", metavar="ROW[,ROW]", help="Rows of simulator prices.")
+]
+Equal = Annotated[
+    str, typer.Option(help="tokens, or quality: each model reads what brings it to one loss.")
+]
 
 
 @fronts.command(
@@ -29,24 +49,13 @@ fronts = typer.Typer(rich_markup_mode=None)
     )
 )
 def pareto(
-    names: Annotated[
-        list[str],
-        typer.Argument(metavar="SCENARIO [MODEL ...]", help="A run, and models to put into it."),
-    ],
-    chip: Annotated[
-        str | None, typer.Option(metavar="CHIP[,CHIP]", help="Chips of the catalog.")
-    ] = None,
-    chips: Annotated[str | None, typer.Option(metavar="N[,N]", help="How many of them.")] = None,
-    region: Annotated[
-        str | None, typer.Option(metavar="PLACE[,PLACE]", help="Grid zones or data centres.")
-    ] = None,
-    tokens: Annotated[float | None, typer.Option(help="Tokens of the run.")] = None,
-    price: Annotated[
-        str | None, typer.Option(metavar="ROW[,ROW]", help="Rows of simulator prices.")
-    ] = None,
-    equal: Annotated[
-        str, typer.Option(help="tokens, or quality: each model reads what brings it to one loss.")
-    ] = "tokens",
+    names: Names,
+    chip: Kinds = None,
+    chips: Counts = None,
+    region: Places = None,
+    tokens: Tokens = None,
+    price: Prices = None,
+    equal: Equal = "tokens",
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -55,17 +64,10 @@ def pareto(
     """Find what nothing else beats in weeks, MWh, tonnes and dollars, over all plans."""
     from simulator import pareto as fronts_of
     from simulator import show_pareto
-    from simulator.alternatives import needs_hardware, of_models
-    from simulator.explain import as_json as tree_json
-    from simulator.explain import lines
     from simulator.progress import counting
-    from simulator.scenario import quick
 
     kinds, counts = _listed(chip), _counts(chips)
-    laid = quick(tokens=tokens)
-    if needs_hardware(names[0]):
-        laid |= quick(chip=next(iter(kinds), None), count=next(iter(counts), None))
-    models = of_models(names, laid | overridden(overrides), equal)
+    models = _models(names, kinds, next(iter(counts), None), tokens, overrides, equal)
     with counting("plans") as told:
         found = fronts_of.pareto(models, kinds, counts, _listed(region), _listed(price), told)
 
@@ -75,14 +77,79 @@ def pareto(
         return front(found)
 
     draw(plot, panels, lambda: show_pareto.page(found), size=(8, 3.6))
-    trees = [choice.tree() for choice in found.choices] if explain else []
-    if as_json:
-        told_trees = {"explain": [tree_json(tree) for tree in trees]} if explain else {}
-        print_json(show_pareto.as_json(found) | told_trees)
-        return
-    show_pareto.page(found)
-    for number, tree in enumerate(trees, 1):
-        typer.echo(f"\n{number}: " + "\n".join(lines(tree)))
+    numbers = enumerate(found.choices, 1)
+    trees = {str(number): one.trees()[0] for number, one in numbers} if explain else None
+    tell(lambda: show_pareto.page(found), lambda: show_pareto.as_json(found), trees, as_json)
+
+
+@fronts.command(
+    epilog=examples(
+        "simulator feasible glam-64b-64e glam-137b --chip tpu-v4,h100 --max-mw 1 --max-chips 2048 "
+        "--start 2027-01-01 --by 2027-04-01 --plot feasible.html",
+        "simulator feasible glam-8b-64e glam-8b --chip h100 --tokens 1e11 --budget 30000 "
+        "--price h100-on-demand-2026 --region FRA,USA --explain",
+        "simulator feasible mixtral-8x7b --chip h100 --chips 64,128,256 --tokens 1e12 "
+        "--set run.batch_tokens=4e6 --max-mw 0.2 --max-co2 100 --json",
+    )
+)
+def feasible(
+    names: Names,
+    max_mw: Annotated[float | None, typer.Option(help="Mean megawatts of the facility.")] = None,
+    max_chips: Annotated[int | None, typer.Option(help="Chips of the run.")] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="DATE", help="The day on which the run is over.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(metavar="USD", help="Dollars, at the site's or --price's price.")
+    ] = None,
+    max_mwh: Annotated[float | None, typer.Option(help="Facility megawatt-hours.")] = None,
+    max_co2: Annotated[float | None, typer.Option(help="Tonnes of CO2e, gross.")] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="DATE", help="First day of the run; today without it.")
+    ] = None,
+    chip: Kinds = None,
+    chips: Counts = None,
+    region: Places = None,
+    tokens: Tokens = None,
+    price: Prices = None,
+    equal: Equal = "tokens",
+    overrides: Set = None,
+    explain: Explain = False,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """Find what keeps to a site's limits, each limit's slack, or the least that must give.
+
+    Without --chips: counts doubled and halved around the scenario's and --max-chips.
+    """
+    from energy.errors import InfeasibleError
+    from simulator import show_feasible
+    from simulator.feasible import feasible as search
+    from simulator.limits import limits_of
+    from simulator.progress import counting
+
+    given = {"mw": max_mw, "chips": max_chips, "usd": budget, "mwh": max_mwh, "co2": max_co2}
+    limits = limits_of(given, by, start)
+    kinds, counts = _listed(chip), _counts(chips)
+    count = next(iter(counts), max_chips)
+    models = _models(names, kinds, count, tokens, overrides, equal)
+    with counting("plans") as told:
+        found = search(models, limits, kinds, counts, _listed(region), _listed(price), told)
+
+    def panels() -> list[Panel]:
+        from simulator.plots_feasible import against_limits
+
+        return against_limits(found)
+
+    draw(plot, panels, lambda: show_feasible.page(found), size=(8, 3.6))
+    shown = found.told if as_json else found.told[: show_feasible.MOST_ROWS]
+    trees = {f"{number}, {tree.name}": tree for number, one in enumerate(shown, 1)
+             for tree in one.trees()} if explain else None  # fmt: skip
+    tell(lambda: show_feasible.page(found), lambda: show_feasible.as_json(found), trees, as_json)
+    if not found.keepers:
+        raise InfeasibleError("expected a configuration that keeps to every limit",
+                              f"none of {found.fit:,}",
+                              f"least relaxation: {show_feasible.relaxed(found)}")  # fmt: skip
 
 
 @fronts.command(
@@ -101,8 +168,6 @@ def power(
 ) -> None:
     """Say what the site sees: megawatts over a step and the run, peak, least, ramp."""
     from simulator import show_power
-    from simulator.explain import as_json as tree_json
-    from simulator.explain import lines
     from simulator.load_profile import load_profile
     from simulator.scenario import load
 
@@ -114,13 +179,22 @@ def power(
         return drawn(found)
 
     draw(plot, panels, lambda: show_power.page(found), size=(8, 3.2))
-    if as_json:
-        tree = {"explain": tree_json(found.tree())} if explain else {}
-        print_json(show_power.as_json(found) | tree)
-        return
-    show_power.page(found)
-    if explain:
-        typer.echo("\n" + "\n".join(lines(found.tree())))
+    tree = found.tree() if explain else None
+    tell(lambda: show_power.page(found), lambda: show_power.as_json(found), tree, as_json)
+
+
+def _models(
+    names: list[str], kinds: list[str], count: int | None, tokens: float | None,
+    overrides: list[str] | None, equal: str,
+) -> list[Scenario]:  # fmt: skip
+    """The run and the models to put into it; a model alone gets the first chips that are named."""
+    from simulator.alternatives import needs_hardware, of_models
+    from simulator.scenario import quick
+
+    laid = quick(tokens=tokens)
+    if needs_hardware(names[0]):
+        laid |= quick(chip=next(iter(kinds), None), count=count)
+    return of_models(names, laid | overridden(overrides), equal)
 
 
 def _listed(text: str | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from simulator.explain import Term
     from simulator.plots import Panel
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -49,6 +50,41 @@ def overridden(assignments: list[str] | None) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             found[key.strip()] = value.strip()
     return found
+
+
+def tell(
+    page: Callable[[], object],
+    data: Callable[[], Any],
+    trees: Mapping[str, Term] | Term | None,
+    as_json: bool,
+) -> None:
+    """Print an answer, as JSON or as a page, and how it came about where that was asked for.
+
+    Args:
+        page: prints the answer.
+        data: the same as plain data.
+        trees: how it came about: one tree, or several by what each is of; none without --explain.
+        as_json: of --json; a list, which has sources in its rows, stays one.
+    """
+    from energy.console import print_json
+    from simulator import explain
+
+    several = {"": trees} if isinstance(trees, explain.Term) else dict(trees or {})
+    if as_json:
+        told = data()
+        if isinstance(told, dict) and trees is not None:
+            told["explain"] = (
+                explain.as_json(several[""])
+                if "" in several
+                else [{"of": of} | explain.as_json(tree) for of, tree in several.items()]
+            )
+        print_json(told)
+        return
+    page()
+    for of, tree in several.items():
+        # Where a name ends in the tree's own, that is not said twice.
+        begin = f"{of}: " if of and not of.endswith(tree.name) else of.removesuffix(tree.name)
+        typer.echo(f"\n{begin}" + "\n".join(explain.lines(tree)))
 
 
 def draw(

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy.console import print_json
-from simulator.cli_options import Basis, Json, Plot, Set, draw, examples, overridden
+from simulator.cli_options import (
+    Basis,
+    Explain,
+    Json,
+    Plot,
+    Set,
+    draw,
+    examples,
+    overridden,
+    tell,
+)
 
 if TYPE_CHECKING:
     from simulator.plots import Panel
@@ -23,7 +32,7 @@ questions = typer.Typer(rich_markup_mode=None)
 @questions.command(
     epilog=examples(
         "simulator failures glam-64b-64e --plot failures.png",
-        "simulator failures --chips 16384 --days 54 --mw 25 --save 60",
+        "simulator failures --chips 16384 --days 54 --mw 25 --save 60 --explain",
         "simulator failures --chips 4096 --mtbf 30000 --spares 4 --together 8 --json",
     )
 )
@@ -57,12 +66,13 @@ def failures(
     ] = None,
     basis: Basis = "auto",
     overrides: Set = None,
+    explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Say what failures cost: goodput, best checkpoint interval, spare chips, joules lost."""
     from energy.errors import InputError
-    from simulator import losses, show_failures
+    from simulator import losses, show_failures, trees
 
     if name is None and chips is None:
         raise InputError("expected a scenario, or its numbers instead (--chips, --days, --mw)")
@@ -79,13 +89,14 @@ def failures(
         return [partial(goodput_by_interval, found), partial(goodput_by_chips, found)]
 
     draw(plot, panels, lambda: show_failures.page(found))
-    print_json(show_failures.as_json(found)) if as_json else show_failures.page(found)
+    told = {tree.name: tree for tree in trees.of_failures(found)} if explain else None
+    tell(lambda: show_failures.page(found), lambda: show_failures.as_json(found), told, as_json)
 
 
 @questions.command(
     epilog=examples(
         "simulator when grid-2025.csv glam-64b-64e --plot when.png",
-        "simulator when grid-2025.csv --days 21 --mw 4 --stretch 1.2",
+        "simulator when grid-2025.csv --days 21 --mw 4 --stretch 1.2 --explain",
         "simulator when grid-2025.csv --days 21 --mw 4 --curtail 17:00-21:00 --repeat --json",
     )
 )
@@ -124,12 +135,13 @@ def when(
     resume: Annotated[float | None, typer.Option(help="Seconds to go on after a pause.")] = None,
     basis: Basis = "auto",
     overrides: Set = None,
+    explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Say when to start and whether to pause, on a grid series of yours, against a flat factor."""
     from energy.units import S_PER_HOUR
-    from simulator import show_when
+    from simulator import show_when, trees
     from simulator.grid_series import read
     from simulator.losses import job_of_name
     from simulator.schedule import schedule, windows, yearly_factor
@@ -150,14 +162,15 @@ def when(
         return [partial(co2_by_start, found), partial(co2_by_stretch, found)]
 
     draw(plot, panels, lambda: show_when.page(found))
-    print_json(show_when.as_json(found)) if as_json else show_when.page(found)
+    told = trees.of_schedule(found) if explain else None
+    tell(lambda: show_when.page(found), lambda: show_when.as_json(found), told, as_json)
 
 
 @questions.command(
     epilog=examples(
         "simulator regions --below 100",
         "simulator regions FRA SWE gcp:us --sort name --json",
-        "simulator regions --of gpt3-175b --kind site --plot places.svg",
+        "simulator regions --of gpt3-175b --kind site --explain --plot places.svg",
     )
 )
 def regions(
@@ -177,12 +190,13 @@ def regions(
     top: Annotated[int | None, typer.Option(min=1, help="Show only the first.")] = None,
     basis: Basis = "auto",
     overrides: Set = None,
+    explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """List grid zones and data centres with their factors, or move a run to each of them."""
     from simulator import regions as places
-    from simulator import show_regions
+    from simulator import show_regions, trees
     from simulator.sides import choose_basis, read, sides
 
     found = places.choose(places.places(), words or [], kind=kind, below=below)
@@ -195,7 +209,10 @@ def regions(
             return [partial(grams_by_place, rows)]
 
         draw(plot, of_places, lambda: show_regions.page(rows), size=_tall(len(rows)))
-        print_json(show_regions.as_json(rows)) if as_json else show_regions.page(rows)
+        factors = {f"{place.id}, {leaf.name}": leaf for place in rows
+                   for leaf in trees.of_place(place)}  # fmt: skip
+        tell(lambda: show_regions.page(rows), lambda: show_regions.as_json(rows),
+             factors if explain else None, as_json)  # fmt: skip
         return
     one = read([of], overridden(overrides))
     (side,) = sides(one, choose_basis(one, basis), "as-published")
@@ -208,7 +225,9 @@ def regions(
         return [partial(run_by_place, side.record.name, there)]
 
     draw(plot, of_run, lambda: show_regions.moved(*told), size=_tall(len(there)))
-    print_json(show_regions.moved_json(*told)) if as_json else show_regions.moved(*told)
+    found_trees = {one.place.id: trees.of_moved(side.trees, one) for one in there}
+    tell(lambda: show_regions.moved(*told), lambda: show_regions.moved_json(*told),
+         found_trees if explain else None, as_json)  # fmt: skip
 
 
 def _tall(rows: int) -> tuple[float, float]:

@@ -4,8 +4,8 @@ The four factors are those of Patterson et al. (arXiv:2104.10350, arXiv:2204.051
 computed, by which chips, in which building, on which grid. Both sides are RunRecords, so a
 published run, a prediction and a measurement are compared by the same code.
 
-What this file refuses: to call a comparison fair. It names what is equal on both sides, what is
-not, and when one CO2 factor is net of clean purchases and the other is not.
+What this file refuses: to divide a gross CO2 by a net one unless it is told to, and to call a
+comparison fair. It names what is equal on both sides and what is not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from energy.errors import InputError, MissingDataError
+from energy.errors import MissingDataError
 from energy.quantity import Boundary, Quantity, multiply
 from energy.record import RunRecord
 from simulator.explain import Term
@@ -24,6 +24,7 @@ Accounting = Literal["location", "market"]
 """Gross: the average of the grid (location). Net: after clean purchases (market)."""
 
 METHOD = {"location": "gross", "market": "net"}
+REFUSED = "gross and net are not compared unless --accounting as-published asks for it"
 FACTORS = ("model", "machine", "mechanisation", "map")
 
 
@@ -100,11 +101,16 @@ class Ratio:
         return float(math.log(part) / math.log(whole))
 
 
-def decompose(first: Side, second: Side) -> Ratio:
+def decompose(first: Side, second: Side, *, mixed: bool = False) -> Ratio:
     """Take the ratio of second to first apart.
 
     GLaM 64B/64E (600B tokens) to GPT-3 as published: 0.906 x 3.15 x 0.991 = 2.83 in energy,
-    times 4.88 = 13.8 in CO2 (a net against a gross factor).
+    times 4.88 = 13.8 in CO2 (a net against a gross factor, told only where `mixed` asks for it).
+
+    Args:
+        first: what the ratio is to.
+        second: what is divided by it.
+        mixed: gross CO2 is compared with net all the same; else that ratio is missing.
 
     Raises:
         MissingDataError: a side has no model FLOP, or no joules at a boundary that both share.
@@ -123,13 +129,16 @@ def decompose(first: Side, second: Side) -> Ratio:
                 for f, i, known in zip(facility, inner, pue, strict=True)]  # fmt: skip
     carbon = [_quotient(side.co2_g, f, known, "g/J")
               for side, f, known in zip((first, second), facility, grid, strict=True)]  # fmt: skip
+    grams = [first.co2_g, second.co2_g]
+    if first.accounting != second.accounting and not mixed:
+        carbon = grams = [Quantity.absent("g", REFUSED)] * 2
     return Ratio(
         model=_over(flop, "model FLOP"),
         machine=_over(intensity, f"{boundary} joules per model FLOP"),
         mechanisation=_over(overhead, f"facility joules per {boundary} joule"),
         map=_over(carbon, "grams of CO2e per facility joule"),
         energy=_over(facility, "facility joules"),
-        co2=_over([first.co2_g, second.co2_g], "grams of CO2e"),
+        co2=_over(grams, "grams of CO2e"),
         boundary=boundary,
     )
 
@@ -161,7 +170,8 @@ def warnings(sides: Sequence[Side], *, equal_quality: bool = False) -> list[str]
         kinds = ", ".join(f"{side.name} {METHOD[side.accounting]}" for side in sides)
         found.append(
             f"the CO2 factors are not of one kind ({kinds}): net is after clean-energy purchases, "
-            "gross is the average of the grid; their ratio mixes the place with the contracts"
+            "gross is the average of the grid; their ratio mixes the place with the contracts, and "
+            "is told only with --accounting as-published"
         )
     if not equal_quality and not held_equal(sides).get("tokens", True):
         found.append(
@@ -169,20 +179,6 @@ def warnings(sides: Sequence[Side], *, equal_quality: bool = False) -> list[str]
             "not two models of equal quality"
         )
     return found
-
-
-def same_accounting(sides: Sequence[Side]) -> None:
-    """Refuse to compare gross with net.
-
-    Raises:
-        InputError: the sides are accounted by different methods.
-    """
-    if len({side.accounting for side in sides}) > 1:
-        raise InputError(
-            "expected CO2 factors of one kind",
-            ", ".join(f"{side.name} {METHOD[side.accounting]}" for side in sides),
-            "choose --accounting location or market, or as-published to compare them all the same",
-        )
 
 
 def _held(sides: Sequence[Side]) -> dict[str, list[float | str | None]]:

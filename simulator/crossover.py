@@ -45,6 +45,7 @@ class Point:
         low: the same at the fewest tokens that the laws of loss give the mixture.
         high: at the most tokens.
         why: reason where there is no ratio.
+        runs: the mixture and the dense model as they were made equal.
     """
 
     value: float
@@ -52,6 +53,7 @@ class Point:
     low: float | None = None
     high: float | None = None
     why: str = ""
+    runs: tuple[Scenario, Scenario] | None = None
 
 
 @dataclass(frozen=True)
@@ -145,15 +147,15 @@ def crossover(
         dense = load(names[1], plain | moved if table in SHARED else plain)
         try:
             tokens = _tokens(dense, sparse, equal, central.name)
-            spent = [_amount(spending(one)(one), of)
-                     for one in (lengthened_to(sparse, tokens), dense)]  # fmt: skip
+            runs = (lengthened_to(sparse, tokens), dense)
+            spent = [_amount(spending(one)(one), of) for one in runs]
         except InfeasibleError as error:
             return Point(value, None, why=str(error))
         ratio = spent[0] / spent[1]
         middle, low, high = tokens.numbers()
         # Power does not go with tokens.
         scale = (1.0, 1.0) if of == "mw" else (low / middle, high / middle)
-        return Point(value, ratio, ratio * scale[0], ratio * scale[1])
+        return Point(value, ratio, ratio * scale[0], ratio * scale[1], runs=runs)
 
     points = [at(value) for value in values]
     if all(point.ratio is None for point in points):

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from energy import facility
 from energy.quantity import Boundary, Quantity, multiply
 from simulator.constants import Constants
-from simulator.derivation import STEPS
-from simulator.explain import Term, product
+from simulator.derivation import power
+from simulator.explain import Term
 from simulator.hardware import Hardware
 from simulator.hosts import placed
 from simulator.losses import Job, Losses, losses
@@ -104,15 +104,7 @@ class LoadProfile:
 
     def tree(self) -> Term:
         """How the mean watts of the facility came about."""
-        record = self.prediction.record
-        found = Term("watts a chip", record.metrics["chip_power_w"])
-        found = product("power of the chips", "W", Term("chips", Quantity.exact(
-            self.chips, "1", "scenario: hardware.count")), found)  # fmt: skip
-        for at, name in STEPS.items():
-            if list(Boundary).index(at) > list(Boundary).index(self.prediction.boundary):
-                factor = Term(name.replace("_", " "), record.factors[name])
-                found = product(f"power, {at}", "W", found, factor)
-        return found
+        return power(self.chips, self.prediction.boundary, self.prediction.record)
 
     def ramp_w_per_s(self, at: Boundary, *, events: bool = False) -> Quantity:
         """The steepest change of load: within a step, or into an event, over the edge's time."""

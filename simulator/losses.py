@@ -212,7 +212,7 @@ def losses(
         found = replace(found, spares=middle.spares)
     at_middle, at_drawn = middle.shares(interval_s), found.shares(interval_s)
     shares = {
-        name: _between(at_middle[name], at_drawn[name], "1", "simulator.failures") for name in PARTS
+        name: between(at_middle[name], at_drawn[name], "1", "simulator.failures") for name in PARTS
     }
     return Losses(
         job=job, inputs=inputs, middle=middle, interval_s=interval_s, chosen=chosen,
@@ -239,9 +239,9 @@ def _spent(
     at_drawn = _joules(shares[1], inputs[1], *drawn, spare_chips)
     how = f"facility watts by what the job does; spares draw too; {DRAWS:,} draws"
     return {
-        "elapsed_s": _between(at_middle[0], at_drawn[0], "s", "training time / goodput"),
-        "energy_j": _between(at_middle[1], at_drawn[1], "J", how),
-        "lost_j": _between(at_middle[2], at_drawn[2], "J", f"joules that trained nothing: {how}"),
+        "elapsed_s": between(at_middle[0], at_drawn[0], "s", "training time / goodput"),
+        "energy_j": between(at_middle[1], at_drawn[1], "J", how),
+        "lost_j": between(at_middle[2], at_drawn[2], "J", f"joules that trained nothing: {how}"),
     }
 
 
@@ -291,7 +291,7 @@ def _draws(inputs: dict[str, Quantity], draws: int) -> Values:
     return found
 
 
-def _between(value: Number, drawn: Number, unit: str, source: str) -> Quantity:
+def between(value: Number, drawn: Number, unit: str, source: str) -> Quantity:
     """A value with the band that holds 80 % of its draws; as weak as the assumptions it has."""
     low, high = (float(end) for end in np.quantile(np.atleast_1d(drawn), [0.1, 0.9]))
     middle = float(value)

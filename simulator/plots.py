@@ -91,11 +91,13 @@ def page(svg: str, told: str, command: str) -> str:
 """
 
 
-def whiskers(axes: Axes, place: int, value: float, low: float, high: float) -> None:
+def whiskers(
+    axes: Axes, place: int, value: float, low: float, high: float, label: str | None = None
+) -> None:
     """The band of a bar; white under black, so that it is seen on the bar as well."""
-    for color, width in (("white", 3.0), (REFERENCE, 1.2)):
+    for color, width, name in (("white", 3.0, None), (REFERENCE, 1.2, label)):
         axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="none", ecolor=color,
-                      capsize=3, elinewidth=width)  # fmt: skip
+                      capsize=3, elinewidth=width, label=name)  # fmt: skip
 
 
 def named_rows(axes: Axes, names: Sequence[str]) -> Axes:

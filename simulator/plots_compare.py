@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import StrMethodFormatter
 
 from energy.quantity import Quantity
-from simulator.compare import METHOD, Ratio, Side
+from simulator.compare import METHOD, REFUSED, Ratio, Side
 from simulator.explain import Term
 from simulator.plots import (
     ANSWER,
@@ -49,7 +49,7 @@ def totals(sides: Sequence[Side], of: str, axes: Axes) -> Axes:
         if quantity.value is None:
             axes.text(0, place, " missing", va="center")
             continue
-        _bar(axes, place, quantity, 1 / scale, ANSWER)
+        _bar(axes, place, quantity, 1 / scale, ANSWER, "80 % band" if place == 0 else None)
         told = side.record.metrics.get(printed)
         if told is not None and told.value is not None:
             # Below the bar, so that it does not lie on the band.
@@ -73,7 +73,8 @@ def taken_apart(first: Side, second: Side, ratio: Ratio, axes: Axes) -> Axes:
         place = len(names)
         names.append(f"x {name}" if place in (1, 2) else name)
         if quantity.value is None:
-            axes.text(1, place, " missing", va="center")
+            why = "refused: gross against net" if quantity.source == REFUSED else "missing"
+            axes.text(0.01, place, why, va="center", transform=axes.get_yaxis_transform())
             continue
         _, low, high = quantity.numbers()
         product = name.startswith("=")
@@ -112,7 +113,9 @@ def _method(side: Side) -> str:
     return f" ({METHOD[side.accounting]})"
 
 
-def _bar(axes: Axes, place: int, quantity: Quantity, scale: float, color: str) -> None:
+def _bar(
+    axes: Axes, place: int, quantity: Quantity, scale: float, color: str, label: str | None
+) -> None:
     value, low, high = (number * scale for number in quantity.numbers())
     axes.barh(place, value, color=color, height=0.6)
-    whiskers(axes, place, value, low, high)
+    whiskers(axes, place, value, low, high, label)

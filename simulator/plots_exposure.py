@@ -61,7 +61,7 @@ def goodput_by_chips(found: Losses, axes: Axes) -> Axes:
         both.append(ends(sized[1].goodput(interval_s)))
     banded(axes, chips, np.asarray(middle), both)
     axes.axvline(found.job.chips, color=REFERENCE, linestyle="--", linewidth=1, label="this job")
-    axes.set_xlabel("chips of the job (best interval for each; spares enough)")
+    axes.set_xlabel("chips of the job / 1 (best interval for each; spares enough)")
     return _goodput_axis(axes)
 
 
@@ -70,8 +70,9 @@ def co2_by_start(found: Schedule, axes: Axes) -> Axes:
     days: Any = found.plain.starts_s.astype("datetime64[s]")
     tonnes = found.plain.co2_g / G_PER_T
     low, high = found.co2_band
-    axes.fill_between(days, tonnes * low, tonnes * high, color=BAND,
-                      label="80 % band of the run's energy")  # fmt: skip
+    if low < high:
+        axes.fill_between(days, tonnes * low, tonnes * high, color=BAND,
+                          label="80 % band of the run's energy")  # fmt: skip
     axes.plot(days, tonnes, color=ANSWER, linewidth=2, label="started on that day")
     if found.paused is not None and np.isfinite(found.threshold):
         axes.plot(days, found.paused.co2_g / G_PER_T, color=ANSWER, linestyle=":", linewidth=2,
@@ -92,12 +93,12 @@ def co2_by_stretch(found: Schedule, axes: Axes) -> Axes:
     saved = [100 * (1 - grams_by_stretch(found, load, stretches) / found.flat_g)
              for load in (found.load, free)]  # fmt: skip
     axes.plot(stretches, saved[0], "o-", color=ANSWER, linewidth=2,
-              label="best start, best threshold, no curtailment")  # fmt: skip
+              label="best start, no curtailment; the energy's band cancels")  # fmt: skip
     axes.plot(stretches, saved[1], "o:", color=ANSWER, linewidth=1, markerfacecolor="white",
               label="the same if a pause cost nothing: no watts, no time")  # fmt: skip
     axes.axhline(0, color=REFERENCE, linestyle="--", linewidth=1, label="flat factor")
     axes.set_ylim(min(0.0, 1.1 * float(np.min(saved))) - 1, max(20.0, 1.1 * float(np.max(saved))))
-    axes.set_xlabel("longest time from start to end / time of the work")
+    axes.set_xlabel("longest time from start to end, over the time of the work / 1")
     axes.set_ylabel("CO2e saved against the flat factor / %")
     return finish(axes)
 

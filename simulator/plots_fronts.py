@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from energy.plots import DENSE, SPARSE
 from energy.quantity import Boundary, Quantity
+from simulator.cells import Array, Cell
 from simulator.load_profile import LoadProfile
 from simulator.pareto import OBJECTIVES, Pareto
 from simulator.plots import ANSWER, BAND, FACTOR, LOST, REFERENCE, Panel, human_unit, log_x, log_y
@@ -36,45 +37,64 @@ def against_time(found: Pareto, name: str, axes: Axes) -> Axes:
 
     Blue is a mixture of experts, orange a dense model; each kind of chip has its own mark.
     """
-    chips = list(dict.fromkeys(cell.scenario.hardware.chip or "" for cell in found.cells))
     column = list(OBJECTIVES).index(name)
     for cell in found.cells:
-        axes.plot(cell.costs[:, 0], cell.costs[:, column], linestyle="none", markersize=3.5,
-                  marker=MARKS[chips.index(cell.scenario.hardware.chip or "") % len(MARKS)],
-                  color=_color(cell.sparse), markerfacecolor="white", alpha=0.8)  # fmt: skip
+        pale(axes, cell.costs[:, 0], cell.costs[:, column], found.cells, cell)
     for number, choice in enumerate(found.choices, 1):
-        (x, left, right), (y, low, high) = (choice.quantities[key].numbers()
-                                            for key in ("weeks", name))  # fmt: skip
-        chip = choice.cell.scenario.hardware.chip or ""
-        axes.errorbar(x, y, xerr=[[x - left], [right - x]], yerr=[[y - low], [high - y]],
-                      color=_color(choice.cell.sparse), markersize=9, elinewidth=0.8, capsize=2,
-                      marker=MARKS[chips.index(chip) % len(MARKS)], ecolor="#888888",
-                      markeredgecolor="black")  # fmt: skip
-        axes.annotate(str(number), (x, y), color="white", ha="center", va="center",
-                      fontsize=6.5, fontweight="bold", zorder=5)  # fmt: skip
+        both = [choice.quantities[key] for key in ("weeks", name)]
+        numbered(axes, number, both[0], both[1], found.cells, choice.cell)
     if name == "mwh":
-        _keys(found, chips, axes)
+        keys(axes, found.cells, "on the front, with 80 % band", "best of its chips, beaten")
     axes.set_xlabel(AXES["weeks"])
     axes.set_ylabel(AXES[name])
     axes.grid(alpha=0.3)
     return log_x(log_y(axes))
 
 
-def _keys(found: Pareto, chips: Sequence[str], axes: Axes) -> None:
-    """What colours and marks say."""
-    kinds = dict.fromkeys((cell.model, cell.sparse) for cell in found.cells)
-    for model, sparse in kinds:
+def numbered(
+    axes: Axes, number: int, x: Quantity, y: Quantity, cells: Sequence[Cell], cell: Cell
+) -> None:
+    """A configuration that the page tells, with its number there and its bands."""
+    (at, left, right), (up, low, high) = x.numbers(), y.numbers()
+    axes.errorbar(at, up, xerr=[[at - left], [right - at]], yerr=[[up - low], [high - up]],
+                  color=_color(cell.sparse), markersize=9, elinewidth=0.8, capsize=2,
+                  marker=_mark(cells, cell), ecolor="#888888", markeredgecolor="black")  # fmt: skip
+    axes.annotate(str(number), (at, up), color="white", ha="center", va="center",
+                  fontsize=6.5 if number < 10 else 5, fontweight="bold", zorder=5)  # fmt: skip
+
+
+def pale(axes: Axes, x: Array, y: Array, cells: Sequence[Cell], cell: Cell) -> None:
+    """Configurations that the page does not tell."""
+    axes.plot(x, y, linestyle="none", markersize=3.5, marker=_mark(cells, cell),
+              color=_color(cell.sparse), markerfacecolor="white", alpha=0.8)  # fmt: skip
+
+
+def keys(axes: Axes, cells: Sequence[Cell], told: str, rest: str) -> None:
+    """What colours and marks say.
+
+    Args:
+        axes: to draw on.
+        cells: all of a search.
+        told: what the numbered ones are.
+        rest: what the pale ones are.
+    """
+    for model, sparse in dict.fromkeys((cell.model, cell.sparse) for cell in cells):
         axes.plot([], [], linestyle="none", marker="s", markersize=7, color=_color(sparse),
                   label=f"{model} ({'MoE' if sparse else 'dense'})")  # fmt: skip
-    for number, chip in enumerate(chips):
-        axes.plot([], [], linestyle="none", marker=MARKS[number % len(MARKS)], color="#555555",
+    for chip, cell in {cell.scenario.hardware.chip: cell for cell in cells}.items():
+        axes.plot([], [], linestyle="none", marker=_mark(cells, cell), color="#555555",
                   markerfacecolor="white", label=chip)  # fmt: skip
     axes.errorbar([], [], xerr=[], yerr=[], color="white", ecolor="#888888", marker="o",
-                  markersize=9, markerfacecolor="#555555", capsize=2,
-                  label="on the front, with 80 % band")  # fmt: skip
+                  markersize=9, markerfacecolor="#555555", capsize=2, label=told)  # fmt: skip
     axes.plot([], [], linestyle="none", marker="o", markersize=3.5, color="#555555",
-              markerfacecolor="white", alpha=0.8, label="best of its chips, beaten")  # fmt: skip
+              markerfacecolor="white", alpha=0.8, label=rest)  # fmt: skip
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def _mark(cells: Sequence[Cell], cell: Cell) -> str:
+    """The mark of a cell's kind of chip among those of a search."""
+    chips = list(dict.fromkeys(one.scenario.hardware.chip for one in cells))
+    return MARKS[chips.index(cell.scenario.hardware.chip) % len(MARKS)]
 
 
 def _color(sparse: bool) -> str:

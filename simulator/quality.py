@@ -72,7 +72,10 @@ class EqualQuality:
 
 
 def held_equal(
-    found: Sequence[Scenario | RunRecord], basis: Basis, accounting: str, law_name: str | None
+    found: Sequence[Scenario | RunRecord],
+    basis: Basis,
+    accounting: str | None,
+    law_name: str | None,
 ) -> EqualQuality:
     """The runs to compare, each as long as it takes to have the loss of the first.
 
@@ -91,7 +94,7 @@ def held_equal(
     ]
     there = sides(matched, basis, accounting)
     ratios = [
-        _widened(decompose(there[0], side), one.spread)
+        _widened(decompose(there[0], side, mixed=accounting is not None), one.spread)
         for side, one in zip(there[1:], matches, strict=True)
     ]
     shown = [there[0]] + [

@@ -35,7 +35,7 @@ class Schedule:
     """A run against a grid series.
 
     Attributes:
-        name: of the run.
+        job: the run; its time and watts are known.
         series: the user's, as read.
         load: the run as the grid sees it, at the middle of its bands.
         energy_j: facility joules without a pause.
@@ -48,7 +48,7 @@ class Schedule:
         yearly: the flat factor of a zone that the user named; missing otherwise.
     """
 
-    name: str
+    job: Job
     series: Series
     load: Load
     energy_j: Quantity
@@ -59,6 +59,11 @@ class Schedule:
     delay_s: float
     curtailed_s: float
     yearly: Quantity
+
+    @property
+    def name(self) -> str:
+        """Of the run."""
+        return self.job.name
 
     @property
     def flat_g(self) -> float:
@@ -153,7 +158,7 @@ def schedule(
         paused = None if np.all(np.isnan(paused.co2_g)) else paused
     inside = longer.edges_s[1:] <= series.edges_s[-1] + 1e-6
     return Schedule(
-        name=job.name, series=series, load=load, assumed=assumed, plain=plain, paused=paused,
+        job=job, series=series, load=load, assumed=assumed, plain=plain, paused=paused,
         energy_j=multiply(job.training_s, job.power_w, "J"), threshold=chosen, delay_s=delay_s,
         curtailed_s=float(np.sum(np.diff(longer.edges_s)[off & inside])), yearly=yearly,
     )  # fmt: skip

@@ -85,6 +85,12 @@ class Found:
             )
         return order[:count]
 
+    def take(self, index: NDArray[np.int64]) -> Found:
+        """Some of these."""
+        arrays = {item.name: getattr(self, item.name)[index] for item in fields(self)
+                  if item.name != "plans"}  # fmt: skip
+        return Found(plans=taken(self.plans, index), **arrays)
+
     def one(self, index: int) -> Plan:
         """A single plan of these."""
         return one_of(self.plans, index)

@@ -13,7 +13,7 @@ from energy.record import RunRecord
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
 from energy.words import band, console, human, table, told
 from simulator import show_quality
-from simulator.compare import METHOD, Ratio, Side, held_equal, warnings
+from simulator.compare import METHOD, REFUSED, Ratio, Side, held_equal, warnings
 from simulator.explain import as_json as tree
 from simulator.explain import lines
 from simulator.quality import EqualQuality
@@ -40,7 +40,7 @@ def page(
     for side, ratio in zip(sides[1:], ratios, strict=True):
         out.print(headline(first, side, ratio), style="bold")
     out.print()
-    out.print(side_by_side(sides, basis))
+    out.print(side_by_side(sides, basis, ratios))
     for side, ratio in zip(sides[1:], ratios, strict=True):
         out.print()
         out.print(decomposition(first, side, ratio))
@@ -68,18 +68,22 @@ def headline(first: Side, second: Side, ratio: Ratio) -> str:
     """The answer in one line, in the totals that were printed where there are such."""
     both = (first, second)
     energies = [_printed(side, "published_energy_j", side.facility_j) for side in both]
-    carbon = [_printed(side, "published_co2_g", side.co2_g) for side in both]
-    co2 = f"; {carbon[0]} against {carbon[1]} of CO2e" if ratio.co2.value is not None else ""
+    unlike = first.accounting != second.accounting
+    carbon = [_printed(side, "published_co2_g", side.co2_g)
+              + (f" {METHOD[side.accounting]}" if unlike else "") for side in both]  # fmt: skip
+    known = all(side.co2_g.value is not None for side in both)
+    co2 = f"; {carbon[0]} against {carbon[1]} of CO2e" if known else ""
     active = " against ".join(_active_share(side.record) for side in both)
     return (f"{first.name} against {second.name}: {energies[0]} against {energies[1]}{co2}; "
             f"{active} of the parameters active")  # fmt: skip
 
 
-def side_by_side(sides: Sequence[Side], basis: str) -> Table:
+def side_by_side(sides: Sequence[Side], basis: str, ratios: Sequence[Ratio]) -> Table:
     """One column a run; the last column is the ratio when there are two."""
+    compared = all(ratio.co2.source != REFUSED for ratio in ratios)
     found = table(f"{basis} inputs", *(side.name for side in sides),
                   *(["ratio"] if len(sides) == 2 else []))  # fmt: skip
-    for label, cells, quantities in _rows(sides):
+    for label, cells, quantities in _rows(sides, compared):
         found.add_row(label, *cells, *([_ratio(quantities)] if len(sides) == 2 else []))
     return found
 
@@ -140,7 +144,8 @@ def as_json(
     }
 
 
-def _rows(sides: Sequence[Side]) -> Iterator[tuple[str, list[str], list[Quantity]]]:
+def _rows(sides: Sequence[Side], compared: bool) -> Iterator[tuple[str, list[str], list[Quantity]]]:
+    """Label, cells and what is divided; CO2 is not where gross stands beside net."""
     records = [side.record for side in sides]
     yield "chips", [_chips(side) for side in sides], []
     for label, quantities in (
@@ -158,8 +163,16 @@ def _rows(sides: Sequence[Side]) -> Iterator[tuple[str, list[str], list[Quantity
         yield label, [told(value) for value in quantities], quantities
     yield from _as_printed(records, "published_energy_j")
     carbon = [side.co2_g for side in sides]
-    yield "CO2e", [f"{METHOD[side.accounting]} {told(side.co2_g)}" for side in sides], carbon
-    yield from _as_printed(records, "published_co2_g")
+    told_co2 = [f"{METHOD[side.accounting]} {told(side.co2_g)}" for side in sides]
+    yield "CO2e", told_co2, carbon if compared else []
+    for label, cells, quantities in _as_printed(records, "published_co2_g"):
+        yield label, cells, quantities if compared else []
+    for label, quantities in (
+        ("water", [record.water_l for record in records]),
+        ("dollars", [record.cost_usd for record in records]),
+    ):
+        if any(value.value is not None for value in quantities):
+            yield label, [told(value) for value in quantities], quantities
 
 
 def _as_printed(
@@ -196,7 +209,7 @@ def _ratio(quantities: Sequence[Quantity]) -> str:
 
 def _cells(quantity: Quantity) -> tuple[str, str, str]:
     if quantity.value is None:
-        return "missing", "", ""
+        return "refused" if quantity.source == REFUSED else "missing", "", ""
     return units.significant(quantity.value), band(quantity), str(quantity.origin)
 
 
@@ -207,6 +220,8 @@ def _side(side: Side) -> dict[str, Any]:
         "energy_mwh": side.facility_j.scaled(1 / J_PER_MWH, "MWh"),
         "co2_t": side.co2_g.scaled(1 / G_PER_T, "t"),
         "co2_accounting": side.accounting,
+        "water_l": record.water_l,
+        "cost_usd": record.cost_usd,
         "elapsed_days": record.elapsed_s.scaled(1 / S_PER_DAY, "d"),
         "model_flop": record.model_flop,
         "params_total": record.params_total,

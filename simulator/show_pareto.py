@@ -7,6 +7,7 @@ from typing import Any
 from energy.quantity import Quantity
 from energy.units import significant
 from energy.words import band, console, table
+from simulator.cells import MEASURES
 from simulator.front import NEAR
 from simulator.pareto import OBJECTIVES, WORDS, Pareto
 from simulator.space import AXES
@@ -72,7 +73,7 @@ def as_json(found: Pareto) -> dict[str, Any]:
                 "chips": cell.scenario.hardware.count, "place": cell.place,
                 "plans": cell.considered, "fit": cell.feasible,
                 "fastest": {name: None if value != value else value for name, value in
-                            zip(OBJECTIVES, cell.costs[0].tolist(), strict=True)},
+                            zip(MEASURES, cell.costs[0].tolist(), strict=True)},
             }
             for cell in found.cells
         ],

@@ -48,13 +48,15 @@ def choose_basis(found: Sequence[Scenario | RunRecord], asked: str) -> Basis:
     return "published" if asked == "published" else "predicted"
 
 
-def sides(found: Sequence[Scenario | RunRecord], basis: Basis, accounting: str) -> list[Side]:
-    """The runs to compare, each with the accounting of its CO2."""
+def sides(
+    found: Sequence[Scenario | RunRecord], basis: Basis, accounting: str | None
+) -> list[Side]:
+    """The runs to compare, each with the accounting of its CO2; its own where none is named."""
     return [_side(one, basis, accounting) for one in found]
 
 
 def held_equal(
-    found: Sequence[Scenario | RunRecord], basis: Basis, accounting: str, what: str
+    found: Sequence[Scenario | RunRecord], basis: Basis, accounting: str | None, what: str
 ) -> list[Side]:
     """The runs to compare, each as long as it takes to match the first in `what`.
 
@@ -75,7 +77,7 @@ def _read(name: str, overrides: dict[str, Any]) -> Scenario | RunRecord:
     return load(name, overrides)
 
 
-def _side(one: Scenario | RunRecord, basis: Basis, accounting: str) -> Side:
+def _side(one: Scenario | RunRecord, basis: Basis, accounting: str | None) -> Side:
     if isinstance(one, RunRecord):
         return Side(one, _accounting(accounting, "location"))
     if basis == "published":
@@ -89,13 +91,13 @@ def _side(one: Scenario | RunRecord, basis: Basis, accounting: str) -> Side:
     return Side(found.record, kind, found.trees(kind))
 
 
-def _accounting(asked: str, own: Accounting) -> Accounting:
+def _accounting(asked: str | None, own: Accounting) -> Accounting:
     """The accounting that was asked for, or the run's own.
 
     Raises:
         InputError: it is neither location, market nor as-published.
     """
-    if asked == "as-published":
+    if asked in (None, "as-published"):
         return own
     if asked not in ("location", "market"):
         raise InputError("expected --accounting as-published, location or market", asked)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.errors import InputError, MissingDataError
+from energy.errors import MissingDataError
 from energy.quantity import Boundary, Quantity
-from simulator.compare import FACTORS, Side, decompose, held_equal, same_accounting, warnings
+from simulator.compare import FACTORS, Side, decompose, held_equal, warnings
 from tests.records import run_record
 
 positive = st.floats(1e-3, 1e12)
@@ -26,7 +26,7 @@ def sides(draw):
 
 @given(sides(), sides())
 def test_the_product_of_the_factors_is_the_ratio(first, second):
-    ratio = decompose(first, second)
+    ratio = decompose(first, second, mixed=True)
     energy = ratio.model.value * ratio.machine.value * ratio.mechanisation.value
     assert energy == pytest.approx(ratio.energy.value, rel=1e-9)
     assert energy * ratio.map.value == pytest.approx(ratio.co2.value, rel=1e-9)
@@ -35,7 +35,8 @@ def test_the_product_of_the_factors_is_the_ratio(first, second):
 
 @given(sides(), sides())
 def test_swapping_the_runs_inverts_every_factor(first, second):
-    there, back = decompose(first, second), decompose(second, first)
+    there = decompose(first, second, mixed=True)
+    back = decompose(second, first, mixed=True)
     for factor in (*FACTORS, "energy", "co2"):
         product = getattr(there, factor).value * getattr(back, factor).value
         assert product == pytest.approx(1, rel=1e-9)
@@ -55,12 +56,17 @@ def test_a_run_compared_with_itself_is_one_in_every_factor():
     assert [getattr(ratio, name).value for name in (*FACTORS, "energy", "co2")] == [1.0] * 6
 
 
-def test_gross_against_net_is_said_and_can_be_refused():
-    mixed = [Side(run_record(), "market"), Side(run_record(), "location")]
-    assert any("not of one kind" in text for text in warnings(mixed))
-    with pytest.raises(InputError, match="net"):
-        same_accounting(mixed)
-    same_accounting([mixed[0], mixed[0]])
+def test_gross_is_not_compared_with_net_unless_that_is_asked_for():
+    net, gross = Side(run_record(), "market"), Side(run_record(flop=2e15), "location")
+    assert any("not of one kind" in text for text in warnings([net, gross]))
+    refused, asked = decompose(net, gross), decompose(net, gross, mixed=True)
+    for name in ("map", "co2"):
+        assert getattr(refused, name).value is None
+        assert "--accounting as-published" in getattr(refused, name).source
+        assert getattr(asked, name).value is not None
+    assert refused.energy == asked.energy
+    assert decompose(net, net).co2.value == 1
+    assert decompose(gross, gross).co2.value == 1
 
 
 def test_what_is_held_equal_is_found_from_the_records():

@@ -113,6 +113,20 @@ def test_the_physics_is_asked_as_a_black_box_and_agrees_with_enumeration(days, m
     assert found.answer.low <= found.answer.value <= found.answer.high
 
 
+@settings(max_examples=5)
+@given(st.floats(0.02, 2), st.floats(0.001, 0.05))
+def test_the_most_tokens_by_the_physics_agree_with_predicting_one_by_one(days, mwh):
+    one = scenario("glam-0.1b-64e", **{"hardware.count": 1})
+    limits = {"days": days, "mwh": mwh}
+    grid = [10 ** (place / 4) for place in range(20, 48)]
+    good = [tokens for tokens in grid if fits(with_tokens(one, tokens), limits, spend.predicted)]
+    assume(0 < len(good) < len(grid))
+    assert good == grid[: len(good)]
+    most = most_tokens(one, spend.predicted, limits).answer.value
+    assert max(good) <= most * (1 + 1e-9)
+    assert most < grid[len(good)]
+
+
 @settings(max_examples=20)
 @given(budgets, st.floats(1.01, 5))
 def test_a_larger_budget_never_gives_less(limits, factor):

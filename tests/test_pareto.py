@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from energy.errors import InfeasibleError, InputError
 from simulator import front, pareto, plots_fronts, spend
 from simulator.alternatives import of_models, planned
-from simulator.pareto import OBJECTIVES, tokens_of
+from simulator.cells import tokens_of
+from simulator.pareto import OBJECTIVES
 from simulator.physics import allowed, machine_of, usual_widths
 from simulator.plan import Plan
 from simulator.quality import DEFAULT_LAW, match
@@ -82,10 +83,10 @@ RUN = {"run.tokens": 1e11, "run.batch_tokens": 1e6, "run.steps": None,
 
 
 def test_no_cell_holds_anything_that_beats_a_choice(found):
-    every = np.concatenate([cell.costs for cell in found.cells])
+    every = np.concatenate([cell.costs[:, : len(OBJECTIVES)] for cell in found.cells])
     assert found.objectives == tuple(OBJECTIVES)
     for choice in found.choices:
-        own = np.array([quantity.value for quantity in choice.quantities.values()])
+        own = np.array([choice.quantities[name].value for name in OBJECTIVES])
         assert not any(beaten(own * (1 - 1e-9), by) for by in every)
     assert found.on_front == sum(1 + choice.near for choice in found.choices)
     assert found.dominated == found.feasible - found.on_front > 0
@@ -94,10 +95,9 @@ def test_no_cell_holds_anything_that_beats_a_choice(found):
 def test_a_choice_takes_what_predict_says_of_its_plan(found):
     for choice in found.choices:
         said = spend.predicted(planned(choice.cell.scenario, choice.plan)).by_budget()
-        place = choice.cell.plans.index(choice.plan)
-        weeks, *rest = choice.cell.costs[place].tolist()
+        weeks, *rest = choice.cell.costs[choice.index].tolist()
         assert weeks * 7 == pytest.approx(said["days"].value, rel=1e-9)
-        for value, name in zip(rest, ("mwh", "co2", "usd"), strict=True):
+        for value, name in zip(rest, ("mwh", "co2", "usd", "mw"), strict=True):
             assert value == pytest.approx(said[name].value, rel=1e-9)
 
 
@@ -113,7 +113,7 @@ def test_every_plan_of_a_cell_is_counted_and_its_front_is_of_all_that_fit():
     assert cell.considered == len(every)
     assert cell.feasible == every.fits.sum()
     pairs = np.column_stack([every.step_s, every.step_s * every.chip_w])[every.fits]
-    assert len(cell.plans) == len(set(map(tuple, pairs[front.non_dominated(pairs)])))
+    assert len(cell.found) == len(set(map(tuple, pairs[front.non_dominated(pairs)])))
 
 
 def test_a_missing_price_leaves_dollars_out_and_says_of_what():

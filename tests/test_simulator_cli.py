@@ -41,7 +41,8 @@ def test_published_runs_are_reproduced_from_their_published_inputs(simulator, ro
 
 
 def test_the_headline_ratio_is_taken_apart_as_published(simulator):
-    ratio = compared(simulator, "glam-64b-64e", "gpt3-175b")["ratio"]
+    both = ("glam-64b-64e", "gpt3-175b", "--accounting", "as-published")
+    ratio = compared(simulator, *both)["ratio"]
     found = {name: ratio[name]["value"] for name in ratio if name != "boundary"}
     assert found == pytest.approx(
         {"model": 0.906, "machine": 3.15, "mechanisation": 0.991, "map": 4.88,
@@ -62,13 +63,34 @@ def test_every_number_of_a_comparison_has_origin_band_and_source(simulator):
             assert quantity["source"]
 
 
-def test_gross_against_net_is_said_loudly_in_the_table_and_in_json(simulator):
+def test_gross_against_net_is_refused_until_asked_for_and_then_said_loudly(simulator):
     _, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b")
-    assert "456 MWh against 1,287 MWh" in out
+    assert "456 MWh against 1,287 MWh; 40.2 t net against 552 t gross of CO2e" in out
+    assert out.count("refused") == 2
+    ratio = compared(simulator, "glam-64b-64e", "gpt3-175b")["ratio"]
+    assert (ratio["co2"]["value"], ratio["map"]["value"]) == (None, None)
+    assert "--accounting as-published" in ratio["co2"]["source"]
+    _, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b", "--accounting", "as-published")
+    assert "refused" not in out
     assert "CAUTION the CO2 factors are not of one kind" in out
     assert "held equal: nothing" in out
     warnings = compared(simulator, "glam-64b-64e", "gpt3-175b")["warnings"]
     assert any("gross" in text for text in warnings)
+
+
+def test_litres_and_dollars_stand_side_by_side_where_they_are_known(simulator):
+    known = ("--set", "site.wue=1.0", "--set", "site.ewif=3.1", "--set", "site.chip_price=2.0")
+    first, second = compared(simulator, "glam-64b-64e", "gpt3-175b", *known)["scenarios"]
+    # 2 dollars a chip-hour: 1,024 chips x 1,230 h and 10,000 x 355 h.
+    assert first["cost_usd"]["value"] == pytest.approx(2 * 1024 * 51.25 * 24, rel=0.003)
+    assert second["cost_usd"]["value"] == pytest.approx(2 * 10_000 * 14.8 * 24, rel=0.003)
+    assert second["water_l"]["value"] > first["water_l"]["value"] > 0
+    _, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b", *known)
+    rows = [line for line in out.splitlines() if line.startswith(("water ", "dollars "))]
+    assert len(rows) == 2
+    assert all(line.split()[-1].replace(".", "").isdigit() for line in rows)
+    _, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b")
+    assert not any(line.startswith("dollars") for line in out.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ VERBS = {
                   "--to", "1e12", "--points", "3", "--mfu", "0.3"),
     "pareto": ("glam-8b-64e", "glam-8b", "--tokens", "1e11"),
     "power": ("glam-8b-64e",),
+    "feasible": ("glam-8b-64e", "glam-8b", "--tokens", "1e11", "--max-mw", "1", "--start",
+                 "2027-01-01"),
 }  # fmt: skip
 
 

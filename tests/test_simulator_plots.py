@@ -1,6 +1,10 @@
 """Pictures of the simulator: units on every axis, bands drawn, told apart in grey."""
 
+from dataclasses import replace
+from functools import partial
+
 import matplotlib.colors
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -8,9 +12,11 @@ from energy.errors import InputError
 from energy.quantity import Origin, Quantity
 from simulator import plots, plots_compare, plots_exposure, sensitivity
 from simulator.compare import decompose
+from simulator.grid_series import Series
 from simulator.losses import Job, losses
 from simulator.quality import held_equal
 from simulator.scenario import load
+from simulator.schedule import schedule
 from simulator.sides import read, sides
 
 
@@ -31,7 +37,7 @@ def job():
 
 
 def test_a_comparison_has_units_on_its_axes_and_every_run_on_it(both):
-    ratios = [decompose(both[0], both[1])]
+    ratios = [decompose(both[0], both[1], mixed=True)]
     energy, co2, apart = drawn(*plots_compare.comparison(both, ratios))
     assert energy.get_xlabel() == "facility energy / MWh"
     assert co2.get_xlabel() == "CO2e, gross and net / t"
@@ -81,7 +87,22 @@ def test_goodput_is_drawn_with_its_band_and_a_unit_on_both_axes():
                       lambda axes: plots_exposure.goodput_by_chips(found, axes)):  # fmt: skip
         assert axes.collections
         assert "/" in axes.get_ylabel()
-        assert axes.get_xlabel()
+        assert "/" in axes.get_xlabel()
+
+
+def test_starts_and_pauses_are_drawn_with_a_unit_on_both_axes_and_the_runs_band():
+    edges = np.arange(24 * 30 + 1) * 3600.0
+    series = Series(edges, 300 + 100 * np.sin(edges[:-1] / 9e4), "test")
+    for width in (0.0, 0.2):
+        run = replace(job(), power_w=Quantity.of(1e5, "W", "test", Origin.MODELLED, relative=width))
+        found = schedule(run, series, yearly=Quantity.absent("g/kWh", "none"))
+        starts, pauses = drawn(partial(plots_exposure.co2_by_start, found),
+                               partial(plots_exposure.co2_by_stretch, found))  # fmt: skip
+        for axes in (starts, pauses):
+            assert "/" in axes.get_xlabel()
+            assert "/" in axes.get_ylabel()
+        labels = starts.get_legend_handles_labels()[1]
+        assert ("80 % band of the run's energy" in labels) == (width > 0)
 
 
 def test_the_colours_are_told_apart_in_grey():
