@@ -163,10 +163,13 @@ def every_cell(
         except (InfeasibleError, MissingDataError) as error:
             left[where] = error
     if not kept:
-        why = next(iter(left.values()))
-        if all(isinstance(error, MissingDataError) for error in left.values()):
-            raise why
-        raise InfeasibleError("expected a model that fits on some of the chips", str(why))
+        # Where a plan fits and a fact is missing, the fact is what the user can mend.
+        for why in left.values():
+            if isinstance(why, MissingDataError):
+                raise why
+        where, last = list(left.items())[-1]
+        raise InfeasibleError("expected a plan that fits in memory on some of the chips",
+                              f"none; {where}: {last.value}", last.fix)  # fmt: skip
     return kept, {where: str(error) for where, error in left.items()}
 
 

@@ -73,7 +73,7 @@ DollarsPerHour = Annotated[Quantity, BeforeValidator(_priced("USD/h"))]
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """What a message says after a name that is not known: the names most like it."""
-    known = sorted(known)
+    known = sorted(set(known))
     close = get_close_matches(name, known, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"one of: {', '.join(known)}"
 

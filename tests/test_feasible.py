@@ -90,7 +90,7 @@ def test_it_agrees_with_predicting_every_plan_one_by_one(question):
     there = [(key, amounts) for key, amounts in brute()
              if all(one in names for one, names in zip(key, part, strict=True))]  # fmt: skip
     if not there:
-        with pytest.raises(InfeasibleError, match="fits on some of the chips"):
+        with pytest.raises(InfeasibleError, match="fits in memory on some of the chips"):
             asked(part, most)
         return
     found = asked(part, most)
