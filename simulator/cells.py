@@ -140,7 +140,7 @@ def every_cell(
     Raises:
         InputError: a name is unknown, or nothing can be searched.
         InfeasibleError: no plan of any cell fits.
-        MissingDataError: what is asked about is known of none of the chips.
+        MissingDataError: a place is unknown, or what is asked about is known of none of the chips.
     """
     first = scenarios[0]
     if first.hardware.chip is None and not chips:
@@ -150,6 +150,9 @@ def every_cell(
     numbers = list(dict.fromkeys(counts)) or [first.hardware.count]
     if any(number < 1 for number in numbers):
         raise InputError("expected --chips of 1 or more", ", ".join(map(str, numbers)))
+    for place in places:
+        # A place that is not known is no cell without an answer.
+        moved_site(first.site, place)
     all_moved = [
         on_chips(scenario, chip, count, rows)
         for scenario, chip, count in product(scenarios, dict.fromkeys(names), numbers)

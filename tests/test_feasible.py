@@ -299,6 +299,7 @@ def test_explained_dollars_are_those_of_the_answer(simulator):
         ((*SMALL, "--by", "2026-01-01"), 2, "after the start"),
         ((*SMALL, "--by", "tomorrow"), 2, "2027-03-31"),
         ((*SMALL, "--budget", "100"), 4, "--price"),
+        ((*SMALL, "--max-mw", "1", "--region", "FRA,XYZ"), 4, "XYZ"),
         (("feasible", "glam-64", "--max-mw", "1"), 2, "did you mean"),
         (("feasible", "glam-64b-64e", "--chips", "8", "--max-mw", "1"), 3, "fits in memory"),
     ],
