@@ -193,14 +193,15 @@ def best_plans(
     if not len(fit.found):
         refuse(asked, fit)
     measure = asked.measure(fit.found)
-    order = _others(fit.found, measure, count + 1)
+    order, without = _others(fit.found, measure, count + 1), _without(fit.found, measure)
     least = float(measure[order[0]])
-    best, *others = (_option(asked, fit.found, index, least) for index in order)
-    changed = [(axes, _option(asked, fit.found, index, least))
-               for index, axes in _without(fit.found, measure).items()]  # fmt: skip
+    options = {index: _option(asked, fit.found, index, least)
+               for index in dict.fromkeys([*order, *without])}  # fmt: skip
     hardware, _, constants = asked.machine
     return Planned(
-        scenario=scenario, by=by, best=best, runners_up=others, changed=changed,
+        scenario=scenario, by=by, best=options[order[0]],
+        runners_up=[options[index] for index in order[1:]],
+        changed=[(axes, options[index]) for index, axes in without.items()],
         space=plans, fit=fit,
         published=[_published(asked, known, least) for known in known_plans(
             asked.shape, hardware.name, scenario.hardware.count)],
