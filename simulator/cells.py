@@ -163,7 +163,8 @@ def every_cell(
         try:
             kept += _cells(moved, list(dict.fromkeys(places)), keep, partial(told, where))
         except (InfeasibleError, MissingDataError) as error:
-            left[where] = error
+            # Its traceback would keep all plans of the cell in memory.
+            left[where] = error.with_traceback(None)
     if not kept:
         why = next(iter(left.values()))
         if all(isinstance(error, MissingDataError) for error in left.values()):
