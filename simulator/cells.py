@@ -164,7 +164,8 @@ def every_cell(
         try:
             kept += _cells(moved, list(dict.fromkeys(places)), keep, partial(told, where))
         except (InfeasibleError, MissingDataError) as error:
-            left[where] = error
+            # Its traceback would keep all plans of the cell in memory.
+            left[where] = error.with_traceback(None)
     if not kept:
         # Where a plan fits and a fact is missing, the fact is what the user can mend.
         for why in left.values():

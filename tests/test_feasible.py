@@ -1,5 +1,6 @@
 """`simulator feasible`: held against predicting every plan of small spaces one by one."""
 
+import gc
 import json
 from datetime import UTC, date, datetime
 from functools import cache
@@ -18,6 +19,7 @@ from simulator.alternatives import moved_site, of_models, on_chips
 from simulator.cells import MEASURES, every_cell
 from simulator.feasible import doublings, feasible
 from simulator.limits import OPTIONS, Limits, limits_of, rounded_up
+from simulator.search import Found
 
 START = date(2027, 1, 1)
 FIXED = {"pp": 1, "cp": 1, "ep": 1, "etp": 1, "vp": 1, "sequence_parallel": True,
@@ -178,6 +180,20 @@ def test_what_a_cell_takes_is_what_predict_says_of_every_plan_of_it():
         one_by_one = sorted((amounts["days"] / 7, *(amounts[name] for name in list(MEASURES)[1:]))
                             for own, amounts in brute() if own == key)  # fmt: skip
         assert np.array(costs) == pytest.approx(np.array(one_by_one), rel=1e-9)
+
+
+def test_a_search_holds_nothing_of_a_cell_but_what_is_kept():
+    def alive():
+        gc.collect()
+        return sum(isinstance(one, Found) for one in gc.get_objects())
+
+    before = alive()
+    # The mixture comes first and fits on none of these: what it held goes with its error.
+    counts, left = every_cell(of_models(MODELS, RUN), CHIPS[:1], [2, 4], PLACES, [],
+                              lambda cell: alive() - before)  # fmt: skip
+    assert len(left) == 2
+    # All plans of the cell, and those of them that fit.
+    assert counts == [2] * 4
 
 
 @given(st.integers(1, 10_000), st.none() | st.integers(1, 20_000))
