@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from energy.calibrated import Calibration, Line
-from energy.errors import InputError
+from energy.errors import InputError, reason
 
 COLUMNS = ("device", "model", "duration_s", "codecarbon_j", "wall_j")
 FEWEST = 5
@@ -43,7 +43,7 @@ def read(path: Path) -> list[Run]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"expected a CSV file at {path}", str(error)) from error
+        raise InputError(f"expected a CSV file at {path}", reason(error)) from error
     table = csv.DictReader(text.splitlines())
     absent = [name for name in COLUMNS if name not in (table.fieldnames or [])]
     if absent:

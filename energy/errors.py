@@ -75,3 +75,9 @@ class ToleranceError(AccountingError):
     """A result is outside the tolerance that the user stated."""
 
     exit_code = 5
+
+
+def reason(error: Exception) -> str:
+    """What the system or a library says of a failure, without number and path, in lower case."""
+    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return told.lower()

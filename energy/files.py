@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from energy.errors import InputError
+from energy.errors import InputError, reason
 
 
 def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -69,7 +69,7 @@ def unwritable(path: Path, error: OSError) -> InputError:
         errno.EACCES: "choose a folder you may write to",
         errno.EROFS: "choose a folder that is not read-only",
     }.get(error.errno or 0, "choose another path")
-    return InputError(f"expected to write {path}", (error.strerror or str(error)).lower(), fix)
+    return InputError(f"expected to write {path}", reason(error), fix)
 
 
 def _umask() -> int:

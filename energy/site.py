@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from energy import grid
-from energy.errors import InputError
+from energy.errors import InputError, reason
 from energy.quantity import Boundary, Origin, Quantity
 from energy.units import S_PER_DAY
 
@@ -141,10 +141,9 @@ def load(path: Path, *, allow_fallback: bool = False) -> Site:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        reason = (error.strerror or "").lower()
-        raise InputError(f"expected a site file at {path}", reason) from error
+        raise InputError(f"expected a site file at {path}", reason(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"expected TOML in {path}", str(error).lower()) from error
+        raise InputError(f"expected TOML in {path}", reason(error)) from error
     texts: dict[str, Any] = {
         key: str(table.pop(key)) for key in ("zone", "region", "name") if key in table
     }

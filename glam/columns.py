@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from energy.errors import InputError
+from energy.errors import InputError, reason
 from energy.files import write_atomic
 from glam.documents import Document
 
@@ -40,7 +40,7 @@ def parquet_documents(
             batches = file.iter_batches(batch_size=ROWS, columns=wanted)
             yield from _rows((batch.to_pydict() for batch in batches), path, domain, name, column)
     except (OSError, pyarrow.ArrowException) as error:
-        raise InputError(f"expected a Parquet file at {path}", str(error).lower(),
+        raise InputError(f"expected a Parquet file at {path}", reason(error),
                          "write it again, or leave it out of the corpus") from error  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def arrow_documents(
     try:
         found = datasets.load_from_disk(str(path))
     except (OSError, ValueError) as error:
-        raise InputError(f"expected a saved dataset at {path}", str(error).lower(),
+        raise InputError(f"expected a saved dataset at {path}", reason(error),
                          "save it again with save_to_disk") from error  # fmt: skip
     if isinstance(found, datasets.DatasetDict):
         if "train" not in found:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from energy import catalog
-from energy.errors import InputError
+from energy.errors import InputError, reason
 from energy.shape import Shape
 from glam.family import require_glam
 from glam.recipe import Corpus, Dispatch, Stop, Training, require
@@ -72,11 +72,11 @@ class GlamConfig:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(
-                f"expected a configuration at {path}", (error.strerror or "").lower(),
+                f"expected a configuration at {path}", reason(error),
                 "name a TOML file or a model of `glam sizes`",
             ) from error  # fmt: skip
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"expected TOML in {path}", str(error)) from error
+            raise InputError(f"expected TOML in {path}", reason(error)) from error
         known = ("model", "name", "shape", "training", "corpus", "dispatch", "stop")
         check_keys(values, known, str(path))
         amended = values.get("shape", {})

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from energy.errors import InputError
+from energy.errors import InputError, reason
 from glam.columns import arrow_documents, is_arrow_dataset, parquet_documents, spooled
 from glam.config import Corpus
 from glam.documents import Document, standard_library, standard_library_files
@@ -172,5 +172,5 @@ def _no_text(path: Path) -> InputError:
 
 def unreadable(path: Path, error: OSError) -> InputError:
     """Say in the user's words why a file of the corpus cannot be read."""
-    return InputError(f"expected to read {path}", (error.strerror or str(error)).lower(),
+    return InputError(f"expected to read {path}", reason(error),
                       "make it readable, or leave it out of the corpus")  # fmt: skip

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from energy.errors import InputError
+from energy.errors import InputError, reason
 from energy.files import write_atomic
 
 END = 0
@@ -66,7 +66,7 @@ class Tokenizer:
             return cls(path.read_bytes())
         except OSError as error:
             raise InputError(
-                f"expected a tokenizer at {path}", (error.strerror or str(error)).lower(),
+                f"expected a tokenizer at {path}", reason(error),
                 "name a folder that `glam train` wrote",
             ) from error  # fmt: skip
         except RuntimeError as error:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from energy.errors import InputError
+from energy.errors import InputError, reason
 from energy.files import write_text_atomic
 from energy.quantity import Quantity
 from energy.shape import Shape
@@ -60,8 +60,7 @@ def read_probe(path: Path) -> dict[str, Any]:
     try:
         table = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"expected a probe at {path}", (reason or "").lower(),
+        raise InputError(f"expected a probe at {path}", reason(error),
                          "write one with glam probe --out probe.json") from error  # fmt: skip
     found = table.get("schema") if isinstance(table, dict) else None
     if found != PROBE:

@@ -25,7 +25,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.errors import InputError
+from energy.errors import InputError, reason
 from energy.units import G_PER_KG, S_PER_DAY
 
 Array = NDArray[np.float64]
@@ -87,10 +87,9 @@ def read(path: Path) -> Series:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return _read(file, path.name)
     except OSError as error:
-        reason = (error.strerror or "").lower()
-        raise InputError(f"expected a grid series at {path}", reason) from error
+        raise InputError(f"expected a grid series at {path}", reason(error)) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"expected a CSV file at {path}", str(error).lower()) from error
+        raise InputError(f"expected a CSV file at {path}", reason(error)) from error
 
 
 def _read(file: TextIO, name: str) -> Series:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from energy.catalog import Chip
-from energy.errors import InputError, MissingDataError
+from energy.errors import InputError, MissingDataError, reason
 from energy.quantity import Boundary, Origin, Quantity
 from energy.shape import Number
 from simulator.constants import Constants
@@ -186,8 +186,7 @@ def load_machine(path: Path) -> Machine:
     try:
         table = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"expected a machine file at {path}", (reason or "").lower(),
+        raise InputError(f"expected a machine file at {path}", reason(error),
                          "write one with simulator calibrate") from error  # fmt: skip
     if table.get("schema") != SCHEMA:
         raise InputError(f"expected schema {SCHEMA} in {path}", f"{table.get('schema')!r}",

@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.errors import InputError
+from energy.errors import InputError, reason
 from simulator.constants import Constants, prior
 from simulator.conventions import nearest_release
 
@@ -158,8 +158,7 @@ def load(path: Path) -> Pool:
     try:
         return Pool.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"expected a constants file at {path}", (reason or "").lower(),
+        raise InputError(f"expected a constants file at {path}", reason(error),
                          "write one with simulator calibrate") from error  # fmt: skip
 
 

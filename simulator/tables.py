@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from energy.errors import InputError
+from energy.errors import InputError, reason
 
 
 class Cells:
@@ -67,8 +67,7 @@ def read_table(path: Path, what: str, needed: tuple[str, ...], like: str) -> lis
             rows = [dict(row) for row in reader]
             columns = reader.fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"expected a table of {what} at {path}", (reason or "").lower()) from error
+        raise InputError(f"expected a table of {what} at {path}", reason(error)) from error
     absent = [name for name in needed if name not in columns]
     if absent or not rows:
         raise InputError(f"expected columns and rows of {what} in {path}",
