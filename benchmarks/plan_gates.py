@@ -89,8 +89,9 @@ class Answer:
         """Each limit, and whether it is kept."""
         worse = self.published
         return {
-            "plans": self.told["searched"] >= LEAST_PLANS, "seconds": self.median_s <= MOST_S,
-            "fits": worse is not None, "near": worse is not None and worse <= MOST_WORSE,
+            f"{LEAST_PLANS:,} plans": self.told["searched"] >= LEAST_PLANS,
+            f"{MOST_S:g} s": self.median_s <= MOST_S, "fits": worse is not None,
+            f"within {MOST_WORSE:.0%}": worse is not None and worse <= MOST_WORSE,
         }  # fmt: skip
 
     def cells(self) -> tuple[str, ...]:

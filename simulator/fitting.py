@@ -91,7 +91,7 @@ def fitting(
         )  # fmt: skip
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
-        blocks = list(workers.map(block, space.starts()))
+        blocks = list(workers.map(block, space.starts(BLOCK)))
     leanest = min(blocks, key=lambda one: one.leanest_bytes)
     return Fitting(
         found=_found([one.plans for one in blocks], [one.columns for one in blocks], shape),

@@ -30,9 +30,9 @@ MICRO = {False: (1, 2, 4, 8, 16), True: (1, 2, 3, 4, 6, 8, 12, 16)}
 CHUNKS = {False: (1, 2, 4, 8, 16), True: (1, 2, 3, 4, 6, 8, 12, 16, 24)}
 UNEVEN = (1, 2, 4)
 """Virtual stages of a fine space where no number of stages cuts the layers evenly."""
-BLOCK = 8
-"""Rows of degrees that are crossed at once: some 3,000 plans, which stay in a core's cache (of 6 to
-96 rows, 6 and 8 are the fastest: twice as fast as 48)."""
+BLOCK = 96
+"""Rows of degrees that are crossed at once: some 25,000 plans, few enough for a core's caches and
+so many that calls cost little beside them."""
 AXES = ("tp", "pp", "vp", "cp", "ep", "etp", "zero", "shard", "micro_batch", "recompute",
         "sequence_parallel")  # fmt: skip
 
@@ -60,8 +60,8 @@ class Space:
     tried: int
     ruled_out: dict[str, int]
 
-    def starts(self, size: int = BLOCK) -> range:
-        """First rows of its blocks."""
+    def starts(self, size: int) -> range:
+        """First rows of its blocks of some rows."""
         return range(0, len(self.rows["tp"]), size)
 
     def plans(self, first: int = 0, size: int | None = None) -> Plan:
