@@ -6,7 +6,7 @@ RUNS ?= runs/demo
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help install demo test check format validate-local bench-meters clean
+.PHONY: help install demo test check format validate-local bench-meters bench-train clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -40,6 +40,9 @@ validate-local: install ## predict, then train, 8 small models that calibration 
 
 bench-meters: install ## accuracy and cost of the meters, ours beside the peers
 	$(BIN)/python benchmarks/meters.py --peers
+
+bench-train: install ## speed and memory of the trainer beside its alternatives, 8 minutes
+	$(BIN)/python benchmarks/train.py --write docs/results-train.md
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,7 +7,7 @@ the same function are held against ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.train_clock import ALLOCATORS, Child, Seconds, medians, serve
@@ -15,6 +15,7 @@ from benchmarks.train_clock import ALLOCATORS, Child, Seconds, medians, serve
 SEQUENCES, LENGTH = 16, 256
 TOKENS = SEQUENCES * LENGTH
 CASES = [(width, experts) for width in (256, 512) for experts in (8, 16, 64)]
+QUICK = [(256, 8), (256, 16), (256, 64)]
 ROUNDS = 5
 OURS, DENSE = "ours", "dense, equal FLOP"
 PUBLIC = ("HF Mixtral, grouped_mm", "HF Mixtral, eager", "st-moe-pytorch")
@@ -27,10 +28,10 @@ def flop(width: int) -> float:
     return 3 * TOKENS * 2 * 2 * 2 * width * 3 * width
 
 
-def measure(talk: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Seconds by case, allocator and contestant."""
+def measure(talk: Callable[[str], None], cases: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
+    """Seconds by case (width, experts), allocator and contestant."""
     rows = []
-    for width, experts in CASES:
+    for width, experts in cases:
         talk(f"layer of width {width}, {experts} experts")
         case = {"width": width, "experts": experts}
         with (Child("train_layer.py", case, "default") as plain,
