@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .PHONY: help install demo test check format validate validate-folds validate-local bench-simulate \
-	bench-commands bench-meters experiment clean
+	bench-commands bench-plan bench-meters bench-train experiment clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -58,9 +58,11 @@ bench-commands: install ## seconds of whole commands, against their gates
 bench-meters: install ## accuracy and cost of the meters, ours beside the peers
 	$(BIN)/python benchmarks/meters.py --peers
 
-.PHONY: bench-plan
 bench-plan: install ## the planner on four published models: plans searched, seconds, the published one
 	$(BIN)/python -m benchmarks.plan_gates --write docs/planner.md
+
+bench-train: install ## speed and memory of the trainer beside its alternatives, 8 minutes
+	$(BIN)/python benchmarks/train.py --write docs/results-train.md
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
 from glam.config import Dispatch
+from glam.rows import Mix, Spread
 
 if TYPE_CHECKING:
     from glam.moe import Experts, Routing
@@ -56,15 +57,16 @@ class Dropless:
         self, tokens: Tensor, routing: Routing, experts: Experts, draw: torch.Generator | None
     ) -> Sent:
         """Every assignment is computed, whatever the load."""
-        top_k = routing.experts.shape[1]
         assigned, order = routing.experts.flatten().sort(stable=True)
-        counts = torch.bincount(assigned, minlength=routing.load.shape[0])
-        copies = tokens.unsqueeze(1).expand(-1, top_k, -1).reshape(len(order), -1)
-        found = experts(copies[order], counts.cumsum(0).to(torch.int32))
-        by_token = found[order.argsort()].view(len(tokens), top_k, -1)
+        ends = torch.bincount(assigned, minlength=routing.load.shape[0]).cumsum(0)
+        token = order.div(routing.experts.shape[1], rounding_mode="floor")
+        rows = torch.arange(len(order), device=order.device)
+        place = torch.empty_like(order).scatter_(0, order, rows).view_as(routing.experts)
+        found = experts(Spread.apply(tokens, token, place), ends.to(torch.int32))
+        mixed = Mix.apply(found, routing.weights, token, place)
         none = routing.load.new_zeros(())
         kept = torch.ones_like(routing.experts, dtype=torch.bool)
-        return Sent(_mix(by_token, routing.weights), kept, none, none)
+        return Sent(mixed, kept, none, none)
 
 
 class Capacity:

@@ -99,6 +99,14 @@ BAD_FILES = {
         "[shape]\nn_moe_layers = 3\nn_experts = 4\nd_expert = 8",
         "a divisor of 4 layers",
     ),
+    "an expert of odd width": (
+        "[shape]\nn_moe_layers = 2\nn_experts = 4\nd_expert = 10",
+        "d_expert to be a multiple of 4",
+    ),
+    "a MoE of odd width": (
+        "[shape]\nd_model = 34\nn_moe_layers = 2\nn_experts = 4\nd_expert = 8",
+        "d_model to be a multiple of 4",
+    ),
     "a model that is a number": ("model = 3", "model to be a text"),
     "a name that is a number": ("name = 3", "name to be a text"),
     "a weight that is a word": (

@@ -1,0 +1,135 @@
+"""Processes with contestants that are timed in turns, and the medians of their times.
+
+Other work on a shared machine comes and goes, so every contestant has its turn in every round, and
+the middle of the rounds is told. A process has one setting of the C allocator: "default", or
+"tuned" as `glam train` sets it (`glam.device.keep_freed_memory`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).resolve().parent.parent
+ALLOCATORS = ("default", "tuned")
+SLOW = 8.0
+"""Contestants so many times slower than the fastest of their process are timed once."""
+
+Seconds = dict[str, float]
+
+
+class Child:
+    """A process that runs one file of this folder with a case, and answers line by line.
+
+    Args:
+        file: in this folder; it calls `serve`.
+        case: what it is to build.
+        allocator: one of ALLOCATORS.
+    """
+
+    def __init__(self, file: str, case: Mapping[str, Any], allocator: str) -> None:
+        self.allocator = allocator
+        self._run = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name(file)), allocator, json.dumps(case)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
+        )  # fmt: skip
+
+    def ask(self, word: str) -> dict[str, Any]:
+        """The answer to "round", "memory" or "profile"."""
+        assert self._run.stdin is not None
+        assert self._run.stdout is not None
+        self._run.stdin.write(f"{word}\n")
+        self._run.stdin.flush()
+        line = self._run.stdout.readline()
+        if not line:
+            raise RuntimeError(f"a benchmark's process ended with {self._run.wait()}")
+        return dict(json.loads(line))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._run.kill()
+        self._run.communicate()
+
+
+def serve(build: Callable[[dict[str, Any]], dict[str, Callable[[], object]]]) -> None:
+    """Build the contestants of the case on the command line, warm them up, and answer.
+
+    The first round is a warm-up, and tells who is too slow to be timed again and again.
+    """
+    import resource
+
+    import torch
+
+    from glam.device import keep_freed_memory
+
+    allocator, case = sys.argv[1], json.loads(sys.argv[2])
+    if allocator == "tuned":
+        keep_freed_memory()
+    torch.manual_seed(0)
+    contestants = build(case)
+    built_mb = _peak_mb(resource)
+    first = timed(contestants)
+    slow = {name: s for name, s in first.items() if s > SLOW * min(first.values())}
+    quick = {name: run for name, run in contestants.items() if name not in slow or len(first) < 3}
+    for line in sys.stdin:
+        word = line.strip()
+        if word == "round":
+            answer: dict[str, Any] = {**{k: s for k, s in slow.items() if k not in quick},
+                                      **timed(quick)}  # fmt: skip
+        elif word == "memory":
+            answer = {"peak_mb": _peak_mb(resource), "built_mb": built_mb}
+        else:
+            answer = {"operations": profiled(contestants)}
+        print(json.dumps(answer), flush=True)
+
+
+def timed(contestants: Mapping[str, Callable[[], object]]) -> Seconds:
+    """Seconds of one turn of each.
+
+    One thread never waits for another, so its processor time is its time on an idle machine, and
+    leaves out when others had the core. With more threads it is the clock on the wall.
+    """
+    import torch
+
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    found = {}
+    for name, run in contestants.items():
+        begun = clock()
+        run()
+        found[name] = clock() - begun
+    return found
+
+
+def profiled(contestants: Mapping[str, Callable[[], object]]) -> Seconds:
+    """Seconds of one turn of all, by torch's operation, each without those it calls."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        timed(contestants)
+    return {row.key.removeprefix("aten::"): row.self_cpu_time_total / 1e6
+            for row in seen.key_averages()}  # fmt: skip
+
+
+def medians(children: Mapping[str, Child], rounds: int) -> dict[str, Seconds]:
+    """Median seconds of every contestant of every process, round by round in turns."""
+    told: dict[str, list[Seconds]] = {name: [] for name in children}
+    for _ in range(rounds):
+        for name, child in children.items():
+            told[name].append(child.ask("round"))
+    return {name: {key: statistics.median(one[key] for one in rows) for key in rows[0]}
+            for name, rows in told.items()}  # fmt: skip
+
+
+def _peak_mb(resource: Any) -> float:
+    """The most memory that this process ever held; ru_maxrss counts in KiB on Linux."""
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
