@@ -69,7 +69,7 @@ def experiment(chosen: argparse.Namespace) -> None:
         write_text_atomic(stored, json.dumps(told, indent=None) + "\n")
     page = experiment_page.write(told, docs)
     if chosen.json:
-        print_json(experiment_results.summary(told))
+        print_json(experiment_results.plain(experiment_results.summary(told)))
     else:
         print(page)
 

@@ -50,11 +50,7 @@ def variants(told: Told) -> list[str]:
 def claim(told: Told) -> str:
     """What the article says, and the answer here in a sentence for each mixture."""
     found = summary(told)["variants"]
-    answers = [f"- {name}: {_times(one['joules'])} the dense model's joules"
-               + (f" (80 % band {_band(one['joules_band'])})" if "joules_band" in one else
-                  " (one seed, no band)")
-               + f", {_times(one['quality'])} its tokens"
-               for name, one in found.items() if "joules" in one]  # fmt: skip
+    answers = [f"- {name}: {answer(one)}" for name, one in found.items() if "joules" in one]
     machine = told["machine"]
     return f"""# Does sparse save energy? An experiment
 
@@ -73,7 +69,15 @@ model's final loss the mixtures spend:
 
 {chr(10).join(answers)}
 
-1 is the dense model; below it the mixture saves."""
+Below 1 the mixture saves."""
+
+
+def answer(one: Told) -> str:
+    """What a mixture spends to the dense model's final loss, in words."""
+    band = f"80 % band {_band(one['joules_band'])}" if "joules_band" in one else "one seed, no band"
+    if not np.isfinite(one["joules"]):
+        return f"not every seed comes down to that loss ({band})"
+    return f"{_times(one['joules'])} the joules ({band}), {_times(one['quality'])} the tokens"
 
 
 def models(told: Told) -> str:
@@ -166,7 +170,7 @@ def predicted(told: Told) -> str:
 Median absolute error of time {found["time_median_abs_rel_error"]:.1%}, of energy
 {found["energy_median_abs_rel_error"]:.1%}; {found["time_band_coverage"]:.0%} and
 {found["energy_band_coverage"]:.0%} of the runs lie in their 80 % bands. Both sides of energy are
-modelled with the same watts, so its error is that of time.
+modelled with the same watts, so its error is that of time and of how busy the core was.
 
 ![Predicted over measured time](experiment/predictions.png)"""
 

@@ -212,3 +212,12 @@ def summary(told: Told) -> Told:
         "energy_median_abs_rel_error": float(np.median(np.abs(errors(told, "j")))),
         "time_band_coverage": in_band(told, "s"), "energy_band_coverage": in_band(told, "j"),
     }  # fmt: skip
+
+
+def plain(told: Any) -> Any:
+    """The same with null where a number is infinite, which JSON does not know."""
+    if isinstance(told, dict):
+        return {name: plain(value) for name, value in told.items()}
+    if isinstance(told, list | tuple):
+        return [plain(value) for value in told]
+    return None if isinstance(told, float) and not np.isfinite(told) else told

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.train_gates import Gate, gates, overhead
-from benchmarks.train_layer import DENSE, OURS, PUBLIC, flop
+from benchmarks.train_layer import DENSE, OURS, PUBLIC, fastest_public, flop
 from energy.errors import InputError
 
 BEGIN, END = "<!-- made by benchmarks/train.py -->", "<!-- end -->"
@@ -36,6 +36,7 @@ def markdown(found: dict[str, Any]) -> str:
         + ("processor time." if machine["threads"] == 1 else "those of the clock."),
         "## Gates", _gates(gates(found)),
         "## A layer, forward and backward, GFLOP/s", _layer(found["layer"]),
+        _ceiling(found["layer"], found["step"]["peak_flop_per_s"]),
         *([f"Not measured: {'; '.join(missing)}."] if missing else []),
         "## A whole training step", _step(found["step"]),
         "## Growth", _growth(found["growth"]["rows"]),
@@ -57,6 +58,20 @@ def _layer(rows: list[dict[str, Any]]) -> str:
           *(f"{flop(row['width']) / row['seconds'][name] / 1e9:.1f}" for name in names))
          for row in rows),
     )  # fmt: skip
+
+
+def _ceiling(rows: list[dict[str, Any]], peak: float) -> str:
+    """How much faster than the fastest public layer a layer of nothing but products would be."""
+    told = []
+    for row in rows:
+        best = fastest_public(row["seconds"])
+        most = peak * row["seconds"][best] / flop(row["width"])
+        if row["allocator"] == "default":
+            told.append(f"M {row['width']}, E {row['experts']}: {most:.2f} ({best})")
+    return (
+        "A layer that did nothing but products of matrices, at the peak below, would be so many "
+        f"times as fast as the fastest public one under the default allocator: {'; '.join(told)}."
+    )
 
 
 def _step(found: dict[str, Any]) -> str:

@@ -58,10 +58,13 @@ def test_a_signal_reaches_the_command_and_its_death_is_told(tmp_path):
 def test_a_killed_meter_leaves_a_ledger_that_becomes_the_record(tmp_path):
     folder = tmp_path / "r"
     run = subprocess.Popen(
-        [*ENERGY, "run", "--out", str(folder), "--interval", "0.1", "--", "sleep", "2"],
+        [*ENERGY, "run", "--out", str(folder), "--interval", "0.1", "--", "sleep", "5"],
         stderr=subprocess.DEVNULL,
     )
-    time.sleep(1.2)
+    ledger, until = folder / "ledger.jsonl", time.monotonic() + 30
+    while not ledger.exists() or ledger.read_text().count('"k":"s"') < 5:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     run.kill()
     run.wait()
     time.sleep(0.3)
