@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from energy.shape import Shape
+from glam.scores import BiasedAttention
 
 MAX_DISTANCE = 128
 """Distances from here on share one bucket (T5's value)."""
@@ -55,9 +56,13 @@ class Attention(nn.Module):
             for project in (self.query, self.key, self.value)
         )
         # The scale goes to the smaller factor, and the bias is added in place: a pass each saved.
-        scores = (q / math.sqrt(self.d_head)) @ k.transpose(-2, -1)
-        scores += self.position_bias(seq)
-        mixed = scores.float().softmax(-1).to(v.dtype) @ v
+        q, bias = q / math.sqrt(self.d_head), self.position_bias(seq)
+        if x.device.type == "cpu":
+            mixed = BiasedAttention.apply(q, k, v, bias)
+        else:
+            scores = q @ k.transpose(-2, -1)
+            scores += bias
+            mixed = scores.float().softmax(-1).to(v.dtype) @ v
         return self.output(mixed.transpose(1, 2).reshape(batch, seq, -1))
 
     def position_bias(self, seq: int) -> Tensor:
