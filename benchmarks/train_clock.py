@@ -64,7 +64,8 @@ class Child:
 def serve(build: Callable[[dict[str, Any]], dict[str, Callable[[], object]]]) -> None:
     """Build the contestants of the case on the command line, warm them up, and answer.
 
-    The first round is a warm-up, and tells who is too slow to be timed again and again.
+    The first round meets each size of product for the first time, at several ms a size, and is
+    not counted; the second tells who is too slow to be timed again and again.
     """
     import resource
 
@@ -78,6 +79,7 @@ def serve(build: Callable[[dict[str, Any]], dict[str, Callable[[], object]]]) ->
     torch.manual_seed(0)
     contestants = build(case)
     built_mb = _peak_mb(resource)
+    timed(contestants)
     first = timed(contestants)
     slow = {name: s for name, s in first.items() if s > SLOW * min(first.values())}
     quick = {name: run for name, run in contestants.items() if name not in slow or len(first) < 3}
