@@ -30,7 +30,7 @@ class Child:
 
     Args:
         file: in this folder; it calls `serve`.
-        case: what it is to build.
+        case: what it is to build; it is built and warm when this returns.
         allocator: one of ALLOCATORS.
     """
 
@@ -41,13 +41,18 @@ class Child:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
         )  # fmt: skip
+        # Two that build and warm up at once fight for the cores, and who is slow is told wrongly.
+        self._answer()
 
     def ask(self, word: str) -> dict[str, Any]:
         """The answer to "round", "memory" or "profile"."""
         assert self._run.stdin is not None
-        assert self._run.stdout is not None
         self._run.stdin.write(f"{word}\n")
         self._run.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._run.stdout is not None
         line = self._run.stdout.readline()
         if not line:
             raise RuntimeError(f"a benchmark's process ended with {self._run.wait()}")
@@ -83,6 +88,7 @@ def serve(build: Callable[[dict[str, Any]], dict[str, Callable[[], object]]]) ->
     first = timed(contestants)
     slow = {name: s for name, s in first.items() if s > SLOW * min(first.values())}
     quick = {name: run for name, run in contestants.items() if name not in slow or len(first) < 3}
+    print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         word = line.strip()
         if word == "round":

@@ -60,9 +60,6 @@ def turns(
     with ExitStack() as stack:
         children = {name: stack.enter_context(Child("train_step.py", what, allocator))
                     for name, (allocator, what) in cases.items()}  # fmt: skip
-        # They build one by one, with nothing else running.
-        for child in children.values():
-            child.ask("memory")
         seconds = medians(children, rounds)
         return seconds, {name: child.ask("memory") for name, child in children.items()}
 

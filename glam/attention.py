@@ -20,19 +20,6 @@ MAX_DISTANCE = 128
 """Distances from here on share one bucket (T5's value)."""
 
 
-class Norm(nn.Module):
-    """Root-mean-square norm with a scale and no shift (arXiv:1910.07467), in float32."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise (..., M) by its root mean square."""
-        inverse = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + 1e-6)
-        return (x * inverse * self.scale).to(x.dtype)
-
-
 class Attention(nn.Module):
     """Softmax attention over the positions so far.
 

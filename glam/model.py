@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, gelu
 
 from energy.shape import Shape
-from glam.attention import Attention, Norm
+from glam.attention import Attention
 from glam.config import Dispatch
+from glam.cross_entropy import ChunkedCrossEntropy
 from glam.moe import MixtureOfExperts, Routing
-
-CHUNK_TOKENS = 1024
-"""Tokens whose logits stand in memory at one time."""
+from glam.norm import Norm
 
 EMBEDDING_STD = 0.02
 """Spread of the first embedding (GPT-2). Larger, a tied output begins sure of the last token."""
@@ -170,47 +168,3 @@ class Glam(nn.Module):
         """Logits of the token after the last, (B, V), for tokens (B, S)."""
         x, _ = self.hidden(tokens)
         return x[:, -1] @ self.embedding.to(x.dtype).T
-
-
-class ChunkedCrossEntropy(torch.autograd.Function):
-    """Mean cross-entropy without ever holding the logits of a whole batch.
-
-    For a chunk of tokens at a time the logits, the loss and, when gradients are wanted, both
-    gradients are computed and the logits forgotten (as in Liger-Kernel, arXiv:2410.10989), so
-    memory is chunk * V in the place of T * V and no product is done twice.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, output: Tensor, targets: Tensor) -> Tensor:
-        """Loss of x (T, M) against targets (T) with output embedding `output` (V, M)."""
-        wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
-        kind = x.dtype
-        if torch.is_autocast_enabled(x.device.type):
-            kind = torch.get_autocast_dtype(x.device.type)
-        weight = output.to(kind)
-        total = x.new_zeros((), dtype=torch.float32)
-        x_grad = torch.empty_like(x) if wanted else None
-        weight_grad = torch.zeros_like(output) if wanted else None
-        scores = x.new_empty((min(CHUNK_TOKENS, len(x)), len(weight)), dtype=kind)
-        for start in range(0, len(x), CHUNK_TOKENS):
-            rows = slice(start, start + CHUNK_TOKENS)
-            chunk, target = x[rows].to(kind), targets[rows, None]
-            # One buffer serves all chunks: fresh pages cost more than the products on CPUs.
-            logits = torch.mm(chunk, weight.T, out=scores[: len(chunk)]).float()
-            normaliser = logits.logsumexp(-1, keepdim=True)
-            total += (normaliser - logits.gather(1, target)).sum()
-            if x_grad is not None and weight_grad is not None:
-                # d loss / d logits = (softmax - one-hot) / T
-                error = logits.sub_(normaliser).exp_()
-                error.scatter_add_(1, target, -torch.ones_like(target, dtype=error.dtype))
-                error = error.div_(len(x)).to(kind)
-                x_grad[rows] = error @ weight
-                weight_grad += error.T @ chunk
-        ctx.save_for_backward(x_grad, weight_grad)
-        return total / len(x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Both gradients, computed in the forward pass, times the one that comes in."""
-        x_grad, weight_grad = ctx.saved_tensors
-        return x_grad * grad, weight_grad * grad, None

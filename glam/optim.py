@@ -69,7 +69,8 @@ def update(
     sound = bool(torch.isfinite(norm)) and (loss is None or bool(torch.isfinite(loss)))
     if sound:
         if training.optimizer == "adamw":
-            nn.utils.clip_grads_with_norm_(model.parameters(), training.clip_norm, norm)
+            # The fused update divides gradients by this as it reads them: no pass of its own.
+            optimizer.grad_scale = (norm / training.clip_norm).clamp(min=1.0)  # type: ignore[attr-defined]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(training, step)
         optimizer.step()
