@@ -5,7 +5,7 @@ one, all of equal active parameters and tokens, each predicted by the simulator 
 and metered while it runs. A killed experiment goes on where it was, within a run from its newest
 checkpoint. The results are small files under docs/experiment, and a page is written from them.
 
-    python benchmarks/experiment.py [--hours 0.75] [--out runs/experiment] [--docs docs]
+    python benchmarks/experiment.py [--hours 1] [--out runs/experiment] [--docs docs]
     python benchmarks/experiment.py --quick            three minutes, to see that it works
     python benchmarks/experiment.py --page             the page again, from the stored results
 """
@@ -39,7 +39,7 @@ QUICK_HOURS = 0.03
 def main() -> None:
     """Run the experiment from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hours", type=float, default=0.75, help="about, on one core (0.75)")
+    parser.add_argument("--hours", type=float, default=1.0, help="about, on one core (1)")
     parser.add_argument("--quick", action="store_true", help="four small runs, pages by them")
     parser.add_argument("--out", type=Path, default=Path("runs/experiment"), help="of the runs")
     parser.add_argument("--docs", type=Path, help="where page, data and pictures go (docs)")

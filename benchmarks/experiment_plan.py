@@ -3,6 +3,9 @@
 A mixture has its experts in every other layer, as GLaM has, and two of them with their router
 weigh what a dense layer's network does: 2 * 2 * h + E = 3 * H a unit of width, but for the
 rounding of h to a multiple of four that the products want.
+
+The models are small and read fifteen tokens for each weight, as nobody sees what experts are worth
+in a model that has yet to learn what a small one can hold.
 """
 
 from __future__ import annotations
@@ -12,16 +15,18 @@ from typing import Any
 
 from simulator import scenario
 
-SEQUENCE = 256
-BATCH = 8
-"""Sequences of a step: the most updates that these few tokens give."""
+SEQUENCE = 128
+BATCH = 32
+"""Sequences of a step: 32 experts still see 256 tokens each."""
 EVALUATIONS = 24
 """Held-out losses of a run, at the same tokens in all."""
 CHECKPOINT_EVERY = 100
-TOKENS_AN_HOUR = {"small": 1.6e6, "large": 2.0e6}
+TOKENS_AN_HOUR = {"small": 4.8e6, "large": 4.8e6}
 """Tokens of one run for each hour that all runs may take, on one core."""
+TEXT_MB = 16
+"""Of each domain, so that no document is read often."""
 FAMILY = {
-    "d_head": 32, "ffn_matrices": 3, "expert_matrices": 2, "vocab_size": 4096,
+    "d_head": 32, "ffn_matrices": 3, "expert_matrices": 2, "vocab_size": 1024,
     "seq_len": SEQUENCE, "norm_vectors": 1, "relative_buckets": 32, "tied_embedding": 1,
 }  # fmt: skip
 
@@ -43,7 +48,7 @@ class Size:
     seeds: tuple[int, ...]
 
 
-SIZES = (Size("small", 4, 128, (0, 1, 2)), Size("large", 4, 192, (0,)))
+SIZES = (Size("small", 4, 64, (0, 1, 2)), Size("large", 4, 96, (0,)))
 EXPERTS = (1, 4, 16, 32)
 """1 is the dense model."""
 
@@ -100,7 +105,7 @@ class Run:
         lines = [f'name = "{self.name}"', "[shape]"]
         lines += [f"{key} = {value}" for key, value in self.shape().items()]
         lines += ["[training]", *(f"{key} = {value}" for key, value in training.items())]
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, "[corpus]", f"max_mb = {TEXT_MB}"]) + "\n"
 
     def question(self, machine: str) -> scenario.Scenario:
         """What the simulator is asked before the run starts; nothing of a run is known to it."""
