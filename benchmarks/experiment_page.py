@@ -73,11 +73,16 @@ Below 1 the mixture saves."""
 
 
 def answer(one: Told) -> str:
-    """What a mixture spends to the dense model's final loss, in words."""
+    """What a mixture spends to the dense model's final loss, and its loss at equal joules."""
     band = f"80 % band {_band(one['joules_band'])}" if "joules_band" in one else "one seed, no band"
+    gained = float(np.mean(one["gain_at_equal_joules"]))
+    at_equal = (
+        f"at equal joules its loss is {abs(gained):.3f} {'lower' if gained > 0 else 'higher'}"
+    )
     if not np.isfinite(one["joules"]):
-        return f"not every seed comes down to that loss ({band})"
-    return f"{_times(one['joules'])} the joules ({band}), {_times(one['quality'])} the tokens"
+        return f"not every seed comes down to that loss ({band}); {at_equal}"
+    return (f"{_times(one['joules'])} the joules ({band}), {_times(one['quality'])} the tokens; "
+            f"{at_equal}")  # fmt: skip
 
 
 def models(told: Told) -> str:
@@ -132,16 +137,19 @@ def equal_loss(told: Told) -> str:
     for name, one in summary(told)["variants"].items():
         if "joules" in one:
             band = _band(one["joules_band"]) if "joules_band" in one else "one seed"
+            gained = ", ".join(f"{value:+.3f}" for value in one["gain_at_equal_joules"])
             rows.append((name, _times(one["joules"]), band, _times(one["quality"]),
-                         f"{one['flop']:.3f}", _times(one["efficiency"])))  # fmt: skip
+                         f"{one['flop']:.3f}", _times(one["efficiency"]), gained))  # fmt: skip
     heads = ("model", "joules to the dense loss", "80 % band", "= tokens (quality)",
-             "x FLOP a token", "x joules a FLOP (efficiency)")  # fmt: skip
+             "x FLOP a token", "x joules a FLOP (efficiency)",
+             "nats gained at equal joules, by seed")  # fmt: skip
     return f"""## Joules to equal loss, taken apart
 
 {markdown(heads, rows)}
 
 All over the dense model's; the product is exact. The band draws the seeds again, all draws.
-"never" is a mixture that did not come down to the dense model's final loss.
+"never" is a mixture that did not come down to the dense model's final loss. The last column is the
+dense model's final loss less the mixture's when it had spent as many joules.
 
 ![Spent to equal loss, over the dense model](experiment/equal-loss.png)
 
@@ -197,9 +205,10 @@ def limits(told: Told) -> str:
     """What the experiment cannot say."""
     return f"""## What this does not show
 
-- {told["runs"][0]["tokens"] / 1e6:.1f}M tokens are few: a mixture of 32 experts has barely begun
-  to tell them apart, and all losses still fall fast. The learning rate is constant, so losses jump
-  by some hundredths of a nat between evaluations.
+- Models of {told["runs"][0]["params_active"] / 1e6:.2f}M active parameters that read
+  {told["runs"][0]["tokens"] / 1e6:.1f}M tokens are small, whatever separates them. The rate
+  is constant, so that a loss on the way compares with one at the end; losses jump by about a
+  hundredth of a nat between evaluations.
 - Three seeds give a narrow view of the spread, one seed none.
 - No joule was read from a counter, and the machine did other work on its other core, which may have
   slowed some runs more than others. Orders of a few percent are not signal.

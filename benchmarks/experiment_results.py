@@ -135,6 +135,18 @@ def spent_at(points: Sequence[Told], loss: float, what: str) -> float:
     return float("inf")
 
 
+def loss_at(points: Sequence[Told], spent: float, what: str) -> float:
+    """Held-out loss of a run, smoothed, when it had spent so much; of its end where it spent less.
+
+    Args:
+        points: of a curve, in order.
+        spent: joules, seconds or tokens.
+        what: "tokens", "train_s" or "energy_j".
+    """
+    losses = smooth([point["loss"] for point in points])
+    return float(np.interp(spent, [point[what] for point in points], losses))
+
+
 def of_variant(told: Told, variant: str) -> list[Told]:
     """The runs of a variant, seed by seed."""
     return [run for run in told["runs"] if run["variant"] == variant]
@@ -153,6 +165,12 @@ def ratio(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> float:
     ours = sum(spent_at(b["curve"], final_loss([a]), what)
                for a, b in zip(dense, sparse, strict=True))  # fmt: skip
     return float(ours / sum(run["curve"][-1][what] for run in dense))
+
+
+def gain(dense: Sequence[Told], sparse: Sequence[Told], what: str = "energy_j") -> list[float]:
+    """Loss of dense runs at their end, less the mixtures' where they had spent as much; by seed."""
+    return [final_loss([a]) - loss_at(b["curve"], a["curve"][-1][what], what)
+            for a, b in zip(dense, sparse, strict=True)]  # fmt: skip
 
 
 def bootstrap(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> tuple[float, float]:
@@ -204,6 +222,7 @@ def summary(told: Told) -> Told:
         found[variant] = {"final_loss": final_loss(runs), "seeds": len(runs)}
         if variant != dense[0]["variant"]:
             found[variant] |= decomposition(dense, runs)
+            found[variant]["gain_at_equal_joules"] = gain(dense, runs)
             if len(runs) > 1:
                 found[variant]["joules_band"] = bootstrap(dense, runs, "energy_j")
     return {

@@ -17,6 +17,8 @@ from benchmarks.experiment_results import (
     curve,
     decomposition,
     final_loss,
+    gain,
+    loss_at,
     plain,
     ratio,
     smooth,
@@ -78,6 +80,17 @@ def test_a_lower_loss_never_costs_less(high, lower):
 
 def test_a_loss_that_was_never_reached_cost_infinitely_much():
     assert spent_at(made(1, 0)["curve"], 0.1, "energy_j") == np.inf
+
+
+def test_loss_at_what_a_loss_cost_is_that_loss():
+    points = made(1, 0)["curve"]
+    assert loss_at(points, spent_at(points, 3.4, "energy_j"), "energy_j") == pytest.approx(3.4)
+
+
+def test_a_costlier_mixture_gains_less_at_equal_joules_than_at_equal_tokens():
+    dense, sparse = [made(1, 0)], [made(16, 0, scale=2.0, joules_a_token=3.0)]
+    assert gain(dense, dense) == pytest.approx([0.0])
+    assert 0 < gain(dense, sparse)[0] < gain(dense, sparse, "tokens")[0]
 
 
 def test_a_run_against_itself_spends_what_it_spent():
