@@ -23,7 +23,12 @@ SHAPE = Shape(
     vocab_size=8192, seq_len=256, n_moe_layers=8, n_experts=16, top_k=2, d_expert=768,
     relative_buckets=32,
 )  # fmt: skip
-CONTESTANTS = {"ours": "ours", "dense twin": "dense", "HF Mixtral": "mixtral"}
+CONTESTANTS = {
+    "ours": "ours",
+    "dense twin": "dense",
+    "dense twin, compiled": "compiled",
+    "HF Mixtral": "mixtral",
+}
 
 
 def step_flop(shape: Shape, batch: int) -> float:
@@ -75,10 +80,11 @@ def contestants(asked: dict[str, Any]) -> dict[str, Callable[[], object]]:
     tokens = torch.randint(int(shape.vocab_size), (asked["batch"], int(shape.seq_len) + 1))
     if asked["kind"] == "mixtral":
         return _mixtral(shape, tokens)
-    return _ours(shape if asked["kind"] == "ours" else shape.dense(), tokens)
+    shape = shape if asked["kind"] == "ours" else shape.dense()
+    return _ours(shape, tokens, compiled=asked["kind"] == "compiled")
 
 
-def _ours(shape: Shape, tokens: Any) -> dict[str, Callable[[], object]]:
+def _ours(shape: Shape, tokens: Any, *, compiled: bool) -> dict[str, Callable[[], object]]:
     from glam.config import Training
     from glam.model import Glam
     from glam.optim import build_optimizer, update
@@ -86,6 +92,8 @@ def _ours(shape: Shape, tokens: Any) -> dict[str, Callable[[], object]]:
     training = Training(optimizer="adamw", learning_rate=1e-4)
     model = Glam(shape)
     optimizer = build_optimizer(model, training)
+    if compiled:
+        model.compile()  # of a mixture torch cannot trace the grouped products on a CPU
 
     def passes() -> None:
         found = model(tokens)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from energy.shape import Shape
 from glam.recipe import require
 
-GROUPED_ROW = 4
-"""Rows of a grouped product are a multiple of 16 bytes: so many float32 values."""
+GROUPED_ROW = {"d_model": 8, "d_expert": 4}
+"""Rows of a grouped product are a multiple of 16 bytes: 4 values in float32, 8 in bfloat16, in
+which experts are padded where they must be (`glam.moe.Experts`)."""
 
 
 def require_glam(shape: Shape) -> None:
@@ -25,9 +26,9 @@ def require_glam(shape: Shape) -> None:
     require(shape.d_ff >= 1, "d_ff", "at least 1", shape.d_ff)
     require(not shape.n_moe_layers or shape.d_expert >= 1, "d_expert",
             "at least 1 in a MoE layer", shape.d_expert)  # fmt: skip
-    for name in ("d_model", "d_expert"):
-        whole = not shape.n_moe_layers or getattr(shape, name) % GROUPED_ROW == 0
-        require(whole, name, f"a multiple of {GROUPED_ROW} in a MoE layer (grouped products want "
+    for name, row in GROUPED_ROW.items():
+        whole = not shape.n_moe_layers or getattr(shape, name) % row == 0
+        require(whole, name, f"a multiple of {row} in a MoE layer (grouped products want "
                 "rows of 16 bytes)", getattr(shape, name))  # fmt: skip
     require(
         not shape.n_moe_layers or shape.n_layers % shape.n_moe_layers == 0, "n_moe_layers",

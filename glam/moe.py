@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, grouped_mm
+from torch.nn.functional import gelu, grouped_mm, pad
 
 from energy.shape import Shape
 from glam.config import Dispatch
 from glam.dispatch import dispatcher
+
+ROW_BYTES = 16
+"""Rows of a grouped product begin at multiples of so many bytes."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,13 @@ class Experts(nn.Module):
 
     def forward(self, x: Tensor, ends: Tensor) -> Tensor:
         """Apply each expert to its rows of x (rows, M); expert e owns rows up to `ends[e]`."""
-        hidden = gelu(grouped_mm(x, self.up.to(x.dtype).transpose(1, 2), offs=ends))
-        return grouped_mm(hidden, self.down.to(x.dtype).transpose(1, 2), offs=ends)
+        up, down = self.up.to(x.dtype), self.down.to(x.dtype)
+        # A width that fits in float32 may not in bfloat16. Units of zero weight change nothing.
+        missing = -up.shape[1] % (ROW_BYTES // up.element_size())
+        if missing:
+            up, down = pad(up, (0, 0, 0, missing)), pad(down, (0, missing))
+        hidden = gelu(grouped_mm(x, up.transpose(1, 2), offs=ends))
+        return grouped_mm(hidden, down.transpose(1, 2), offs=ends)
 
     def padded(self, x: Tensor) -> Tensor:
         """Apply each expert to as many rows as any other, x (E, rows, M); 0 stays 0."""

@@ -105,7 +105,7 @@ BAD_FILES = {
     ),
     "a MoE of odd width": (
         "[shape]\nd_model = 34\nn_moe_layers = 2\nn_experts = 4\nd_expert = 8",
-        "d_model to be a multiple of 4",
+        "d_model to be a multiple of 8",
     ),
     "a model that is a number": ("model = 3", "model to be a text"),
     "a name that is a number": ("name = 3", "name to be a text"),

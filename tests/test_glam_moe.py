@@ -1,5 +1,7 @@
 """The MoE layer against independent oracles: transformers' Mixtral block and a loop over tokens."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import gelu
@@ -95,3 +97,18 @@ def test_no_assignment_is_dropped_and_loads_sum_to_one():
     _, routing = made(torch.randn(2, 16, 32))
     assert routing.load.sum().item() == pytest.approx(1)
     torch.testing.assert_close(routing.weights.sum(-1), torch.ones(32))
+
+
+@pytest.mark.parametrize("d_expert", [12, 16], ids=["padded to 16", "16"])
+def test_experts_of_any_width_that_float32_takes_are_computed_in_bfloat16(d_expert):
+    torch.manual_seed(0)
+    made = MixtureOfExperts(replace(mixture(4, 2, vocab_size=64), d_expert=d_expert))
+    for weight in made.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    x = torch.randn(2, 8, 32)
+    expected = made(x)[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = made(x)[0]
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05)
+    found.sum().backward()
+    assert made.experts.up.grad.shape == (4, d_expert, 32)
