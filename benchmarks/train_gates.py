@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.train_layer import DENSE, OURS, fastest_public
+from benchmarks.train_layer import DENSE, FEW_SLOTS, OURS, ST_MOE, fastest_public
 
 MOST_EXPERTS = 64
 """Experts up to which the overhead over a dense network has a limit."""
@@ -55,6 +55,11 @@ def layer_gates(rows: list[dict[str, Any]]) -> list[Gate]:
         best = fastest_public(theirs)
         made.append(Gate(f"layer M {width}, E {experts}: speed over {best}, each by its defaults",
                          1.25, theirs[best] / ours[OURS]))  # fmt: skip
+    for width, experts in cases:
+        ours, theirs = by[width, experts, "tuned"], by[width, experts, "default"]
+        if ST_MOE in theirs:
+            made.append(Gate(f"layer M {width}, E {experts}: speed over {ST_MOE} with as few slots, "
+                             "each by its defaults", 1.25, theirs[ST_MOE] / ours[FEW_SLOTS]))  # fmt: skip
     for width, experts in cases:
         ours = by[width, experts, "tuned"]
         made.append(Gate(f"layer M {width}, E {experts}: speed over the dense network, both tuned",

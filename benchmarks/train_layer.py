@@ -18,7 +18,8 @@ CASES = [(width, experts) for width in (256, 512) for experts in (8, 16, 64)]
 QUICK = [(256, 8), (256, 16), (256, 64)]
 ROUNDS = 5
 OURS, DENSE = "ours", "dense, equal FLOP"
-PUBLIC = ("HF Mixtral, grouped_mm", "HF Mixtral, eager", "st-moe-pytorch")
+ST_MOE, FEW_SLOTS = "st-moe-pytorch", "ours, slots of st-moe-pytorch"
+PUBLIC = ("HF Mixtral, grouped_mm", "HF Mixtral, eager", ST_MOE)
 SAME = 1e-4
 """Largest difference to ours, over our largest value, of those that compute the same."""
 
@@ -56,7 +57,8 @@ def contestants(case: dict[str, Any]) -> dict[str, Callable[[], object]]:
     x = torch.randn(SEQUENCES, LENGTH, width, requires_grad=True)
     error = torch.randn(SEQUENCES, LENGTH, width)
     ours = peers.ours(width, n_experts)
-    layers = {OURS: ours, **peers.mixtral(width, n_experts), **peers.st_moe(width, n_experts),
+    layers = {OURS: ours, FEW_SLOTS: peers.with_capacity(ours, peers.FEW_SLOTS),
+              **peers.mixtral(width, n_experts), **peers.st_moe(width, n_experts),
               "per-expert loop": peers.Loop(ours), "one-hot einsum": peers.OneHot(ours),
               DENSE: peers.dense(width)}  # fmt: skip
     _hold_equal(layers["per-expert loop"](x), ours(x)[0])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.train_gates import Gate, gates, overhead
-from benchmarks.train_layer import DENSE, OURS, PUBLIC, fastest_public, flop
+from benchmarks.train_layer import DENSE, FEW_SLOTS, OURS, PUBLIC, fastest_public, flop
 from energy.errors import InputError
 
 BEGIN, END = "<!-- made by benchmarks/train.py -->", "<!-- end -->"
@@ -50,7 +50,7 @@ def _gates(found: Sequence[Gate]) -> str:
 
 
 def _layer(rows: list[dict[str, Any]]) -> str:
-    names = [name for name in (OURS, *PUBLIC, "per-expert loop", "one-hot einsum", DENSE)
+    names = [name for name in (OURS, FEW_SLOTS, *PUBLIC, "per-expert loop", "one-hot einsum", DENSE)
              if name in rows[0]["seconds"]]  # fmt: skip
     return _table(
         ("M", "E", "allocator", *names),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,6 +19,9 @@ from glam.moe import MixtureOfExperts
 CAPACITY = Dispatch(kind="switch", capacity_factor=1.25, group_tokens=256)
 """Slots as GShard's, without chance, so that numbers can be held against ours."""
 
+FEW_SLOTS = replace(CAPACITY, capacity_factor=0.625)
+"""As many slots as st-moe-pytorch has by its defaults: 1.25 / E of the tokens."""
+
 
 def ours(width: int, n_experts: int) -> MixtureOfExperts:
     """Our layer, dropless."""
@@ -28,12 +32,12 @@ def ours(width: int, n_experts: int) -> MixtureOfExperts:
     return _drawn(MixtureOfExperts(shape))
 
 
-def with_capacity(layer: MixtureOfExperts) -> MixtureOfExperts:
+def with_capacity(layer: MixtureOfExperts, slots: Dispatch = CAPACITY) -> MixtureOfExperts:
     """Our layer of the same weights, with slots."""
     made = MixtureOfExperts.__new__(MixtureOfExperts)
     nn.Module.__init__(made)
     made.router, made.experts = layer.router, layer.experts
-    made.dispatch = Capacity(CAPACITY)
+    made.dispatch = Capacity(slots)
     return made
 
 

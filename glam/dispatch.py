@@ -62,7 +62,7 @@ class Dropless:
         token = order.div(routing.experts.shape[1], rounding_mode="floor")
         rows = torch.arange(len(order), device=order.device)
         place = torch.empty_like(order).scatter_(0, order, rows).view_as(routing.experts)
-        found = experts(Spread.apply(tokens, token, place), ends.to(torch.int32))
+        found = experts(Spread.apply(tokens, token, place, None), ends.to(torch.int32))
         mixed = Mix.apply(found, routing.weights, token, place)
         none = routing.load.new_zeros(())
         kept = torch.ones_like(routing.experts, dtype=torch.bool)
@@ -97,18 +97,18 @@ class Capacity:
         kept = sent & (place < room)
         # Slots lie by expert, then by group, then by place.
         n_groups = math.ceil(n_tokens / group)
-        of_group = torch.arange(n_tokens, device=tokens.device).div(group, rounding_mode="floor")
-        slot = (routing.experts * n_groups + of_group.unsqueeze(1)) * room + place
-        held = kept.flatten().nonzero().squeeze(1)
-        slot = slot.flatten()[held]
-        copies = tokens.unsqueeze(1).expand(-1, top_k, -1).reshape(n_tokens * top_k, -1)
-        slots = copies.new_zeros(n_experts * n_groups * room, copies.shape[1])
-        slots = slots.index_copy(0, slot, copies.index_select(0, held))
-        found = experts.padded(slots.view(n_experts, n_groups * room, -1)).flatten(0, 1)
-        by_token = torch.zeros_like(copies, dtype=found.dtype)
-        by_token = by_token.index_copy(0, held, found.index_select(0, slot))
+        n_slots = n_experts * n_groups * room
+        ids = torch.arange(n_tokens, device=tokens.device).unsqueeze(1)
+        slot = (routing.experts * n_groups + ids.div(group, rounding_mode="floor")) * room + place
+        # Whom a slot holds; an empty one computes token 0, which nobody asks for. Those without a
+        # slot write behind the last one.
+        token = slot.new_zeros(n_slots + 1)
+        token.scatter_(0, slot.where(kept, n_slots).flatten(), ids.expand_as(slot).flatten())
+        token, slot = token[:n_slots], slot.where(kept, 0)
+        rows = Spread.apply(tokens, token, slot, kept)
+        found = experts.padded(rows.view(n_experts, n_groups * room, -1)).flatten(0, 1)
         return Sent(
-            _mix(by_token.view(n_tokens, top_k, -1), routing.weights), kept,
+            Mix.apply(found, routing.weights * kept, token, slot), kept,
             (sent & ~kept).float().mean(), (~sent).float().mean(),
         )  # fmt: skip
 
@@ -155,7 +155,3 @@ def places(experts: Tensor, sent: Tensor, group: int, n_experts: int) -> Tensor:
     before = queue.flatten(1, 2).cumsum(1).view(queue.shape) - queue
     before = before.transpose(1, 2).reshape(-1, top_k, n_experts)[:n_tokens]
     return before.gather(2, experts.unsqueeze(2)).squeeze(2)
-
-
-def _mix(by_token: Tensor, weights: Tensor) -> Tensor:
-    return (by_token * weights.to(by_token.dtype).unsqueeze(-1)).sum(1)
