@@ -70,7 +70,7 @@ def serve(build: Callable[[dict[str, Any]], dict[str, Callable[[], object]]]) ->
     """Build the contestants of the case on the command line, warm them up, and answer.
 
     The first round meets each size of product for the first time, at several ms a size, and is
-    not counted; the second tells who is too slow to be timed again and again.
+    not counted; the better of the next two tells who is too slow to be timed again and again.
     """
     import resource
 
@@ -85,7 +85,7 @@ def serve(build: Callable[[dict[str, Any]], dict[str, Callable[[], object]]]) ->
     contestants = build(case)
     built_mb = _peak_mb(resource)
     timed(contestants)
-    first = timed(contestants)
+    first = least(timed(contestants), timed(contestants))
     slow = {name: s for name, s in first.items() if s > SLOW * min(first.values())}
     quick = {name: run for name, run in contestants.items() if name not in slow or len(first) < 3}
     print(json.dumps({"ready": True}), flush=True)
@@ -116,6 +116,11 @@ def timed(contestants: Mapping[str, Callable[[], object]]) -> Seconds:
         run()
         found[name] = clock() - begun
     return found
+
+
+def least(one: Seconds, other: Seconds) -> Seconds:
+    """The better turn of each: other work on the machine can only slow one down."""
+    return {name: min(seconds, other[name]) for name, seconds in one.items()}
 
 
 def profiled(contestants: Mapping[str, Callable[[], object]]) -> Seconds:
