@@ -16,6 +16,7 @@ from torch.nn.functional import gelu, grouped_mm, pad
 from energy.shape import Shape
 from glam.config import Dispatch
 from glam.dispatch import dispatcher
+from glam.expert_threads import ExpertByExpert, worthwhile
 
 ROW_BYTES = 16
 """Rows of a grouped product begin at multiples of so many bytes."""
@@ -106,6 +107,9 @@ class Experts(nn.Module):
 
     def forward(self, x: Tensor, ends: Tensor) -> Tensor:
         """Apply each expert to its rows of x (rows, M); expert e owns rows up to `ends[e]`."""
+        if worthwhile(x, self.up):
+            rows: Tensor = ExpertByExpert.apply(x, self.up, self.down, ends.tolist())
+            return rows
         up, down = self.up.to(x.dtype), self.down.to(x.dtype)
         # A width that fits in float32 may not in bfloat16. Units of zero weight change nothing.
         missing = -up.shape[1] % (ROW_BYTES // up.element_size())
