@@ -32,14 +32,18 @@ class Child:
         file: in this folder; it calls `serve`.
         case: what it is to build; it is built and warm when this returns.
         allocator: one of ALLOCATORS.
+        threads: of its products; as many as it finds where none is said.
     """
 
-    def __init__(self, file: str, case: Mapping[str, Any], allocator: str) -> None:
-        self.allocator = allocator
+    def __init__(
+        self, file: str, case: Mapping[str, Any], allocator: str, *, threads: int | None = None
+    ) -> None:
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
+        if threads is not None:
+            environment["OMP_NUM_THREADS"] = str(threads)
         self._run = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name(file)), allocator, json.dumps(case)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
         # Two that build and warm up at once fight for the cores, and who is slow is told wrongly.
         self._answer()

@@ -60,12 +60,15 @@ def measure(
 
 
 def profiles() -> dict[str, dict[str, float]]:
-    """Seconds of a step by group of operations: the dense twin, and the mixtures of PROFILED."""
+    """Seconds of a step by group of operations: the dense twin, and the mixtures of PROFILED.
+
+    One thread: the profiler does not add up those that take experts side by side.
+    """
     batch, found = TOKENS // int(BASE.seq_len), {}
     cases = {"dense": case(BASE, "dense", batch)}
     cases |= {f"{n} experts": case(replace(BASE, n_experts=n), "ours", batch) for n in PROFILED}
     for name, what in cases.items():
-        with Child("train_step.py", what, "tuned") as child:
+        with Child("train_step.py", what, "tuned", threads=1) as child:
             operations = child.ask("profile")["operations"]
         found[name] = {group: sum(operations.get(one, 0.0) for one in names)
                        for group, names in GROUPS.items()}  # fmt: skip

@@ -40,7 +40,7 @@ def markdown(found: dict[str, Any]) -> str:
         *([f"Not measured: {'; '.join(missing)}."] if missing else []),
         "## A whole training step", _step(found["step"]),
         "## Growth", _growth(found["growth"]["rows"]),
-        "What takes the time of a step, in seconds (4 layers, under torch's profiler):",
+        "What takes the time of a step, in seconds (4 layers, one thread, torch's profiler):",
         _profile(found["growth"]["profile"]),
     ])  # fmt: skip
 
