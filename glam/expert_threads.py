@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 LEAST_FLOP = 5e6
 """Of a mean expert's product; below it Python's time for a call would be seen (some 5 us)."""
@@ -27,10 +28,12 @@ def worthwhile(x: Tensor, up: Tensor) -> bool:
     """Whether experts (E, H, M) are better shared out by threads, for rows x (R, M).
 
     It depends on sizes and threads alone and not on loads, so that a resumed run does the same.
+    Where torch counts FLOP they are not: a counter sees what its own thread does alone.
     """
     flop = 2 * x.numel() / len(up) * up.shape[1]
-    return x.device.type == "cpu" and x.dtype == torch.float32 == up.dtype and (
-        torch.get_num_threads() > 1 and flop >= LEAST_FLOP)  # fmt: skip
+    in_float32 = x.device.type == "cpu" and x.dtype == torch.float32 == up.dtype
+    alone = torch.get_num_threads() == 1 or _get_current_dispatch_mode() is not None
+    return in_float32 and not alone and flop >= LEAST_FLOP
 
 
 class ExpertByExpert(torch.autograd.Function):

@@ -7,6 +7,7 @@ from glam import expert_threads
 from glam.expert_threads import ExpertByExpert, worthwhile
 from glam.moe import MixtureOfExperts
 from tests.small_models import CLOSE, mixture
+from tests.test_flops_match_torch import counted
 
 LOADS = {"even": [8, 8, 8, 8], "one idle": [0, 16, 15, 1], "one for all": [0, 32, 0, 0],
          "last idle": [30, 2, 0, 0]}  # fmt: skip
@@ -53,6 +54,18 @@ def test_who_takes_which_expert_changes_no_bit():
         found.append([rows, *torch.autograd.grad(rows, [x, up, down], error)])
     assert all(one.equal(other) for again in found[1:]
                for one, other in zip(found[0], again, strict=True))  # fmt: skip
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_torchs_counter_sees_every_flop_of_experts_that_threads_would_share():
+    experts = MixtureOfExperts(mixture(4, 2)).experts
+    x, up = torch.randn(8192, 256, requires_grad=True), torch.randn(8, 768, 256)
+    experts.up, experts.down = torch.nn.Parameter(up), torch.nn.Parameter(up.mT.contiguous())
+    assert worthwhile(x, experts.up)
+    ends = torch.arange(1, 9, dtype=torch.int32) * 1024
+    assert (
+        counted(lambda: experts(x, ends).square().sum().backward()) == 3 * 2 * 2 * 8192 * 256 * 768
+    )
 
 
 @pytest.mark.usefixtures("two_threads")
