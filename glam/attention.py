@@ -1,7 +1,8 @@
-"""Causal self-attention with a bucketed relative position bias in every layer.
+"""Causal self-attention, in a GLaM with a bucketed relative position bias in every layer.
 
 GLaM adds no position to its input; each layer learns one scalar per head and distance bucket, as
-T5 does (arXiv:1910.10683, section 2.1). Legend: B sequences, S positions, M width, h heads, d
+T5 does (arXiv:1910.10683, section 2.1). A GPT adds positions to its input, and has none here.
+Legend: B sequences, S positions, M width, h heads, d
 head width.
 """
 
@@ -33,7 +34,8 @@ class Attention(nn.Module):
         width, inner = int(shape.d_model), self.n_heads * self.d_head
         self.query, self.key, self.value = (nn.Linear(width, inner, bias=False) for _ in range(3))
         self.output = nn.Linear(inner, width, bias=False)
-        self.bias = nn.Parameter(torch.zeros(int(shape.relative_buckets), self.n_heads))
+        learned = torch.zeros(int(shape.relative_buckets), self.n_heads)
+        self.bias = nn.Parameter(learned) if len(learned) else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend within each sequence of x (B, S, M)."""
@@ -43,7 +45,7 @@ class Attention(nn.Module):
             for project in (self.query, self.key, self.value)
         )
         # The scale goes to the smaller factor, and the bias is added in place: a pass each saved.
-        q, bias = q / math.sqrt(self.d_head), self.position_bias(seq)
+        q, bias = q / math.sqrt(self.d_head), self.position_bias(seq, x.device)
         if x.device.type == "cpu":
             mixed = BiasedAttention.apply(q, k, v, bias)
         else:
@@ -52,14 +54,17 @@ class Attention(nn.Module):
             mixed = scores.float().softmax(-1).to(v.dtype) @ v
         return self.output(mixed.transpose(1, 2).reshape(batch, seq, -1))
 
-    def position_bias(self, seq: int) -> Tensor:
+    def position_bias(self, seq: int, device: torch.device) -> Tensor:
         """The bias of each head by query and key (h, S, S); minus infinity for the future.
 
         Entry (i, j) depends on i - j alone, so one line of 2S values is repeated S times and cut
         into rows of 2S - 1, each then shifted by one against the row before. The gradient is a
         sum over rows, where looking up S x S distances would scatter them.
         """
-        past = torch.arange(seq, device=self.bias.device)
+        if self.bias is None:
+            future = torch.full((seq, seq), float("-inf"), device=device).triu(1)
+            return future.expand(self.n_heads, -1, -1)
+        past = torch.arange(seq, device=device)
         learned = embedding(buckets(past, len(self.bias)), self.bias).T  # (h, S), by distance
         future = learned.new_full((len(learned), seq), float("-inf"))
         line = torch.cat([learned[:, :1], future, learned[:, 1:].flip(1)], dim=1)

@@ -123,15 +123,16 @@ def generate(
 
 @app.command()
 def sizes(json: Json = False) -> None:
-    """List the sizes of the paper and the small ones, with counted parameters."""
+    """List the models that can be trained, with counted parameters."""
     from energy import catalog
     from energy.shape import active_parameters, parameters, total
     from energy.units import count
+    from glam.family import builds
 
     rows: list[dict[str, Any]] = [
         {"name": row.name, "params_total": total(parameters(row.shape)),
          "params_active": total(active_parameters(row.shape)), "shape": row.shape.as_dict()}
-        for row in catalog.models() if row.name.startswith("glam-")
+        for row in catalog.models() if builds(row.shape)
     ]  # fmt: skip
     if json:
         print_json(rows)

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 from energy import catalog
 from energy.errors import InputError, reason
 from energy.shape import Shape
-from glam.family import require_glam
+from glam.family import require_family
 from glam.recipe import Corpus, Dispatch, Stop, Training, require
 
 __all__ = ["Corpus", "Dispatch", "GlamConfig", "Stop", "Training", "check_keys"]
@@ -32,7 +32,7 @@ class GlamConfig:
 
     Attributes:
         name: of the run and of its record.
-        shape: the decoder, of the GLaM family.
+        shape: the decoder, a GLaM or a GPT.
         training: the recipe.
         corpus: the text.
         dispatch: how tokens reach their experts.
@@ -47,7 +47,7 @@ class GlamConfig:
     stop: Stop = field(default_factory=Stop)
 
     def __post_init__(self) -> None:
-        require_glam(self.shape)
+        require_family(self.shape)
         chosen = CHOSEN.get(self.dispatch.kind)
         require(chosen in (None, self.shape.top_k) or not self.shape.n_moe_layers, "top_k",
                 f"{chosen} with dispatch.kind {self.dispatch.kind}", self.shape.top_k)  # fmt: skip

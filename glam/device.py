@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -10,12 +11,16 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 import torch
 
 from energy.errors import InfeasibleError
+from energy.units import si
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Parameters of mallopt(3)."""
 
 PEAK_SIZE = {"cpu": 1536, "cuda": 8192}
 """Edge of the square product that stands for the best a device can do."""
+
+WEIGHT_BYTES = 8
+"""A weight and its gradient in float32, the least that training holds."""
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -29,6 +34,28 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InfeasibleError("expected a CUDA GPU for device cuda", "none", "use --device cpu")
     return torch.device(wanted)
+
+
+def memory_bytes(device: torch.device) -> int:
+    """Memory of a device, all of it, whoever holds it."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def require_room(device: torch.device, parameters: float) -> None:
+    """Refuse a model whose weights and gradients alone are more than a device holds.
+
+    Raises:
+        InfeasibleError: it does not fit.
+    """
+    room, wanted = memory_bytes(device), WEIGHT_BYTES * parameters
+    if wanted > room:
+        raise InfeasibleError(
+            f"expected weights and gradients that fit in the {si(room, 'B')} of {device}",
+            si(wanted, "B"), "choose a smaller model (glam sizes), or ask simulator plan what it "
+            "takes",
+        )  # fmt: skip
 
 
 def keep_freed_memory() -> None:

@@ -1,38 +1,60 @@
-"""Which shapes this trainer builds: those of the GLaM family, and none that it would miscount."""
+"""Which shapes this trainer builds: a GLaM, a GPT, and none that it would miscount."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from energy.errors import InputError
 from energy.shape import Shape
 from glam.recipe import require
+
+SHARED = {"n_shared_experts": 0, "tied_embedding": 1, "n_window_layers": 0, "q_rank": 0,
+          "kv_rank": 0, "d_rope": 0}  # fmt: skip
+GLAM = {"ffn_matrices": 3, "expert_matrices": 2, "norm_vectors": 1}
+"""GLaM (arXiv:2112.06905): relative positions, gated dense layers, plain experts."""
+GPT = {"ffn_matrices": 2, "norm_vectors": 2, "relative_buckets": 0, "n_moe_layers": 0}
+"""GPT-3 (arXiv:2005.14165): learned positions, plain layers, norms with a shift, always dense."""
 
 GROUPED_ROW = {"d_model": 8, "d_expert": 4}
 """Rows of a grouped product are a multiple of 16 bytes: 4 values in float32, 8 in bfloat16, in
 which experts are padded where they must be (`glam.moe.Experts`)."""
 
 
-def require_glam(shape: Shape) -> None:
+def require_family(shape: Shape) -> None:
     """Refuse a shape that this trainer would not build exactly as it is counted.
 
-    The family: heads of equal number for queries, keys and values, relative position bias, scale-
-    only norms, gated dense layers, plain experts in every layer or in every n-th, tied embedding.
+    Both families have as many heads for keys and values as for queries and one embedding; rows of
+    learned positions tell a GPT from a GLaM, which has mixtures in every n-th layer or in none.
     """
-    family = {"n_kv_heads": shape.n_heads, "ffn_matrices": 3, "expert_matrices": 2,
-              "n_shared_experts": 0, "tied_embedding": 1, "position_rows": 0, "norm_vectors": 1,
-              "n_window_layers": 0, "q_rank": 0, "kv_rank": 0, "d_rope": 0}  # fmt: skip
-    for name, value in family.items():
-        require(getattr(shape, name) == value, name, f"{value} in a GLaM", getattr(shape, name))
-    require(shape.relative_buckets >= 2, "relative_buckets", "at least 2 in a GLaM",
-            shape.relative_buckets)  # fmt: skip
-    require(shape.d_ff >= 1, "d_ff", "at least 1", shape.d_ff)
-    require(not shape.n_moe_layers or shape.d_expert >= 1, "d_expert",
-            "at least 1 in a MoE layer", shape.d_expert)  # fmt: skip
-    for name, row in GROUPED_ROW.items():
-        whole = not shape.n_moe_layers or getattr(shape, name) % row == 0
-        require(whole, name, f"a multiple of {row} in a MoE layer (grouped products want "
-                "rows of 16 bytes)", getattr(shape, name))  # fmt: skip
-    require(
-        not shape.n_moe_layers or shape.n_layers % shape.n_moe_layers == 0, "n_moe_layers",
-        f"a divisor of {shape.n_layers} layers", shape.n_moe_layers,
-    )  # fmt: skip
-    require(not shape.n_moe_layers or shape.n_experts > 1, "n_experts",
-            "at least 2 in a MoE layer", shape.n_experts)  # fmt: skip
+    name, family = ("GPT (position_rows above 0)", GPT) if shape.position_rows else (
+        "GLaM (position_rows 0)", GLAM)  # fmt: skip
+    for field, value in {"n_kv_heads": shape.n_heads, **SHARED, **family}.items():
+        _require(shape, getattr(shape, field) == value, field, f"{value} in a {name}")
+    _require(shape, shape.d_ff >= 1, "d_ff", "at least 1")
+    if shape.position_rows:
+        _require(shape, shape.position_rows >= shape.seq_len, "position_rows",
+                 f"at least seq_len, {shape.seq_len}, in a {name}")  # fmt: skip
+        return
+    _require(shape, shape.relative_buckets >= 2, "relative_buckets", f"at least 2 in a {name}")
+    if not shape.n_moe_layers:
+        return
+    _require(shape, shape.n_layers % shape.n_moe_layers == 0, "n_moe_layers",
+             f"a divisor of {shape.n_layers} layers")  # fmt: skip
+    _require(shape, shape.n_experts > 1, "n_experts", "at least 2 in a MoE layer")
+    _require(shape, shape.d_expert >= 1, "d_expert", "at least 1 in a MoE layer")
+    for field, row in GROUPED_ROW.items():
+        _require(shape, getattr(shape, field) % row == 0, field, f"a multiple of {row} in a MoE "
+                 "layer (grouped products want rows of 16 bytes)")  # fmt: skip
+
+
+def builds(shape: Shape) -> bool:
+    """Whether the trainer builds such a shape."""
+    try:
+        require_family(shape)
+    except InputError:
+        return False
+    return True
+
+
+def _require(shape: Shape, holds: Any, field: str, expectation: str) -> None:
+    require(holds, field, expectation, getattr(shape, field))

@@ -1,7 +1,9 @@
 """The decoder: attention and feed-forward layers, every n-th a mixture of experts.
 
-Pre-norm residual layers, a gated GELU network where GLaM is dense, plain experts where it is not,
-one embedding for input and output. `energy.shape.parameters` counts it exactly.
+Pre-norm residual layers and one embedding for input and output. A GLaM has a gated GELU network
+where it is dense and plain experts where it is not; a GPT, the dense baseline, has plain networks,
+norms with a shift, and learned positions added to its input. `energy.shape.parameters` counts both
+exactly.
 """
 
 from __future__ import annotations
@@ -11,17 +13,21 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, gelu
+from torch.nn.functional import embedding
 
 from energy.shape import Shape
 from glam.attention import Attention
 from glam.config import Dispatch
 from glam.cross_entropy import ChunkedCrossEntropy
+from glam.feed_forward import FeedForward, GatedFeedForward
 from glam.moe import MixtureOfExperts, Routing
-from glam.norm import Norm
+from glam.norm import build_norm
 
 EMBEDDING_STD = 0.02
 """Spread of the first embedding (GPT-2). Larger, a tied output begins sure of the last token."""
+
+STILL = ("bias", "scale", "shift")
+"""How parameters are named that begin at 0 or 1 and that no optimizer decays."""
 
 
 @dataclass(frozen=True)
@@ -62,29 +68,16 @@ def merged(parts: list[Output]) -> Output:
     return Output(loss, balance, z_loss, routings)
 
 
-class GatedFeedForward(nn.Module):
-    """GEGLU (arXiv:2002.05202): GELU(x W) * (x V), then out; three matrices."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.gate = nn.Linear(width, hidden, bias=False)
-        self.up = nn.Linear(width, hidden, bias=False)
-        self.down = nn.Linear(hidden, width, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply to each position of x (..., M)."""
-        return self.down(gelu(self.gate(x)) * self.up(x))
-
-
 class Layer(nn.Module):
     """Attention, then a feed-forward network or a mixture of experts, each on a residual."""
 
     def __init__(self, shape: Shape, *, moe: bool, dispatch: Dispatch | None = None) -> None:
         super().__init__()
-        self.attention_norm, self.attention = Norm(int(shape.d_model)), Attention(shape)
-        self.ffn_norm = Norm(int(shape.d_model))
+        self.attention_norm, self.attention = build_norm(shape), Attention(shape)
+        self.ffn_norm = build_norm(shape)
+        dense = GatedFeedForward if shape.ffn_matrices == 3 else FeedForward
         self.ffn = (MixtureOfExperts(shape, dispatch) if moe
-                    else GatedFeedForward(int(shape.d_model), int(shape.d_ff)))  # fmt: skip
+                    else dense(int(shape.d_model), int(shape.d_ff)))  # fmt: skip
 
     def forward(
         self, x: Tensor, draw: torch.Generator | None = None
@@ -102,8 +95,8 @@ class Glam(nn.Module):
     """The language model of a shape.
 
     Args:
-        shape: of the GLaM family; layer i is a mixture of experts when i + 1 is a multiple of
-            n_layers / n_moe_layers.
+        shape: of a family that `glam.family` knows; layer i is a mixture of experts when i + 1 is
+            a multiple of n_layers / n_moe_layers.
         seed: of the first weights; the same seed gives the same weights on every machine.
         dispatch: how tokens reach their experts; without one, no token is dropped.
     """
@@ -113,11 +106,13 @@ class Glam(nn.Module):
         self.shape = shape
         every = int(shape.n_layers) // int(shape.n_moe_layers) if shape.n_moe_layers else 0
         self.embedding = nn.Parameter(torch.empty(int(shape.vocab_size), int(shape.d_model)))
+        rows = int(shape.position_rows)
+        self.positions = nn.Parameter(torch.empty(rows, int(shape.d_model))) if rows else None
         self.layers = nn.ModuleList(
             Layer(shape, moe=bool(every) and (i + 1) % every == 0, dispatch=dispatch)
             for i in range(int(shape.n_layers))
         )
-        self.norm = Norm(int(shape.d_model))
+        self.norm = build_norm(shape)
         if not self.embedding.is_meta:
             self._initialise(torch.Generator().manual_seed(seed))
 
@@ -125,9 +120,10 @@ class Glam(nn.Module):
         """Variance 1/fan-in; what is added to the residual is smaller by sqrt(2L) (GPT-2)."""
         residual = 1 / math.sqrt(2 * int(self.shape.n_layers))
         for name, parameter in self.named_parameters():
-            if name.endswith(("bias", "scale")):
+            if name.endswith(STILL):
                 continue
-            std = EMBEDDING_STD if name == "embedding" else 1 / math.sqrt(parameter.shape[-1])
+            table = name in ("embedding", "positions")
+            std = EMBEDDING_STD if table else 1 / math.sqrt(parameter.shape[-1])
             if name.endswith(("output.weight", "down", "down.weight")):
                 std *= residual
             with torch.no_grad():
@@ -137,7 +133,11 @@ class Glam(nn.Module):
         self, tokens: Tensor, draw: torch.Generator | None = None
     ) -> tuple[Tensor, list[Routing]]:
         """The normalised last hidden states (B, S, M) of tokens (B, S), and all routings."""
-        x = embedding(tokens, self.embedding) * math.sqrt(self.embedding.shape[1])
+        x = embedding(tokens, self.embedding)
+        if self.positions is None:
+            x = x * math.sqrt(x.shape[-1])
+        else:
+            x = x + self.positions[: tokens.shape[1]]
         routings = []
         for layer in self.layers:
             x, routing = layer(x, draw)

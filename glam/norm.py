@@ -1,7 +1,7 @@
-"""The root-mean-square norm (arXiv:1910.07467): a scale and no shift, in float32.
+"""The norms: by root mean square as in GLaM, by mean and variance as in GPT; in float32.
 
-Written out, its forward and backward passes are some fifteen operations that each go through
-memory; on a CPU they were a twentieth of a training step. Here they are eleven.
+Written out, the forward and backward passes of the first are some fifteen operations that each go
+through memory; on a CPU they were a twentieth of a training step. Here they are eleven.
 Legend: T positions, M width.
 """
 
@@ -12,12 +12,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import layer_norm
+
+from energy.shape import Shape
 
 EPSILON = 1e-6
+LAYER_EPSILON = 1e-5
+"""GPT-2's."""
+
+
+def build_norm(shape: Shape) -> Norm | LayerNorm:
+    """The norm of a shape: one vector a norm, or two."""
+    return (Norm if shape.norm_vectors == 1 else LayerNorm)(int(shape.d_model))
 
 
 class Norm(nn.Module):
-    """Normalise by the root mean square, then scale."""
+    """Normalise by the root mean square, then scale (arXiv:1910.07467)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -30,6 +40,18 @@ class Norm(nn.Module):
             return rows.view(x.shape)
         inverse = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + EPSILON)
         return (x * inverse * self.scale).to(x.dtype)
+
+
+class LayerNorm(nn.Module):
+    """Bring to mean 0 and variance 1, then scale and shift (arXiv:1607.06450)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (..., M)."""
+        return layer_norm(x, self.scale.shape, self.scale, self.shift, LAYER_EPSILON)
 
 
 class RootMeanSquare(torch.autograd.Function):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from glam.config import Training
+from glam.model import STILL
 
 ADAM_BETAS = (0.9, 0.95)
 FINAL_RATE = 0.1
@@ -23,15 +24,15 @@ FINAL_RATE = 0.1
 def build_optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
     """The optimizer of a recipe over all parameters of a model.
 
-    Norm scales and position biases (fewer than three axes and named so) are never decayed.
+    Norms and position biases are never decayed.
     """
     if training.optimizer == "adafactor":
         return torch.optim.Adafactor(
             list(model.parameters()), lr=training.learning_rate, beta2_decay=-0.8, d=1.0,
             weight_decay=0.0,
         )  # fmt: skip
-    still = [p for name, p in model.named_parameters() if name.endswith(("bias", "scale"))]
-    decayed = [p for name, p in model.named_parameters() if not name.endswith(("bias", "scale"))]
+    still = [p for name, p in model.named_parameters() if name.endswith(STILL)]
+    decayed = [p for name, p in model.named_parameters() if not name.endswith(STILL)]
     groups = [
         {"params": decayed, "weight_decay": training.weight_decay},
         {"params": still, "weight_decay": 0.0},

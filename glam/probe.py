@@ -6,7 +6,6 @@ so predictions made from these rows are blind to the runs that they are judged b
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +20,13 @@ from energy.environment import machine
 from energy.quantity import Quantity
 from energy.tracker import Tracker
 from glam.cross_entropy import ChunkedCrossEntropy
-from glam.device import choose_device, dtype_name, keep_freed_memory, synchronise
+from glam.device import (
+    choose_device,
+    dtype_name,
+    keep_freed_memory,
+    memory_bytes,
+    synchronise,
+)
 
 ROUNDS = 3
 """The table is measured so often and the least time of each row kept: other work on a shared
@@ -242,9 +247,7 @@ def _machine(device: torch.device) -> dict[str, Any]:
     """What was measured, and with what software."""
     told = {**machine(), "device": str(device), "threads": torch.get_num_threads(),
             "torch": torch.__version__}  # fmt: skip
-    if device.type == "cuda":
-        found = torch.cuda.get_device_properties(device)
-        return {**told, "name": found.name, "memory_bytes": found.total_memory}
-    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     name = f"{told['cpu'] or platform.machine()}, {told['threads']} threads"
-    return {**told, "name": name, "memory_bytes": pages}
+    if device.type == "cuda":
+        name = torch.cuda.get_device_properties(device).name
+    return {**told, "name": name, "memory_bytes": memory_bytes(device)}

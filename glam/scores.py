@@ -34,17 +34,19 @@ class BiasedAttention(torch.autograd.Function):
         return mixed
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Gradients of queries, keys, values and bias."""
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Gradients of queries, keys, values and, where it is learned, bias."""
         q, k, v, weights = ctx.saved_tensors
         by_q, by_k, by_v = (torch.empty_like(x, memory_format=torch.contiguous_format)
                             for x in (q, k, v))  # fmt: skip
-        by_bias, scores = torch.zeros_like(weights[0]), torch.empty_like(weights[0])
+        scores = torch.empty_like(weights[0])
+        by_bias = torch.zeros_like(weights[0]) if ctx.needs_input_grad[3] else None
         for i in range(len(q)):
             torch.bmm(weights[i].transpose(1, 2), grad[i], out=by_v[i])
             torch.bmm(grad[i], v[i].transpose(1, 2), out=scores)
             torch._softmax_backward_data(scores, weights[i], -1, scores.dtype, grad_input=scores)
-            by_bias += scores
+            if by_bias is not None:
+                by_bias += scores
             torch.bmm(scores, k[i], out=by_q[i])
             torch.bmm(scores.transpose(1, 2), q[i], out=by_k[i])
         return by_q, by_k, by_v, by_bias

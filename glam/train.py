@@ -13,11 +13,18 @@ import torch
 
 from energy import RunRecord, Tracker
 from energy.errors import InfeasibleError, InputError
+from energy.shape import parameters, total
 from energy.site import Site, of
 from glam.checkpoint import latest_checkpoint
 from glam.config import GlamConfig
 from glam.corpus import load_corpus
-from glam.device import best_matmul_flop_per_s, choose_device, keep_freed_memory, synchronise
+from glam.device import (
+    best_matmul_flop_per_s,
+    choose_device,
+    keep_freed_memory,
+    require_room,
+    synchronise,
+)
 from glam.events import Events
 from glam.interrupt import Interrupt
 from glam.loop import Loop
@@ -55,8 +62,9 @@ def train(
 
     Raises:
         InputError: `out` holds another run, or the corpus or a checkpoint is not usable.
-        InfeasibleError: the run diverged again and again; its record is written, as its joules
-            were spent, but no checkpoint of what diverged.
+        InfeasibleError: the model is larger than the device's memory; or the run diverged again
+            and again: its record is written, as its joules were spent, but no checkpoint of what
+            diverged.
         KeyboardInterrupt: Ctrl-C; after the first the step was finished, a checkpoint and a
             record were written, after the second nothing more was.
     """
@@ -65,6 +73,7 @@ def train(
     if training.threads:
         torch.set_num_threads(training.threads)
     device = choose_device(training.device)
+    require_room(device, float(total(parameters(config.shape))))
     keep_freed_memory()
     found = latest_checkpoint(out / "checkpoints") if resume else None
     if found is not None and found.config != config:

@@ -1,6 +1,7 @@
 """The closed form equals what torch counts on the real module, and the real module's weights."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ def moe(n_moe_layers: int, n_experts: int, top_k: int) -> Shape:
 
 SHAPES = {
     "dense": DENSE,
+    "GPT": replace(DENSE, ffn_matrices=2, norm_vectors=2, relative_buckets=0, position_rows=30),
     "top-1 in every other layer": moe(2, 4, 1),
     "top-2 in every other layer": moe(2, 8, 2),
     "top-1 in every layer": moe(4, 8, 1),
@@ -87,7 +89,7 @@ def test_training_flop_equal_the_counter_on_the_real_module(shape):
 
 def part_of(name: str) -> str:
     """The part of `energy.shape.parameters` that a weight of the module belongs to."""
-    if name == "embedding":
+    if name in ("embedding", "positions"):
         return "embedding"
     if "norm" in name:
         return "norms"

@@ -133,7 +133,8 @@ def test_a_bad_configuration_is_told_in_one_line(glam, tmp_path, content, words)
     [
         (("--model", "glam-mini-16"), 2, "nearest: glam-mini-16e"),
         (("--model", "nowhere.toml"), 2, "no such file"),
-        (("--model", "gpt3-175b"), 2, "in a GLaM"),
+        (("--model", "mixtral-8x7b"), 2, "in a GLaM"),
+        (("--model", "glam-64b-64e"), 3, "got 9.29 TB; choose a smaller model"),
         (("--model", "glam-mini", "--optimizer", "sgd"), 2, "one of adafactor, adamw"),
         (("--model", "glam-mini", "--device", "tpu"), 2, "one of auto, cpu, cuda"),
         (("--model", "glam-mini", "--resume"), 2, "leave --resume away"),

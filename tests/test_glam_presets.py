@@ -10,10 +10,11 @@ from energy import catalog
 from energy.record import RunRecord
 from energy.shape import parameters, total
 from glam.config import GlamConfig
+from glam.family import builds
 from glam.model import Glam
 from tests.small_models import DENSE_TOML
 
-SIZES = [row.name for row in catalog.models() if row.name.startswith("glam-")]
+SIZES = [row.name for row in catalog.models() if builds(row.shape)]
 MIXTURE = f"{DENSE_TOML}n_moe_layers = 1\nn_experts = 4\ntop_k = 2\nd_expert = 16\n"
 REST = """
 [training]

@@ -1,0 +1,33 @@
+"""The dense feed-forward networks: gated as in GLaM, plain as in GPT."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+
+class GatedFeedForward(nn.Module):
+    """GEGLU (arXiv:2002.05202): GELU(x W) * (x V), then out; three matrices."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(width, hidden, bias=False)
+        self.up = nn.Linear(width, hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to each position of x (..., M)."""
+        return self.down(gelu(self.gate(x)) * self.up(x))
+
+
+class FeedForward(nn.Module):
+    """GELU(x W), then out; two matrices."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.up = nn.Linear(width, hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to each position of x (..., M)."""
+        return self.down(gelu(self.up(x)))
