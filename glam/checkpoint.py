@@ -15,7 +15,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -53,45 +53,62 @@ class Checkpoint:
         optimizer.load_state_dict(state)
 
 
-def save_checkpoint(
-    folder: Path, step: int, config: GlamConfig, model: nn.Module,
-    optimizer: torch.optim.Optimizer, *, memory: dict[str, Any] | None = None,
-    held_out_loss: float = math.nan,
-) -> Path:  # fmt: skip
-    """Write step-XXXXXXXX.safetensors, then delete all but the newest few and the best.
+@dataclass(frozen=True)
+class Snapshot:
+    """A moment of a run, copied, so that training may go on while it is written.
 
-    Args:
-        folder: of the checkpoints.
+    Attributes:
         step: optimizer steps done.
         config: of the run.
-        model: its weights.
-        optimizer: its state.
+        tensors: weights and optimizer state, on the CPU.
         memory: what the loop needs beside these, as JSON.
         held_out_loss: of this step; the lowest of all checkpoints is the best. NaN where unknown.
     """
-    from safetensors.torch import save
 
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    for index, kept in optimizer.state_dict()["state"].items():
-        for name, tensor in kept.items():
-            tensors[f"optimizer.{index}.{name}"] = tensor
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {
-        "format": FORMAT,
-        "step": str(step),
-        "config": json.dumps(config.as_dict()),
-        "memory": json.dumps(memory or {}),
-        "held_out_loss": repr(held_out_loss),
-    }
-    metadata["sha256"] = checksum(metadata, tensors)
-    path = folder / f"step-{step:08d}.safetensors"
-    data = save(tensors, metadata)
-    write_atomic(path, lambda file: file.write(data))
-    best = best_checkpoint(folder)
-    for old in checkpoints(folder)[: -config.training.keep_checkpoints]:
-        if old != best:
-            old.unlink(missing_ok=True)
-    return path
+    step: int
+    config: GlamConfig
+    tensors: dict[str, Tensor]
+    memory: dict[str, Any] = field(default_factory=dict)
+    held_out_loss: float = math.nan
+
+    @classmethod
+    def of(
+        cls, step: int, config: GlamConfig, model: nn.Module, optimizer: torch.optim.Optimizer,
+        *, memory: dict[str, Any] | None = None, held_out_loss: float = math.nan,
+    ) -> Self:  # fmt: skip
+        """Copy weights and optimizer state as they are now."""
+        tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+        for index, kept in optimizer.state_dict()["state"].items():
+            for name, tensor in kept.items():
+                tensors[f"optimizer.{index}.{name}"] = tensor
+        copies = {name: tensor.detach().to("cpu", copy=True).contiguous()
+                  for name, tensor in tensors.items()}  # fmt: skip
+        return cls(step, config, copies, memory or {}, held_out_loss)
+
+    def write(self, folder: Path) -> Path:
+        """Write step-XXXXXXXX.safetensors, then delete all but the newest few and the best.
+
+        Raises:
+            InputError: the folder cannot be written or the disk is full; nothing is left behind.
+        """
+        from safetensors.torch import save
+
+        metadata = {
+            "format": FORMAT,
+            "step": str(self.step),
+            "config": json.dumps(self.config.as_dict()),
+            "memory": json.dumps(self.memory),
+            "held_out_loss": repr(self.held_out_loss),
+        }
+        metadata["sha256"] = checksum(metadata, self.tensors)
+        path = folder / f"step-{self.step:08d}.safetensors"
+        data = save(self.tensors, metadata)
+        write_atomic(path, lambda file: file.write(data))
+        best = best_checkpoint(folder)
+        for old in checkpoints(folder)[: -self.config.training.keep_checkpoints]:
+            if old != best:
+                old.unlink(missing_ok=True)
+        return path
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

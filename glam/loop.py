@@ -22,7 +22,8 @@ import torch
 from energy.errors import InfeasibleError
 from energy.flops import mfu, model_flop
 from energy.shape import total
-from glam.checkpoint import Checkpoint, latest_checkpoint, save_checkpoint
+from glam.checkpoint import Checkpoint, Snapshot, latest_checkpoint
+from glam.checkpoint_writer import CheckpointWriter
 from glam.config import GlamConfig, Training
 from glam.corpus import TokenCorpus
 from glam.device import precision
@@ -48,6 +49,7 @@ class Loop:
     meter: Any
     peak: float
     before: tuple[float | None, float]
+    writer: CheckpointWriter
     health: Health = field(default_factory=Health)
 
     def __post_init__(self) -> None:
@@ -60,6 +62,7 @@ class Loop:
     def step(self) -> dict[str, Any] | None:
         """Do the next step; give a line of metrics when one is due."""
         training, state, begun_ns = self.config.training, self.state, time.monotonic_ns()
+        self.writer.look()
         with self.meter.window("step", phase="compute"):
             output = self._backward(state.step + state.passed_over)
             applied = update(self.model, self.optimizer, training, state.step + 1, output.loss)
@@ -112,7 +115,8 @@ class Loop:
         if rollbacks > self.config.training.rollbacks:
             raise InfeasibleError(f"expected a run that converges; at step {at} {why}",
                                   f"{state.rollbacks} rollbacks before", advice)  # fmt: skip
-        found = latest_checkpoint(self.out / "checkpoints")
+        self.writer.settle()
+        found = latest_checkpoint(self.writer.folder)
         if found is None:
             raise InfeasibleError("expected a healthy checkpoint to go back to",
                                   f"none at step {at}: {why}",
@@ -140,19 +144,22 @@ class Loop:
         self.state.held_out_loss = sum(losses) / len(losses)
         self.evaluated_at = self.state.step
 
-    def checkpoint(self) -> None:
-        """Write a checkpoint of this step, unless it is there."""
-        if self.saved_at == self.state.step:
+    def checkpoint(self, *, last: bool = False) -> None:
+        """Have a checkpoint of this step written, unless it is or will be; wait for the last."""
+        state, taken = self.state, self.saved_at == self.state.step
+        if taken and not last:
             return
         with self.meter.window("checkpoint", phase="checkpoint"):
-            state = self.state
-            evaluated = self.evaluated_at == state.step
-            save_checkpoint(
-                self.out / "checkpoints", state.step, self.config, self.model, self.optimizer,
-                memory={"skipped": state.skipped, "rollbacks": state.rollbacks,
-                        "passed_over": state.passed_over, "health": self.health.memory()},
-                held_out_loss=state.held_out_loss if evaluated else math.nan,
-            )  # fmt: skip
+            if not taken:
+                evaluated = self.evaluated_at == state.step
+                self.writer.write(Snapshot.of(
+                    state.step, self.config, self.model, self.optimizer,
+                    memory={"skipped": state.skipped, "rollbacks": state.rollbacks,
+                            "passed_over": state.passed_over, "health": self.health.memory()},
+                    held_out_loss=state.held_out_loss if evaluated else math.nan,
+                ))  # fmt: skip
+            if last:
+                self.writer.settle()
         self.meter.mark("checkpoint", step=state.step)
         self.saved_at = state.step
 

@@ -5,6 +5,7 @@ Every step is a window of the tracker and a mark in its ledger; `glam.loop` is w
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from energy.errors import InfeasibleError, InputError
 from energy.shape import parameters, total
 from energy.site import Site, of
 from glam.checkpoint import latest_checkpoint
+from glam.checkpoint_writer import CheckpointWriter
 from glam.config import GlamConfig
 from glam.corpus import load_corpus
 from glam.device import (
@@ -95,12 +97,16 @@ def train(
     before = spent_before(out / "ledger.jsonl")
     meter = tracker(out, name=config.name, labels=labels, sync=synchronise(device), **resumed)
     events = Events(out / "events", state.step, wanted=training.tensorboard)
-    with meter, events, Interrupt() as interrupt, Progress(config, state.step) as progress:
+    with (
+        meter, events, Interrupt() as interrupt, CheckpointWriter(out / "checkpoints") as writer,
+        Progress(config, state.step) as progress,
+    ):  # fmt: skip
         peak = peak_flop_per_s
         if peak is None:
             with meter.window("peak", phase="setup"):
                 peak = best_matmul_flop_per_s(device)
-        run = Loop(config, out, device, corpus, model, optimizer, state, meter, peak, before)
+        run = Loop(config, out, device, corpus, model, optimizer, state, meter, peak, before,
+                   writer)  # fmt: skip
         stopped = given_up = None
         if found is not None:
             run.restore(found)
@@ -118,12 +124,14 @@ def train(
         if given_up is None:
             if not interrupt.wanted:
                 run.evaluate()
-            run.checkpoint()
+            run.checkpoint(last=True)
     record = write_record(out, config, state, meter, peak, site or of(None, None),
                           interrupted=interrupt.wanted, stopped=stopped)  # fmt: skip
     if given_up is not None:
         raise given_up
     if interrupt.wanted:
+        print(f"stopped after step {state.step} of {training.steps}; add --resume to go on",
+              file=sys.stderr)  # fmt: skip
         raise KeyboardInterrupt
     return record
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from energy.errors import InputError
 from energy.shape import Shape
 from glam.checkpoint import (
+    Snapshot,
     checkpoints,
     checksum,
     latest_checkpoint,
     load_checkpoint,
-    save_checkpoint,
 )
 from glam.config import Corpus, GlamConfig, Training
 from glam.generate import generate
@@ -49,6 +49,10 @@ def go_on(model, optimizer, asked, steps):
         update(model, optimizer, asked.training, step)
 
 
+def saved(folder, *moment):
+    return Snapshot.of(*moment).write(folder)
+
+
 def bits(model, optimizer):
     state = optimizer.state_dict()["state"]
     return {**model.state_dict(),
@@ -64,7 +68,7 @@ def same(one, other):
 def test_training_goes_on_from_a_checkpoint_bit_for_bit(tmp_path, optimizer):
     asked = config(optimizer)
     model, rule = trained(asked)
-    found = load_checkpoint(save_checkpoint(tmp_path, 3, asked, model, rule))
+    found = load_checkpoint(saved(tmp_path, 3, asked, model, rule))
     assert (found.step, found.config) == (3, asked)
     again = Glam(SHAPE, seed=2)
     rule_again = build_optimizer(again, asked.training)
@@ -77,7 +81,7 @@ def test_training_goes_on_from_a_checkpoint_bit_for_bit(tmp_path, optimizer):
 
 def test_a_restored_model_shares_no_memory_with_its_checkpoint(tmp_path):
     asked = config()
-    found = load_checkpoint(save_checkpoint(tmp_path, 3, asked, *trained(asked)))
+    found = load_checkpoint(saved(tmp_path, 3, asked, *trained(asked)))
     before = checksum({}, found.tensors)
     model = Glam(SHAPE)
     rule = build_optimizer(model, asked.training)
@@ -91,7 +95,7 @@ def test_only_the_newest_checkpoints_stay_and_the_latest_is_found(tmp_path):
     made = trained(asked)
     (tmp_path / "notes.txt").write_text("mine")
     for step in (1, 2, 30, 4):
-        save_checkpoint(tmp_path, step, asked, *made)
+        saved(tmp_path, step, asked, *made)
     assert [path.name for path in checkpoints(tmp_path)] == [
         "step-00000004.safetensors", "step-00000030.safetensors"
     ]  # fmt: skip
@@ -107,7 +111,7 @@ def test_a_folder_without_checkpoints_has_no_latest(tmp_path):
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
     asked = config()
-    place = save_checkpoint(tmp_path_factory.mktemp("sound"), 3, asked, *trained(asked))
+    place = saved(tmp_path_factory.mktemp("sound"), 3, asked, *trained(asked))
     return place.read_bytes()
 
 
@@ -159,12 +163,12 @@ def test_the_checksum_sees_every_change(change):
 
 def test_a_configuration_survives_its_checkpoint_exactly(tmp_path):
     asked = replace(config(learning_rate=0.1 + 0.2, seed=2**32 - 1), name="naïve run")
-    place = save_checkpoint(tmp_path, 1, asked, *trained(asked, steps=1))
+    place = saved(tmp_path, 1, asked, *trained(asked, steps=1))
     assert load_checkpoint(place).config == asked
 
 
 def test_text_of_the_best_checkpoint_needs_one_that_was_evaluated(tmp_path):
     asked = config()
-    save_checkpoint(tmp_path / "checkpoints", 3, asked, *trained(asked))
+    saved(tmp_path / "checkpoints", 3, asked, *trained(asked))
     with pytest.raises(InputError, match="leave --best away"):
         next(generate(tmp_path, "def", tokens=1, best=True))
