@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,8 @@ def write(told: Told, docs: Path) -> Path:
     pictures.to_equal_loss(folder / "equal-loss.png", told)
     pictures.predictions(folder / "predictions.png", told)
     pictures.load(folder / "expert-load.png", told)
-    parts = [claim(told), models(told), losses(told), equal_loss(told), predicted(told),
-             balance(told), limits(told)]  # fmt: skip
+    parts = [claim(told), agreement(told), models(told), losses(told), equal_loss(told),
+             predicted(told), balance(told), limits(told)]  # fmt: skip
     page = docs / "experiment.md"
     write_text_atomic(page, "\n\n".join(parts) + "\n")
     return page
@@ -83,6 +84,39 @@ def answer(one: Told) -> str:
         return f"not every seed comes down to that loss ({band}); {at_equal}"
     return (f"{_times(one['joules'])} the joules ({band}), {_times(one['quality'])} the tokens; "
             f"{at_equal}")  # fmt: skip
+
+
+def agreement(told: Told) -> str:
+    """What the article says beside what was found here."""
+    found = summary(told)["variants"]
+    mixtures = {name: one for name, one in found.items() if "joules" in one}
+    lower = {name: found[f"{name.rsplit('-', 1)[0]}-dense"]["final_loss"] - one["final_loss"]
+             for name, one in mixtures.items()}  # fmt: skip
+    steps = [before["final_loss"] > after["final_loss"]
+             for (one, before), (other, after) in itertools.pairwise(mixtures.items())
+             if one.rsplit("-", 1)[0] == other.rsplit("-", 1)[0]]  # fmt: skip
+    saved = [one["joules"] < 1 for one in mixtures.values()]
+    least = min(one["joules"] for one in mixtures.values())
+    gains = ", ".join(f"{name} {gained:+.3f}" for name, gained in lower.items())
+    rows = [
+        ("for equal FLOP and equal text, sparse is better", f"nats lower than dense: {gains}",
+         _verdict([gained > 0 for gained in lower.values()])),
+        ("more experts are better",
+         f"{sum(steps)} of {len(steps)} steps to more experts lower the final loss",
+         _verdict(steps)),
+        ("equal quality costs less energy",
+         f"{sum(saved)} of {len(saved)} mixtures reach the dense loss with fewer joules",
+         _verdict(saved)),
+        ("it costs a third", f"{least:.2f} of the dense model's joules at best, on one machine",
+         "yes" if least <= 1 / 3 else "no"),
+    ]  # fmt: skip
+    return f"""## Where it agrees
+
+{markdown(("the article", "here", "agrees"), rows)}
+
+The article's third compares two machines, two texts and two models; of these three only the model
+differs here. [Below](#joules-to-equal-loss-taken-apart) it is taken apart into FLOP, efficiency and
+quality."""
 
 
 def models(told: Told) -> str:
@@ -155,8 +189,8 @@ dense model's final loss less the mixture's when it had spent as many joules.
 
 What the sparse models gain they gain as quality for a token. What they lose is the efficiency of
 their products: each expert sees few rows of a batch of {BATCH * SEQUENCE} tokens, and its weights
-are read and updated all the same. The published gain is at a thousand times the width and a
-million times the text."""
+are read and updated all the same. The published gain is at some hundred times the width and a
+hundred thousand times the text."""
 
 
 def predicted(told: Told) -> str:
@@ -218,6 +252,12 @@ def limits(told: Told) -> str:
 def watt_hours(joules: float) -> str:
     """Energy as a table shows it."""
     return f"{joules / J_PER_KWH * 1e3:.2f} Wh"
+
+
+def _verdict(held: list[bool]) -> str:
+    if all(held):
+        return "yes"
+    return "in part" if any(held) else "no"
 
 
 def _times(value: float) -> str:

@@ -144,6 +144,9 @@ def test_the_page_says_the_numbers_of_its_results_and_names_every_picture(tmp_pa
     assert pictures == {"curves-small.png", "equal-loss.png", "predictions.png", "expert-load.png"}
     assert all(f"(experiment/{name})" in page for name in pictures)
     assert "modelled 100 %" in page
+    assert "2 of 2 steps to more experts lower the final loss | yes" in page
+    best = min(one.get("joules", 1.0) for one in found["variants"].values())
+    assert f"{best:.2f} of the dense model's joules at best, on one machine | no" in page
 
 
 def test_a_mixture_that_never_gets_there_is_said_so(tmp_path):
@@ -154,6 +157,8 @@ def test_a_mixture_that_never_gets_there_is_said_so(tmp_path):
                 point["loss"] += 1.0
     page = experiment_page.write(worse, tmp_path).read_text()
     assert "not every seed comes down to that loss" in page
+    assert "1 of 2 steps to more experts lower the final loss | in part" in page
+    assert "2 of 3 mixtures reach the dense loss with fewer joules | in part" in page
     assert plain(summary(worse))["variants"]["small-32e"]["joules"] is None
     assert final_loss([run for run in worse["runs"] if run["experts"] == 32]) > 4
 
