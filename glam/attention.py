@@ -52,7 +52,8 @@ class Attention(nn.Module):
             scores = q @ k.transpose(-2, -1)
             scores += bias
             mixed = scores.float().softmax(-1).to(v.dtype) @ v
-        return self.output(mixed.transpose(1, 2).reshape(batch, seq, -1))
+        out: Tensor = self.output(mixed.transpose(1, 2).reshape(batch, seq, -1))
+        return out
 
     def position_bias(self, seq: int, device: torch.device) -> Tensor:
         """The bias of each head by query and key (h, S, S); minus infinity for the future.

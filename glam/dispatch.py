@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
 from glam.config import Dispatch
+from glam.experts import Experts
+from glam.router import Routing
 from glam.rows import Mix, Spread
-
-if TYPE_CHECKING:
-    from glam.moe import Experts, Routing
 
 
 @dataclass(frozen=True)

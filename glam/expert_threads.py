@@ -61,7 +61,7 @@ class ExpertByExpert(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """Gradients of rows and of both weights, from that of the result (R, M)."""
         x, up, down, before = ctx.saved_tensors

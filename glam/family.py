@@ -17,7 +17,7 @@ GPT = {"ffn_matrices": 2, "norm_vectors": 2, "relative_buckets": 0, "n_moe_layer
 
 GROUPED_ROW = {"d_model": 8, "d_expert": 4}
 """Rows of a grouped product are a multiple of 16 bytes: 4 values in float32, 8 in bfloat16, in
-which experts are padded where they must be (`glam.moe.Experts`)."""
+which experts are padded where they must be (`glam.experts.Experts`)."""
 
 
 def require_family(shape: Shape) -> None:

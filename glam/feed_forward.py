@@ -17,7 +17,8 @@ class GatedFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply to each position of x (..., M)."""
-        return self.down(gelu(self.gate(x)) * self.up(x))
+        out: Tensor = self.down(gelu(self.gate(x)) * self.up(x))
+        return out
 
 
 class FeedForward(nn.Module):
@@ -30,4 +31,5 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply to each position of x (..., M)."""
-        return self.down(gelu(self.up(x)))
+        out: Tensor = self.down(gelu(self.up(x)))
+        return out

@@ -11,7 +11,7 @@ import torch
 
 from energy.files import write_text_atomic
 from glam.model import Output
-from glam.moe import Routing
+from glam.router import Routing
 
 ROUTING_METRICS: dict[str, Callable[[Routing], torch.Tensor]] = {
     "dropped": lambda routing: routing.dropped,

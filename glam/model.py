@@ -20,8 +20,9 @@ from glam.attention import Attention
 from glam.config import Dispatch
 from glam.cross_entropy import ChunkedCrossEntropy
 from glam.feed_forward import FeedForward, GatedFeedForward
-from glam.moe import MixtureOfExperts, Routing
+from glam.moe import MixtureOfExperts
 from glam.norm import build_norm
+from glam.router import Routing
 
 EMBEDDING_STD = 0.02
 """Spread of the first embedding (GPT-2). Larger, a tied output begins sure of the last token."""

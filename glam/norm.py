@@ -66,7 +66,7 @@ class RootMeanSquare(torch.autograd.Function):
         return torch.mul(x, inverse).mul_(scale)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         """With u = x r: dx = r (g s - u mean of g s u), and ds = sum over rows of g u."""
         x, scale, inverse = ctx.saved_tensors

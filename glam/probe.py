@@ -160,7 +160,8 @@ def attention(clock: Clock, device: torch.device) -> Iterator[Row]:
 
         def forward() -> Tensor:
             scores = q @ k.transpose(-2, -1) / d_head**0.5 + bias  # noqa: B023
-            return scores.float().softmax(-1) @ v  # noqa: B023
+            mixed: Tensor = scores.float().softmax(-1) @ v  # noqa: B023
+            return mixed
 
         def both() -> None:
             torch.autograd.grad(forward(), (q, k, v), out)  # noqa: B023

@@ -30,7 +30,7 @@ class Spread(torch.autograd.Function):
         return tokens.index_select(0, token)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         """The sum over a token's copies that are kept."""
         place, kept = ctx.saved_tensors
@@ -50,7 +50,7 @@ class Mix(torch.autograd.Function):
         return embedding_bag(place, rows, mode="sum", per_sample_weights=weights)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """Gradients of rows and weights, from that of the sum (T, M)."""
         rows, weights, token, place = ctx.saved_tensors

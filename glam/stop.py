@@ -7,6 +7,7 @@ from pathlib import Path
 
 from energy import accounting
 from energy.errors import MissingDataError
+from energy.quantity import Boundary
 from glam.config import Stop
 
 
@@ -46,5 +47,5 @@ def spent_before(ledger: Path) -> tuple[float | None, float]:
         record = accounting.record(ledger, name="", labels={}, notes=[])
     except MissingDataError:
         return 0.0, 0.0
-    total = record.totals.get("chip")
+    total = record.totals.get(Boundary.CHIP)
     return (total.value if total else None), record.elapsed_s.value or 0.0

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import gelu
 
-from glam.moe import MixtureOfExperts, auxiliary_loss
+from glam.moe import MixtureOfExperts
+from glam.router import auxiliary_loss
 from tests.small_models import CLOSE, mixture
 
 
