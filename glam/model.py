@@ -22,6 +22,7 @@ from glam.cross_entropy import ChunkedCrossEntropy
 from glam.feed_forward import FeedForward, GatedFeedForward
 from glam.moe import MixtureOfExperts
 from glam.norm import build_norm
+from glam.recipe import require
 from glam.router import Routing
 
 EMBEDDING_STD = 0.02
@@ -133,12 +134,18 @@ class Glam(nn.Module):
     def hidden(
         self, tokens: Tensor, draw: torch.Generator | None = None
     ) -> tuple[Tensor, list[Routing]]:
-        """The normalised last hidden states (B, S, M) of tokens (B, S), and all routings."""
-        x = embedding(tokens, self.embedding)
+        """The normalised last hidden states (B, S, M) of tokens (B, S), and all routings.
+
+        Raises:
+            InputError: a GPT has no positions for so many tokens.
+        """
+        x, seq = embedding(tokens, self.embedding), tokens.shape[1]
         if self.positions is None:
             x = x * math.sqrt(x.shape[-1])
         else:
-            x = x + self.positions[: tokens.shape[1]]
+            rows = len(self.positions)
+            require(seq <= rows, "a sequence", f"at most {rows} tokens (position_rows)", seq)
+            x = x + self.positions[:seq]
         routings = []
         for layer in self.layers:
             x, routing = layer(x, draw)

@@ -9,6 +9,7 @@ from energy import catalog
 from energy.errors import InputError
 from energy.flops import forward_flop
 from energy.shape import Shape, total
+from glam.checkpoint import latest_checkpoint
 from glam.config import GlamConfig
 from glam.model import Glam
 from glam.optim import build_optimizer
@@ -117,15 +118,31 @@ def test_what_is_neither_a_glam_nor_a_gpt_is_refused_with_what_it_would_have_to_
         GlamConfig(name="neither", shape=replace(SHAPE, **change))
 
 
-def test_a_gpt_trains_resumes_and_gives_text(monkeypatch, capsys, tmp_path):
-    file, out = tmp_path / "run.toml", tmp_path / "run"
+def test_a_sequence_longer_than_the_positions_is_refused():
+    model = Glam(SHAPE)
+    model.logits(torch.zeros(1, 20, dtype=torch.long))
+    with pytest.raises(InputError, match=r"at most 20 tokens \(position_rows\); got 21"):
+        model.logits(torch.zeros(1, 21, dtype=torch.long))
+
+
+def test_a_gpt_resumed_half_way_ends_with_the_bits_of_the_whole_run_and_gives_text(
+    monkeypatch, capsys, tmp_path
+):
+    file, whole, cut = tmp_path / "run.toml", tmp_path / "whole", tmp_path / "cut"
     shape = "\n".join(f"{name} = {getattr(SHAPE, name)}" for name in (
         "n_layers", "d_model", "n_heads", "n_kv_heads", "d_head", "d_ff", "ffn_matrices",
         "seq_len", "position_rows", "norm_vectors"))  # fmt: skip
-    file.write_text(f"[shape]\nvocab_size = 400\n{shape}\n{REST}")
-    assert command(monkeypatch, "train", "--model", file, "--out", out, "--device", "cpu") == 0
-    assert command(monkeypatch, "train", "--model", file, "--out", out, "--device", "cpu",
-                   "--resume") == 0  # fmt: skip
+    rest = REST.replace("[training]", "[training]\ncheckpoint_every = 10")
+    file.write_text(f"[shape]\nvocab_size = 400\n{shape}\n{rest}")
+    asked = ("train", "--model", file, "--device", "cpu", "--out")
+    assert command(monkeypatch, *asked, whole) == 0
+    half = "checkpoints/step-00000010.safetensors"
+    (cut / half).parent.mkdir(parents=True)
+    (cut / half).write_bytes((whole / half).read_bytes())
+    assert command(monkeypatch, *asked, cut, "--resume") == 0
+    one, other = (latest_checkpoint(run / "checkpoints") for run in (whole, cut))
+    assert one.step == other.step == 20
+    assert all(other.tensors[name].equal(tensor) for name, tensor in one.tensors.items())
     capsys.readouterr()
-    assert command(monkeypatch, "generate", out, "--prompt", "def ", "--tokens", 30) == 0
+    assert command(monkeypatch, "generate", whole, "--prompt", "def ", "--tokens", 30) == 0
     assert len(capsys.readouterr().out) > len("def \n")
