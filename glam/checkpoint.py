@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from energy.errors import InputError
 from energy.files import write_atomic
 from glam.config import GlamConfig
+from glam.tensor_file import raw, write_tensors
 
 FORMAT = "glam-checkpoint-1"
 NAME = re.compile(r"step-(\d{8})\.safetensors")
@@ -91,8 +92,6 @@ class Snapshot:
         Raises:
             InputError: the folder cannot be written or the disk is full; nothing is left behind.
         """
-        from safetensors.torch import save
-
         metadata = {
             "format": FORMAT,
             "step": str(self.step),
@@ -102,8 +101,7 @@ class Snapshot:
         }
         metadata["sha256"] = checksum(metadata, self.tensors)
         path = folder / f"step-{self.step:08d}.safetensors"
-        data = save(self.tensors, metadata)
-        write_atomic(path, lambda file: file.write(data))
+        write_atomic(path, lambda file: write_tensors(file, self.tensors, metadata))
         best = best_checkpoint(folder)
         for old in checkpoints(folder)[: -self.config.training.keep_checkpoints]:
             if old != best:
@@ -191,7 +189,7 @@ def checksum(metadata: dict[str, str], tensors: dict[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(raw(tensor))
     return digest.hexdigest()
 
 

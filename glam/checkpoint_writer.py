@@ -6,7 +6,8 @@ another thread's. What that thread takes from the steps beside it is booked as t
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import sys
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,18 +18,19 @@ from glam.checkpoint import Snapshot
 class CheckpointWriter:
     """Writes one snapshot at a time into a folder; whoever leaves the context has them on disk.
 
-    An error of the writing thread (a full disk) is raised by the next call of any method.
+    An error of the writing thread (a full disk) is raised by the next call of any method. Only a
+    KeyboardInterrupt waits for nothing: it loses the snapshot that is being written, and no file.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
-        self._writing: Future[Path] | None = None
+        self._writing: _Writing | None = None
 
     def write(self, snapshot: Snapshot) -> None:
         """Begin to write a snapshot, once the one before is on disk: two copies at most."""
         self.settle()
-        self._writing = self._pool.submit(snapshot.write, self.folder)
+        self._writing = _Writing(snapshot, self.folder)
+        self._writing.start()
 
     def settle(self) -> None:
         """Wait until all that was given is on disk.
@@ -36,13 +38,16 @@ class CheckpointWriter:
         Raises:
             InputError: the folder cannot be written or the disk is full.
         """
+        if self._writing is None:
+            return
+        self._writing.join()
         writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+        if writing.error is not None:
+            raise writing.error
 
     def look(self) -> None:
         """Raise an error of the writing thread if there is one by now; wait for nothing."""
-        if self._writing is not None and self._writing.done():
+        if self._writing is not None and not self._writing.is_alive():
             self.settle()
 
     def __enter__(self) -> Self:
@@ -53,6 +58,25 @@ class CheckpointWriter:
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
         """Wait for the last one; its error must not hide one that is on its way already."""
-        self._pool.shutdown()
         if kind is None:
             self.settle()
+        elif issubclass(kind, Exception):
+            try:
+                self.settle()
+            except Exception as second:
+                print(f"warning: {second}", file=sys.stderr)
+
+
+class _Writing(threading.Thread):
+    """Writes one snapshot; a daemon, so that a process that is to end at once does not wait."""
+
+    def __init__(self, snapshot: Snapshot, folder: Path) -> None:
+        super().__init__(name="checkpoint", daemon=True)
+        self.error: BaseException | None = None
+        self._snapshot, self._folder = snapshot, folder
+
+    def run(self) -> None:
+        try:
+            self._snapshot.write(self._folder)
+        except BaseException as error:
+            self.error = error

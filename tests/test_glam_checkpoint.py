@@ -20,6 +20,7 @@ from glam.config import Corpus, GlamConfig, Training
 from glam.generate import generate
 from glam.model import Glam
 from glam.optim import build_optimizer, update
+from glam.tensor_file import KINDS, write_tensors
 
 SHAPE = Shape(
     n_layers=2, d_model=16, n_heads=2, n_kv_heads=2, d_head=8, d_ff=32, ffn_matrices=3,
@@ -142,6 +143,18 @@ def test_a_safetensors_file_of_others_is_refused(tmp_path):
     save_file({"weight": torch.ones(2)}, place)
     with pytest.raises(InputError, match="expected glam-checkpoint-1"):
         load_checkpoint(place)
+
+
+def test_the_library_reads_what_we_write_of_every_kind_and_size(tmp_path):
+    from safetensors.torch import load_file
+
+    wanted = {str(kind): torch.arange(3).to(kind) for kind in KINDS}
+    wanted |= {"none": torch.ones(0, 4), "one": torch.tensor(2.0), "turned": torch.rand(3, 5).T}
+    with (tmp_path / "file").open("wb") as file:
+        write_tensors(file, wanted, {"told": "naïve"})
+    found = load_file(tmp_path / "file")
+    assert same(found, wanted)
+    assert all(found[name].dtype == tensor.dtype for name, tensor in wanted.items())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Checkpoints are written while training goes on: what is written, when, and what if it fails."""
 
+import os
+import signal
 import threading
 import time
 
@@ -66,7 +68,7 @@ def failing(folder, then):
 
 
 def look_later(writer, _):
-    while not writer._writing.done():
+    while writer._writing.is_alive():
         time.sleep(0.001)
     writer.look()
     raise AssertionError("it looked away")
@@ -82,9 +84,10 @@ def test_what_the_writing_thread_could_not_do_is_raised_by_the_next_call(tmp_pat
         failing(tmp_path / "a file", then)
 
 
-def test_an_error_on_its_way_is_not_hidden_by_that_of_the_writing_thread(tmp_path):
+def test_an_error_on_its_way_is_not_hidden_by_that_of_the_writing_thread(tmp_path, capsys):
     with pytest.raises(ZeroDivisionError):
         failing(tmp_path / "a file", lambda *_: 1 / 0)
+    assert "warning: expected to write" in capsys.readouterr().err
 
 
 def small(**training):
@@ -132,3 +135,32 @@ def test_a_disk_that_fails_the_writer_ends_the_run_with_what_was_spent_in_its_le
         train(small(), tmp_path / "run")
     assert not checkpoints(tmp_path / "run" / "checkpoints")
     assert (tmp_path / "run" / "ledger.jsonl").stat().st_size > 0
+
+
+def test_a_keyboard_interrupt_waits_for_no_write(tmp_path, held):
+    def interrupted():
+        with CheckpointWriter(tmp_path) as writer:
+            writer.write(Snapshot.of(3, config(), *trained(config())))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not held.is_set()
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_once_waits_for_the_checkpoint_of_its_step(tmp_path, held, monkeypatch):
+    step = Loop.step
+
+    def interrupted(self):
+        row = step(self)
+        if self.state.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Timer(0.05, held.set).start()
+        return row
+
+    monkeypatch.setattr(Loop, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(small(), tmp_path / "run")
+    assert load_checkpoint(checkpoints(tmp_path / "run" / "checkpoints")[-1]).step == 3
+    assert (tmp_path / "run" / "record.json").exists()
