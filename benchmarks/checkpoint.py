@@ -1,110 +1,118 @@
-"""What a checkpoint costs a training: written while it stands still, and beside it.
+"""How long training stands still for a checkpoint, written in its place or beside the steps.
 
-Each turn is so many steps of the benchmark's model (4 layers of 16 experts, AdamW: 28M weights,
-336 MB a checkpoint) without a checkpoint, with one written in the loop at the first step, and with
-one written beside. Turns are interleaved, and medians are told.
+Turns of equal steps: without a checkpoint, with one that is written before the next step, with one
+that is written beside the next steps. Each round has a turn of each; medians over rounds.
 
-    python benchmarks/checkpoint.py [--steps 6] [--rounds 7] [--dir DIR] [--json]
+    python benchmarks/checkpoint.py [--model glam-mini-16e] [--steps 8] [--rounds 15] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import torch
 
-from benchmarks.train_growth import BASE, TOKENS  # noqa: E402
-from energy.console import guard, print_json  # noqa: E402
+from energy.console import guard, print_json
+from glam.checkpoint import Snapshot, checkpoints
+from glam.checkpoint_writer import CheckpointWriter
+from glam.config import GlamConfig
+from glam.device import choose_device, keep_freed_memory, precision, synchronise
+from glam.model import Glam
+from glam.optim import build_optimizer, update
 
-WAYS = ("none", "in the loop", "beside")
+WAYS = ("none", "in its place", "beside")
 
 
-def measure(steps: int, rounds: int, folder: Path) -> dict[str, float]:
-    """Seconds that the loop stands still, and that a turn takes longer, by the way of writing."""
-    import torch
+@dataclass
+class Trainer:
+    """A model that trains on tokens drawn at random."""
 
-    from glam.checkpoint import Snapshot, checkpoints
-    from glam.checkpoint_writer import CheckpointWriter
-    from glam.config import GlamConfig, Training
-    from glam.device import keep_freed_memory
-    from glam.model import Glam
-    from glam.optim import build_optimizer, update
+    config: GlamConfig
+    folder: Path
 
-    keep_freed_memory()
-    training = Training(optimizer="adamw", learning_rate=1e-4, keep_checkpoints=1)
-    config = GlamConfig(name="benchmark", shape=BASE, training=training)
-    model = Glam(BASE)
-    optimizer = build_optimizer(model, training)
-    batch = (TOKENS // int(BASE.seq_len), int(BASE.seq_len) + 1)
-    tokens = torch.randint(int(BASE.vocab_size), batch)
-    done = 0
+    def __post_init__(self) -> None:
+        training, shape = self.config.training, self.config.shape
+        self.device = choose_device(training.device)
+        self.model = Glam(shape, training.seed, self.config.dispatch).to(self.device)
+        self.optimizer = build_optimizer(self.model, training)
+        size = (training.batch_sequences, int(shape.seq_len) + 1)
+        self.tokens = torch.randint(int(shape.vocab_size), size, device=self.device)
+        self.wait: Callable[[], None] = synchronise(self.device) or (lambda: None)
+        self.saved = 0
 
-    def step() -> None:
-        nonlocal done
-        done += 1
-        model(tokens).loss.backward()
-        update(model, optimizer, training, step=1)
+    def step(self) -> None:
+        """One pass and one update."""
+        with precision(self.device):
+            output = self.model(self.tokens)
+        output.loss.backward()
+        update(self.model, self.optimizer, self.config.training, 1, output.loss)
 
-    def turn(writer: CheckpointWriter, save: Callable[[CheckpointWriter], object]) -> list[float]:
-        begun = time.perf_counter()
-        save(writer)
-        still = time.perf_counter() - begun
-        for _ in range(steps):
-            step()
-        writer.settle()
-        return [still, time.perf_counter() - begun]
+    def turn(self, way: str, steps: int) -> dict[str, float]:
+        """Seconds of some steps with a checkpoint on disk at their end, and of the stand-still."""
+        with CheckpointWriter(self.folder) as writer:
+            self.wait()
+            begun = time.perf_counter()
+            if way != "none":
+                self.saved += 1
+                snapshot = Snapshot.of(self.saved, self.config, self.model, self.optimizer)
+                if way == "beside":
+                    writer.write(snapshot)
+                else:
+                    snapshot.write(self.folder)
+            still_s = time.perf_counter() - begun
+            for _ in range(steps):
+                self.step()
+            self.wait()
+        return {"still_s": still_s, "whole_s": time.perf_counter() - begun}
 
-    def snapshot() -> Snapshot:
-        return Snapshot.of(done, config, model, optimizer)
 
-    saves: dict[str, Callable[[CheckpointWriter], object]] = {
-        "none": lambda _: None,
-        "in the loop": lambda _: snapshot().write(folder),
-        "beside": lambda writer: writer.write(snapshot()),
-    }
-    found: dict[str, list[list[float]]] = {way: [] for way in WAYS}
-    with CheckpointWriter(folder) as writer:
-        for _ in range(rounds + 1):
-            for way in WAYS:
-                found[way].append(turn(writer, saves[way]))
-    middle = {way: [statistics.median(part) for part in zip(*turns[1:], strict=True)]
-              for way, turns in found.items()}  # fmt: skip
-    told = {"step_s": middle["none"][1] / steps,
-            "checkpoint_mb": checkpoints(folder)[-1].stat().st_size / 1e6}  # fmt: skip
-    for way in WAYS[1:]:
-        told |= {f"{way}: stands still, s": middle[way][0],
-                 f"{way}: costs in all, s": middle[way][1] - middle["none"][1]}  # fmt: skip
-    return told
+def measure(config: GlamConfig, steps: int, rounds: int) -> dict[str, object]:
+    """Medians by way of checkpointing."""
+    with tempfile.TemporaryDirectory(dir=".", prefix="checkpoint-") as place:
+        trainer = Trainer(config, Path(place))
+        for way in WAYS:
+            trainer.turn(way, steps)
+        turns = [{way: trainer.turn(way, steps) for way in WAYS} for _ in range(rounds)]
+        size = checkpoints(Path(place))[-1].stat().st_size
+    ways = {way: {key: statistics.median(turn[way][key] for turn in turns)
+                  for key in turns[0][way]} for way in WAYS}  # fmt: skip
+    for way in WAYS:
+        ways[way]["more_s"] = statistics.median(
+            turn[way]["whole_s"] - turn["none"]["whole_s"] for turn in turns
+        )
+    return {"model": config.name, "optimizer": config.training.optimizer, "mb": size / 1e6,
+            "device": str(trainer.device), "cores": len(os.sched_getaffinity(0)),
+            "threads": torch.get_num_threads(), "steps": steps, "rounds": rounds,
+            "ways": ways}  # fmt: skip
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=6, help="of a turn (6)")
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each way (7)")
-    parser.add_argument("--dir", type=Path, help="a disk to write to")
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", default="glam-mini-16e", help="a size or a TOML file")
+    parser.add_argument("--steps", type=int, default=8, help="of a turn")
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    chosen = parser.parse_args()
-    guard(lambda: run(chosen))
-
-
-def run(chosen: argparse.Namespace) -> None:
-    """Measure in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(dir=chosen.dir) as folder:
-        told = measure(chosen.steps, chosen.rounds, Path(folder))
-    if chosen.json:
-        print_json(told)
+    asked = parser.parse_args()
+    keep_freed_memory()
+    found = measure(GlamConfig.of(asked.model), asked.steps, asked.rounds)
+    if asked.json:
+        print_json(found)
         return
-    for name, value in told.items():
-        print(f"{name:32}{value:10.2f}")
+    print(f"{found['model']}, {found['optimizer']}, {found['mb']:.0f} MB, {found['device']},"
+          f" {found['cores']} cores, {found['threads']} threads; medians of {asked.rounds} turns"
+          f" of {asked.steps} steps")  # fmt: skip
+    for way, row in found["ways"].items():
+        print(f"{way:12}  stands still {row['still_s'] * 1e3:6.1f} ms, whole turn"
+              f" {row['whole_s'] * 1e3:8.1f} ms, {row['more_s'] * 1e3:+7.1f} ms")  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    guard(main)

@@ -14,12 +14,16 @@ from typing import Self
 
 from glam.checkpoint import Snapshot
 
+GRACE_S = 1.0
+"""Seconds that a write is given when the process is to end. A small one needs less; a thread that
+the interpreter's end meets within torch aborts the process, and a large one is seldom there."""
+
 
 class CheckpointWriter:
     """Writes one snapshot at a time into a folder; whoever leaves the context has them on disk.
 
     An error of the writing thread (a full disk) is raised by the next call of any method. Only a
-    KeyboardInterrupt waits for nothing: it loses the snapshot that is being written, and no file.
+    KeyboardInterrupt soon waits no longer: it may lose the snapshot that is being written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,6 +69,8 @@ class CheckpointWriter:
                 self.settle()
             except Exception as second:
                 print(f"warning: {second}", file=sys.stderr)
+        elif self._writing is not None:
+            self._writing.join(GRACE_S)
 
 
 class _Writing(threading.Thread):

@@ -137,7 +137,7 @@ def test_a_disk_that_fails_the_writer_ends_the_run_with_what_was_spent_in_its_le
     assert (tmp_path / "run" / "ledger.jsonl").stat().st_size > 0
 
 
-def test_a_keyboard_interrupt_waits_for_no_write(tmp_path, held):
+def test_a_keyboard_interrupt_does_not_wait_for_a_write_that_takes_long(tmp_path, held):
     def interrupted():
         with CheckpointWriter(tmp_path) as writer:
             writer.write(Snapshot.of(3, config(), *trained(config())))
