@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -33,11 +32,10 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
             if temporary is None:
-                named = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+                named = _beside(path)
                 # With a folder given, unused here, the call follows the link of /proc.
                 os.link(f"/proc/self/fd/{handle}", named, src_dir_fd=handle)
                 temporary = str(named)
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -50,10 +48,17 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 def _opened(path: Path) -> tuple[int, str | None]:
     """A new file beside a path, without a name where the system has such: a kill leaves nothing."""
+    # The kernel applies the umask, which a thread cannot ask for without changing it for all.
     with contextlib.suppress(OSError, AttributeError):
         os.stat("/proc/self/fd")  # where it gets its name from
-        return os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o600), None
-    return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        return os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666), None
+    named = str(_beside(path))
+    return os.open(named, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o666), named
+
+
+def _beside(path: Path) -> Path:
+    """A name beside a path that no other thread or process gives."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
 
 
 def write_text_atomic(path: Path, text: str) -> None:
@@ -70,9 +75,3 @@ def unwritable(path: Path, error: OSError) -> InputError:
         errno.EROFS: "choose a folder that is not read-only",
     }.get(error.errno or 0, "choose another path")
     return InputError(f"expected to write {path}", reason(error), fix)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

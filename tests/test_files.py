@@ -82,3 +82,15 @@ def test_a_file_system_without_unnamed_files_gets_the_same_file(tmp_path, monkey
     write_text_atomic(tmp_path / "a", "text")
     assert (tmp_path / "a").read_text() == "text"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("unnamed", [True, False])
+def test_a_file_may_be_read_by_whom_the_umask_says(tmp_path, monkeypatch, unnamed):
+    if not unnamed:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    before = os.umask(0o027)
+    try:
+        write_text_atomic(tmp_path / "a", "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
