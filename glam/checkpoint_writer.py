@@ -31,7 +31,7 @@ class CheckpointWriter:
         self._writing: _Writing | None = None
 
     def write(self, snapshot: Snapshot) -> None:
-        """Begin to write a snapshot, once the one before is on disk: two copies at most."""
+        """Begin to write a snapshot, once the one before is on disk."""
         self.settle()
         self._writing = _Writing(snapshot, self.folder)
         self._writing.start()

@@ -152,6 +152,7 @@ class Loop:
         with self.meter.window("checkpoint", phase="checkpoint"):
             if not taken:
                 evaluated = self.evaluated_at == state.step
+                self.writer.settle()  # else two copies would stand in memory
                 self.writer.write(Snapshot.of(
                     state.step, self.config, self.model, self.optimizer,
                     memory={"skipped": state.skipped, "rollbacks": state.rollbacks,
