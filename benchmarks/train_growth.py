@@ -16,7 +16,7 @@ from benchmarks.train_step import SHAPE, case, step_flop, turns
 from energy.shape import Shape
 
 TOKENS = 4096
-ROUNDS = 3
+ROUNDS = 5
 EXPERTS = (4, 8, 16, 32, 64, 128)
 PROFILED = (16, 64)
 BASE = replace(SHAPE, n_layers=4, n_moe_layers=4)

@@ -16,7 +16,7 @@ from energy.flops import model_flop
 from energy.shape import Shape, total
 
 BATCH = 16
-ROUNDS = 3
+ROUNDS = 7
 PEAK = "square product"
 SHAPE = Shape(
     n_layers=8, d_model=256, n_heads=4, n_kv_heads=4, d_head=64, d_ff=1024, ffn_matrices=3,
