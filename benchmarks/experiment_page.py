@@ -81,7 +81,8 @@ def answer(one: Told) -> str:
         f"at equal joules its loss is {abs(gained):.3f} {'lower' if gained > 0 else 'higher'}"
     )
     if not np.isfinite(one["joules"]):
-        return f"not every seed comes down to that loss ({band}); {at_equal}"
+        who = "not every seed comes" if one["seeds"] > 1 else "it does not come"
+        return f"{who} down to that loss ({band}); {at_equal}"
     return (f"{_times(one['joules'])} the joules ({band}), {_times(one['quality'])} the tokens; "
             f"{at_equal}")  # fmt: skip
 

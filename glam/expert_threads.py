@@ -115,4 +115,5 @@ def _share(one: Callable[[int, int], None], spans: Sequence[slice]) -> None:
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads - 1, thread_name_prefix="expert")
+    # A new thread multiplies with all cores until it is told, and small products then differ.
+    return ThreadPoolExecutor(threads - 1, "expert", torch.set_num_threads, (1,))
