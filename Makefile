@@ -49,7 +49,7 @@ validate-folds: install ## the same with every source, model and chip left out (
 bench-simulate: install ## configurations a second, and the memory of a sweep of millions
 	$(BIN)/python -m benchmarks.simulate_speed --write docs/results-simulator.md
 
-experiment: install ## does sparse save energy? 16 trainings on one core, about 80 minutes, restartable
+experiment: install ## does sparse save energy? 16 trainings on one core, about 90 minutes, restartable
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python benchmarks/experiment.py
 
 bench-commands: install ## seconds of whole commands, against their gates
@@ -61,7 +61,7 @@ bench-meters: install ## accuracy and cost of the meters, ours beside the peers
 bench-plan: install ## the planner on four published models: plans searched, seconds, the published one
 	$(BIN)/python -m benchmarks.plan_gates --write docs/planner.md
 
-bench-train: install ## speed and memory of the trainer beside its alternatives, 8 minutes
+bench-train: install ## speed and memory of the trainer beside its alternatives, 20 minutes
 	$(BIN)/python benchmarks/train.py --write docs/results-train.md
 
 clean: ## remove what the targets made

@@ -1,4 +1,4 @@
-"""Speed and memory of the trainer beside its alternatives, in about 8 minutes on two cores.
+"""Speed and memory of the trainer beside its alternatives, in about 20 minutes on two cores.
 
 Layers, whole steps and growth, each timed in turns (benchmarks/train_clock.py); medians.
 
