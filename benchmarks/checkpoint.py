@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from energy.console import guard, print_json
-from glam.checkpoint import Snapshot, checkpoints
+from glam.checkpoint import Checkpoint, checkpoints
 from glam.checkpoint_writer import CheckpointWriter
 from glam.config import GlamConfig
 from glam.device import choose_device, keep_freed_memory, precision, synchronise
@@ -61,11 +61,11 @@ class Trainer:
             begun = time.perf_counter()
             if way != "none":
                 self.saved += 1
-                snapshot = Snapshot.of(self.saved, self.config, self.model, self.optimizer)
+                checkpoint = Checkpoint.of(self.saved, self.config, self.model, self.optimizer)
                 if way == "beside":
-                    writer.write(snapshot)
+                    writer.write(checkpoint)
                 else:
-                    snapshot.write(self.folder)
+                    checkpoint.write(self.folder)
             still_s = time.perf_counter() - begun
             for _ in range(steps):
                 self.step()

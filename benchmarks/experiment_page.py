@@ -91,11 +91,11 @@ def agreement(told: Told) -> str:
     """What the article says beside what was found here."""
     found = summary(told)["variants"]
     mixtures = {name: one for name, one in found.items() if "joules" in one}
-    lower = {name: found[f"{name.rsplit('-', 1)[0]}-dense"]["final_loss"] - one["final_loss"]
-             for name, one in mixtures.items()}  # fmt: skip
-    steps = [before["final_loss"] > after["final_loss"]
-             for (one, before), (other, after) in itertools.pairwise(mixtures.items())
-             if one.rsplit("-", 1)[0] == other.rsplit("-", 1)[0]]  # fmt: skip
+    lower = {name: float(np.mean(one["gain_at_equal_tokens"])) for name, one in mixtures.items()}
+    losses_of = [[one["final_loss"] for name, one in mixtures.items()
+                  if name.startswith(f"{size}-")] for size in sizes(told)]  # fmt: skip
+    steps = [before > after for ordered in losses_of
+             for before, after in itertools.pairwise(ordered)]  # fmt: skip
     saved = [one["joules"] < 1 for one in mixtures.values()]
     least = min(one["joules"] for one in mixtures.values())
     gains = ", ".join(f"{name} {gained:+.3f}" for name, gained in lower.items())
@@ -141,11 +141,11 @@ seeds change weights and order. Each was predicted by the simulator before it st
 
 def losses(told: Told) -> str:
     """Final losses and curves."""
-    rows = []
+    rows, found = [], summary(told)["variants"]
     for name in variants(told):
         runs = of_variant(told, name)
         final = [run["curve"][-1] for run in runs]
-        loss = summary(told)["variants"][name]["final_loss"]
+        loss = found[name]["final_loss"]
         each = ", ".join(f"{point['loss']:.3f}" for point in final)
         seconds = np.mean([point["train_s"] for point in final])
         joules = np.mean([point["energy_j"] for point in final])

@@ -223,6 +223,7 @@ def summary(told: Told) -> Told:
         if variant != dense[0]["variant"]:
             found[variant] |= decomposition(dense, runs)
             found[variant]["gain_at_equal_joules"] = gain(dense, runs)
+            found[variant]["gain_at_equal_tokens"] = gain(dense, runs, "tokens")
             if len(runs) > 1:
                 found[variant]["joules_band"] = bootstrap(dense, runs, "energy_j")
     return {

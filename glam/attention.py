@@ -2,8 +2,7 @@
 
 GLaM adds no position to its input; each layer learns one scalar per head and distance bucket, as
 T5 does (arXiv:1910.10683, section 2.1). A GPT adds positions to its input, and has none here.
-Legend: B sequences, S positions, M width, h heads, d
-head width.
+Legend: B sequences, S positions, M width, h heads, d head width.
 """
 
 from __future__ import annotations

@@ -31,32 +31,7 @@ NAME = re.compile(r"step-(\d{8})\.safetensors")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read and found sound."""
-
-    step: int
-    config: GlamConfig
-    tensors: dict[str, Tensor]
-    memory: dict[str, Any] = field(default_factory=dict)
-
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
-        """Put the weights, and the optimizer's state, where they were."""
-        weights = {name.removeprefix("model."): tensor for name, tensor in self.tensors.items()
-                   if name.startswith("model.")}  # fmt: skip
-        model.load_state_dict(weights)
-        if optimizer is None:
-            return
-        state = optimizer.state_dict()
-        state["state"] = {}
-        for name, tensor in self.tensors.items():
-            if name.startswith("optimizer."):
-                _, index, kept = name.split(".", 2)
-                state["state"].setdefault(int(index), {})[kept] = tensor.clone()
-        optimizer.load_state_dict(state)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A moment of a run, copied, so that training may go on while it is written.
+    """A moment of a run: copied, so that training may go on while it is written, or read and sound.
 
     Attributes:
         step: optimizer steps done.
@@ -87,7 +62,7 @@ class Snapshot:
         return cls(step, config, copies, memory or {}, held_out_loss)
 
     def write(self, folder: Path) -> Path:
-        """Write step-XXXXXXXX.safetensors, then delete all but the newest few and the best.
+        """Write step-00000020.safetensors for step 20, then delete all but the newest few and the best.
 
         Raises:
             InputError: the folder cannot be written or the disk is full; nothing is left behind.
@@ -107,6 +82,21 @@ class Snapshot:
             if old != best:
                 old.unlink(missing_ok=True)
         return path
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Put the weights, and the optimizer's state, where they were."""
+        weights = {name.removeprefix("model."): tensor for name, tensor in self.tensors.items()
+                   if name.startswith("model.")}  # fmt: skip
+        model.load_state_dict(weights)
+        if optimizer is None:
+            return
+        state = optimizer.state_dict()
+        state["state"] = {}
+        for name, tensor in self.tensors.items():
+            if name.startswith("optimizer."):
+                _, index, kept = name.split(".", 2)
+                state["state"].setdefault(int(index), {})[kept] = tensor.clone()
+        optimizer.load_state_dict(state)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -132,7 +122,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise _damaged(path, "another checksum than it was written with")
     config = GlamConfig.from_dict(json.loads(metadata["config"]))
     memory = json.loads(metadata.get("memory", "{}"))
-    return Checkpoint(int(metadata["step"]), config, tensors, memory)
+    loss = float(metadata.get("held_out_loss", "nan"))
+    return Checkpoint(int(metadata["step"]), config, tensors, memory, loss)
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from glam.checkpoint import Snapshot
+from glam.checkpoint import Checkpoint
 
 GRACE_S = 1.0
 """Seconds that a write is given when the process is to end. A small one needs less; a thread that
@@ -20,20 +20,20 @@ the interpreter's end meets within torch aborts the process, and a large one is 
 
 
 class CheckpointWriter:
-    """Writes one snapshot at a time into a folder; whoever leaves the context has them on disk.
+    """Writes one checkpoint at a time into a folder; whoever leaves the context has them on disk.
 
     An error of the writing thread (a full disk) is raised by the next call of any method. Only a
-    KeyboardInterrupt soon waits no longer: it may lose the snapshot that is being written.
+    KeyboardInterrupt soon waits no longer: it may lose the checkpoint that is being written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._writing: _Writing | None = None
 
-    def write(self, snapshot: Snapshot) -> None:
-        """Begin to write a snapshot, once the one before is on disk."""
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Begin to write a checkpoint, once the one before is on disk."""
         self.settle()
-        self._writing = _Writing(snapshot, self.folder)
+        self._writing = _Writing(checkpoint, self.folder)
         self._writing.start()
 
     def settle(self) -> None:
@@ -74,15 +74,15 @@ class CheckpointWriter:
 
 
 class _Writing(threading.Thread):
-    """Writes one snapshot; a daemon, so that a process that is to end at once does not wait."""
+    """Writes one checkpoint; a daemon, so that a process that is to end at once does not wait."""
 
-    def __init__(self, snapshot: Snapshot, folder: Path) -> None:
+    def __init__(self, checkpoint: Checkpoint, folder: Path) -> None:
         super().__init__(name="checkpoint", daemon=True)
         self.error: BaseException | None = None
-        self._snapshot, self._folder = snapshot, folder
+        self._checkpoint, self._folder = checkpoint, folder
 
     def run(self) -> None:
         try:
-            self._snapshot.write(self._folder)
+            self._checkpoint.write(self._folder)
         except BaseException as error:
             self.error = error

@@ -22,7 +22,7 @@ import torch
 from energy.errors import InfeasibleError
 from energy.flops import mfu, model_flop
 from energy.shape import total
-from glam.checkpoint import Checkpoint, Snapshot, latest_checkpoint
+from glam.checkpoint import Checkpoint, latest_checkpoint
 from glam.checkpoint_writer import CheckpointWriter
 from glam.config import GlamConfig, Training
 from glam.corpus import TokenCorpus
@@ -153,7 +153,7 @@ class Loop:
             if not taken:
                 evaluated = self.evaluated_at == state.step
                 self.writer.settle()  # else two copies would stand in memory
-                self.writer.write(Snapshot.of(
+                self.writer.write(Checkpoint.of(
                     state.step, self.config, self.model, self.optimizer,
                     memory={"skipped": state.skipped, "rollbacks": state.rollbacks,
                             "passed_over": state.passed_over, "health": self.health.memory()},

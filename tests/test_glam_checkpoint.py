@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from energy.errors import InputError
 from energy.shape import Shape
 from glam.checkpoint import (
-    Snapshot,
+    Checkpoint,
     checkpoints,
     checksum,
     latest_checkpoint,
@@ -51,7 +51,7 @@ def go_on(model, optimizer, asked, steps):
 
 
 def saved(folder, *moment):
-    return Snapshot.of(*moment).write(folder)
+    return Checkpoint.of(*moment).write(folder)
 
 
 def bits(model, optimizer):

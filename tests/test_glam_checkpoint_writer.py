@@ -8,7 +8,7 @@ import time
 import pytest
 
 from energy.errors import InputError
-from glam.checkpoint import Snapshot, checkpoints, load_checkpoint
+from glam.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from glam.checkpoint_writer import CheckpointWriter
 from glam.config import Corpus, GlamConfig, Training
 from glam.loop import Loop
@@ -19,13 +19,13 @@ from tests.test_glam_checkpoint import SHAPE, bits, config, go_on, same, trained
 @pytest.fixture
 def held(monkeypatch):
     """Keeps writing threads from writing until the test says so."""
-    may, write = threading.Event(), Snapshot.write
+    may, write = threading.Event(), Checkpoint.write
 
     def later(self, folder):
         assert may.wait(30)
         return write(self, folder)
 
-    monkeypatch.setattr(Snapshot, "write", later)
+    monkeypatch.setattr(Checkpoint, "write", later)
     yield may
     may.set()
 
@@ -37,7 +37,7 @@ def test_a_checkpoint_holds_its_step_although_training_went_on_before_it_was_wri
     model, rule = trained(asked)
     before = {name: value.clone() for name, value in bits(model, rule).items()}
     with CheckpointWriter(tmp_path) as writer:
-        writer.write(Snapshot.of(3, asked, model, rule))
+        writer.write(Checkpoint.of(3, asked, model, rule))
         go_on(model, rule, asked, range(4, 6))
         assert not checkpoints(tmp_path)
         held.set()
@@ -50,9 +50,9 @@ def test_a_second_snapshot_waits_until_the_first_is_on_disk(tmp_path, held):
     asked = config()
     made = trained(asked)
     with CheckpointWriter(tmp_path) as writer:
-        writer.write(Snapshot.of(3, asked, *made))
+        writer.write(Checkpoint.of(3, asked, *made))
         threading.Timer(0.05, held.set).start()
-        writer.write(Snapshot.of(4, asked, *made))
+        writer.write(Checkpoint.of(4, asked, *made))
         assert "step-00000003.safetensors" in [path.name for path in checkpoints(tmp_path)]
     assert len(checkpoints(tmp_path)) == 2
 
@@ -61,10 +61,10 @@ def failing(folder, then):
     """A writer whose folder is a file, and what its user does while it fails."""
     folder.write_text("in the way")
     asked = config()
-    snapshot = Snapshot.of(3, asked, *trained(asked))
+    checkpoint = Checkpoint.of(3, asked, *trained(asked))
     with CheckpointWriter(folder) as writer:
-        writer.write(snapshot)
-        then(writer, snapshot)
+        writer.write(checkpoint)
+        then(writer, checkpoint)
 
 
 def look_later(writer, _):
@@ -130,7 +130,7 @@ def test_a_disk_that_fails_the_writer_ends_the_run_with_what_was_spent_in_its_le
     def full(self, folder):
         raise InputError("expected room on the disk", "none")
 
-    monkeypatch.setattr(Snapshot, "write", full)
+    monkeypatch.setattr(Checkpoint, "write", full)
     with pytest.raises(InputError, match="room on the disk"):
         train(small(), tmp_path / "run")
     assert not checkpoints(tmp_path / "run" / "checkpoints")
@@ -140,7 +140,7 @@ def test_a_disk_that_fails_the_writer_ends_the_run_with_what_was_spent_in_its_le
 def test_a_keyboard_interrupt_does_not_wait_for_a_write_that_takes_long(tmp_path, held):
     def interrupted():
         with CheckpointWriter(tmp_path) as writer:
-            writer.write(Snapshot.of(3, config(), *trained(config())))
+            writer.write(Checkpoint.of(3, config(), *trained(config())))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

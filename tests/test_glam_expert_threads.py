@@ -78,15 +78,11 @@ def test_a_failure_of_any_thread_is_raised_and_leaves_as_many_threads_as_before(
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_one_thread_small_experts_and_other_precisions_keep_to_grouped_products():
     x, up = torch.randn(8192, 256), torch.randn(8, 768, 256)
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        assert not worthwhile(x, up)
-        torch.set_num_threads(2)
-        assert worthwhile(x, up)
-        assert not worthwhile(x[:16], up)
-        assert not worthwhile(x.bfloat16(), up)
-    finally:
-        torch.set_num_threads(before)
+    assert worthwhile(x, up)
+    assert not worthwhile(x[:16], up)
+    assert not worthwhile(x.bfloat16(), up)
+    torch.set_num_threads(1)
+    assert not worthwhile(x, up)
