@@ -81,16 +81,25 @@ def measure(config: GlamConfig, steps: int, rounds: int) -> dict[str, object]:
             trainer.turn(way, steps)
         turns = [{way: trainer.turn(way, steps) for way in WAYS} for _ in range(rounds)]
         size = checkpoints(Path(place))[-1].stat().st_size
-    ways = {way: {key: statistics.median(turn[way][key] for turn in turns)
-                  for key in turns[0][way]} for way in WAYS}  # fmt: skip
+    ways = {
+        way: {key: statistics.median(turn[way][key] for turn in turns) for key in turns[0][way]}
+        for way in WAYS
+    }
     for way in WAYS:
         ways[way]["more_s"] = statistics.median(
             turn[way]["whole_s"] - turn["none"]["whole_s"] for turn in turns
         )
-    return {"model": config.name, "optimizer": config.training.optimizer, "mb": size / 1e6,
-            "device": str(trainer.device), "cores": len(os.sched_getaffinity(0)),
-            "threads": torch.get_num_threads(), "steps": steps, "rounds": rounds,
-            "ways": ways}  # fmt: skip
+    return {
+        "model": config.name,
+        "optimizer": config.training.optimizer,
+        "mb": size / 1e6,
+        "device": str(trainer.device),
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "steps": steps,
+        "rounds": rounds,
+        "ways": ways,
+    }
 
 
 def main() -> None:
@@ -106,12 +115,16 @@ def main() -> None:
     if asked.json:
         print_json(found)
         return
-    print(f"{found['model']}, {found['optimizer']}, {found['mb']:.0f} MB, {found['device']},"
-          f" {found['cores']} cores, {found['threads']} threads; medians of {asked.rounds} turns"
-          f" of {asked.steps} steps")  # fmt: skip
+    print(
+        f"{found['model']}, {found['optimizer']}, {found['mb']:.0f} MB, {found['device']},"
+        f" {found['cores']} cores, {found['threads']} threads; medians of {asked.rounds} turns"
+        f" of {asked.steps} steps"
+    )
     for way, row in found["ways"].items():
-        print(f"{way:12}  stands still {row['still_s'] * 1e3:6.1f} ms, whole turn"
-              f" {row['whole_s'] * 1e3:8.1f} ms, {row['more_s'] * 1e3:+7.1f} ms")  # fmt: skip
+        print(
+            f"{way:12}  stands still {row['still_s'] * 1e3:6.1f} ms, whole turn"
+            f" {row['whole_s'] * 1e3:8.1f} ms, {row['more_s'] * 1e3:+7.1f} ms"
+        )
 
 
 if __name__ == "__main__":

@@ -67,16 +67,26 @@ def run(rounds: int, page: Path | None, as_json: bool) -> None:
     if page:
         require_place(page, MARK)
     found = measured(rounds)
-    rows = [(f"`{command}`", f"{statistics.median(taken):.2f} s",
-             f"{min(taken):.2f} to {max(taken):.2f} s", f"{gate:g} s",
-             "yes" if statistics.median(taken) <= gate else "no")
-            for (command, gate), taken
-            in zip(GATES_S.items(), found.values(), strict=True)]  # fmt: skip
+    rows = [
+        (
+            f"`{command}`",
+            f"{statistics.median(taken):.2f} s",
+            f"{min(taken):.2f} to {max(taken):.2f} s",
+            f"{gate:g} s",
+            "yes" if statistics.median(taken) <= gate else "no",
+        )
+        for (command, gate), taken in zip(GATES_S.items(), found.values(), strict=True)
+    ]
     if page:
         write_between(page, MARK, markdown(HEADS, rows))
     if as_json:
-        print_json({"commands": [{"command": command, "seconds": taken}
-                                 for command, taken in found.items()]})  # fmt: skip
+        print_json(
+            {
+                "commands": [
+                    {"command": command, "seconds": taken} for command, taken in found.items()
+                ]
+            }
+        )
         return
     show(HEADS, rows)
 

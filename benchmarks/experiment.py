@@ -89,8 +89,11 @@ def trained(out: Path, hours: float, *, quick: bool = False) -> dict[str, Any]:
     if settings.exists():
         began = json.loads(settings.read_text(encoding="utf-8"))["hours"]
         if began != hours:
-            raise InputError(f"expected --hours {began:g}, with which {out} began", f"{hours:g}",
-                             "choose another --out to begin again")  # fmt: skip
+            raise InputError(
+                f"expected --hours {began:g}, with which {out} began",
+                f"{hours:g}",
+                "choose another --out to begin again",
+            )
     else:
         write_text_atomic(settings, json.dumps({"hours": hours}) + "\n")
     machine, meters = out / "machine.toml", chosen_meters()
@@ -129,9 +132,18 @@ def train(run: Run, out: Path, machine: Path, meters: list[str]) -> None:
     write_text_atomic(out / "run.toml", run.configuration())
     # A run that was killed before its first checkpoint begins anew within its own ledger.
     again = ["--resume"] if (out / "run" / "ledger.jsonl").exists() else []
-    command("glam", "train", "--model", str(out / "run.toml"), "--out", str(out / "run"),
-            "--machine", str(machine), *again,
-            *(word for name in meters for word in ("--meter", name)))  # fmt: skip
+    command(
+        "glam",
+        "train",
+        "--model",
+        str(out / "run.toml"),
+        "--out",
+        str(out / "run"),
+        "--machine",
+        str(machine),
+        *again,
+        *(word for name in meters for word in ("--meter", name)),
+    )
 
 
 if __name__ == "__main__":

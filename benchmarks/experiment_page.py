@@ -31,8 +31,16 @@ def write(told: Told, docs: Path) -> Path:
     pictures.to_equal_loss(folder / "equal-loss.png", told)
     pictures.predictions(folder / "predictions.png", told)
     pictures.load(folder / "expert-load.png", told)
-    parts = [claim(told), agreement(told), models(told), losses(told), equal_loss(told),
-             predicted(told), balance(told), limits(told)]  # fmt: skip
+    parts = [
+        claim(told),
+        agreement(told),
+        models(told),
+        losses(told),
+        equal_loss(told),
+        predicted(told),
+        balance(told),
+        limits(told),
+    ]
     page = docs / "experiment.md"
     write_text_atomic(page, "\n\n".join(parts) + "\n")
     return page
@@ -83,8 +91,10 @@ def answer(one: Told) -> str:
     if not np.isfinite(one["joules"]):
         who = "not every seed comes" if one["seeds"] > 1 else "it does not come"
         return f"{who} down to that loss ({band}); {at_equal}"
-    return (f"{_times(one['joules'])} the joules ({band}), {_times(one['quality'])} the tokens; "
-            f"{at_equal}")  # fmt: skip
+    return (
+        f"{_times(one['joules'])} the joules ({band}), {_times(one['quality'])} the tokens; "
+        f"{at_equal}"
+    )
 
 
 def agreement(told: Told) -> str:
@@ -92,25 +102,38 @@ def agreement(told: Told) -> str:
     found = summary(told)["variants"]
     mixtures = {name: one for name, one in found.items() if "joules" in one}
     lower = {name: float(np.mean(one["gain_at_equal_tokens"])) for name, one in mixtures.items()}
-    losses_of = [[one["final_loss"] for name, one in mixtures.items()
-                  if name.startswith(f"{size}-")] for size in sizes(told)]  # fmt: skip
-    steps = [before > after for ordered in losses_of
-             for before, after in itertools.pairwise(ordered)]  # fmt: skip
+    losses_of = [
+        [one["final_loss"] for name, one in mixtures.items() if name.startswith(f"{size}-")]
+        for size in sizes(told)
+    ]
+    steps = [
+        before > after for ordered in losses_of for before, after in itertools.pairwise(ordered)
+    ]
     saved = [one["joules"] < 1 for one in mixtures.values()]
     least = min(one["joules"] for one in mixtures.values())
     gains = ", ".join(f"{name} {gained:+.3f}" for name, gained in lower.items())
     rows = [
-        ("for equal FLOP and equal text, sparse is better", f"nats lower than dense: {gains}",
-         _verdict([gained > 0 for gained in lower.values()])),
-        ("more experts are better",
-         f"{sum(steps)} of {len(steps)} steps to more experts lower the final loss",
-         _verdict(steps)),
-        ("equal quality costs less energy",
-         f"{sum(saved)} of {len(saved)} mixtures reach the dense loss with fewer joules",
-         _verdict(saved)),
-        ("it costs a third", f"{least:.2f} of the dense model's joules at best, on one machine",
-         "yes" if least <= 1 / 3 else "no"),
-    ]  # fmt: skip
+        (
+            "for equal FLOP and equal text, sparse is better",
+            f"nats lower than dense: {gains}",
+            _verdict([gained > 0 for gained in lower.values()]),
+        ),
+        (
+            "more experts are better",
+            f"{sum(steps)} of {len(steps)} steps to more experts lower the final loss",
+            _verdict(steps),
+        ),
+        (
+            "equal quality costs less energy",
+            f"{sum(saved)} of {len(saved)} mixtures reach the dense loss with fewer joules",
+            _verdict(saved),
+        ),
+        (
+            "it costs a third",
+            f"{least:.2f} of the dense model's joules at best, on one machine",
+            "yes" if least <= 1 / 3 else "no",
+        ),
+    ]
     return f"""## Where it agrees
 
 {markdown(("the article", "here", "agrees"), rows)}
@@ -123,11 +146,22 @@ quality."""
 def models(told: Told) -> str:
     """What was trained."""
     firsts = [of_variant(told, name)[0] for name in variants(told)]
-    rows = [(run["variant"], count(run["params_total"]), count(run["params_active"]),
-             f"{run['flop_per_token'] / 1e6:.1f}M", f"{run['tokens'] / 1e6:.2f}M",
-             str(len(of_variant(told, run["variant"])))) for run in firsts]  # fmt: skip
-    shapes = "; ".join(f"{size.name}: {size.layers} layers of width {size.width}"
-                       for size in SIZES if size.name in sizes(told))  # fmt: skip
+    rows = [
+        (
+            run["variant"],
+            count(run["params_total"]),
+            count(run["params_active"]),
+            f"{run['flop_per_token'] / 1e6:.1f}M",
+            f"{run['tokens'] / 1e6:.2f}M",
+            str(len(of_variant(told, run["variant"]))),
+        )
+        for run in firsts
+    ]
+    shapes = "; ".join(
+        f"{size.name}: {size.layers} layers of width {size.width}"
+        for size in SIZES
+        if size.name in sizes(told)
+    )
     heads = ("model", "parameters", "active a token", "model FLOP a token", "tokens", "seeds")
     return f"""## What was trained
 
@@ -149,13 +183,29 @@ def losses(told: Told) -> str:
         each = ", ".join(f"{point['loss']:.3f}" for point in final)
         seconds = np.mean([point["train_s"] for point in final])
         joules = np.mean([point["energy_j"] for point in final])
-        rows.append((name, f"{loss:.3f}", each, f"{seconds / 60:.1f} min", watt_hours(joules),
-                     f"{np.mean([run['mfu'] for run in runs]):.0%}"))  # fmt: skip
-    pages = "\n\n".join(f"![Held-out loss of the {size} models against tokens, time and energy]"
-                        f"(experiment/{CURVES.format(size=size)})"
-                        for size in sizes(told))  # fmt: skip
-    heads = ("model", "final held-out loss", "last evaluation, by seed", "time of the steps",
-             "energy of the steps", "share of peak")  # fmt: skip
+        rows.append(
+            (
+                name,
+                f"{loss:.3f}",
+                each,
+                f"{seconds / 60:.1f} min",
+                watt_hours(joules),
+                f"{np.mean([run['mfu'] for run in runs]):.0%}",
+            )
+        )
+    pages = "\n\n".join(
+        f"![Held-out loss of the {size} models against tokens, time and energy]"
+        f"(experiment/{CURVES.format(size=size)})"
+        for size in sizes(told)
+    )
+    heads = (
+        "model",
+        "final held-out loss",
+        "last evaluation, by seed",
+        "time of the steps",
+        "energy of the steps",
+        "share of peak",
+    )
     return f"""## Loss against tokens, time and joules
 
 {markdown(heads, rows)}
@@ -173,11 +223,26 @@ def equal_loss(told: Told) -> str:
         if "joules" in one:
             band = _band(one["joules_band"]) if "joules_band" in one else "one seed"
             gained = ", ".join(f"{value:+.3f}" for value in one["gain_at_equal_joules"])
-            rows.append((name, _times(one["joules"]), band, _times(one["quality"]),
-                         f"{one['flop']:.3f}", _times(one["efficiency"]), gained))  # fmt: skip
-    heads = ("model", "joules to the dense loss", "80 % band", "= tokens (quality)",
-             "x FLOP a token", "x joules a FLOP (efficiency)",
-             "nats gained at equal joules, by seed")  # fmt: skip
+            rows.append(
+                (
+                    name,
+                    _times(one["joules"]),
+                    band,
+                    _times(one["quality"]),
+                    f"{one['flop']:.3f}",
+                    _times(one["efficiency"]),
+                    gained,
+                )
+            )
+    heads = (
+        "model",
+        "joules to the dense loss",
+        "80 % band",
+        "= tokens (quality)",
+        "x FLOP a token",
+        "x joules a FLOP (efficiency)",
+        "nats gained at equal joules, by seed",
+    )
     return f"""## Joules to equal loss, taken apart
 
 {markdown(heads, rows)}
@@ -197,15 +262,29 @@ hundred thousand times the text."""
 def predicted(told: Told) -> str:
     """Measured against predicted."""
     found = summary(told)
-    rows = [(run["name"], f"{run['predicted_s'][0] / 60:.1f} min",
-             f"{run['predicted_s'][1] / 60:.1f} to {run['predicted_s'][2] / 60:.1f}",
-             f"{run['measured_s'][0] / 60:.1f} min",
-             f"{run['predicted_s'][0] / run['measured_s'][0] - 1:+.1%}",
-             watt_hours(run["predicted_j"][0]), watt_hours(run["measured_j"][0]),
-             f"{run['predicted_j'][0] / run['measured_j'][0] - 1:+.1%}")
-            for run in told["runs"]]  # fmt: skip
-    heads = ("run", "predicted", "80 % band / min", "measured", "error", "predicted energy",
-             "metered energy", "error")  # fmt: skip
+    rows = [
+        (
+            run["name"],
+            f"{run['predicted_s'][0] / 60:.1f} min",
+            f"{run['predicted_s'][1] / 60:.1f} to {run['predicted_s'][2] / 60:.1f}",
+            f"{run['measured_s'][0] / 60:.1f} min",
+            f"{run['predicted_s'][0] / run['measured_s'][0] - 1:+.1%}",
+            watt_hours(run["predicted_j"][0]),
+            watt_hours(run["measured_j"][0]),
+            f"{run['predicted_j'][0] / run['measured_j'][0] - 1:+.1%}",
+        )
+        for run in told["runs"]
+    ]
+    heads = (
+        "run",
+        "predicted",
+        "80 % band / min",
+        "measured",
+        "error",
+        "predicted energy",
+        "metered energy",
+        "error",
+    )
     return f"""## Measured against predicted
 
 {markdown(heads, rows)}
@@ -224,8 +303,14 @@ def balance(told: Told) -> str:
     for run in told["runs"]:
         if run["load"] and run["seed"] == 0:
             shares = [np.array(point["load"]) * run["experts"] for point in run["load"]]
-            rows.append((run["variant"], f"{shares[0].max():.2f}", f"{shares[-1].max():.2f}",
-                         f"{shares[-1].min():.2f}"))  # fmt: skip
+            rows.append(
+                (
+                    run["variant"],
+                    f"{shares[0].max():.2f}",
+                    f"{shares[-1].max():.2f}",
+                    f"{shares[-1].min():.2f}",
+                )
+            )
     heads = ("model", "busiest expert, first", "busiest expert, last", "idlest expert, last")
     return f"""## Load of the experts
 

@@ -29,8 +29,12 @@ AGAINST = {
 
 def style(experts: int) -> dict[str, Any]:
     """Colour, line and mark of a variant."""
-    return {"color": SHADES[experts], "linestyle": "--" if experts == 1 else "-",
-            "marker": MARKS[experts], "markersize": 3}  # fmt: skip
+    return {
+        "color": SHADES[experts],
+        "linestyle": "--" if experts == 1 else "-",
+        "marker": MARKS[experts],
+        "markersize": 3,
+    }
 
 
 def named(experts: int) -> str:
@@ -73,8 +77,12 @@ def origins(told: Told) -> str:
 def to_equal_loss(path: Path, told: Told) -> None:
     """Joules, time and tokens to the dense model's final loss, over what the dense model spent."""
     words = {"energy_j": "energy", "train_s": "time", "tokens": "tokens"}
-    rows = [(runs, what) for size in dict.fromkeys(run["size"] for run in told["runs"])
-            for runs in variants(told, size)[1:] for what in words]  # fmt: skip
+    rows = [
+        (runs, what)
+        for size in dict.fromkeys(run["size"] for run in told["runs"])
+        for runs in variants(told, size)[1:]
+        for what in words
+    ]
 
     def draw(axes: Axes) -> Axes:
         axes.axvline(1, color=plots.REFERENCE, linestyle="--", linewidth=1, label="the dense model")
@@ -86,12 +94,21 @@ def to_equal_loss(path: Path, told: Told) -> None:
                 continue
             low, high = bootstrap(dense, runs, what) if len(runs) > 1 else (value, value)
             high = min(high, 4.0)
-            axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt=MARKS[
-                runs[0]["experts"]], color=SHADES[runs[0]["experts"]], capsize=3)  # fmt: skip
-        axes.set_xlabel("spent to the dense model's final loss / spent by the dense model\n"
-                        "(bar: 80 % band, seeds drawn again; one seed has none)")  # fmt: skip
-        return plots.named_rows(axes, [f"{runs[0]['variant']}: {words[what]}"
-                                       for runs, what in rows])  # fmt: skip
+            axes.errorbar(
+                value,
+                place,
+                xerr=[[value - low], [high - value]],
+                fmt=MARKS[runs[0]["experts"]],
+                color=SHADES[runs[0]["experts"]],
+                capsize=3,
+            )
+        axes.set_xlabel(
+            "spent to the dense model's final loss / spent by the dense model\n"
+            "(bar: 80 % band, seeds drawn again; one seed has none)"
+        )
+        return plots.named_rows(
+            axes, [f"{runs[0]['variant']}: {words[what]}" for runs, what in rows]
+        )
 
     plots.save(path, draw, size=(6.5, 0.26 * len(rows) + 1.4))
 
@@ -103,8 +120,14 @@ def predictions(path: Path, told: Told) -> None:
         axes.axvline(1, color=plots.REFERENCE, linestyle="--", linewidth=1, label="measured")
         for place, run in enumerate(told["runs"]):
             value, low, high = (number / run["measured_s"][0] for number in run["predicted_s"])
-            axes.errorbar(value, place, xerr=[[value - low], [high - value]], capsize=2,
-                          fmt=MARKS[run["experts"]], color=PREDICTED)  # fmt: skip
+            axes.errorbar(
+                value,
+                place,
+                xerr=[[value - low], [high - value]],
+                capsize=2,
+                fmt=MARKS[run["experts"]],
+                color=PREDICTED,
+            )
         axes.set_xlabel("predicted / measured time of the steps (bar: predicted 80 % band)")
         return plots.named_rows(axes, [run["name"] for run in told["runs"]])
 
@@ -134,5 +157,8 @@ def load(path: Path, told: Told) -> None:
 
         return draw
 
-    plots.save(path, *(panel(size) for size in dict.fromkeys(run["size"] for run in sparse)),
-               size=(6.5, 2.8))  # fmt: skip
+    plots.save(
+        path,
+        *(panel(size) for size in dict.fromkeys(run["size"] for run in sparse)),
+        size=(6.5, 2.8),
+    )

@@ -26,9 +26,15 @@ TOKENS_AN_HOUR = {"small": 4.8e6, "large": 4.8e6}
 TEXT_MB = 16
 """Of each domain, so that no document is read often."""
 FAMILY = {
-    "d_head": 32, "ffn_matrices": 3, "expert_matrices": 2, "vocab_size": 1024,
-    "seq_len": SEQUENCE, "norm_vectors": 1, "relative_buckets": 32, "tied_embedding": 1,
-}  # fmt: skip
+    "d_head": 32,
+    "ffn_matrices": 3,
+    "expert_matrices": 2,
+    "vocab_size": 1024,
+    "seq_len": SEQUENCE,
+    "norm_vectors": 1,
+    "relative_buckets": 32,
+    "tied_embedding": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -89,19 +95,29 @@ class Run:
         width, heads = self.size.width, self.size.width // 32
         routed = self.experts > 1
         return FAMILY | {
-            "n_layers": self.size.layers, "d_model": width, "n_heads": heads, "n_kv_heads": heads,
-            "d_ff": 4 * width, "n_moe_layers": self.size.layers // 2 if routed else 0,
-            "n_experts": self.experts, "top_k": 2 if routed else 1,
+            "n_layers": self.size.layers,
+            "d_model": width,
+            "n_heads": heads,
+            "n_kv_heads": heads,
+            "d_ff": 4 * width,
+            "n_moe_layers": self.size.layers // 2 if routed else 0,
+            "n_experts": self.experts,
+            "top_k": 2 if routed else 1,
             "d_expert": (3 * 4 * width - self.experts) // 16 * 4 if routed else 0,
-        }  # fmt: skip
+        }
 
     def configuration(self) -> str:
         """The trainer's configuration, as TOML; one recipe for all."""
         every = self.evaluate_every
         training = {
-            "steps": self.steps, "batch_sequences": BATCH, "seed": self.seed, "log_every": every,
-            "evaluate_every": every, "checkpoint_every": CHECKPOINT_EVERY, "keep_checkpoints": 1,
-        }  # fmt: skip
+            "steps": self.steps,
+            "batch_sequences": BATCH,
+            "seed": self.seed,
+            "log_every": every,
+            "evaluate_every": every,
+            "checkpoint_every": CHECKPOINT_EVERY,
+            "keep_checkpoints": 1,
+        }
         lines = [f'name = "{self.name}"', "[shape]"]
         lines += [f"{key} = {value}" for key, value in self.shape().items()]
         lines += ["[training]", *(f"{key} = {value}" for key, value in training.items())]

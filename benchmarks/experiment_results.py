@@ -36,10 +36,12 @@ def gather(planned: Sequence[Run], out: Path, hours: float) -> Told:
     record = RunRecord.load(out / planned[0].name / "run" / "record.json")
     environment = record.environment or {}
     return {
-        "hours": hours, "runs": found, "created_utc": record.created_utc,
+        "hours": hours,
+        "runs": found,
+        "created_utc": record.created_utc,
         "machine": {key: environment.get(key) for key in ("cpu", "os", "python", "torch")}
         | {"threads": record.labels.get("threads", "unknown")},
-    }  # fmt: skip
+    }
 
 
 def _run(run: Run, out: Path) -> Told:
@@ -58,20 +60,27 @@ def _run(run: Run, out: Path) -> Told:
         "energy_j": step.energy_j.numbers()[0],
     }
     return {
-        "name": run.name, "variant": run.variant, "size": run.size.name, "experts": run.experts,
-        "seed": run.seed, "steps": run.steps, "tokens": run.steps * BATCH * SEQUENCE,
+        "name": run.name,
+        "variant": run.variant,
+        "size": run.size.name,
+        "experts": run.experts,
+        "seed": run.seed,
+        "steps": run.steps,
+        "tokens": run.steps * BATCH * SEQUENCE,
         "params_active": float(total(active_parameters(shape))),
         "params_total": float(total(parameters(shape))),
         "flop_per_token": float(total(flops.model_flop(shape))),
         # The last evaluation follows the last line.
         "curve": [*curve(lines[:-1], evaluation_s, power_w), last],
-        "measured_s": step.elapsed_s.numbers(), "predicted_s": predicted.elapsed_s.numbers(),
-        "measured_j": step.energy_j.numbers(), "energy_shares": step.energy_j.origins,
+        "measured_s": step.elapsed_s.numbers(),
+        "predicted_s": predicted.elapsed_s.numbers(),
+        "measured_j": step.energy_j.numbers(),
+        "energy_shares": step.energy_j.origins,
         "predicted_j": predicted.totals["chip"].numbers(),
         "mfu": [line["mfu"] for line in lines if line.get("mfu")][-1],
         "load": _loads(lines),
         "dropped_steps": record.metrics["skipped_steps"].numbers()[0],
-    }  # fmt: skip
+    }
 
 
 def curve(lines: Sequence[Told], evaluation_s: float, power_w: float) -> list[Told]:
@@ -91,8 +100,14 @@ def curve(lines: Sequence[Told], evaluation_s: float, power_w: float) -> list[To
         train_s += max(passed_s - evaluation_s * evaluated, 0.0)
         before = line["tokens"]
         if evaluated:
-            found.append({"tokens": line["tokens"], "loss": line["held_out_loss"],
-                          "train_s": train_s, "energy_j": power_w * train_s})  # fmt: skip
+            found.append(
+                {
+                    "tokens": line["tokens"],
+                    "loss": line["held_out_loss"],
+                    "train_s": train_s,
+                    "energy_j": power_w * train_s,
+                }
+            )
     return found
 
 
@@ -102,9 +117,13 @@ def _loads(lines: Sequence[Told]) -> list[Told]:
     if not with_load:
         return []
     picked = np.unique(np.linspace(0, len(with_load) - 1, LOADS_KEPT).round().astype(int))
-    return [{"tokens": with_load[i]["tokens"],
-             "load": np.round(with_load[i]["expert_load"], 5).tolist()}
-            for i in picked]  # fmt: skip
+    return [
+        {
+            "tokens": with_load[i]["tokens"],
+            "load": np.round(with_load[i]["expert_load"], 5).tolist(),
+        }
+        for i in picked
+    ]
 
 
 def smooth(losses: Sequence[float]) -> Array:
@@ -162,15 +181,18 @@ def ratio(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> float:
 
     Seed by seed, as a seed fixes the order of the text too: the sum of one side over the other's.
     """
-    ours = sum(spent_at(b["curve"], final_loss([a]), what)
-               for a, b in zip(dense, sparse, strict=True))  # fmt: skip
+    ours = sum(
+        spent_at(b["curve"], final_loss([a]), what) for a, b in zip(dense, sparse, strict=True)
+    )
     return float(ours / sum(run["curve"][-1][what] for run in dense))
 
 
 def gain(dense: Sequence[Told], sparse: Sequence[Told], what: str = "energy_j") -> list[float]:
     """Loss of dense runs at their end, less the mixtures' where they had spent as much; by seed."""
-    return [final_loss([a]) - loss_at(b["curve"], a["curve"][-1][what], what)
-            for a, b in zip(dense, sparse, strict=True)]  # fmt: skip
+    return [
+        final_loss([a]) - loss_at(b["curve"], a["curve"][-1][what], what)
+        for a, b in zip(dense, sparse, strict=True)
+    ]
 
 
 def bootstrap(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> tuple[float, float]:
@@ -179,8 +201,10 @@ def bootstrap(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> tuple
     Three seeds give 27 draws, 10 of them distinct.
     """
     pairs = list(zip(dense, sparse, strict=True))
-    ratios = [ratio([a for a, _ in draw], [b for _, b in draw], what)
-              for draw in itertools.product(pairs, repeat=len(pairs))]  # fmt: skip
+    ratios = [
+        ratio([a for a, _ in draw], [b for _, b in draw], what)
+        for draw in itertools.product(pairs, repeat=len(pairs))
+    ]
     ordered = np.sort(ratios)
     low, high = (ordered[round(end * (len(ordered) - 1))] for end in BAND)
     return float(low), float(high)
@@ -196,20 +220,33 @@ def decomposition(dense: Sequence[Told], sparse: Sequence[Told]) -> dict[str, fl
     joules = ratio(dense, sparse, "energy_j")
     quality = ratio(dense, sparse, "tokens")
     flop = sparse[0]["flop_per_token"] / dense[0]["flop_per_token"]
-    return {"quality": quality, "flop": flop, "efficiency": joules / (quality * flop),
-            "joules": joules}  # fmt: skip
+    return {
+        "quality": quality,
+        "flop": flop,
+        "efficiency": joules / (quality * flop),
+        "joules": joules,
+    }
 
 
 def errors(told: Told, what: str) -> Array:
     """Predicted over measured, less 1, of each run: "s" or "j"."""
-    return np.array([run[f"predicted_{what}"][0] / run[f"measured_{what}"][0] - 1
-                     for run in told["runs"]])  # fmt: skip
+    return np.array(
+        [run[f"predicted_{what}"][0] / run[f"measured_{what}"][0] - 1 for run in told["runs"]]
+    )
 
 
 def in_band(told: Told, what: str) -> float:
     """Share of runs whose measured number lies in the predicted band."""
-    return float(np.mean([run[f"predicted_{what}"][1] <= run[f"measured_{what}"][0]
-                          <= run[f"predicted_{what}"][2] for run in told["runs"]]))  # fmt: skip
+    return float(
+        np.mean(
+            [
+                run[f"predicted_{what}"][1]
+                <= run[f"measured_{what}"][0]
+                <= run[f"predicted_{what}"][2]
+                for run in told["runs"]
+            ]
+        )
+    )
 
 
 def summary(told: Told) -> Told:
@@ -230,8 +267,9 @@ def summary(told: Told) -> Told:
         "variants": found,
         "time_median_abs_rel_error": float(np.median(np.abs(errors(told, "s")))),
         "energy_median_abs_rel_error": float(np.median(np.abs(errors(told, "j")))),
-        "time_band_coverage": in_band(told, "s"), "energy_band_coverage": in_band(told, "j"),
-    }  # fmt: skip
+        "time_band_coverage": in_band(told, "s"),
+        "energy_band_coverage": in_band(told, "j"),
+    }
 
 
 def plain(told: Any) -> Any:

@@ -71,12 +71,22 @@ def tracked(library: Path, plan: Iterable[float], **settings: float) -> list[dic
     told = {window.name: window.energy_j for window in record.windows}
     rows = []
     for row in segment.windows:
-        truth = wave_j(row["m0"] / 1e9, row["m1"] / 1e9, settings.get("PERIOD_S", 1.0),
-                       settings.get("PHASE_S", 0.0), settings.get("LOW_W", LOW_W))  # fmt: skip
+        truth = wave_j(
+            row["m0"] / 1e9,
+            row["m1"] / 1e9,
+            settings.get("PERIOD_S", 1.0),
+            settings.get("PHASE_S", 0.0),
+            settings.get("LOW_W", LOW_W),
+        )
         found = told[row["name"]]
         value, low, high = found.numbers()
-        rows.append({"seconds": (row["m1"] - row["m0"]) / 1e9, "error": value / truth - 1,
-                     "held": float(low <= truth <= high)})  # fmt: skip
+        rows.append(
+            {
+                "seconds": (row["m1"] - row["m0"]) / 1e9,
+                "error": value / truth - 1,
+                "held": float(low <= truth <= high),
+            }
+        )
     return rows
 
 
@@ -96,13 +106,17 @@ def accuracy(library: Path) -> list[dict[str, object]]:
             jobs[f"1 Hz square wave {words}, {seconds} s"] = ([seconds] * 30, {"PHASE_S": phase})
     draw = random.Random(1)
     for index in range(10):
-        wave = {"PERIOD_S": draw.uniform(0.25, 4.0), "PHASE_S": draw.uniform(0, 1),
-                "LOW_W": draw.uniform(60, 390)}  # fmt: skip
+        wave = {
+            "PERIOD_S": draw.uniform(0.25, 4.0),
+            "PHASE_S": draw.uniform(0, 1),
+            "LOW_W": draw.uniform(60, 390),
+        }
         jobs[f"random {index}"] = ([draw.uniform(0.1, 1.3) for _ in range(20)], wave)
     # Children sleep nearly all the time, so two at once do not disturb each other.
     with ThreadPoolExecutor(2) as pool:
-        waiting = {name: pool.submit(tracked, library, plan, **wave)
-                   for name, (plan, wave) in jobs.items()}  # fmt: skip
+        waiting = {
+            name: pool.submit(tracked, library, plan, **wave) for name, (plan, wave) in jobs.items()
+        }
         rows = {name: job.result() for name, job in waiting.items()}
     gate("constant power, 1 s and more: worst error", worst(rows["constant"]), 0.005)
     for name, (plan, _) in jobs.items():
@@ -140,11 +154,20 @@ with Tracker(sys.argv[1], meters=["nvml"]) as tracker:
 closed = time.perf_counter() - start
 print(json.dumps([imported, opened, sorted(costs)[250], closed, int(rss.split()[1])]))
 """
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent), "PYTHONPATH": str(ROOT),
-                   "STANDIN_DEVICES": "8"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(library.parent),
+        "PYTHONPATH": str(ROOT),
+        "STANDIN_DEVICES": "8",
+    }
     with tempfile.TemporaryDirectory() as folder:
-        run = subprocess.run([sys.executable, "-c", code, folder], env=environment,
-                             capture_output=True, text=True, check=True)  # fmt: skip
+        run = subprocess.run(
+            [sys.executable, "-c", code, folder],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         imported, opened, window, closed, rss_kb = json.loads(run.stdout)
         path = Path(folder) / ledger.FILE
         rows = [row for row, _ in ledger.rows(path)]
@@ -186,8 +209,11 @@ def main() -> None:
     if arguments.json:
         print(json.dumps({"gates": gates, "peers": table}, indent=1))
     else:
-        print(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), f"{os.cpu_count()} cores",
-              f"load {os.getloadavg()[0]:.1f}")  # fmt: skip
+        print(
+            time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+            f"{os.cpu_count()} cores",
+            f"load {os.getloadavg()[0]:.1f}",
+        )
         for row in gates:
             state = "ok  " if row["holds"] else "MISS"
             print(f"{state} {row['gate']}: {row['value']:.3g} (limit {row['limit']:g})")

@@ -88,8 +88,10 @@ def _installed(place: Path) -> Path:
         return Path(ready)
     venv.create(place, with_pip=True)
     python = place / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "codecarbon", "zeus", "perun",
-                    "carbontracker"], check=True)  # fmt: skip
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "codecarbon", "zeus", "perun", "carbontracker"],
+        check=True,
+    )
     return python
 
 
@@ -101,24 +103,41 @@ def _run(tool: str, python: Path, library: Path, wave: dict[str, str]) -> str:
         script = Path(folder) / "run.py"
         if tool == "perun":
             script.write_text(head + PERUN)
-            command = [str(python.with_name("perun")), "monitor", "--format", "text",
-                       "--data_out", folder, str(script)]  # fmt: skip
+            command = [
+                str(python.with_name("perun")),
+                "monitor",
+                "--format",
+                "text",
+                "--data_out",
+                folder,
+                str(script),
+            ]
         else:
             script.write_text(head + CODE[tool])
             command = [sys.executable if tool == "this project" else str(python), str(script)]
         if tool == "this project":
             environment["PYTHONPATH"] = str(ROOT)
         try:
-            run = subprocess.run(command, env=environment, capture_output=True, text=True,
-                                 timeout=90, cwd=folder, check=False)  # fmt: skip
+            run = subprocess.run(
+                command,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=90,
+                cwd=folder,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return "no answer in 90 s"
         said = run.stdout + "".join(
             file.read_text(errors="ignore") for file in Path(folder).rglob("*.txt")
         )
     if tool == "perun":
-        table = [[cell.strip() for cell in line.split("|")]
-                 for line in said.splitlines() if line.startswith("|")]  # fmt: skip
+        table = [
+            [cell.strip() for cell in line.split("|")]
+            for line in said.splitlines()
+            if line.startswith("|")
+        ]
         if not table or "GPU_POWER" not in table[0]:
             return _why(run)
         return _told(float(table[2][table[0].index("GPU_POWER")].split()[0]))

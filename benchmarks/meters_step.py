@@ -58,23 +58,41 @@ print(json.dumps(found))
 
 def gate(library: Path) -> list[dict[str, object]]:
     """The change of a step's time, and whether its band is narrow enough to tell 0.1 %."""
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent), "PYTHONPATH": str(ROOT),
-                   "STANDIN_DEVICES": "8"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(library.parent),
+        "PYTHONPATH": str(ROOT),
+        "STANDIN_DEVICES": "8",
+    }
     with tempfile.TemporaryDirectory() as folder:
         environment["XDG_RUNTIME_DIR"] = folder
         run = subprocess.run(
             [sys.executable, "-c", CHILD, folder, str(PAIRS), str(STEPS), str(STEP_S)],
-            env=environment, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     changes = [metered / without - 1 for metered, without in json.loads(run.stdout)]
     value = statistics.median(changes)
     low, high = bootstrap(changes)
-    name = (f"step time with meters over without, {PAIRS} pairs of {STEPS} steps, 8 devices; "
-            f"band {low:+.2%} to {high:+.2%}, resolution {(high - low) / 2:.2%}")  # fmt: skip
+    name = (
+        f"step time with meters over without, {PAIRS} pairs of {STEPS} steps, 8 devices; "
+        f"band {low:+.2%} to {high:+.2%}, resolution {(high - low) / 2:.2%}"
+    )
     # A small median in a wide band shows nothing: the band must be able to tell the limit.
     resolved = (high - low) / 2 <= LIMIT
-    return [{"gate": name, "value": value, "limit": LIMIT, "holds": resolved and value <= LIMIT,
-             "low": low, "high": high, "resolved": resolved}]  # fmt: skip
+    return [
+        {
+            "gate": name,
+            "value": value,
+            "limit": LIMIT,
+            "holds": resolved and value <= LIMIT,
+            "low": low,
+            "high": high,
+            "resolved": resolved,
+        }
+    ]
 
 
 def bootstrap(changes: list[float], draws: int = 2000) -> tuple[float, float]:

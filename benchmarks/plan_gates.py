@@ -24,8 +24,16 @@ from energy.console import guard, print_json
 from energy.errors import AccountingError, InputError
 
 MARK, ANSWER = "gates: benchmarks/plan_gates.py", "answer: benchmarks/plan_gates.py"
-COLUMNS = ("question", "plans searched", "fit", "seconds, median", "least", "best, step",
-           "published, against the best", "met")  # fmt: skip
+COLUMNS = (
+    "question",
+    "plans searched",
+    "fit",
+    "seconds, median",
+    "least",
+    "best, step",
+    "published, against the best",
+    "met",
+)
 LEAST_PLANS, MOST_S, MOST_WORSE = 100_000, 2.0, 0.15
 
 
@@ -46,17 +54,26 @@ class Question:
 
 GPT3 = "gpt3-175b --chip a100 --chips 1024 --tokens 300e9 --batch 1536"
 QUESTIONS = (
-    Question("GLaM 64B/64E, 1,024 TPU v4",
-             "glam-64b-64e --set plan.optimizer=adafactor --set plan.weight_bytes=4"),
+    Question(
+        "GLaM 64B/64E, 1,024 TPU v4",
+        "glam-64b-64e --set plan.optimizer=adafactor --set plan.weight_bytes=4",
+    ),
     Question("GPT-3, 1,024 A100", GPT3),
-    Question("the same with the software of its time",
-             f"{GPT3} --set hardware.software=megatron-2021 --set plan.zero=0", gate=False),
-    Question("DeepSeek-V3, 2,048 H800",
-             "deepseek-v3 --chip h800 --chips 2048 --batch 15360 --set hardware.precision=fp8"),
-    Question("Mixtral 8x7B, 64 H100",
-             "mixtral-8x7b --chip h100 --chips 64 --tokens 1e12 --batch 512 "
-             "--set model.shape.seq_len=8192"),
-)  # fmt: skip
+    Question(
+        "the same with the software of its time",
+        f"{GPT3} --set hardware.software=megatron-2021 --set plan.zero=0",
+        gate=False,
+    ),
+    Question(
+        "DeepSeek-V3, 2,048 H800",
+        "deepseek-v3 --chip h800 --chips 2048 --batch 15360 --set hardware.precision=fp8",
+    ),
+    Question(
+        "Mixtral 8x7B, 64 H100",
+        "mixtral-8x7b --chip h100 --chips 64 --tokens 1e12 --batch 512 "
+        "--set model.shape.seq_len=8192",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -90,9 +107,10 @@ class Answer:
         worse = self.published
         return {
             f"{LEAST_PLANS:,} plans": self.told["searched"] >= LEAST_PLANS,
-            f"{MOST_S:g} s": self.median_s <= MOST_S, "fits": worse is not None,
+            f"{MOST_S:g} s": self.median_s <= MOST_S,
+            "fits": worse is not None,
             f"within {MOST_WORSE:.0%}": worse is not None and worse <= MOST_WORSE,
-        }  # fmt: skip
+        }
 
     def cells(self) -> tuple[str, ...]:
         """As a row of the table."""
@@ -100,15 +118,21 @@ class Answer:
         missed = [name for name, kept in self.met.items() if not kept]
         verdict = "yes" if not missed else f"all but {', '.join(missed)}"
         return (
-            self.question.what, f"{told['searched']:,}", f"{told['fit']:,}", f"{self.median_s:.2f}",
-            f"{min(self.seconds):.2f}", f"{told['best']['words']}; {told['best']['step_s']:.3g} s",
+            self.question.what,
+            f"{told['searched']:,}",
+            f"{told['fit']:,}",
+            f"{self.median_s:.2f}",
+            f"{min(self.seconds):.2f}",
+            f"{told['best']['words']}; {told['best']['step_s']:.3g} s",
             "does not fit" if worse is None else f"{worse:+.1%}",
             verdict if self.question.gate else "beside",
-        )  # fmt: skip
+        )
 
 
-SHOWN = ("mixtral-8x7b --chip h100 --chips 64 --region FRA --tokens 1e12 --batch 1024 --top 3 "
-         "--price h100-on-demand-2026")  # fmt: skip
+SHOWN = (
+    "mixtral-8x7b --chip h100 --chips 64 --region FRA --tokens 1e12 --batch 1024 --top 3 "
+    "--price h100-on-demand-2026"
+)
 """The question whose printed answer stands on the page."""
 
 
@@ -126,8 +150,12 @@ def asked(words: str) -> subprocess.CompletedProcess[str]:
         AccountingError: it refused.
     """
     code = "from simulator.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code, "plan", *words.split()],
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, "plan", *words.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise AccountingError(f"expected an answer to simulator plan {words}", done.stderr.strip())
     return done
@@ -170,12 +198,22 @@ def run(chosen: argparse.Namespace) -> None:
         write_between(chosen.write, MARK, markdown(COLUMNS, [one.cells() for one in found]))
         write_between(chosen.write, ANSWER, printed(SHOWN))
     if chosen.json:
-        print_json({"gates": [
-            {"what": one.question.what, "command": f"simulator plan {one.question.words}",
-             "searched": one.told["searched"], "fit": one.told["fit"], "seconds": one.seconds,
-             "published_worse": one.published, "met": one.met}
-            for one in found
-        ]})  # fmt: skip
+        print_json(
+            {
+                "gates": [
+                    {
+                        "what": one.question.what,
+                        "command": f"simulator plan {one.question.words}",
+                        "searched": one.told["searched"],
+                        "fit": one.told["fit"],
+                        "seconds": one.seconds,
+                        "published_worse": one.published,
+                        "met": one.met,
+                    }
+                    for one in found
+                ]
+            }
+        )
         return
     show(COLUMNS, [one.cells() for one in found])
 

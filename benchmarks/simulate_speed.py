@@ -44,11 +44,16 @@ HEADS = ("configurations", "seconds", "a second", "of it making plans", "peak me
 def cells() -> Iterator[Scenario]:
     """Models on chips, without end: the second time round everything is predicted again."""
     for model, chip, count, batch in cycle(product(MODELS, CHIPS, COUNTS, BATCH_TOKENS)):
-        yield check({
-            "name": model, "model": {"preset": model},
-            "run": {"tokens": 300e9, "batch_tokens": batch},
-            "hardware": {"chip": chip, "count": count}, "site": {"zone": "US"},
-        }, model)  # fmt: skip
+        yield check(
+            {
+                "name": model,
+                "model": {"preset": model},
+                "run": {"tokens": 300e9, "batch_tokens": batch},
+                "hardware": {"chip": chip, "count": count},
+                "site": {"zone": "US"},
+            },
+            model,
+        )
 
 
 def sweep(size: int) -> dict[str, float]:
@@ -66,15 +71,20 @@ def sweep(size: int) -> dict[str, float]:
         planning_s += time.perf_counter() - planned
         found = predict_all(shape, plans, hardware, constants)
         site = placed(scenario, hardware.power_boundary, hardware.watts(float(found.chip_w[0])))
-        joules = found.joules_per_token * site.pue.numbers()[0]
+        joules = found.chip_w * found.chips / found.tokens_per_s * site.pue.numbers()[0]
         grams = joules / J_PER_KWH * site.grid_location.numbers()[0]
         costs = np.stack([found.step_s, found.needs_bytes, joules, grams])
         best = np.minimum(best, np.min(costs, axis=1, where=found.fits, initial=np.inf))
         done += len(found)
     took = time.perf_counter() - began
-    return {"configurations": done, "seconds": took, "per_second": done / took,
-            "planning_share": planning_s / took, "least_seconds": float(best[0]),
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}  # fmt: skip
+    return {
+        "configurations": done,
+        "seconds": took,
+        "per_second": done / took,
+        "planning_share": planning_s / took,
+        "least_seconds": float(best[0]),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+    }
 
 
 def main() -> None:
@@ -88,8 +98,9 @@ def main() -> None:
     if chosen.sweep:
         print(json.dumps(sweep(chosen.sweep)))
         return
-    guard(lambda: report([child(size) for size in sizes(chosen.millions)], chosen.write,
-                         chosen.json))  # fmt: skip
+    guard(
+        lambda: report([child(size) for size in sizes(chosen.millions)], chosen.write, chosen.json)
+    )
 
 
 def sizes(words: str) -> list[int]:
@@ -117,10 +128,16 @@ def child(size: int) -> dict[str, Any]:
 
 def report(found: list[dict[str, Any]], page: Path | None, as_json: bool) -> None:
     """Print the table, and write it where it was asked for."""
-    rows = [(f"{one['configurations']:,}", f"{one['seconds']:.1f} s",
-             f"{one['per_second']:,.0f}", f"{one['planning_share']:.0%}",
-             f"{one['peak_mb']:,.0f} MB")
-            for one in found]  # fmt: skip
+    rows = [
+        (
+            f"{one['configurations']:,}",
+            f"{one['seconds']:.1f} s",
+            f"{one['per_second']:,.0f}",
+            f"{one['planning_share']:.0%}",
+            f"{one['peak_mb']:,.0f} MB",
+        )
+        for one in found
+    ]
     if page:
         write_between(page, MARK, markdown(HEADS, rows))
     if as_json:

@@ -21,10 +21,25 @@ from simulator.pool import published
 from simulator.step import step
 
 MODEL = Shape(
-    n_layers=56, d_model=8192, n_heads=128, n_kv_heads=8, d_head=256, d_ff=0, ffn_matrices=3,
-    vocab_size=32_000, seq_len=4096, n_moe_layers=56, n_experts=16, top_k=2, d_expert=32_768,
-    expert_matrices=3, n_shared_experts=0, tied_embedding=0, relative_buckets=0, norm_vectors=1,
-)  # fmt: skip
+    n_layers=56,
+    d_model=8192,
+    n_heads=128,
+    n_kv_heads=8,
+    d_head=256,
+    d_ff=0,
+    ffn_matrices=3,
+    vocab_size=32_000,
+    seq_len=4096,
+    n_moe_layers=56,
+    n_experts=16,
+    top_k=2,
+    d_expert=32_768,
+    expert_matrices=3,
+    n_shared_experts=0,
+    tied_embedding=0,
+    relative_buckets=0,
+    norm_vectors=1,
+)
 PUBLISHED_RATIO = 38.1 / 49.8
 CHIPS = (512, 1024, 2048, 4096)
 MICRO_BATCHES = (8, 12, 24)
@@ -41,21 +56,38 @@ def capacity_ratios() -> NDArray[np.float64]:
     """
     chip = catalog.chip("tpu-v6e")
     constants = published().constants(
-        architecture=chip.architecture or "other", software="xla",
-        framework=framework_of("MaxText"), release="maxtext (2024-25)",
-    )  # fmt: skip
+        architecture=chip.architecture or "other",
+        software="xla",
+        framework=framework_of("MaxText"),
+        release="maxtext (2024-25)",
+    )
     hardware = Hardware.from_chip(chip, "bf16", constants)
     seconds = [
-        [float(np.asarray(step(MODEL, laid(chips, micro, mode, factor), hardware,
-                               constants).step_s)) for factor in FACTORS]
+        [
+            float(
+                np.asarray(
+                    step(MODEL, laid(chips, micro, mode, factor), hardware, constants).step_s
+                )
+            )
+            for factor in FACTORS
+        ]
         for chips, micro, mode in product(CHIPS, MICRO_BATCHES, RECOMPUTED)
-    ]  # fmt: skip
+    ]
     taken = np.array(seconds)
     return np.asarray(taken[:, 0] / taken[:, 1])
 
 
 def laid(chips: int, micro: int, recompute: str, factor: float) -> Plan:
     """Fully sharded, an expert a chip, as that software lays mixtures."""
-    return Plan(n_chips=chips, ep=16, zero=3, global_batch=chips * micro, micro_batch=micro,
-                recompute=recompute, flash=True, capacity_factor=factor, optimizer="adamw",
-                activation_bytes=2)  # fmt: skip
+    return Plan(
+        n_chips=chips,
+        ep=16,
+        zero=3,
+        global_batch=chips * micro,
+        micro_batch=micro,
+        recompute=recompute,
+        flash=True,
+        capacity_factor=factor,
+        optimizer="adamw",
+        activation_bytes=2,
+    )

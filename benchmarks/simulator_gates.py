@@ -90,8 +90,10 @@ def gates(leave_out: bool) -> list[Gate]:
     lines = kind_gates("in the fit", found)
     if leave_out:
         with watching() as watch:
-            left = {way: found.unseen(errors, folds(rows.rows)[way])
-                    for way, errors in fold_errors(rows.rows, watch).items()}  # fmt: skip
+            left = {
+                way: found.unseen(errors, folds(rows.rows)[way])
+                for way, errors in fold_errors(rows.rows, watch).items()
+            }
         lines += left_out_gates(rows.rows, left)
     return [*lines, *memory_gates(rows.rows, found), *run_gates(), capacity_gate()]
 
@@ -110,9 +112,13 @@ def kind_gates(way: str, made: Validation, wanted: bool = False) -> list[Gate]:
         one = made.summary(own & (kind == word))
         found += [
             _middle(f"{word}, {way}, median", one, middle if wanted else None),
-            Gate(f"{word}, {way}, 90th percentile", one.n, tail if wanted else None,
-                 one.p90_abs_rel_error or np.nan),
-        ]  # fmt: skip
+            Gate(
+                f"{word}, {way}, 90th percentile",
+                one.n,
+                tail if wanted else None,
+                one.p90_abs_rel_error or np.nan,
+            ),
+        ]
     return found
 
 
@@ -134,8 +140,15 @@ def left_out_gates(rows: Sequence[ThroughputRow], left: dict[str, Validation]) -
     ]
     for way in ("source", "model", "chip"):
         one = left[way].summary(own_rows(left[way]))
-        found.append(Gate(f"80 % band holds, {way} left out", one.n, 0.75,
-                          one.band_coverage or 0.0, least=True))  # fmt: skip
+        found.append(
+            Gate(
+                f"80 % band holds, {way} left out",
+                one.n,
+                0.75,
+                one.band_coverage or 0.0,
+                least=True,
+            )
+        )
     return found
 
 
@@ -145,10 +158,15 @@ def memory_gates(rows: Sequence[ThroughputRow], found: Validation) -> list[Gate]
     held_ = sum(bool(row.memory_bytes) for row in rows)
     ended = sum(not row.fitted or bool(row.memory_bytes) for row in rows)
     return [
-        Gate("fits in memory or not, balanced accuracy", ended, 0.95, told["balanced_accuracy"],
-             least=True),
+        Gate(
+            "fits in memory or not, balanced accuracy",
+            ended,
+            0.95,
+            told["balanced_accuracy"],
+            least=True,
+        ),
         Gate("bytes between steps", held_, 0.10, told["memory_median_abs_rel_error"]),
-    ]  # fmt: skip
+    ]
 
 
 def run_gates() -> list[Gate]:
@@ -164,16 +182,18 @@ def run_gates() -> list[Gate]:
         told = show_runs.summary([pick(run) for run in runs])
         found.append(Gate(what, told["n"], wanted, told["median_abs_rel_error"]))
     hours = show_runs.summary([picks["chip_hours"]["blind"](run) for run in runs])
-    found.append(Gate("80 % band of chip-hours holds", hours["n"], 0.80, hours["band_coverage"],
-                      least=True))  # fmt: skip
+    found.append(
+        Gate("80 % band of chip-hours holds", hours["n"], 0.80, hours["band_coverage"], least=True)
+    )
     return found
 
 
 def capacity_gate() -> Gate:
     """Utilisation lost to padding (`benchmarks.simulator_facts`): the plan that is most off."""
     off = np.abs(capacity_ratios() / PUBLISHED_RATIO - 1)
-    return Gate("capacity factor 1.0 to 1.5, nothing fitted, worst plan", len(off), 0.03,
-                float(off.max()))  # fmt: skip
+    return Gate(
+        "capacity factor 1.0 to 1.5, nothing fitted, worst plan", len(off), 0.03, float(off.max())
+    )
 
 
 def _middle(what: str, one: Summary, wanted: float | None) -> Gate:
@@ -187,11 +207,17 @@ def hold(found: Sequence[Gate], recorded: dict[str, float]) -> None:
         ToleranceError: one is worse than it was recorded.
     """
     known = [gate for gate in found if gate.what in recorded]
-    worse = [f"{gate.what}: {gate.found:.1%} after {recorded[gate.what]:.1%}"
-             for gate in known if gate.worse_than(recorded[gate.what])]  # fmt: skip
+    worse = [
+        f"{gate.what}: {gate.found:.1%} after {recorded[gate.what]:.1%}"
+        for gate in known
+        if gate.worse_than(recorded[gate.what])
+    ]
     if worse:
-        raise ToleranceError("expected no figure worse than recorded", "; ".join(worse),
-                             "mend it, or record anew with --record and say why")  # fmt: skip
+        raise ToleranceError(
+            "expected no figure worse than recorded",
+            "; ".join(worse),
+            "mend it, or record anew with --record and say why",
+        )
 
 
 def main() -> None:

@@ -16,8 +16,16 @@ from simulator.run_rows import read_runs
 from simulator.whole_runs import Guess, Runs, WholeRun, whole_runs
 
 MARK = "runs: benchmarks/simulator_runs.py"
-HEADS = ("run", "chip-hours reported", "blind, 80 % band", "W a chip reported", "blind",
-         "MWh reported", "blind, 80 % band", "given its hours")  # fmt: skip
+HEADS = (
+    "run",
+    "chip-hours reported",
+    "blind, 80 % band",
+    "W a chip reported",
+    "blind",
+    "MWh reported",
+    "blind, 80 % band",
+    "given its hours",
+)
 
 
 def main() -> None:
@@ -25,25 +33,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--write", type=Path, required=True, help="a page whose table is made anew")
     page = parser.parse_args().write
-    guard(lambda: write_between(page, MARK, told(whole_runs(read_runs(runs_of("published")),
-                                                            published()))))  # fmt: skip
+    guard(
+        lambda: write_between(
+            page, MARK, told(whole_runs(read_runs(runs_of("published")), published()))
+        )
+    )
 
 
 def told(found: Runs) -> str:
     """The table, and what could not be predicted."""
     left = "\n".join(f"- {name}: {why}" for name, why in found.skipped.items())
     table = markdown(HEADS, [line(run) for run in found.runs])
-    return (f"{table}\n\n<details><summary>{len(found.skipped)} more runs are not predicted"
-            f"</summary>\n\n{left}\n\n</details>")  # fmt: skip
+    return (
+        f"{table}\n\n<details><summary>{len(found.skipped)} more runs are not predicted"
+        f"</summary>\n\n{left}\n\n</details>"
+    )
 
 
 def line(run: WholeRun) -> tuple[str, ...]:
     """A run; a reported number outside its band is marked with an exclamation mark."""
     watts = run.watts_blind
-    return (run.row.run_id, _reported(run.chip_hours_blind), _band(run.chip_hours_blind),
-            f"{_reported(watts)} {run.row.scope}" if watts.reported else "",
-            _number(watts.predicted), _reported(run.energy_blind), _band(run.energy_blind),
-            _band(run.energy_conditional))  # fmt: skip
+    return (
+        run.row.run_id,
+        _reported(run.chip_hours_blind),
+        _band(run.chip_hours_blind),
+        f"{_reported(watts)} {run.row.scope}" if watts.reported else "",
+        _number(watts.predicted),
+        _reported(run.energy_blind),
+        _band(run.energy_blind),
+        _band(run.energy_conditional),
+    )
 
 
 def _band(guess: Guess) -> str:

@@ -78,10 +78,13 @@ def page(rows: list[dict[str, Any]]) -> None:
     found = table("configurations", "told", "processor", "each", "elapsed", "peak memory")
     for row in rows:
         found.add_row(
-            f"{row['configurations']:,}", f"{row['told']:,}", f"{row['processor_s']:.1f} s",
+            f"{row['configurations']:,}",
+            f"{row['told']:,}",
+            f"{row['processor_s']:.1f} s",
             f"{1e6 * row['processor_s'] / row['configurations']:.2f} µs",
-            f"{row['elapsed_s']:.1f} s", f"{row['peak_bytes'] / 2**20:,.0f} MiB",
-        )  # fmt: skip
+            f"{row['elapsed_s']:.1f} s",
+            f"{row['peak_bytes'] / 2**20:,.0f} MiB",
+        )
     out.print(found)
     for row in rows:
         out.print(row["command"], markup=False, soft_wrap=True)

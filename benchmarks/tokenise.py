@@ -73,10 +73,14 @@ def attempt(program: Path, text: Path, cache: Path, workers: int, stop_at: int) 
             run.kill()
         time.sleep(0.05)
     ended = time.monotonic()
-    return {"elapsed_s": ended - begun, "tokenising_s": ended - (tokenising_s or ended),
-            "shards": len(list(cache.glob("corpus-*/shard-*.json"))),
-            "peak_parent_mb": peak["parent"] / 1e6, "peak_worker_mb": peak["worker"] / 1e6,
-            "ended": float(run.returncode or 0)}  # fmt: skip
+    return {
+        "elapsed_s": ended - begun,
+        "tokenising_s": ended - (tokenising_s or ended),
+        "shards": len(list(cache.glob("corpus-*/shard-*.json"))),
+        "peak_parent_mb": peak["parent"] / 1e6,
+        "peak_worker_mb": peak["worker"] / 1e6,
+        "ended": float(run.returncode or 0),
+    }
 
 
 def main() -> None:
@@ -102,10 +106,13 @@ def main() -> None:
     domain = json.loads(manifest.read_text())["domains"]["text"]
     tokenising_s = sum(row["tokenising_s"] for row in rows)
     found = {
-        "text_mb": domain["text_bytes"] / 1e6, "workers": asked.workers,
-        "mb_per_s": domain["text_bytes"] / 1e6 / tokenising_s, "tokens": domain["tokens"],
-        "documents": domain["documents"], "attempts": rows,
-    }  # fmt: skip
+        "text_mb": domain["text_bytes"] / 1e6,
+        "workers": asked.workers,
+        "mb_per_s": domain["text_bytes"] / 1e6 / tokenising_s,
+        "tokens": domain["tokens"],
+        "documents": domain["documents"],
+        "attempts": rows,
+    }
     if asked.dir is None:
         shutil.rmtree(place)
     if asked.json:

@@ -47,8 +47,12 @@ def main() -> None:
 def run(write: Path | None, quick: bool, as_json: bool) -> None:
     """Measure everything, and tell it."""
     page = write.read_text(encoding="utf-8") if write else None
-    found = {"quick": quick, "machine": told(), "absent": absent(),
-             "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}  # fmt: skip
+    found = {
+        "quick": quick,
+        "machine": told(),
+        "absent": absent(),
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    }
     found["step"] = train_step.measure(_talk)
     found["layer"] = train_layer.measure(_talk, train_layer.QUICK if quick else train_layer.CASES)
     shapes = train_growth.QUICK if quick else train_growth.SHAPES
@@ -68,17 +72,24 @@ def told() -> dict[str, Any]:
     """The machine, and what ran on it."""
     found, threads = machine(), os.environ.get("OMP_NUM_THREADS", "")
     return {
-        "cpu": found["cpu"], "cores": found["cores"], "system": found["system"],
+        "cpu": found["cpu"],
+        "cores": found["cores"],
+        "system": found["system"],
         "threads": int(threads) if threads else len(os.sched_getaffinity(0)),
-        "load": os.getloadavg()[0], "torch": version("torch"),
-        "transformers": version("transformers"), "libc": " ".join(platform.libc_ver()),
-    }  # fmt: skip
+        "load": os.getloadavg()[0],
+        "torch": version("torch"),
+        "transformers": version("transformers"),
+        "libc": " ".join(platform.libc_ver()),
+    }
 
 
 def absent() -> dict[str, str]:
     """Peers that are not installed here, and why they are not."""
-    return {name: "not installed" for name, module in OPTIONAL.items()
-            if importlib.util.find_spec(module) is None}  # fmt: skip
+    return {
+        name: "not installed"
+        for name, module in OPTIONAL.items()
+        if importlib.util.find_spec(module) is None
+    }
 
 
 def _talk(what: str) -> None:

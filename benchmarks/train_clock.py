@@ -43,8 +43,11 @@ class Child:
             environment["OMP_NUM_THREADS"] = str(threads)
         self._run = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name(file)), allocator, json.dumps(case)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
         # Two that build and warm up at once fight for the cores, and who is slow is told wrongly.
         self._answer()
 
@@ -96,8 +99,10 @@ def serve(build: Callable[[dict[str, Any]], dict[str, Callable[[], object]]]) ->
     for line in sys.stdin:
         word = line.strip()
         if word == "round":
-            answer: dict[str, Any] = {**{k: s for k, s in slow.items() if k not in quick},
-                                      **timed(quick)}  # fmt: skip
+            answer: dict[str, Any] = {
+                **{k: s for k, s in slow.items() if k not in quick},
+                **timed(quick),
+            }
         elif word == "memory":
             answer = {"peak_mb": _peak_mb(resource), "built_mb": built_mb}
         else:
@@ -133,8 +138,9 @@ def profiled(contestants: Mapping[str, Callable[[], object]]) -> Seconds:
 
     with profile(activities=[ProfilerActivity.CPU]) as seen:
         timed(contestants)
-    return {row.key.removeprefix("aten::"): row.self_cpu_time_total / 1e6
-            for row in seen.key_averages()}  # fmt: skip
+    return {
+        row.key.removeprefix("aten::"): row.self_cpu_time_total / 1e6 for row in seen.key_averages()
+    }
 
 
 def medians(children: Mapping[str, Child], rounds: int) -> dict[str, Seconds]:
@@ -143,8 +149,10 @@ def medians(children: Mapping[str, Child], rounds: int) -> dict[str, Seconds]:
     for _ in range(rounds):
         for name, child in children.items():
             told[name].append(child.ask("round"))
-    return {name: {key: statistics.median(one[key] for one in rows) for key in rows[0]}
-            for name, rows in told.items()}  # fmt: skip
+    return {
+        name: {key: statistics.median(one[key] for one in rows) for key in rows[0]}
+        for name, rows in told.items()
+    }
 
 
 def _peak_mb(resource: Any) -> float:

@@ -35,14 +35,21 @@ class Gate:
     def cells(self) -> tuple[str, ...]:
         """As a row of a table."""
         sign = "at least" if self.least else "at most"
-        return (self.what, f"{sign} {self.wanted:.2f}", f"{self.found:.2f}",
-                "yes" if self.met else "**no**")  # fmt: skip
+        return (
+            self.what,
+            f"{sign} {self.wanted:.2f}",
+            f"{self.found:.2f}",
+            "yes" if self.met else "**no**",
+        )
 
 
 def gates(found: dict[str, Any]) -> list[Gate]:
     """Every gate, worst case first told."""
-    return [*layer_gates(found["layer"]), *step_gates(found["step"]),
-            *growth_gates(found["growth"]["rows"])]  # fmt: skip
+    return [
+        *layer_gates(found["layer"]),
+        *step_gates(found["step"]),
+        *growth_gates(found["growth"]["rows"]),
+    ]
 
 
 def layer_gates(rows: list[dict[str, Any]]) -> list[Gate]:
@@ -53,8 +60,13 @@ def layer_gates(rows: list[dict[str, Any]]) -> list[Gate]:
     for width, experts in cases:
         ours, theirs = by[width, experts, "tuned"], by[width, experts, "default"]
         best = fastest_public(theirs)
-        made.append(Gate(f"layer M {width}, E {experts}: speed over {best}, each by its defaults",
-                         1.25, theirs[best] / ours[OURS]))  # fmt: skip
+        made.append(
+            Gate(
+                f"layer M {width}, E {experts}: speed over {best}, each by its defaults",
+                1.25,
+                theirs[best] / ours[OURS],
+            )
+        )
     for width, experts in cases:
         ours, theirs = by[width, experts, "tuned"], by[width, experts, "default"]
         if ST_MOE in theirs:
@@ -62,8 +74,13 @@ def layer_gates(rows: list[dict[str, Any]]) -> list[Gate]:
             made.append(Gate(what, 1.25, theirs[ST_MOE] / ours[FEW_SLOTS]))
     for width, experts in cases:
         ours = by[width, experts, "tuned"]
-        made.append(Gate(f"layer M {width}, E {experts}: speed over the dense network, both tuned",
-                         0.90, ours[DENSE] / ours[OURS]))  # fmt: skip
+        made.append(
+            Gate(
+                f"layer M {width}, E {experts}: speed over the dense network, both tuned",
+                0.90,
+                ours[DENSE] / ours[OURS],
+            )
+        )
     return made
 
 
@@ -79,17 +96,30 @@ def step_gates(found: dict[str, Any]) -> list[Gate]:
         Gate("step: speed over HF Mixtral, both default", 1.6, ratio("seconds", "default")),
         Gate("step: speed over HF Mixtral, both tuned", 1.2, ratio("seconds", "tuned")),
         Gate("step: share of the measured peak, tuned", 0.75, rate / found["peak_flop_per_s"]),
-        *(Gate(f"step: peak memory over HF Mixtral's, {allocator}", 1.0,
-               1 / ratio("peak_mb", allocator), least=False)
-          for allocator in ("default", "tuned")),
-    ]  # fmt: skip
+        *(
+            Gate(
+                f"step: peak memory over HF Mixtral's, {allocator}",
+                1.0,
+                1 / ratio("peak_mb", allocator),
+                least=False,
+            )
+            for allocator in ("default", "tuned")
+        ),
+    ]
 
 
 def growth_gates(rows: list[dict[str, Any]]) -> list[Gate]:
     """Overhead of the step over its dense twin, while experts grow."""
     few = [row for row in rows if row["axis"] == "experts" and row["value"] <= MOST_EXPERTS]
-    return [Gate(f"growth: overhead of {row['value']} experts over dense, whole step", 0.15,
-                 overhead(row), least=False) for row in few]  # fmt: skip
+    return [
+        Gate(
+            f"growth: overhead of {row['value']} experts over dense, whole step",
+            0.15,
+            overhead(row),
+            least=False,
+        )
+        for row in few
+    ]
 
 
 def overhead(row: dict[str, Any]) -> float:

@@ -50,11 +50,18 @@ def measure(
         seconds, memory = turns(cases, ROUNDS)
         for name, shape in shapes.items():
             twin = f"{name}, dense" if f"{name}, dense" in seconds else "4, dense"
-            rows.append({"axis": axis, "value": int(name), **seconds[name], **memory[name],
-                         "dense_passes": seconds[twin]["passes"],
-                         "dense_update": seconds[twin]["update"],
-                         "dense_peak_mb": memory[twin]["peak_mb"],
-                         "flop": step_flop(shape, TOKENS // int(shape.seq_len))})  # fmt: skip
+            rows.append(
+                {
+                    "axis": axis,
+                    "value": int(name),
+                    **seconds[name],
+                    **memory[name],
+                    "dense_passes": seconds[twin]["passes"],
+                    "dense_update": seconds[twin]["update"],
+                    "dense_peak_mb": memory[twin]["peak_mb"],
+                    "flop": step_flop(shape, TOKENS // int(shape.seq_len)),
+                }
+            )
     talk("what takes the time")
     return {"rows": rows, "profile": profiles()}
 
@@ -70,7 +77,8 @@ def profiles() -> dict[str, dict[str, float]]:
     for name, what in cases.items():
         with Child("train_step.py", what, "tuned", threads=1) as child:
             operations = child.ask("profile")["operations"]
-        found[name] = {group: sum(operations.get(one, 0.0) for one in names)
-                       for group, names in GROUPS.items()}  # fmt: skip
+        found[name] = {
+            group: sum(operations.get(one, 0.0) for one in names) for group, names in GROUPS.items()
+        }
         found[name]["all else"] = sum(operations.values()) - sum(found[name].values())
     return found

@@ -35,8 +35,10 @@ def measure(talk: Callable[[str], None], cases: Sequence[tuple[int, int]]) -> li
     for width, experts in cases:
         talk(f"layer of width {width}, {experts} experts")
         case = {"width": width, "experts": experts}
-        with (Child("train_layer.py", case, "default") as plain,
-              Child("train_layer.py", case, "tuned") as tuned):  # fmt: skip
+        with (
+            Child("train_layer.py", case, "default") as plain,
+            Child("train_layer.py", case, "tuned") as tuned,
+        ):
             found = medians(dict(zip(ALLOCATORS, (plain, tuned), strict=True)), ROUNDS)
         rows += [case | {"allocator": name, "seconds": found[name]} for name in ALLOCATORS]
     return rows
@@ -57,10 +59,15 @@ def contestants(case: dict[str, Any]) -> dict[str, Callable[[], object]]:
     x = torch.randn(SEQUENCES, LENGTH, width, requires_grad=True)
     error = torch.randn(SEQUENCES, LENGTH, width)
     ours = peers.ours(width, n_experts)
-    layers = {OURS: ours, FEW_SLOTS: peers.with_capacity(ours, peers.FEW_SLOTS),
-              **peers.mixtral(width, n_experts), **peers.st_moe(width, n_experts),
-              "per-expert loop": peers.Loop(ours), "one-hot einsum": peers.OneHot(ours),
-              DENSE: peers.dense(width)}  # fmt: skip
+    layers = {
+        OURS: ours,
+        FEW_SLOTS: peers.with_capacity(ours, peers.FEW_SLOTS),
+        **peers.mixtral(width, n_experts),
+        **peers.st_moe(width, n_experts),
+        "per-expert loop": peers.Loop(ours),
+        "one-hot einsum": peers.OneHot(ours),
+        DENSE: peers.dense(width),
+    }
     _hold_equal(layers["per-expert loop"](x), ours(x)[0])
     _hold_equal(layers["one-hot einsum"](x), peers.with_capacity(ours)(x)[0])
 

@@ -26,9 +26,20 @@ FEW_SLOTS = replace(CAPACITY, capacity_factor=0.625)
 def ours(width: int, n_experts: int) -> MixtureOfExperts:
     """Our layer, dropless."""
     shape = Shape(
-        n_layers=1, d_model=width, n_heads=1, n_kv_heads=1, d_head=width, d_ff=1, ffn_matrices=3,
-        vocab_size=1, seq_len=1, n_moe_layers=1, n_experts=n_experts, top_k=2, d_expert=3 * width,
-    )  # fmt: skip
+        n_layers=1,
+        d_model=width,
+        n_heads=1,
+        n_kv_heads=1,
+        d_head=width,
+        d_ff=1,
+        ffn_matrices=3,
+        vocab_size=1,
+        seq_len=1,
+        n_moe_layers=1,
+        n_experts=n_experts,
+        top_k=2,
+        d_expert=3 * width,
+    )
     return _drawn(MixtureOfExperts(shape))
 
 
@@ -48,8 +59,12 @@ def mixtral(width: int, n_experts: int) -> dict[str, nn.Module]:
 
     made = {}
     for way in ("grouped_mm", "eager"):
-        config = MixtralConfig(hidden_size=width, intermediate_size=2 * width,
-                               num_local_experts=n_experts, num_experts_per_tok=2)  # fmt: skip
+        config = MixtralConfig(
+            hidden_size=width,
+            intermediate_size=2 * width,
+            num_local_experts=n_experts,
+            num_experts_per_tok=2,
+        )
         config._experts_implementation = way
         made[f"HF Mixtral, {way}"] = _drawn(MixtralSparseMoeBlock(config))
     return made
@@ -69,8 +84,9 @@ def st_moe(width: int, n_experts: int) -> dict[str, nn.Module]:
 
 def dense(width: int) -> nn.Module:
     """A plain network of as many FLOP as two of the experts."""
-    return nn.Sequential(nn.Linear(width, 6 * width, bias=False), nn.GELU(),
-                         nn.Linear(6 * width, width, bias=False))  # fmt: skip
+    return nn.Sequential(
+        nn.Linear(width, 6 * width, bias=False), nn.GELU(), nn.Linear(6 * width, width, bias=False)
+    )
 
 
 class Loop(nn.Module):
@@ -85,8 +101,9 @@ class Loop(nn.Module):
         tokens = x.reshape(-1, x.shape[-1])
         routing = self.layer.router(tokens)
         mixed = torch.zeros_like(tokens)
-        networks = zip(self.layer.experts.up.unbind(), self.layer.experts.down.unbind(),
-                       strict=True)  # fmt: skip
+        networks = zip(
+            self.layer.experts.up.unbind(), self.layer.experts.down.unbind(), strict=True
+        )
         for e, (up, down) in enumerate(networks):
             token, choice = (routing.experts == e).nonzero(as_tuple=True)
             found = gelu(tokens[token] @ up.T) @ down.T
@@ -114,8 +131,12 @@ class OneHot(nn.Module):
         place = places(routing.experts, sent, group, n_experts)
         # A place beyond the last slot is a row of zeros: the token is dropped.
         slot = one_hot(place.clamp(max=room), room + 1)[..., :room].to(x.dtype)
-        combine = torch.einsum("tk,tke,tkc->tec", routing.weights,
-                               one_hot(routing.experts, n_experts).to(x.dtype), slot)  # fmt: skip
+        combine = torch.einsum(
+            "tk,tke,tkc->tec",
+            routing.weights,
+            one_hot(routing.experts, n_experts).to(x.dtype),
+            slot,
+        )
         combine = combine.view(len(x), group, n_experts, room)
         send = (combine > 0).to(x.dtype)
         sent_rows = torch.einsum("gsec,gsm->egcm", send, x)

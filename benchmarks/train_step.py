@@ -19,10 +19,21 @@ BATCH = 16
 ROUNDS = 7
 PEAK = "square product"
 SHAPE = Shape(
-    n_layers=8, d_model=256, n_heads=4, n_kv_heads=4, d_head=64, d_ff=1024, ffn_matrices=3,
-    vocab_size=8192, seq_len=256, n_moe_layers=8, n_experts=16, top_k=2, d_expert=768,
+    n_layers=8,
+    d_model=256,
+    n_heads=4,
+    n_kv_heads=4,
+    d_head=64,
+    d_ff=1024,
+    ffn_matrices=3,
+    vocab_size=8192,
+    seq_len=256,
+    n_moe_layers=8,
+    n_experts=16,
+    top_k=2,
+    d_expert=768,
     relative_buckets=32,
-)  # fmt: skip
+)
 CONTESTANTS = {
     "ours": "ours",
     "dense twin": "dense",
@@ -44,18 +55,30 @@ def case(shape: Shape, kind: str, batch: int) -> dict[str, Any]:
 def measure(talk: Callable[[str], None]) -> dict[str, Any]:
     """Seconds and memory by allocator and contestant, and the rate of a large square product."""
     talk("whole step")
-    cases = {f"{name}, {allocator}": (allocator, case(SHAPE, kind, BATCH))
-             for name, kind in CONTESTANTS.items() for allocator in ALLOCATORS}  # fmt: skip
+    cases = {
+        f"{name}, {allocator}": (allocator, case(SHAPE, kind, BATCH))
+        for name, kind in CONTESTANTS.items()
+        for allocator in ALLOCATORS
+    }
     cases[PEAK] = ("tuned", {"kind": "peak"})
     seconds, memory = turns(cases, ROUNDS)
-    rows = [{"contestant": name, "allocator": allocator,
-             "seconds": sum(seconds[f"{name}, {allocator}"].values()),
-             "update_s": seconds[f"{name}, {allocator}"]["update"],
-             **memory[f"{name}, {allocator}"]}
-            for name in CONTESTANTS for allocator in ALLOCATORS]  # fmt: skip
-    return {"rows": rows, "tokens": BATCH * int(SHAPE.seq_len),
-            "flop": step_flop(SHAPE, BATCH),
-            "peak_flop_per_s": 2 * 1536**3 / seconds[PEAK]["product"]}  # fmt: skip
+    rows = [
+        {
+            "contestant": name,
+            "allocator": allocator,
+            "seconds": sum(seconds[f"{name}, {allocator}"].values()),
+            "update_s": seconds[f"{name}, {allocator}"]["update"],
+            **memory[f"{name}, {allocator}"],
+        }
+        for name in CONTESTANTS
+        for allocator in ALLOCATORS
+    ]
+    return {
+        "rows": rows,
+        "tokens": BATCH * int(SHAPE.seq_len),
+        "flop": step_flop(SHAPE, BATCH),
+        "peak_flop_per_s": 2 * 1536**3 / seconds[PEAK]["product"],
+    }
 
 
 def turns(
@@ -63,8 +86,10 @@ def turns(
 ) -> tuple[dict[str, Seconds], dict[str, dict[str, float]]]:
     """Median seconds and peak memory of processes, one of each case, timed in turns."""
     with ExitStack() as stack:
-        children = {name: stack.enter_context(Child("train_step.py", what, allocator))
-                    for name, (allocator, what) in cases.items()}  # fmt: skip
+        children = {
+            name: stack.enter_context(Child("train_step.py", what, allocator))
+            for name, (allocator, what) in cases.items()
+        }
         seconds = medians(children, rounds)
         return seconds, {name: child.ask("memory") for name, child in children.items()}
 
@@ -107,14 +132,22 @@ def _mixtral(shape: Shape, tokens: Any) -> dict[str, Callable[[], object]]:
     import torch
     from transformers import MixtralConfig, MixtralForCausalLM
 
-    model = MixtralForCausalLM(MixtralConfig(
-        vocab_size=int(shape.vocab_size), hidden_size=int(shape.d_model),
-        intermediate_size=int(shape.d_expert) * 2 // 3, num_hidden_layers=int(shape.n_layers),
-        num_attention_heads=int(shape.n_heads), num_key_value_heads=int(shape.n_kv_heads),
-        num_local_experts=int(shape.n_experts), num_experts_per_tok=int(shape.top_k),
-        tie_word_embeddings=True, output_router_logits=True, use_cache=False,
-        max_position_embeddings=int(shape.seq_len),
-    )).train()  # fmt: skip
+    model = MixtralForCausalLM(
+        MixtralConfig(
+            vocab_size=int(shape.vocab_size),
+            hidden_size=int(shape.d_model),
+            intermediate_size=int(shape.d_expert) * 2 // 3,
+            num_hidden_layers=int(shape.n_layers),
+            num_attention_heads=int(shape.n_heads),
+            num_key_value_heads=int(shape.n_kv_heads),
+            num_local_experts=int(shape.n_experts),
+            num_experts_per_tok=int(shape.top_k),
+            tie_word_embeddings=True,
+            output_router_logits=True,
+            use_cache=False,
+            max_position_embeddings=int(shape.seq_len),
+        )
+    ).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     text = tokens[:, :-1]
 
@@ -123,8 +156,7 @@ def _mixtral(shape: Shape, tokens: Any) -> dict[str, Callable[[], object]]:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    return {"passes": lambda: model(input_ids=text, labels=text).loss.backward(),
-            "update": update}  # fmt: skip
+    return {"passes": lambda: model(input_ids=text, labels=text).loss.backward(), "update": update}
 
 
 if __name__ == "__main__":

@@ -30,9 +30,14 @@ from simulator.agreement import Row
 from simulator.predict import predict
 
 FAMILY = {
-    "d_head": 64, "ffn_matrices": 3, "expert_matrices": 2, "vocab_size": 4096, "norm_vectors": 1,
-    "relative_buckets": 32, "tied_embedding": 1,
-}  # fmt: skip
+    "d_head": 64,
+    "ffn_matrices": 3,
+    "expert_matrices": 2,
+    "vocab_size": 4096,
+    "norm_vectors": 1,
+    "relative_buckets": 32,
+    "tied_embedding": 1,
+}
 TOLERANCE = 0.20
 SECONDS_A_MODEL = 12.0
 
@@ -64,11 +69,17 @@ class Model:
         heads = max(1, self.width // 64)
         mixture = self.layers // 2 if self.experts > 1 else 0
         return FAMILY | {
-            "n_layers": self.layers, "d_model": self.width, "n_heads": heads, "n_kv_heads": heads,
-            "d_ff": 4 * self.width, "seq_len": self.seq_len, "n_moe_layers": mixture,
-            "n_experts": self.experts, "top_k": self.top_k,
+            "n_layers": self.layers,
+            "d_model": self.width,
+            "n_heads": heads,
+            "n_kv_heads": heads,
+            "d_ff": 4 * self.width,
+            "seq_len": self.seq_len,
+            "n_moe_layers": mixture,
+            "n_experts": self.experts,
+            "top_k": self.top_k,
             "d_expert": 4 * self.width if mixture else 0,
-        }  # fmt: skip
+        }
 
 
 MODELS = (
@@ -111,8 +122,13 @@ def validate(out: Path, machine: Path | None, as_json: bool) -> None:
     median = statistics.median(abs(one.error or 0.0) for _, one in found)
     covered = sum(one.in_band or False for _, one in found) / len(found)
     if as_json:
-        print_json({"median_abs_rel_error": median, "band_coverage": covered,
-                    "rows": [one.as_json() for _, one in found]})  # fmt: skip
+        print_json(
+            {
+                "median_abs_rel_error": median,
+                "band_coverage": covered,
+                "rows": [one.as_json() for _, one in found],
+            }
+        )
     else:
         show(found)
         console().print(f"median error {median:.1%}; {covered:.0%} in the predicted 80 % band")
@@ -122,8 +138,13 @@ def validate(out: Path, machine: Path | None, as_json: bool) -> None:
 
 def calibrate(out: Path, *meters: str) -> Path:
     """Probe this machine and fit its constants; all its meters are read where none is named."""
-    command("glam", "probe", "--out", str(out / "probe.json"),
-            *(word for name in meters for word in ("--meter", name)))  # fmt: skip
+    command(
+        "glam",
+        "probe",
+        "--out",
+        str(out / "probe.json"),
+        *(word for name in meters for word in ("--meter", name)),
+    )
     command("simulator", "calibrate", str(out / "probe.json"), "--out", str(out / "machine.toml"))
     return out / "machine.toml"
 
@@ -165,18 +186,34 @@ def measured(model: Model, run: Path) -> Quantity:
     tokens = model.batch * model.seq_len
     seconds = [tokens / line["tokens_per_s"] for line in lines if line.get("tokens_per_s")]
     low, middle, high = statistics.quantiles(seconds, n=4)
-    return Quantity(value=middle, low=low, high=high, unit="s", origin=Origin.MEASURED,
-                    source=f"{run}/metrics.jsonl, {len(seconds)} steps", coverage=0.5)  # fmt: skip
+    return Quantity(
+        value=middle,
+        low=low,
+        high=high,
+        unit="s",
+        origin=Origin.MEASURED,
+        source=f"{run}/metrics.jsonl, {len(seconds)} steps",
+        coverage=0.5,
+    )
 
 
 def show(found: list[tuple[Model, Row]]) -> None:
     """Print the table."""
-    page = table("model", "width", "layers", "experts", "predicted", "band", "measured", "error",
-                 "in band")  # fmt: skip
+    page = table(
+        "model", "width", "layers", "experts", "predicted", "band", "measured", "error", "in band"
+    )
     for model, one in found:
-        page.add_row(model.name, str(model.width), str(model.layers), str(model.experts),
-                     human(one.predicted), band(one.predicted), human(one.measured),
-                     f"{one.error:+.1%}", "yes" if one.in_band else "no")  # fmt: skip
+        page.add_row(
+            model.name,
+            str(model.width),
+            str(model.layers),
+            str(model.experts),
+            human(one.predicted),
+            band(one.predicted),
+            human(one.measured),
+            f"{one.error:+.1%}",
+            "yes" if one.in_band else "no",
+        )
     console().print(page)
 
 

@@ -151,11 +151,14 @@ def entry(
         return EnergyEntry(value=None, origin=Origin.MISSING, source=reason, **told)
     joules = max(0.0, sum(read))
     return EnergyEntry(
-        value=joules, low=max(0.0, joules * domain["low"] - doubt_j),
+        value=joules,
+        low=max(0.0, joules * domain["low"] - doubt_j),
         high=joules * domain["high"] + doubt_j,
-        origin=Origin(domain["origin"]), source=domain["source"] or domain["api"],
-        coverage=METER_COVERAGE, **told,
-    )  # fmt: skip
+        origin=Origin(domain["origin"]),
+        source=domain["source"] or domain["api"],
+        coverage=METER_COVERAGE,
+        **told,
+    )
 
 
 def _entries(spans: list[Span]) -> list[EnergyEntry]:
@@ -263,21 +266,31 @@ def _synchronised(segments: list[Segment]) -> dict[str, str]:
 
 def _ends(segments: list[Segment]) -> list[str]:
     """A note for every segment that did not end by itself."""
-    words = {"parent died": "the run was killed; metering ended in order",
-             "lost": "run and sampler were killed: up to one interval is not counted"}  # fmt: skip
-    return [f"segment {i + 1}: {words[segment.end]}" for i, segment in enumerate(segments)
-            if segment.end in words]  # fmt: skip
+    words = {
+        "parent died": "the run was killed; metering ended in order",
+        "lost": "run and sampler were killed: up to one interval is not counted",
+    }
+    return [
+        f"segment {i + 1}: {words[segment.end]}"
+        for i, segment in enumerate(segments)
+        if segment.end in words
+    ]
 
 
 def _jumps(segments: list[Segment]) -> list[str]:
     """A note for every clock that jumped and every gap, with its cause."""
-    return [f"segment {i + 1}: {row['why']} ({row['s']:+.0f} s)"
-            for i, segment in enumerate(segments) for row in segment.jumps]  # fmt: skip
+    return [
+        f"segment {i + 1}: {row['why']} ({row['s']:+.0f} s)"
+        for i, segment in enumerate(segments)
+        for row in segment.jumps
+    ]
 
 
 def _damage(lines: list[int]) -> list[str]:
     """A note on the lines that could not be read."""
     if not lines:
         return []
-    return [f"{len(lines)} damaged lines of the ledger were left out, first line {lines[0]}; "
-            "counters are cumulative, so the joules between their neighbours count"]  # fmt: skip
+    return [
+        f"{len(lines)} damaged lines of the ledger were left out, first line {lines[0]}; "
+        "counters are cumulative, so the joules between their neighbours count"
+    ]

@@ -60,8 +60,11 @@ class Calibration:
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
-        told = {"source": self.source, "host": self.host,
-                "lines": {name: asdict(line) for name, line in self.lines.items()}}  # fmt: skip
+        told = {
+            "source": self.source,
+            "host": self.host,
+            "lines": {name: asdict(line) for name, line in self.lines.items()},
+        }
         write_text_atomic(path, json.dumps(told, indent=1) + "\n")
 
     @classmethod
@@ -125,8 +128,15 @@ def _entry(seen: Quantity, joules: float, line: Line, source: str) -> EnergyEntr
         weaker = origin.weaker(Origin.MODELLED)
         shares[weaker] = shares.get(weaker, 0.0) + share
     return EnergyEntry(
-        device="wall", boundary=Boundary.NODE, api=API, value=joules,
-        low=joules * max(0.0, 1 - line.relative_error), high=joules * (1 + line.relative_error),
-        origin=seen.origin.weaker(Origin.MODELLED), shares=shares, missing=seen.missing,
-        source=f"calibration {source}", coverage=COVERAGE,
-    )  # fmt: skip
+        device="wall",
+        boundary=Boundary.NODE,
+        api=API,
+        value=joules,
+        low=joules * max(0.0, 1 - line.relative_error),
+        high=joules * (1 + line.relative_error),
+        origin=seen.origin.weaker(Origin.MODELLED),
+        shares=shares,
+        missing=seen.missing,
+        source=f"calibration {source}",
+        coverage=COVERAGE,
+    )

@@ -127,6 +127,7 @@ def _scores(runs: list[Run], errors: dict[str, list[float]]) -> dict[str, Any]:
         for device in errors
     }
     found = {device: told(before[device], after) for device, after in errors.items()}
-    found["all"] = told([e for b in before.values() for e in b],
-                        [e for a in errors.values() for e in a])  # fmt: skip
+    found["all"] = told(
+        [e for b in before.values() for e in b], [e for a in errors.values() for e in a]
+    )
     return found

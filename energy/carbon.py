@@ -8,9 +8,6 @@ another question (what a change of schedule would cause).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from energy.errors import InputError
 from energy.quantity import Quantity, multiply
 from energy.units import G_PER_KG, J_PER_KWH
 
@@ -23,28 +20,6 @@ def operational_g(facility_j: Quantity, intensity_g_per_kwh: Quantity) -> Quanti
     """
     product = multiply(facility_j, intensity_g_per_kwh, "g")
     return product.scaled(1 / J_PER_KWH)
-
-
-def hourly_g(facility_j: Sequence[float], intensity_g_per_kwh: Sequence[float]) -> float:
-    """Grams of CO2e with an intensity that changes: the sum of E_h * CI_h.
-
-    Weighted by energy; the mean intensity times the total is something else.
-    1 kWh at 100 and 3 kWh at 500 g/kWh: 100 + 1500 = 1600 g, not 4 * 300 = 1200 g.
-
-    Args:
-        facility_j: joules of each hour.
-        intensity_g_per_kwh: intensity of the same hours.
-
-    Raises:
-        InputError: the two series are not of one length.
-    """
-    if len(facility_j) != len(intensity_g_per_kwh):
-        raise InputError(
-            "expected an intensity for each hour of energy",
-            f"{len(intensity_g_per_kwh)} for {len(facility_j)}",
-        )
-    pairs = zip(facility_j, intensity_g_per_kwh, strict=True)
-    return sum(joules / J_PER_KWH * intensity for joules, intensity in pairs)
 
 
 def embodied_g(device_kg: float, device_s: Quantity, lifetime_s: Quantity) -> Quantity:

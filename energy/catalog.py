@@ -197,13 +197,20 @@ def models() -> tuple[Model, ...]:
 
     def read(row: dict[str, str]) -> Model:
         shape = Shape.from_dict({name: int(text) for name, text in row.items() if name in sizes})
-        published = {name: cell(row[name], float | None)
-                     for name in ("params_total", "params_active", "tokens")}  # fmt: skip
+        published = {
+            name: cell(row[name], float | None)
+            for name in ("params_total", "params_active", "tokens")
+        }
         return Model(
-            name=row["name"], title=row["title"], shape=shape, source=row["source"],
-            year=int(row["year"]), status=row["status"], notes=cell(row["notes"], str | None),
+            name=row["name"],
+            title=row["title"],
+            shape=shape,
+            source=row["source"],
+            year=int(row["year"]),
+            status=row["status"],
+            notes=cell(row["notes"], str | None),
             **published,
-        )  # fmt: skip
+        )
 
     return tuple(rows("models.csv", read))
 

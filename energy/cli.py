@@ -110,13 +110,21 @@ def doctor(
         print_json({"meters": rows})
         return
     for row in rows:
-        watts = "" if row["watts"] is None else (
-            f"  {row['watts']:.1f} W {row['origin']}, least {row['least_w']:.1f} W, "
-            f"{row['cost_us']:.0f} us a reading")  # fmt: skip
+        watts = (
+            ""
+            if row["watts"] is None
+            else (
+                f"  {row['watts']:.1f} W {row['origin']}, least {row['least_w']:.1f} W, "
+                f"{row['cost_us']:.0f} us a reading"
+            )
+        )
         state = row["boundary"] if row["found"] else "missing"
         print(f"{row['meter']:10} {row['name']:24} {state:8}{watts}")
-        band = "" if row["low"] is None else (
-            f"; true value {row['low']:.2f} to {row['high']:.2f} times that (95 %)")  # fmt: skip
+        band = (
+            ""
+            if row["low"] is None
+            else (f"; true value {row['low']:.2f} to {row['high']:.2f} times that (95 %)")
+        )
         if row["found"]:
             print(f"{'':11}{row['api']}{band}")
             print(f"{'':11}{row['why']}")
@@ -189,8 +197,10 @@ def calibrate(
     for kind, words in (("cv", "each model by the others"), ("test", "the test file")):
         for name, row in told.get(kind, {}).items():
             error = row["mean_abs_rel_error"]
-            print(f"{words}, {name}: mean absolute error {100 * error['before']:.1f} % before, "
-                  f"{100 * error['after']:.1f} % after ({row['n']} runs)")  # fmt: skip
+            print(
+                f"{words}, {name}: mean absolute error {100 * error['before']:.1f} % before, "
+                f"{100 * error['after']:.1f} % after ({row['n']} runs)"
+            )
     print(f"kept in {place}")
 
 
@@ -250,14 +260,26 @@ def grid(
 
     zones = [engine.zone(name) for name in names] if names else list(engine.zones())
     if json:
-        print_json([{"id": z.id, "name": z.name, "year": z.year, "intensity": z.g_per_kwh,
-                     "status": z.status} for z in zones])  # fmt: skip
+        print_json(
+            [
+                {
+                    "id": z.id,
+                    "name": z.name,
+                    "year": z.year,
+                    "intensity": z.g_per_kwh,
+                    "status": z.status,
+                }
+                for z in zones
+            ]
+        )
         return
     for zone in zones:
         value, low, high = zone.g_per_kwh.numbers()
         year = zone.year or "year unknown"
-        print(f"{zone.id:24} {value:6.0f} g/kWh ({low:.0f} to {high:.0f})  {year}  {zone.name}; "
-              f"{zone.source}")  # fmt: skip
+        print(
+            f"{zone.id:24} {value:6.0f} g/kWh ({low:.0f} to {high:.0f})  {year}  {zone.name}; "
+            f"{zone.source}"
+        )
 
 
 @app.command()

@@ -40,8 +40,11 @@ class Clocks:
         now, wall = self._monotonic(), self._wall()
         slept, ahead = self._boot() - now, wall - now
         asleep, moved = slept - self._slept, ahead - self._ahead
-        told = {"k": "clock", "m": round(now * 1e9),
-                "utc": datetime.fromtimestamp(wall, UTC).isoformat()}  # fmt: skip
+        told = {
+            "k": "clock",
+            "m": round(now * 1e9),
+            "utc": datetime.fromtimestamp(wall, UTC).isoformat(),
+        }
         rows = []
         if asleep > JUMP_S:
             rows.append({**told, "why": "the machine slept", "s": round(asleep, 3)})

@@ -50,14 +50,22 @@ def require_program(name: str) -> None:
             fix = f"it lies in this folder, which is not in PATH: {_interpreter(name)}./{name}"
         raise CommandError("expected a program to run", name, fix, exit_code=NOT_FOUND)
     if os.path.isdir(found):
-        raise CommandError("expected a program to run", f"the folder {found}",
-                           "name a program in it", exit_code=NOT_RUN)  # fmt: skip
+        raise CommandError(
+            "expected a program to run",
+            f"the folder {found}",
+            "name a program in it",
+            exit_code=NOT_RUN,
+        )
     mode = stat.filemode(os.stat(found).st_mode)
     fix = f"chmod +x {found}"
     if interpreter := _interpreter(found):
         fix += f", or name its interpreter: {interpreter}{found}"
-    raise CommandError("expected a file with the permission to execute it (x)",
-                       f"{found} ({mode})", fix, exit_code=NOT_RUN)  # fmt: skip
+    raise CommandError(
+        "expected a file with the permission to execute it (x)",
+        f"{found} ({mode})",
+        fix,
+        exit_code=NOT_RUN,
+    )
 
 
 def _interpreter(path: str) -> str:
@@ -119,11 +127,15 @@ class Command:
 
     def _refused(self, error: OSError) -> CommandError:
         expectation, fix = {
-            errno.ENOENT: ("expected the interpreter in the first line of the program",
-                           "mend that line, or name the interpreter yourself"),
-            errno.ENOEXEC: ("expected a program of this machine, or a first line #!INTERPRETER",
-                            "add that line, or name the interpreter yourself"),
-        }.get(error.errno or 0, ("expected a program that the kernel can run", ""))  # fmt: skip
+            errno.ENOENT: (
+                "expected the interpreter in the first line of the program",
+                "mend that line, or name the interpreter yourself",
+            ),
+            errno.ENOEXEC: (
+                "expected a program of this machine, or a first line #!INTERPRETER",
+                "add that line, or name the interpreter yourself",
+            ),
+        }.get(error.errno or 0, ("expected a program that the kernel can run", ""))
         told = f"{self._words[0]}: {(error.strerror or '').lower()}"
         return CommandError(expectation, told, fix, exit_code=NOT_RUN)
 

@@ -32,8 +32,11 @@ def guard(app: Callable[[], object]) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
         place = f" {error.filename}" if error.filename else ""
-        fail(f"expected to write{place}; got {(error.strerror or '').lower()}; "
-             "free some space or choose another folder", 2)  # fmt: skip
+        fail(
+            f"expected to write{place}; got {(error.strerror or '').lower()}; "
+            "free some space or choose another folder",
+            2,
+        )
 
 
 def fail(message: str, code: int) -> None:

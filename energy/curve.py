@@ -102,10 +102,15 @@ class Curve:
         t0, start_j = self.times[i - 1], self._joules(i - 1)
         past_s, dt = time_s - t0, self.times[i] - t0
         before, here, after = self._power(i - 1), self._power(i), self._power(i + 1)
-        if before is None or after is None or here is None or not (
-            min(before, after) <= here <= max(before, after)
-            and abs(before - after) > STEP * max(before, after)
-        ):  # fmt: skip
+        if (
+            before is None
+            or after is None
+            or here is None
+            or not (
+                min(before, after) <= here <= max(before, after)
+                and abs(before - after) > STEP * max(before, after)
+            )
+        ):
             return start_j + (here or 0.0) * past_s
         # Power fell or rose once in this stretch; its mean tells when.
         step_s = dt * (here - after) / (before - after)

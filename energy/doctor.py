@@ -98,11 +98,32 @@ def _watched(row: dict[str, Any], curve: Curve, power: Integral | None) -> None:
 
 def _row(meter: str, domain: Domain | None, why: str) -> dict[str, Any]:
     if domain is None:
-        return {"name": meter, "meter": meter, "found": False, "boundary": None,
-                "origin": "missing", "api": "", "within": None, "low": None, "high": None,
-                **UNSEEN, "why": why, "fix": FIX.get(meter, "")}  # fmt: skip
-    return {"name": domain.id, "meter": meter, "found": not domain.reason,
-            "boundary": domain.boundary, "origin": domain.origin, "api": domain.api,
-            "within": domain.within, "low": domain.low, "high": domain.high, **UNSEEN,
-            "tick_s": domain.tick_s or None, "why": why or domain.source,
-            "fix": domain.fix}  # fmt: skip
+        return {
+            "name": meter,
+            "meter": meter,
+            "found": False,
+            "boundary": None,
+            "origin": "missing",
+            "api": "",
+            "within": None,
+            "low": None,
+            "high": None,
+            **UNSEEN,
+            "why": why,
+            "fix": FIX.get(meter, ""),
+        }
+    return {
+        "name": domain.id,
+        "meter": meter,
+        "found": not domain.reason,
+        "boundary": domain.boundary,
+        "origin": domain.origin,
+        "api": domain.api,
+        "within": domain.within,
+        "low": domain.low,
+        "high": domain.high,
+        **UNSEEN,
+        "tick_s": domain.tick_s or None,
+        "why": why or domain.source,
+        "fix": domain.fix,
+    }

@@ -21,17 +21,27 @@ def machine() -> dict[str, Any]:
     except OSError:
         pass
     return {
-        "host": platform.node(), "cpu": model, "cores": os.cpu_count(),
-        "system": platform.platform(), "python": platform.python_version(),
-        "command": " ".join(sys.argv), "git_commit": _commit(),
-    }  # fmt: skip
+        "host": platform.node(),
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "command": " ".join(sys.argv),
+        "git_commit": _commit(),
+    }
 
 
 def _commit() -> str:
     """The commit of this package, or an empty string outside a checkout."""
     try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent,
-                               capture_output=True, text=True, timeout=2, check=False)  # fmt: skip
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=2,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found.stdout.strip()

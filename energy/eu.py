@@ -24,8 +24,16 @@ MODIFIER_SHARE = 1 / 3
 """Guidelines, section 3.2: whoever spends more of the original's compute is a provider too."""
 
 # Bounds of the Model Documentation Form (Code of Practice, transparency chapter, July 2025).
-_SIZES = ((5e8, "≤500M"), (5e9, "≤5B"), (1.5e10, "≤15B"), (5e10, "≤50B"), (1e11, "≤100B"),
-          (5e11, "≤500B"), (1e12, "≤1T"), (math.inf, ">1T"))  # fmt: skip
+_SIZES = (
+    (5e8, "≤500M"),
+    (5e9, "≤5B"),
+    (1.5e10, "≤15B"),
+    (5e10, "≤50B"),
+    (1e11, "≤100B"),
+    (5e11, "≤500B"),
+    (1e12, "≤1T"),
+    (math.inf, ">1T"),
+)
 _MONTH_S = 365.25 / 12 * S_PER_DAY
 _TIMES = ((1.0, "<1 month"), (3.0, "1–3 months"), (6.0, "3–6 months"), (math.inf, ">6 months"))
 
@@ -59,8 +67,9 @@ def within_allowed_error(reported_flop: float, true_flop: float) -> bool:
     return abs(true_flop - reported_flop) <= ALLOWED_ERROR * reported_flop
 
 
-def modifier_is_provider(modification_flop: float, original_flop: float | None,
-                         *, systemic: bool = False) -> bool:  # fmt: skip
+def modifier_is_provider(
+    modification_flop: float, original_flop: float | None, *, systemic: bool = False
+) -> bool:
     """Whether a modification makes its author a provider: above a third of the original.
 
     An original that is not known counts as its threshold: 1e25 when systemic, else 1e23.

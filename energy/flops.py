@@ -116,9 +116,12 @@ def executed_flop(
 def dispatch_flop(shape: Shape, execution: Execution) -> Number:
     """Forward FLOP per token of one-hot dispatch and combine in one MoE layer: 4*c*K*G*M."""
     return plain(
-        4 * np.asarray(execution.expert_padding) * shape.top_k * execution.one_hot_group
+        4
+        * np.asarray(execution.expert_padding)
+        * shape.top_k
+        * execution.one_hot_group
         * np.asarray(shape.d_model)
-    )  # fmt: skip
+    )
 
 
 def mfu(

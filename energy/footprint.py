@@ -63,11 +63,12 @@ def _embodied(record: RunRecord, site: Site) -> Quantity:
 
 
 def _water(it_j: Quantity, site: Site) -> Quantity:
-    """Site and grid litres; PUE counts once, on the grid's part only (`facility.water_l`)."""
+    """Site and grid litres; PUE counts once, on the grid's part only."""
     intensity = add(
-        [site.wue, multiply(site.pue, site.ewif, "L/kWh")], names=["site", "grid"],
+        [site.wue, multiply(site.pue, site.ewif, "L/kWh")],
+        names=["site", "grid"],
         source="WUE + PUE x EWIF",
-    )  # fmt: skip
+    )
     if intensity.value is None:
         return Quantity.absent("L", intensity.source)
     return multiply(it_j, intensity, "L").scaled(1 / J_PER_KWH)

@@ -86,10 +86,11 @@ def zone(name: str, *, allow_fallback: bool = False) -> Zone:
         installed = any(found.id not in _own_ids() for found in zones())
         more = "" if installed else " (CodeCarbon, extra carbon, brings 213 countries)"
         raise MissingDataError(
-            error.expectation, error.value,
+            error.expectation,
+            error.value,
             f"{error.fix.replace('simulator grid zones', 'energy grid')}{more}, "
             "or name no zone: the world's band is then assumed, loudly",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def unknown_place() -> Quantity:
@@ -146,8 +147,9 @@ def overhead(name: str) -> Quantity:
             source=source,
         )
 
-    return catalog.find("overhead", name, tuple(catalog.rows("overheads.csv", read)),
-                        lambda row: (row[0],))[1]  # fmt: skip
+    return catalog.find(
+        "overhead", name, tuple(catalog.rows("overheads.csv", read)), lambda row: (row[0],)
+    )[1]
 
 
 @cache
@@ -157,13 +159,16 @@ def _own() -> tuple[Zone, ...]:
             float(row[key]) for key in ("g_per_kwh", "low_g_per_kwh", "high_g_per_kwh")
         )
         source = f"{row['name']} {row['year']}: {row['source']}"
-        intensity = Quantity(value=value, low=low, high=high, unit="g/kWh", source=source,
-                             origin=Origin.MODELLED)  # fmt: skip
+        intensity = Quantity(
+            value=value, low=low, high=high, unit="g/kWh", source=source, origin=Origin.MODELLED
+        )
         return Zone(
             **{key: row[key] for key in ("id", "name", "signal", "source", "licence", "status")},
-            aliases=tuple(row["aliases"].split(";")), g_per_kwh=intensity, year=int(row["year"]),
+            aliases=tuple(row["aliases"].split(";")),
+            g_per_kwh=intensity,
+            year=int(row["year"]),
             notes=catalog.cell(row["notes"], str | None),
-        )  # fmt: skip
+        )
 
     return tuple(catalog.rows("grid.csv", read))
 

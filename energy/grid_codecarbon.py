@@ -43,38 +43,68 @@ def _countries(data: Path, release: str, vintage: Vintage) -> list[Zone]:
     file = "private_infra/global_energy_mix.json"
     mixes = json.loads((data / file).read_text(encoding="utf-8"))
     return [
-        _zone(code, mix["country_name"], mix["carbon_intensity"], int(mix["year"]), vintage,
-              f"{release} {file}, from Our World in Data", "CC BY 4.0")
-        for code, mix in sorted(mixes.items()) if mix.get("carbon_intensity")
-    ]  # fmt: skip
+        _zone(
+            code,
+            mix["country_name"],
+            mix["carbon_intensity"],
+            int(mix["year"]),
+            vintage,
+            f"{release} {file}, from Our World in Data",
+            "CC BY 4.0",
+        )
+        for code, mix in sorted(mixes.items())
+        if mix.get("carbon_intensity")
+    ]
 
 
 def _cloud(data: Path, release: str, vintage: Vintage) -> list[Zone]:
     file = "cloud/impact.csv"
     with (data / file).open(encoding="utf-8-sig", newline="") as lines:
         return [
-            _zone(f"{row['provider']}:{row['region']}",
-                  f"{row['providerName']} {row['region']} ({row['city']})",
-                  float(row["impact"]), None, vintage, f"{release} {file}, from {row['source']}",
-                  "MIT")
-            for row in csv.DictReader(lines) if float(row["impact"] or 0)
-        ]  # fmt: skip
+            _zone(
+                f"{row['provider']}:{row['region']}",
+                f"{row['providerName']} {row['region']} ({row['city']})",
+                float(row["impact"]),
+                None,
+                vintage,
+                f"{release} {file}, from {row['source']}",
+                "MIT",
+            )
+            for row in csv.DictReader(lines)
+            if float(row["impact"] or 0)
+        ]
 
 
 def _zone(
-    code: str, name: str, g_per_kwh: float, year: int | None, vintage: Vintage,
-    source: str, licence: str,
-) -> Zone:  # fmt: skip
+    code: str,
+    name: str,
+    g_per_kwh: float,
+    year: int | None,
+    vintage: Vintage,
+    source: str,
+    licence: str,
+) -> Zone:
     from energy.grid import Zone
 
     middle, low, high = vintage
     when = str(year) if year else "year not stated"
     intensity = Quantity(
-        value=g_per_kwh * middle, low=g_per_kwh * low, high=g_per_kwh * high, unit="g/kWh",
-        origin=Origin.MODELLED, source=f"{name} {when}: {source}",
-    )  # fmt: skip
+        value=g_per_kwh * middle,
+        low=g_per_kwh * low,
+        high=g_per_kwh * high,
+        unit="g/kWh",
+        origin=Origin.MODELLED,
+        source=f"{name} {when}: {source}",
+    )
     return Zone(
-        id=code, aliases=(), name=name, g_per_kwh=intensity, signal="average, life cycle",
-        source=source, year=year, licence=licence, status="mixed" if year is None else "confirmed",
+        id=code,
+        aliases=(),
+        name=name,
+        g_per_kwh=intensity,
+        signal="average, life cycle",
+        source=source,
+        year=year,
+        licence=licence,
+        status="mixed" if year is None else "confirmed",
         notes=None,
-    )  # fmt: skip
+    )

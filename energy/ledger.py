@@ -31,8 +31,14 @@ from energy.segment import Row, Segment
 
 FILE = "ledger.jsonl"
 VERSION = 1
-NEEDED = {"s": {"m", "j"}, "t": {"j"}, "window": {"m0", "m1", "name", "phase"}, "mark": {"m"},
-          "attach": {"m", "to"}, "end": {"m", "why"}}  # fmt: skip
+NEEDED = {
+    "s": {"m", "j"},
+    "t": {"j"},
+    "window": {"m0", "m1", "name", "phase"},
+    "mark": {"m"},
+    "attach": {"m", "to"},
+    "end": {"m", "why"},
+}
 """What rows must hold to be taken up."""
 
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
@@ -227,8 +233,13 @@ class Reader:
 
 def window(row: Row) -> Row:
     """The row of a window as it is kept: a run has millions, and few names."""
-    return {"m0": row["m0"], "m1": row["m1"], "name": sys.intern(str(row["name"])),
-            "phase": sys.intern(str(row["phase"])), "n": row.get("n")}  # fmt: skip
+    return {
+        "m0": row["m0"],
+        "m1": row["m1"],
+        "name": sys.intern(str(row["name"])),
+        "phase": sys.intern(str(row["phase"])),
+        "n": row.get("n"),
+    }
 
 
 def segments(path: Path) -> list[Segment]:

@@ -54,14 +54,23 @@ def measured(tracker: Tracker, step: Callable[[], object], pairs: int) -> Quanti
     changes = sorted(a / b - 1 for a, b in zip(with_s, without_s, strict=True))
     cut = _cut(pairs)
     found = Quantity(
-        value=statistics.median(changes), unit="1", low=changes[cut], high=changes[-1 - cut],
-        origin=Origin.MEASURED, coverage=0.95,
+        value=statistics.median(changes),
+        unit="1",
+        low=changes[cut],
+        high=changes[-1 - cut],
+        origin=Origin.MEASURED,
+        coverage=0.95,
         source=f"{pairs} pairs of steps, metered against not, in random order",
-    )  # fmt: skip
+    )
     tracker.mark(
-        "overhead", pairs=pairs, relative=found.value, low=found.low, high=found.high,
-        with_s=statistics.median(with_s), without_s=statistics.median(without_s),
-    )  # fmt: skip
+        "overhead",
+        pairs=pairs,
+        relative=found.value,
+        low=found.low,
+        high=found.high,
+        with_s=statistics.median(with_s),
+        without_s=statistics.median(without_s),
+    )
     return found
 
 

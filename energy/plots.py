@@ -20,11 +20,19 @@ SPARSE, DENSE = "#0b5394", "#d9822b"
 """Mixture of experts, dense."""
 PREDICTED = "#7a7a7a"
 PARTS = {
-    "attention_projections": "#0b5394", "attention_scores": "#5b9bd5", "dense_ffn": "#d9822b",
-    "experts": "#2e7d32", "shared_experts": "#81c784", "router": "#f2c14e",
-    "permutation": "#c77dba", "dispatch": "#8e44ad", "logits": "#8c1c13",
-    "norms_and_activations": "#b0b0b0", "optimizer": "#555555", "host": "#dddddd",
-}  # fmt: skip
+    "attention_projections": "#0b5394",
+    "attention_scores": "#5b9bd5",
+    "dense_ffn": "#d9822b",
+    "experts": "#2e7d32",
+    "shared_experts": "#81c784",
+    "router": "#f2c14e",
+    "permutation": "#c77dba",
+    "dispatch": "#8e44ad",
+    "logits": "#8c1c13",
+    "norms_and_activations": "#b0b0b0",
+    "optimizer": "#555555",
+    "host": "#dddddd",
+}
 HATCHES = ("", "//", "\\\\", "xx", "..", "--", "||", "++", "oo", "**", "//..", "xx..")
 
 
@@ -58,8 +66,13 @@ def loss_against_energy(runs: Iterable[Run], axes: Axes) -> Axes:
         told = chip_total(run.record).origins
         held_out = run.record.metrics.get("held_out_loss")
         if held_out is not None and held_out.value is not None:
-            axes.plot(rows[-1]["energy_j"], held_out.value, "o", color=style(run)["color"],
-                      markerfacecolor="white")  # fmt: skip
+            axes.plot(
+                rows[-1]["energy_j"],
+                held_out.value,
+                "o",
+                color=style(run)["color"],
+                markerfacecolor="white",
+            )
     axes.set_xlabel(f"energy so far / J ({told or 'none'})")
     axes.set_ylabel("loss / nat per token\n(thin: one batch; circle: held-out text)")
     return _finish(axes)
@@ -77,9 +90,14 @@ def measured_against_predicted(runs: Iterable[Run], axes: Axes) -> Axes:
             place = len(names)
             mark = "o" if pair.measured.sparse else "s"
             axes.errorbar(
-                value, place, xerr=[[value - low], [high - value]], fmt=mark, capsize=3,
-                color=style(pair.measured)["color"], ecolor=PREDICTED,
-            )  # fmt: skip
+                value,
+                place,
+                xerr=[[value - low], [high - value]],
+                fmt=mark,
+                capsize=3,
+                color=style(pair.measured)["color"],
+                ecolor=PREDICTED,
+            )
             names.append(f"{pair.measured.record.name}: {label}")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
@@ -106,9 +124,12 @@ def power_over_time(runs: Iterable[Run], axes: Axes) -> Axes:
             )
             if watts:
                 axes.step(
-                    [time - segment.start_s for time in times], watts, where="pre",
-                    label=kind(run) if number == 0 else None, **style(run),
-                )  # fmt: skip
+                    [time - segment.start_s for time in times],
+                    watts,
+                    where="pre",
+                    label=kind(run) if number == 0 else None,
+                    **style(run),
+                )
                 told = chip_total(run.record).origins
     axes.set_xlabel("time since the start / s")
     axes.set_ylabel(f"power / W\n({told or 'none'})")
@@ -137,9 +158,14 @@ def parts(runs: Iterable[Run], axes: Axes) -> Axes:
         for name, value in values.items():
             share = 100 * value / sum(values.values())
             axes.barh(
-                place, share, left=left, color=PARTS.get(name, "#999999"), edgecolor="white",
-                hatch=_hatch(name), label=None if name in shown else name.replace("_", " "),
-            )  # fmt: skip
+                place,
+                share,
+                left=left,
+                color=PARTS.get(name, "#999999"),
+                edgecolor="white",
+                hatch=_hatch(name),
+                label=None if name in shown else name.replace("_", " "),
+            )
             shown.add(name)
             left += share
     axes.set_yticks(range(len(bars)), [label for label, _ in bars])
@@ -147,8 +173,13 @@ def parts(runs: Iterable[Run], axes: Axes) -> Axes:
     axes.set_xlim(0, 100)
     axes.set_xlabel("share / %")
     if shown:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=3, frameon=False,
-                    fontsize="small")  # fmt: skip
+        axes.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.4, -0.16),
+            ncols=3,
+            frameon=False,
+            fontsize="small",
+        )
     return axes
 
 
@@ -159,12 +190,20 @@ def expert_load(run: Run, axes: Axes) -> Axes:
         axes.text(0.5, 0.5, "no expert load logged", ha="center", transform=axes.transAxes)
         return axes
     layers, experts = len(rows[0]["expert_load"]), len(rows[0]["expert_load"][0])
-    grid = [[layer[e] * experts for row in rows for layer in [row["expert_load"][n]]]
-            for n in range(layers) for e in range(experts)]  # fmt: skip
+    grid = [
+        [layer[e] * experts for row in rows for layer in [row["expert_load"][n]]]
+        for n in range(layers)
+        for e in range(experts)
+    ]
     image = axes.imshow(
-        grid, aspect="auto", cmap="cividis", vmin=0, vmax=3, interpolation="nearest",
+        grid,
+        aspect="auto",
+        cmap="cividis",
+        vmin=0,
+        vmax=3,
+        interpolation="nearest",
         extent=(rows[0]["step"], rows[-1]["step"], layers * experts, 0),
-    )  # fmt: skip
+    )
     figure = axes.get_figure()
     if figure is not None:
         figure.colorbar(image, ax=axes, label="load / even share")
@@ -198,8 +237,9 @@ def _power(
     ends, watts = [], []
     for i in range(1, len(times)):
         steps = [(series[i - 1], series[i]) for series in joules]
-        known = [after - before for before, after in steps
-                 if before is not None and after is not None]  # fmt: skip
+        known = [
+            after - before for before, after in steps if before is not None and after is not None
+        ]
         # Two samples at a window's edge can lie too close for a coarse counter.
         if len(known) == len(steps) and times[i] - times[i - 1] > 0.2:
             ends.append(times[i])

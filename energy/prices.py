@@ -58,8 +58,9 @@ def price(name: str, unit: str | None = None) -> Price:
     found = catalog.find("price", name, prices(), lambda row: (row.id,))
     if unit is not None and found.price.unit != unit:
         known = ", ".join(row.id for row in prices() if row.price.unit == unit)
-        raise InputError(f"expected a price in {unit}", f"{found.id} in {found.price.unit}",
-                         f"one of: {known}")  # fmt: skip
+        raise InputError(
+            f"expected a price in {unit}", f"{found.id} in {found.price.unit}", f"one of: {known}"
+        )
     return found
 
 
@@ -73,13 +74,20 @@ def prices() -> tuple[Price, ...]:
         value, low, high = (float(row[key]) for key in ("value", "low", "high"))
         source = f"price {row['id']} ({row['date']}, {row['terms']}): {row['source']}"
         # Its band is that of offers, its status that of the row: assumed until a user's own bill.
-        found = Quantity(value=value, low=low, high=high, unit=row["unit"], origin=Origin.ASSUMED,
-                         source=f"{source} ({row['status']})")  # fmt: skip
+        found = Quantity(
+            value=value,
+            low=low,
+            high=high,
+            unit=row["unit"],
+            origin=Origin.ASSUMED,
+            source=f"{source} ({row['status']})",
+        )
         same = ("id", "kind", "terms", "date", "source", "licence", "status")
         return Price(
-            **{key: row[key] for key in same}, price=found,
+            **{key: row[key] for key in same},
+            price=found,
             chip=catalog.cell(row["chip"], str | None),
             notes=catalog.cell(row["notes"], str | None),
-        )  # fmt: skip
+        )
 
     return tuple(catalog.rows("prices.csv", read))

@@ -126,8 +126,15 @@ class Quantity(BaseModel):
         """A value with a relative band: 0.1 is -10 to +10 %, (-0.2, 0.5) is -20 to +50 %."""
         down, up = relative if isinstance(relative, tuple) else (-relative, relative)
         ends = sorted((value * (1 + down), value * (1 + up)))
-        return cls(value=value, unit=unit, low=ends[0], high=ends[1], origin=origin,
-                   source=source, coverage=coverage)  # fmt: skip
+        return cls(
+            value=value,
+            unit=unit,
+            low=ends[0],
+            high=ends[1],
+            origin=origin,
+            source=source,
+            coverage=coverage,
+        )
 
     @classmethod
     def absent(cls, unit: str, reason: str) -> Self:
@@ -154,9 +161,14 @@ class Quantity(BaseModel):
             return self.model_copy(update={"unit": unit or self.unit})
         value, low, high = self.numbers()
         return self.model_copy(
-            update={"value": value * factor, "low": low * factor, "high": high * factor,
-                    "unit": unit or self.unit, "source": source or self.source}
-        )  # fmt: skip
+            update={
+                "value": value * factor,
+                "low": low * factor,
+                "high": high * factor,
+                "unit": unit or self.unit,
+                "source": source or self.source,
+            }
+        )
 
 
 def multiply(a: Quantity, b: Quantity, unit: str, *, divide: bool = False) -> Quantity:
@@ -182,10 +194,16 @@ def multiply(a: Quantity, b: Quantity, unit: str, *, divide: bool = False) -> Qu
             weakest = origin_a.weaker(origin_b)
             shares[weakest] = shares.get(weakest, 0.0) + share_a * share_b
     return Quantity(
-        value=value, unit=unit, low=low, high=high if math.isfinite(high) else value * 1e6,
-        origin=a.origin.weaker(b.origin), source=source, coverage=min(a.coverage, b.coverage),
-        shares=shares, missing=tuple(sorted({*a.missing, *b.missing})),
-    )  # fmt: skip
+        value=value,
+        unit=unit,
+        low=low,
+        high=high if math.isfinite(high) else value * 1e6,
+        origin=a.origin.weaker(b.origin),
+        source=source,
+        coverage=min(a.coverage, b.coverage),
+        shares=shares,
+        missing=tuple(sorted({*a.missing, *b.missing})),
+    )
 
 
 def add(
@@ -215,13 +233,17 @@ def add(
         if part.unit != unit:
             raise UnitError("quantities of one unit", f"{unit} and {part.unit}")
     labels = list(names) or [part.source for part in parts]
-    gone = [f"{label} ({part.source})" if names else label
-            for label, part in zip(labels, parts, strict=True) if part.value is None]  # fmt: skip
+    gone = [
+        f"{label} ({part.source})" if names else label
+        for label, part in zip(labels, parts, strict=True)
+        if part.value is None
+    ]
     present = [part for part in parts if part.value is not None]
     missing = tuple(sorted({*gone, *(name for part in present for name in part.missing)}))
     if not present:
-        return Quantity(value=None, unit=unit, origin=Origin.MISSING, missing=missing,
-                        source="; ".join(gone))  # fmt: skip
+        return Quantity(
+            value=None, unit=unit, origin=Origin.MISSING, missing=missing, source="; ".join(gone)
+        )
     triples = [part.numbers() for part in present]
     value = sum(t[0] for t in triples)
     norm = sum if correlated else (lambda deviations: math.hypot(*deviations))
@@ -233,10 +255,16 @@ def add(
         for origin, share in part.shares.items():
             shares[origin] = shares.get(origin, 0.0) + weight * share
     return Quantity(
-        value=value, unit=unit, low=low, high=high, source=source, shares=shares, missing=missing,
+        value=value,
+        unit=unit,
+        low=low,
+        high=high,
+        source=source,
+        shares=shares,
+        missing=missing,
         origin=max((part.origin for part in present), key=lambda origin: origin.rank),
         coverage=min(part.coverage for part in present),
-    )  # fmt: skip
+    )
 
 
 def _log_ratio(larger: float, smaller: float) -> float:

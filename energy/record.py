@@ -154,9 +154,10 @@ class RunRecord(BaseModel):
             return cls.model_validate_json(path.read_bytes())
         except OSError as error:
             raise InputError(
-                f"expected a record at {path}", (error.strerror or "").lower(),
+                f"expected a record at {path}",
+                (error.strerror or "").lower(),
                 "name a record.json or the folder that holds one",
-            ) from error  # fmt: skip
+            ) from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(step) for step in first["loc"]) or "the file"
@@ -192,9 +193,10 @@ def total(entries: list[EnergyEntry]) -> Quantity:
         entries[0].boundary.require(entry.boundary)
         if _held(entry, entries):
             raise BoundaryError(
-                "devices that do not overlap", f"{entry.device} and {entry.within}",
+                "devices that do not overlap",
+                f"{entry.device} and {entry.within}",
                 "add one of them: the second holds the first",
-            )  # fmt: skip
+            )
     return add(entries, names=names, source=f"sum of {', '.join(sorted(set(names)))}")
 
 

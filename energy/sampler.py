@@ -107,9 +107,15 @@ def opening(
     settings: dict[str, Any], header: dict[str, Any], domains: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """The row that a metering process begins with."""
-    return {**header, "k": "header", "v": ledger.VERSION, "interval_s": settings["interval_s"],
-            "domains": domains, "m": time.monotonic_ns(),
-            "utc": datetime.now(UTC).isoformat()}  # fmt: skip
+    return {
+        **header,
+        "k": "header",
+        "v": ledger.VERSION,
+        "interval_s": settings["interval_s"],
+        "domains": domains,
+        "m": time.monotonic_ns(),
+        "utc": datetime.now(UTC).isoformat(),
+    }
 
 
 def serve(role: Sampler, seat: Seat) -> None:

@@ -69,8 +69,11 @@ class Sampler:
         now = time.monotonic_ns()
         if self._paused > now:
             return self._paused - now
-        due = [self._due, *self._poll_due.values(),
-               *(follower.due_ns for follower in self._followers.values())]  # fmt: skip
+        due = [
+            self._due,
+            *self._poll_due.values(),
+            *(follower.due_ns for follower in self._followers.values()),
+        ]
         return max(0, min(due) - now)
 
     def step(self) -> None:

@@ -46,15 +46,19 @@ class SecondOpinion:
                 from codecarbon import OfflineEmissionsTracker
         except ImportError as error:
             raise MissingDataError(
-                "expected the package codecarbon", "not installed",
+                "expected the package codecarbon",
+                "not installed",
                 "pip install 'glam-energy[carbon]'",
-            ) from error  # fmt: skip
+            ) from error
         with _silent():
             # Only joules are taken; the country that it insists on plays no part in them.
             self._tracker = OfflineEmissionsTracker(
-                country_iso_code="USA", measure_power_secs=1, save_to_file=False,
-                log_level="critical", allow_multiple_runs=True,
-            )  # fmt: skip
+                country_iso_code="USA",
+                measure_power_secs=1,
+                save_to_file=False,
+                log_level="critical",
+                allow_multiple_runs=True,
+            )
             self._tracker.start()
         return self
 
@@ -64,8 +68,11 @@ class SecondOpinion:
             self._tracker.stop()
         told = self._tracker.final_emissions_data
         mode = str(getattr(self._tracker, "_cpu_tracking_mode", "") or _mode(self._tracker))
-        origins = {"cpu": BACKENDS.get(mode, Origin.ASSUMED), "gpu": Origin.MEASURED,
-                   "ram": Origin.ASSUMED}  # fmt: skip
+        origins = {
+            "cpu": BACKENDS.get(mode, Origin.ASSUMED),
+            "gpu": Origin.MEASURED,
+            "ram": Origin.ASSUMED,
+        }
         how = {"cpu": mode or "unknown backend", "gpu": "NVML", "ram": "watts per module"}
         for part, origin in origins.items():
             joules = float(getattr(told, f"{part}_energy")) * J_PER_KWH
@@ -81,8 +88,11 @@ class SecondOpinion:
             return Quantity.absent("J", reason), reason
         total = add(list(self.parts.values()), source="CodeCarbon, offline tracker")
         ours = {part: _of_part(record, part) for part in OURS}
-        told = {part: _against(self.parts.get(part), own) for part, own in ours.items()
-                if own or part in self.parts}  # fmt: skip
+        told = {
+            part: _against(self.parts.get(part), own)
+            for part, own in ours.items()
+            if own or part in self.parts
+        }
         apart = {part: abs(_j(self.parts.get(part)) - _j(ours[part])) for part in told}
         most = max(apart, key=lambda part: apart[part])
         whole = sum(map(_j, ours.values()))
@@ -99,16 +109,22 @@ OURS = {"cpu": ("cpu", "psys"), "gpu": ("GPU", "gpu", "MIG"), "ram": ("memory", 
 
 def _of_part(record: RunRecord, part: str) -> Quantity | None:
     """Our joules of one of CodeCarbon's parts; None where we have none."""
-    own = [entry for entry in record.energy if entry.device.startswith(OURS[part])
-           and entry.within is None and entry.value is not None]  # fmt: skip
+    own = [
+        entry
+        for entry in record.energy
+        if entry.device.startswith(OURS[part]) and entry.within is None and entry.value is not None
+    ]
     sources = sorted({entry.api for entry in own})
     return add(own, source="; ".join(sources)) if own else None
 
 
 def _against(theirs: Quantity | None, own: Quantity | None) -> str:
     """A part as both tell it, with how each came by it."""
-    left = "nothing" if theirs is None else (
-        f"{_j(theirs):.0f} J {theirs.origin} ({theirs.source.split(': ')[1]})")  # fmt: skip
+    left = (
+        "nothing"
+        if theirs is None
+        else (f"{_j(theirs):.0f} J {theirs.origin} ({theirs.source.split(': ')[1]})")
+    )
     right = "nothing" if own is None else f"{_j(own):.0f} J {own.origin} ({own.source})"
     return f"{left} against {right}"
 

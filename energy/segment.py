@@ -147,6 +147,18 @@ class Segment:
 def _gone(holder: Row) -> Row:
     """A domain for samples that another process wrote and nobody finds."""
     reason = f"the samples of this node were in {holder['ledger']}, which is gone"
-    return {"id": "node", "kind": "unknown", "boundary": "chip", "within": None, "api": "",
-            "method": "counter", "origin": "missing", "low": 1.0, "high": 1.0, "wrap_j": 0.0,
-            "source": "", "reason": reason, "fix": ""}  # fmt: skip
+    return {
+        "id": "node",
+        "kind": "unknown",
+        "boundary": "chip",
+        "within": None,
+        "api": "",
+        "method": "counter",
+        "origin": "missing",
+        "low": 1.0,
+        "high": 1.0,
+        "wrap_j": 0.0,
+        "source": "",
+        "reason": reason,
+        "fix": "",
+    }

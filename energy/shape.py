@@ -77,24 +77,30 @@ class Shape:
     d_rope: Number = 0
 
     def __post_init__(self) -> None:
-        for name in ("n_layers", "d_model", "n_heads", "n_kv_heads", "d_head", "vocab_size",
-                     "seq_len", "n_experts", "top_k"):  # fmt: skip
+        for name in (
+            "n_layers",
+            "d_model",
+            "n_heads",
+            "n_kv_heads",
+            "d_head",
+            "vocab_size",
+            "seq_len",
+            "n_experts",
+            "top_k",
+        ):
             self._require(np.all(np.asarray(getattr(self, name)) >= 1), name, "at least 1")
         self._require(
             np.all(np.asarray(self.top_k) <= self.n_experts), "top_k", "at most n_experts"
         )
         self._require(
-            np.all(np.asarray(self.n_moe_layers) <= self.n_layers), "n_moe_layers",
+            np.all(np.asarray(self.n_moe_layers) <= self.n_layers),
+            "n_moe_layers",
             "at most n_layers",
-        )  # fmt: skip
+        )
 
     def _require(self, holds: bool | np.bool_, name: str, expectation: str) -> None:
         if not holds:
             raise InputError(f"expected {name} to be {expectation}", f"{getattr(self, name)}")
-
-    def with_experts(self, n_experts: Number, *, top_k: Number) -> Self:
-        """The same model with another number of experts."""
-        return replace(self, n_experts=n_experts, top_k=top_k)
 
     def dense(self) -> Self:
         """The dense model of the same layers: every feed-forward network is the dense one."""
@@ -162,7 +168,7 @@ def parameters(shape: Shape) -> dict[str, Number]:
         * np.where(np.asarray(s.n_experts) > 1, s.d_model * s.n_experts, 0),
         "norms": (2 * s.n_layers + 1) * s.norm_vectors * s.d_model
         + np.where(latent, s.n_layers * (s.q_rank + s.kv_rank), 0),
-    }  # fmt: skip
+    }
     return {name: plain(count) for name, count in found.items()}
 
 

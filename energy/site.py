@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
 
 from energy import grid
-from energy.errors import InputError, reason
+from energy.errors import InputError
 from energy.quantity import Boundary, Origin, Quantity
 from energy.units import S_PER_DAY
 
@@ -127,44 +125,6 @@ def of(zone: str | None, pue: float | None) -> Site:
     )
 
 
-def load(path: Path, *, allow_fallback: bool = False) -> Site:
-    """A site from a TOML file: zone, region, name, and figures as numbers or tables.
-
-    pue = 1.1
-    grid_location = { value = 332, low = 320, high = 345, source = "utility, 2025" }
-
-    Raises:
-        InputError: there is no such file, it is not TOML, or a key or value is wrong.
-    """
-    import tomllib
-
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"expected a site file at {path}", reason(error)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"expected TOML in {path}", reason(error)) from error
-    texts: dict[str, Any] = {
-        key: str(table.pop(key)) for key in ("zone", "region", "name") if key in table
-    }
-    texts |= {key: _quantity(key, value, path) for key, value in table.items()}
-    return site(**texts, allow_fallback=allow_fallback)
-
-
-def _quantity(key: str, value: object, path: Path) -> Quantity:
-    if key not in UNITS:
-        raise InputError(f"expected a figure of a site in {path}: {', '.join(UNITS)}", key)
-    table = dict(value) if isinstance(value, Mapping) else {"value": value}
-    stated = {"origin": Origin.ASSUMED, "source": str(path)} | table | {"unit": UNITS[key]}
-    try:
-        return Quantity.model_validate(stated)
-    except ValueError as error:
-        raise InputError(
-            f"expected {key} in {path} as a number, or a table with value, low, high, source",
-            repr(value),
-        ) from error
-
-
 def _published(region: grid.Region) -> dict[str, Quantity]:
     values = {
         "pue": region.pue,
@@ -174,25 +134,30 @@ def _published(region: grid.Region) -> dict[str, Quantity]:
         "grid_market": region.market_g_per_kwh,
     }
     source = f"{region.name}: {region.source} ({region.year})"
-    return {key: Quantity.exact(value, UNITS[key], source) for key, value in values.items()
-            if value is not None}  # fmt: skip
+    return {
+        key: Quantity.exact(value, UNITS[key], source)
+        for key, value in values.items()
+        if value is not None
+    }
 
 
 def _assumed(
     zone: str | None, allow_fallback: bool, known: Mapping[str, Quantity]
 ) -> dict[str, Quantity]:
     """Every figure of a site, from the tables or missing with its reason."""
-    found = {key: Quantity.absent(unit, _REASONS[key]) for key, unit in UNITS.items()
-             if key in _REASONS}  # fmt: skip
+    found = {
+        key: Quantity.absent(unit, _REASONS[key]) for key, unit in UNITS.items() if key in _REASONS
+    }
     for key in ("pue", "node_over_chip", "it_over_node", "generation_over_facility"):
         found[key] = grid.overhead(key)
     found["lifetime_s"] = grid.overhead("lifetime_years").scaled(365.25 * S_PER_DAY, "s")
     # A zone is not looked up when its factor is given: it is then only a name.
     if "grid_location" not in known:
         found["grid_location"] = (
-            grid.unknown_place() if zone is None
+            grid.unknown_place()
+            if zone is None
             else grid.zone(zone, allow_fallback=allow_fallback).g_per_kwh
-        )  # fmt: skip
+        )
     return found
 
 

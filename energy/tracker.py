@@ -92,9 +92,11 @@ class Tracker:
         self.out_dir, self.name, self.labels = Path(out_dir), name, dict(labels or {})
         self.path = self.out_dir / ledger.FILE
         self.notes: list[str] = []
-        self._meters = meters if isinstance(meters, str) else [
-            f"{name}:{os.getpid()}" if name == "cpu_tree" else name for name in meters
-        ]  # fmt: skip
+        self._meters = (
+            meters
+            if isinstance(meters, str)
+            else [f"{name}:{os.getpid()}" if name == "cpu_tree" else name for name in meters]
+        )
         self._sync, self._interval_s = sync, interval_s
         self._resume_at = dict(resume_at) if resume_at else None
         self._lock = threading.Lock()
@@ -204,13 +206,24 @@ class Tracker:
             "ledger": str(self.path.resolve()),
             "meters": self._meters,
             "interval_s": self._interval_s,
-            "header": {"id": self._id, "name": self.name, "labels": self.labels, "boot": boot_id(),
-                       "host": platform.node(), "pid": os.getpid(), "sync": _named(self._sync),
-                       **header},
+            "header": {
+                "id": self._id,
+                "name": self.name,
+                "labels": self.labels,
+                "boot": boot_id(),
+                "host": platform.node(),
+                "pid": os.getpid(),
+                "sync": _named(self._sync),
+                **header,
+            },
             # Who reads the same boards by the same meters as often needs no second reader.
-            "choice": [self._meters, self._interval_s, os.environ.get("CUDA_VISIBLE_DEVICES"),
-                       os.getcwd()],
-        }  # fmt: skip
+            "choice": [
+                self._meters,
+                self._interval_s,
+                os.environ.get("CUDA_VISIBLE_DEVICES"),
+                os.getcwd(),
+            ],
+        }
         program = str(Path(__file__).resolve().parent / "sampler.py")
         try:
             self._sampler = subprocess.Popen(

@@ -14,12 +14,23 @@ S_PER_HOUR = 3600.0
 S_PER_DAY = 86_400.0
 G_PER_KG = 1e3
 G_PER_T = 1e6
-KG_PER_LB = 0.45359237
 L_PER_M3 = 1e3
 GIB = 2.0**30
 
-_PREFIXES = ((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"),
-             (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))  # fmt: skip
+_PREFIXES = (
+    (1e24, "Y"),
+    (1e21, "Z"),
+    (1e18, "E"),
+    (1e15, "P"),
+    (1e12, "T"),
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+    (1e-9, "n"),
+)
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -41,12 +41,17 @@ def verify(path: Path) -> list[Finding]:
     broken = [number for number, valid in enumerate(sealed, start=1) if not valid]
     segments = ledger.segments(path)
     found = [
-        Finding("chain", not broken, f"{len(sealed):,} rows, each sealed to the one before it"
-                if not broken else f"row {broken[0]} does not follow from the one before it"),
+        Finding(
+            "chain",
+            not broken,
+            f"{len(sealed):,} rows, each sealed to the one before it"
+            if not broken
+            else f"row {broken[0]} does not follow from the one before it",
+        ),
         _order(segments),
         _gaps(segments),
         _unread(segments),
-    ]  # fmt: skip
+    ]
     place = path.parent / "record.json"
     if place.is_file() and segments:
         found.append(_sum(path, RunRecord.load(place)))
@@ -57,8 +62,11 @@ def _order(segments: list[Segment]) -> Finding:
     backward = sum(
         later < earlier for segment in segments for earlier, later in pairwise(segment.times)
     )
-    words = f"{len(segments)} segments, clocks run forward" if not backward else (
-        f"{backward} samples are older than the one before them")  # fmt: skip
+    words = (
+        f"{len(segments)} segments, clocks run forward"
+        if not backward
+        else (f"{backward} samples are older than the one before them")
+    )
     return Finding("order", not backward, words)
 
 
@@ -68,9 +76,14 @@ def _gaps(segments: list[Segment]) -> Finding:
         limit = GAP * segment.header.get("interval_s", 1.0)
         pairs = pairwise(segment.times)
         gaps += [later - earlier for earlier, later in pairs if later - earlier > limit]
-    words = "no gap" if not gaps else (
-        f"{len(gaps)} gaps, the longest {max(gaps):.1f} s; counters are cumulative, so their "
-        "joules are in the totals")  # fmt: skip
+    words = (
+        "no gap"
+        if not gaps
+        else (
+            f"{len(gaps)} gaps, the longest {max(gaps):.1f} s; counters are cumulative, so their "
+            "joules are in the totals"
+        )
+    )
     return Finding("gaps", not gaps, words)
 
 
@@ -80,8 +93,11 @@ def _unread(segments: list[Segment]) -> Finding:
         for domain, curve in segment.curves.items():
             if curve.unread:
                 unread[domain] = unread.get(domain, 0) + curve.unread
-    words = "every reading succeeded" if not unread else ", ".join(
-        f"{domain}: {count} readings failed" for domain, count in unread.items())  # fmt: skip
+    words = (
+        "every reading succeeded"
+        if not unread
+        else ", ".join(f"{domain}: {count} readings failed" for domain, count in unread.items())
+    )
     return Finding("unread", not unread, words)
 
 
@@ -99,5 +115,10 @@ def _sum(path: Path, record: RunRecord) -> Finding:
         for at in Boundary
         if at in told and at in found
     ) and set(told) == set(found)
-    return Finding("sum", same, "the record's joules are the ledger's" if same else
-                   "the record's joules are not the ledger's")  # fmt: skip
+    return Finding(
+        "sum",
+        same,
+        "the record's joules are the ledger's"
+        if same
+        else "the record's joules are not the ledger's",
+    )

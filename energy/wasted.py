@@ -36,17 +36,24 @@ def wasted_spans(segments: list[Segment]) -> list[Span]:
             elif isinstance(since_step := fields.get("since_step"), int | float):
                 found += _since(segments, i, mark["m"] / 1e9, {"step": since_step})
         for j, start, stop in found:
-            lost.setdefault(j, []).append((max(start, segments[j].start_s),
-                                           min(stop, segments[j].stop_s)))  # fmt: skip
-    return [(segments[j], start, stop) for j, stretches in sorted(lost.items())
-            for start, stop in _merged(stretches) if start < stop]  # fmt: skip
+            lost.setdefault(j, []).append(
+                (max(start, segments[j].start_s), min(stop, segments[j].stop_s))
+            )
+    return [
+        (segments[j], start, stop)
+        for j, stretches in sorted(lost.items())
+        for start, stop in _merged(stretches)
+        if start < stop
+    ]
 
 
 def is_lost(row: Row, segment: Segment, lost: list[Span]) -> bool:
     """Whether a window ended within a wasted stretch; one may end after the last sample."""
     end = row["m1"] / 1e9
-    return any(segment is other and start < end and (end <= stop or stop >= segment.stop_s)
-               for other, start, stop in lost)  # fmt: skip
+    return any(
+        segment is other and start < end and (end <= stop or stop >= segment.stop_s)
+        for other, start, stop in lost
+    )
 
 
 def _since(
@@ -56,8 +63,11 @@ def _since(
     for j in range(last, -1, -1):
         stop = min(stop_s if j == last else math.inf, segments[j].stop_s)
         until = stop_s if j == last else math.inf
-        kept = [mark["m"] / 1e9 for mark in segments[j].marks
-                if _reached(mark, point) and mark["m"] / 1e9 <= until]  # fmt: skip
+        kept = [
+            mark["m"] / 1e9
+            for mark in segments[j].marks
+            if _reached(mark, point) and mark["m"] / 1e9 <= until
+        ]
         start = max(kept) if kept else segments[j].start_s
         if any(start < row["m1"] / 1e9 <= until for row in segments[j].windows):
             yield j, start, stop

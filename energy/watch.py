@@ -73,10 +73,17 @@ class Watch:
 def rows(watch: Watch) -> list[dict[str, Any]]:
     """A row a domain: name, boundary, origin, within, watts, joules, why it is missing."""
     return [
-        {"name": d.id, "boundary": d.boundary, "origin": d.origin, "within": d.within,
-         "watts": watch.watts(d.id), "joules": watch.joules(d.id), "why": d.reason}
+        {
+            "name": d.id,
+            "boundary": d.boundary,
+            "origin": d.origin,
+            "within": d.within,
+            "watts": watch.watts(d.id),
+            "joules": watch.joules(d.id),
+            "why": d.reason,
+        }
         for d in watch.domains
-    ]  # fmt: skip
+    ]
 
 
 def table(watch: Watch) -> Table:
@@ -130,9 +137,10 @@ def serve(port: int, interval_s: float, seconds: float | None, ready: Callable[[
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
     except ImportError as error:
         raise MissingDataError(
-            "expected the package prometheus-client", "not installed",
+            "expected the package prometheus-client",
+            "not installed",
             "pip install 'glam-energy[watch]'",
-        ) from error  # fmt: skip
+        ) from error
     watch = Watch()
     labels = ("device", "boundary", "origin", "within")
 

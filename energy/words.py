@@ -18,8 +18,14 @@ def console() -> Console:
 
 def table(*columns: str, title: str = "") -> Table:
     """A table of the house: first column to the left, numbers to the right."""
-    found = Table(box=None, title=title or None, title_justify="left", title_style="bold",
-                  pad_edge=False, padding=(0, 1))  # fmt: skip
+    found = Table(
+        box=None,
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        padding=(0, 1),
+    )
     for position, name in enumerate(columns):
         found.add_column(name, justify="right" if position else "left", overflow="fold")
     return found
@@ -79,8 +85,11 @@ def _energy(joules: float, scale: float) -> str:
     """Joules in one unit for the value and both ends of its band."""
     if scale >= 0.1 * J_PER_MWH:
         megawatt_hours = joules / J_PER_MWH
-        digits = f"{megawatt_hours:,.0f}" if scale >= 100 * J_PER_MWH else (
-            units.significant(megawatt_hours))  # fmt: skip
+        digits = (
+            f"{megawatt_hours:,.0f}"
+            if scale >= 100 * J_PER_MWH
+            else (units.significant(megawatt_hours))
+        )
         return f"{digits} MWh"
     if scale >= 0.1 * J_PER_KWH:
         return f"{units.significant(joules / J_PER_KWH)} kWh"

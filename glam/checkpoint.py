@@ -49,20 +49,28 @@ class Checkpoint:
 
     @classmethod
     def of(
-        cls, step: int, config: GlamConfig, model: nn.Module, optimizer: torch.optim.Optimizer,
-        *, memory: dict[str, Any] | None = None, held_out_loss: float = math.nan,
-    ) -> Self:  # fmt: skip
+        cls,
+        step: int,
+        config: GlamConfig,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        memory: dict[str, Any] | None = None,
+        held_out_loss: float = math.nan,
+    ) -> Self:
         """Copy weights and optimizer state as they are now."""
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         for index, kept in optimizer.state_dict()["state"].items():
             for name, tensor in kept.items():
                 tensors[f"optimizer.{index}.{name}"] = tensor
-        copies = {name: tensor.detach().to("cpu", copy=True).contiguous()
-                  for name, tensor in tensors.items()}  # fmt: skip
+        copies = {
+            name: tensor.detach().to("cpu", copy=True).contiguous()
+            for name, tensor in tensors.items()
+        }
         return cls(step, config, copies, memory or {}, held_out_loss)
 
     def write(self, folder: Path) -> Path:
-        """Write step-00000020.safetensors for step 20, then delete all but the newest few and the best.
+        """Write step-00000020.safetensors for step 20; keep the newest few and the best.
 
         Raises:
             InputError: the folder cannot be written or the disk is full; nothing is left behind.
@@ -85,8 +93,11 @@ class Checkpoint:
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
         """Put the weights, and the optimizer's state, where they were."""
-        weights = {name.removeprefix("model."): tensor for name, tensor in self.tensors.items()
-                   if name.startswith("model.")}  # fmt: skip
+        weights = {
+            name.removeprefix("model."): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith("model.")
+        }
         model.load_state_dict(weights)
         if optimizer is None:
             return
@@ -112,8 +123,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise InputError(f"expected a checkpoint at {path}", "no such file",
-                         "name a folder that `glam train` wrote") from error  # fmt: skip
+        raise InputError(
+            f"expected a checkpoint at {path}",
+            "no such file",
+            "name a folder that `glam train` wrote",
+        ) from error
     except (SafetensorError, OSError) as error:
         raise _damaged(path, str(error)) from error
     if metadata.get("format") != FORMAT:
@@ -142,8 +156,11 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
             refused = refused or error
             continue
         if refused is not None:
-            print(f"warning: {refused.expectation}; got {refused.value}; going on from "
-                  f"{path.name}, the newest sound one", file=sys.stderr)  # fmt: skip
+            print(
+                f"warning: {refused.expectation}; got {refused.value}; going on from "
+                f"{path.name}, the newest sound one",
+                file=sys.stderr,
+            )
         return found
     if refused is not None:
         raise refused
@@ -186,5 +203,8 @@ def checksum(metadata: dict[str, str], tensors: dict[str, Tensor]) -> str:
 
 def _damaged(path: Path, what: str) -> InputError:
     """The error of a checkpoint that cannot be used."""
-    return InputError(f"expected a sound checkpoint at {path}", what.lower(),
-                      "delete it, or train anew in another folder")  # fmt: skip
+    return InputError(
+        f"expected a sound checkpoint at {path}",
+        what.lower(),
+        "delete it, or train anew in another folder",
+    )

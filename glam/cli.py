@@ -90,8 +90,14 @@ def train(
         config = replace(config, corpus=replace(config.corpus, paths=tuple(data)))
     site = of(zone, pue)
     peak = machine_peak(machine) if machine else None
-    record = run(config, out, resume=resume, site=site, peak_flop_per_s=peak,
-                 tracker=partial(Tracker, meters=meter or "auto"))  # fmt: skip
+    record = run(
+        config,
+        out,
+        resume=resume,
+        site=site,
+        peak_flop_per_s=peak,
+        tracker=partial(Tracker, meters=meter or "auto"),
+    )
     for line in [*summary.lines(record), f"record: {out / 'record.json'}"]:
         print(line, file=sys.stderr)
 
@@ -112,8 +118,16 @@ def generate(
     """Continue a prompt with a checkpoint of a run."""
     from glam.generate import generate as pieces
 
-    found = pieces(run, prompt, tokens=tokens, temperature=temperature, top_p=top_p, seed=seed,
-                   device=device or "auto", best=best)  # fmt: skip
+    found = pieces(
+        run,
+        prompt,
+        tokens=tokens,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        device=device or "auto",
+        best=best,
+    )
     first = next(found, "")
     print(prompt + first, end="", flush=True)
     for piece in found:
@@ -130,10 +144,15 @@ def sizes(json: Json = False) -> None:
     from glam.family import builds
 
     rows: list[dict[str, Any]] = [
-        {"name": row.name, "params_total": total(parameters(row.shape)),
-         "params_active": total(active_parameters(row.shape)), "shape": row.shape.as_dict()}
-        for row in catalog.models() if builds(row.shape)
-    ]  # fmt: skip
+        {
+            "name": row.name,
+            "params_total": total(parameters(row.shape)),
+            "params_active": total(active_parameters(row.shape)),
+            "shape": row.shape.as_dict(),
+        }
+        for row in catalog.models()
+        if builds(row.shape)
+    ]
     if json:
         print_json(rows)
         return

@@ -40,8 +40,11 @@ def parquet_documents(
             batches = file.iter_batches(batch_size=ROWS, columns=wanted)
             yield from _rows((batch.to_pydict() for batch in batches), path, domain, name, column)
     except (OSError, pyarrow.ArrowException) as error:
-        raise InputError(f"expected a Parquet file at {path}", reason(error),
-                         "write it again, or leave it out of the corpus") from error  # fmt: skip
+        raise InputError(
+            f"expected a Parquet file at {path}",
+            reason(error),
+            "write it again, or leave it out of the corpus",
+        ) from error
 
 
 def is_arrow_dataset(path: Path) -> bool:
@@ -61,12 +64,16 @@ def arrow_documents(
     try:
         found = datasets.load_from_disk(str(path))
     except (OSError, ValueError) as error:
-        raise InputError(f"expected a saved dataset at {path}", reason(error),
-                         "save it again with save_to_disk") from error  # fmt: skip
+        raise InputError(
+            f"expected a saved dataset at {path}", reason(error), "save it again with save_to_disk"
+        ) from error
     if isinstance(found, datasets.DatasetDict):
         if "train" not in found:
-            raise InputError(f"expected a split train in {path}", ", ".join(found),
-                             "name the folder of one split")  # fmt: skip
+            raise InputError(
+                f"expected a split train in {path}",
+                ", ".join(found),
+                "name the folder of one split",
+            )
         found = found["train"]
     found = found.select_columns(_columns(path, found.column_names, column))
     yield from _rows(found.iter(batch_size=ROWS), path, domain, name, column)
@@ -86,8 +93,11 @@ def spooled(spec: str, column: str, max_mb: float, cache: Path) -> Path:
     """
     local = Path(spec).is_dir()
     if not local and not max_mb:
-        raise InputError(f"expected a bound for the stream hf:{spec}", "max_mb 0",
-                         "set [corpus] max_mb to the megabytes of text to take")  # fmt: skip
+        raise InputError(
+            f"expected a bound for the stream hf:{spec}",
+            "max_mb 0",
+            "set [corpus] max_mb to the megabytes of text to take",
+        )
     stamp = [path.stat().st_mtime_ns for path in sorted(Path(spec).rglob("*"))] if local else []
     key = hashlib.sha256(json.dumps([spec, column, max_mb, stamp]).encode()).hexdigest()[:16]
     path = cache / f"stream-{key}.jsonl"
@@ -104,9 +114,10 @@ def spooled(spec: str, column: str, max_mb: float, cache: Path) -> Path:
         raise
     except Exception as error:  # what a network, a hub and its many builders may raise
         raise InputError(
-            f"expected the dataset hf:{spec}", f"{type(error).__name__}: {error}",
+            f"expected the dataset hf:{spec}",
+            f"{type(error).__name__}: {error}",
             "check its name and the network, or name local files",
-        ) from error  # fmt: skip
+        ) from error
     return path
 
 
@@ -125,16 +136,20 @@ def _datasets(what: str) -> Any:
     try:
         import datasets
     except ImportError as error:
-        raise InputError(f"expected Hugging Face datasets, to read {what}", "none",
-                         INSTALL) from error  # fmt: skip
+        raise InputError(
+            f"expected Hugging Face datasets, to read {what}", "none", INSTALL
+        ) from error
     return datasets
 
 
 def _columns(path: Path, names: list[str], column: str) -> list[str]:
     """The columns to read; names those that are there when the text is not."""
     if column not in names:
-        raise InputError(f"expected a column {column} in {path}", f"columns {', '.join(names)}",
-                         "set [corpus] text_column to the one that holds the text")  # fmt: skip
+        raise InputError(
+            f"expected a column {column} in {path}",
+            f"columns {', '.join(names)}",
+            "set [corpus] text_column to the one that holds the text",
+        )
     return [name for name in (column, "domain") if name in names]
 
 
@@ -148,9 +163,11 @@ def _rows(
             if text is None:
                 continue
             if not isinstance(text, str):
-                raise InputError(f"expected text in column {column} of {path}",
-                                 f"row {number}: {type(text).__name__}",
-                                 "set [corpus] text_column")  # fmt: skip
+                raise InputError(
+                    f"expected text in column {column} of {path}",
+                    f"row {number}: {type(text).__name__}",
+                    "set [corpus] text_column",
+                )
             if text.strip():
                 own = batch.get("domain", [None] * len(batch[column]))[row]
                 yield str(own or domain), Document(f"{name}:{number}", text)

@@ -49,8 +49,12 @@ class GlamConfig:
     def __post_init__(self) -> None:
         require_family(self.shape)
         chosen = CHOSEN.get(self.dispatch.kind)
-        require(chosen in (None, self.shape.top_k) or not self.shape.n_moe_layers, "top_k",
-                f"{chosen} with dispatch.kind {self.dispatch.kind}", self.shape.top_k)  # fmt: skip
+        require(
+            chosen in (None, self.shape.top_k) or not self.shape.n_moe_layers,
+            "top_k",
+            f"{chosen} with dispatch.kind {self.dispatch.kind}",
+            self.shape.top_k,
+        )
 
     @classmethod
     def of(cls, model: str) -> Self:
@@ -72,9 +76,10 @@ class GlamConfig:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(
-                f"expected a configuration at {path}", reason(error),
+                f"expected a configuration at {path}",
+                reason(error),
                 "name a TOML file or a model of `glam sizes`",
-            ) from error  # fmt: skip
+            ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"expected TOML in {path}", reason(error)) from error
         known = ("model", "name", "shape", "training", "corpus", "dispatch", "stop")
@@ -92,12 +97,13 @@ class GlamConfig:
         else:
             name, shape = path.stem, Shape.from_dict(amended)
         return cls(
-            name=values.get("name", name), shape=shape,
+            name=values.get("name", name),
+            shape=shape,
             training=_section(Training, values.get("training", {}), "[training]"),
             corpus=_section(Corpus, values.get("corpus", {}), "[corpus]"),
             dispatch=_section(Dispatch, values.get("dispatch", {}), "[dispatch]"),
             stop=_section(Stop, values.get("stop", {}), "[stop]"),
-        )  # fmt: skip
+        )
 
     def with_training(self, **changes: Any) -> Self:
         """The same run with other training settings; None leaves a setting as it is."""
@@ -114,20 +120,26 @@ class GlamConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain values, for checkpoints and records."""
-        return {"name": self.name, "shape": self.shape.as_dict(),
-                "training": asdict(self.training), "corpus": asdict(self.corpus),
-                "dispatch": asdict(self.dispatch), "stop": asdict(self.stop)}  # fmt: skip
+        return {
+            "name": self.name,
+            "shape": self.shape.as_dict(),
+            "training": asdict(self.training),
+            "corpus": asdict(self.corpus),
+            "dispatch": asdict(self.dispatch),
+            "stop": asdict(self.stop),
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The inverse of `as_dict`."""
         return cls(
-            name=values["name"], shape=Shape.from_dict(values["shape"]),
+            name=values["name"],
+            shape=Shape.from_dict(values["shape"]),
             training=_section(Training, values["training"], "training"),
             corpus=_section(Corpus, values["corpus"], "corpus"),
             dispatch=_section(Dispatch, values.get("dispatch", {}), "dispatch"),
             stop=_section(Stop, values.get("stop", {}), "stop"),
-        )  # fmt: skip
+        )
 
 
 def check_keys(values: Any, known: list[str] | tuple[str, ...], where: str) -> None:

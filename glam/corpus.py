@@ -75,8 +75,9 @@ class TokenCorpus:
     tokenizer: Tokenizer
     domains: tuple[Domain, ...]
 
-    def batch(self, seed: int, step: int, *, sequences: int, length: int,
-              split: str = "train") -> NDArray[np.int64]:  # fmt: skip
+    def batch(
+        self, seed: int, step: int, *, sequences: int, length: int, split: str = "train"
+    ) -> NDArray[np.int64]:
         """The batch of a step, (sequences, length); a pure function of its arguments.
 
         Each sequence begins anywhere in the stream of a domain drawn by weight. A resumed run
@@ -99,9 +100,13 @@ class TokenCorpus:
 
 
 def load_corpus(
-    config: Corpus, vocab_size: int, folder: Path | None = None, *,
-    workers: int = 0, shard_bytes: int = SHARD_BYTES,
-) -> TokenCorpus:  # fmt: skip
+    config: Corpus,
+    vocab_size: int,
+    folder: Path | None = None,
+    *,
+    workers: int = 0,
+    shard_bytes: int = SHARD_BYTES,
+) -> TokenCorpus:
     """Read the text, train or find the tokenizer, and map the tokens.
 
     Each of the three is done once and kept in the cache: the survey by names, sizes and times of
@@ -126,13 +131,22 @@ def load_corpus(
     domains = tuple(name for name, weight in weights.items() if weight)
     tokenizer = cached_tokenizer(found.sample, vocab_size, folder)
     divided = {name: asdict(found.parts[name]) for name in domains}
-    key = json.dumps([FORMAT, tokenizer.fingerprint, found.content, config.held_out, divided,
-                      shard_bytes])  # fmt: skip
+    key = json.dumps(
+        [FORMAT, tokenizer.fingerprint, found.content, config.held_out, divided, shard_bytes]
+    )
     base = folder / f"corpus-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     shards = _finished(base, tokenizer)
     if shards is None:
-        shards = tokenised(documents(config, files), found, tokenizer, config.held_out, base,
-                           domains=domains, workers=workers, shard_bytes=shard_bytes)  # fmt: skip
+        shards = tokenised(
+            documents(config, files),
+            found,
+            tokenizer,
+            config.held_out,
+            base,
+            domains=domains,
+            workers=workers,
+            shard_bytes=shard_bytes,
+        )
         _write_manifest(base, files, found, tokenizer, config, shards)
     streams = _mapped(base, shards, token_dtype(len(tokenizer)))
     return TokenCorpus(
@@ -157,33 +171,51 @@ def _finished(base: Path, tokenizer: Tokenizer) -> list[Shard] | None:
         manifest = json.loads((base / "manifest.json").read_text())
         shards = as_shards(manifest["shards"])
         item = token_dtype(len(tokenizer)).itemsize
-        whole = all((base / shard.file).stat().st_size == item * sum(shard.tokens.values())
-                    for shard in shards)  # fmt: skip
+        whole = all(
+            (base / shard.file).stat().st_size == item * sum(shard.tokens.values())
+            for shard in shards
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return shards if whole else None
 
 
 def _write_manifest(
-    base: Path, files: list[Source], found: Survey, tokenizer: Tokenizer, config: Corpus,
+    base: Path,
+    files: list[Source],
+    found: Survey,
+    tokenizer: Tokenizer,
+    config: Corpus,
     shards: list[Shard],
-) -> None:  # fmt: skip
+) -> None:
     """Write manifest.json, last: without it the corpus is not whole."""
     domains = {
-        name: {**asdict(part), **{
-            what: {split: sum(getattr(shard, what)[split] for shard in shards
-                              if shard.domain == name) for split in SPLITS}
-            for what in ("documents", "tokens")
-        }, "documents_found": part.documents}
+        name: {
+            **asdict(part),
+            **{
+                what: {
+                    split: sum(
+                        getattr(shard, what)[split] for shard in shards if shard.domain == name
+                    )
+                    for split in SPLITS
+                }
+                for what in ("documents", "tokens")
+            },
+            "documents_found": part.documents,
+        }
         for name, part in found.parts.items()
-    }  # fmt: skip
+    }
     manifest = {
-        "format": FORMAT, "content_sha256": found.content, "held_out": config.held_out,
+        "format": FORMAT,
+        "content_sha256": found.content,
+        "held_out": config.held_out,
         "tokenizer_sha256": hashlib.sha256(tokenizer.model).hexdigest(),
-        "vocab_size": len(tokenizer), "dtype": str(token_dtype(len(tokenizer))),
+        "vocab_size": len(tokenizer),
+        "dtype": str(token_dtype(len(tokenizer))),
         "sources": [{"path": str(s.path), "bytes": s.size_bytes} for s in files],
-        "domains": domains, "shards": [asdict(shard) for shard in shards],
-    }  # fmt: skip
+        "domains": domains,
+        "shards": [asdict(shard) for shard in shards],
+    }
     write_text_atomic(base / "manifest.json", json.dumps(manifest, indent=1) + "\n")
 
 

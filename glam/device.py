@@ -53,9 +53,9 @@ def require_room(device: torch.device, parameters: float) -> None:
     if wanted > room:
         raise InfeasibleError(
             f"expected weights and gradients that fit in the {si(room, 'B')} of {device}",
-            si(wanted, "B"), "choose a smaller model (glam sizes), or ask simulator plan what it "
-            "takes",
-        )  # fmt: skip
+            si(wanted, "B"),
+            "choose a smaller model (glam sizes), or ask simulator plan what it takes",
+        )
 
 
 def keep_freed_memory() -> None:

@@ -107,9 +107,11 @@ class Capacity:
         rows = Spread.apply(tokens, token, slot, kept)
         found = experts.padded(rows.view(n_experts, n_groups * room, -1)).flatten(0, 1)
         return Sent(
-            Mix.apply(found, routing.weights * kept, token, slot), kept,
-            (sent & ~kept).float().mean(), (~sent).float().mean(),
-        )  # fmt: skip
+            Mix.apply(found, routing.weights * kept, token, slot),
+            kept,
+            (sent & ~kept).float().mean(),
+            (~sent).float().mean(),
+        )
 
 
 def dispatcher(dispatch: Dispatch) -> Dispatcher:

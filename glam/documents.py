@@ -61,9 +61,11 @@ def _root() -> Path:
 
 def _domain(inside: Path) -> str:
     parts = {part.lower() for part in inside.parts[:-1]}
-    if inside.suffix == ".decTest" or parts & {"encodings", "lib2to3"} or inside.stem in (
-        "entities", "keyword", "mimetypes", "_sysconfigdata"
-    ):  # fmt: skip
+    if (
+        inside.suffix == ".decTest"
+        or parts & {"encodings", "lib2to3"}
+        or inside.stem in ("entities", "keyword", "mimetypes", "_sysconfigdata")
+    ):
         return "tables"
     if inside.parts[0] == "pydoc_data":
         return "prose"

@@ -27,8 +27,11 @@ class Events:
         try:
             from torch.utils.tensorboard.writer import SummaryWriter
         except ImportError as error:
-            raise InputError("expected tensorboard, for [training] tensorboard = true", "none",
-                             "pip install 'glam-energy[tensorboard]'") from error  # fmt: skip
+            raise InputError(
+                "expected tensorboard, for [training] tensorboard = true",
+                "none",
+                "pip install 'glam-energy[tensorboard]'",
+            ) from error
         self._writer = SummaryWriter(str(folder), purge_step=step + 1)
 
     def __enter__(self) -> Self:

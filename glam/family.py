@@ -8,8 +8,14 @@ from energy.errors import InputError
 from energy.shape import Shape
 from glam.recipe import require
 
-SHARED = {"n_shared_experts": 0, "tied_embedding": 1, "n_window_layers": 0, "q_rank": 0,
-          "kv_rank": 0, "d_rope": 0}  # fmt: skip
+SHARED = {
+    "n_shared_experts": 0,
+    "tied_embedding": 1,
+    "n_window_layers": 0,
+    "q_rank": 0,
+    "kv_rank": 0,
+    "d_rope": 0,
+}
 GLAM = {"ffn_matrices": 3, "expert_matrices": 2, "norm_vectors": 1}
 """GLaM (arXiv:2112.06905): relative positions, gated dense layers, plain experts."""
 GPT = {"ffn_matrices": 2, "norm_vectors": 2, "relative_buckets": 0, "n_moe_layers": 0}
@@ -26,25 +32,40 @@ def require_family(shape: Shape) -> None:
     Both families have as many heads for keys and values as for queries and one embedding; rows of
     learned positions tell a GPT from a GLaM, which has mixtures in every n-th layer or in none.
     """
-    name, family = ("GPT (position_rows above 0)", GPT) if shape.position_rows else (
-        "GLaM (position_rows 0)", GLAM)  # fmt: skip
+    name, family = (
+        ("GPT (position_rows above 0)", GPT)
+        if shape.position_rows
+        else ("GLaM (position_rows 0)", GLAM)
+    )
     for field, value in {"n_kv_heads": shape.n_heads, **SHARED, **family}.items():
         _require(shape, getattr(shape, field) == value, field, f"{value} in a {name}")
     _require(shape, shape.d_ff >= 1, "d_ff", "at least 1")
     if shape.position_rows:
-        _require(shape, shape.position_rows >= shape.seq_len, "position_rows",
-                 f"at least seq_len, {shape.seq_len}, in a {name}")  # fmt: skip
+        _require(
+            shape,
+            shape.position_rows >= shape.seq_len,
+            "position_rows",
+            f"at least seq_len, {shape.seq_len}, in a {name}",
+        )
         return
     _require(shape, shape.relative_buckets >= 2, "relative_buckets", f"at least 2 in a {name}")
     if not shape.n_moe_layers:
         return
-    _require(shape, shape.n_layers % shape.n_moe_layers == 0, "n_moe_layers",
-             f"a divisor of {shape.n_layers} layers")  # fmt: skip
+    _require(
+        shape,
+        shape.n_layers % shape.n_moe_layers == 0,
+        "n_moe_layers",
+        f"a divisor of {shape.n_layers} layers",
+    )
     _require(shape, shape.n_experts > 1, "n_experts", "at least 2 in a MoE layer")
     _require(shape, shape.d_expert >= 1, "d_expert", "at least 1 in a MoE layer")
     for field, row in GROUPED_ROW.items():
-        _require(shape, getattr(shape, field) % row == 0, field, f"a multiple of {row} in a MoE "
-                 "layer (grouped products want rows of 16 bytes)")  # fmt: skip
+        _require(
+            shape,
+            getattr(shape, field) % row == 0,
+            field,
+            f"a multiple of {row} in a MoE layer (grouped products want rows of 16 bytes)",
+        )
 
 
 def builds(shape: Shape) -> bool:

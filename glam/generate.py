@@ -69,8 +69,11 @@ def _checkpoint(folder: Path, best: bool) -> Checkpoint:
         return found
     path = best_checkpoint(folder)
     if path is None:
-        raise InputError(f"expected a checkpoint in {folder} with a held-out loss", "none",
-                         "leave --best away, or train with evaluate_every")  # fmt: skip
+        raise InputError(
+            f"expected a checkpoint in {folder} with a held-out loss",
+            "none",
+            "leave --best away, or train with evaluate_every",
+        )
     return load_checkpoint(path)
 
 

@@ -55,8 +55,10 @@ class Health:
         if loss > DIVERGED_RATIO * usual:
             self._high += 1
             if self._high >= DIVERGED_STEPS:
-                return (f"loss {loss:.3f} above {DIVERGED_RATIO:g} times its median {usual:.3f} "
-                        f"for {self._high} steps")  # fmt: skip
+                return (
+                    f"loss {loss:.3f} above {DIVERGED_RATIO:g} times its median {usual:.3f} "
+                    f"for {self._high} steps"
+                )
             return None
         self._high = 0
         self.losses = [*self.losses[1 - MEMORY :], loss]

@@ -32,5 +32,8 @@ class Interrupt:
         if self.wanted:
             raise KeyboardInterrupt
         self.wanted = True
-        print("finishing this step and writing a checkpoint; Ctrl-C again stops at once",
-              file=sys.stderr, flush=True)  # fmt: skip
+        print(
+            "finishing this step and writing a checkpoint; Ctrl-C again stops at once",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -71,8 +71,12 @@ class Loop:
         if not applied:
             state.skipped += 1
             self.meter.mark("wasted", since_ns=begun_ns, why="loss or gradient not finite")
-        self.meter.mark("step", step=state.step, tokens=state.step * self.tokens_per_step,
-                        model_flop=self.tokens_per_step * self.flop_per_token)  # fmt: skip
+        self.meter.mark(
+            "step",
+            step=state.step,
+            tokens=state.step * self.tokens_per_step,
+            model_flop=self.tokens_per_step * self.flop_per_token,
+        )
         why = self.health.diverged(state.loss, applied)
         if why is not None:
             self._roll_back(why)
@@ -113,14 +117,19 @@ class Loop:
         skipped, rollbacks = state.skipped, state.rollbacks + 1
         advice = "lower learning_rate, or look at the text around this step"
         if rollbacks > self.config.training.rollbacks:
-            raise InfeasibleError(f"expected a run that converges; at step {at} {why}",
-                                  f"{state.rollbacks} rollbacks before", advice)  # fmt: skip
+            raise InfeasibleError(
+                f"expected a run that converges; at step {at} {why}",
+                f"{state.rollbacks} rollbacks before",
+                advice,
+            )
         self.writer.settle()
         found = latest_checkpoint(self.writer.folder)
         if found is None:
-            raise InfeasibleError("expected a healthy checkpoint to go back to",
-                                  f"none at step {at}: {why}",
-                                  f"{advice}, or lower checkpoint_every")  # fmt: skip
+            raise InfeasibleError(
+                "expected a healthy checkpoint to go back to",
+                f"none at step {at}: {why}",
+                f"{advice}, or lower checkpoint_every",
+            )
         self.meter.mark("wasted", since_step=found.step, why=why)
         # State that a diverged optimizer holds and the checkpoint does not know must not stay.
         self.optimizer = build_optimizer(self.model, self.config.training)
@@ -129,8 +138,11 @@ class Loop:
         state.passed_over += at - found.step
         keep_metrics(self.out / "metrics.jsonl", found.step)
         self.meter.mark("rollback", step=found.step, why=why)
-        print(f"{why}; back to step {found.step} ({rollbacks} of at most "
-              f"{self.config.training.rollbacks} times)", file=sys.stderr)  # fmt: skip
+        print(
+            f"{why}; back to step {found.step} ({rollbacks} of at most "
+            f"{self.config.training.rollbacks} times)",
+            file=sys.stderr,
+        )
 
     def evaluate(self) -> None:
         """Mean loss on batches of held-out documents, the same ones every time."""
@@ -153,12 +165,21 @@ class Loop:
             if not taken:
                 evaluated = self.evaluated_at == state.step
                 self.writer.settle()  # else two copies would stand in memory
-                self.writer.write(Checkpoint.of(
-                    state.step, self.config, self.model, self.optimizer,
-                    memory={"skipped": state.skipped, "rollbacks": state.rollbacks,
-                            "passed_over": state.passed_over, "health": self.health.memory()},
-                    held_out_loss=state.held_out_loss if evaluated else math.nan,
-                ))  # fmt: skip
+                self.writer.write(
+                    Checkpoint.of(
+                        state.step,
+                        self.config,
+                        self.model,
+                        self.optimizer,
+                        memory={
+                            "skipped": state.skipped,
+                            "rollbacks": state.rollbacks,
+                            "passed_over": state.passed_over,
+                            "health": self.health.memory(),
+                        },
+                        held_out_loss=state.held_out_loss if evaluated else math.nan,
+                    )
+                )
             if last:
                 self.writer.settle()
         self.meter.mark("checkpoint", step=state.step)
@@ -186,10 +207,12 @@ class Loop:
     def _batch(self, index: int, split: str) -> torch.Tensor:
         # Held-out batches are the same for every seed, so that losses of two runs compare.
         batch = self.corpus.batch(
-            self.config.training.seed if split == "train" else 0, index, split=split,
+            self.config.training.seed if split == "train" else 0,
+            index,
+            split=split,
             sequences=self.config.training.batch_sequences,
             length=int(self.config.shape.seq_len) + 1,
-        )  # fmt: skip
+        )
         return torch.from_numpy(batch).to(self.device)
 
     def _row(self, training: Training, output: Output) -> dict[str, Any]:
@@ -200,14 +223,20 @@ class Loop:
         rate = (state.step - self.logged_at) * self.tokens_per_step / (now - self.logged_s)
         self.logged_at, self.logged_s = state.step, now
         row = {
-            "step": state.step, "tokens": state.step * self.tokens_per_step, "loss": state.loss,
-            "learning_rate": learning_rate(training, state.step), "tokens_per_s": rate,
-            "elapsed_s": elapsed_s + spent.elapsed_s, "power_w": spent.power_w.value,
+            "step": state.step,
+            "tokens": state.step * self.tokens_per_step,
+            "loss": state.loss,
+            "learning_rate": learning_rate(training, state.step),
+            "tokens_per_s": rate,
+            "elapsed_s": elapsed_s + spent.elapsed_s,
+            "power_w": spent.power_w.value,
             "power_origin": str(spent.power_w.origin),
-            "energy_j": energy_j, "energy_origin": str(spent.energy.origin),
-            "mfu": mfu(rate, self.flop_per_token, 1, self.peak), "skipped_steps": state.skipped,
+            "energy_j": energy_j,
+            "energy_origin": str(spent.energy.origin),
+            "mfu": mfu(rate, self.flop_per_token, 1, self.peak),
+            "skipped_steps": state.skipped,
             "rollbacks": state.rollbacks,
-        }  # fmt: skip
+        }
         row |= routing_row(output)
         if self.evaluated_at == state.step:
             row["held_out_loss"] = state.held_out_loss

@@ -30,9 +30,11 @@ def routing_row(output: Output) -> dict[str, Any]:
         "auxiliary_loss": output.auxiliary_loss.item(),
         "z_loss": output.z_loss.item(),
         "expert_load": [routing.load.tolist() for routing in output.routings],
-        **{name: [float(find(routing)) for routing in output.routings]
-           for name, find in ROUTING_METRICS.items()},
-    }  # fmt: skip
+        **{
+            name: [float(find(routing)) for routing in output.routings]
+            for name, find in ROUTING_METRICS.items()
+        },
+    }
 
 
 def keep_metrics(path: Path, step: int) -> dict[str, Any] | None:

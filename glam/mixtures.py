@@ -33,9 +33,10 @@ def domain_weights(config: Corpus, names: Sequence[str]) -> dict[str, float]:
     unknown = sorted(set(config.weights) - set(names))
     if unknown:
         raise InputError(
-            "expected weights of domains that the corpus has", ", ".join(unknown),
+            "expected weights of domains that the corpus has",
+            ", ".join(unknown),
             f"domains: {', '.join(names)}",
-        )  # fmt: skip
+        )
     known = [weights for weights in mixtures().values() if set(names) <= set(weights)]
     own = known[0] if known else dict.fromkeys(names, 1.0)
     raw = {name: config.weights.get(name, 0.0) if config.weights else own[name] for name in names}

@@ -58,11 +58,13 @@ def merged(parts: list[Output]) -> Output:
             layers[0],
             experts=torch.cat([one.experts for one in layers]),
             weights=torch.cat([one.weights.detach() for one in layers]),
-            **{name: torch.stack([getattr(one, name).detach() for one in layers]).mean(0)
-               for name in ("auxiliary_loss", "z_loss", "load", "entropy", "dropped", "left_out")},
+            **{
+                name: torch.stack([getattr(one, name).detach() for one in layers]).mean(0)
+                for name in ("auxiliary_loss", "z_loss", "load", "entropy", "dropped", "left_out")
+            },
         )
         for layers in zip(*(part.routings for part in parts), strict=True)
-    ]  # fmt: skip
+    ]
     loss, balance, z_loss = (
         torch.stack([getattr(part, name).detach() for part in parts]).mean()
         for name in ("loss", "auxiliary_loss", "z_loss")
@@ -78,8 +80,9 @@ class Layer(nn.Module):
         self.attention_norm, self.attention = build_norm(shape), Attention(shape)
         self.ffn_norm = build_norm(shape)
         dense = GatedFeedForward if shape.ffn_matrices == 3 else FeedForward
-        self.ffn = (MixtureOfExperts(shape, dispatch) if moe
-                    else dense(int(shape.d_model), int(shape.d_ff)))  # fmt: skip
+        self.ffn = (
+            MixtureOfExperts(shape, dispatch) if moe else dense(int(shape.d_model), int(shape.d_ff))
+        )
 
     def forward(
         self, x: Tensor, draw: torch.Generator | None = None

@@ -28,9 +28,12 @@ def build_optimizer(model: nn.Module, training: Training) -> torch.optim.Optimiz
     """
     if training.optimizer == "adafactor":
         return torch.optim.Adafactor(
-            list(model.parameters()), lr=training.learning_rate, beta2_decay=-0.8, d=1.0,
+            list(model.parameters()),
+            lr=training.learning_rate,
+            beta2_decay=-0.8,
+            d=1.0,
             weight_decay=0.0,
-        )  # fmt: skip
+        )
     still = [p for name, p in model.named_parameters() if name.endswith(STILL)]
     decayed = [p for name, p in model.named_parameters() if not name.endswith(STILL)]
     groups = [
@@ -57,9 +60,12 @@ def learning_rate(training: Training, step: int) -> float:
 
 
 def update(
-    model: nn.Module, optimizer: torch.optim.Optimizer, training: Training, step: int,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    training: Training,
+    step: int,
     loss: Tensor | None = None,
-) -> bool:  # fmt: skip
+) -> bool:
     """Apply one update, or skip it when loss or a gradient holds NaN or infinity, as GLaM did.
 
     Returns:

@@ -76,9 +76,11 @@ class Clock:
 
 
 def probe(
-    device_name: str, scratch: Path, progress: Callable[[str, int, int], None],
+    device_name: str,
+    scratch: Path,
+    progress: Callable[[str, int, int], None],
     meters: str | list[str] = "auto",
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Measure this machine.
 
     Args:
@@ -115,20 +117,31 @@ def probe(
     progress("power", last, last + 1)
     power = watts(device, dtype, scratch, meters)
     progress("done", last + 1, last + 1)
-    return {"schema": "probe-1", "machine": _machine(device), "dtype": dtype_name(device),
-            "rows": rows, "power": power}  # fmt: skip
+    return {
+        "schema": "probe-1",
+        "machine": _machine(device),
+        "dtype": dtype_name(device),
+        "rows": rows,
+        "power": power,
+    }
 
 
 def least(same: tuple[Row, ...]) -> Row:
     """One row of several rounds, with the least of its times."""
-    return {name: min(row[name] for row in same) if name.startswith("seconds") else value
-            for name, value in same[0].items()}  # fmt: skip
+    return {
+        name: min(row[name] for row in same) if name.startswith("seconds") else value
+        for name, value in same[0].items()
+    }
 
 
 def matmuls(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
     """Products (m, k) x (k, n) over the sizes that small and large layers have."""
-    sizes = [(m, n, k) for m in (64, 256, 1024, 2048) for n in (128, 512, 1536)
-             for k in (64, 128, 512, 1024)]  # fmt: skip
+    sizes = [
+        (m, n, k)
+        for m in (64, 256, 1024, 2048)
+        for n in (128, 512, 1536)
+        for k in (64, 128, 512, 1024)
+    ]
     sizes += [(1024, 8192, 256), (1024, 256, 8192), (8192, 256, 1024), (1536, 1536, 1536)]
     for m, n, k in sizes:
         a = torch.randn(m, k, device=device, dtype=dtype)
@@ -145,16 +158,29 @@ def grouped(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[
                 w = torch.randn(groups, n, k, device=device, dtype=dtype)
                 ends = torch.arange(1, groups + 1, device=device, dtype=torch.int32) * m
                 seconds = clock.median(lambda: grouped_mm(x, w.transpose(1, 2), offs=ends))  # noqa: B023
-                yield {"op": "grouped_matmul", "groups": groups, "m": m, "n": n, "k": k,
-                       "seconds": seconds}  # fmt: skip
+                yield {
+                    "op": "grouped_matmul",
+                    "groups": groups,
+                    "m": m,
+                    "n": n,
+                    "k": k,
+                    "seconds": seconds,
+                }
 
 
 def attention(clock: Clock, device: torch.device) -> Iterator[Row]:
     """Scores, relative bias, softmax and weighted values, as `glam.attention` computes them."""
-    for batch, heads, seq, d_head in ((4, 4, 128, 32), (8, 8, 128, 32), (8, 4, 256, 32),
-                                      (4, 8, 256, 64), (2, 8, 512, 64)):  # fmt: skip
-        q, k, v = (torch.randn(batch, heads, seq, d_head, device=device, requires_grad=True)
-                   for _ in range(3))  # fmt: skip
+    for batch, heads, seq, d_head in (
+        (4, 4, 128, 32),
+        (8, 8, 128, 32),
+        (8, 4, 256, 32),
+        (4, 8, 256, 64),
+        (2, 8, 512, 64),
+    ):
+        q, k, v = (
+            torch.randn(batch, heads, seq, d_head, device=device, requires_grad=True)
+            for _ in range(3)
+        )
         bias = torch.randn(heads, seq, seq, device=device)
         out = torch.randn(batch, heads, seq, d_head, device=device)
 
@@ -167,9 +193,16 @@ def attention(clock: Clock, device: torch.device) -> Iterator[Row]:
             torch.autograd.grad(forward(), (q, k, v), out)  # noqa: B023
 
         once = clock.median(forward)
-        yield {"op": "attention", "batch": batch, "heads": heads, "seq": seq, "d_head": d_head,
-               "fused": False, "seconds_forward": once,
-               "seconds_backward": max(clock.median(both) - once, 0.0)}  # fmt: skip
+        yield {
+            "op": "attention",
+            "batch": batch,
+            "heads": heads,
+            "seq": seq,
+            "d_head": d_head,
+            "fused": False,
+            "seconds_forward": once,
+            "seconds_backward": max(clock.median(both) - once, 0.0),
+        }
 
 
 def elementwise(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
@@ -186,12 +219,15 @@ def optimizers(clock: Clock, device: torch.device) -> Iterator[Row]:
     """One update by Adafactor and by AdamW, with the norm of the gradients before it."""
     for width in (256, 1024):
         for count in (4, 16):
-            weights = [torch.nn.Parameter(torch.randn(width, width, device=device))
-                       for _ in range(count)]  # fmt: skip
+            weights = [
+                torch.nn.Parameter(torch.randn(width, width, device=device)) for _ in range(count)
+            ]
             for weight in weights:
                 weight.grad = torch.randn_like(weight)
-            made = {"adafactor": torch.optim.Adafactor(weights, lr=1e-5),
-                    "adamw": torch.optim.AdamW(weights, lr=1e-5, fused=True)}  # fmt: skip
+            made = {
+                "adafactor": torch.optim.Adafactor(weights, lr=1e-5),
+                "adamw": torch.optim.AdamW(weights, lr=1e-5, fused=True),
+            }
             for kind, optimizer in made.items():
                 gradients = [weight.grad for weight in weights if weight.grad is not None]
 
@@ -199,8 +235,13 @@ def optimizers(clock: Clock, device: torch.device) -> Iterator[Row]:
                     torch.nn.utils.get_total_norm(gradients)  # noqa: B023
                     optimizer.step()  # noqa: B023
 
-                yield {"op": "optimizer", "kind": kind, "parameters": width * width * count,
-                       "tensors": count, "seconds": clock.median(update)}  # fmt: skip
+                yield {
+                    "op": "optimizer",
+                    "kind": kind,
+                    "parameters": width * width * count,
+                    "tensors": count,
+                    "seconds": clock.median(update),
+                }
 
 
 def losses(clock: Clock, device: torch.device) -> Iterator[Row]:
@@ -210,8 +251,13 @@ def losses(clock: Clock, device: torch.device) -> Iterator[Row]:
         w = (torch.randn(vocab, width, device=device) * 0.02).requires_grad_()
         target = torch.randint(vocab, (tokens,), device=device)
         seconds = clock.median(lambda: ChunkedCrossEntropy.apply(x, w, target))  # noqa: B023
-        yield {"op": "cross_entropy", "tokens": tokens, "vocab": vocab, "d_model": width,
-               "seconds": seconds}  # fmt: skip
+        yield {
+            "op": "cross_entropy",
+            "tokens": tokens,
+            "vocab": vocab,
+            "d_model": width,
+            "seconds": seconds,
+        }
 
 
 def launches(clock: Clock, device: torch.device) -> Iterator[Row]:
@@ -234,8 +280,9 @@ def watts(
 
     found = {}
     for name, work in (("idle_w", lambda: time.sleep(1.0)), ("busy_w", busy)):
-        meter = Tracker(scratch / name, name=name, interval_s=0.1, sync=synchronise(device),
-                        meters=meters)  # fmt: skip
+        meter = Tracker(
+            scratch / name, name=name, interval_s=0.1, sync=synchronise(device), meters=meters
+        )
         with meter, meter.window(name):
             work()
         spent = meter.record().windows[0]
@@ -246,8 +293,12 @@ def watts(
 
 def _machine(device: torch.device) -> dict[str, Any]:
     """What was measured, and with what software."""
-    told = {**machine(), "device": str(device), "threads": torch.get_num_threads(),
-            "torch": torch.__version__}  # fmt: skip
+    told = {
+        **machine(),
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
     name = f"{told['cpu'] or platform.machine()}, {told['threads']} threads"
     if device.type == "cuda":
         name = torch.cuda.get_device_properties(device).name

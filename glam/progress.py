@@ -19,21 +19,28 @@ class Progress:
     def __init__(self, config: GlamConfig, step: int) -> None:
         console = Console(stderr=True)
         self._bar = Bar(
-            TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}"), TimeRemainingColumn(),
-            console=console, disable=not console.is_terminal,
-        )  # fmt: skip
-        self._task = self._bar.add_task(config.name, total=config.training.steps, completed=step,
-                                        told="")  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[told]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task(
+            config.name, total=config.training.steps, completed=step, told=""
+        )
 
     def __enter__(self) -> Self:
         self._bar.start()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._bar.stop()
 
     def show(self, row: dict[str, Any]) -> None:
@@ -43,8 +50,11 @@ class Progress:
 
 def told(row: dict[str, Any]) -> str:
     """A line of metrics in words; what nobody could read is left out, what is modelled says so."""
-    parts = [f"loss {row['loss']:.3f}", f"{row['tokens_per_s']:,.0f} tokens/s",
-             f"MFU {100 * row['mfu']:.0f} %"]  # fmt: skip
+    parts = [
+        f"loss {row['loss']:.3f}",
+        f"{row['tokens_per_s']:,.0f} tokens/s",
+        f"MFU {100 * row['mfu']:.0f} %",
+    ]
     if row["power_w"] is not None:
         parts.append(f"{row['power_w']:.0f} W {row['power_origin']}")
     if row["energy_j"] is not None:
@@ -79,5 +89,6 @@ class Stages:
     def show(self, stage: str, done: int, of: int) -> None:
         """Say which stage is on, and how many of how many are done."""
         if self._bar is not None:
-            self._bar.update(self._task, description=f"{self._title}: {stage}", completed=done,
-                             total=of)  # fmt: skip
+            self._bar.update(
+                self._task, description=f"{self._title}: {stage}", completed=done, total=of
+            )

@@ -67,24 +67,46 @@ class Training:
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_sequences", "accumulate", "log_every", "evaluate_batches",
-                     "keep_checkpoints"):  # fmt: skip
+        for name in (
+            "steps",
+            "batch_sequences",
+            "accumulate",
+            "log_every",
+            "evaluate_batches",
+            "keep_checkpoints",
+        ):
             require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         whole = self.batch_sequences % self.accumulate == 0
-        require(whole, "accumulate", f"a divisor of {self.batch_sequences} batch_sequences",
-                self.accumulate)  # fmt: skip
+        require(
+            whole,
+            "accumulate",
+            f"a divisor of {self.batch_sequences} batch_sequences",
+            self.accumulate,
+        )
         for name in ("learning_rate", "clip_norm"):
             value = getattr(self, name)
             require(0 < value < math.inf, name, "above 0 and finite", value)
-        for name in ("warmup_steps", "weight_decay", "auxiliary_weight", "z_loss_weight",
-                     "seed", "threads", "evaluate_every", "checkpoint_every",
-                     "rollbacks"):  # fmt: skip
+        for name in (
+            "warmup_steps",
+            "weight_decay",
+            "auxiliary_weight",
+            "z_loss_weight",
+            "seed",
+            "threads",
+            "evaluate_every",
+            "checkpoint_every",
+            "rollbacks",
+        ):
             require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         require(self.seed < 2**32, "seed", "below 2^32", self.seed)
         for name, kind in (("optimizer", Optimizer), ("device", Device)):
             known = get_args(kind)
-            require(getattr(self, name) in known, name, f"one of {', '.join(known)}",
-                    getattr(self, name))  # fmt: skip
+            require(
+                getattr(self, name) in known,
+                name,
+                f"one of {', '.join(known)}",
+                getattr(self, name),
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +126,12 @@ class Dispatch:
     def __post_init__(self) -> None:
         known = get_args(DispatchKind)
         require(self.kind in known, "kind", f"one of {', '.join(known)}", self.kind)
-        require(0 < self.capacity_factor < math.inf, "capacity_factor", "above 0 and finite",
-                self.capacity_factor)  # fmt: skip
+        require(
+            0 < self.capacity_factor < math.inf,
+            "capacity_factor",
+            "above 0 and finite",
+            self.capacity_factor,
+        )
         require(self.group_tokens >= 1, "group_tokens", "at least 1", self.group_tokens)
 
 

@@ -23,9 +23,16 @@ CONVENTION = "scores of all S x S positions"
 
 
 def write_record(
-    out: Path, config: GlamConfig, state: State, meter: Any, peak: float, site: Site, *,
-    interrupted: bool, stopped: str | None = None,
-) -> RunRecord:  # fmt: skip
+    out: Path,
+    config: GlamConfig,
+    state: State,
+    meter: Any,
+    peak: float,
+    site: Site,
+    *,
+    interrupted: bool,
+    stopped: str | None = None,
+) -> RunRecord:
     """Make the record of a run whose meter has been closed, and write out/record.json.
 
     Executed FLOP are model FLOP, but that experts with capacity multiply all their slots: nothing
@@ -40,8 +47,9 @@ def write_record(
     padding = 1.0
     if shape.n_moe_layers:
         pass_tokens = int(step_tokens) // config.training.accumulate
-        padding = expert_padding(config.dispatch, pass_tokens, int(shape.top_k),
-                                 int(shape.n_experts))  # fmt: skip
+        padding = expert_padding(
+            config.dispatch, pass_tokens, int(shape.top_k), int(shape.n_experts)
+        )
     executed = sum(by_part.values()) + (padding - 1) * by_part.get("experts", 0.0)
     said = "nothing is done twice" if padding == 1 else f"experts' slots {padding:.4g} x tokens"
     record: RunRecord = meter.record(
@@ -54,12 +62,17 @@ def write_record(
         flop_by_window={"step": float(total(model_flop(shape))) * step_tokens},
         shape=shape.as_dict(),
         environment={"torch": torch.__version__, "threads": torch.get_num_threads()},
-        parts=[Part(name=name, model_flop=Quantity.exact(value, "FLOP", source))
-               for name, value in by_part.items()],
+        parts=[
+            Part(name=name, model_flop=Quantity.exact(value, "FLOP", source))
+            for name, value in by_part.items()
+        ],
         metrics=_metrics(state, peak),
-        notes=[f"{why} at step {state.step} of {config.training.steps}"
-               for why in (stopped, "interrupted" if interrupted else None) if why],
-    )  # fmt: skip
+        notes=[
+            f"{why} at step {state.step} of {config.training.steps}"
+            for why in (stopped, "interrupted" if interrupted else None)
+            if why
+        ],
+    )
     record = footprint.apply(record, site)
     record.save(out / "record.json")
     return record
@@ -74,8 +87,11 @@ def machine_peak(path: Path) -> float:
     try:
         return float(tomllib.loads(path.read_text())["hardware"]["peak_flop_per_s"])
     except OSError as error:
-        raise InputError(f"expected a machine file at {path}", (error.strerror or "").lower(),
-                         "write one with simulator calibrate") from error  # fmt: skip
+        raise InputError(
+            f"expected a machine file at {path}",
+            (error.strerror or "").lower(),
+            "write one with simulator calibrate",
+        ) from error
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"expected hardware.peak_flop_per_s in {path}", str(error)) from error
 
@@ -90,10 +106,11 @@ def _metrics(state: State, peak: float) -> dict[str, Quantity]:
         "best_matmul_flop_per_s": (peak, "FLOP/s", "best square matrix product measured here"),
     }
     return {
-        name: Quantity.exact(value, unit, source) if math.isfinite(value)
+        name: Quantity.exact(value, unit, source)
+        if math.isfinite(value)
         else Quantity.absent(unit, "not evaluated, or not finite")
         for name, (value, unit, source) in found.items()
-    }  # fmt: skip
+    }
 
 
 def _count(value: Any, source: str) -> Quantity:

@@ -72,16 +72,25 @@ class Router(nn.Module):
         load = torch.bincount(experts.flatten(), minlength=n_experts) / experts.numel()
         entropy = (normaliser.squeeze(-1) - (gates * logits).sum(-1)).mean().detach()
         none = load.new_zeros(())
-        return Routing(experts, weights, self._balance(gates, experts[:, 0]),
-                       normaliser.square().mean(), load, entropy, none, none)  # fmt: skip
+        return Routing(
+            experts,
+            weights,
+            self._balance(gates, experts[:, 0]),
+            normaliser.square().mean(),
+            load,
+            entropy,
+            none,
+            none,
+        )
 
     def _balance(self, gates: Tensor, first: Tensor) -> Tensor:
         """The load-balancing loss, of each group by itself and averaged over tokens (GShard)."""
         if not self.group_tokens:
             return auxiliary_loss(gates, first)
         groups = zip(gates.split(self.group_tokens), first.split(self.group_tokens), strict=True)
-        losses = [auxiliary_loss(group, chosen) * (len(chosen) / len(first))
-                  for group, chosen in groups]  # fmt: skip
+        losses = [
+            auxiliary_loss(group, chosen) * (len(chosen) / len(first)) for group, chosen in groups
+        ]
         return torch.stack(losses).sum()
 
 

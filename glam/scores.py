@@ -37,8 +37,9 @@ class BiasedAttention(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Gradients of queries, keys, values and, where it is learned, bias."""
         q, k, v, weights = ctx.saved_tensors
-        by_q, by_k, by_v = (torch.empty_like(x, memory_format=torch.contiguous_format)
-                            for x in (q, k, v))  # fmt: skip
+        by_q, by_k, by_v = (
+            torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, k, v)
+        )
         scores = torch.empty_like(weights[0])
         by_bias = torch.zeros_like(weights[0]) if ctx.needs_input_grad[3] else None
         for i in range(len(q)):

@@ -71,9 +71,16 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 
 
 def tokenised(
-    documents: Documents, found: Survey, tokenizer: Tokenizer, held_out: float, folder: Path, *,
-    domains: tuple[str, ...], workers: int = 0, shard_bytes: int = SHARD_BYTES,
-) -> list[Shard]:  # fmt: skip
+    documents: Documents,
+    found: Survey,
+    tokenizer: Tokenizer,
+    held_out: float,
+    folder: Path,
+    *,
+    domains: tuple[str, ...],
+    workers: int = 0,
+    shard_bytes: int = SHARD_BYTES,
+) -> list[Shard]:
     """Write the missing shards of a corpus.
 
     Args:
@@ -96,8 +103,13 @@ def tokenised(
     size = sum(found.parts[name].kept_bytes for name in domains)
     shards: dict[int, Shard] = {}
     with Stages("tokenising") as stages:
-        for shard in _made(_jobs(documents, found, domains, shard_bytes), tokenizer, held_out,
-                           folder, min(workers, -(-size // shard_bytes))):  # fmt: skip
+        for shard in _made(
+            _jobs(documents, found, domains, shard_bytes),
+            tokenizer,
+            held_out,
+            folder,
+            min(workers, -(-size // shard_bytes)),
+        ):
             shards[int(shard.file[6:14])] = shard
             done = sum(one.text_bytes for one in shards.values())
             stages.show(f"{done / 1e6:,.0f} MB", done, size)
@@ -155,8 +167,11 @@ def _jobs(
         if sizes[domain] >= shard_bytes:
             yield job(domain, part)
     if content.digest() != found.content:
-        raise InputError("expected the corpus as it was read a moment ago", "another text",
-                         "start again when nobody writes to it")  # fmt: skip
+        raise InputError(
+            "expected the corpus as it was read a moment ago",
+            "another text",
+            "start again when nobody writes to it",
+        )
     for domain in domains:
         if texts[domain]:
             yield job(domain, found.parts[domain])
@@ -178,10 +193,13 @@ def _write(job: _Job, tokenizer: Tokenizer, held_out: float, folder: Path) -> Sh
     path = folder / f"shard-{job.number:08d}.u{8 * dtype.itemsize}"
     write_atomic(path, lambda file: file.write(data))
     shard = Shard(
-        path.name, job.domain, sum(len(text.encode()) for text in job.texts),
+        path.name,
+        job.domain,
+        sum(len(text.encode()) for text in job.texts),
         {split: len(whole[split]) for split in SPLITS},
-        {split: len(tokens[split]) for split in SPLITS}, hashlib.sha256(data).hexdigest(),
-    )  # fmt: skip
+        {split: len(tokens[split]) for split in SPLITS},
+        hashlib.sha256(data).hexdigest(),
+    )
     write_text_atomic(path.with_suffix(".json"), json.dumps(asdict(shard)) + "\n")
     return shard
 

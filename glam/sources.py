@@ -69,9 +69,12 @@ def sources(config: Corpus, cache: Path) -> list[Source]:
         if not path.is_dir() or is_arrow_dataset(path):
             found.append(_source(domain, path, path.name, True))
             continue
-        inner = sorted(item for item in path.rglob("*") if item.is_file() and not any(
-            part.startswith(".") for part in item.relative_to(path).parts
-        ))  # fmt: skip
+        inner = sorted(
+            item
+            for item in path.rglob("*")
+            if item.is_file()
+            and not any(part.startswith(".") for part in item.relative_to(path).parts)
+        )
         found += [_source(domain, item, str(item.relative_to(path)), False) for item in inner]
     return found
 
@@ -104,8 +107,14 @@ def _domain_and_place(named: str) -> tuple[str, str]:
 
 def _source(domain: str, path: Path, name: str, strict: bool) -> Source:
     inner = [item.stat() for item in path.rglob("*")] if path.is_dir() else [path.stat()]
-    return Source(domain, path, name, strict, sum(item.st_size for item in inner),
-                  max(item.st_mtime_ns for item in inner))  # fmt: skip
+    return Source(
+        domain,
+        path,
+        name,
+        strict,
+        sum(item.st_size for item in inner),
+        max(item.st_mtime_ns for item in inner),
+    )
 
 
 def _documents(source: Source, column: str) -> Documents:
@@ -142,8 +151,10 @@ def _lines(source: Source, column: str) -> Documents:
     except (ValueError, KeyError, TypeError) as error:
         if number == 1 and isinstance(error, UnicodeDecodeError):
             raise _no_text(source.path) from error
-        raise InputError(f'expected {{"{column}": ...}} in every line of {source.path}',
-                         f"line {number}: {error}") from error  # fmt: skip
+        raise InputError(
+            f'expected {{"{column}": ...}} in every line of {source.path}',
+            f"line {number}: {error}",
+        ) from error
 
 
 def _text(source: Source) -> Documents:
@@ -172,5 +183,6 @@ def _no_text(path: Path) -> InputError:
 
 def unreadable(path: Path, error: OSError) -> InputError:
     """Say in the user's words why a file of the corpus cannot be read."""
-    return InputError(f"expected to read {path}", reason(error),
-                      "make it readable, or leave it out of the corpus")  # fmt: skip
+    return InputError(
+        f"expected to read {path}", reason(error), "make it readable, or leave it out of the corpus"
+    )

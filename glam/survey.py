@@ -69,8 +69,9 @@ class Survey:
     def as_json(self) -> str:
         """All of it as one JSON object."""
         parts = {name: asdict(part) for name, part in self.parts.items()}
-        return json.dumps({"format": FORMAT, "content": self.content, "parts": parts,
-                           "sample": self.sample})  # fmt: skip
+        return json.dumps(
+            {"format": FORMAT, "content": self.content, "parts": parts, "sample": self.sample}
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -139,8 +140,9 @@ class _Count:
                 kept, last = kept + size, order
                 splits.append(split)
             lowest, highest = min(splits), max(splits)
-        return Part(self.documents, self.text_bytes, kept, kept_below,
-                    held_below(lowest, highest, held_out))  # fmt: skip
+        return Part(
+            self.documents, self.text_bytes, kept, kept_below, held_below(lowest, highest, held_out)
+        )
 
 
 def held_below(lowest: int, highest: int, share: float) -> int | None:
@@ -199,11 +201,17 @@ def _bounded(texts: Iterator[str]) -> Iterator[str]:
 
 def tell_what_is_left_out(found: Survey, config: Corpus) -> None:
     """Say on stderr which text a corpus does not take; nothing where it takes all."""
-    left = [f"{name} {(part.text_bytes - part.kept_bytes) / 1e6:.1f} MB"
-            for name, part in found.parts.items() if part.kept_bytes < part.text_bytes]  # fmt: skip
+    left = [
+        f"{name} {(part.text_bytes - part.kept_bytes) / 1e6:.1f} MB"
+        for name, part in found.parts.items()
+        if part.kept_bytes < part.text_bytes
+    ]
     if left:
-        print(f"left out of the corpus by max_mb {_max_mb(config):g}: {', '.join(left)};"
-              " raise [corpus] max_mb to train on it", file=sys.stderr)  # fmt: skip
+        print(
+            f"left out of the corpus by max_mb {_max_mb(config):g}: {', '.join(left)};"
+            " raise [corpus] max_mb to train on it",
+            file=sys.stderr,
+        )
 
 
 def _max_mb(config: Corpus) -> float:

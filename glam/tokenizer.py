@@ -66,9 +66,10 @@ class Tokenizer:
             return cls(path.read_bytes())
         except OSError as error:
             raise InputError(
-                f"expected a tokenizer at {path}", reason(error),
+                f"expected a tokenizer at {path}",
+                reason(error),
                 "name a folder that `glam train` wrote",
-            ) from error  # fmt: skip
+            ) from error
         except RuntimeError as error:
             raise InputError(
                 f"expected a SentencePiece model at {path}", "something else", "train it again"
@@ -86,23 +87,38 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     file = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_lines(texts), model_writer=file, vocab_size=vocab_size,
-            model_type="bpe", byte_fallback=True, character_coverage=0.9995, num_threads=1,
-            normalization_rule_name="identity", remove_extra_whitespaces=False,
-            add_dummy_prefix=False, allow_whitespace_only_pieces=True, split_digits=True,
-            user_defined_symbols=["\n"], eos_id=END, unk_id=1, bos_id=-1, pad_id=-1,
-            max_sentence_length=65536, minloglevel=2,
-        )  # fmt: skip
+            sentence_iterator=_lines(texts),
+            model_writer=file,
+            vocab_size=vocab_size,
+            model_type="bpe",
+            byte_fallback=True,
+            character_coverage=0.9995,
+            num_threads=1,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            add_dummy_prefix=False,
+            allow_whitespace_only_pieces=True,
+            split_digits=True,
+            user_defined_symbols=["\n"],
+            eos_id=END,
+            unk_id=1,
+            bos_id=-1,
+            pad_id=-1,
+            max_sentence_length=65536,
+            minloglevel=2,
+        )
     except RuntimeError as error:
         if "required_chars" in str(error):
             raise InputError(
                 "expected a vocabulary with room for 256 bytes and each letter of the text",
-                f"{vocab_size}", "set a larger vocab_size",
-            ) from error  # fmt: skip
+                f"{vocab_size}",
+                "set a larger vocab_size",
+            ) from error
         raise InputError(
-            f"expected text enough for a vocabulary of {vocab_size}", "too little",
+            f"expected text enough for a vocabulary of {vocab_size}",
+            "too little",
             "name more text, or a smaller vocab_size",
-        ) from error  # fmt: skip
+        ) from error
     return Tokenizer(file.getvalue())
 
 

@@ -79,9 +79,11 @@ def train(
     keep_freed_memory()
     found = latest_checkpoint(out / "checkpoints") if resume else None
     if found is not None and found.config != config:
-        raise InputError(f"expected the settings that the run in {out} began with",
-                         _difference(found.config.as_dict(), config.as_dict()),
-                         "resume with the same settings") from None  # fmt: skip
+        raise InputError(
+            f"expected the settings that the run in {out} began with",
+            _difference(found.config.as_dict(), config.as_dict()),
+            "resume with the same settings",
+        ) from None
     corpus = load_corpus(config.corpus, int(config.shape.vocab_size))
     corpus.tokenizer.save(out / "tokenizer.model")
     model = Glam(config.shape, training.seed, config.dispatch).to(device)
@@ -91,22 +93,31 @@ def train(
     if last is not None and last["loss"] is not None:
         state.loss = last["loss"]
     resumed = {"resume_at": {"step": state.step}} if (out / "ledger.jsonl").exists() else {}
-    labels = {"model": config.name, "optimizer": training.optimizer, "seed": str(training.seed),
-              "device": str(device), "threads": str(torch.get_num_threads()),
-              "torch": torch.__version__}  # fmt: skip
+    labels = {
+        "model": config.name,
+        "optimizer": training.optimizer,
+        "seed": str(training.seed),
+        "device": str(device),
+        "threads": str(torch.get_num_threads()),
+        "torch": torch.__version__,
+    }
     before = spent_before(out / "ledger.jsonl")
     meter = tracker(out, name=config.name, labels=labels, sync=synchronise(device), **resumed)
     events = Events(out / "events", state.step, wanted=training.tensorboard)
     with (
-        meter, events, Interrupt() as interrupt, CheckpointWriter(out / "checkpoints") as writer,
+        meter,
+        events,
+        Interrupt() as interrupt,
+        CheckpointWriter(out / "checkpoints") as writer,
         Progress(config, state.step) as progress,
-    ):  # fmt: skip
+    ):
         peak = peak_flop_per_s
         if peak is None:
             with meter.window("peak", phase="setup"):
                 peak = best_matmul_flop_per_s(device)
-        run = Loop(config, out, device, corpus, model, optimizer, state, meter, peak, before,
-                   writer)  # fmt: skip
+        run = Loop(
+            config, out, device, corpus, model, optimizer, state, meter, peak, before, writer
+        )
         stopped = given_up = None
         if found is not None:
             run.restore(found)
@@ -125,13 +136,23 @@ def train(
             if not interrupt.wanted:
                 run.evaluate()
             run.checkpoint(last=True)
-    record = write_record(out, config, state, meter, peak, site or of(None, None),
-                          interrupted=interrupt.wanted, stopped=stopped)  # fmt: skip
+    record = write_record(
+        out,
+        config,
+        state,
+        meter,
+        peak,
+        site or of(None, None),
+        interrupted=interrupt.wanted,
+        stopped=stopped,
+    )
     if given_up is not None:
         raise given_up
     if interrupt.wanted:
-        print(f"stopped after step {state.step} of {training.steps}; add --resume to go on",
-              file=sys.stderr)  # fmt: skip
+        print(
+            f"stopped after step {state.step} of {training.steps}; add --resume to go on",
+            file=sys.stderr,
+        )
         raise KeyboardInterrupt
     return record
 
@@ -140,11 +161,17 @@ def _check_folder(out: Path, resume: bool) -> None:
     """Refuse to write over another run, and to resume where there is none."""
     if out.exists() and not out.is_dir():
         raise InputError("expected --out to be a folder", f"the file {out}")
-    held = [name for name in ("record.json", "metrics.jsonl", "ledger.jsonl", "checkpoints")
-            if (out / name).exists()]  # fmt: skip
+    held = [
+        name
+        for name in ("record.json", "metrics.jsonl", "ledger.jsonl", "checkpoints")
+        if (out / name).exists()
+    ]
     if held and not resume:
-        raise InputError(f"expected a new or empty folder for --out, {out} holds a run",
-                         ", ".join(held), "add --resume or choose another folder")  # fmt: skip
+        raise InputError(
+            f"expected a new or empty folder for --out, {out} holds a run",
+            ", ".join(held),
+            "add --resume or choose another folder",
+        )
     if resume and not held:
         raise InputError(f"expected a run to resume in {out}", "none", "leave --resume away")
 

@@ -145,9 +145,10 @@ def pairs(records: Iterable[RunRecord]) -> list[tuple[RunRecord, RunRecord]]:
             measured.append(record)
         elif record.name in predicted:
             raise InputError(
-                "expected one prediction of each run", f"two of {record.name}",
+                "expected one prediction of each run",
+                f"two of {record.name}",
                 "name the folder of one of them",
-            )  # fmt: skip
+            )
         else:
             predicted[record.name] = record
     if len(predicted) == 1 and len(measured) == 1:
@@ -170,9 +171,10 @@ def read_records(places: Sequence[Path]) -> list[RunRecord]:
         below = sorted(place.rglob("record.json")) if place.is_dir() else [place]
         if not below:
             raise InputError(
-                f"expected a record.json at or below {place}", "none",
+                f"expected a record.json at or below {place}",
+                "none",
                 "name the folder of a run or of a prediction",
-            )  # fmt: skip
+            )
         paths += [path for path in below if path not in paths]
     return [RunRecord.load(path) for path in paths]
 

@@ -47,8 +47,11 @@ def of_models(
         elif other in presets() or other.endswith(".toml"):
             model = load(other).model
         else:
-            raise InputError("expected a model, a preset or a scenario file", other,
-                             nearest(other, [*models, *presets()]))  # fmt: skip
+            raise InputError(
+                "expected a model, a preset or a scenario file",
+                other,
+                nearest(other, [*models, *presets()]),
+            )
         one = first.model_copy(update={"name": other, "model": model})
         if equal == "quality":
             one = with_tokens(one, match(first, one, law(DEFAULT_LAW)).tokens.numbers()[0])

@@ -60,12 +60,18 @@ def read_probe(path: Path) -> dict[str, Any]:
     try:
         table = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"expected a probe at {path}", reason(error),
-                         "write one with glam probe --out probe.json") from error  # fmt: skip
+        raise InputError(
+            f"expected a probe at {path}",
+            reason(error),
+            "write one with glam probe --out probe.json",
+        ) from error
     found = table.get("schema") if isinstance(table, dict) else None
     if found != PROBE:
-        raise InputError(f"expected schema {PROBE} in {path}", f"{found!r}",
-                         "write one with glam probe --out probe.json")  # fmt: skip
+        raise InputError(
+            f"expected schema {PROBE} in {path}",
+            f"{found!r}",
+            "write one with glam probe --out probe.json",
+        )
     return table  # type: ignore[no-any-return]
 
 
@@ -76,13 +82,19 @@ def calibrate(probe: dict[str, Any], source: str = "glam probe") -> Machine:
         InputError: a row is not valid, or the probe lacks products or element-wise rows.
     """
     # What a cache gives small arrays is not the memory's rate, and no launch either.
-    rows = [row for row in timed(probe)
-            if row.name != "elementwise" or float(row.work[0].bytes) >= CACHED_BYTES]  # fmt: skip
+    rows = [
+        row
+        for row in timed(probe)
+        if row.name != "elementwise" or float(row.work[0].bytes) >= CACHED_BYTES
+    ]
     products = [row for row in rows if row.work[0].kind == "product"]
     streams = [row for row in rows if row.work[0].kind == "elementwise" and row.work[0].bytes]
     if not products or not streams:
-        raise InputError("expected matmul and elementwise rows in the probe",
-                         f"{len(products)} and {len(streams)}", "run glam probe again")  # fmt: skip
+        raise InputError(
+            "expected matmul and elementwise rows in the probe",
+            f"{len(products)} and {len(streams)}",
+            "run glam probe again",
+        )
     hardware = _hardware(probe, products, streams, source)
     found = _fit(rows, hardware)
     constants = fitted_constants(found)
@@ -118,17 +130,24 @@ def timed(probe: dict[str, Any]) -> list[Row]:
     for number, raw in enumerate(probe.get("rows", [])):
         name = raw.get("op")
         if name not in PARTS:
-            raise InputError(f"expected an operation of {', '.join(PARTS)} in row {number}",
-                             f"{name!r}", "run glam probe of this version")  # fmt: skip
+            raise InputError(
+                f"expected an operation of {', '.join(PARTS)} in row {number}",
+                f"{name!r}",
+                "run glam probe of this version",
+            )
         try:
             work = tuple(PARTS[name](raw, plan))
-            seconds = float(raw["seconds"]) if "seconds" in raw else (
-                float(raw["seconds_forward"]) + float(raw["seconds_backward"]))  # fmt: skip
+            seconds = (
+                float(raw["seconds"])
+                if "seconds" in raw
+                else (float(raw["seconds_forward"]) + float(raw["seconds_backward"]))
+            )
             if not 0 < seconds < np.inf:
                 raise ValueError(f"seconds = {seconds}")
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"expected a whole {name} row ({number})", str(error),
-                             "run glam probe again") from error  # fmt: skip
+            raise InputError(
+                f"expected a whole {name} row ({number})", str(error), "run glam probe again"
+            ) from error
         rows.append(Row(name, work, seconds))
     return rows
 
@@ -136,8 +155,11 @@ def timed(probe: dict[str, Any]) -> list[Row]:
 def save(machine: Machine, path: Path) -> None:
     """Write the machine file that `load_machine` reads."""
     hardware = asdict(machine.hardware)
-    tables = {"hardware": hardware, "constants": asdict(machine.constants),
-              "provenance": machine.provenance}  # fmt: skip
+    tables = {
+        "hardware": hardware,
+        "constants": asdict(machine.constants),
+        "provenance": machine.provenance,
+    }
     lines = [
         "# Written by simulator calibrate: fitted to timed operations, not to be edited by hand.",
         f'schema = "{SCHEMA}"',
@@ -152,8 +174,11 @@ def save(machine: Machine, path: Path) -> None:
 
 def _toml(table: dict[str, Any]) -> list[str]:
     """Numbers, texts and lists of them as TOML; JSON writes these alike. None is left out."""
-    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()
-            if value is not None and not isinstance(value, dict)]  # fmt: skip
+    return [
+        f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in table.items()
+        if value is not None and not isinstance(value, dict)
+    ]
 
 
 def _matmul(raw: dict[str, Any], plan: Plan) -> list[Operation]:
@@ -161,15 +186,32 @@ def _matmul(raw: dict[str, Any], plan: Plan) -> list[Operation]:
 
 
 def _grouped(raw: dict[str, Any], plan: Plan) -> list[Operation]:
-    return [product(raw["m"], raw["n"], raw["k"], plan.activation_bytes, kind="grouped",
-                            groups=raw["groups"])]  # fmt: skip
+    return [
+        product(
+            raw["m"],
+            raw["n"],
+            raw["k"],
+            plan.activation_bytes,
+            kind="grouped",
+            groups=raw["groups"],
+        )
+    ]
 
 
 def _attention(raw: dict[str, Any], plan: Plan) -> list[Operation]:
     heads, width = raw["heads"], raw["d_head"]
-    shape = Shape(n_layers=1, d_model=heads * width, n_heads=heads, n_kv_heads=heads, d_head=width,
-                  d_ff=1, ffn_matrices=2, vocab_size=1, seq_len=raw["seq"],
-                  relative_buckets=raw.get("buckets", 0))  # fmt: skip
+    shape = Shape(
+        n_layers=1,
+        d_model=heads * width,
+        n_heads=heads,
+        n_kv_heads=heads,
+        d_head=width,
+        d_ff=1,
+        ffn_matrices=2,
+        vocab_size=1,
+        seq_len=raw["seq"],
+        relative_buckets=raw.get("buckets", 0),
+    )
     fused = bool(raw.get("fused", False))
     laid = Plan(global_batch=raw["batch"], flash=fused, activation_bytes=plan.activation_bytes)
     return [one for one in compute.scores(shape, laid) if np.any(one.count)]
@@ -188,8 +230,10 @@ def _optimizer(raw: dict[str, Any], plan: Plan) -> list[Operation]:
 def _loss(raw: dict[str, Any], plan: Plan) -> list[Operation]:
     rows = min(raw["tokens"], int(plan.loss_chunk))
     chunks = raw["tokens"] / rows
-    return [*linear(rows, raw["vocab"], raw["d_model"], plan, 0, count=chunks),
-            compute.cross_entropy(rows, raw["vocab"], raw["d_model"], plan, chunks)]  # fmt: skip
+    return [
+        *linear(rows, raw["vocab"], raw["d_model"], plan, 0, count=chunks),
+        compute.cross_entropy(rows, raw["vocab"], raw["d_model"], plan, chunks),
+    ]
 
 
 def _launch(raw: dict[str, Any], plan: Plan) -> list[Operation]:
@@ -197,23 +241,41 @@ def _launch(raw: dict[str, Any], plan: Plan) -> list[Operation]:
 
 
 PARTS: dict[str, Reader] = {
-    "matmul": _matmul, "grouped_matmul": _grouped, "attention": _attention,
-    "elementwise": _elementwise, "optimizer": _optimizer, "cross_entropy": _loss,
+    "matmul": _matmul,
+    "grouped_matmul": _grouped,
+    "attention": _attention,
+    "elementwise": _elementwise,
+    "optimizer": _optimizer,
+    "cross_entropy": _loss,
     "launch": _launch,
-}  # fmt: skip
+}
 
-FITTED = ("eff_max", "m_half", "n_half", "k_half", "grouped_efficiency", "group_s",
-          "batched_efficiency", "attention_efficiency", "memory_efficiency", "loss_efficiency",
-          "adafactor_efficiency", "adamw_efficiency", "launch_s")  # fmt: skip
+FITTED = (
+    "eff_max",
+    "m_half",
+    "n_half",
+    "k_half",
+    "grouped_efficiency",
+    "group_s",
+    "batched_efficiency",
+    "attention_efficiency",
+    "memory_efficiency",
+    "loss_efficiency",
+    "adafactor_efficiency",
+    "adamw_efficiency",
+    "launch_s",
+)
 
 
 def _fit(rows: Sequence[Row], hardware: Hardware) -> Fit:
     def predict(values: dict[str, float]) -> np.ndarray[Any, np.dtype[np.float64]]:
         constants = Constants.from_dict(values)
-        return np.array([
-            sum(float(one.count) * float(one.seconds(hardware, constants)) for one in row.work)
-            for row in rows
-        ])  # fmt: skip
+        return np.array(
+            [
+                sum(float(one.count) * float(one.seconds(hardware, constants)) for one in row.work)
+                for row in rows
+            ]
+        )
 
     return fit(FITTED, predict, np.array([row.seconds for row in rows]))
 
@@ -232,11 +294,13 @@ def _hardware(
         peak_flop_per_s=max(float(row.work[0].flop) / row.seconds for row in products),
         memory_bytes=float(machine.get("memory_bytes", np.inf)),
         memory_bytes_per_s=max(float(row.work[0].bytes) / row.seconds for row in wide),
-        idle_w=idle, busy_w=busy, limit_w=busy,
+        idle_w=idle,
+        busy_w=busy,
+        limit_w=busy,
         power_relative=(low / busy - 1, high / busy - 1),
         power_source=f"{watts['busy_w'].origin}: {watts['busy_w'].source}",
         source=source,
-    )  # fmt: skip
+    )
 
 
 def _errors(found: Fit) -> tuple[float, float]:
@@ -253,5 +317,8 @@ def _errors_by(rows: Sequence[Row], found: Fit) -> dict[str, float]:
 
 
 def _never_seen(found: Fit) -> dict[str, str]:
-    return {item.name: "no operation shows it: the prior stands" for item in fields(Constants)
-            if item.name not in found.values}  # fmt: skip
+    return {
+        item.name: "no operation shows it: the prior stands"
+        for item in fields(Constants)
+        if item.name not in found.values
+    }

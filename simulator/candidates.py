@@ -54,10 +54,13 @@ class Candidates:
     def take(self, index: NDArray[np.int64]) -> Candidates:
         """A part of the plans."""
         return replace(
-            self, row=self.row[index], shape=taken(self.shape, index),
-            plan=taken(self.plan, index), hardware=taken(self.hardware, index),
+            self,
+            row=self.row[index],
+            shape=taken(self.shape, index),
+            plan=taken(self.plan, index),
+            hardware=taken(self.hardware, index),
             groups={name: words[index] for name, words in self.groups.items()},
-        )  # fmt: skip
+        )
 
 
 def candidates(rows: Sequence[ThroughputRow], constants: Constants) -> Candidates:
@@ -74,7 +77,8 @@ def candidates(rows: Sequence[ThroughputRow], constants: Constants) -> Candidate
     index = np.array(owner)
     columns: Row = {name: np.array([plan[name] for plan in plans]) for name in plans[0]}
     return Candidates(
-        row=index, shape=taken(_stack(Shape, [row.shape for row in rows]), index),
+        row=index,
+        shape=taken(_stack(Shape, [row.shape for row in rows]), index),
         plan=Plan(**columns),
         hardware=taken(_stack(Hardware, [_hardware(row, constants) for row in rows]), index),
         groups={
@@ -84,7 +88,7 @@ def candidates(rows: Sequence[ThroughputRow], constants: Constants) -> Candidate
             "release": np.array([rows[i].release for i in owner]),
         },
         searched=tuple(searched),
-    )  # fmt: skip
+    )
 
 
 def plans_of(row: ThroughputRow) -> list[Row]:
@@ -111,24 +115,41 @@ def plans_of(row: ThroughputRow) -> list[Row]:
         micros = _known(known, "micro_batch", [b for b in MICRO if b <= local or once] or [1])
         vps = _known(known, "vp", _virtual(row, pp))
         etps = _known(known, "etp", [tp if moe and not software.folds else 1])
-        zeros = _known(known, "zero", [3] if torus or (tp * pp == 1 and software.zero == 3)
-                       else [min(software.zero, 1)])  # fmt: skip
+        zeros = _known(
+            known,
+            "zero",
+            [3] if torus or (tp * pp == 1 and software.zero == 3) else [min(software.zero, 1)],
+        )
         for micro, vp, ep, etp, zero, mode in product(micros, vps, eps, etps, zeros, modes):
             local = micro if once else local
-            found.append({
-                "n_chips": tp * pp * cp * dp, "tp": tp, "pp": pp, "vp": vp, "ep": ep, "etp": etp,
-                "cp": cp, "zero": zero, "shard": known.get("shard") or dp,
-                "global_batch": float(local * dp), "micro_batch": float(min(micro, local)),
-                "recompute": mode, "flash": software.flash,
-                "sequence_parallel": known.get("sequence_parallel", True),
-                "capacity_factor": known.get("capacity_factor", 1.0),
-                "imbalance": known.get("imbalance", 1.0),
-                "dispatch": "one-hot" if moe and software.name == "xla-2020" else "sort",
-                "dispatch_group": 1024, "optimizer": "adamw",
-                "weight_bytes": 4 if torus else 2, "gradient_bytes": 2 if zero == 3 else 4,
-                "activation_bytes": 2, "bucket_bytes": 2 * software.buckets,
-                "stages_by_work": software.stages_by_work,
-            })  # fmt: skip
+            found.append(
+                {
+                    "n_chips": tp * pp * cp * dp,
+                    "tp": tp,
+                    "pp": pp,
+                    "vp": vp,
+                    "ep": ep,
+                    "etp": etp,
+                    "cp": cp,
+                    "zero": zero,
+                    "shard": known.get("shard") or dp,
+                    "global_batch": float(local * dp),
+                    "micro_batch": float(min(micro, local)),
+                    "recompute": mode,
+                    "flash": software.flash,
+                    "sequence_parallel": known.get("sequence_parallel", True),
+                    "capacity_factor": known.get("capacity_factor", 1.0),
+                    "imbalance": known.get("imbalance", 1.0),
+                    "dispatch": "one-hot" if moe and software.name == "xla-2020" else "sort",
+                    "dispatch_group": 1024,
+                    "optimizer": "adamw",
+                    "weight_bytes": 4 if torus else 2,
+                    "gradient_bytes": 2 if zero == 3 else 4,
+                    "activation_bytes": 2,
+                    "bucket_bytes": 2 * software.buckets,
+                    "stages_by_work": software.stages_by_work,
+                }
+            )
     folded = [plan for plan in found if _folds(plan)] or found
     return folded[:: max(1, len(folded) // MOST_CANDIDATES)]
 
@@ -163,7 +184,7 @@ def _hardware(row: ThroughputRow, constants: Constants) -> Hardware:
         found,
         peak_16bit_flop_per_s=found.attention_flop_per_s,
         network_bytes_per_s=row.network_bytes_per_s or found.network_bytes_per_s,
-    )  # fmt: skip
+    )
 
 
 def _stack(kind: Any, items: Sequence[Any]) -> Any:

@@ -103,8 +103,10 @@ class Chosen:
     def quantities(self) -> dict[str, Quantity]:
         """What it takes by the names of `MEASURES`, with bands."""
         known = self.spend.by_budget()
-        return {"weeks": known["days"].scaled(1 / 7, "wk"),
-                **{name: known[name] for name in MEASURES if name != "weeks"}}  # fmt: skip
+        return {
+            "weeks": known["days"].scaled(1 / 7, "wk"),
+            **{name: known[name] for name in MEASURES if name != "weeks"},
+        }
 
     def trees(self) -> tuple[Term, ...]:
         """How its CO2e came about, down to the parts of a step; then its power, then dollars."""
@@ -172,8 +174,11 @@ def every_cell(
             if isinstance(why, MissingDataError):
                 raise why
         where, last = list(left.items())[-1]
-        raise InfeasibleError("expected a plan that fits in memory on some of the chips",
-                              f"none; {where}: {last.value}", last.fix)  # fmt: skip
+        raise InfeasibleError(
+            "expected a plan that fits in memory on some of the chips",
+            f"none; {where}: {last.value}",
+            last.fix,
+        )
     return kept, {where: str(error) for where, error in left.items()}
 
 
@@ -187,26 +192,39 @@ def unequal_tokens(cells: Sequence[Cell]) -> list[str]:
     read = {cell.model: tokens_of(cell.scenario) for cell in cells}
     if len(read) == 1:
         return []
-    what = ("an equal loss by the central law, whose spread is in no band here: see simulator "
-            "compare --equal quality" if len(set(read.values())) > 1
-            else "not an equal loss: see --equal quality")  # fmt: skip
-    return [", ".join(f"{model} reads {count(tokens)}" for model, tokens in read.items())
-            + f" tokens: {what}"]  # fmt: skip
+    what = (
+        "an equal loss by the central law, whose spread is in no band here: see simulator "
+        "compare --equal quality"
+        if len(set(read.values())) > 1
+        else "not an equal loss: see --equal quality"
+    )
+    return [
+        ", ".join(f"{model} reads {count(tokens)}" for model, tokens in read.items())
+        + f" tokens: {what}"
+    ]
 
 
 def _cells(
-    scenario: Scenario, places: list[str], keep: Callable[[Cell], Kept],
+    scenario: Scenario,
+    places: list[str],
+    keep: Callable[[Cell], Kept],
     told: Callable[[int], None],
-) -> list[Kept]:  # fmt: skip
+) -> list[Kept]:
     """A model on some chips at every place."""
     shape = scenario.model.resolve()
     hardware, constants, _ = machine_of(scenario, shape)
     batch, chips = scenario.run.sequences(float(shape.seq_len)), scenario.hardware.count
-    base = Plan(**(usual_widths(scenario) | plan_fields(scenario, shape)), n_chips=chips,
-                global_batch=batch)  # fmt: skip
+    base = Plan(
+        **(usual_widths(scenario) | plan_fields(scenario, shape)), n_chips=chips, global_batch=batch
+    )
     given = {name: [value] for name, value in scenario.plan.items() if name in AXES}
-    every = predict_all(shape, all_plans(shape, chips, batch, base, allowed(scenario) | given),
-                        hardware, constants, told)  # fmt: skip
+    every = predict_all(
+        shape,
+        all_plans(shape, chips, batch, base, allowed(scenario) | given),
+        hardware,
+        constants,
+        told,
+    )
     # Both refuse in words: no plan fits, or nobody knows the watts of the chip.
     every.best(every.step_s)
     hardware.watts(float(every.chip_w[0]))
@@ -218,11 +236,20 @@ def _cells(
         if place:
             there = scenario.model_copy(update={"site": moved_site(scenario.site, place)})
         site = there.site.resolve()
-        kept.append(keep(Cell(
-            scenario=there, model=scenario.name, sparse=bool(float(shape.n_moe_layers)),
-            place=place or site.name, found=fit, feasible=len(fit), considered=len(every),
-            costs=_costs(elapsed_s, _facility_w(there, hardware, fit.chip_w), chips, site),
-        )))  # fmt: skip
+        kept.append(
+            keep(
+                Cell(
+                    scenario=there,
+                    model=scenario.name,
+                    sparse=bool(float(shape.n_moe_layers)),
+                    place=place or site.name,
+                    found=fit,
+                    feasible=len(fit),
+                    considered=len(every),
+                    costs=_costs(elapsed_s, _facility_w(there, hardware, fit.chip_w), chips, site),
+                )
+            )
+        )
     return kept
 
 
@@ -252,5 +279,12 @@ def _costs(elapsed_s: Array, facility_w: Array, chips: int, site: Site) -> Array
         dollars = elapsed_s / S_PER_HOUR * chips * site.chip_price.value
     elif site.electricity_price.value is not None:
         dollars = joules / J_PER_KWH * site.electricity_price.value
-    return np.column_stack([elapsed_s / S_PER_WEEK, joules / J_PER_MWH, grams / G_PER_T, dollars,
-                            facility_w * chips / 1e6])  # fmt: skip
+    return np.column_stack(
+        [
+            elapsed_s / S_PER_WEEK,
+            joules / J_PER_MWH,
+            grams / G_PER_T,
+            dollars,
+            facility_w * chips / 1e6,
+        ]
+    )

@@ -95,9 +95,15 @@ def predict(
     from simulator.predict import predict as answer
 
     laid = scenario.quick(
-        tokens=tokens, steps=steps, batch=batch, seq_len=seq_len, chip=chip, count=count,
-        machine=hardware, zone=zone,
-    ) | overridden(overrides)  # fmt: skip
+        tokens=tokens,
+        steps=steps,
+        batch=batch,
+        seq_len=seq_len,
+        chip=chip,
+        count=count,
+        machine=hardware,
+        zone=zone,
+    ) | overridden(overrides)
     found = answer(scenario.named(name, model, laid))
     if out is not None:
         found.record.save(out / "record.json")
@@ -162,8 +168,11 @@ def compare(
     if quality is not None:
         both, ratios = quality.sides, quality.ratios
     else:
-        both = (sides(found, chosen, accounting) if equal is None
-                else held_equal(found, chosen, accounting, equal))  # fmt: skip
+        both = (
+            sides(found, chosen, accounting)
+            if equal is None
+            else held_equal(found, chosen, accounting, equal)
+        )
         ratios = [decompose(both[0], side, mixed=accounting is not None) for side in both[1:]]
     told = (both, ratios, chosen, explain, quality)
 
@@ -210,8 +219,12 @@ def sensitivity(
         return [lambda axes: tornado(*told, axes)]
 
     draw(plot, panels, lambda: show_sensitivity.page(*told))
-    tell(lambda: show_sensitivity.page(*told), lambda: show_sensitivity.as_json(*told),
-         answer if explain else None, as_json)  # fmt: skip
+    tell(
+        lambda: show_sensitivity.page(*told),
+        lambda: show_sensitivity.as_json(*told),
+        answer if explain else None,
+        as_json,
+    )
 
 
 @app.command(epilog=examples("simulator models", "simulator models glam-64b-64e --json"))

@@ -122,9 +122,15 @@ def crossover(
         return _spending(scenario, basis, mfu, watts)[0]
 
     found = followed(
-        (sparse, dense), over, spaced(low, high, points), of=of, equal=equal, law_name=law,
-        overrides=overridden(overrides), spending=spending,
-    )  # fmt: skip
+        (sparse, dense),
+        over,
+        spaced(low, high, points),
+        of=of,
+        equal=equal,
+        law_name=law,
+        overrides=overridden(overrides),
+        spending=spending,
+    )
 
     def panels() -> list[Panel]:
         from simulator.plots_budgets import sparse_over_dense
@@ -133,8 +139,12 @@ def crossover(
 
     draw(plot, panels, lambda: show_inverse.crossover_page(found))
     told = trees.of_crossover(found, spending) if explain else None
-    tell(lambda: show_inverse.crossover_page(found), lambda: show_inverse.crossover_json(found),
-         told, as_json)  # fmt: skip
+    tell(
+        lambda: show_inverse.crossover_page(found),
+        lambda: show_inverse.crossover_json(found),
+        told,
+        as_json,
+    )
 
 
 @budgets.command(
@@ -155,8 +165,9 @@ def prices(
     from energy.errors import MissingDataError
     from simulator import show_catalog
 
-    rows = [row for row in table.prices()
-            if not words or any(word.lower() in row.id for word in words)]  # fmt: skip
+    rows = [
+        row for row in table.prices() if not words or any(word.lower() in row.id for word in words)
+    ]
     if not rows:
         raise MissingDataError("expected a price", ", ".join(words or []), "simulator prices")
     print_json(show_catalog.prices_json(rows)) if as_json else show_catalog.prices(rows)

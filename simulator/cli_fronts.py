@@ -143,13 +143,22 @@ def feasible(
 
     draw(plot, panels, lambda: show_feasible.page(found), size=(8, 3.6))
     shown = found.told if as_json else found.told[: show_feasible.MOST_ROWS]
-    trees = {f"{number}, {tree.name}": tree for number, one in enumerate(shown, 1)
-             for tree in one.trees()} if explain else None  # fmt: skip
+    trees = (
+        {
+            f"{number}, {tree.name}": tree
+            for number, one in enumerate(shown, 1)
+            for tree in one.trees()
+        }
+        if explain
+        else None
+    )
     tell(lambda: show_feasible.page(found), lambda: show_feasible.as_json(found), trees, as_json)
     if not found.keepers:
-        raise InfeasibleError("expected a configuration that keeps to every limit",
-                              f"none of {found.fit:,}",
-                              f"least relaxation: {show_feasible.relaxed(found)}")  # fmt: skip
+        raise InfeasibleError(
+            "expected a configuration that keeps to every limit",
+            f"none of {found.fit:,}",
+            f"least relaxation: {show_feasible.relaxed(found)}",
+        )
 
 
 @fronts.command(
@@ -184,9 +193,13 @@ def power(
 
 
 def _models(
-    names: list[str], kinds: list[str], count: int | None, tokens: float | None,
-    overrides: list[str] | None, equal: str,
-) -> list[Scenario]:  # fmt: skip
+    names: list[str],
+    kinds: list[str],
+    count: int | None,
+    tokens: float | None,
+    overrides: list[str] | None,
+    equal: str,
+) -> list[Scenario]:
     """The run and the models to put into it; a model alone gets the first chips that are named."""
     from simulator.alternatives import needs_hardware, of_models
     from simulator.scenario import quick

@@ -109,5 +109,10 @@ def draw(
     if path.suffix.lower() == ".html":
         with redirect_stdout(printed):
             page()
-    plots.save(path, *panels(), size=size, told=printed.getvalue(),
-               command=shlex.join(["simulator", *sys.argv[1:]]))  # fmt: skip
+    plots.save(
+        path,
+        *panels(),
+        size=size,
+        told=printed.getvalue(),
+        command=shlex.join(["simulator", *sys.argv[1:]]),
+    )

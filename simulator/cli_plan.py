@@ -56,9 +56,15 @@ def plan(
     from simulator.progress import counting
 
     scenario, assumed = asked(
-        name, chip=chip, chips=chips, region=region, tokens=tokens, batch=batch, price=price,
+        name,
+        chip=chip,
+        chips=chips,
+        region=region,
+        tokens=tokens,
+        batch=batch,
+        price=price,
         overrides=overridden(overrides),
-    )  # fmt: skip
+    )
     with counting("plans") as told:
         found = best_plans(scenario, by, top, lambda done: told(scenario.name, done), assumed)
 

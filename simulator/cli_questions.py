@@ -79,9 +79,12 @@ def failures(
     job = losses.job_of_name(name, basis, overridden(overrides), chips, days, mw)
     given = {"mtbf_chip_h": mtbf, "save_s": save, "restart_s": restart, "repair_h": repair}
     found = losses.losses(
-        job, {key: value for key, value in given.items() if value is not None},
-        spares=spares, unit_chips=together, interval_s=interval,
-    )  # fmt: skip
+        job,
+        {key: value for key, value in given.items() if value is not None},
+        spares=spares,
+        unit_chips=together,
+        interval_s=interval,
+    )
 
     def panels() -> list[Panel]:
         from simulator.plots_exposure import goodput_by_chips, goodput_by_interval
@@ -151,10 +154,15 @@ def when(
     found = schedule(
         job_of_name(name, basis, overridden(overrides), days=days, mw=mw, freed=False),
         read(series),
-        yearly=yearly_factor(zone), every_s=every * S_PER_HOUR, stretch=stretch,
-        threshold=threshold, daily=daily, once=once, repeat=repeat,
+        yearly=yearly_factor(zone),
+        every_s=every * S_PER_HOUR,
+        stretch=stretch,
+        threshold=threshold,
+        daily=daily,
+        once=once,
+        repeat=repeat,
         given={key: value for key, value in known.items() if value is not None},
-    )  # fmt: skip
+    )
 
     def panels() -> list[Panel]:
         from simulator.plots_exposure import co2_by_start, co2_by_stretch
@@ -209,10 +217,15 @@ def regions(
             return [partial(grams_by_place, rows)]
 
         draw(plot, of_places, lambda: show_regions.page(rows), size=_tall(len(rows)))
-        factors = {f"{place.id}, {leaf.name}": leaf for place in rows
-                   for leaf in trees.of_place(place)}  # fmt: skip
-        tell(lambda: show_regions.page(rows), lambda: show_regions.as_json(rows),
-             factors if explain else None, as_json)  # fmt: skip
+        factors = {
+            f"{place.id}, {leaf.name}": leaf for place in rows for leaf in trees.of_place(place)
+        }
+        tell(
+            lambda: show_regions.page(rows),
+            lambda: show_regions.as_json(rows),
+            factors if explain else None,
+            as_json,
+        )
         return
     one = read([of], overridden(overrides))
     (side,) = sides(one, choose_basis(one, basis), "as-published")
@@ -226,8 +239,12 @@ def regions(
 
     draw(plot, of_run, lambda: show_regions.moved(*told), size=_tall(len(there)))
     found_trees = {one.place.id: trees.of_moved(side.trees, one) for one in there}
-    tell(lambda: show_regions.moved(*told), lambda: show_regions.moved_json(*told),
-         found_trees if explain else None, as_json)  # fmt: skip
+    tell(
+        lambda: show_regions.moved(*told),
+        lambda: show_regions.moved_json(*told),
+        found_trees if explain else None,
+        as_json,
+    )
 
 
 def _tall(rows: int) -> tuple[float, float]:

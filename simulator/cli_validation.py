@@ -68,8 +68,11 @@ def _cluster(tables: list[Path], out: Path, anew: bool, as_json: bool) -> None:
     from simulator.rows import read_throughput
 
     if not tables and not anew:
-        raise InputError("expected a probe or a table of throughput", "nothing",
-                         "name it, or --anew for the published tables")  # fmt: skip
+        raise InputError(
+            "expected a probe or a table of throughput",
+            "nothing",
+            "name it, or --anew for the published tables",
+        )
     read = [read_throughput(path) for path in tables or published_tables()]
     rows = [row for table in read for row in table.rows if row.measured]
     with show_validation.watching() as watch:
@@ -151,8 +154,10 @@ def _throughput(
     from simulator.show_validation import watching
 
     read = [read_throughput(path) for path in tables_of(names)]
-    table = Table(tuple(row for one in read for row in one.rows),
-                  {name: why for one in read for name, why in one.skipped.items()})  # fmt: skip
+    table = Table(
+        tuple(row for one in read for row in one.rows),
+        {name: why for one in read for name, why in one.skipped.items()},
+    )
     with watching() as watch:
         found = show_validation.held(table, pool)
         left = fold_errors(table.rows, watch) if folds else {}

@@ -84,8 +84,9 @@ def group(size: Number, stride: Number, hardware: Hardware, constants: Constants
     tree = 4 * np.log2(np.maximum(n, 2))
     hops_near, hops_far = np.minimum(inner - 1, tree), np.minimum(outer - 1, tree)
     return Group(
-        size=size, inner=inner,
+        size=size,
+        inner=inner,
         links=np.maximum(hardware.link_bytes_per_s, 1.0) * share * constants.link_efficiency,
         network=np.maximum(hardware.network_bytes_per_s, 1.0) * constants.network_efficiency,
         latency_s=hops_near * constants.link_latency_s + hops_far * constants.network_latency_s,
-    )  # fmt: skip
+    )

@@ -18,9 +18,6 @@ from simulator.hardware import Hardware
 from simulator.memory import stage_parameters
 from simulator.plan import Plan
 
-DISTANT_RANKS = 1.0e9
-"""Stride of neighbours that never share a link domain."""
-
 
 @dataclass(frozen=True)
 class Messages:
@@ -51,8 +48,9 @@ def messages(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants)
         context_s=context_parallel(shape, plan, hardware, constants),
         expert_s=expert_parallel(shape, plan, hardware, constants),
         pipeline_s=pipeline_parallel(shape, plan, hardware, constants),
-        shard_s=shard, data_s=data,
-    )  # fmt: skip
+        shard_s=shard,
+        data_s=data,
+    )
 
 
 def tensor_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:
@@ -82,8 +80,9 @@ def context_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Co
     held = np.asarray(plan.sequences) * s.seq_len * 2 * s.n_kv_heads * s.d_head / plan.tp
     ring = group(plan.cp, plan.tp, hardware, constants)
     times = 3 + np.asarray(plan.execution().recompute_layers)
-    return plain(np.asarray(s.n_layers) * times * ring.gather_s(
-        plain(held * plan.activation_bytes)))  # fmt: skip
+    return plain(
+        np.asarray(s.n_layers) * times * ring.gather_s(plain(held * plan.activation_bytes))
+    )
 
 
 def expert_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:

@@ -25,7 +25,6 @@ Accounting = Literal["location", "market"]
 
 METHOD = {"location": "gross", "market": "net"}
 REFUSED = "gross and net are not compared unless --accounting as-published asks for it"
-FACTORS = ("model", "machine", "mechanisation", "map")
 
 
 @dataclass(frozen=True)
@@ -125,10 +124,13 @@ def decompose(first: Side, second: Side, *, mixed: bool = False) -> Ratio:
         if count.value is None:
             raise MissingDataError(f"expected model FLOP of {side.name}", count.source)
     intensity = [multiply(j, f, "J/FLOP", divide=True) for j, f in zip(inner, flop, strict=True)]
-    overhead = [_quotient(f, i, known, "1")
-                for f, i, known in zip(facility, inner, pue, strict=True)]  # fmt: skip
-    carbon = [_quotient(side.co2_g, f, known, "g/J")
-              for side, f, known in zip((first, second), facility, grid, strict=True)]  # fmt: skip
+    overhead = [
+        _quotient(f, i, known, "1") for f, i, known in zip(facility, inner, pue, strict=True)
+    ]
+    carbon = [
+        _quotient(side.co2_g, f, known, "g/J")
+        for side, f, known in zip((first, second), facility, grid, strict=True)
+    ]
     grams = [first.co2_g, second.co2_g]
     if first.accounting != second.accounting and not mixed:
         carbon = grams = [Quantity.absent("g", REFUSED)] * 2

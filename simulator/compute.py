@@ -34,13 +34,20 @@ def layers(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
     # All projections of a layer as one product of their total width: the dims of the largest.
     width = plain(attention_weights(s) / np.asarray(s.d_model) / 4 / plan.tp)
     found = {
-        "attention_projections": linear(tokens, width, s.d_model, plan, again,
-                                        count=plain(4 * np.asarray(s.n_layers))),
+        "attention_projections": linear(
+            tokens, width, s.d_model, plan, again, count=plain(4 * np.asarray(s.n_layers))
+        ),
         "attention_scores": scores(shape, plan),
-        "dense_ffn": linear(tokens, plain(np.asarray(s.d_ff) / plan.tp), s.d_model, plan, again,
-                            count=plain(dense * np.asarray(s.ffn_matrices))),
+        "dense_ffn": linear(
+            tokens,
+            plain(np.asarray(s.d_ff) / plan.tp),
+            s.d_model,
+            plan,
+            again,
+            count=plain(dense * np.asarray(s.ffn_matrices)),
+        ),
         "norms_and_activations": pointwise(shape, plan, tokens, dense),
-    }  # fmt: skip
+    }
     return found | experts(shape, plan, plain(np.asarray(tokens) / plan.tp))
 
 
@@ -67,19 +74,38 @@ def scores(shape: Shape, plan: Plan) -> list[Operation]:
     layer_flop = np.asarray(causal) * tokens / s.n_layers / cut
     kept = (2 * np.asarray(s.n_heads) + 2 * np.asarray(s.n_kv_heads)) * s.d_head * 3 / cut
     found = [
-        Operation(kind="attention", count=plain(fused), flop=plain(layer_flop),
-                  bytes=plain(tokens * kept * plan.activation_bytes), calls=2),
-    ]  # fmt: skip
+        Operation(
+            kind="attention",
+            count=plain(fused),
+            flop=plain(layer_flop),
+            bytes=plain(tokens * kept * plan.activation_bytes),
+            calls=2,
+        ),
+    ]
     if np.any(unfused):
         bias = np.where(np.asarray(s.relative_buckets) > 0, 1, 0) * unfused
         found += [
-            *linear(rows, s.seq_len, plain(inner), plan, plain(again), kind="batched",
-                    groups=plain(heads), count=plain(2 * unfused)),
-            elementwise(plain(heads * matrix), plain(14 + 7 * again), plan, calls=12,
-                        count=plain(unfused)),
-            elementwise(plain(np.asarray(s.n_heads) / plan.tp * matrix), plain(13 + 5 * again),
-                        plan, calls=12, count=plain(bias)),
-        ]  # fmt: skip
+            *linear(
+                rows,
+                s.seq_len,
+                plain(inner),
+                plan,
+                plain(again),
+                kind="batched",
+                groups=plain(heads),
+                count=plain(2 * unfused),
+            ),
+            elementwise(
+                plain(heads * matrix), plain(14 + 7 * again), plan, calls=12, count=plain(unfused)
+            ),
+            elementwise(
+                plain(np.asarray(s.n_heads) / plan.tp * matrix),
+                plain(13 + 5 * again),
+                plan,
+                calls=12,
+                count=plain(bias),
+            ),
+        ]
     return found
 
 
@@ -100,33 +126,51 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     matrices = layers_ * s.expert_matrices
     shared = matrices * np.asarray(s.n_shared_experts)
     found = {
-        "experts": linear(rows, width, s.d_model, plan, plain(again), kind="grouped",
-                          groups=plain(np.asarray(s.n_experts) / plan.ep),
-                          count=plain(matrices * plan.busiest)),
-        "shared_experts": linear(plain(np.asarray(tokens) * plan.tp),
-                                 plain(np.asarray(s.d_expert) / plan.tp), s.d_model, plan,
-                                 plain(again), count=plain(shared)),
+        "experts": linear(
+            rows,
+            width,
+            s.d_model,
+            plan,
+            plain(again),
+            kind="grouped",
+            groups=plain(np.asarray(s.n_experts) / plan.ep),
+            count=plain(matrices * plan.busiest),
+        ),
+        "shared_experts": linear(
+            plain(np.asarray(tokens) * plan.tp),
+            plain(np.asarray(s.d_expert) / plan.tp),
+            s.d_model,
+            plan,
+            plain(again),
+            count=plain(shared),
+        ),
         "router": [
             *linear(tokens, s.n_experts, s.d_model, plan, plain(again), count=plain(routed)),
             # softmax, top-k, load and balancing loss over (T, E)
-            elementwise(plain(np.asarray(tokens) * s.n_experts), 12, plan, calls=30,
-                        count=plain(routed)),
+            elementwise(
+                plain(np.asarray(tokens) * s.n_experts), 12, plan, calls=30, count=plain(routed)
+            ),
         ],
         # copies, gather, scatter, weighting and sum: 8K + 2 passes over (T, M) forward, as many
         # and the zeros that gathers add into backward
         "permutation": [
-            elementwise(plain(np.asarray(tokens) * s.d_model),
-                        plain(20 * k + 4 + (8 * k + 2) * again),
-                        plan, calls=30, count=plain(moved)),
+            elementwise(
+                plain(np.asarray(tokens) * s.d_model),
+                plain(20 * k + 4 + (8 * k + 2) * again),
+                plan,
+                calls=30,
+                count=plain(moved),
+            ),
         ],
-    }  # fmt: skip
+    }
     if np.any(group > 0):
         # dispatch and combine, 2*slots*G*M each; 2.5 times with the backward
         times = 2 * (2.5 + again) * layers_ * np.where(group > 0, 1, 0)
         found["dispatch"] = [
-            product(plain(slots), s.d_model, plain(group), plan.activation_bytes,
-                    count=plain(times))
-        ]  # fmt: skip
+            product(
+                plain(slots), s.d_model, plain(group), plan.activation_bytes, count=plain(times)
+            )
+        ]
     return found if np.any(layers_) else {}
 
 
@@ -146,19 +190,29 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
     gated = np.asarray(s.ffn_matrices) > 2
     shared_out = np.where(np.asarray(plan.sequence_parallel, bool), plan.tp, 1)
     found = [
-        elementwise(plain(t * s.d_model / shared_out), plain(54 + 6 * again + 14 * light), plan,
-                    calls=50, count=s.n_layers),
+        elementwise(
+            plain(t * s.d_model / shared_out),
+            plain(54 + 6 * again + 14 * light),
+            plan,
+            calls=50,
+            count=s.n_layers,
+        ),
         elementwise(plain(inner), plain(16 + 8 * again), plan, calls=16, count=s.n_layers),
-        elementwise(plain(t * s.d_ff / plan.tp),
-                    plain(np.where(gated, 13 + 5 * light, 5 + 2 * light)), plan,
-                    calls=6, count=dense),
-    ]  # fmt: skip
+        elementwise(
+            plain(t * s.d_ff / plan.tp),
+            plain(np.where(gated, 13 + 5 * light, 5 + 2 * light)),
+            plan,
+            calls=6,
+            count=dense,
+        ),
+    ]
     moe = np.asarray(s.n_moe_layers)
     if np.any(moe):
         rows = t / plan.tp * (np.asarray(s.top_k) * plan.capacity_factor + s.n_shared_experts)
         passes = np.where(np.asarray(s.expert_matrices) > 2, 13 + 5 * light, 5 + 2 * light)
-        found.append(elementwise(plain(rows * s.d_expert), plain(passes), plan, calls=6,
-                                 count=plain(moe)))  # fmt: skip
+        found.append(
+            elementwise(plain(rows * s.d_expert), plain(passes), plan, calls=6, count=plain(moe))
+        )
     return found
 
 
@@ -193,8 +247,11 @@ def optimizer(parameters: Number, plan: Plan, tensors: Number) -> list[Operation
     """
     kind = np.asarray(plan.optimizer)
     return [
-        Operation(kind=name, count=plain(np.where(kind == name, 1, 0)),
-                  bytes=plain(np.asarray(parameters, float) * size),
-                  calls=plain(np.asarray(tensors) * calls))
+        Operation(
+            kind=name,
+            count=plain(np.where(kind == name, 1, 0)),
+            bytes=plain(np.asarray(parameters, float) * size),
+            calls=plain(np.asarray(tensors) * calls),
+        )
         for name, (size, calls) in OPTIMIZERS.items()
-    ]  # fmt: skip
+    ]

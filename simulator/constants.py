@@ -142,8 +142,9 @@ class Constants:
         """
         unknown = sorted(set(table) - {item.name for item in fields(cls)})
         if unknown:
-            raise InputError("expected the constants of this version", ", ".join(unknown),
-                             "calibrate again")  # fmt: skip
+            raise InputError(
+                "expected the constants of this version", ", ".join(unknown), "calibrate again"
+            )
         for name, value in table.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise InputError(f"expected a number for {name}", f"{value!r}", "calibrate again")
@@ -166,5 +167,11 @@ def prior(name: str) -> Prior:
     """The prior of a constant by its name."""
     item = next(item for item in fields(Constants) if item.name == name)
     meta = item.metadata
-    return Prior(value=float(str(item.default)), factor=meta["factor"], low=meta["low"],
-                 high=meta["high"], unit=meta["unit"], meaning=meta["meaning"])  # fmt: skip
+    return Prior(
+        value=float(str(item.default)),
+        factor=meta["factor"],
+        low=meta["low"],
+        high=meta["high"],
+        unit=meta["unit"],
+        meaning=meta["meaning"],
+    )

@@ -75,8 +75,16 @@ def _software(entry: dict[str, Any], framework: str) -> Software:
         bool(re.search(entry.get(name, "(?!)"), framework, re.IGNORECASE))
         for name in ("folds", "stages_by_work", "buckets")
     )
-    return Software(entry["name"], entry["flash"], tuple(entry["recompute"]),
-                    entry["virtual_stages"], entry["zero"], folds, by_work, buckets)  # fmt: skip
+    return Software(
+        entry["name"],
+        entry["flash"],
+        tuple(entry["recompute"]),
+        entry["virtual_stages"],
+        entry["zero"],
+        folds,
+        by_work,
+        buckets,
+    )
 
 
 def framework_of(framework: str) -> str:
@@ -94,9 +102,13 @@ def nearest_release(release: str, known: Iterable[str]) -> str:
     Software gets faster: "megatron-bridge 26.09" is more like 26.08 than like the mean of all.
     """
     version = _version(release)
-    near = [(abs(other - version), name) for name in known
-            if version is not None and framework_of(name) == framework_of(release)
-            and (other := _version(name)) is not None]  # fmt: skip
+    near = [
+        (abs(other - version), name)
+        for name in known
+        if version is not None
+        and framework_of(name) == framework_of(release)
+        and (other := _version(name)) is not None
+    ]
     return min(near)[1] if near else release
 
 

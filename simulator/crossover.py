@@ -25,11 +25,22 @@ from simulator.spend import UNITS, Spend, Spending
 SHARED = ("run", "hardware", "site")
 """Tables of a scenario that are moved for both runs; model and plan are the mixture's own."""
 OF_EXPERTS = frozenset(
-    [f"plan.{name}" for name in ("ep", "etp", "imbalance", "capacity_factor", "dispatch",
-                                 "dispatch_group")]
-    + [f"model.shape.{name}" for name in ("n_experts", "top_k", "d_expert", "n_moe_layers",
-                                          "n_shared_experts", "expert_matrices")]
-)  # fmt: skip
+    [
+        f"plan.{name}"
+        for name in ("ep", "etp", "imbalance", "capacity_factor", "dispatch", "dispatch_group")
+    ]
+    + [
+        f"model.shape.{name}"
+        for name in (
+            "n_experts",
+            "top_k",
+            "d_expert",
+            "n_moe_layers",
+            "n_shared_experts",
+            "expert_matrices",
+        )
+    ]
+)
 """Keys that say something of experts only: a dense model does not get them."""
 EQUALS = ("tokens", "quality")
 
@@ -93,8 +104,10 @@ class Crossover:
         if not pays:
             return f"{what} nowhere in the range of {self.key}"
         ends = ", ".join(f"{value:.4g}" for value in self.crossings)
-        return (f"{what} at {len(pays)} of {len(known)} values; it changes "
-                f"{'after' if self.whole else 'at'} {self.key} = {ends}")  # fmt: skip
+        return (
+            f"{what} at {len(pays)} of {len(known)} values; it changes "
+            f"{'after' if self.whole else 'at'} {self.key} = {ends}"
+        )
 
 
 NAMES = {"days": "time", "mwh": "energy", "mw": "power", "usd": "money", "co2": "CO2e"}
@@ -133,8 +146,9 @@ def crossover(
     if equal not in EQUALS:
         raise InputError("expected --equal", equal, nearest(equal, EQUALS))
     if len(values) < 2 or any(b <= a for a, b in pairwise(values)):
-        raise InputError("expected two values or more that ascend",
-                         ", ".join(f"{value:g}" for value in values))  # fmt: skip
+        raise InputError(
+            "expected two values or more that ascend", ", ".join(f"{value:g}" for value in values)
+        )
     both = dict(overrides or {})
     plain = {name: value for name, value in both.items() if name not in OF_EXPERTS}
     _check(names, (both, plain))
@@ -159,8 +173,9 @@ def crossover(
 
     points = [at(value) for value in values]
     if all(point.ratio is None for point in points):
-        raise InfeasibleError(f"expected a value of {key} at which both runs can be computed",
-                              points[0].why)  # fmt: skip
+        raise InfeasibleError(
+            f"expected a value of {key} at which both runs can be computed", points[0].why
+        )
     whole = all(value == int(value) for value in values)
     crossings = [
         _between(at, before, after, whole)
@@ -198,8 +213,10 @@ def lengthened_to(scenario: Scenario, tokens: Quantity) -> Scenario:
 
 def _check(names: tuple[str, str], overrides: tuple[dict[str, object], dict[str, object]]) -> None:
     """Refuse two models of one kind: the words sparse and dense would be wrong."""
-    sparse, dense = (size_of(load(name, laid).model.resolve())
-                     for name, laid in zip(names, overrides, strict=True))  # fmt: skip
+    sparse, dense = (
+        size_of(load(name, laid).model.resolve())
+        for name, laid in zip(names, overrides, strict=True)
+    )
     if sparse.dense or not dense.dense:
         raise InputError("expected a mixture of experts and then a dense model", ", ".join(names))
 

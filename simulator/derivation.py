@@ -69,13 +69,24 @@ def money(chips: int, elapsed: Term, energy: Term, at: Boundary, record: RunReco
     rent = record.factors["chip_price"]
     if rent.value is not None:
         hour = Term("price of a chip-hour", rent)
-        return product("dollars", "USD", elapsed, chips_of(chips), hour,
-                       over=(exact("seconds an hour", S_PER_HOUR, "s/h"),))  # fmt: skip
+        return product(
+            "dollars",
+            "USD",
+            elapsed,
+            chips_of(chips),
+            hour,
+            over=(exact("seconds an hour", S_PER_HOUR, "s/h"),),
+        )
     price = Term("price of electricity", record.factors["electricity_price"])
     if price.quantity.value is None:
         return Term("dollars", record.cost_usd)
-    return product("dollars", "USD", facility(energy, at, record), price,
-                   over=(exact("joules a kWh", J_PER_KWH, "J/kWh"),))  # fmt: skip
+    return product(
+        "dollars",
+        "USD",
+        facility(energy, at, record),
+        price,
+        over=(exact("joules a kWh", J_PER_KWH, "J/kWh"),),
+    )
 
 
 def chips_of(count: int) -> Term:

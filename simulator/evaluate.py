@@ -77,5 +77,6 @@ def evaluate(
     order = np.lexsort((-rank, plans.row))
     chosen = order[np.unique(plans.row[order], return_index=True)[1]]
     between = np.broadcast_to(np.asarray(needed.between_steps_bytes, float), rate.shape)
-    return Evaluated(tuple(rows), plans, chosen, rate[chosen], size[chosen], between[chosen],
-                     needed.fits[chosen])  # fmt: skip
+    return Evaluated(
+        tuple(rows), plans, chosen, rate[chosen], size[chosen], between[chosen], needed.fits[chosen]
+    )

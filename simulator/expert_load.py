@@ -47,8 +47,11 @@ class ExpertLoad:
             table = np.empty((0, 0))
         sums = table.sum(-1) if table.ndim == 2 and table.size else np.zeros(1)
         if not (np.all(np.isfinite(table)) and np.all(table >= 0) and np.all(sums > 0)):
-            raise InputError(f"expected expert_load of {source} to be rows of one share an expert",
-                             str(given)[:60], "[0.3, 0.2, 0.5], or a row a layer")  # fmt: skip
+            raise InputError(
+                f"expected expert_load of {source} to be rows of one share an expert",
+                str(given)[:60],
+                "[0.3, 0.2, 0.5], or a row a layer",
+            )
         rows = (table / sums[:, None]).tolist()
         return cls(tuple(tuple(row) for row in rows), source)
 
@@ -70,12 +73,14 @@ class ExpertLoad:
                         continue  # a torn last line of a run that was killed
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(
-                "expected the log of a trainer in expert_load", str(path),
+                "expected the log of a trainer in expert_load",
+                str(path),
                 "name a run folder of glam train, or its metrics.jsonl",
-            ) from error  # fmt: skip
+            ) from error
         if not rows:
-            raise InputError(f"expected lines with expert_load in {log}", "none",
-                             "a log of a mixture of experts")  # fmt: skip
+            raise InputError(
+                f"expected lines with expert_load in {log}", "none", "a log of a mixture of experts"
+            )
         return cls.of(rows, str(log))
 
     @cached_property
@@ -99,9 +104,11 @@ class ExpertLoad:
     def _busiest(self, chips: int) -> float:
         layers, experts = self.table.shape
         if experts % chips:
-            raise InputError("expected expert_load of a multiple of ep experts",
-                             f"{experts} experts of {self.source}, ep {chips}",
-                             "the load of a model with as many experts")  # fmt: skip
+            raise InputError(
+                "expected expert_load of a multiple of ep experts",
+                f"{experts} experts of {self.source}, ep {chips}",
+                "the load of a model with as many experts",
+            )
         held = self.table.reshape(layers, chips, -1).sum(-1)
         return float(held.max(-1).mean() * chips)
 

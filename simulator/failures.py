@@ -153,8 +153,9 @@ def fewest_spares(load: float, most_waiting: float) -> int:
         if blocked <= most_waiting:
             return spares
         blocked = load * blocked / (spares + 2 + load * blocked)
-    raise InputError("expected failures that spares can make up for",
-                     f"{load:,.0f} units out of order at a time")  # fmt: skip
+    raise InputError(
+        "expected failures that spares can make up for", f"{load:,.0f} units out of order at a time"
+    )
 
 
 def _least(save_s: Number, mtbf_s: Number) -> Number:

@@ -148,18 +148,22 @@ class Feasible:
         for one in self.held:
             for number, plans in one.plans.items():
                 groups[number] = groups.get(number, 0) + plans
-        single = {next(iter(one.needed)): one.needed for one in self.relaxations
-                  if len(one.needed) == 1}  # fmt: skip
+        single = {
+            next(iter(one.needed)): one.needed for one in self.relaxations if len(one.needed) == 1
+        }
         return [
             Bound(
-                name=name, limit=limit, least=part * limit if np.isfinite(part) else None,
+                name=name,
+                limit=limit,
+                least=part * limit if np.isfinite(part) else None,
                 alone=single[name][name] if name in single else None,
                 breaking=sum(plans for number, plans in groups.items() if number >> place & 1),
                 only=groups.get(1 << place, 0),
             )
             for place, ((name, limit), part) in enumerate(
-                zip(self.limits.most.items(), least, strict=True))
-        ]  # fmt: skip
+                zip(self.limits.most.items(), least, strict=True)
+            )
+        ]
 
     @property
     def binding(self) -> list[str]:
@@ -197,21 +201,30 @@ def feasible(
     most = limits.most.get("chips")
     tried = list(counts) or doublings(scenarios[0].hardware.count, most)
     held, left = every_cell(scenarios, chips, tried, places, prices, partial(hold, limits), told)
-    keepers = [Keeper(cell=one.cell, index=one.broken.index(0), keeping=one.keeping, limits=limits)
-               for one in held if one.keeping]  # fmt: skip
+    keepers = [
+        Keeper(cell=one.cell, index=one.broken.index(0), keeping=one.keeping, limits=limits)
+        for one in held
+        if one.keeping
+    ]
     notes = unequal_tokens([one.cell for one in held])
     if limits.today:
         notes.insert(0, f"the run starts today, {limits.start} (UTC): --start names another day")
     if not counts:
         notes.insert(0, f"no --chips were named: {', '.join(f'{one:,}' for one in tried)}")
     if "mw" in limits.most:
-        notes.append("power is the facility's mean while it trains; a step's peak lies above it: "
-                     "see simulator power")  # fmt: skip
+        notes.append(
+            "power is the facility's mean while it trains; a step's peak lies above it: "
+            "see simulator power"
+        )
     return Feasible(
-        name=scenarios[0].name, limits=limits, held=held, left_out=left, notes=tuple(notes),
+        name=scenarios[0].name,
+        limits=limits,
+        held=held,
+        left_out=left,
+        notes=tuple(notes),
         keepers=sorted(keepers, key=lambda one: float(one.cell.costs[one.index, 0])),
         relaxations=[] if keepers else _relaxations(limits, held),
-    )  # fmt: skip
+    )
 
 
 def doublings(own: int, most: float | None) -> list[int]:
@@ -244,7 +257,8 @@ def _relaxations(limits: Limits, held: Sequence[Held]) -> list[Relaxation]:
     for number, (worst, _, one, place) in best.items():
         names = [name for bit, name in enumerate(limits.most) if number >> bit & 1]
         parts = limits.parts(one.cell)[place]
-        needed = {name: float(parts[list(limits.most).index(name)]) * limits.most[name]
-                  for name in names}  # fmt: skip
+        needed = {
+            name: float(parts[list(limits.most).index(name)]) * limits.most[name] for name in names
+        }
         found.append(Relaxation(cell=one.cell, index=place, needed=needed, factor=worst))
     return sorted(found, key=lambda one: one.factor)

@@ -79,19 +79,26 @@ def fit(
 
     start = np.clip(centre, low, high)
     found = descend(
-        start, residuals, lambda x, r: _jacobian(residuals, x, r, high),
-        Loss(cost, curvature), centre, width, lambda x: np.clip(x, low, high),
-        iterations=ITERATIONS, least_gain=1e-9,
-    )  # fmt: skip
+        start,
+        residuals,
+        lambda x, r: _jacobian(residuals, x, r, high),
+        Loss(cost, curvature),
+        centre,
+        width,
+        lambda x: np.clip(x, low, high),
+        iterations=ITERATIONS,
+        least_gain=1e-9,
+    )
     x, r = found.x, found.residuals
     left = found.left
     return Fit(
         values=constants(x),
         residuals=r,
-        identified=tuple(name for name, share in zip(names, left, strict=True)
-                         if share < IDENTIFIED),
+        identified=tuple(
+            name for name, share in zip(names, left, strict=True) if share < IDENTIFIED
+        ),
         not_identified=weak(names, x, low, high, left),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -117,10 +124,18 @@ class Descent:
 
 
 def descend(
-    x: Array, residuals: Callable[[Array], Array], jacobian: Callable[[Array, Array], Array],
-    loss: Loss, centre: Array, width: Array, inside: Callable[[Array], Array], *,
-    iterations: int, least_gain: float, longest: float = np.inf,
-) -> Descent:  # fmt: skip
+    x: Array,
+    residuals: Callable[[Array], Array],
+    jacobian: Callable[[Array, Array], Array],
+    loss: Loss,
+    centre: Array,
+    width: Array,
+    inside: Callable[[Array], Array],
+    *,
+    iterations: int,
+    least_gain: float,
+    longest: float = np.inf,
+) -> Descent:
     """Levenberg-Marquardt on a robust loss with priors.
 
     Args:

@@ -58,9 +58,12 @@ class _Block:
 
 
 def fitting(
-    shape: Shape, space: Space, hardware: Hardware, constants: Constants,
+    shape: Shape,
+    space: Space,
+    hardware: Hardware,
+    constants: Constants,
     told: Callable[[int], None] = lambda _: None,
-) -> Fitting:  # fmt: skip
+) -> Fitting:
     """Hold every plan of a space against the memory, and predict what fits.
 
     Args:
@@ -76,8 +79,9 @@ def fitting(
         held = memory(shape, plans, hardware)
         needs, fits = np.asarray(held.total_bytes, float), np.asarray(held.fits)
         parts = {name: size for name, size in held.bytes.items() if name != "margin"}
-        over = np.stack([np.broadcast_to(np.asarray(size), needs.shape)[~fits]
-                         for size in parts.values()])  # fmt: skip
+        over = np.stack(
+            [np.broadcast_to(np.asarray(size), needs.shape)[~fits] for size in parts.values()]
+        )
         largest = np.bincount(np.argmax(over, axis=0), minlength=len(parts))
         least = int(np.argmin(needs))
         kept = taken(plans, np.flatnonzero(fits))
@@ -85,10 +89,13 @@ def fitting(
         columns = (took.step_s, chip_watts(took, hardware, constants), needs[fits])
         told(len(needs))
         return _Block(
-            kept, tuple(np.broadcast_to(np.asarray(one), len(kept.tp)) for one in columns),
-            len(needs), dict(zip(parts, largest.tolist(), strict=True)),
-            one_of(plans, least), float(needs[least]),
-        )  # fmt: skip
+            kept,
+            tuple(np.broadcast_to(np.asarray(one), len(kept.tp)) for one in columns),
+            len(needs),
+            dict(zip(parts, largest.tolist(), strict=True)),
+            one_of(plans, least),
+            float(needs[least]),
+        )
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
         blocks = list(workers.map(block, space.starts(BLOCK)))
@@ -96,21 +103,32 @@ def fitting(
     return Fitting(
         found=_found([one.plans for one in blocks], [one.columns for one in blocks], shape),
         searched=sum(one.size for one in blocks),
-        too_large={name: count for name in blocks[0].too_large
-                   if (count := sum(one.too_large[name] for one in blocks))},
-        leanest=leanest.leanest, leanest_bytes=leanest.leanest_bytes,
-    )  # fmt: skip
+        too_large={
+            name: count
+            for name in blocks[0].too_large
+            if (count := sum(one.too_large[name] for one in blocks))
+        },
+        leanest=leanest.leanest,
+        leanest_bytes=leanest.leanest_bytes,
+    )
 
 
 def _found(plans: Sequence[Plan], columns: Sequence[tuple[Array, ...]], shape: Shape) -> Found:
     """The plans of all blocks, and what they take, end to end."""
     step_s, watts, needs = (np.concatenate(column) for column in zip(*columns, strict=True))
     first = plans[0]
-    joined: dict[str, Any] = {name: np.concatenate([getattr(one, name) for one in plans])
-                              for name in AXES if getattr(first, name) is not None}  # fmt: skip
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(one, name) for one in plans])
+        for name in AXES
+        if getattr(first, name) is not None
+    }
     every = np.ones(len(step_s))
     return Found(
-        plans=replace(first, **joined), step_s=step_s, chip_w=watts, needs_bytes=needs,
-        fits=every.astype(bool), chips=every * float(first.n_chips),
+        plans=replace(first, **joined),
+        step_s=step_s,
+        chip_w=watts,
+        needs_bytes=needs,
+        fits=every.astype(bool),
+        chips=every * float(first.n_chips),
         tokens=every * float(first.global_batch) * float(shape.seq_len),
-    )  # fmt: skip
+    )

@@ -99,7 +99,10 @@ def reasons(costs: Array, names: Sequence[str]) -> list[str]:
             continue
         # The least in the first objective comes first, so there is one before this.
         change = one / costs[place - 1] - 1
-        words = [f"{value:+.0%} {name}" for name, value in zip(names, change, strict=True)
-                 if abs(value) >= 0.005]  # fmt: skip
+        words = [
+            f"{value:+.0%} {name}"
+            for name, value in zip(names, change, strict=True)
+            if abs(value) >= 0.005
+        ]
         found.append(f"trade-off: {', '.join(words)} against the row above")
     return found

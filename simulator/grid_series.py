@@ -109,8 +109,9 @@ def _read(file: TextIO, name: str) -> Series:
         times.append(_time(time, line, name))
         values.append(_intensity(value, scale, line, name))
         if (times[-1].tzinfo is None) != (times[0].tzinfo is None):
-            raise InputError(f"expected times all with or all without an offset in {name} "
-                             f"line {line}", time)  # fmt: skip
+            raise InputError(
+                f"expected times all with or all without an offset in {name} line {line}", time
+            )
         _in_step(times, line, name)
     if len(times) < 2:
         raise InputError(f"expected two rows or more in {name}", f"{len(times)}")
@@ -135,8 +136,9 @@ def _time(text: str, line: int, name: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"expected a time as 2025-01-31T13:00Z in {name} line {line}",
-                         text or "nothing") from error  # fmt: skip
+        raise InputError(
+            f"expected a time as 2025-01-31T13:00Z in {name} line {line}", text or "nothing"
+        ) from error
 
 
 def _intensity(text: str, scale: float, line: int, name: str) -> float:
@@ -145,13 +147,17 @@ def _intensity(text: str, scale: float, line: int, name: str) -> float:
     except ValueError:
         found = math.nan
     if not 0 <= found < math.inf:
-        raise InputError(f"expected an intensity of 0 or more in {name} line {line}",
-                         text or "nothing", "fill gaps in the data before")  # fmt: skip
+        raise InputError(
+            f"expected an intensity of 0 or more in {name} line {line}",
+            text or "nothing",
+            "fill gaps in the data before",
+        )
     if found > MOST_G_PER_KWH:
         raise InputError(
             f"expected less than {MOST_G_PER_KWH:,.0f} g/kWh in {name} line {line}",
-            f"{found:,.0f} g/kWh", "is the column named by the right unit?",
-        )  # fmt: skip
+            f"{found:,.0f} g/kWh",
+            "is the column named by the right unit?",
+        )
     return found
 
 
@@ -161,16 +167,20 @@ def _in_step(times: list[datetime], line: int, name: str) -> None:
         return
     step, first = _seconds(times[-1]) - _seconds(times[-2]), _seconds(times[1]) - _seconds(times[0])
     if step <= 0:
-        raise InputError(f"expected times that ascend in {name} line {line}",
-                         times[-1].isoformat(), "clocks that change: write UTC")  # fmt: skip
+        raise InputError(
+            f"expected times that ascend in {name} line {line}",
+            times[-1].isoformat(),
+            "clocks that change: write UTC",
+        )
     if _monthly(times[-2:]) and _monthly(times[:2]):
         return
     if step != first or first > S_PER_DAY:
         raise InputError(
             f"expected every row {min(first, S_PER_DAY) / 3600:g} h after the one before, or "
             f"months, in {name} line {line}",
-            f"{step / 3600:g} h", "fill gaps in the data before",
-        )  # fmt: skip
+            f"{step / 3600:g} h",
+            "fill gaps in the data before",
+        )
 
 
 def _monthly(times: list[datetime]) -> bool:

@@ -86,8 +86,9 @@ class Hardware:
         """
         for name in ("memory_bytes", "memory_bytes_per_s"):
             if getattr(chip, name) is None:
-                raise MissingDataError(f"expected {name} of {chip.id}", "unknown",
-                                       "choose another chip")  # fmt: skip
+                raise MissingDataError(
+                    f"expected {name} of {chip.id}", "unknown", "choose another chip"
+                )
         design = chip.tdp_w if chip.tdp_w is not None else chip.max_w
         limit = max((w for w in (chip.tdp_w, chip.max_w) if w is not None), default=np.nan)
         measured = chip.idle_w is not None and chip.max_w is not None
@@ -96,25 +97,35 @@ class Hardware:
         idle = chip.idle_w if chip.idle_w is not None else constants.idle_share * share
         busy = chip.max_w if chip.max_w is not None else constants.busy_share * share
         return cls(
-            name=chip.id, precision=precision, peak_flop_per_s=_peak(chip, precision),
+            name=chip.id,
+            precision=precision,
+            peak_flop_per_s=_peak(chip, precision),
             memory_bytes=chip.memory_bytes or 0.0,
             memory_bytes_per_s=chip.memory_bytes_per_s or 0.0,
-            idle_w=idle, busy_w=busy, limit_w=limit, 
+            idle_w=idle,
+            busy_w=busy,
+            limit_w=limit,
             power_relative=(-0.12, 0.12) if measured else (-0.25, 0.25),
             power_source=f"{'measured' if measured else 'design power'}: {chip.source}",
-            reach=_reach(chip), peak_16bit_flop_per_s=_sixteen(chip, precision),
+            reach=_reach(chip),
+            peak_16bit_flop_per_s=_sixteen(chip, precision),
             link_bytes_per_s=chip.link_bytes_per_s or 0.0,
-            link_domain_chips=chip.link_domain_chips or 1, link_axes=chip.link_axes or 0,
-            network_bytes_per_s=chip.network_bytes_per_s or 0.0, source=chip.source,
-        )  # fmt: skip
+            link_domain_chips=chip.link_domain_chips or 1,
+            link_axes=chip.link_axes or 0,
+            network_bytes_per_s=chip.network_bytes_per_s or 0.0,
+            source=chip.source,
+        )
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Self:
         """The [hardware] table of a machine file."""
         unknown = sorted(set(table) - {item.name for item in fields(cls)})
         if unknown:
-            raise InputError("expected the hardware fields of this version", ", ".join(unknown),
-                             "calibrate again")  # fmt: skip
+            raise InputError(
+                "expected the hardware fields of this version",
+                ", ".join(unknown),
+                "calibrate again",
+            )
         values = dict(table)
         try:
             values["time_relative"] = tuple(values.get("time_relative", (-0.35, 0.55)))
@@ -122,8 +133,9 @@ class Hardware:
             values["power_boundary"] = Boundary(values.get("power_boundary", Boundary.CHIP))
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError("expected a whole [hardware] table", str(error),
-                             "calibrate again") from error  # fmt: skip
+            raise InputError(
+                "expected a whole [hardware] table", str(error), "calibrate again"
+            ) from error
 
     def watts(self, value: float) -> Quantity:
         """Watts that were modelled for this hardware, with their band.
@@ -132,10 +144,18 @@ class Hardware:
             MissingDataError: neither measured watts nor a design power of the chip are known.
         """
         if not np.isfinite(value):
-            raise MissingDataError(f"expected a design power or measured watts of {self.name}",
-                                   "unknown", "choose another chip")  # fmt: skip
-        return Quantity.of(value, "W", f"busy shares of the step; {self.power_source}",
-                           Origin.MODELLED, relative=self.power_relative)  # fmt: skip
+            raise MissingDataError(
+                f"expected a design power or measured watts of {self.name}",
+                "unknown",
+                "choose another chip",
+            )
+        return Quantity.of(
+            value,
+            "W",
+            f"busy shares of the step; {self.power_source}",
+            Origin.MODELLED,
+            relative=self.power_relative,
+        )
 
 
 UNMEASURED_REACH = 0.85
@@ -186,11 +206,17 @@ def load_machine(path: Path) -> Machine:
     try:
         table = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"expected a machine file at {path}", reason(error),
-                         "write one with simulator calibrate") from error  # fmt: skip
+        raise InputError(
+            f"expected a machine file at {path}",
+            reason(error),
+            "write one with simulator calibrate",
+        ) from error
     if table.get("schema") != SCHEMA:
-        raise InputError(f"expected schema {SCHEMA} in {path}", f"{table.get('schema')!r}",
-                         "calibrate again")  # fmt: skip
-    return Machine(Hardware.from_dict(table.get("hardware", {})),
-                   Constants.from_dict(table.get("constants", {})),
-                   table.get("provenance", {}))  # fmt: skip
+        raise InputError(
+            f"expected schema {SCHEMA} in {path}", f"{table.get('schema')!r}", "calibrate again"
+        )
+    return Machine(
+        Hardware.from_dict(table.get("hardware", {})),
+        Constants.from_dict(table.get("constants", {})),
+        table.get("provenance", {}),
+    )

@@ -54,10 +54,12 @@ def hold(limits: Limits, cell: Cell) -> Held:
     kept = order[first]
     whole = parts[groups == 0]
     return Held(
-        cell=cell.take(kept), broken=numbers.tolist(), worst=worst[kept].tolist(),
+        cell=cell.take(kept),
+        broken=numbers.tolist(),
+        worst=worst[kept].tolist(),
         plans=dict(zip(numbers.tolist(), plans.tolist(), strict=True)),
         least=whole.min(axis=0) if len(whole) else np.full(parts.shape[1], np.inf),
-    )  # fmt: skip
+    )
 
 
 def broken_by(parts: Array) -> NDArray[np.int64]:

@@ -27,11 +27,13 @@ def host_ratio(chip: catalog.Chip, chip_w: float) -> Quantity | None:
     """
     if chip.host_w is None or chip.host_low_w is None or chip.host_high_w is None:
         return None
-    value, low, high = (1 + watts / chip_w for watts in (chip.host_w, chip.host_low_w,
-                                                         chip.host_high_w))  # fmt: skip
+    value, low, high = (
+        1 + watts / chip_w for watts in (chip.host_w, chip.host_low_w, chip.host_high_w)
+    )
     source = f"1 + host {chip.host_w:g} W / chip {chip_w:.0f} W; host: {chip.host_scope}"
-    return Quantity(value=value, low=low, high=high, unit="1", origin=Origin.MODELLED,
-                    source=source)  # fmt: skip
+    return Quantity(
+        value=value, low=low, high=high, unit="1", origin=Origin.MODELLED, source=source
+    )
 
 
 def placed(scenario: Scenario, boundary: Boundary, watts: Quantity) -> Site:

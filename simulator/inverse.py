@@ -244,7 +244,10 @@ def _refuse(spend: Spend, budgets: Mapping[str, float], least: str) -> None:
 def _band(middle: float, low: float | None, high: float | None, what: str) -> Quantity:
     """The answer; nothing at all may fit at the high end of spending."""
     return Quantity(
-        value=middle, low=0.0 if low is None else min(low, middle),
-        high=middle if high is None else max(high, middle), unit="1", origin=Origin.MODELLED,
+        value=middle,
+        low=0.0 if low is None else min(low, middle),
+        high=middle if high is None else max(high, middle),
+        unit="1",
+        origin=Origin.MODELLED,
         source=f"most {what} within the budgets; band: spending at the ends of its band",
-    )  # fmt: skip
+    )

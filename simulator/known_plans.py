@@ -67,11 +67,18 @@ def known_plans(shape: Shape, chip: str, n_chips: int) -> list[KnownPlan]:
 
 def _of_rows(shape: Shape, chip: str, n_chips: int) -> list[KnownPlan]:
     """Plans of the rows of throughput."""
-    cells = read_table(shipped("throughput.csv"), "published throughput", ("chip",),
-                       "throughput.csv")  # fmt: skip
-    same = [row for row in cells if row["n_chips"] and float(row["n_chips"]) == n_chips
-            and row["d_model"] and float(row["d_model"]) == float(shape.d_model)
-            and _chip(row["chip"]) == chip]  # fmt: skip
+    cells = read_table(
+        shipped("throughput.csv"), "published throughput", ("chip",), "throughput.csv"
+    )
+    same = [
+        row
+        for row in cells
+        if row["n_chips"]
+        and float(row["n_chips"]) == n_chips
+        and row["d_model"]
+        and float(row["d_model"]) == float(shape.d_model)
+        and _chip(row["chip"]) == chip
+    ]
     found = []
     for text in same:
         for row in parse([text]).rows:
@@ -79,12 +86,22 @@ def _of_rows(shape: Shape, chip: str, n_chips: int) -> list[KnownPlan]:
                 continue
             fields = {name: value for name, value in row.fields.items() if name in AXES}
             tried = {name: {plan[name] for plan in plans_of(row)} for name in CONVENTIONS}
-            usual = {name: values.pop() for name, values in tried.items()
-                     if len(values) == 1 and name not in fields}  # fmt: skip
-            found.append(KnownPlan(
-                name=row.row_id, fields=fields, usual=usual, batch=row.fields.get("global_batch"),
-                software=row.software.name, source=row.source, notes=text.get("other_opts") or "",
-            ))  # fmt: skip
+            usual = {
+                name: values.pop()
+                for name, values in tried.items()
+                if len(values) == 1 and name not in fields
+            }
+            found.append(
+                KnownPlan(
+                    name=row.row_id,
+                    fields=fields,
+                    usual=usual,
+                    batch=row.fields.get("global_batch"),
+                    software=row.software.name,
+                    source=row.source,
+                    notes=text.get("other_opts") or "",
+                )
+            )
     return found
 
 
@@ -92,14 +109,18 @@ def _of_file(shape: Shape, chip: str, n_chips: int) -> list[KnownPlan]:
     """Plans of `plans.toml`."""
     return [
         KnownPlan(
-            name=row["name"], fields={name: row[name] for name in AXES if name in row},
-            usual={}, batch=row.get("batch_sequences"), software=row["software"],
-            source=row["source"], notes=row["notes"],
+            name=row["name"],
+            fields={name: row[name] for name in AXES if name in row},
+            usual={},
+            batch=row.get("batch_sequences"),
+            software=row["software"],
+            source=row["source"],
+            notes=row["notes"],
         )
         for row in _file()
         if (row["chip"], row["chips"]) == (chip, n_chips)
         and _alike(catalog.model(row["model"]).shape, shape)
-    ]  # fmt: skip
+    ]
 
 
 @cache
@@ -111,8 +132,10 @@ def _file() -> list[dict[str, Any]]:
 def _alike(one: Shape, other: Shape) -> bool:
     """Whether two shapes are of one model; one may count a layer of multi-token prediction."""
     names = ("d_model", "n_experts", "top_k", "d_expert", "n_heads")
-    return (all(float(getattr(one, name)) == float(getattr(other, name)) for name in names)
-            and abs(float(one.n_layers) - float(other.n_layers)) <= 1)  # fmt: skip
+    return (
+        all(float(getattr(one, name)) == float(getattr(other, name)) for name in names)
+        and abs(float(one.n_layers) - float(other.n_layers)) <= 1
+    )
 
 
 def _chip(name: str) -> str | None:

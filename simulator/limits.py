@@ -18,8 +18,14 @@ from simulator.cells import MEASURES, Array, Cell, Chosen
 from simulator.crossover import NAMES
 from simulator.spend import UNITS
 
-OPTIONS = {"mw": "--max-mw", "chips": "--max-chips", "days": "--by", "usd": "--budget",
-           "mwh": "--max-mwh", "co2": "--max-co2"}  # fmt: skip
+OPTIONS = {
+    "mw": "--max-mw",
+    "chips": "--max-chips",
+    "days": "--by",
+    "usd": "--budget",
+    "mwh": "--max-mwh",
+    "co2": "--max-co2",
+}
 WORDS = NAMES | {"chips": "chips"}
 DAYS_A_WEEK = 7
 
@@ -40,8 +46,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if not self.most:
-            raise InputError("expected a limit", "none",
-                             f"name one: {', '.join(OPTIONS.values())}")  # fmt: skip
+            raise InputError("expected a limit", "none", f"name one: {', '.join(OPTIONS.values())}")
         for name, limit in self.most.items():
             if not 0 < limit < float("inf"):
                 raise InputError(f"expected {OPTIONS[name]} above 0", f"{limit:g}")
@@ -58,8 +63,11 @@ class Limits:
             "chips": np.full(len(cell.costs), float(cell.scenario.hardware.count)),
         }
         if "usd" in self.most and np.any(np.isnan(amounts["usd"])):
-            raise MissingDataError(f"expected a price of {cell.scenario.hardware.chip}", "none",
-                                   "name a row of simulator prices: --price")  # fmt: skip
+            raise MissingDataError(
+                f"expected a price of {cell.scenario.hardware.chip}",
+                "none",
+                "name a row of simulator prices: --price",
+            )
         return np.column_stack([amounts[name] / limit for name, limit in self.most.items()])
 
     def used(self, one: Chosen, end: int) -> dict[str, float]:
@@ -115,8 +123,9 @@ def limits_of(given: Mapping[str, float | None], by: str | None, start: str | No
     if by is not None:
         most["days"] = (_day(by, "--by") - first).days
         if most["days"] < 1:
-            raise InputError(f"expected --by after the start, {first}", by,
-                             "name the start: --start")  # fmt: skip
+            raise InputError(
+                f"expected --by after the start, {first}", by, "name the start: --start"
+            )
     ordered = {name: most[name] for name in OPTIONS if name in most}
     return Limits(most=ordered, start=first, today=start is None)
 

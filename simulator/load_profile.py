@@ -136,31 +136,54 @@ def load_profile(scenario: Scenario) -> LoadProfile:
 
     def part(name: str) -> Level:
         swing = (watts[name] - mean_chip_w) * chips
-        power = {at: mean.scaled(1 + swing / _value(mean), source=SOURCE)
-                 for at, mean in mean_w.items()}  # fmt: skip
-        return Level(name=name, lasts_s=seconds[name], every_s=whole_s, chip_w=watts[name],
-                     power_w=power)  # fmt: skip
+        power = {
+            at: mean.scaled(1 + swing / _value(mean), source=SOURCE) for at, mean in mean_w.items()
+        }
+        return Level(
+            name=name, lasts_s=seconds[name], every_s=whole_s, chip_w=watts[name], power_w=power
+        )
 
     parts = [part(name) for name in seconds]
-    job = Job(name=scenario.name, chips=chips, power_w=mean_w[Boundary.FACILITY],
-              training_s=multiply(prediction.record.elapsed_s, goodput(scenario), "s"))  # fmt: skip
+    job = Job(
+        name=scenario.name,
+        chips=chips,
+        power_w=mean_w[Boundary.FACILITY],
+        training_s=multiply(prediction.record.elapsed_s, goodput(scenario), "s"),
+    )
     lost = losses(job, {})
     share, middle = lost.inputs["stalled_share"], lost.middle
     stalled = _value(share)
-    times = (("checkpoint", float(middle.save_s), lost.interval_s + float(middle.save_s)),
-             ("restart", float(middle.restart_s), float(middle.mtbf_s)))  # fmt: skip
+    times = (
+        ("checkpoint", float(middle.save_s), lost.interval_s + float(middle.save_s)),
+        ("restart", float(middle.restart_s), float(middle.mtbf_s)),
+    )
     # For minutes the rest of the site follows, as `simulator failures` has it.
     still_w = {at: multiply(mean, share, "W") for at, mean in mean_w.items()}
-    events = [Level(name=name, lasts_s=lasts_s, every_s=every_s, power_w=still_w,
-                    chip_w=stalled * mean_chip_w) for name, lasts_s, every_s in times]  # fmt: skip
-    below = (1 - stalled) * sum(lost.shares[name].numbers()[0]
-                                for name in ("saving", "restarting", "waiting"))  # fmt: skip
+    events = [
+        Level(
+            name=name,
+            lasts_s=lasts_s,
+            every_s=every_s,
+            power_w=still_w,
+            chip_w=stalled * mean_chip_w,
+        )
+        for name, lasts_s, every_s in times
+    ]
+    below = (1 - stalled) * sum(
+        lost.shares[name].numbers()[0] for name in ("saving", "restarting", "waiting")
+    )
     return LoadProfile(
-        name=scenario.name, chips=chips, prediction=prediction, parts=parts, events=events,
-        mean_w=mean_w, with_events_w={at: mean.scaled(1 - below) for at, mean in mean_w.items()},
-        edge_s=assumptions()["power"]["edge_s"], failures=lost,
+        name=scenario.name,
+        chips=chips,
+        prediction=prediction,
+        parts=parts,
+        events=events,
+        mean_w=mean_w,
+        with_events_w={at: mean.scaled(1 - below) for at, mean in mean_w.items()},
+        edge_s=assumptions()["power"]["edge_s"],
+        failures=lost,
         notes=(*prediction.record.notes, *_notes(whole_s, mean_w[Boundary.FACILITY], below)),
-    )  # fmt: skip
+    )
 
 
 def phases(found: Step) -> dict[str, float]:
@@ -191,11 +214,18 @@ def phase_watts(
     compute = min(float(found.compute_busy), 1.0)
     memory = min(float(found.memory_busy), 1 - compute)
     link = min(float(found.link_busy), 1 - compute - memory)
-    busy_s = {"compute": compute, "memory": memory, "link": link,
-              "wait": max(0.0, 1 - compute - memory - link)}  # fmt: skip
-    weights = {"compute": 1.0, "memory": float(constants.memory_power_share),
-               "link": float(constants.link_power_share),
-               "wait": float(constants.wait_share)}  # fmt: skip
+    busy_s = {
+        "compute": compute,
+        "memory": memory,
+        "link": link,
+        "wait": max(0.0, 1 - compute - memory - link),
+    }
+    weights = {
+        "compute": 1.0,
+        "memory": float(constants.memory_power_share),
+        "link": float(constants.link_power_share),
+        "wait": float(constants.wait_share),
+    }
     room, drawn = dict(seconds), dict.fromkeys(seconds, 0.0)
     # Arithmetic first, then waiting: what memory and links do beyond them fills what is left.
     for activity in ("compute", "wait", "link", "memory"):
@@ -231,14 +261,18 @@ def _means(scenario: Scenario, prediction: Prediction) -> dict[Boundary, Quantit
 def _notes(step_s: float, mean: Quantity, below: float) -> list[str]:
     """What must be known before an electrician relies on it."""
     edge_s = _value(assumptions()["power"]["edge_s"])
-    found = ["all chips are taken to be in the same part of a step at once, the worst for the "
-             "site; stages of a pipeline wait in turn and are smoother",
-             "the mean counts checkpoints and restarts at the watts of training, as simulator "
-             f"predict does; at what they draw it is {below:.1%} lower, {mean.origin}"]  # fmt: skip
+    found = [
+        "all chips are taken to be in the same part of a step at once, the worst for the "
+        "site; stages of a pipeline wait in turn and are smoother",
+        "the mean counts checkpoints and restarts at the watts of training, as simulator "
+        f"predict does; at what they draw it is {below:.1%} lower, {mean.origin}",
+    ]
     if step_s < 3 * edge_s:
-        found.append(f"a step lasts {step_s:.3g} s, no longer than the edges of its parts "
-                     f"({edge_s:g} s): the site sees the mean, and swings within a step are an "
-                     "upper end")  # fmt: skip
+        found.append(
+            f"a step lasts {step_s:.3g} s, no longer than the edges of its parts "
+            f"({edge_s:g} s): the site sees the mean, and swings within a step are an "
+            "upper end"
+        )
     return found
 
 

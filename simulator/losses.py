@@ -92,8 +92,9 @@ class Losses:
 
     def drawn(self, draws: int = DRAWS) -> Failures:
         """The failures with every assumption drawn from its band."""
-        return _failures(self.job.chips, _draws(self.inputs, draws),
-                         self.middle.spares, self.middle.unit_chips)  # fmt: skip
+        return _failures(
+            self.job.chips, _draws(self.inputs, draws), self.middle.spares, self.middle.unit_chips
+        )
 
 
 @cache
@@ -102,11 +103,15 @@ def defaults() -> dict[str, Quantity]:
     table = tomllib.loads((files("simulator") / "failures.toml").read_text())
     return {
         name: Quantity(
-            value=row["value"], low=row["low"], high=row["high"], unit=row["unit"],
-            origin=Origin.ASSUMED, source=f"{row['meaning']}: {row['source']}",
+            value=row["value"],
+            low=row["low"],
+            high=row["high"],
+            unit=row["unit"],
+            origin=Origin.ASSUMED,
+            source=f"{row['meaning']}: {row['source']}",
         )
         for name, row in table.items()
-    }  # fmt: skip
+    }
 
 
 def job_of_name(
@@ -135,14 +140,17 @@ def job_of_name(
     """
     numbers = [option for option in (chips, days, mw) if option is not None]
     if (name is None) == (not numbers):
-        raise InputError("expected a scenario, or its numbers instead (--days, --mw)",
-                         "both" if name else "neither")  # fmt: skip
+        raise InputError(
+            "expected a scenario, or its numbers instead (--days, --mw)",
+            "both" if name else "neither",
+        )
     if name is None:
         return Job(
             name="a run" if chips is None else f"{chips:,} chips",
             chips=1 if chips is None else chips,
-            training_s=_stated(days, S_PER_DAY, "s", "days"), power_w=_stated(mw, 1e6, "W", "mw"),
-        )  # fmt: skip
+            training_s=_stated(days, S_PER_DAY, "s", "days"),
+            power_w=_stated(mw, 1e6, "W", "mw"),
+        )
     found = read([name], overrides)
     (scenario,) = found
     if not isinstance(scenario, Scenario):
@@ -215,10 +223,15 @@ def losses(
         name: between(at_middle[name], at_drawn[name], "1", "simulator.failures") for name in PARTS
     }
     return Losses(
-        job=job, inputs=inputs, middle=middle, interval_s=interval_s, chosen=chosen,
-        goodput=shares["training"], shares=shares,
+        job=job,
+        inputs=inputs,
+        middle=middle,
+        interval_s=interval_s,
+        chosen=chosen,
+        goodput=shares["training"],
+        shares=shares,
         **_spent(job, (at_middle, at_drawn), (middles, drawn), middle),
-    )  # fmt: skip
+    )
 
 
 def _spent(
@@ -230,8 +243,11 @@ def _spent(
     """Elapsed seconds and joules, in the middle and over the draws."""
     if job.training_s.value is None or job.power_w.value is None:
         reason = job.training_s.source if job.training_s.value is None else job.power_w.source
-        return {"elapsed_s": Quantity.absent("s", reason), "energy_j": Quantity.absent("J", reason),
-                "lost_j": Quantity.absent("J", reason)}  # fmt: skip
+        return {
+            "elapsed_s": Quantity.absent("s", reason),
+            "energy_j": Quantity.absent("J", reason),
+            "lost_j": Quantity.absent("J", reason),
+        }
     generator = np.random.default_rng(1)
     spare_chips = middle.spares * middle.unit_chips / job.chips
     drawn = (draw(job.training_s, generator, DRAWS), draw(job.power_w, generator, DRAWS))
@@ -258,10 +274,14 @@ def _joules(
 
 def _failures(chips: int, values: Values, spares: int, unit: int) -> Failures:
     return Failures(
-        chips=chips, spares=spares, unit_chips=unit, save_s=values["save_s"],
-        mtbf_chip_s=values["mtbf_chip_h"] * S_PER_HOUR, restart_s=values["restart_s"],
+        chips=chips,
+        spares=spares,
+        unit_chips=unit,
+        save_s=values["save_s"],
+        mtbf_chip_s=values["mtbf_chip_h"] * S_PER_HOUR,
+        restart_s=values["restart_s"],
         repair_s=values["repair_h"] * S_PER_HOUR,
-    )  # fmt: skip
+    )
 
 
 def _stated(value: float | None, scale: float, unit: str, option: str) -> Quantity:
@@ -295,5 +315,11 @@ def between(value: Number, drawn: Number, unit: str, source: str) -> Quantity:
     """A value with the band that holds 80 % of its draws; as weak as the assumptions it has."""
     low, high = (float(end) for end in np.quantile(np.atleast_1d(drawn), [0.1, 0.9]))
     middle = float(value)
-    return Quantity(value=middle, low=min(low, middle), high=max(high, middle), unit=unit,
-                    origin=Origin.ASSUMED, source=source)  # fmt: skip
+    return Quantity(
+        value=middle,
+        low=min(low, middle),
+        high=max(high, middle),
+        unit=unit,
+        origin=Origin.ASSUMED,
+        source=source,
+    )

@@ -44,8 +44,9 @@ class Memory:
     @property
     def between_steps_bytes(self) -> Number:
         """What stays allocated when a step has ended: what no micro-batch changes, and buffers."""
-        return total({name: self.bytes[name]
-                      for name in ("weights", "gradients", "optimizer", "buffers")})  # fmt: skip
+        return total(
+            {name: self.bytes[name] for name in ("weights", "gradients", "optimizer", "buffers")}
+        )
 
     @property
     def fits(self) -> NDArray[np.bool_]:
@@ -71,13 +72,16 @@ def memory(shape: Shape, plan: Plan, hardware: Hardware) -> Memory:
     """
     experts, rest = local_parameters(shape, plan)
     zero, copies = np.asarray(plan.zero), np.maximum(np.asarray(plan.expert_dp), 1)
-    shards = ((np.asarray(experts), np.minimum(plan.sharded, copies)),
-              (np.asarray(rest), np.asarray(plan.sharded)))  # fmt: skip
+    shards = (
+        (np.asarray(experts), np.minimum(plan.sharded, copies)),
+        (np.asarray(rest), np.asarray(plan.sharded)),
+    )
 
     def held(width: Number, stage: int) -> Number:
         """Bytes of a kind of which a chip holds its shard from a ZeRO stage on."""
-        return plain(sum(count * width / np.where(zero >= stage, over, 1)
-                         for count, over in shards))  # fmt: skip
+        return plain(
+            sum(count * width / np.where(zero >= stage, over, 1) for count, over in shards)
+        )
 
     found = {
         "weights": np.asarray(held(plan.weight_bytes, 3)) + gathered_bytes(shape, plan),
@@ -97,8 +101,10 @@ def stage_parameters(shape: Shape, plan: Plan) -> tuple[Number, Number]:
     parts = parameters(shape)
     experts = np.asarray(parts.pop("experts"))
     stages = np.asarray(plan.pp, float)
-    return (plain(experts / (stages * plan.ep * plan.etp)),
-            plain(np.asarray(total(parts)) / (stages * plan.tp)))  # fmt: skip
+    return (
+        plain(experts / (stages * plan.ep * plan.etp)),
+        plain(np.asarray(total(parts)) / (stages * plan.tp)),
+    )
 
 
 def local_parameters(shape: Shape, plan: Plan) -> tuple[Number, Number]:
@@ -132,8 +138,9 @@ def bucket_bytes(plan: Plan, shards: Sequence[tuple[Array, Array]]) -> Array:
         shards: parameters on one chip, and the chips that share them: experts, the rest.
     """
     gathers = np.asarray(plan.zero) == 1
-    flat = sum(np.where(over > 1, count * (1 + gathers * (1 + 1 / over)), 0)
-               for count, over in shards)  # fmt: skip
+    flat = sum(
+        np.where(over > 1, count * (1 + gathers * (1 + 1 / over)), 0) for count, over in shards
+    )
     return np.asarray(flat * plan.bucket_bytes)
 
 

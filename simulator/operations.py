@@ -95,15 +95,23 @@ class Operation:
 
     def seconds(self, hardware: Hardware, constants: Constants) -> Number:
         """Seconds of one: the slower of arithmetic and memory, after its fixed time."""
-        work = np.maximum(self.compute_seconds(hardware, constants),
-                          self.memory_seconds(hardware, constants))  # fmt: skip
+        work = np.maximum(
+            self.compute_seconds(hardware, constants), self.memory_seconds(hardware, constants)
+        )
         return plain(work + self.fixed_seconds(constants))
 
 
 def product(
-    m: Number, n: Number, k: Number, width: Number, *,
-    kind: Kind = "product", groups: Number = 1, count: Number = 1, calls: Number = 1,
-) -> Operation:  # fmt: skip
+    m: Number,
+    n: Number,
+    k: Number,
+    width: Number,
+    *,
+    kind: Kind = "product",
+    groups: Number = 1,
+    count: Number = 1,
+    calls: Number = 1,
+) -> Operation:
     """A product of (m, k) by (k, n), `groups` times in one operation: 2mnk FLOP each.
 
     512 x 512 x 512 in float32: 2.68e8 FLOP and 3.1 MB, 85 FLOP a byte.
@@ -111,16 +119,27 @@ def product(
     each = np.asarray(groups, float)
     volume = each * m
     return Operation(
-        kind=kind, count=count, dims=(m, n, k), groups=groups, calls=calls,
+        kind=kind,
+        count=count,
+        dims=(m, n, k),
+        groups=groups,
+        calls=calls,
         flop=plain(2.0 * volume * n * k),
         bytes=plain((volume * k + each * n * k + volume * n) * width),
-    )  # fmt: skip
+    )
 
 
 def linear(
-    tokens: Number, n: Number, k: Number, plan: Plan, again: Number, *,
-    kind: Kind = "product", groups: Number = 1, count: Number = 1,
-) -> list[Operation]:  # fmt: skip
+    tokens: Number,
+    n: Number,
+    k: Number,
+    plan: Plan,
+    again: Number,
+    *,
+    kind: Kind = "product",
+    groups: Number = 1,
+    count: Number = 1,
+) -> list[Operation]:
     """A linear map and its two backward products, the forward (1 + again) times.
 
     y = x W is (T, n, k); its gradients are (T, k, n) by the input and (n, k, T) by the weight.
@@ -135,9 +154,14 @@ def linear(
 
 
 def elementwise(
-    values: Number, passes: Number, plan: Plan, *, calls: Number, count: Number = 1,
+    values: Number,
+    passes: Number,
+    plan: Plan,
+    *,
+    calls: Number,
+    count: Number = 1,
     kind: Kind = "elementwise",
-) -> Operation:  # fmt: skip
+) -> Operation:
     """Reads and writes of `values` activations, `passes` times over."""
     size = np.asarray(values, float) * passes * plan.activation_bytes
     return Operation(kind=kind, count=count, bytes=plain(size), calls=calls)

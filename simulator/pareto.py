@@ -107,8 +107,9 @@ def _front(name: str, cells: list[Cell], left: dict[str, str]) -> Pareto:
     """The front of all cells' fronts."""
     every = np.concatenate([cell.costs for cell in cells])
     owner = [(cell, place) for cell in cells for place in range(len(cell.found))]
-    known = tuple(key for column, key in enumerate(OBJECTIVES)
-                  if np.all(np.isfinite(every[:, column])))  # fmt: skip
+    known = tuple(
+        key for column, key in enumerate(OBJECTIVES) if np.all(np.isfinite(every[:, column]))
+    )
     costs = every[:, [list(OBJECTIVES).index(key) for key in known]]
     on = np.flatnonzero(non_dominated(costs))
     groups = apart(costs[on])
@@ -118,18 +119,34 @@ def _front(name: str, cells: list[Cell], left: dict[str, str]) -> Pareto:
     for index, words, group in zip(firsts, why, groups, strict=True):
         cell, place = owner[index]
         choices.append(Choice(cell=cell, index=place, why=words, near=len(group) - 1))
-    return Pareto(name=name, choices=choices, cells=cells, objectives=known, on_front=len(on),
-                  left_out=left, notes=tuple(_notes(cells, known)))  # fmt: skip
+    return Pareto(
+        name=name,
+        choices=choices,
+        cells=cells,
+        objectives=known,
+        on_front=len(on),
+        left_out=left,
+        notes=tuple(_notes(cells, known)),
+    )
 
 
 def _notes(cells: list[Cell], known: tuple[str, ...]) -> list[str]:
     """What must be known before points are compared."""
     notes = unequal_tokens(cells)
     if "usd" not in known:
-        gone = sorted({cell.scenario.hardware.chip or "" for cell in cells
-                       if not np.all(np.isfinite(cell.costs[:, 3]))})  # fmt: skip
-        notes.append(f"dollars are missing and not compared: no price of {', '.join(gone)} "
-                     "(--price with a row of simulator prices)")  # fmt: skip
-    notes.append("bands are wider than most gaps of the front: what is close is told apart by the "
-                 "model, not by knowledge of the machines")  # fmt: skip
+        gone = sorted(
+            {
+                cell.scenario.hardware.chip or ""
+                for cell in cells
+                if not np.all(np.isfinite(cell.costs[:, 3]))
+            }
+        )
+        notes.append(
+            f"dollars are missing and not compared: no price of {', '.join(gone)} "
+            "(--price with a row of simulator prices)"
+        )
+    notes.append(
+        "bands are wider than most gaps of the front: what is close is told apart by the "
+        "model, not by knowledge of the machines"
+    )
     return notes

@@ -100,14 +100,17 @@ def plan_of(
         found = Plan(n_chips=count, global_batch=batch, **plan_fields(scenario, shape))
         found.require_possible(shape)
         return found, ()
-    base = Plan(**(usual_widths(scenario) | plan_fields(scenario, shape)), n_chips=count,
-                global_batch=batch)  # fmt: skip
+    base = Plan(
+        **(usual_widths(scenario) | plan_fields(scenario, shape)), n_chips=count, global_batch=batch
+    )
     given = {name: [value] for name, value in scenario.plan.items() if name in AXES}
     possible = all_plans(shape, count, batch, base, allowed(scenario) | given)
     every = predict_all(shape, possible, hardware, constants)
     best = every.one(int(every.best(every.step_s)[0]))
-    return best, (f"plan: {in_words(best)}; the fastest of {len(every):,} possible ones, "
-                  f"{int(every.fits.sum()):,} of which fit in memory",)  # fmt: skip
+    return best, (
+        f"plan: {in_words(best)}; the fastest of {len(every):,} possible ones, "
+        f"{int(every.fits.sum()):,} of which fit in memory",
+    )
 
 
 def plan_fields(scenario: Scenario, shape: Shape) -> dict[str, Any]:
@@ -129,8 +132,10 @@ def plan_fields(scenario: Scenario, shape: Shape) -> dict[str, Any]:
             raise InputError("expected imbalance or expert_load in [plan]", "both", "leave one out")
         found["expert_load"] = load = expert_load(found["expert_load"])
         if load.table.shape[-1] != float(shape.n_experts):
-            raise InputError(f"expected expert_load of {shape.n_experts:g} experts",
-                             f"{load.table.shape[-1]} in {load.source}")  # fmt: skip
+            raise InputError(
+                f"expected expert_load of {shape.n_experts:g} experts",
+                f"{load.table.shape[-1]} in {load.source}",
+            )
     return found
 
 
@@ -168,17 +173,28 @@ def usual_widths(scenario: Scenario) -> dict[str, Any]:
     section = scenario.hardware
     software = software_of_scenario(scenario)
     narrow = section.precision not in ("fp32", "tf32")
-    return {"activation_bytes": 2 if narrow else 4, "weight_bytes": 2 if narrow else 4,
-            "optimizer": "adamw", "flash": software.flash}  # fmt: skip
+    return {
+        "activation_bytes": 2 if narrow else 4,
+        "weight_bytes": 2 if narrow else 4,
+        "optimizer": "adamw",
+        "flash": software.flash,
+    }
 
 
 def in_words(plan: Plan) -> str:
     """A plan's degrees as a person writes them: "tp 8, pp 4, dp 8, ZeRO 1, micro-batch 2"."""
-    degrees = [f"{name} {getattr(plan, name):g}" for name in ("tp", "pp", "vp", "ep", "etp", "cp")
-               if getattr(plan, name) != 1]  # fmt: skip
+    degrees = [
+        f"{name} {getattr(plan, name):g}"
+        for name in ("tp", "pp", "vp", "ep", "etp", "cp")
+        if getattr(plan, name) != 1
+    ]
     some = f" over {plan.sharded:g}" if plan.zero and plan.sharded < plan.dp else ""
-    rest = (f"dp {plan.dp:g}", f"ZeRO {plan.zero:g}{some}", f"micro-batch {plan.sequences:g}",
-            f"recompute {plan.recompute}")  # fmt: skip
+    rest = (
+        f"dp {plan.dp:g}",
+        f"ZeRO {plan.zero:g}{some}",
+        f"micro-batch {plan.sequences:g}",
+        f"recompute {plan.recompute}",
+    )
     return ", ".join([*degrees, *rest])
 
 
@@ -194,27 +210,37 @@ def machine_of(scenario: Scenario, shape: Shape) -> tuple[Hardware, Constants, t
     pool = load(Path(section.constants)) if section.constants else published()
     software = section.software or usual_software(chip.id)
     framework = section.framework or ""
-    words = {"architecture": chip.architecture or "other", "software": software,
-             "framework": framework_of(framework) if framework else "",
-             "release": framework.lower()}  # fmt: skip
+    words = {
+        "architecture": chip.architecture or "other",
+        "software": software,
+        "framework": framework_of(framework) if framework else "",
+        "release": framework.lower(),
+    }
     constants = pool.constants(**words)
     kind = "moe" if np.any(np.asarray(shape.n_moe_layers) > 0) else "dense"
-    low, high = pool.band(kind, framework=words["framework"],
-                          architecture=words["architecture"])  # fmt: skip
+    low, high = pool.band(kind, framework=words["framework"], architecture=words["architecture"])
     band = (float(np.expm1(-high)), float(np.expm1(-low)))
-    hardware = replace(Hardware.from_chip(chip, section.precision, constants), time_relative=band,
-                       **_links(section))  # fmt: skip
+    hardware = replace(
+        Hardware.from_chip(chip, section.precision, constants),
+        time_relative=band,
+        **_links(section),
+    )
     seen = chip.architecture in pool.deviations.get("architecture", {})
     among = "with" if seen else "none of them on"
-    note = (f"constants fitted to {pool.provenance.get('rows', 0):,} rows, {among} "
-            f"{chip.architecture}; software {software}")  # fmt: skip
+    note = (
+        f"constants fitted to {pool.provenance.get('rows', 0):,} rows, {among} "
+        f"{chip.architecture}; software {software}"
+    )
     return hardware, constants, (note,)
 
 
 def _links(section: HardwareSection) -> dict[str, Any]:
     """Speeds that a scenario gives instead of its chip's."""
-    return {name: value for name in ("link_bytes_per_s", "network_bytes_per_s")
-            if (value := getattr(section, name)) is not None}  # fmt: skip
+    return {
+        name: value
+        for name in ("link_bytes_per_s", "network_bytes_per_s")
+        if (value := getattr(section, name)) is not None
+    }
 
 
 def usual_software(chip: str) -> str:

@@ -91,8 +91,18 @@ class Plan:
     loss_chunk: Number = 1024
 
     def __post_init__(self) -> None:
-        for name in ("n_chips", "tp", "pp", "vp", "ep", "etp", "cp", "global_batch",
-                     "capacity_factor", "imbalance"):  # fmt: skip
+        for name in (
+            "n_chips",
+            "tp",
+            "pp",
+            "vp",
+            "ep",
+            "etp",
+            "cp",
+            "global_batch",
+            "capacity_factor",
+            "imbalance",
+        ):
             _require(np.asarray(getattr(self, name)) >= 1, name, "at least 1", getattr(self, name))
         _require(np.isin(self.zero, (0, 1, 2, 3)), "zero", "0, 1, 2 or 3", self.zero)
         for name, known in CHOICES.items():
@@ -187,14 +197,20 @@ class Plan:
 
     def _degrees(self) -> str:
         names = ("n_chips", "tp", "pp", "vp", "ep", "etp", "cp", "global_batch", "micro_batch")
-        return ", ".join(f"{name} {getattr(self, name)}" for name in names
-                         if np.any(np.asarray(getattr(self, name) or 1) != 1))  # fmt: skip
+        return ", ".join(
+            f"{name} {getattr(self, name)}"
+            for name in names
+            if np.any(np.asarray(getattr(self, name) or 1) != 1)
+        )
 
 
 def taken(thing: Any, index: slice | NDArray[np.int64]) -> Any:
     """A plan, a shape or hardware with the chosen places of its arrays; numbers stay."""
-    cut = {item.name: value[index] for item in fields(thing)
-           if isinstance(value := getattr(thing, item.name), np.ndarray)}  # fmt: skip
+    cut = {
+        item.name: value[index]
+        for item in fields(thing)
+        if isinstance(value := getattr(thing, item.name), np.ndarray)
+    }
     return replace(thing, **cut) if cut else thing
 
 

@@ -20,10 +20,16 @@ from simulator.scenario import Scenario, load, presets, quick
 
 
 def asked(
-    name: str, *, chip: str | None = None, chips: int | None = None, region: str | None = None,
-    tokens: float | None = None, batch: int | None = None, price: str | None = None,
+    name: str,
+    *,
+    chip: str | None = None,
+    chips: int | None = None,
+    region: str | None = None,
+    tokens: float | None = None,
+    batch: int | None = None,
+    price: str | None = None,
     overrides: dict[str, Any] | None = None,
-) -> tuple[Scenario, tuple[str, ...]]:  # fmt: skip
+) -> tuple[Scenario, tuple[str, ...]]:
     """The scenario that is asked about, and what was assumed for it.
 
     Args:
@@ -41,16 +47,22 @@ def asked(
     """
     models = [row.name for row in catalog.models()]
     if name not in (*models, *presets()) and not Path(name).suffix and not Path(name).exists():
-        raise InputError("expected a preset, a scenario file or a model", name,
-                         nearest(name, [*models, *presets()]))  # fmt: skip
+        raise InputError(
+            "expected a preset, a scenario file or a model",
+            name,
+            nearest(name, [*models, *presets()]),
+        )
     given, notes = overrides or {}, list[str]()
     chip = catalog.chip(chip).id if chip is not None else None
     laid = quick(tokens=tokens, batch=batch, chip=chip, count=chips)
     if needs_hardware(name):
         said = laid | given
         if not {"hardware.chip", "hardware.machine"} & set(said) or "hardware.count" not in said:
-            raise InputError("expected --chip and --chips", f"the model {name} alone",
-                             f"simulator plan {name} --chip h100 --chips 64")  # fmt: skip
+            raise InputError(
+                "expected --chip and --chips",
+                f"the model {name} alone",
+                f"simulator plan {name} --chip h100 --chips 64",
+            )
         assumed, notes = _assumed_run(name, said)
         laid |= assumed
     elif chip is not None:
@@ -77,12 +89,15 @@ def _assumed_run(name: str, laid: dict[str, Any]) -> tuple[dict[str, Any], list[
     row, found, notes = catalog.model(name), dict[str, Any](), list[str]()
     if not {"run.tokens", "run.steps"} & set(laid):
         if row.tokens is None:
-            raise InputError("expected --tokens of the run", "none",
-                             f"no run of {name} is in the catalog")  # fmt: skip
+            raise InputError(
+                "expected --tokens of the run", "none", f"no run of {name} is in the catalog"
+            )
         found["run.tokens"] = row.tokens
         notes.append(f"tokens: the {count(row.tokens)} of its published run ({row.source})")
     if not {"run.batch_tokens", "run.batch_sequences"} & set(laid):
         found["run.batch_tokens"] = BATCH_TOKENS
-        notes.append(f"batch: {count(BATCH_TOKENS)} tokens a step assumed, the middle of published "
-                     "runs (--batch gives sequences)")  # fmt: skip
+        notes.append(
+            f"batch: {count(BATCH_TOKENS)} tokens a step assumed, the middle of published "
+            "runs (--batch gives sequences)"
+        )
     return found, notes

@@ -53,8 +53,9 @@ class PlanSearch:
         """The space of its plans, some of them fixed."""
         one, shape = self.scenario, self.shape
         batch, count = one.run.sequences(float(shape.seq_len)), one.hardware.count
-        base = Plan(**(usual_widths(one) | plan_fields(one, shape)), n_chips=count,
-                    global_batch=batch)  # fmt: skip
+        base = Plan(
+            **(usual_widths(one) | plan_fields(one, shape)), n_chips=count, global_batch=batch
+        )
         own = {name: value for name, value in one.plan.items() if name in AXES} | (fixed or {})
         given = allowed(one) | {name: [value] for name, value in own.items()}
         return space(shape, count, batch, base, given, fine=fine)
@@ -81,8 +82,11 @@ class PlanSearch:
         site = self.scenario.site.resolve()
         rent = site.chip_price.value is not None
         if self.by == "money" and not rent and site.electricity_price.value is None:
-            raise MissingDataError("expected a price of chips or electricity", "none",
-                                   "name a row of simulator prices with --price")  # fmt: skip
+            raise MissingDataError(
+                "expected a price of chips or electricity",
+                "none",
+                "name a row of simulator prices with --price",
+            )
         if self.by == "time" or (self.by == "money" and rent) or not len(found):
             return found.step_s
         ends = [float(np.min(found.chip_w)), float(np.max(found.chip_w))]

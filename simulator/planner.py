@@ -42,8 +42,10 @@ CHOICES = ("tp", "pp", "vp", "cp", "ep", "etp", "zero", "micro_batch", "recomput
 """What is told of the best plan without it; shards and sequence parallelism cost little."""
 NEAR = 0.05
 """Plans that the model does not tell apart: releases of one software differ by as much."""
-OPTIMISTIC = ("the least of many predictions is one that errs to the fast side: try the first few "
-              "on the chips before a long run")  # fmt: skip
+OPTIMISTIC = (
+    "the least of many predictions is one that errs to the fast side: try the first few "
+    "on the chips before a long run"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +89,11 @@ class Option:
         """Which parts cost it most against the best, and which give some of it back."""
         gaps = self.against(best)
         parts = sorted(gaps, key=lambda name: -abs(gaps[name]))
-        told = [f"{name} {gaps[name]:+.3g} s" for name in parts
-                if abs(gaps[name]) >= 0.001 * best.step_s]  # fmt: skip
+        told = [
+            f"{name} {gaps[name]:+.3g} s"
+            for name in parts
+            if abs(gaps[name]) >= 0.001 * best.step_s
+        ]
         if abs(watts := self.chip_w - best.chip_w) >= 0.01 * best.chip_w:
             told.append(f"{watts:+.3g} W a chip")
         return ", ".join(told) or "no part by 0.1% of the step"
@@ -148,8 +153,11 @@ class Planned:
         """The best, runners-up and published plans that fit, each with its name."""
         rows = [("best", self.best)]
         rows += [(str(number), option) for number, option in enumerate(self.runners_up, 2)]
-        return rows + [(f"published, {one.known.name}", one.option) for one in self.published
-                       if one.option is not None]  # fmt: skip
+        return rows + [
+            (f"published, {one.known.name}", one.option)
+            for one in self.published
+            if one.option is not None
+        ]
 
     @property
     def planned(self) -> Scenario:
@@ -165,9 +173,12 @@ class Planned:
 
 
 def best_plans(
-    scenario: Scenario, by: str = "time", count: int = 5,
-    told: Callable[[int], None] = lambda _: None, notes: Sequence[str] = (),
-) -> Planned:  # fmt: skip
+    scenario: Scenario,
+    by: str = "time",
+    count: int = 5,
+    told: Callable[[int], None] = lambda _: None,
+    notes: Sequence[str] = (),
+) -> Planned:
     """The best plan of a scenario by a measure, runners-up, and what was published.
 
     Args:
@@ -185,8 +196,9 @@ def best_plans(
     if by not in BY:
         raise InputError("expected --by", by, nearest(by, BY))
     if scenario.hardware.machine is not None:
-        raise InputError("expected chips of the catalog", "a calibrated machine",
-                         "name one: --chip h100")  # fmt: skip
+        raise InputError(
+            "expected chips of the catalog", "a calibrated machine", "name one: --chip h100"
+        )
     asked = PlanSearch(scenario, by)
     plans = asked.space()
     fit = asked.fitting(plans, told)
@@ -195,19 +207,28 @@ def best_plans(
     measure = asked.measure(fit.found)
     order, without = _others(fit.found, measure, count + 1), _without(fit.found, measure)
     least = float(measure[order[0]])
-    options = {index: _option(asked, fit.found, index, least)
-               for index in dict.fromkeys([*order, *without])}  # fmt: skip
+    options = {
+        index: _option(asked, fit.found, index, least)
+        for index in dict.fromkeys([*order, *without])
+    }
     hardware, _, constants = asked.machine
     return Planned(
-        scenario=scenario, by=by, best=options[order[0]],
+        scenario=scenario,
+        by=by,
+        best=options[order[0]],
         runners_up=[options[index] for index in order[1:]],
         changed=[(axes, options[index]) for index, axes in without.items()],
-        space=plans, fit=fit,
-        published=[_published(asked, known, least) for known in known_plans(
-            asked.shape, hardware.name, scenario.hardware.count)],
-        near=int(np.sum(measure <= (1 + NEAR) * least)), limit_bytes=float(hardware.memory_bytes),
-        relative=hardware.time_relative, notes=(*notes, *constants, OPTIMISTIC),
-    )  # fmt: skip
+        space=plans,
+        fit=fit,
+        published=[
+            _published(asked, known, least)
+            for known in known_plans(asked.shape, hardware.name, scenario.hardware.count)
+        ],
+        near=int(np.sum(measure <= (1 + NEAR) * least)),
+        limit_bytes=float(hardware.memory_bytes),
+        relative=hardware.time_relative,
+        notes=(*notes, *constants, OPTIMISTIC),
+    )
 
 
 def _others(found: Found, measure: Array, count: int) -> list[int]:
@@ -243,11 +264,14 @@ def _option(asked: PlanSearch, found: Found, index: int, least: float) -> Option
     own = float(asked.measure(found)[index])
     free = asked.fitting(asked.space({name: getattr(plan, name) for name in DEGREES}), limit=False)
     return Option(
-        plan=plan, seconds=phases(step(asked.shape, plan, hardware, constants)),
-        chip_w=float(found.chip_w[index]), needs_bytes=float(found.needs_bytes[index]),
-        worse=own / least - 1, freed=1 - float(np.min(asked.measure(free.found))) / own,
+        plan=plan,
+        seconds=phases(step(asked.shape, plan, hardware, constants)),
+        chip_w=float(found.chip_w[index]),
+        needs_bytes=float(found.needs_bytes[index]),
+        worse=own / least - 1,
+        freed=1 - float(np.min(asked.measure(free.found))) / own,
         spend=spend.predicted(planned(asked.scenario, plan)),
-    )  # fmt: skip
+    )
 
 
 def _published(asked: PlanSearch, known: KnownPlan, least: float) -> Published:

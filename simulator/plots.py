@@ -27,16 +27,23 @@ from energy.units import G_PER_KG, G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_P
 
 ANSWER, BAND, LOST, FACTOR, REFERENCE = "#0b5394", "#9dc3e6", "#d9822b", "#b0b0b0", "#222222"
 SETTINGS: Any = {
-    "font.family": "sans-serif", "font.size": 9, "axes.spines.top": False,
-    "axes.spines.right": False, "svg.hashsalt": "simulator", "date.converter": "concise",
-}  # fmt: skip
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "simulator",
+    "date.converter": "concise",
+}
 Panel = Callable[[Axes], Axes]
 
 
 def save(
-    path: Path, *panels: Panel, size: tuple[float, float] = (6.5, 4.0), told: str = "",
+    path: Path,
+    *panels: Panel,
+    size: tuple[float, float] = (6.5, 4.0),
+    told: str = "",
     command: str = "",
-) -> None:  # fmt: skip
+) -> None:
     """Draw panels, one above the other, into a PNG or SVG file or an HTML page.
 
     Args:
@@ -96,8 +103,16 @@ def whiskers(
 ) -> None:
     """The band of a bar; white under black, so that it is seen on the bar as well."""
     for color, width, name in (("white", 3.0, None), (REFERENCE, 1.2, label)):
-        axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="none", ecolor=color,
-                      capsize=3, elinewidth=width, label=name)  # fmt: skip
+        axes.errorbar(
+            value,
+            place,
+            xerr=[[value - low], [high - value]],
+            fmt="none",
+            ecolor=color,
+            capsize=3,
+            elinewidth=width,
+            label=name,
+        )
 
 
 def named_rows(axes: Axes, names: Sequence[str]) -> Axes:
@@ -119,8 +134,9 @@ def legend_below(axes: Axes, ncols: int = 2, drop: float = -0.14) -> Axes:
         ncols: names side by side.
         drop: where its top is, in heights of the axes.
     """
-    axes.legend(frameon=False, fontsize="small", loc="upper center", ncols=ncols,
-                bbox_to_anchor=(0.5, drop))  # fmt: skip
+    axes.legend(
+        frameon=False, fontsize="small", loc="upper center", ncols=ncols, bbox_to_anchor=(0.5, drop)
+    )
     return axes
 
 
@@ -143,8 +159,13 @@ def ends(drawn: Any) -> tuple[float, float]:
 def banded(axes: Axes, x: Any, middle: Any, ends: Sequence[tuple[float, float]]) -> None:
     """A line of middles in its band."""
     low, high = (np.asarray(end) for end in zip(*ends, strict=True))
-    axes.fill_between(x, np.minimum(low, middle), np.maximum(high, middle), color=BAND,
-                      label="80 % band of the assumptions")  # fmt: skip
+    axes.fill_between(
+        x,
+        np.minimum(low, middle),
+        np.maximum(high, middle),
+        color=BAND,
+        label="80 % band of the assumptions",
+    )
     axes.plot(x, middle, color=ANSWER, linewidth=2, label="at their middle")
 
 
@@ -164,8 +185,12 @@ def log_y(axes: Axes) -> Axes:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     decades = float(np.log10(high / low))
-    fine = ((3.0, (1.0,)), (1.5, (1.0, 3.0)), (0.6, (1.0, 2.0, 3.0, 5.0)),
-            (0.0, (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0)))  # fmt: skip
+    fine = (
+        (3.0, (1.0,)),
+        (1.5, (1.0, 3.0)),
+        (0.6, (1.0, 2.0, 3.0, 5.0)),
+        (0.0, (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0)),
+    )
     subs = next(steps for least, steps in fine if decades >= least)
     axes.yaxis.set_major_locator(LogLocator(subs=subs))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.12g}"))

@@ -22,11 +22,18 @@ from simulator.plots import (
 )
 
 KEY_UNITS = {
-    "run.tokens": "tokens", "run.batch_tokens": "tokens", "run.batch_sequences": "sequences",
-    "run.steps": "steps", "hardware.count": "chips", "hardware.link_bytes_per_s": "(B/s)",
-    "hardware.network_bytes_per_s": "(B/s)", "model.shape.seq_len": "tokens",
-    "site.pue": "1", "site.grid_location": "g/kWh", "site.chip_price": "USD/h",
-}  # fmt: skip
+    "run.tokens": "tokens",
+    "run.batch_tokens": "tokens",
+    "run.batch_sequences": "sequences",
+    "run.steps": "steps",
+    "hardware.count": "chips",
+    "hardware.link_bytes_per_s": "(B/s)",
+    "hardware.network_bytes_per_s": "(B/s)",
+    "model.shape.seq_len": "tokens",
+    "site.pue": "1",
+    "site.grid_location": "g/kWh",
+    "site.chip_price": "USD/h",
+}
 
 
 def sparse_over_dense(found: Crossover, axes: Axes) -> Axes:
@@ -34,11 +41,21 @@ def sparse_over_dense(found: Crossover, axes: Axes) -> Axes:
     known = [point for point in found.points if point.ratio is not None]
     x = [point.value for point in known]
     if any(point.low != point.high for point in known):
-        axes.fill_between(x, [point.low or 0.0 for point in known],
-                          [point.high or 0.0 for point in known], color=BAND,
-                          label="spread of the laws of loss")  # fmt: skip
-    axes.plot(x, [point.ratio or 0.0 for point in known], "o-", color=ANSWER, linewidth=2,
-              label=f"{found.sparse} / {found.dense}")  # fmt: skip
+        axes.fill_between(
+            x,
+            [point.low or 0.0 for point in known],
+            [point.high or 0.0 for point in known],
+            color=BAND,
+            label="spread of the laws of loss",
+        )
+    axes.plot(
+        x,
+        [point.ratio or 0.0 for point in known],
+        "o-",
+        color=ANSWER,
+        linewidth=2,
+        label=f"{found.sparse} / {found.dense}",
+    )
     axes.axhline(1, color=REFERENCE, linestyle="--", linewidth=1, label="below it, sparse pays")
     when = "after" if found.whole else "at"
     for value in found.crossings:
@@ -56,13 +73,22 @@ def budgets_used(found: Most, axes: Axes) -> Axes:
     for place, (name, limit) in enumerate(found.budgets.items()):
         value, low, high = (100 * number / limit for number in known[name].numbers())
         binds = name == found.binding
-        axes.barh(place, value, color=ANSWER if binds else FACTOR, hatch="" if binds else "//",
-                  edgecolor="white", height=0.6)  # fmt: skip
+        axes.barh(
+            place,
+            value,
+            color=ANSWER if binds else FACTOR,
+            hatch="" if binds else "//",
+            edgecolor="white",
+            height=0.6,
+        )
         whiskers(axes, place, value, low, high)
-        names.append(f"{NAMES[name]}: {significant(limit)} {known[name].unit}"
-                     + ("\n(binds)" if binds else ""))  # fmt: skip
+        names.append(
+            f"{NAMES[name]}: {significant(limit)} {known[name].unit}"
+            + ("\n(binds)" if binds else "")
+        )
     axes.axvline(100, color=REFERENCE, linestyle="--", linewidth=1, label="the whole budget")
     axes.set_xlabel("used of the budget / % (bar: middle; whisker: 80 % band)")
-    axes.set_title(f"{found.scenario.name}: at most {human(found.answer)} {found.what} "
-                   f"({band(found.answer)})")  # fmt: skip
+    axes.set_title(
+        f"{found.scenario.name}: at most {human(found.answer)} {found.what} ({band(found.answer)})"
+    )
     return legend_below(named_rows(axes, names), drop=-0.25)

@@ -28,8 +28,10 @@ from simulator.sensitivity import Bar
 
 def comparison(sides: Sequence[Side], ratios: Sequence[Ratio]) -> list[Panel]:
     """The panels of a comparison: joules, CO2e, and each ratio to the first run taken apart."""
-    apart = [partial(taken_apart, sides[0], side, ratio)
-             for side, ratio in zip(sides[1:], ratios, strict=True)]  # fmt: skip
+    apart = [
+        partial(taken_apart, sides[0], side, ratio)
+        for side, ratio in zip(sides[1:], ratios, strict=True)
+    ]
     return [partial(totals, sides, "energy"), partial(totals, sides, "co2"), *apart]
 
 
@@ -53,9 +55,14 @@ def totals(sides: Sequence[Side], of: str, axes: Axes) -> Axes:
         told = side.record.metrics.get(printed)
         if told is not None and told.value is not None:
             # Below the bar, so that it does not lie on the band.
-            axes.plot(told.value / scale, place + 0.4, "^", color="white",
-                      markeredgecolor=REFERENCE,
-                      label="as printed" if place == 0 else None)  # fmt: skip
+            axes.plot(
+                told.value / scale,
+                place + 0.4,
+                "^",
+                color="white",
+                markeredgecolor=REFERENCE,
+                label="as printed" if place == 0 else None,
+            )
     how = {side.accounting for side in sides} if of == "co2" else set()
     kind = f", {' and '.join(sorted(METHOD[one] for one in how))}" if how else ""
     axes.set_xlabel(f"{'facility energy' if of == 'energy' else 'CO2e' + kind} / {unit}")
@@ -78,11 +85,24 @@ def taken_apart(first: Side, second: Side, ratio: Ratio, axes: Axes) -> Axes:
             continue
         _, low, high = quantity.numbers()
         product = name.startswith("=")
-        axes.barh(place, quantity.value - 1, left=1, color=ANSWER if product else FACTOR,
-                  edgecolor="white", hatch="" if product else "//", height=0.6)  # fmt: skip
+        axes.barh(
+            place,
+            quantity.value - 1,
+            left=1,
+            color=ANSWER if product else FACTOR,
+            edgecolor="white",
+            hatch="" if product else "//",
+            height=0.6,
+        )
         whiskers(axes, place, quantity.value, low, high)
-        axes.annotate(f" {quantity.value:.3g}", (max(1.0, high), place), va="center",
-                      fontsize="small", xytext=(4, 0), textcoords="offset points")  # fmt: skip
+        axes.annotate(
+            f" {quantity.value:.3g}",
+            (max(1.0, high), place),
+            va="center",
+            fontsize="small",
+            xytext=(4, 0),
+            textcoords="offset points",
+        )
     axes.axvline(1, color=REFERENCE, linewidth=0.8)
     axes.margins(x=0.2)
     axes.set_xlabel(f"{second.name} / {first.name} / 1 (bar from 1; whisker: band)")
@@ -93,19 +113,35 @@ def tornado(name: str, answer: Term, bars: Sequence[Bar], together: Quantity, ax
     """What each assumption does to an answer over its own band, and what all of them do."""
     middle, low, high = together.numbers()
     scale, unit = human_unit(middle, answer.quantity.unit)
-    axes.axvspan(low / scale, high / scale, color=BAND, alpha=0.5, linewidth=0,
-                 label="80 % band of all together")  # fmt: skip
+    axes.axvspan(
+        low / scale,
+        high / scale,
+        color=BAND,
+        alpha=0.5,
+        linewidth=0,
+        label="80 % band of all together",
+    )
     for place, bar in enumerate(bars):
-        for end, word, color, hatch in ((bar.at_low, "low", LOST, "//"),
-                                        (bar.at_high, "high", ANSWER, "")):  # fmt: skip
-            axes.barh(place, (end - middle) / scale, left=middle / scale, color=color,
-                      hatch=hatch, edgecolor="white", height=0.6,
-                      label=f"assumption at its {word} end" if place == 0 else None)  # fmt: skip
+        for end, word, color, hatch in (
+            (bar.at_low, "low", LOST, "//"),
+            (bar.at_high, "high", ANSWER, ""),
+        ):
+            axes.barh(
+                place,
+                (end - middle) / scale,
+                left=middle / scale,
+                color=color,
+                hatch=hatch,
+                edgecolor="white",
+                height=0.6,
+                label=f"assumption at its {word} end" if place == 0 else None,
+            )
     axes.axvline(middle / scale, color=REFERENCE, linewidth=1)
     axes.set_xlabel(f"{name}: {answer.name} / {unit}")
     named_rows(axes, [bar.name.replace("_", " ") for bar in bars])
-    axes.legend(frameon=False, fontsize="small", loc="upper center", ncols=3,
-                bbox_to_anchor=(0.4, -0.14))  # fmt: skip
+    axes.legend(
+        frameon=False, fontsize="small", loc="upper center", ncols=3, bbox_to_anchor=(0.4, -0.14)
+    )
     return axes
 
 

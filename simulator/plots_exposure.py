@@ -24,7 +24,7 @@ from simulator.plots import (
     log_x,
     named_rows,
     whiskers,
-)  # fmt: skip
+)
 from simulator.regions import Moved, Place
 from simulator.schedule import Schedule, grams_by_stretch
 
@@ -36,14 +36,28 @@ def goodput_by_interval(found: Losses, axes: Axes) -> Axes:
     """Goodput against the checkpoint interval, with band and the best interval by each method."""
     intervals = np.geomspace(found.interval_s / 10, found.interval_s * 10, 81)
     drawn = found.drawn()
-    banded(axes, intervals / 60, np.asarray(found.middle.goodput(intervals)),
-            [ends(drawn.goodput(interval)) for interval in intervals])  # fmt: skip
+    banded(
+        axes,
+        intervals / 60,
+        np.asarray(found.middle.goodput(intervals)),
+        [ends(drawn.goodput(interval)) for interval in intervals],
+    )
     styles = zip(found.intervals_s.items(), (":", "-.", "--"), strict=True)
     for (name, interval_s), line in styles:
-        axes.axvline(interval_s / 60, color=REFERENCE, linestyle=line, linewidth=1,
-                     label=f"best, {name}: {interval_s / 60:.3g} min")  # fmt: skip
-    axes.plot(found.interval_s / 60, found.goodput.numbers()[0], "o", color=ANSWER,
-              label=f"used here: {found.interval_s / 60:.3g} min")  # fmt: skip
+        axes.axvline(
+            interval_s / 60,
+            color=REFERENCE,
+            linestyle=line,
+            linewidth=1,
+            label=f"best, {name}: {interval_s / 60:.3g} min",
+        )
+    axes.plot(
+        found.interval_s / 60,
+        found.goodput.numbers()[0],
+        "o",
+        color=ANSWER,
+        label=f"used here: {found.interval_s / 60:.3g} min",
+    )
     axes.set_xlabel("training between checkpoints / min")
     axes.set_title(f"{found.job.name}: {found.job.chips:,} chips, {found.middle.spares} spares")
     return _goodput_axis(axes)
@@ -54,8 +68,10 @@ def goodput_by_chips(found: Losses, axes: Axes) -> Axes:
     chips = np.unique(np.geomspace(max(1, found.job.chips / 64), found.job.chips * 8, 41).round())
     middle, both = [], []
     for count in chips:
-        sized = [Failures(**{**vars(one), "chips": int(count), "repair_s": 0.0})
-                 for one in (found.middle, found.drawn(1000))]  # fmt: skip
+        sized = [
+            Failures(**{**vars(one), "chips": int(count), "repair_s": 0.0})
+            for one in (found.middle, found.drawn(1000))
+        ]
         interval_s = max(1.0, float(sized[0].best_interval_s()))
         middle.append(float(sized[0].goodput(interval_s)))
         both.append(ends(sized[1].goodput(interval_s)))
@@ -71,14 +87,26 @@ def co2_by_start(found: Schedule, axes: Axes) -> Axes:
     tonnes = found.plain.co2_g / G_PER_T
     low, high = found.co2_band
     if low < high:
-        axes.fill_between(days, tonnes * low, tonnes * high, color=BAND,
-                          label="80 % band of the run's energy")  # fmt: skip
+        axes.fill_between(
+            days, tonnes * low, tonnes * high, color=BAND, label="80 % band of the run's energy"
+        )
     axes.plot(days, tonnes, color=ANSWER, linewidth=2, label="started on that day")
     if found.paused is not None and np.isfinite(found.threshold):
-        axes.plot(days, found.paused.co2_g / G_PER_T, color=ANSWER, linestyle=":", linewidth=2,
-                  label=f"with pauses above {found.threshold:.3g} g/kWh")  # fmt: skip
-    axes.axhline(found.flat_g / G_PER_T, color=REFERENCE, linestyle="--", linewidth=1,
-                 label="flat factor: mean of the series")  # fmt: skip
+        axes.plot(
+            days,
+            found.paused.co2_g / G_PER_T,
+            color=ANSWER,
+            linestyle=":",
+            linewidth=2,
+            label=f"with pauses above {found.threshold:.3g} g/kWh",
+        )
+    axes.axhline(
+        found.flat_g / G_PER_T,
+        color=REFERENCE,
+        linestyle="--",
+        linewidth=1,
+        label="flat factor: mean of the series",
+    )
     axes.set_ylim(0, 1.05 * max(axes.dataLim.ymax, found.flat_g / G_PER_T) or 1.0)
     axes.set_xlabel("start of the run / date (UTC)")
     axes.set_ylabel("CO2e of the run / t")
@@ -90,12 +118,27 @@ def co2_by_stretch(found: Schedule, axes: Axes) -> Axes:
     """What pauses save at best, against how much longer they may make the run."""
     stretches = np.array([1.0, 1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0])
     free = replace(found.load, paused_share=0.0, resume_s=0.0)
-    saved = [100 * (1 - grams_by_stretch(found, load, stretches) / found.flat_g)
-             for load in (found.load, free)]  # fmt: skip
-    axes.plot(stretches, saved[0], "o-", color=ANSWER, linewidth=2,
-              label="best start, no curtailment; the energy's band cancels")  # fmt: skip
-    axes.plot(stretches, saved[1], "o:", color=ANSWER, linewidth=1, markerfacecolor="white",
-              label="the same if a pause cost nothing: no watts, no time")  # fmt: skip
+    saved = [
+        100 * (1 - grams_by_stretch(found, load, stretches) / found.flat_g)
+        for load in (found.load, free)
+    ]
+    axes.plot(
+        stretches,
+        saved[0],
+        "o-",
+        color=ANSWER,
+        linewidth=2,
+        label="best start, no curtailment; the energy's band cancels",
+    )
+    axes.plot(
+        stretches,
+        saved[1],
+        "o:",
+        color=ANSWER,
+        linewidth=1,
+        markerfacecolor="white",
+        label="the same if a pause cost nothing: no watts, no time",
+    )
     axes.axhline(0, color=REFERENCE, linestyle="--", linewidth=1, label="flat factor")
     axes.set_ylim(min(0.0, 1.1 * float(np.min(saved))) - 1, max(20.0, 1.1 * float(np.max(saved))))
     axes.set_xlabel("longest time from start to end, over the time of the work / 1")
@@ -131,14 +174,25 @@ def _places(axes: Axes, rows: Sequence[tuple[str, Quantity, Quantity]], scale: f
             axes.text(0, place, " missing", va="center", fontsize="small")
         else:
             value, low, high = (number / scale for number in gross.numbers())
-            axes.barh(place, value, color=ANSWER, height=0.75,
-                      label=None if place else "gross: average of the grid, with band")  # fmt: skip
+            axes.barh(
+                place,
+                value,
+                color=ANSWER,
+                height=0.75,
+                label=None if place else "gross: average of the grid, with band",
+            )
             whiskers(axes, place, value, low, high)
         if net.value is not None:
             axes.plot(net.value / scale, place, "^", color="white", markeredgecolor=REFERENCE)
     if any(net.value is not None for _, _, net in shown):
-        axes.plot([], [], "^", color="white", markeredgecolor=REFERENCE,
-                  label="net: after clean-energy purchases")  # fmt: skip
+        axes.plot(
+            [],
+            [],
+            "^",
+            color="white",
+            markeredgecolor=REFERENCE,
+            label="net: after clean-energy purchases",
+        )
     named_rows(axes, [name for name, _, _ in shown])
     axes.tick_params(axis="y", labelsize="small")
     legend_below(axes, drop=-2.4 / (len(shown) + 1))

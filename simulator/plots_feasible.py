@@ -17,8 +17,7 @@ from simulator.plots import FACTOR, REFERENCE, Panel, log_x, log_y
 from simulator.plots_fronts import AXES, keys, numbered, pale
 from simulator.show_feasible import MOST_ROWS
 
-LABELS = AXES | {"mw": "mean facility power / MW",
-                 "chips": "chips of the run / 1"}  # fmt: skip
+LABELS = AXES | {"mw": "mean facility power / MW", "chips": "chips of the run / 1"}
 
 
 def against_limits(found: Feasible) -> list[Panel]:
@@ -46,8 +45,14 @@ def against_time(found: Feasible, name: str, explained: bool, axes: Axes) -> Axe
             days = DAYS_A_WEEK * one.cell.costs[nearest, 0]
             pale(axes, days, _amounts(one.cell, name)[nearest], cells, one.cell)
     for number, choice in enumerate(found.told[:MOST_ROWS], 1):
-        numbered(axes, number, choice.spend.by_budget()["days"], _amount(choice, name), cells,
-                 choice.cell)  # fmt: skip
+        numbered(
+            axes,
+            number,
+            choice.spend.by_budget()["days"],
+            _amount(choice, name),
+            cells,
+            choice.cell,
+        )
     log_x(log_y(axes))
     _hatched(found, name, axes)
     if explained:

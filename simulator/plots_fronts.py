@@ -16,15 +16,20 @@ from simulator.pareto import OBJECTIVES, Pareto
 from simulator.plots import ANSWER, BAND, FACTOR, LOST, REFERENCE, Panel, human_unit, log_x, log_y
 
 PARTS = {
-    "compute": (ANSWER, ""), "communication": (LOST, "//"), "bubble": (LOST, ".."),
-    "optimizer": ("#555555", ""), "host": ("#dddddd", "xx"),
-}  # fmt: skip
+    "compute": (ANSWER, ""),
+    "communication": (LOST, "//"),
+    "bubble": (LOST, ".."),
+    "optimizer": ("#555555", ""),
+    "host": ("#dddddd", "xx"),
+}
 """Colour and hatch of a part of the step; what is lost is orange, as everywhere."""
 MARKS = "osD^vP*X"
 AXES = {
-    "weeks": "time of the run / weeks", "mwh": "facility energy / MWh", "co2": "CO2e, gross / t",
+    "weeks": "time of the run / weeks",
+    "mwh": "facility energy / MWh",
+    "co2": "CO2e, gross / t",
     "usd": "money / USD",
-}  # fmt: skip
+}
 
 
 def front(found: Pareto) -> list[Panel]:
@@ -56,17 +61,43 @@ def numbered(
 ) -> None:
     """A configuration that the page tells, with its number there and its bands."""
     (at, left, right), (up, low, high) = x.numbers(), y.numbers()
-    axes.errorbar(at, up, xerr=[[at - left], [right - at]], yerr=[[up - low], [high - up]],
-                  color=_color(cell.sparse), markersize=9, elinewidth=0.8, capsize=2,
-                  marker=_mark(cells, cell), ecolor="#888888", markeredgecolor="black")  # fmt: skip
-    axes.annotate(str(number), (at, up), color="white", ha="center", va="center",
-                  fontsize=6.5 if number < 10 else 5, fontweight="bold", zorder=5)  # fmt: skip
+    axes.errorbar(
+        at,
+        up,
+        xerr=[[at - left], [right - at]],
+        yerr=[[up - low], [high - up]],
+        color=_color(cell.sparse),
+        markersize=9,
+        elinewidth=0.8,
+        capsize=2,
+        marker=_mark(cells, cell),
+        ecolor="#888888",
+        markeredgecolor="black",
+    )
+    axes.annotate(
+        str(number),
+        (at, up),
+        color="white",
+        ha="center",
+        va="center",
+        fontsize=6.5 if number < 10 else 5,
+        fontweight="bold",
+        zorder=5,
+    )
 
 
 def pale(axes: Axes, x: Array, y: Array, cells: Sequence[Cell], cell: Cell) -> None:
     """Configurations that the page does not tell."""
-    axes.plot(x, y, linestyle="none", markersize=3.5, marker=_mark(cells, cell),
-              color=_color(cell.sparse), markerfacecolor="white", alpha=0.8)  # fmt: skip
+    axes.plot(
+        x,
+        y,
+        linestyle="none",
+        markersize=3.5,
+        marker=_mark(cells, cell),
+        color=_color(cell.sparse),
+        markerfacecolor="white",
+        alpha=0.8,
+    )
 
 
 def keys(axes: Axes, cells: Sequence[Cell], told: str, rest: str) -> None:
@@ -79,15 +110,49 @@ def keys(axes: Axes, cells: Sequence[Cell], told: str, rest: str) -> None:
         rest: what the pale ones are.
     """
     for model, sparse in dict.fromkeys((cell.model, cell.sparse) for cell in cells):
-        axes.plot([], [], linestyle="none", marker="s", markersize=7, color=_color(sparse),
-                  label=f"{model} ({'MoE' if sparse else 'dense'})")  # fmt: skip
+        axes.plot(
+            [],
+            [],
+            linestyle="none",
+            marker="s",
+            markersize=7,
+            color=_color(sparse),
+            label=f"{model} ({'MoE' if sparse else 'dense'})",
+        )
     for chip, cell in {cell.scenario.hardware.chip: cell for cell in cells}.items():
-        axes.plot([], [], linestyle="none", marker=_mark(cells, cell), color="#555555",
-                  markerfacecolor="white", label=chip)  # fmt: skip
-    axes.errorbar([], [], xerr=[], yerr=[], color="white", ecolor="#888888", marker="o",
-                  markersize=9, markerfacecolor="#555555", capsize=2, label=told)  # fmt: skip
-    axes.plot([], [], linestyle="none", marker="o", markersize=3.5, color="#555555",
-              markerfacecolor="white", alpha=0.8, label=rest)  # fmt: skip
+        axes.plot(
+            [],
+            [],
+            linestyle="none",
+            marker=_mark(cells, cell),
+            color="#555555",
+            markerfacecolor="white",
+            label=chip,
+        )
+    axes.errorbar(
+        [],
+        [],
+        xerr=[],
+        yerr=[],
+        color="white",
+        ecolor="#888888",
+        marker="o",
+        markersize=9,
+        markerfacecolor="#555555",
+        capsize=2,
+        label=told,
+    )
+    axes.plot(
+        [],
+        [],
+        linestyle="none",
+        marker="o",
+        markersize=3.5,
+        color="#555555",
+        markerfacecolor="white",
+        alpha=0.8,
+        label=rest,
+    )
     axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
@@ -113,17 +178,38 @@ def over_a_step(found: LoadProfile, axes: Axes) -> Axes:
         chips, site = (part.power_w[at].scaled(1e-6) for at in _ends_of(found))
         color, hatch = PARTS[part.name]
         middle = start + part.lasts_s / 2
-        axes.bar(middle, _value(chips), width=part.lasts_s, color=color, hatch=hatch,
-                 edgecolor="white", linewidth=0,
-                 label=f"chips: {part.name}, {_percent(part.lasts_s / found.step_s)}")  # fmt: skip
-        axes.bar(middle, _value(site) - _value(chips), width=part.lasts_s, color=FACTOR,
-                 bottom=_value(chips), hatch="\\\\", edgecolor="white", linewidth=0,
-                 label="hosts, switches, cooling" if not start else None)  # fmt: skip
+        axes.bar(
+            middle,
+            _value(chips),
+            width=part.lasts_s,
+            color=color,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0,
+            label=f"chips: {part.name}, {_percent(part.lasts_s / found.step_s)}",
+        )
+        axes.bar(
+            middle,
+            _value(site) - _value(chips),
+            width=part.lasts_s,
+            color=FACTOR,
+            bottom=_value(chips),
+            hatch="\\\\",
+            edgecolor="white",
+            linewidth=0,
+            label="hosts, switches, cooling" if not start else None,
+        )
         if part.lasts_s > found.step_s / 50:
             value, low, high = site.numbers()
-            axes.errorbar(middle, value, yerr=[[value - low], [high - value]], color=REFERENCE,
-                          capsize=3, elinewidth=1,
-                          label=None if start else "80 % band of the site's draw")  # fmt: skip
+            axes.errorbar(
+                middle,
+                value,
+                yerr=[[value - low], [high - value]],
+                color=REFERENCE,
+                capsize=3,
+                elinewidth=1,
+                label=None if start else "80 % band of the site's draw",
+            )
         start += part.lasts_s
     _mean_line(found, axes)
     axes.set_xlim(0, found.step_s)
@@ -139,8 +225,9 @@ def over_the_run(found: LoadProfile, axes: Axes) -> Axes:
     width_s, unit = human_unit(window_s / 3, "s")
     at = _ends_of(found)[1]
     times, levels = [0.0], [found.mean_w[at]]
-    starts = [(number * saved.every_s, saved) for number in range(1, 1 + int(window_s
-              / saved.every_s))]  # fmt: skip
+    starts = [
+        (number * saved.every_s, saved) for number in range(1, 1 + int(window_s / saved.every_s))
+    ]
     if failed.every_s < window_s:
         # In the mean a failure comes half way between two checkpoints.
         count = int(failed.every_s / saved.every_s)
@@ -150,8 +237,7 @@ def over_the_run(found: LoadProfile, axes: Axes) -> Axes:
         levels += [event.power_w[at], found.mean_w[at]]
     numbers = np.array([level.scaled(1e-6).numbers() for level in (*levels, levels[-1])])
     x = np.array([*times, window_s]) / width_s
-    axes.fill_between(x, numbers[:, 1], numbers[:, 2], step="post", color=BAND,
-                      label="80 % band")  # fmt: skip
+    axes.fill_between(x, numbers[:, 1], numbers[:, 2], step="post", color=BAND, label="80 % band")
     restart = f",\na restart of {failed.lasts_s:.3g} s" if failed.every_s < window_s else ""
     axes.step(
         x,
@@ -174,8 +260,13 @@ def _ends_of(found: LoadProfile) -> tuple[Boundary, Boundary]:
 
 def _mean_line(found: LoadProfile, axes: Axes) -> None:
     value = _value(found.mean_w[_ends_of(found)[1]]) / 1e6
-    axes.axhline(value, color=REFERENCE, linestyle="--", linewidth=1,
-                 label=f"mean of the run: {value:.3g} MW")  # fmt: skip
+    axes.axhline(
+        value,
+        color=REFERENCE,
+        linestyle="--",
+        linewidth=1,
+        label=f"mean of the run: {value:.3g} MW",
+    )
 
 
 def _percent(share: float) -> str:

@@ -30,20 +30,39 @@ def step_by_part(found: Planned, axes: Axes) -> Axes:
         lengths = [option.seconds.get(name, 0.0) for _, option in rows]
         if max(lengths) < SHOWN * found.best.step_s:
             continue
-        before = [sum(option.seconds.get(other, 0.0) for other in PHASES[: PHASES.index(name)])
-                  for _, option in rows]  # fmt: skip
+        before = [
+            sum(option.seconds.get(other, 0.0) for other in PHASES[: PHASES.index(name)])
+            for _, option in rows
+        ]
         color, hatch = PARTS[name]
-        axes.barh(range(len(rows)), lengths, left=before, color=color, hatch=hatch,
-                  edgecolor="white", linewidth=0.6, height=0.62, label=name)  # fmt: skip
+        axes.barh(
+            range(len(rows)),
+            lengths,
+            left=before,
+            color=color,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0.6,
+            height=0.62,
+            label=name,
+        )
     low, high = found.relative
     for place, (_, option) in enumerate(rows):
         ends = (option.step_s * (1 + low), option.step_s * (1 + high))
         whiskers(axes, place, option.step_s, *ends)
         if option is not found.best:
-            axes.annotate(f" {option.worse:+.1%} {found.by}", (ends[1], place), va="center",
-                          fontsize="small")  # fmt: skip
-    axes.errorbar([], [], xerr=[], fmt="none", ecolor="#222222", capsize=3,
-                  label="80 % band; all move together")  # fmt: skip
+            axes.annotate(
+                f" {option.worse:+.1%} {found.by}", (ends[1], place), va="center", fontsize="small"
+            )
+    axes.errorbar(
+        [],
+        [],
+        xerr=[],
+        fmt="none",
+        ecolor="#222222",
+        capsize=3,
+        label="80 % band; all move together",
+    )
     named_rows(axes, [_in_lines(f"{name}: {option.words}") for name, option in rows])
     axes.tick_params(axis="y", labelsize="small")
     axes.set_xlim(0, 1.2 * max(option.step_s for _, option in rows) * (1 + high))

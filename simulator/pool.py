@@ -28,22 +28,43 @@ SCHEMA = "constants-2"
 
 DEVIATIONS: dict[str, dict[str, float]] = {
     "architecture": {
-        "eff_max": 0.12, "attention_efficiency": 0.2, "link_efficiency": 0.15,
-        "network_efficiency": 0.2, "narrow_efficiency": 0.15, "memory_efficiency": 0.1,
+        "eff_max": 0.12,
+        "attention_efficiency": 0.2,
+        "link_efficiency": 0.15,
+        "network_efficiency": 0.2,
+        "narrow_efficiency": 0.15,
+        "memory_efficiency": 0.1,
     },
     "software": {
-        "fusion": 0.3, "launch_s": 0.5, "host_s": 0.7, "software": 0.1, "overlap_dp": 0.15,
-        "overlap_ep": 0.4, "overlap_tp": 0.4, "grouped_efficiency": 0.15,
-        "network_efficiency": 0.2, "batched_efficiency": 0.2,
+        "fusion": 0.3,
+        "launch_s": 0.5,
+        "host_s": 0.7,
+        "software": 0.1,
+        "overlap_dp": 0.15,
+        "overlap_ep": 0.4,
+        "overlap_tp": 0.4,
+        "grouped_efficiency": 0.15,
+        "network_efficiency": 0.2,
+        "batched_efficiency": 0.2,
     },
     "framework": {
-        "fusion": 0.2, "launch_s": 0.5, "host_s": 0.7, "software": 0.08, "overlap_dp": 0.15,
-        "overlap_ep": 0.3, "overlap_tp": 0.3, "network_efficiency": 0.25,
-        "network_latency_s": 0.4, "eff_max": 0.06, "memory_efficiency": 0.08,
-        "attention_efficiency": 0.15, "group_s": 0.5, "link_efficiency": 0.1,
+        "fusion": 0.2,
+        "launch_s": 0.5,
+        "host_s": 0.7,
+        "software": 0.08,
+        "overlap_dp": 0.15,
+        "overlap_ep": 0.3,
+        "overlap_tp": 0.3,
+        "network_efficiency": 0.25,
+        "network_latency_s": 0.4,
+        "eff_max": 0.06,
+        "memory_efficiency": 0.08,
+        "attention_efficiency": 0.15,
+        "group_s": 0.5,
+        "link_efficiency": 0.1,
     },
     "release": {"software": 0.07, "launch_s": 0.25, "host_s": 0.25, "group_s": 0.3},
-}  # fmt: skip
+}
 """One sigma of the logarithm of each deviation, by grouping and constant."""
 
 
@@ -72,8 +93,12 @@ class Pool:
         """The constants of one chip and software: `constants(architecture="hopper")`."""
         arrays = {name: np.array([word]) for name, word in groups.items()}
         found = self.resolve(arrays)
-        return Constants(**{item.name: float(np.ravel(getattr(found, item.name))[0])
-                            for item in fields(Constants)})  # fmt: skip
+        return Constants(
+            **{
+                item.name: float(np.ravel(getattr(found, item.name))[0])
+                for item in fields(Constants)
+            }
+        )
 
     def resolve(self, groups: dict[str, NDArray[np.str_]]) -> Constants:
         """Constants as arrays beside arrays of words: one group a place, in each grouping.
@@ -84,10 +109,12 @@ class Pool:
         named = dict(groups)
         if releases and "release" in groups:
             words_, places = np.unique(groups["release"], return_inverse=True)
-            named["release"] = np.array([
-                word if word in releases else nearest_release(str(word), releases)
-                for word in words_
-            ])[places]  # fmt: skip
+            named["release"] = np.array(
+                [
+                    word if word in releases else nearest_release(str(word), releases)
+                    for word in words_
+                ]
+            )[places]
         values: dict[str, Any] = {}
         for item in fields(Constants):
             meta = item.metadata
@@ -111,8 +138,10 @@ class Pool:
         found = [own or self.bands.get(f"{kind}, {word} framework", {})]
         if not self.has_seen(architecture=architecture):
             found.append(self.bands.get(f"{kind}, new chip", {}))
-        return (min(one.get("low", UNFITTED_BAND[0]) for one in found),
-                max(one.get("high", UNFITTED_BAND[1]) for one in found))  # fmt: skip
+        return (
+            min(one.get("low", UNFITTED_BAND[0]) for one in found),
+            max(one.get("high", UNFITTED_BAND[1]) for one in found),
+        )
 
     def has_seen(self, **groups: str) -> bool:
         """Whether rows of all these groups were fitted."""
@@ -121,14 +150,22 @@ class Pool:
     def as_dict(self) -> dict[str, Any]:
         """The content of a constants file; deviations that are nothing are left out."""
         told = {
-            grouping: {group: kept for group, values in groups.items()
-                       if (kept := {n: round(v, 4) for n, v in values.items() if abs(v) > 5e-4})
-                       or grouping in ("framework", "architecture")}
+            grouping: {
+                group: kept
+                for group, values in groups.items()
+                if (kept := {n: round(v, 4) for n, v in values.items() if abs(v) > 5e-4})
+                or grouping in ("framework", "architecture")
+            }
             for grouping, groups in self.deviations.items()
-        }  # fmt: skip
+        }
         world = {name: float(f"{value:.6g}") for name, value in self.world.items()}
-        return {"schema": SCHEMA, "provenance": self.provenance, "bands": self.bands,
-                "world": world, "deviations": told}  # fmt: skip
+        return {
+            "schema": SCHEMA,
+            "provenance": self.provenance,
+            "bands": self.bands,
+            "world": world,
+            "deviations": told,
+        }
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Self:
@@ -138,14 +175,19 @@ class Pool:
             InputError: another schema, or a constant of another version.
         """
         if table.get("schema") != SCHEMA:
-            raise InputError(f"expected a constants file of schema {SCHEMA}",
-                             f"{table.get('schema')!r}", "calibrate again")  # fmt: skip
+            raise InputError(
+                f"expected a constants file of schema {SCHEMA}",
+                f"{table.get('schema')!r}",
+                "calibrate again",
+            )
         deviations = table.get("deviations", {})
-        used = set(table["world"]).union(*(values for groups in deviations.values()
-                                           for values in groups.values()))  # fmt: skip
+        used = set(table["world"]).union(
+            *(values for groups in deviations.values() for values in groups.values())
+        )
         if unknown := sorted(used - {item.name for item in fields(Constants)}):
-            raise InputError("expected the constants of this version", ", ".join(unknown),
-                             "calibrate again")  # fmt: skip
+            raise InputError(
+                "expected the constants of this version", ", ".join(unknown), "calibrate again"
+            )
         return cls(table["world"], deviations, table.get("bands", {}), table.get("provenance", {}))
 
 
@@ -158,8 +200,11 @@ def load(path: Path) -> Pool:
     try:
         return Pool.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError) as error:
-        raise InputError(f"expected a constants file at {path}", reason(error),
-                         "write one with simulator calibrate") from error  # fmt: skip
+        raise InputError(
+            f"expected a constants file at {path}",
+            reason(error),
+            "write one with simulator calibrate",
+        ) from error
 
 
 @cache

@@ -59,9 +59,13 @@ class PooledFit:
 
 
 def fit_pool(
-    problem: Problem, start: Pool, iterations: int = 25, *, around: Pool | None = None,
+    problem: Problem,
+    start: Pool,
+    iterations: int = 25,
+    *,
+    around: Pool | None = None,
     trust: float = 1.0,
-) -> PooledFit:  # fmt: skip
+) -> PooledFit:
     """Fit world constants and deviations.
 
     Args:
@@ -75,13 +79,21 @@ def fit_pool(
     if around is not None:
         layout = layout.moved(around, trust)
     found = descend(
-        layout.vector(start), lambda x: layout.residuals(x, problem),
-        lambda x, r: layout.jacobian(x, r, problem), _loss(problem.weight), layout.centre,
-        layout.width, layout.inside, iterations=iterations, least_gain=1e-4, longest=0.7,
-    )  # fmt: skip
+        layout.vector(start),
+        lambda x: layout.residuals(x, problem),
+        lambda x, r: layout.jacobian(x, r, problem),
+        _loss(problem.weight),
+        layout.centre,
+        layout.width,
+        layout.inside,
+        iterations=iterations,
+        least_gain=1e-4,
+        longest=0.7,
+    )
     names = len(problem.names)
-    weak_names = weak(problem.names, found.x[:names], layout.low[:names], layout.high[:names],
-                      found.left[:names])  # fmt: skip
+    weak_names = weak(
+        problem.names, found.x[:names], layout.low[:names], layout.high[:names], found.left[:names]
+    )
     return PooledFit(layout.pool(found.x), found.residuals, weak_names)
 
 
@@ -90,7 +102,7 @@ def _loss(weight: Array) -> Loss:
     return Loss(
         lambda r: float((weight * (TAIL / SCALE) ** 2 * np.log1p((r / TAIL) ** 2)).sum()),
         lambda r: weight / (SCALE**2 * (1 + (r / TAIL) ** 2)),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -120,11 +132,14 @@ class _Layout:
         found = [prior(name) for name in problem.names]
         end = np.full(len(places), np.inf)
         return cls(
-            problem.names, tuple(places), tuple(members),
-            np.concatenate([centre, np.zeros(len(places))]), np.concatenate([width, sigmas]),
+            problem.names,
+            tuple(places),
+            tuple(members),
+            np.concatenate([centre, np.zeros(len(places))]),
+            np.concatenate([width, sigmas]),
             np.concatenate([np.log([one.low for one in found]), -end]),
             np.concatenate([np.log([one.high for one in found]), end]),
-        )  # fmt: skip
+        )
 
     def moved(self, around: Pool, trust: float) -> _Layout:
         """The same places with narrower priors around a pool."""

@@ -25,17 +25,22 @@ def chip_watts(step: Step, hardware: Hardware, constants: Constants) -> Number:
 
 
 def watts_of(
-    compute_busy: Number, memory_busy: Number, link_busy: Number,
-    hardware: Hardware, constants: Constants,
-) -> Number:  # fmt: skip
+    compute_busy: Number,
+    memory_busy: Number,
+    link_busy: Number,
+    hardware: Hardware,
+    constants: Constants,
+) -> Number:
     """Watts of busy shares; each is that of time, between 0 and 1."""
     compute = np.minimum(compute_busy, 1)
     memory = np.clip(np.asarray(memory_busy), 0, 1 - compute)
     link = np.clip(np.asarray(link_busy), 0, 1 - compute - memory)
     wait = 1 - compute - memory - link
     share = (
-        compute + constants.memory_power_share * memory + constants.link_power_share * link
+        compute
+        + constants.memory_power_share * memory
+        + constants.link_power_share * link
         + constants.wait_share * wait
-    )  # fmt: skip
+    )
     idle = np.asarray(hardware.idle_w)
     return plain(np.minimum(idle + (np.asarray(hardware.busy_w) - idle) * share, hardware.limit_w))

@@ -188,9 +188,14 @@ def _per_step_time(amount: float, step_s: Quantity, unit: str) -> Quantity:
     """An amount of one step as a rate."""
     value, low, high = step_s.numbers()
     return Quantity(
-        value=amount / value, low=amount / high, high=amount / low, unit=unit,
-        origin=step_s.origin, source="amount of a step / step time", coverage=step_s.coverage,
-    )  # fmt: skip
+        value=amount / value,
+        low=amount / high,
+        high=amount / low,
+        unit=unit,
+        origin=step_s.origin,
+        source="amount of a step / step time",
+        coverage=step_s.coverage,
+    )
 
 
 def _counted(parts: dict[str, shapes.Number]) -> Quantity:

@@ -25,12 +25,32 @@ Array = NDArray[np.float64]
 Watch = Callable[[str], None]
 
 FITTED = (
-    "eff_max", "m_half", "n_half", "k_half", "grouped_efficiency", "group_s",
-    "batched_efficiency", "attention_efficiency", "memory_efficiency", "loss_efficiency",
-    "adamw_efficiency", "fusion", "narrow_efficiency", "launch_s", "host_s", "link_efficiency",
-    "network_efficiency", "link_latency_s", "network_latency_s", "overlap_tp", "overlap_ep",
-    "overlap_dp", "contention", "software", "step_s",
-)  # fmt: skip
+    "eff_max",
+    "m_half",
+    "n_half",
+    "k_half",
+    "grouped_efficiency",
+    "group_s",
+    "batched_efficiency",
+    "attention_efficiency",
+    "memory_efficiency",
+    "loss_efficiency",
+    "adamw_efficiency",
+    "fusion",
+    "narrow_efficiency",
+    "launch_s",
+    "host_s",
+    "link_efficiency",
+    "network_efficiency",
+    "link_latency_s",
+    "network_latency_s",
+    "overlap_tp",
+    "overlap_ep",
+    "overlap_dp",
+    "contention",
+    "software",
+    "step_s",
+)
 ROUNDS = 3
 """Times that blank fields are searched again with the constants found so far."""
 FRAMEWORK_WEIGHT = 4.0
@@ -69,13 +89,17 @@ def fit_published(rows: Sequence[ThroughputRow], watch: Watch = lambda _: None) 
 def problem(rows: Sequence[ThroughputRow], plans: Candidates) -> Problem:
     """Rows and their chosen plans as what is fitted."""
     counted = Counter(row.framework for row in rows)
-    weight = [0.0 if row.tier == "C" else FRAMEWORK_WEIGHT / np.sqrt(counted[row.framework])
-              for row in rows]  # fmt: skip
+    weight = [
+        0.0 if row.tier == "C" else FRAMEWORK_WEIGHT / np.sqrt(counted[row.framework])
+        for row in rows
+    ]
     return Problem(
-        names=FITTED, groups=plans.groups, predict=lambda constants: throughput(plans, constants),
+        names=FITTED,
+        groups=plans.groups,
+        predict=lambda constants: throughput(plans, constants),
         measured=np.array([float(row.measured or np.nan) for row in rows]),
         weight=np.array(weight),
-    )  # fmt: skip
+    )
 
 
 def left_out(
@@ -145,8 +169,9 @@ def bands(
         strange: errors with the chip generation left out.
     """
     found = {}
-    kinds, frameworks = (np.array([getattr(row, name) for row in rows])
-                         for name in ("kind", "framework"))  # fmt: skip
+    kinds, frameworks = (
+        np.array([getattr(row, name) for row in rows]) for name in ("kind", "framework")
+    )
     usable = np.array([row.tier != "C" for row in rows]) & np.isfinite(seen) & np.isfinite(unseen)
     counted = Counter(frameworks[usable])
     weight = np.array([max(counted[word], 1) ** -0.5 for word in frameworks])
@@ -156,9 +181,11 @@ def bands(
     large = {word for word, count in counted.items() if count >= OWN_BAND}
     others = usable & ~np.isin(frameworks, sorted(large))
     for kind in ("dense", "moe"):
-        for word, errors, mask in (("new framework", unseen, usable & ~swept),
-                                   ("known framework", seen, others),
-                                   ("new chip", strange, usable & ~swept)):  # fmt: skip
+        for word, errors, mask in (
+            ("new framework", unseen, usable & ~swept),
+            ("known framework", seen, others),
+            ("new chip", strange, usable & ~swept),
+        ):
             mine = mask & (kinds == kind)
             if mine.sum() >= LEAST_IN_STRATUM:
                 found[f"{kind}, {word}"] = _band(-errors[mine], weight[mine])
@@ -173,5 +200,8 @@ def _band(e: Array, weight: Array) -> dict[str, float]:
     order = np.argsort(e)
     share = (np.cumsum(weight[order]) - weight[order] / 2) / weight.sum()
     low, high = np.interp(BAND, share, e[order])
-    return {"low": round(float(min(low, -0.02)), 4), "high": round(float(max(high, 0.02)), 4),
-            "rows": float(len(e))}  # fmt: skip
+    return {
+        "low": round(float(min(low, -0.02)), 4),
+        "high": round(float(max(high, 0.02)), 4),
+        "rows": float(len(e)),
+    }

@@ -22,8 +22,11 @@ def shipped(name: str) -> Path:
 
 def tables_of(names: list[str]) -> list[Path]:
     """Tables by path; the word published is those of the package."""
-    return [path for name in names
-            for path in (published_tables() if name == PUBLISHED else [Path(name)])]  # fmt: skip
+    return [
+        path
+        for name in names
+        for path in (published_tables() if name == PUBLISHED else [Path(name)])
+    ]
 
 
 def runs_of(name: str) -> Path:

@@ -139,8 +139,9 @@ def match(first: Scenario, second: Scenario, central: Law) -> Match:
         source=f"loss of {first.name} by {central.source}; band: the laws' spread"
         + (f", widened for {outside:.1f} decades outside their range" if outside else ""),
     )
-    return Match(second.name, central, loss, central.loss(other, _tokens(second)), tokens, by_law,
-                 outside)  # fmt: skip
+    return Match(
+        second.name, central, loss, central.loss(other, _tokens(second)), tokens, by_law, outside
+    )
 
 
 def cautions(found: EqualQuality) -> list[str]:
@@ -151,12 +152,16 @@ def cautions(found: EqualQuality) -> list[str]:
     ]
     for one in found.matches:
         if one.never:
-            told.append(f"by {', '.join(one.never)} no number of tokens brings {one.name} to that "
-                        "loss: the upper end of its band is not a limit")  # fmt: skip
+            told.append(
+                f"by {', '.join(one.never)} no number of tokens brings {one.name} to that "
+                "loss: the upper end of its band is not a limit"
+            )
         if one.decades_outside:
-            told.append(f"{one.name}: {one.decades_outside:.1f} decades outside what the law was "
-                        f"fitted to; the band is {outside_factor(one.decades_outside):.2g} times "
-                        "wider each way for it")  # fmt: skip
+            told.append(
+                f"{one.name}: {one.decades_outside:.1f} decades outside what the law was "
+                f"fitted to; the band is {outside_factor(one.decades_outside):.2g} times "
+                "wider each way for it"
+            )
     return told
 
 
@@ -175,15 +180,28 @@ def _tokens(scenario: Scenario) -> float:
 
 def _widened(ratio: Ratio, spread: Quantity) -> Ratio:
     """The ratio with the spread of the tokens in what goes with them."""
-    return replace(ratio, model=_times(ratio.model, spread), energy=_times(ratio.energy, spread),
-                   co2=_times(ratio.co2, spread))  # fmt: skip
+    return replace(
+        ratio,
+        model=_times(ratio.model, spread),
+        energy=_times(ratio.energy, spread),
+        co2=_times(ratio.co2, spread),
+    )
 
 
 def _spread(record: RunRecord, found: Match) -> RunRecord:
     """The record with the spread of its tokens in everything that goes with them."""
     spread = found.spread
-    names = ("model_flop", "executed_flop", "elapsed_s", "chip_s", "co2_location_g",
-             "co2_market_g", "co2_embodied_g", "water_l", "cost_usd")  # fmt: skip
+    names = (
+        "model_flop",
+        "executed_flop",
+        "elapsed_s",
+        "chip_s",
+        "co2_location_g",
+        "co2_market_g",
+        "co2_embodied_g",
+        "water_l",
+        "cost_usd",
+    )
     changed = {name: _times(getattr(record, name), spread) for name in names}
     totals = {place: _times(joules, spread) for place, joules in record.totals.items()}
     return record.model_copy(update={**changed, "totals": totals, "tokens": found.tokens})

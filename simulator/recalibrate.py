@@ -20,7 +20,7 @@ from simulator.published_fit import (
     left_out,
     problem,
     source_folds,
-)  # fmt: skip
+)
 from simulator.rows import ThroughputRow
 
 FEWEST_ROWS = 5
@@ -38,17 +38,19 @@ def fit_anew(rows: Sequence[ThroughputRow], watch: Watch) -> Pool:
     strange = left_out(rows, whole, chip_fold, watch)
     pool = whole.found.pool
     return replace(
-        pool, bands=bands(rows, unseen, seen, strange),
+        pool,
+        bands=bands(rows, unseen, seen, strange),
         provenance={
             "fitted": datetime.now(UTC).isoformat(timespec="seconds"),
-            "rows": len(rows), "sources": len({row.source for row in rows}),
+            "rows": len(rows),
+            "sources": len({row.source for row in rows}),
             "fit_median_abs_rel_error": _median(whole.found.residuals),
             "source_left_out_median_abs_rel_error": _median(unseen),
             "model_left_out_median_abs_rel_error": _median(seen),
             "chip_left_out_median_abs_rel_error": _median(strange),
             "not_identified": whole.found.not_identified,
         },
-    )  # fmt: skip
+    )
 
 
 def fit_own(rows: Sequence[ThroughputRow]) -> Pool:
@@ -71,15 +73,23 @@ def fit_own(rows: Sequence[ThroughputRow]) -> Pool:
         for grouping in {*base.deviations, *found.pool.deviations}
     }
     spread = float(np.quantile(np.abs(found.residuals), 0.8)) + 0.03
-    own = {f"{kind}, {name}": {"low": -spread, "high": spread, "rows": float(len(rows))}
-           for kind in ("dense", "moe") for name in {row.framework for row in rows}}  # fmt: skip
+    own = {
+        f"{kind}, {name}": {"low": -spread, "high": spread, "rows": float(len(rows))}
+        for kind in ("dense", "moe")
+        for name in {row.framework for row in rows}
+    }
     return Pool(
-        base.world | found.pool.world, merged, base.bands | own,
-        {"fitted": datetime.now(UTC).isoformat(timespec="seconds"), "rows": len(rows),
-         "on_top_of": base.provenance.get("fitted", "published rows"),
-         "fit_median_abs_rel_error": _median(found.residuals),
-         "not_identified": found.not_identified},
-    )  # fmt: skip
+        base.world | found.pool.world,
+        merged,
+        base.bands | own,
+        {
+            "fitted": datetime.now(UTC).isoformat(timespec="seconds"),
+            "rows": len(rows),
+            "on_top_of": base.provenance.get("fitted", "published rows"),
+            "fit_median_abs_rel_error": _median(found.residuals),
+            "not_identified": found.not_identified,
+        },
+    )
 
 
 def fold_errors(rows: Sequence[ThroughputRow], watch: Watch) -> dict[str, NDArray[np.float64]]:

@@ -113,8 +113,11 @@ def choose(
         and (below is None or (place.location.value is not None and place.location.value <= below))
     ]
     if not chosen:
-        raise MissingDataError("expected a place that fits", ", ".join(words) or "none",
-                               "list them all with: simulator regions")  # fmt: skip
+        raise MissingDataError(
+            "expected a place that fits",
+            ", ".join(words) or "none",
+            "list them all with: simulator regions",
+        )
     return chosen
 
 
@@ -179,8 +182,9 @@ def _least_first(
 def _named(place: Place, word: str) -> bool:
     """Whether an id is that word, or an id or name of some length holds it."""
     small = word.lower()
-    return small == place.id.lower() or (len(small) > 2 and
-        any(small in text.lower() for text in (place.id, place.name)))  # fmt: skip
+    return small == place.id.lower() or (
+        len(small) > 2 and any(small in text.lower() for text in (place.id, place.name))
+    )
 
 
 def _there(place: Place, building: dict[str, Quantity]) -> Site:
@@ -189,10 +193,15 @@ def _there(place: Place, building: dict[str, Quantity]) -> Site:
         return site(place.id, **figures)
     own = {
         name: value
-        for name, value in (("pue", place.pue), ("wue", place.wue), ("ewif", place.ewif),
-                            ("grid_location", place.location), ("grid_market", place.market))
+        for name, value in (
+            ("pue", place.pue),
+            ("wue", place.wue),
+            ("ewif", place.ewif),
+            ("grid_location", place.location),
+            ("grid_market", place.market),
+        )
         if value.value is not None
-    }  # fmt: skip
+    }
     # Its gross factor may not be published, and an unknown place is no answer to "where".
     gross = {} if place.zone else {"grid_location": place.location}
     figures = {**building, **gross, **own}
@@ -202,11 +211,20 @@ def _there(place: Place, building: dict[str, Quantity]) -> Site:
 def _zone(row: grid.Zone) -> Place:
     gone = "no data centre: a zone is a grid alone"
     return Place(
-        kind="zone", id=row.id, name=row.name, zone=row.id, location=row.g_per_kwh,
-        market=Quantity.absent("g/kWh", gone), pue=Quantity.absent("1", gone),
-        wue=Quantity.absent("L/kWh", gone), ewif=Quantity.absent("L/kWh", "not in the catalog"),
-        signal=row.signal, year=row.year, source=row.source, status=row.status,
-    )  # fmt: skip
+        kind="zone",
+        id=row.id,
+        name=row.name,
+        zone=row.id,
+        location=row.g_per_kwh,
+        market=Quantity.absent("g/kWh", gone),
+        pue=Quantity.absent("1", gone),
+        wue=Quantity.absent("L/kWh", gone),
+        ewif=Quantity.absent("L/kWh", "not in the catalog"),
+        signal=row.signal,
+        year=row.year,
+        source=row.source,
+        status=row.status,
+    )
 
 
 def _site(row: grid.Region) -> Place:
@@ -219,8 +237,17 @@ def _site(row: grid.Region) -> Place:
     if row.location_g_per_kwh is None and row.zone is not None:
         location = grid.zone(row.zone).g_per_kwh
     return Place(
-        kind="site", id=row.id, name=row.name, zone=row.zone, location=location,
-        market=given(row.market_g_per_kwh, "g/kWh"), pue=given(row.pue, "1"),
-        wue=given(row.wue_l_per_kwh, "L/kWh"), ewif=given(row.ewif_l_per_kwh, "L/kWh"),
-        signal="as published", year=row.year, source=row.source, status=row.status,
-    )  # fmt: skip
+        kind="site",
+        id=row.id,
+        name=row.name,
+        zone=row.zone,
+        location=location,
+        market=given(row.market_g_per_kwh, "g/kWh"),
+        pue=given(row.pue, "1"),
+        wue=given(row.wue_l_per_kwh, "L/kWh"),
+        ewif=given(row.ewif_l_per_kwh, "L/kWh"),
+        signal="as published",
+        year=row.year,
+        source=row.source,
+        status=row.status,
+    )

@@ -30,8 +30,9 @@ def refuse(asked: PlanSearch, fit: Fitting) -> NoReturn:
     if more is not None:
         ways.append(f"{more:,} of these chips would do")
     if larger:
-        ways.append(f"{count:,} of a chip with {si(fit.leanest_bytes, 'B')} would do: "
-                    f"{', '.join(larger)}")  # fmt: skip
+        ways.append(
+            f"{count:,} of a chip with {si(fit.leanest_bytes, 'B')} would do: {', '.join(larger)}"
+        )
     raise InfeasibleError(
         f"expected a plan that fits {count:,} {hardware.name}",
         f"{fit.searched:,} plans, the leanest of which is too large: {reason} "
@@ -70,7 +71,8 @@ def enough_chips(asked: PlanSearch) -> int | None:
 
 def larger_chips(needs_bytes: float, most: int = 3) -> list[str]:
     """Chips of the catalog whose memory holds so many bytes, the smallest first."""
-    held = {chip.id: chip.memory_bytes or 0.0 for chip in catalog.chips()
-            if chip.kind in ("gpu", "tpu")}  # fmt: skip
+    held = {
+        chip.id: chip.memory_bytes or 0.0 for chip in catalog.chips() if chip.kind in ("gpu", "tpu")
+    }
     enough = [name for name, size in held.items() if size >= needs_bytes]
     return sorted(enough, key=lambda name: held[name])[:most]

@@ -25,9 +25,10 @@ def require(scenario: Scenario) -> PublishedSection:
     """
     if scenario.published is None:
         raise MissingDataError(
-            f"expected a [published] section in {scenario.name}", "none",
+            f"expected a [published] section in {scenario.name}",
+            "none",
             "compare predictions instead: --basis predicted",
-        )  # fmt: skip
+        )
     return scenario.published
 
 

@@ -19,8 +19,15 @@ from energy.shape import Shape
 from simulator.conventions import Software, attention_of, framework_of, software_of
 from simulator.tables import Cells, read_table
 
-PRECISIONS = {"fp8": "fp8", "int8": "int8", "fp4": "fp4", "fp16": "fp16", "bf16": "bf16",
-              "fp32": "fp32", "tf32": "tf32"}  # fmt: skip
+PRECISIONS = {
+    "fp8": "fp8",
+    "int8": "int8",
+    "fp4": "fp4",
+    "fp16": "fp16",
+    "bf16": "bf16",
+    "fp32": "fp32",
+    "tf32": "tf32",
+}
 VOCABULARY = 51_200
 """Where a row names none: GPT-2's 50,257 padded, the usual one of the tables that leave it out."""
 
@@ -94,8 +101,9 @@ def read_throughput(path: Path) -> Table:
     Raises:
         InputError: no such file, not a table, or without a column that every row needs.
     """
-    return parse(read_table(path, "published throughput", ("layers", "d_model", "chip"),
-                            "throughput.csv"))  # fmt: skip
+    return parse(
+        read_table(path, "published throughput", ("layers", "d_model", "chip"), "throughput.csv")
+    )
 
 
 def parse(cells: Iterable[dict[str, Any]]) -> Table:
@@ -123,22 +131,31 @@ def _row(name: str, cells: Cells) -> ThroughputRow:
     fields = _plan(cells, software)
     model_parallel = fields.get("tp", 1) * fields.get("pp", 1) * fields.get("cp", 1)
     if model_parallel > chips:
-        raise InputError("expected n_chips of at least tp * pp * cp",
-                         f"{chips:g} chips, {model_parallel} of one copy of the model")  # fmt: skip
+        raise InputError(
+            "expected n_chips of at least tp * pp * cp",
+            f"{chips:g} chips, {model_parallel} of one copy of the model",
+        )
     bandwidth = re.search(r"(\d+) ?Gb(?:/s|ps)", cells.text("other_opts"))
     per_node = cells.number("chips_per_node") or 8
     return ThroughputRow(
-        row_id=name, tier=cells.text("tier") or "B", source=cells.text("source") or "not stated",
+        row_id=name,
+        tier=cells.text("tier") or "B",
+        source=cells.text("source") or "not stated",
         family=cells.text("model_family") or cells.text("model_name") or "not stated",
-        shape=shape, chip=catalog.chip(cells.text("chip")),
-        precision=_precision(cells.text("precision"), assumed), software=software,
-        framework=framework_of(framework), release=framework.lower() or "other",
+        shape=shape,
+        chip=catalog.chip(cells.text("chip")),
+        precision=_precision(cells.text("precision"), assumed),
+        software=software,
+        framework=framework_of(framework),
+        release=framework.lower() or "other",
         n_chips=int(chips),
         network_bytes_per_s=float(bandwidth[1]) * 1e9 / 8 / per_node if bandwidth else None,
-        fields=fields, measured=measured or None,
+        fields=fields,
+        measured=measured or None,
         memory_bytes=memory * GIB if memory else None,
-        fitted=cells.text("status") != "oom", assumed=tuple(assumed),
-    )  # fmt: skip
+        fitted=cells.text("status") != "oom",
+        assumed=tuple(assumed),
+    )
 
 
 def _multiplied(cells: Cells) -> float | None:
@@ -177,16 +194,24 @@ def _shape(cells: Cells, assumed: list[str]) -> Shape:
     if re.search(r"\bw/ MTP|MTP layer included|MTP 1|, MTP", cells.text("other_opts")):
         layers, moe_layers = layers + 1, moe_layers + routed
     return Shape(
-        n_layers=layers, d_model=width, n_heads=heads,
-        n_kv_heads=cells.number("kv_heads") or heads, d_head=d_head, d_ff=d_ff,
-        ffn_matrices=matrices, vocab_size=vocab, seq_len=cells.count("seq_len"),
-        n_moe_layers=moe_layers, n_experts=experts if routed else 1,
+        n_layers=layers,
+        d_model=width,
+        n_heads=heads,
+        n_kv_heads=cells.number("kv_heads") or heads,
+        d_head=d_head,
+        d_ff=d_ff,
+        ffn_matrices=matrices,
+        vocab_size=vocab,
+        seq_len=cells.count("seq_len"),
+        n_moe_layers=moe_layers,
+        n_experts=experts if routed else 1,
         top_k=(cells.number("moe_top_k") or 1) if routed else 1,
         d_expert=(cells.number("moe_d_ff_expert") or d_ff) if routed else 0,
         expert_matrices=expert_matrices,
         n_shared_experts=(cells.number("moe_shared_experts") or 0) if routed else 0,
-        tied_embedding=width < 4096, **extra,
-    )  # fmt: skip
+        tied_embedding=width < 4096,
+        **extra,
+    )
 
 
 def _precision(text: str, assumed: list[str]) -> str:
@@ -201,9 +226,10 @@ def _precision(text: str, assumed: list[str]) -> str:
 
 def _plan(cells: Cells, software: Software) -> dict[str, Any]:
     found: dict[str, Any] = {
-        name: int(value) for name in ("tp", "pp", "vp", "ep", "etp", "cp")
+        name: int(value)
+        for name in ("tp", "pp", "vp", "ep", "etp", "cp")
         if (value := cells.number(name))
-    }  # fmt: skip
+    }
     micro, batch = cells.number("micro_batch"), cells.number("global_batch_seqs")
     dp, accumulated = cells.number("dp"), cells.number("grad_accum")
     if micro:

@@ -21,8 +21,13 @@ USUAL_CHIPS = 256
 """Chips of a run that does not say: the middle of those that do."""
 ASPECT = 128
 """Width over layers of a decoder whose sizes are not given (GPT-3: 12,288 / 96)."""
-SCOPES = {"gpu only x pue": "chip", "gpu only": "chip", "system": "system", "node": "node",
-          "gpu + cpu": "system"}  # fmt: skip
+SCOPES = {
+    "gpu only x pue": "chip",
+    "gpu only": "chip",
+    "system": "system",
+    "node": "node",
+    "gpu + cpu": "system",
+}
 MEASURED = ("measured",)
 """Beginnings of the bases that may judge an energy model."""
 
@@ -101,25 +106,42 @@ def _run(name: str, row: dict[str, Any]) -> RunRow:
     chip_hours = number("chip_hours") or (hours * chips if hours and chips else None)
     basis = text("watts_basis").startswith(MEASURED)
     judged = text("energy_basis").startswith(MEASURED)
-    scope = next((where for words, where in SCOPES.items()
-                  if text("watts_boundary").lower().startswith(words)), "chip")  # fmt: skip
+    scope = next(
+        (
+            where
+            for words, where in SCOPES.items()
+            if text("watts_boundary").lower().startswith(words)
+        ),
+        "chip",
+    )
     place = text("energy_boundary").lower()
     found = parse([_configuration(name, kind, cells)])
     if not found.rows:
-        raise InputError("expected a configuration that can be predicted",
-                         next(iter(found.skipped.values())))  # fmt: skip
+        raise InputError(
+            "expected a configuration that can be predicted", next(iter(found.skipped.values()))
+        )
     if not (number("tokens") or number("flop_total_reported")):
         raise InputError("expected tokens or FLOP of the run", "blank", "fill the cell")
     return RunRow(
-        run_id=name, developer=text("developer") or name, kind=kind, configuration=found.rows[0],
-        tokens=number("tokens"), flop=number("flop_total_reported"),
-        utilisation=number("utilisation_reported"), scope=scope, pue=number("pue"),
-        chip_hours=chip_hours, watts=number("avg_watts_per_chip") if basis else None,
+        run_id=name,
+        developer=text("developer") or name,
+        kind=kind,
+        configuration=found.rows[0],
+        tokens=number("tokens"),
+        flop=number("flop_total_reported"),
+        utilisation=number("utilisation_reported"),
+        scope=scope,
+        pue=number("pue"),
+        chip_hours=chip_hours,
+        watts=number("avg_watts_per_chip") if basis else None,
         energy_mwh=number("energy_mwh") if judged else None,
-        energy_scope="facility" if place.startswith("facility") else
-        "node" if place.startswith("node") else "chip",
+        energy_scope="facility"
+        if place.startswith("facility")
+        else "node"
+        if place.startswith("node")
+        else "chip",
         source=text("source"),
-    )  # fmt: skip
+    )
 
 
 def _configuration(name: str, kind: str, row: Cells) -> dict[str, str]:
@@ -136,25 +158,40 @@ def _configuration(name: str, kind: str, row: Cells) -> dict[str, str]:
     sequence = number("seq_len") or (2048 if (number("year") or 2024) < 2024 else 4096)
     batch = number("batch_tokens")
     cells = {
-        "row_id": name, "layers": layers, "d_model": width, "d_ff": number("d_ff"),
+        "row_id": name,
+        "layers": layers,
+        "d_model": width,
+        "d_ff": number("d_ff"),
         "gated_ffn": 1 if "yes" in gated else 0,
         "expert_gated": 0 if "expert no" in gated else None,
-        "heads": number("n_head"), "kv_heads": number("n_kv_head"),
-        "head_dim": number("head_dim"), "vocab": number("vocab"), "seq_len": sequence,
-        "moe_experts": number("n_expert"), "moe_top_k": number("top_k"),
-        "moe_every_n": number("moe_every"), "moe_first_dense": number("moe_first_dense_layers"),
-        "moe_d_ff_expert": number("expert_d_ff"), "moe_shared_experts": number("n_shared_expert"),
+        "heads": number("n_head"),
+        "kv_heads": number("n_kv_head"),
+        "head_dim": number("head_dim"),
+        "vocab": number("vocab"),
+        "seq_len": sequence,
+        "moe_experts": number("n_expert"),
+        "moe_top_k": number("top_k"),
+        "moe_every_n": number("moe_every"),
+        "moe_first_dense": number("moe_first_dense_layers"),
+        "moe_d_ff_expert": number("expert_d_ff"),
+        "moe_shared_experts": number("n_shared_expert"),
         "n_chips": number("n_chip") or USUAL_CHIPS,
         "global_batch_seqs": max(1, round(batch / sequence)) if batch else None,
-    }  # fmt: skip
-    told = {key: f"{value:g}" for key, value in cells.items()
-            if value is not None and not isinstance(value, str)}  # fmt: skip
+    }
+    told = {
+        key: f"{value:g}"
+        for key, value in cells.items()
+        if value is not None and not isinstance(value, str)
+    }
     model = text("model") or name
     return told | {
-        "row_id": name, "chip": text("chip"), "model_name": model, "source": text("source"),
+        "row_id": name,
+        "chip": text("chip"),
+        "model_name": model,
+        "source": text("source"),
         "precision": "fp8" if text("precision").startswith("fp8") else text("precision"),
         "framework": _software(text("chip"), number("year"), text("framework")),
-    }  # fmt: skip
+    }
 
 
 def _software(chip: str, year: float | None, framework: str) -> str:

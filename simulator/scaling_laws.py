@@ -134,8 +134,9 @@ def size_of(shape: Shape) -> Size:
         return Size(total, total, parts["embedding"])
     shared = float(shape.n_shared_experts)
     passed = float(shape.top_k) + shared
-    return Size(total, active, parts["embedding"], (float(shape.n_experts) + shared) / passed,
-                passed)  # fmt: skip
+    return Size(
+        total, active, parts["embedding"], (float(shape.n_experts) + shared) / passed, passed
+    )
 
 
 def dense_worth(size: Size, routing: dict[str, Any] | None) -> float:
@@ -162,8 +163,9 @@ def laws() -> tuple[Law, ...]:
     found = []
     for name, row in table["law"].items():
         if row["form"] == "dense":
-            found += [Law(f"{name} with {routing}", row, how)
-                      for routing, how in table["routing"].items()]  # fmt: skip
+            found += [
+                Law(f"{name} with {routing}", row, how) for routing, how in table["routing"].items()
+            ]
         else:
             found.append(Law(name, row))
     return tuple(found)
@@ -213,8 +215,16 @@ def checks(one: Law) -> list[Check]:
     for row in _table()["check"]:
         first, second = (size_of(catalog.model(row[key]).shape) for key in ("first", "second"))
         needed = one.tokens(second, one.loss(first, row["first_tokens"]))
-        found.append(Check(row["first"], row["first_tokens"], row["second"], row["second_tokens"],
-                           needed, row["source"]))  # fmt: skip
+        found.append(
+            Check(
+                row["first"],
+                row["first_tokens"],
+                row["second"],
+                row["second_tokens"],
+                needed,
+                row["source"],
+            )
+        )
     return found
 
 

@@ -96,8 +96,9 @@ def load(name: str, overrides: dict[str, Any] | None = None) -> Scenario:
         table = _parse(preset_text(name), where)
         table.setdefault("name", name)
     else:
-        raise InputError("expected a preset or the path of a scenario file", name,
-                         nearest(name, presets()))  # fmt: skip
+        raise InputError(
+            "expected a preset or the path of a scenario file", name, nearest(name, presets())
+        )
     for key, value in (overrides or {}).items():
         _lay_over(table, key, value)
     return check(table, where)
@@ -110,8 +111,11 @@ def named(name: str | None, model: str | None, overrides: dict[str, Any]) -> Sce
         InputError: neither or both are named, or the scenario is not valid.
     """
     if (name is None) == (model is None):
-        raise InputError("expected a scenario or --model", "both" if name else "neither",
-                         "simulator predict glam-64b-64e")  # fmt: skip
+        raise InputError(
+            "expected a scenario or --model",
+            "both" if name else "neither",
+            "simulator predict glam-64b-64e",
+        )
     if name is not None:
         return load(name, overrides)
     table: dict[str, Any] = {"name": model, "model": {"preset": model}, "run": {}, "hardware": {}}
@@ -165,8 +169,13 @@ def check(table: dict[str, Any], where: str) -> Scenario:
 def presets() -> tuple[str, ...]:
     """The names of the presets, sorted."""
     folder = files("simulator") / "presets"
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir()
-                        if entry.name.endswith(".toml")))  # fmt: skip
+    return tuple(
+        sorted(
+            entry.name.removesuffix(".toml")
+            for entry in folder.iterdir()
+            if entry.name.endswith(".toml")
+        )
+    )
 
 
 def preset_text(name: str) -> str:
@@ -189,9 +198,10 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise InputError(
-            f"expected a scenario file at {path}", (reason or "").lower(),
+            f"expected a scenario file at {path}",
+            (reason or "").lower(),
             "write one with simulator init, or name a preset",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _parse(text: str, where: str) -> dict[str, Any]:

@@ -29,8 +29,9 @@ def text(scenario: Scenario) -> str:
         named = tables.get(section, {}).get(key)
         if isinstance(named, str):
             tables[section][key] = str(Path(named).resolve())
-    lines = [f"{key} = {_value(value)}" for key, value in tables.items()
-             if not isinstance(value, dict)]  # fmt: skip
+    lines = [
+        f"{key} = {_value(value)}" for key, value in tables.items() if not isinstance(value, dict)
+    ]
     for name, table in tables.items():
         if isinstance(table, dict) and table:
             lines += ["", f"[{name}]", *(f"{key} = {_value(one)}" for key, one in table.items())]

@@ -125,8 +125,11 @@ def schedule(
         MissingDataError: the run's time or watts are missing, or it does not fit the series.
     """
     if job.training_s.value is None or job.power_w.value is None:
-        raise MissingDataError("expected the time and the watts of the run",
-                               "one of them missing", "name --days and --mw")  # fmt: skip
+        raise MissingDataError(
+            "expected the time and the watts of the run",
+            "one of them missing",
+            "name --days and --mw",
+        )
     if not 1 <= stretch < 100:
         raise InputError("expected --stretch from 1 (no pauses) to 100", f"{stretch:g}")
     if threshold is not None and not threshold > 0:
@@ -134,10 +137,11 @@ def schedule(
     assumed = _assumed(given or {})
     work_s, power_w = job.training_s.value, job.power_w.value
     load = Load(
-        work_s=work_s, power_w=power_w,
+        work_s=work_s,
+        power_w=power_w,
         paused_share=assumed["spare_share"].numbers()[0],
         resume_s=assumed["restart_s"].numbers()[0],
-    )  # fmt: skip
+    )
     tried = starts(series, every_s)
     longer = long_enough(series, work_s * stretch, repeat)
     windows = [(daily or [], True), (once or [], False)]
@@ -149,8 +153,11 @@ def schedule(
     delay_s = (stretch - 1) * work_s
     plain = outcome(longer, load, tried, curtailed=off)
     if np.all(np.isnan(plain.co2_g)):
-        raise MissingDataError("expected a series that holds the run with its curtailed hours",
-                               series.source, "bring a longer one, or --repeat")  # fmt: skip
+        raise MissingDataError(
+            "expected a series that holds the run with its curtailed hours",
+            series.source,
+            "bring a longer one, or --repeat",
+        )
     chosen, paused = np.inf, None
     if stretch > 1:
         chosen = threshold or best_threshold(longer, load, tried, delay_s, off)
@@ -158,10 +165,18 @@ def schedule(
         paused = None if np.all(np.isnan(paused.co2_g)) else paused
     inside = longer.edges_s[1:] <= series.edges_s[-1] + 1e-6
     return Schedule(
-        job=job, series=series, load=load, assumed=assumed, plain=plain, paused=paused,
-        energy_j=multiply(job.training_s, job.power_w, "J"), threshold=chosen, delay_s=delay_s,
-        curtailed_s=float(np.sum(np.diff(longer.edges_s)[off & inside])), yearly=yearly,
-    )  # fmt: skip
+        job=job,
+        series=series,
+        load=load,
+        assumed=assumed,
+        plain=plain,
+        paused=paused,
+        energy_j=multiply(job.training_s, job.power_w, "J"),
+        threshold=chosen,
+        delay_s=delay_s,
+        curtailed_s=float(np.sum(np.diff(longer.edges_s)[off & inside])),
+        yearly=yearly,
+    )
 
 
 def windows(texts: list[str]) -> tuple[list[Window], list[Window]]:
@@ -182,8 +197,9 @@ def windows(texts: list[str]) -> tuple[list[Window], list[Window]]:
                 begin, end = (_of_day_s(time.fromisoformat(part)) for part in text.split("-"))
                 daily.append((begin, end))
         except ValueError as error:
-            raise InputError("expected --curtail 17:00-21:00 or two ISO times with a slash",
-                             text) from error  # fmt: skip
+            raise InputError(
+                "expected --curtail 17:00-21:00 or two ISO times with a slash", text
+            ) from error
         if begin == end or ("/" in text and begin > end):
             raise InputError("expected --curtail to end after it begins", text)
     return daily, once
@@ -232,5 +248,6 @@ def _assumed(given: dict[str, float]) -> dict[str, Quantity]:
 
 def _as_given(quantity: Quantity, value: float) -> Quantity:
     """The same figure as the user gives it, without a band."""
-    return quantity.model_copy(update={"value": value, "low": value, "high": value,
-                                       "source": "given"})  # fmt: skip
+    return quantity.model_copy(
+        update={"value": value, "low": value, "high": value, "source": "given"}
+    )

@@ -63,11 +63,6 @@ class Found:
         """Tokens a second of all chips."""
         return self.tokens / self.step_s
 
-    @property
-    def joules_per_token(self) -> Array:
-        """Joules of the chips a token."""
-        return self.chip_w * self.chips / self.tokens_per_s
-
     def best(self, by: Array, count: int = 1) -> NDArray[np.int64]:
         """Indices of the plans that fit with the least of a measure, the least first.
 
@@ -87,8 +82,11 @@ class Found:
 
     def take(self, index: NDArray[np.int64]) -> Found:
         """Some of these."""
-        arrays = {item.name: getattr(self, item.name)[index] for item in fields(self)
-                  if item.name != "plans"}  # fmt: skip
+        arrays = {
+            item.name: getattr(self, item.name)[index]
+            for item in fields(self)
+            if item.name != "plans"
+        }
         return Found(plans=taken(self.plans, index), **arrays)
 
     def one(self, index: int) -> Plan:
@@ -108,9 +106,12 @@ def all_plans(
 
 
 def predict_all(
-    shape: Shape, plans: Plan, hardware: Hardware, constants: Constants,
+    shape: Shape,
+    plans: Plan,
+    hardware: Hardware,
+    constants: Constants,
     told: Callable[[int], None] = lambda _: None,
-) -> Found:  # fmt: skip
+) -> Found:
     """What each plan takes: arrays in, arrays out, in chunks on all cores.
 
     Args:
@@ -121,8 +122,12 @@ def predict_all(
         told: called with the number of plans of each chunk that is done.
     """
     things = (shape, plans, hardware, constants)
-    size = max(len(value) for thing in things for item in fields(thing)
-               if isinstance(value := getattr(thing, item.name), np.ndarray))  # fmt: skip
+    size = max(
+        len(value)
+        for thing in things
+        for item in fields(thing)
+        if isinstance(value := getattr(thing, item.name), np.ndarray)
+    )
     starts = range(0, size, CHUNK)
 
     def part(start: int) -> tuple[Array, ...]:
@@ -130,8 +135,14 @@ def predict_all(
         s, p, h, c = (taken(thing, slice(start, end)) for thing in things)
         found, held = step(s, p, h, c), memory(s, p, h)
         tokens: Number = np.asarray(p.global_batch) * s.seq_len
-        values = (found.step_s, chip_watts(found, h, c), held.total_bytes, held.fits, p.n_chips,
-                  tokens)  # fmt: skip
+        values = (
+            found.step_s,
+            chip_watts(found, h, c),
+            held.total_bytes,
+            held.fits,
+            p.n_chips,
+            tokens,
+        )
         told(end - start)
         return tuple(np.broadcast_to(np.asarray(value), end - start) for value in values)
 

@@ -97,9 +97,13 @@ def together(answer: Term, *, draws: int = 10_000, seed: int = 0) -> Quantity:
     low, high = (float(end) for end in np.quantile(drawn, [0.1, 0.9]))
     value = float(np.asarray(answer.value()))
     return Quantity(
-        value=value, low=min(low, value), high=max(high, value), unit=answer.quantity.unit,
-        origin=answer.quantity.origin, source=f"{draws:,} draws of every assumption's band",
-    )  # fmt: skip
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        unit=answer.quantity.unit,
+        origin=answer.quantity.origin,
+        source=f"{draws:,} draws of every assumption's band",
+    )
 
 
 def draw(quantity: Quantity, generator: np.random.Generator, draws: int) -> NDArray[np.float64]:

@@ -38,8 +38,17 @@ def agreements(found: Iterable[Agreement]) -> None:
     """Print measured against predicted, a table a run."""
     out = console()
     for one in found:
-        page = table("", "predicted", "band", "origin", "measured", "origin", "error", "in band",
-                     title=f"{one.name}: measured against predicted")  # fmt: skip
+        page = table(
+            "",
+            "predicted",
+            "band",
+            "origin",
+            "measured",
+            "origin",
+            "error",
+            "in band",
+            title=f"{one.name}: measured against predicted",
+        )
         for row in one.rows:
             page.add_row(row.name, *_agreement(row))
         out.print(page)
@@ -82,5 +91,12 @@ def _agreement(row: Row) -> tuple[str, ...]:
     inside = {True: "yes", False: "no", None: ""}[row.in_band]
     if row.both_modelled:
         inside += " (both modelled)"
-    return (human(row.predicted), band(row.predicted), row.predicted.origins,
-            human(row.measured), row.measured.origins, error, inside.strip())  # fmt: skip
+    return (
+        human(row.predicted),
+        band(row.predicted),
+        row.predicted.origins,
+        human(row.measured),
+        row.measured.origins,
+        error,
+        inside.strip(),
+    )

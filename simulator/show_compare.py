@@ -69,20 +69,26 @@ def headline(first: Side, second: Side, ratio: Ratio) -> str:
     both = (first, second)
     energies = [_printed(side, "published_energy_j", side.facility_j) for side in both]
     unlike = first.accounting != second.accounting
-    carbon = [_printed(side, "published_co2_g", side.co2_g)
-              + (f" {METHOD[side.accounting]}" if unlike else "") for side in both]  # fmt: skip
+    carbon = [
+        _printed(side, "published_co2_g", side.co2_g)
+        + (f" {METHOD[side.accounting]}" if unlike else "")
+        for side in both
+    ]
     known = all(side.co2_g.value is not None for side in both)
     co2 = f"; {carbon[0]} against {carbon[1]} of CO2e" if known else ""
     active = " against ".join(_active_share(side.record) for side in both)
-    return (f"{first.name} against {second.name}: {energies[0]} against {energies[1]}{co2}; "
-            f"{active} of the parameters active")  # fmt: skip
+    return (
+        f"{first.name} against {second.name}: {energies[0]} against {energies[1]}{co2}; "
+        f"{active} of the parameters active"
+    )
 
 
 def side_by_side(sides: Sequence[Side], basis: str, ratios: Sequence[Ratio]) -> Table:
     """One column a run; the last column is the ratio when there are two."""
     compared = all(ratio.co2.source != REFUSED for ratio in ratios)
-    found = table(f"{basis} inputs", *(side.name for side in sides),
-                  *(["ratio"] if len(sides) == 2 else []))  # fmt: skip
+    found = table(
+        f"{basis} inputs", *(side.name for side in sides), *(["ratio"] if len(sides) == 2 else [])
+    )
     for label, cells, quantities in _rows(sides, compared):
         found.add_row(label, *cells, *([_ratio(quantities)] if len(sides) == 2 else []))
     return found
@@ -90,12 +96,20 @@ def side_by_side(sides: Sequence[Side], basis: str, ratios: Sequence[Ratio]) -> 
 
 def decomposition(first: Side, second: Side, ratio: Ratio) -> Table:
     """The four factors and their two products."""
-    found = table("", "ratio", "band", "origin", "of the energy", "",
-                  title=f"{second.name} / {first.name}, taken apart")  # fmt: skip
+    found = table(
+        "",
+        "ratio",
+        "band",
+        "origin",
+        "of the energy",
+        "",
+        title=f"{second.name} / {first.name}, taken apart",
+    )
     found.columns[-1].justify = "left"
     for name in ("model", "machine", "mechanisation"):
-        found.add_row(f"  {name}", *_cells(getattr(ratio, name)), f"{ratio.share(name):.0%}",
-                      WHAT[name])  # fmt: skip
+        found.add_row(
+            f"  {name}", *_cells(getattr(ratio, name)), f"{ratio.share(name):.0%}", WHAT[name]
+        )
     found.add_row("= energy", *_cells(ratio.energy), "100%", "facility joules")
     found.add_row("x map", *_cells(ratio.map), "", WHAT["map"])
     found.add_row("= CO2e", *_cells(ratio.co2), "", "grams of CO2e")

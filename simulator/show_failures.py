@@ -24,15 +24,19 @@ def page(found: Losses) -> None:
     out = console()
     chips = found.job.chips
     every = duration(float(found.middle.mtbf_s))
-    out.print(f"{found.job.name}: goodput {percent(found.goodput)}; a failure every {every} "
-              f"on {chips:,} chips", style="bold")  # fmt: skip
+    out.print(
+        f"{found.job.name}: goodput {percent(found.goodput)}; a failure every {every} "
+        f"on {chips:,} chips",
+        style="bold",
+    )
     out.print()
     rows = table("part of the elapsed time", "share", "80 % band", "")
     rows.columns[-1].justify = "left"
     for name in PARTS:
         _, low, high = found.shares[name].numbers()
-        rows.add_row(name, f"{found.shares[name].value:.2%}", f"{low:.2%} to {high:.2%}",
-                     MEANING[name])  # fmt: skip
+        rows.add_row(
+            name, f"{found.shares[name].value:.2%}", f"{low:.2%} to {high:.2%}", MEANING[name]
+        )
     out.print(rows)
     out.print()
     for name, interval_s in found.intervals_s.items():
@@ -62,8 +66,10 @@ def spares(found: Losses) -> str:
     units = middle.spares
     load = float(middle.repair_s) / float(middle.mtbf_s)
     each = f" of {middle.unit_chips} chips" if middle.unit_chips > 1 else ""
-    return (f"spares: {units} unit{'' if units == 1 else 's'}{each}; {load:.3g} out of order on "
-            f"average; enough is {ENOUGH:.1%} of waiting in 9 of 10 draws")  # fmt: skip
+    return (
+        f"spares: {units} unit{'' if units == 1 else 's'}{each}; {load:.3g} out of order on "
+        f"average; enough is {ENOUGH:.1%} of waiting in 9 of 10 draws"
+    )
 
 
 def as_json(found: Losses) -> dict[str, Any]:
@@ -80,8 +86,9 @@ def as_json(found: Losses) -> dict[str, Any]:
         "interval_chosen": "exact" if found.chosen else "given",
         "best_intervals_s": {
             name: interval_s
-            for name, interval_s in zip(("young", "daly", "exact"), found.intervals_s.values(),
-                                        strict=True)
+            for name, interval_s in zip(
+                ("young", "daly", "exact"), found.intervals_s.values(), strict=True
+            )
         },
         "goodput": found.goodput,
         "shares": found.shares,
@@ -90,7 +97,7 @@ def as_json(found: Losses) -> dict[str, Any]:
         "energy_j": found.energy_j,
         "lost_j": found.lost_j,
         "inputs": found.inputs,
-    }  # fmt: skip
+    }
 
 
 def percent(quantity: Quantity) -> str:

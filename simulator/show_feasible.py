@@ -32,9 +32,11 @@ def page(found: Feasible) -> None:
     out.print()
     if len(found.keepers) > MOST_ROWS:
         out.print(f"{len(found.keepers) - MOST_ROWS:,} slower ones of other cells are in --json")
-    out.print(f"{found.considered:,} configurations predicted (each plan at each place), "
-              f"{found.fit:,} fit in memory, {found.keeping:,} of them keep to every limit at the "
-              "middle of their bands")  # fmt: skip
+    out.print(
+        f"{found.considered:,} configurations predicted (each plan at each place), "
+        f"{found.fit:,} fit in memory, {found.keeping:,} of them keep to every limit at the "
+        "middle of their bands"
+    )
     for where, reason in found.left_out.items():
         out.print(f"left out: {where}: {reason}", markup=False)
     for note in found.notes:
@@ -47,8 +49,9 @@ def headline(found: Feasible) -> str:
     asked = ", ".join(_given(found, name) for name in limits.most)
     of = f"of {found.fit:,} configurations that fit in memory"
     if found.keepers:
-        return (f"{found.name}: {found.keeping:,} {of} keep to {asked}; "
-                f"{WORDS[found.binding[0]]} binds")  # fmt: skip
+        return (
+            f"{found.name}: {found.keeping:,} {of} keep to {asked}; {WORDS[found.binding[0]]} binds"
+        )
     return f"{found.name}: none {of} keeps to {asked}; {relaxed(found)} would be enough"
 
 
@@ -73,44 +76,69 @@ def as_json(found: Feasible) -> dict[str, Any]:
         "binding": found.binding,
         "limits": {
             one.name: {
-                "limit": one.limit, "unit": limits.unit(one.name), "option": OPTIONS[one.name],
-                "least": one.least, "slack": one.slack, "alone": one.alone,
-                "breaking": one.breaking, "breaking_nothing_else": one.only,
+                "limit": one.limit,
+                "unit": limits.unit(one.name),
+                "option": OPTIONS[one.name],
+                "least": one.least,
+                "slack": one.slack,
+                "alone": one.alone,
+                "breaking": one.breaking,
+                "breaking_nothing_else": one.only,
             }
             for one in found.bounds
         },
         "configurations": [
-            _configuration(found, one) | {
-                "plans": one.keeping, "used": one.used, "used_at_high_ends": one.high,
-                "binding": one.binding, "breaks_at_high_ends": one.breaks_at_high,
+            _configuration(found, one)
+            | {
+                "plans": one.keeping,
+                "used": one.used,
+                "used_at_high_ends": one.high,
+                "binding": one.binding,
+                "breaks_at_high_ends": one.breaks_at_high,
                 "slack": {name: limits.most[name] * (1 - part) for name, part in one.used.items()},
             }
             for one in found.keepers
         ],
         "relaxations": [
-            _configuration(found, one) | {
-                "needed": one.needed, "factor": one.factor,
+            _configuration(found, one)
+            | {
+                "needed": one.needed,
+                "factor": one.factor,
                 "options": [limits.option(name, amount) for name, amount in one.needed.items()],
             }
             for one in found.relaxations
         ],
         "left_out": found.left_out,
         "notes": list(found.notes),
-    }  # fmt: skip
+    }
 
 
 def _bounds(found: Feasible) -> Table:
     lowered = "could be lowered to" if found.keepers else "would do alone at"
-    rows = table("limit", "at most", lowered, *(["slack"] if found.keepers else []),
-                 "broken by", "by nothing else", "")  # fmt: skip
+    rows = table(
+        "limit",
+        "at most",
+        lowered,
+        *(["slack"] if found.keepers else []),
+        "broken by",
+        "by nothing else",
+        "",
+    )
     rows.columns[-1].justify = "left"
     for one in found.bounds:
         end = one.least if found.keepers else one.alone
         told = "no" if end is None else found.limits.told(one.name, end)
         slack = [_slack(found, one)] if found.keepers else []
         binds = "binds" if found.keepers else "in the way"
-        rows.add_row(WORDS[one.name], _given(found, one.name), told, *slack, f"{one.breaking:,}",
-                     f"{one.only:,}", binds if one.name in found.binding else "")  # fmt: skip
+        rows.add_row(
+            WORDS[one.name],
+            _given(found, one.name),
+            told,
+            *slack,
+            f"{one.breaking:,}",
+            f"{one.only:,}",
+            binds if one.name in found.binding else "",
+        )
     return rows
 
 
@@ -118,8 +146,11 @@ def _keepers(found: Feasible) -> Table:
     rows = _configurations("tightest limit", "at the high ends")
     for number, one in enumerate(found.keepers[:MOST_ROWS], 1):
         breaks = ", ".join(WORDS[name] for name in one.breaks_at_high)
-        rows.add_row(*_cells(found, number, one), f"{WORDS[one.binding]} {_used(one)}",
-                     f"breaks {breaks}" if breaks else "keeps to all")  # fmt: skip
+        rows.add_row(
+            *_cells(found, number, one),
+            f"{WORDS[one.binding]} {_used(one)}",
+            f"breaks {breaks}" if breaks else "keeps to all",
+        )
     return rows
 
 
@@ -133,8 +164,19 @@ def _relaxations(found: Feasible) -> Table:
 
 
 def _configurations(*more: str) -> Table:
-    rows = table("", "model", "chips", "place", "time", "over on", "power", "energy", "CO2e",
-                 "dollars", *more)  # fmt: skip
+    rows = table(
+        "",
+        "model",
+        "chips",
+        "place",
+        "time",
+        "over on",
+        "power",
+        "energy",
+        "CO2e",
+        "dollars",
+        *more,
+    )
     for column in (1, 3, 10, 11):
         rows.columns[column].justify = "left"
     return rows
@@ -142,9 +184,15 @@ def _configurations(*more: str) -> Table:
 
 def _cells(found: Feasible, number: int, one: Chosen) -> list[str]:
     hardware, known = one.cell.scenario.hardware, one.spend.by_budget()
-    return [str(number), one.cell.model, f"{hardware.count:,} {hardware.chip}", one.cell.place,
-            _cell(known["days"]), found.limits.day(known["days"].numbers()[0]).isoformat(),
-            *(_cell(known[name]) for name in ("mw", "mwh", "co2", "usd"))]  # fmt: skip
+    return [
+        str(number),
+        one.cell.model,
+        f"{hardware.count:,} {hardware.chip}",
+        one.cell.place,
+        _cell(known["days"]),
+        found.limits.day(known["days"].numbers()[0]).isoformat(),
+        *(_cell(known[name]) for name in ("mw", "mwh", "co2", "usd")),
+    ]
 
 
 def _bands(found: Feasible) -> Table:
@@ -154,8 +202,9 @@ def _bands(found: Feasible) -> Table:
     rows.columns[1].justify = "left"
     for number, one in enumerate(found.told[:MOST_ROWS], 1):
         known = one.spend.by_budget()
-        rows.add_row(str(number), one.plan_words, *(band(known[name]) for name in names),
-                     known["mwh"].origin)  # fmt: skip
+        rows.add_row(
+            str(number), one.plan_words, *(band(known[name]) for name in names), known["mwh"].origin
+        )
     return rows
 
 
@@ -163,12 +212,16 @@ def _configuration(found: Feasible, one: Chosen) -> dict[str, Any]:
     hardware = one.cell.scenario.hardware
     days = one.spend.by_budget()["days"]
     return {
-        "model": one.cell.model, "kind": "moe" if one.cell.sparse else "dense",
-        "chip": hardware.chip, "chips": hardware.count, "place": one.cell.place,
-        "days": days, "over_on": found.limits.day(days.numbers()[0]).isoformat(),
+        "model": one.cell.model,
+        "kind": "moe" if one.cell.sparse else "dense",
+        "chip": hardware.chip,
+        "chips": hardware.count,
+        "place": one.cell.place,
+        "days": days,
+        "over_on": found.limits.day(days.numbers()[0]).isoformat(),
         **{name: one.quantities[name] for name in MEASURES if name != "weeks"},
         "plan": {name: getattr(one.plan, name) for name in AXES},
-    }  # fmt: skip
+    }
 
 
 def _given(found: Feasible, name: str) -> str:

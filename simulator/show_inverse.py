@@ -14,8 +14,10 @@ from simulator.inverse import Most
 def page(found: Most, how: str, *, explain: bool = False) -> None:
     """Print the most that fits, what it leaves of each budget, and how that came about."""
     out = console()
-    out.print(f"{found.scenario.name}: at most {human(found.answer)} {found.what} "
-              f"({band(found.answer)})", style="bold")  # fmt: skip
+    out.print(
+        f"{found.scenario.name}: at most {human(found.answer)} {found.what} ({band(found.answer)})",
+        style="bold",
+    )
     out.print()
     rows = table("", "budget", "used", "band", "of the budget", "slack", "")
     rows.columns[-1].justify = "left"
@@ -26,18 +28,21 @@ def page(found: Most, how: str, *, explain: bool = False) -> None:
         rows.add_row(
             NAMES[name],
             "" if limit is None else f"{significant(limit)} {quantity.unit}",
-            _plain(quantity), _ends(quantity),
+            _plain(quantity),
+            _ends(quantity),
             "" if part is None else f"{part:.1%}",
             "" if limit is None or part is None else _slack(limit * (1 - part), quantity.unit),
             "binds" if name == found.binding else "",
-        )  # fmt: skip
+        )
     out.print(rows)
     out.print(f"spending by {how}", markup=False)
     shape = found.scenario.model.resolve()
     if found.what == "parameters":
         sparse = f", {shape.n_experts:g} experts" if float(shape.n_moe_layers) else ""
-        out.print(f"{shape.n_layers:g} layers of width {shape.d_model:g}{sparse}; "
-                  f"{count(_tokens(found))} tokens")  # fmt: skip
+        out.print(
+            f"{shape.n_layers:g} layers of width {shape.d_model:g}{sparse}; "
+            f"{count(_tokens(found))} tokens"
+        )
     if explain:
         out.print()
         for name, quantity in known.items():
@@ -54,14 +59,17 @@ def as_json(found: Most, how: str) -> dict[str, Any]:
         "answer": found.answer,
         "binding": found.binding,
         "budgets": {
-            name: {"limit": limit, "used": found.used[name],
-                   "slack": limit * (1 - found.used[name])}
+            name: {
+                "limit": limit,
+                "used": found.used[name],
+                "slack": limit * (1 - found.used[name]),
+            }
             for name, limit in found.budgets.items()
         },
         "spend": found.spend.by_budget(),
         "tokens": _tokens(found),
         "shape": found.scenario.model.resolve().as_dict(),
-    }  # fmt: skip
+    }
 
 
 def crossover_page(found: Crossover) -> None:
@@ -76,8 +84,12 @@ def crossover_page(found: Crossover) -> None:
             rows.add_row(f"{point.value:.4g}", "cannot run", "", point.why)
             continue
         ends = "" if point.low == point.high else f"{point.low:.3g} to {point.high:.3g}"
-        rows.add_row(f"{point.value:.4g}", f"{point.ratio:.3f}", ends,
-                     "sparse pays" if point.ratio < 1 else "")  # fmt: skip
+        rows.add_row(
+            f"{point.value:.4g}",
+            f"{point.ratio:.3f}",
+            ends,
+            "sparse pays" if point.ratio < 1 else "",
+        )
     out.print(rows)
     out.print(f"{found.sparse} against {found.dense} at equal {found.equal}")
 
@@ -85,14 +97,24 @@ def crossover_page(found: Crossover) -> None:
 def crossover_json(found: Crossover) -> dict[str, Any]:
     """The same as plain data."""
     return {
-        "sparse": found.sparse, "dense": found.dense, "key": found.key, "of": found.of,
-        "equal": found.equal, "verdict": found.verdict(), "crossings": found.crossings,
+        "sparse": found.sparse,
+        "dense": found.dense,
+        "key": found.key,
+        "of": found.of,
+        "equal": found.equal,
+        "verdict": found.verdict(),
+        "crossings": found.crossings,
         "points": [
-            {"value": point.value, "ratio": point.ratio, "low": point.low, "high": point.high,
-             "why": point.why}
+            {
+                "value": point.value,
+                "ratio": point.ratio,
+                "low": point.low,
+                "high": point.high,
+                "why": point.why,
+            }
             for point in found.points
         ],
-    }  # fmt: skip
+    }
 
 
 def _tokens(found: Most) -> float:

@@ -24,10 +24,13 @@ def told(machine: Machine) -> dict[str, Any]:
 def page(machine: Machine, out: Path) -> None:
     """Print a machine and its constants."""
     hardware, provenance, screen = machine.hardware, machine.provenance, console()
-    screen.print(f"[bold]{hardware.name}[/bold]: {provenance['rows']} timed operations, "
-                 f"median error {100 * provenance['median_abs_error']:.1f} %")  # fmt: skip
-    screen.print(f"  best product  {si(float(hardware.peak_flop_per_s), 'FLOP/s')} "
-                 f"({hardware.precision})")  # fmt: skip
+    screen.print(
+        f"[bold]{hardware.name}[/bold]: {provenance['rows']} timed operations, "
+        f"median error {100 * provenance['median_abs_error']:.1f} %"
+    )
+    screen.print(
+        f"  best product  {si(float(hardware.peak_flop_per_s), 'FLOP/s')} ({hardware.precision})"
+    )
     screen.print(f"  memory stream {si(float(hardware.memory_bytes_per_s), 'B/s')}")
     idle_w, busy_w = float(hardware.idle_w), float(hardware.busy_w)
     screen.print(f"  watts         {idle_w:.1f} idle to {busy_w:.1f} ({hardware.power_source})")
@@ -35,13 +38,20 @@ def page(machine: Machine, out: Path) -> None:
     for name, value in asdict(machine.constants).items():
         before = prior(name)
         weak = provenance["not_identified"].get(name)
-        rows.add_row(name, f"{value:.3g}", f"{before.value:.3g}", before.unit,
-                     before.meaning + (f" [dim]({weak})[/dim]" if weak else ""))  # fmt: skip
+        rows.add_row(
+            name,
+            f"{value:.3g}",
+            f"{before.value:.3g}",
+            before.unit,
+            before.meaning + (f" [dim]({weak})[/dim]" if weak else ""),
+        )
     screen.print(rows)
     errors = provenance["median_abs_error_by_operation"]
     words = ", ".join(f"{name} {100 * error:.0f} %" for name, error in errors.items())
     screen.print(f"median error by operation: {words}")
     if not provenance["quiet"]:
-        screen.print("[yellow]the rows scatter: the machine did other work while it was probed; "
-                     "probe again when it is quiet[/yellow]")  # fmt: skip
+        screen.print(
+            "[yellow]the rows scatter: the machine did other work while it was probed; "
+            "probe again when it is quiet[/yellow]"
+        )
     screen.print(f"machine file: {out}")

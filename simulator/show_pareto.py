@@ -17,8 +17,11 @@ def page(found: Pareto) -> None:
     """Print the front, then what it was found among."""
     out = console()
     names = ", ".join(WORDS[name] for name in found.objectives)
-    out.print(f"{found.name}: {found.on_front:,} of {found.feasible:,} configurations are on the "
-              f"front of {names}", style="bold")  # fmt: skip
+    out.print(
+        f"{found.name}: {found.on_front:,} of {found.feasible:,} configurations are on the "
+        f"front of {names}",
+        style="bold",
+    )
     out.print()
     rows = table("", "model", "chips", "place", "time", "energy", "CO2e", "dollars", "why")
     for column in (1, 3, 8):
@@ -26,10 +29,13 @@ def page(found: Pareto) -> None:
     for number, choice in enumerate(found.choices, 1):
         cell, hardware = choice.cell, choice.cell.scenario.hardware
         rows.add_row(
-            str(number), cell.model, f"{hardware.count:,} {hardware.chip}", cell.place,
+            str(number),
+            cell.model,
+            f"{hardware.count:,} {hardware.chip}",
+            cell.place,
             *(_cell(choice.quantities[name]) for name in OBJECTIVES),
             choice.why + (f"; {choice.near} more within {NEAR:.0%}" if choice.near else ""),
-        )  # fmt: skip
+        )
     out.print(rows)
     out.print()
     rows = table("", "plan", "time, band", "energy, band", "CO2e, band", "origin")
@@ -39,9 +45,11 @@ def page(found: Pareto) -> None:
         rows.add_row(str(number), choice.plan_words, *ends, choice.quantities["mwh"].origin)
     out.print(rows)
     out.print()
-    out.print(f"{found.considered:,} configurations predicted (each plan at each place), "
-              f"{found.feasible:,} fit in memory, {found.dominated:,} of them dominated or equal "
-              "to one of the front")  # fmt: skip
+    out.print(
+        f"{found.considered:,} configurations predicted (each plan at each place), "
+        f"{found.feasible:,} fit in memory, {found.dominated:,} of them dominated or equal "
+        "to one of the front"
+    )
     for where, reason in found.left_out.items():
         out.print(f"left out: {where}: {reason}", markup=False)
     for note in found.notes:
@@ -59,27 +67,36 @@ def as_json(found: Pareto) -> dict[str, Any]:
         "dominated": found.dominated,
         "front": [
             {
-                "model": choice.cell.model, "kind": "moe" if choice.cell.sparse else "dense",
+                "model": choice.cell.model,
+                "kind": "moe" if choice.cell.sparse else "dense",
                 "chip": choice.cell.scenario.hardware.chip,
-                "chips": choice.cell.scenario.hardware.count, "place": choice.cell.place,
-                **choice.quantities, "why": choice.why, "near": choice.near,
+                "chips": choice.cell.scenario.hardware.count,
+                "place": choice.cell.place,
+                **choice.quantities,
+                "why": choice.why,
+                "near": choice.near,
                 "plan": {name: getattr(choice.plan, name) for name in AXES},
             }
             for choice in found.choices
         ],
         "cells": [
             {
-                "model": cell.model, "chip": cell.scenario.hardware.chip,
-                "chips": cell.scenario.hardware.count, "place": cell.place,
-                "plans": cell.considered, "fit": cell.feasible,
-                "fastest": {name: None if value != value else value for name, value in
-                            zip(MEASURES, cell.costs[0].tolist(), strict=True)},
+                "model": cell.model,
+                "chip": cell.scenario.hardware.chip,
+                "chips": cell.scenario.hardware.count,
+                "place": cell.place,
+                "plans": cell.considered,
+                "fit": cell.feasible,
+                "fastest": {
+                    name: None if value != value else value
+                    for name, value in zip(MEASURES, cell.costs[0].tolist(), strict=True)
+                },
             }
             for cell in found.cells
         ],
         "left_out": found.left_out,
         "notes": list(found.notes),
-    }  # fmt: skip
+    }
 
 
 def _cell(quantity: Quantity) -> str:

@@ -13,8 +13,12 @@ from simulator.memory import MARGIN
 from simulator.planner import NEAR, Option, Planned, Published
 from simulator.space import AXES
 
-ENDS = {"days": "time of the run", "mwh": "energy, facility", "co2": "CO2e, location (gross)",
-        "usd": "cost"}  # fmt: skip
+ENDS = {
+    "days": "time of the run",
+    "mwh": "energy, facility",
+    "co2": "CO2e, location (gross)",
+    "usd": "cost",
+}
 SHOWN = 0.001
 """Share of a step below which a part has no column."""
 LEAST = {"time": "time", "energy": "facility energy", "co2": "CO2e", "money": "money"}
@@ -24,8 +28,12 @@ def page(found: Planned) -> None:
     """Print the best plan, the others part by part, then what they were found among."""
     out = console()
     hardware, best = found.scenario.hardware, found.best
-    out.print(f"{found.scenario.name} on {hardware.count:,} {hardware.chip}, least "
-              f"{LEAST[found.by]}: {best.words}", style="bold", markup=False)  # fmt: skip
+    out.print(
+        f"{found.scenario.name} on {hardware.count:,} {hardware.chip}, least "
+        f"{LEAST[found.by]}: {best.words}",
+        style="bold",
+        markup=False,
+    )
     out.print()
     rows = table("", "predicted", "band", "origin")
     for label, quantity in _totals(found):
@@ -34,8 +42,11 @@ def page(found: Planned) -> None:
     rows.add_row("memory of a chip", si(best.needs_bytes, "B"), limit, "modelled")
     out.print(rows)
     out.print()
-    parts = [name for name in PHASES if any(one.seconds.get(name, 0.0) > SHOWN * best.step_s
-                                            for _, one in found.drawn)]  # fmt: skip
+    parts = [
+        name
+        for name in PHASES
+        if any(one.seconds.get(name, 0.0) > SHOWN * best.step_s for _, one in found.drawn)
+    ]
     rows = table("", "plan", "step", "against best", *parts, "no limit")
     rows.columns[1].justify = "left"
     for label, option in found.drawn:
@@ -57,12 +68,18 @@ def as_json(found: Planned) -> dict[str, Any]:
     """The same with the names that scripts rely on."""
     hardware, best = found.scenario.hardware, found.best
     return {
-        "name": found.scenario.name, "chip": hardware.chip, "chips": hardware.count,
-        "by": found.by, "global_batch": best.plan.global_batch,
-        "searched": found.fit.searched, "fit": len(found.fit.found),
+        "name": found.scenario.name,
+        "chip": hardware.chip,
+        "chips": hardware.count,
+        "by": found.by,
+        "global_batch": best.plan.global_batch,
+        "searched": found.fit.searched,
+        "fit": len(found.fit.found),
         "near": {"share": NEAR, "plans": found.near},
-        "degrees": found.space.tried, "ruled_out": found.space.ruled_out,
-        "too_large": found.fit.too_large, "limit_bytes": found.limit_bytes,
+        "degrees": found.space.tried,
+        "ruled_out": found.space.ruled_out,
+        "too_large": found.fit.too_large,
+        "limit_bytes": found.limit_bytes,
         "step_time_s": found.prediction.record.metrics["step_time_s"],
         "mfu": found.prediction.record.metrics["mfu"],
         "best": _option_json(best, best),
@@ -70,27 +87,37 @@ def as_json(found: Planned) -> dict[str, Any]:
         "changed": [{"axes": list(axes)} | _option_json(one, best) for axes, one in found.changed],
         "published": [
             {
-                "name": one.known.name, "fields": one.known.fields, "usual": one.known.usual,
+                "name": one.known.name,
+                "fields": one.known.fields,
+                "usual": one.known.usual,
                 "source": one.known.source,
-                "notes": one.known.notes, "searched": one.searched, "fits": one.option is not None,
+                "notes": one.known.notes,
+                "searched": one.searched,
+                "fits": one.option is not None,
                 "reason": one.reason,
                 "plan": _option_json(one.option, best) if one.option else None,
             }
             for one in found.published
         ],
         "notes": list(found.notes),
-    }  # fmt: skip
+    }
 
 
 def _option_json(option: Option, best: Option) -> dict[str, Any]:
     known = option.spend.by_budget()
     return {
-        "plan": {name: getattr(option.plan, name) for name in AXES}, "words": option.words,
-        "step_s": option.step_s, "seconds": option.seconds, "chip_w": option.chip_w,
-        "memory_bytes": option.needs_bytes, "worse": option.worse,
-        "against_best_s": option.against(best), "freed": option.freed, "why": option.why(best),
+        "plan": {name: getattr(option.plan, name) for name in AXES},
+        "words": option.words,
+        "step_s": option.step_s,
+        "seconds": option.seconds,
+        "chip_w": option.chip_w,
+        "memory_bytes": option.needs_bytes,
+        "worse": option.worse,
+        "against_best_s": option.against(best),
+        "freed": option.freed,
+        "why": option.why(best),
         **{name: known[name] for name in ENDS},
-    }  # fmt: skip
+    }
 
 
 def _cells(option: Option, best: Option, parts: list[str]) -> list[str]:
@@ -99,11 +126,19 @@ def _cells(option: Option, best: Option, parts: list[str]) -> list[str]:
     if option.freed > 0.0005:
         freed = f"{-option.freed:+.1%}"
     if option is best:
-        return [step, "", *(f"{significant(best.seconds.get(name, 0.0))} s" for name in parts),
-                freed]  # fmt: skip
+        return [
+            step,
+            "",
+            *(f"{significant(best.seconds.get(name, 0.0))} s" for name in parts),
+            freed,
+        ]
     gaps = option.against(best)
-    return [step, f"{option.worse:+.1%}",
-            *(_gap(gaps.get(name, 0.0), best.step_s) for name in parts), freed]  # fmt: skip
+    return [
+        step,
+        f"{option.worse:+.1%}",
+        *(_gap(gaps.get(name, 0.0), best.step_s) for name in parts),
+        freed,
+    ]
 
 
 def _choices(axes: tuple[str, ...], option: Option) -> str:
@@ -130,18 +165,26 @@ def _lines(found: Planned) -> Iterator[str]:
     fit, tried = found.fit, found.space
     kept = len(fit.found)
     yield ""
-    yield (f"{fit.searched:,} plans searched, {kept:,} fit in memory ({kept / fit.searched:.1%}), "
-           f"{found.near:,} of them within {NEAR:.0%} of the best: the model does not tell those "
-           "apart")  # fmt: skip
+    yield (
+        f"{fit.searched:,} plans searched, {kept:,} fit in memory ({kept / fit.searched:.1%}), "
+        f"{found.near:,} of them within {NEAR:.0%} of the best: the model does not tell those "
+        "apart"
+    )
     if fit.too_large:
         most = sorted(fit.too_large.items(), key=lambda item: -item[1])
-        yield (f"too large: {fit.searched - kept:,}, by the largest part: "
-               + ", ".join(f"{name} {count:,}" for name, count in most))  # fmt: skip
+        yield (
+            f"too large: {fit.searched - kept:,}, by the largest part: "
+            + ", ".join(f"{name} {count:,}" for name, count in most)
+        )
     out = sum(tried.ruled_out.values())
-    yield (f"before that, {tried.tried:,} combinations of degrees, {out:,} of them impossible: "
-           + "; ".join(f"{rule} {count:,}" for rule, count in tried.ruled_out.items()))  # fmt: skip
-    yield ("no limit: what these degrees would save if memory were no limit, by less recomputation "
-           "or another micro-batch")  # fmt: skip
+    yield (
+        f"before that, {tried.tried:,} combinations of degrees, {out:,} of them impossible: "
+        + "; ".join(f"{rule} {count:,}" for rule, count in tried.ruled_out.items())
+    )
+    yield (
+        "no limit: what these degrees would save if memory were no limit, by less recomputation "
+        "or another micro-batch"
+    )
     if not found.published:
         yield "no plan was published of this model on so many of these chips, as far as we know"
     for one in found.published:
@@ -159,13 +202,14 @@ def _published(one: Published, found: Planned) -> Iterator[str]:
     elif one.option is None:
         verdict = f"none of {one.searched:,} plans that agree with it fits: {one.reason}"
     else:
-        verdict = (f"fits, {one.option.worse:+.1%} against the best "
-                   f"({one.option.why(found.best)})")  # fmt: skip
+        verdict = f"fits, {one.option.worse:+.1%} against the best ({one.option.why(found.best)})"
     yield f"published: {known.name}: {said}: {verdict}"
     yield f"  source: {known.source}" + (f" ({known.notes})" if known.notes else "")
     if known.batch and abs(known.batch / float(found.best.plan.global_batch) - 1) > 0.01:
-        yield (f"  CAUTION published with {known.batch:,.0f} sequences a step, here "
-               f"{float(found.best.plan.global_batch):,.0f}")  # fmt: skip
+        yield (
+            f"  CAUTION published with {known.batch:,.0f} sequences a step, here "
+            f"{float(found.best.plan.global_batch):,.0f}"
+        )
 
 
 def _fields(values: dict[str, Any]) -> str:

@@ -25,31 +25,53 @@ def page(found: LoadProfile) -> None:
     """Print the load by boundary, over a step and over the run, and what was assumed."""
     out = console()
     widest = list(found.mean_w)[-1]
-    out.print(f"{found.name}: {human(found.mean_w[widest])} in the mean at the {widest}, "
-              f"{human(found.peak_w(widest))} at the peak of a step, "
-              f"{human(found.least_w(widest))} at least", style="bold")  # fmt: skip
+    out.print(
+        f"{found.name}: {human(found.mean_w[widest])} in the mean at the {widest}, "
+        f"{human(found.peak_w(widest))} at the peak of a step, "
+        f"{human(found.least_w(widest))} at least",
+        style="bold",
+    )
     out.print()
     for heads, answers in (
-        (("mean", "peak of a step", "least"),
-         [(at, mean, found.peak_w(at), found.least_w(at)) for at, mean in found.mean_w.items()]),
-        (("ramp in a step", "ramp into a stop"),
-         [(at, found.ramp_w_per_s(at), found.ramp_w_per_s(at, events=True))
-          for at in found.mean_w]),
-    ):  # fmt: skip
+        (
+            ("mean", "peak of a step", "least"),
+            [(at, mean, found.peak_w(at), found.least_w(at)) for at, mean in found.mean_w.items()],
+        ),
+        (
+            ("ramp in a step", "ramp into a stop"),
+            [
+                (at, found.ramp_w_per_s(at), found.ramp_w_per_s(at, events=True))
+                for at in found.mean_w
+            ],
+        ),
+    ):
         rows = table("boundary", *(cell for head in heads for cell in (head, "80 % band", "")))
         for at, *quantities in answers:
-            rows.add_row(str(at), *(cell for one in quantities for cell in
-                                    (_watts(one), _ends(one), str(one.origin))))  # fmt: skip
+            rows.add_row(
+                str(at),
+                *(
+                    cell
+                    for one in quantities
+                    for cell in (_watts(one), _ends(one), str(one.origin))
+                ),
+            )
         out.print(rows)
         out.print()
-    for title, levels in ((f"one step, {si(found.step_s, 's')}", found.parts),
-                          ("the run, beside training", found.events)):  # fmt: skip
+    for title, levels in (
+        (f"one step, {si(found.step_s, 's')}", found.parts),
+        ("the run, beside training", found.events),
+    ):
         rows = table(title, "lasts", "share of the time", "a chip", *map(str, found.mean_w), "")
         rows.columns[-1].justify = "left"
         for level in levels:
-            rows.add_row(level.name, si(level.lasts_s, "s"), _share(level), si(level.chip_w, "W"),
-                         *(human(power) for power in level.power_w.values()),
-                         MEANING[level.name])  # fmt: skip
+            rows.add_row(
+                level.name,
+                si(level.lasts_s, "s"),
+                _share(level),
+                si(level.chip_w, "W"),
+                *(human(power) for power in level.power_w.values()),
+                MEANING[level.name],
+            )
         out.print(rows)
         out.print()
     rows = table("assumed", "value", "band", "source")
@@ -63,8 +85,7 @@ def page(found: LoadProfile) -> None:
 
 def assumed(found: LoadProfile) -> dict[str, Quantity]:
     """What stands in for what nobody measured here, by name."""
-    return {"edge_s": found.edge_s, **{name: found.failures.inputs[name]
-                                       for name in FROM_FAILURES}}  # fmt: skip
+    return {"edge_s": found.edge_s, **{name: found.failures.inputs[name] for name in FROM_FAILURES}}
 
 
 def as_json(found: LoadProfile) -> dict[str, Any]:
@@ -75,7 +96,8 @@ def as_json(found: LoadProfile) -> dict[str, Any]:
         "step_s": found.step_s,
         "boundaries": {
             str(at): {
-                "mean_mw": _mega(mean), "peak_mw": _mega(found.peak_w(at)),
+                "mean_mw": _mega(mean),
+                "peak_mw": _mega(found.peak_w(at)),
                 "least_mw": _mega(found.least_w(at)),
                 "mean_with_stops_mw": _mega(found.with_events_w[at]),
                 "ramp_in_step_mw_per_s": _mega(found.ramp_w_per_s(at), "MW/s"),
@@ -87,15 +109,17 @@ def as_json(found: LoadProfile) -> dict[str, Any]:
         "run": [_level(event) for event in found.events],
         "assumed": assumed(found),
         "notes": list(found.notes),
-    }  # fmt: skip
+    }
 
 
 def _level(level: Level) -> dict[str, Any]:
     return {
-        "name": level.name, "lasts_s": level.lasts_s, "every_s": level.every_s,
-        "chip_w": level.chip_w, "power_mw": {str(at): _mega(power)
-                                             for at, power in level.power_w.items()},
-    }  # fmt: skip
+        "name": level.name,
+        "lasts_s": level.lasts_s,
+        "every_s": level.every_s,
+        "chip_w": level.chip_w,
+        "power_mw": {str(at): _mega(power) for at, power in level.power_w.items()},
+    }
 
 
 def _mega(quantity: Quantity, unit: str = "MW") -> Quantity:

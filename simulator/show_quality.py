@@ -16,9 +16,12 @@ def page(found: EqualQuality) -> None:
     out = console()
     for one in found.matches:
         out.print()
-        rows = table("law", "tokens for equal loss", "",
-                     title=f"{one.name}: from a loss of {one.own_loss:.3f} to {one.loss:.3f} nat a "
-                           "token")  # fmt: skip
+        rows = table(
+            "law",
+            "tokens for equal loss",
+            "",
+            title=f"{one.name}: from a loss of {one.own_loss:.3f} to {one.loss:.3f} nat a token",
+        )
         rows.columns[-1].justify = "left"
         for name, tokens in one.by_law.items():
             used = "used here" if name == one.law.name else ""
@@ -28,9 +31,12 @@ def page(found: EqualQuality) -> None:
         out.print(f"law: {one.law.source}", markup=False)
     for check in checks(found.matches[0].law):
         said = "never" if check.by_law is None else f"with {count(check.by_law)}"
-        out.print(f"check: published as about equal to {check.first} at {count(check.first_tokens)}"
-                  f" tokens: {check.second} with {count(check.published)}; this law says {said} "
-                  f"({check.source})", markup=False)  # fmt: skip
+        out.print(
+            f"check: published as about equal to {check.first} at {count(check.first_tokens)}"
+            f" tokens: {check.second} with {count(check.published)}; this law says {said} "
+            f"({check.source})",
+            markup=False,
+        )
     for text in cautions(found):
         out.print(f"[bold]CAUTION[/bold] {text}")
 

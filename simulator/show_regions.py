@@ -16,16 +16,34 @@ from simulator.regions import Moved, Place
 def page(found: Sequence[Place]) -> None:
     """Print places with their factors and where these come from."""
     out = console()
-    rows = table("place", "kind", "name", "g/kWh gross", "band", "net", "PUE", "L/kWh site",
-                 "L/kWh grid", "year", "status", "source")  # fmt: skip
+    rows = table(
+        "place",
+        "kind",
+        "name",
+        "g/kWh gross",
+        "band",
+        "net",
+        "PUE",
+        "L/kWh site",
+        "L/kWh grid",
+        "year",
+        "status",
+        "source",
+    )
     for column in (1, 2, 10, 11):
         rows.columns[column].justify = "left"
     for place in found:
         rows.add_row(
-            place.id, place.kind, place.name, _number(place.location), band(place.location),
+            place.id,
+            place.kind,
+            place.name,
+            _number(place.location),
+            band(place.location),
             *(_number(one) for one in (place.market, place.pue, place.wue, place.ewif)),
-            str(place.year or "unknown"), place.status, place.source,
-        )  # fmt: skip
+            str(place.year or "unknown"),
+            place.status,
+            place.source,
+        )
     out.print(rows)
     for text in cautions(found):
         out.print(text, markup=False)
@@ -34,22 +52,43 @@ def page(found: Sequence[Place]) -> None:
 def moved(record: RunRecord, found: Sequence[Moved]) -> None:
     """Print a run at each place."""
     out = console()
-    rows = table("place", "name", "energy", "CO2e gross", "band", "CO2e net", "water", "PUE",
-                 "g/kWh", title=f"{record.name}, at each place")  # fmt: skip
+    rows = table(
+        "place",
+        "name",
+        "energy",
+        "CO2e gross",
+        "band",
+        "CO2e net",
+        "water",
+        "PUE",
+        "g/kWh",
+        title=f"{record.name}, at each place",
+    )
     rows.columns[1].justify = "left"
     for one in found:
         there = one.record
         rows.add_row(
-            one.place.id, one.place.name, human(one.facility_j), human(there.co2_location_g),
-            band(there.co2_location_g), human(there.co2_market_g), human(there.water_l),
-            _number(there.factors["pue"]), _number(there.factors["grid_location"]),
-        )  # fmt: skip
+            one.place.id,
+            one.place.name,
+            human(one.facility_j),
+            human(there.co2_location_g),
+            band(there.co2_location_g),
+            human(there.co2_market_g),
+            human(there.water_l),
+            _number(there.factors["pue"]),
+            _number(there.factors["grid_location"]),
+        )
     out.print(rows)
     for text in cautions([one.place for one in found]):
         out.print(text, markup=False)
-    gone = sorted({there.source for one in found
-                   for there in (one.record.co2_market_g, one.record.water_l)
-                   if there.value is None})  # fmt: skip
+    gone = sorted(
+        {
+            there.source
+            for one in found
+            for there in (one.record.co2_market_g, one.record.water_l)
+            if there.value is None
+        }
+    )
     for reason in gone[:4]:
         out.print(f"missing: {reason}", markup=False)
 
@@ -58,8 +97,10 @@ def cautions(found: Sequence[Place]) -> Iterator[str]:
     """What must be known before two places are compared."""
     signals = sorted({place.signal for place in found if place.kind == "zone"})
     if len(signals) > 1:
-        yield (f"the factors are not of one kind ({'; '.join(signals)}): life cycle counts more "
-               "than combustion, by 10 to 50 g/kWh on most grids")  # fmt: skip
+        yield (
+            f"the factors are not of one kind ({'; '.join(signals)}): life cycle counts more "
+            "than combustion, by 10 to 50 g/kWh on most grids"
+        )
     years = [place.year for place in found if place.year]
     if years and max(years) - min(years) > 2:
         yield f"the factors are of {min(years)} to {max(years)}: grids get cleaner over the years"
@@ -79,7 +120,9 @@ def moved_json(record: RunRecord, found: Sequence[Moved]) -> dict[str, Any]:
         "name": record.name,
         "places": [
             {
-                "place": one.place.id, "kind": one.place.kind, "name": one.place.name,
+                "place": one.place.id,
+                "kind": one.place.kind,
+                "name": one.place.name,
                 "energy_mwh": one.facility_j.scaled(1 / J_PER_MWH, "MWh"),
                 "co2_location_t": one.record.co2_location_g.scaled(1 / G_PER_T, "t"),
                 "co2_market_t": one.record.co2_market_g.scaled(1 / G_PER_T, "t"),
@@ -90,7 +133,7 @@ def moved_json(record: RunRecord, found: Sequence[Moved]) -> dict[str, Any]:
             for one in found
         ],
         "cautions": list(cautions([one.place for one in found])),
-    }  # fmt: skip
+    }
 
 
 def _number(quantity: Quantity) -> str:

@@ -17,15 +17,28 @@ def page(name: str, answer: Term, bars: Sequence[Bar], together: Quantity) -> No
     """Print the answer, its bars, and the band with every assumption moving at once."""
     out = console()
     out.print(f"{name}: {answer.name} {told(answer.quantity)}", style="bold")
-    found = table("assumption", "value", "answer at its low end", "at its high end", "swing", "",
-                  title="one assumption at a time, over its own band")  # fmt: skip
+    found = table(
+        "assumption",
+        "value",
+        "answer at its low end",
+        "at its high end",
+        "swing",
+        "",
+        title="one assumption at a time, over its own band",
+    )
     found.columns[-1].justify = "left"
     largest = max((bar.swing for bar in bars), default=0.0)
     middle = answer.quantity.value or 1.0
     for bar in bars:
         drawn = "█" * (round(WIDTH * bar.swing / largest) if largest else 0)
-        found.add_row(bar.name, told(bar.quantity), _at(answer, bar.at_low),
-                      _at(answer, bar.at_high), f"{bar.swing / middle:.0%}", drawn)  # fmt: skip
+        found.add_row(
+            bar.name,
+            told(bar.quantity),
+            _at(answer, bar.at_low),
+            _at(answer, bar.at_high),
+            f"{bar.swing / middle:.0%}",
+            drawn,
+        )
     out.print(found)
     if not bars:
         out.print("no assumption has a band: every number is exact")
@@ -39,12 +52,17 @@ def as_json(name: str, answer: Term, bars: Sequence[Bar], together: Quantity) ->
         "answer": answer.name,
         "quantity": answer.quantity,
         "bars": [
-            {"name": bar.name, "quantity": bar.quantity, "at_low": bar.at_low,
-             "at_high": bar.at_high, "swing": bar.swing}
+            {
+                "name": bar.name,
+                "quantity": bar.quantity,
+                "at_low": bar.at_low,
+                "at_high": bar.at_high,
+                "swing": bar.swing,
+            }
             for bar in bars
         ],
         "together": together,
-    }  # fmt: skip
+    }
 
 
 def _at(answer: Term, value: float) -> str:

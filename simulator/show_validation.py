@@ -53,16 +53,28 @@ def throughput_page(found: Validation, left: Errors, rows: Table) -> None:
     """Print the rows that are most off, then the summaries."""
     out = console()
     every = found.rows_json()
-    page = table("row", "chip", "reported", "predicted", "80 % band", "error", "plan",
-                 title="tokens/s a chip: modelled against reported")  # fmt: skip
+    page = table(
+        "row",
+        "chip",
+        "reported",
+        "predicted",
+        "80 % band",
+        "error",
+        "plan",
+        title="tokens/s a chip: modelled against reported",
+    )
     ranked = sorted(every, key=lambda row: -abs(row["error"] or 0.0))
     for row in ranked[:SHOWN_ROWS]:
         reported, error = row["reported"], row["error"]
         page.add_row(
-            row["row_id"], row["chip"], f"{reported:,.0f}" if reported else "missing",
-            f"{row['predicted']:,.0f}", f"{row['low']:,.0f} to {row['high']:,.0f}",
-            "" if error is None else f"{error:+.0%}", _plan(row),
-        )  # fmt: skip
+            row["row_id"],
+            row["chip"],
+            f"{reported:,.0f}" if reported else "missing",
+            f"{row['predicted']:,.0f}",
+            f"{row['low']:,.0f} to {row['high']:,.0f}",
+            "" if error is None else f"{error:+.0%}",
+            _plan(row),
+        )
     out.print(page)
     if len(every) > SHOWN_ROWS:
         out.print(f"the {SHOWN_ROWS} rows farthest off of {len(every):,}; --json has all")
@@ -77,12 +89,15 @@ def throughput_page(found: Validation, left: Errors, rows: Table) -> None:
         out.print(_summaries(f"each {way} predicted by a fit that never saw it", made.summaries()))
     memory = fits_in_memory(rows.rows, found.evaluated)
     if memory["n"] and not np.isnan(memory["out_of_memory_right"]):
-        out.print(f"\nfits in memory or not: {memory['balanced_accuracy']:.1%} balanced accuracy "
-                  f"({memory['ran_right']:.0%} of runs that fitted, "
-                  f"{memory['out_of_memory_right']:.0%} of those that did not)")  # fmt: skip
+        out.print(
+            f"\nfits in memory or not: {memory['balanced_accuracy']:.1%} balanced accuracy "
+            f"({memory['ran_right']:.0%} of runs that fitted, "
+            f"{memory['out_of_memory_right']:.0%} of those that did not)"
+        )
     if "memory_median_abs_rel_error" in memory:
-        out.print(f"memory of the rows that ran: {memory['memory_median_abs_rel_error']:.1%} "
-                  "median error")  # fmt: skip
+        out.print(
+            f"memory of the rows that ran: {memory['memory_median_abs_rel_error']:.1%} median error"
+        )
     for name, why in list(rows.skipped.items())[:5]:
         out.print(f"not predicted: {name}: {why}", markup=False)
     if len(rows.skipped) > 5:
@@ -117,8 +132,9 @@ def require(error: float | None, tolerance: float | None, what: str) -> None:
         ToleranceError: it is.
     """
     if tolerance is not None and error is not None and error > tolerance:
-        raise ToleranceError(f"expected a median error of {what} within {tolerance:.1%}",
-                             f"{error:.1%}")  # fmt: skip
+        raise ToleranceError(
+            f"expected a median error of {what} within {tolerance:.1%}", f"{error:.1%}"
+        )
 
 
 def constants_page(pool: Pool, path: Path) -> None:
@@ -128,8 +144,13 @@ def constants_page(pool: Pool, path: Path) -> None:
     weak = pool.provenance.get("not_identified", {})
     for name, value in pool.world.items():
         one = prior(name)
-        page.add_row(f"{name}{' *' if name in weak else ''}", f"{one.value:.3g}", f"{value:.3g}",
-                     one.unit, one.meaning)  # fmt: skip
+        page.add_row(
+            f"{name}{' *' if name in weak else ''}",
+            f"{one.value:.3g}",
+            f"{value:.3g}",
+            one.unit,
+            one.meaning,
+        )
     out.print(page)
     out.print("* not identified: the rows hardly say more than the prior did")
     for name, value in pool.provenance.items():
@@ -139,13 +160,17 @@ def constants_page(pool: Pool, path: Path) -> None:
 
 
 def _summaries(title: str, found: dict[str, Summary]) -> Page:
-    page = table("", "rows", "median", "mean", "90th percentile", "signed median", "band holds",
-                 title=title)  # fmt: skip
+    page = table(
+        "", "rows", "median", "mean", "90th percentile", "signed median", "band holds", title=title
+    )
     for name, one in found.items():
         if one.n:
             cells = (one.median_abs_rel_error, one.mean_abs_rel_error, one.p90_abs_rel_error)
-            shares = (*(f"{cell or 0:.1%}" for cell in cells), f"{one.median_signed or 0:+.1%}",
-                      f"{one.band_coverage or 0:.0%}")  # fmt: skip
+            shares = (
+                *(f"{cell or 0:.1%}" for cell in cells),
+                f"{one.median_signed or 0:+.1%}",
+                f"{one.band_coverage or 0:.0%}",
+            )
             page.add_row(name, f"{one.n:,}", *shares)
     return page
 
@@ -153,7 +178,10 @@ def _summaries(title: str, found: dict[str, Summary]) -> Page:
 def _plan(row: dict[str, Any]) -> str:
     plan, searched = row["plan"], set(row["searched"])
     shown = ((name, plan[name]) for name in ("tp", "pp", "vp", "ep", "cp", "zero", "micro_batch"))
-    words = [f"{name[:5]} {value:g}{'?' if name in searched else ''}" for name, value in shown
-             if value != 1 or name in searched]  # fmt: skip
+    words = [
+        f"{name[:5]} {value:g}{'?' if name in searched else ''}"
+        for name, value in shown
+        if value != 1 or name in searched
+    ]
     mode = "?" if "recompute" in searched else ""
     return ", ".join([*words, f"{plan['recompute']}{mode}"])

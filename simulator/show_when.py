@@ -28,11 +28,14 @@ def page(found: Schedule) -> None:
     for label, start_s, elapsed_s, grams, joules in _rows(found):
         low, high = (grams * end for end in found.co2_band)
         rows.add_row(
-            label, _day(start_s), _day(start_s + elapsed_s), mass(grams),
+            label,
+            _day(start_s),
+            _day(start_s + elapsed_s),
+            mass(grams),
             f"{mass(low)} to {mass(high)}",
             f"{grams / found.flat_g - 1:+.1%}" if found.flat_g else "",
             human(Quantity.exact(joules, "J", "", Origin.ASSUMED)),
-        )  # fmt: skip
+        )
     out.print(rows)
     if found.yearly.value is not None:
         out.print(f"flat factor of the zone: {told(found.yearly_g)}", markup=False)
@@ -45,9 +48,11 @@ def headline(found: Schedule) -> str:
     """The answer in a line."""
     plain, flat = found.plain, found.flat_g
     saved = 1 - float(plain.co2_g[plain.best]) / flat if flat else 0.0
-    text = (f"{found.name}: the best of {len(plain.starts_s):,} starts "
-            f"({_day(float(plain.starts_s[plain.best]))}) emits {saved:.1%} less than the flat "
-            "factor")  # fmt: skip
+    text = (
+        f"{found.name}: the best of {len(plain.starts_s):,} starts "
+        f"({_day(float(plain.starts_s[plain.best]))}) emits {saved:.1%} less than the flat "
+        "factor"
+    )
     if found.paused is not None and flat:
         paused = 1 - float(found.paused.co2_g[found.paused.best]) / flat
         text += f"; with pauses {paused:.1%}"
@@ -58,34 +63,46 @@ def notes(found: Schedule) -> Iterator[str]:
     """What a reader must know before promising a saving."""
     raw, averaged = found.swings()
     work_s = found.load.work_s
-    yield (f"the series swings by {raw:.0%} (one standard deviation); between starts of this run, "
-           f"which averages over {duration(work_s)}, {averaged:.1%} of it is left")  # fmt: skip
+    yield (
+        f"the series swings by {raw:.0%} (one standard deviation); between starts of this run, "
+        f"which averages over {duration(work_s)}, {averaged:.1%} of it is left"
+    )
     if found.paused is not None and math.isfinite(found.threshold):
         best = found.paused.best
         lost_s = float(found.paused.elapsed_s[best]) - work_s
-        yield (f"pauses above {found.threshold:.3g} g/kWh cost {duration(lost_s)}; a paused "
-               f"machine draws {found.load.paused_share:.0%} of its watts and needs "
-               f"{duration(found.load.resume_s)} to go on")  # fmt: skip
+        yield (
+            f"pauses above {found.threshold:.3g} g/kWh cost {duration(lost_s)}; a paused "
+            f"machine draws {found.load.paused_share:.0%} of its watts and needs "
+            f"{duration(found.load.resume_s)} to go on"
+        )
         plain_g = float(found.plain.co2_g[best])
         if math.isfinite(plain_g) and plain_g:
             saved = 1 - float(found.paused.co2_g[best]) / plain_g
             yield f"from the same start, pauses save {saved:.1%}"
     elif found.delay_s:
-        yield ("no pause helps: its watts and its resumption emit more than the cleaner hours save"
-               if found.paused is not None
-               else "with that stretch no start ends within the series")  # fmt: skip
+        yield (
+            "no pause helps: its watts and its resumption emit more than the cleaner hours save"
+            if found.paused is not None
+            else "with that stretch no start ends within the series"
+        )
     if found.curtailed_s:
         best = found.plain.best
         lost_s = float(found.plain.elapsed_s[best]) - work_s
-        yield (f"curtailed: {found.curtailed_s / S_PER_HOUR:,.0f} h of the series; the best start "
-               f"takes {duration(lost_s)} longer for them")  # fmt: skip
+        yield (
+            f"curtailed: {found.curtailed_s / S_PER_HOUR:,.0f} h of the series; the best start "
+            f"takes {duration(lost_s)} longer for them"
+        )
     if abs(found.series.span_s / WHOLE_YEAR_S - 1) > 0.01:
-        yield (f"the flat factor is the mean of {found.series.span_s / S_PER_DAY:,.3g} days, "
-               "not of a year")  # fmt: skip
+        yield (
+            f"the flat factor is the mean of {found.series.span_s / S_PER_DAY:,.3g} days, "
+            "not of a year"
+        )
     fitted = sum(not math.isnan(grams) for grams in found.plain.co2_g.tolist())
     if fitted < len(found.plain.starts_s):
-        yield (f"{len(found.plain.starts_s) - fitted:,} starts were left out: the run would end "
-               "after the series (--repeat lets it come back)")  # fmt: skip
+        yield (
+            f"{len(found.plain.starts_s) - fitted:,} starts were left out: the run would end "
+            "after the series (--repeat lets it come back)"
+        )
     for name, quantity in found.assumed.items():
         yield f"assumed {name}: {told(quantity)}; {quantity.source}"
     yield NOT_AVOIDED
@@ -98,9 +115,12 @@ def as_json(found: Schedule) -> dict[str, Any]:
     return {
         "name": found.name,
         "series": {
-            "source": found.series.source, "rows": len(found.series.g_per_kwh),
-            "start": _iso(float(found.series.edges_s[0])), "days": found.series.span_s / S_PER_DAY,
-            "mean_g_per_kwh": found.series.mean_g_per_kwh, "swing": raw,
+            "source": found.series.source,
+            "rows": len(found.series.g_per_kwh),
+            "start": _iso(float(found.series.edges_s[0])),
+            "days": found.series.span_s / S_PER_DAY,
+            "mean_g_per_kwh": found.series.mean_g_per_kwh,
+            "swing": raw,
             "swing_over_the_run": averaged,
         },
         "energy_mwh": found.energy_j.scaled(1 / J_PER_MWH, "MWh"),
@@ -120,7 +140,7 @@ def as_json(found: Schedule) -> dict[str, Any]:
             | {"co2_paused_g": None if paused is None else _known(float(paused.co2_g[place]))}
             for place in range(len(plain.starts_s))
         ],
-    }  # fmt: skip
+    }
 
 
 def _rows(found: Schedule) -> Iterator[tuple[str, float, float, float, float]]:
@@ -129,8 +149,13 @@ def _rows(found: Schedule) -> Iterator[tuple[str, float, float, float, float]]:
     if paused is not None:
         places.insert(0, ("best start, with pauses", paused, paused.best))
     for label, runs, place in places:
-        yield (label, float(runs.starts_s[place]), float(runs.elapsed_s[place]),
-               float(runs.co2_g[place]), float(runs.energy_j[place]))  # fmt: skip
+        yield (
+            label,
+            float(runs.starts_s[place]),
+            float(runs.elapsed_s[place]),
+            float(runs.co2_g[place]),
+            float(runs.energy_j[place]),
+        )
 
 
 def _start(runs: Outcome, place: int, found: Schedule) -> dict[str, Any]:

@@ -37,9 +37,10 @@ def choose_basis(found: Sequence[Scenario | RunRecord], asked: str) -> Basis:
         return "recorded"
     if records:
         raise InputError(
-            "expected scenarios or records", "both",
+            "expected scenarios or records",
+            "both",
             "write records of the scenarios with simulator predict --out",
-        )  # fmt: skip
+        )
     if asked == "auto":
         published = all(isinstance(one, Scenario) and one.published for one in found)
         return "published" if published else "predicted"

@@ -33,8 +33,19 @@ UNEVEN = (1, 2, 4)
 BLOCK = 96
 """Rows of degrees that are crossed at once: some 25,000 plans, few enough for a core's caches and
 so many that calls cost little beside them."""
-AXES = ("tp", "pp", "vp", "cp", "ep", "etp", "zero", "shard", "micro_batch", "recompute",
-        "sequence_parallel")  # fmt: skip
+AXES = (
+    "tp",
+    "pp",
+    "vp",
+    "cp",
+    "ep",
+    "etp",
+    "zero",
+    "shard",
+    "micro_batch",
+    "recompute",
+    "sequence_parallel",
+)
 
 Rows = dict[str, NDArray[Any]]
 Given = dict[str, list[Any]]
@@ -106,12 +117,13 @@ def space(
             f"{float(shape.n_layers):g} layers, {float(shape.n_heads):g} heads, "
             f"{global_batch:,.0f} sequences: {'; '.join(broken)}",
             "another number of chips, or a larger batch",
-        )  # fmt: skip
+        )
     found = _stages(found, float(shape.n_layers), given, fine)
     found["ranks"] = n_chips // (found["tp"] * found["pp"] * found["cp"])
     found["local"] = global_batch / found["ranks"]
-    return Space(replace(base, n_chips=n_chips, global_batch=global_batch), found, given, fine,
-                 tried, broken)  # fmt: skip
+    return Space(
+        replace(base, n_chips=n_chips, global_batch=global_batch), found, given, fine, tried, broken
+    )
 
 
 def _tried(shape: Shape, n_chips: int, given: Given, fine: bool) -> Rows:
@@ -124,11 +136,12 @@ def _tried(shape: Shape, n_chips: int, given: Given, fine: bool) -> Rows:
 
     # An expert that is cut as the rest is stands as 0 until the rest is known.
     options: Given = {
-        "tp": degrees(MOST_TENSOR), "pp": [i for i in divisors if i <= MOST_STAGES],
+        "tp": degrees(MOST_TENSOR),
+        "pp": [i for i in divisors if i <= MOST_STAGES],
         "cp": degrees(MOST_CONTEXT),
         "ep": (_divisors(experts, MOST_EXPERT) if fine else _powers(MOST_EXPERT)) if moe else [1],
         "etp": (degrees(MOST_TENSOR) if fine else [1, 0]) if moe else [1],
-    }  # fmt: skip
+    }
     found: Rows = {}
     for name, values in options.items():
         found = _crossed(found, name, given.get(name, values))
@@ -174,8 +187,9 @@ def _micro_batches(found: Rows, given: Given, fine: bool) -> Rows:
     values = sorted(float(size) for size in given.get("micro_batch", MICRO[fine]))
     found = _crossed(found, "micro_batch", values)
     least = found["micro_batch"] == values[0]
-    found["micro_batch"] = np.where(least, np.minimum(values[0], found["local"]),
-                                    found["micro_batch"])  # fmt: skip
+    found["micro_batch"] = np.where(
+        least, np.minimum(values[0], found["local"]), found["micro_batch"]
+    )
     return _kept(found, least | (found["micro_batch"] <= found["local"]))
 
 

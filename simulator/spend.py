@@ -64,10 +64,16 @@ def predicted(scenario: Scenario) -> Spend:
     # Watts are raised from the chips': the band of the time is in the joules, not in them.
     one_w = record.metrics["chip_power_w"]
     chip_w = one_w.scaled(chips, source=f"{chips:,} chips, predicted")
-    power = facility.raised({found.boundary: chip_w},
-                            placed(scenario, found.boundary, one_w).steps())  # fmt: skip
-    return Spend(record.elapsed_s, energy_at(record, Boundary.FACILITY), power[Boundary.FACILITY],
-                 record.cost_usd, record.co2_location_g)  # fmt: skip
+    power = facility.raised(
+        {found.boundary: chip_w}, placed(scenario, found.boundary, one_w).steps()
+    )
+    return Spend(
+        record.elapsed_s,
+        energy_at(record, Boundary.FACILITY),
+        power[Boundary.FACILITY],
+        record.cost_usd,
+        record.co2_location_g,
+    )
 
 
 def published(scenario: Scenario) -> Spending:
@@ -82,8 +88,12 @@ def published(scenario: Scenario) -> Spending:
     told = reported.require(scenario)
     seconds, work = told.elapsed_h.scaled(S_PER_HOUR, "s"), model_flop(scenario)
     peak = scenario.hardware.count * _peak(scenario) * seconds.numbers()[0]
-    share = multiply(Quantity.exact(work / peak * seconds.numbers()[0], "1", "counted FLOP / peak"),
-                     seconds, "1", divide=True)  # fmt: skip
+    share = multiply(
+        Quantity.exact(work / peak * seconds.numbers()[0], "1", "counted FLOP / peak"),
+        seconds,
+        "1",
+        divide=True,
+    )
     return utilised(share, told.chip_power_w, told.power_boundary)
 
 
@@ -145,8 +155,9 @@ def check_budgets(budgets: Mapping[str, float]) -> None:
         InputError: there is none, a name is unknown, or a value is not above 0.
     """
     if not budgets:
-        raise InputError("expected a budget", "none",
-                         f"name one: {', '.join(f'--{name}' for name in UNITS)}")  # fmt: skip
+        raise InputError(
+            "expected a budget", "none", f"name one: {', '.join(f'--{name}' for name in UNITS)}"
+        )
     for name, limit in budgets.items():
         if name not in UNITS:
             raise InputError("expected a budget", name, nearest(name, UNITS))
@@ -174,8 +185,11 @@ def use(spend: Spend, budgets: Mapping[str, float], end: int) -> dict[str, float
 
 def _chip(scenario: Scenario) -> Chip:
     if scenario.hardware.chip is None:
-        raise MissingDataError("expected a chip of the catalog", "a calibrated machine",
-                               "leave --mfu out: the prediction knows the machine")  # fmt: skip
+        raise MissingDataError(
+            "expected a chip of the catalog",
+            "a calibrated machine",
+            "leave --mfu out: the prediction knows the machine",
+        )
     return catalog.chip(scenario.hardware.chip)
 
 
@@ -185,11 +199,14 @@ def _peak(scenario: Scenario) -> float:
 
 def _watts(chip: Chip) -> tuple[Quantity, Boundary]:
     """Mean watts of a chip in training, at their boundary: with its share of the host, or alone."""
-    known = ((chip.system_w, Boundary.IT, chip.system_scope),
-             (chip.mean_w, chip.power_boundary, chip.power_scope))  # fmt: skip
+    known = (
+        (chip.system_w, Boundary.IT, chip.system_scope),
+        (chip.mean_w, chip.power_boundary, chip.power_scope),
+    )
     for value, boundary, scope in known:
         if value is not None and boundary is not None:
             source = f"{chip.id}: {scope} ({chip.status})"
             return Quantity.exact(value, "W", source, Origin.MODELLED), boundary
-    raise MissingDataError(f"expected mean watts of {chip.id} in training", "unknown",
-                           "name them: --watts")  # fmt: skip
+    raise MissingDataError(
+        f"expected mean watts of {chip.id} in training", "unknown", "name them: --watts"
+    )

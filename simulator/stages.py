@@ -33,8 +33,10 @@ def fullest_and_last(shape: Shape, plan: Plan) -> tuple[Array, Array]:
     work = n_layers + head * n_layers / np.asarray(total(inner))
     share = np.minimum(np.ceil(work / stages), n_layers)
     rest = np.maximum(n_layers - np.ceil(work * (stages - 1) / stages), 0)
-    return (np.where(by_work, share, even),
-            np.where(by_work, rest, even - spare + np.floor(spare / 2)))  # fmt: skip
+    return (
+        np.where(by_work, share, even),
+        np.where(by_work, rest, even - spare + np.floor(spare / 2)),
+    )
 
 
 def first_share(shape: Shape, plan: Plan) -> Array:

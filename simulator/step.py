@@ -91,15 +91,17 @@ def step(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> 
     stages, micro = np.asarray(plan.pp, float), np.asarray(plan.n_micro, float)
     work = {
         part: _work(found, plain(micro / stages), hardware, constants)
-        for part, found in (compute.layers(shape, plan)
-                            | {"logits": compute.loss(shape, plan)}).items()
-    }  # fmt: skip
+        for part, found in (
+            compute.layers(shape, plan) | {"logits": compute.loss(shape, plan)}
+        ).items()
+    }
     layers_s = sum(w.seconds for part, w in work.items() if part != "logits") * stages / micro
     logits_s = work["logits"].seconds * stages / micro
     sent = messages(shape, plan, hardware, constants)
     waits = _exposed(sent, plain(layers_s), plan, constants)
-    per_micro = (layers_s + waits["tensor_parallel"] + waits["context_parallel"]
-                 + waits["expert_parallel"]) / stages + waits["sharding"]  # fmt: skip
+    per_micro = (
+        layers_s + waits["tensor_parallel"] + waits["context_parallel"] + waits["expert_parallel"]
+    ) / stages + waits["sharding"]
     seconds: dict[str, Number] = {part: w.seconds for part, w in work.items()}
     for name in ("tensor_parallel", "context_parallel", "expert_parallel"):
         seconds[name] = waits[name] * micro / stages
@@ -112,8 +114,9 @@ def step(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> 
     seconds["optimizer"] = work["optimizer"].seconds
     started = sum(w.calls for w in work.values()) * constants.host_s
     seconds["host"] = np.maximum(started - sum(seconds.values()), 0) + constants.step_s
-    seconds = {name: plain(np.asarray(value) * constants.software)
-               for name, value in seconds.items()}  # fmt: skip
+    seconds = {
+        name: plain(np.asarray(value) * constants.software) for name, value in seconds.items()
+    }
     return Step(
         seconds=seconds,
         model_flop=_model_flop(shape, plan),
@@ -207,8 +210,10 @@ def _on_links(sent: Messages, plan: Plan) -> Number:
     """Seconds of a step in which a chip's links or its network are at work."""
     micro, stages = np.asarray(plan.n_micro), np.asarray(plan.pp)
     layers = np.asarray(sent.tensor_s) + sent.context_s + sent.expert_s
-    return plain(micro * (layers / stages + sent.shard_s + np.asarray(sent.pipeline_s) * plan.vp)
-                 + sent.data_s)  # fmt: skip
+    return plain(
+        micro * (layers / stages + sent.shard_s + np.asarray(sent.pipeline_s) * plan.vp)
+        + sent.data_s
+    )
 
 
 def _model_flop(shape: Shape, plan: Plan) -> dict[str, Number]:

@@ -70,7 +70,9 @@ def read_table(path: Path, what: str, needed: tuple[str, ...], like: str) -> lis
         raise InputError(f"expected a table of {what} at {path}", reason(error)) from error
     absent = [name for name in needed if name not in columns]
     if absent or not rows:
-        raise InputError(f"expected columns and rows of {what} in {path}",
-                         f"no {', '.join(absent) or 'rows'}",
-                         f"columns as in simulator/published/{like}")  # fmt: skip
+        raise InputError(
+            f"expected columns and rows of {what} in {path}",
+            f"no {', '.join(absent) or 'rows'}",
+            f"columns as in simulator/published/{like}",
+        )
     return rows

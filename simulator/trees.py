@@ -48,25 +48,45 @@ def of_run(scenario: Scenario) -> dict[str, Term]:
 def of_failures(found: Losses) -> list[Term]:
     """Time between failures, and joules of a job that fails; its time where watts are missing."""
     middle, chips = found.middle, found.job.chips
-    mtbf = product("time between failures of the job", "s",
-                   Term("chip-hours between failures", found.inputs["mtbf_chip_h"]),
-                   derivation.exact("seconds an hour", S_PER_HOUR, "s/h"),
-                   over=(derivation.chips_of(chips),))  # fmt: skip
-    elapsed = Term("elapsed time", found.elapsed_s, "training time / goodput",
-                   (Term("training time", found.job.training_s), _goodput(found)),
-                   divisors=1)  # fmt: skip
+    mtbf = product(
+        "time between failures of the job",
+        "s",
+        Term("chip-hours between failures", found.inputs["mtbf_chip_h"]),
+        derivation.exact("seconds an hour", S_PER_HOUR, "s/h"),
+        over=(derivation.chips_of(chips),),
+    )
+    elapsed = Term(
+        "elapsed time",
+        found.elapsed_s,
+        "training time / goodput",
+        (Term("training time", found.job.training_s), _goodput(found)),
+        divisors=1,
+    )
     parts = [Term(f"share of {name}", found.shares[name]) for name in ("training", "rework")]
-    stops = [Term(f"share of {name}", found.shares[name]) for name in STOPS
-             if found.shares[name].numbers()[0] > NOTHING]  # fmt: skip
+    stops = [
+        Term(f"share of {name}", found.shares[name])
+        for name in STOPS
+        if found.shares[name].numbers()[0] > NOTHING
+    ]
     if stops:
-        parts.append(product("watts of stops over those of training", "1",
-                             Term("stalled share", found.inputs["stalled_share"]),
-                             total("share of stops", *stops)))  # fmt: skip
+        parts.append(
+            product(
+                "watts of stops over those of training",
+                "1",
+                Term("stalled share", found.inputs["stalled_share"]),
+                total("share of stops", *stops),
+            )
+        )
     if middle.spares:
         idle = middle.spares * middle.unit_chips / chips
-        parts.append(product("watts of spares over those of the job", "1",
-                             Term("spare share", found.inputs["spare_share"]),
-                             _leaf("spare chips / chips", idle, "1", "of the job")))  # fmt: skip
+        parts.append(
+            product(
+                "watts of spares over those of the job",
+                "1",
+                Term("spare share", found.inputs["spare_share"]),
+                _leaf("spare chips / chips", idle, "1", "of the job"),
+            )
+        )
     level = total("mean watts over those of training", *parts)
     watts = Term("facility power while it trains", found.job.power_w)
     formula = f"{watts.name} x {elapsed.name} x {level.name}"
@@ -105,20 +125,31 @@ def of_moved(own: Sequence[Term], moved: Moved) -> Term:
 
 def of_place(place: Place) -> list[Term]:
     """The known factors of a place with their sources."""
-    return [Term(name, quantity) for name, quantity in (
-        ("gross", place.location), ("net", place.market), ("PUE", place.pue),
-        ("water of the site", place.wue), ("water of the grid", place.ewif))
-        if quantity.value is not None]  # fmt: skip
+    return [
+        Term(name, quantity)
+        for name, quantity in (
+            ("gross", place.location),
+            ("net", place.market),
+            ("PUE", place.pue),
+            ("water of the site", place.wue),
+            ("water of the grid", place.ewif),
+        )
+        if quantity.value is not None
+    ]
 
 
 def of_crossover(found: Crossover, spending: Callable[[Scenario], Spending]) -> dict[str, Term]:
     """The quotient at the values next to where it passes 1, or at both ends where it never does."""
     known = [point for point in found.points if point.runs is not None]
-    picked = [min(known, key=lambda point: abs(math.log(point.value / value)))
-              for value in found.crossings] or [known[0], known[-1]]  # fmt: skip
+    picked = [
+        min(known, key=lambda point: abs(math.log(point.value / value)))
+        for value in found.crossings
+    ] or [known[0], known[-1]]
     told = {point.value: point for point in picked}
-    return {f"{found.key} = {value:.4g}": _quotient(found, point, spending)
-            for value, point in told.items()}  # fmt: skip
+    return {
+        f"{found.key} = {value:.4g}": _quotient(found, point, spending)
+        for value, point in told.items()
+    }
 
 
 def _quotient(found: Crossover, point: Point, spending: Callable[[Scenario], Spending]) -> Term:
@@ -127,16 +158,28 @@ def _quotient(found: Crossover, point: Point, spending: Callable[[Scenario], Spe
     parts = []
     for one in point.runs:
         how = spending(one)
-        tree = (of_run(one)[found.of] if how is spend.predicted
-                else Term(NAMES[found.of], how(one).by_budget()[found.of]))  # fmt: skip
+        tree = (
+            of_run(one)[found.of]
+            if how is spend.predicted
+            else Term(NAMES[found.of], how(one).by_budget()[found.of])
+        )
         parts.append(replace(tree, name=f"{tree.name} of {one.name}"))
     low, high = point.low or point.ratio, point.high or point.ratio
     quantity = Quantity(
-        value=point.ratio, low=low, high=high, unit="1", origin=Origin.MODELLED,
+        value=point.ratio,
+        low=low,
+        high=high,
+        unit="1",
+        origin=Origin.MODELLED,
         source="band: spread of the laws of loss",
-    )  # fmt: skip
-    return Term(f"{NAMES[found.of]}, sparse / dense", quantity,
-                " / ".join(part.name for part in parts), tuple(parts), divisors=1)  # fmt: skip
+    )
+    return Term(
+        f"{NAMES[found.of]}, sparse / dense",
+        quantity,
+        " / ".join(part.name for part in parts),
+        tuple(parts),
+        divisors=1,
+    )
 
 
 def _goodput(found: Losses) -> Term:
@@ -147,20 +190,35 @@ def _goodput(found: Losses) -> Term:
         interval_s * (1 - np.asarray(each["waiting"])) / np.maximum(each["training"], LEAST_GOODPUT)
         for each in (shares, drawn)
     )
-    how = ("M e^(R/M) (e^((tau + delta)/M) - 1): Daly 2006, eq. 13; "
-           f"M {duration(float(middle.mtbf_s))} between failures, R {middle.restart_s:g} s, "
-           f"delta {middle.save_s:g} s")  # fmt: skip
-    with_chips = between(1 - np.asarray(shares["waiting"]), 1 - np.asarray(drawn["waiting"]), "1",
-                         f"Erlang's loss formula, {middle.spares} spare units")  # fmt: skip
-    tau = _leaf("training between checkpoints (tau)", interval_s, "s",
-                "the best, exactly" if found.chosen else "given")  # fmt: skip
+    how = (
+        "M e^(R/M) (e^((tau + delta)/M) - 1): Daly 2006, eq. 13; "
+        f"M {duration(float(middle.mtbf_s))} between failures, R {middle.restart_s:g} s, "
+        f"delta {middle.save_s:g} s"
+    )
+    with_chips = between(
+        1 - np.asarray(shares["waiting"]),
+        1 - np.asarray(drawn["waiting"]),
+        "1",
+        f"Erlang's loss formula, {middle.spares} spare units",
+    )
+    tau = _leaf(
+        "training between checkpoints (tau)",
+        interval_s,
+        "s",
+        "the best, exactly" if found.chosen else "given",
+    )
     parts = (
         Term("share of the time with enough chips", with_chips),
         tau,
         Term("time that it takes with failures", between(takes, takes_drawn, "s", how)),
     )
-    return Term("goodput", found.goodput, f"{parts[0].name} x {tau.name} / {parts[2].name}", parts,
-                divisors=1)  # fmt: skip
+    return Term(
+        "goodput",
+        found.goodput,
+        f"{parts[0].name} x {tau.name} / {parts[2].name}",
+        parts,
+        divisors=1,
+    )
 
 
 def _started(found: Schedule, runs: Outcome, place: int) -> Term:
@@ -169,22 +227,35 @@ def _started(found: Schedule, runs: Outcome, place: int) -> Term:
     whole_j = found.energy_j.numbers()[0]
     energy = _energy(found)
     if not math.isclose(joules, whole_j, rel_tol=1e-9):
-        more = _leaf("joules with pauses / without", joules / whole_j, "1",
-                     "paused watts and resumptions, simulator.when")  # fmt: skip
+        more = _leaf(
+            "joules with pauses / without",
+            joules / whole_j,
+            "1",
+            "paused watts and resumptions, simulator.when",
+        )
         energy = product("facility energy with pauses", "J", energy, more)
-    mean = _leaf("intensity while it draws", grams / joules * J_PER_KWH, "g/kWh",
-                 f"weighted by energy over its hours; {found.series.source}")  # fmt: skip
+    mean = _leaf(
+        "intensity while it draws",
+        grams / joules * J_PER_KWH,
+        "g/kWh",
+        f"weighted by energy over its hours; {found.series.source}",
+    )
     return _grams(energy, mean)
 
 
 def _energy(found: Schedule) -> Term:
-    return product("facility energy", "J", Term("facility power", found.job.power_w),
-                   Term("time of the work", found.job.training_s))  # fmt: skip
+    return product(
+        "facility energy",
+        "J",
+        Term("facility power", found.job.power_w),
+        Term("time of the work", found.job.training_s),
+    )
 
 
 def _grams(energy: Term, intensity: Term) -> Term:
-    return product("CO2e", "g", energy, intensity,
-                   over=(derivation.exact("joules a kWh", J_PER_KWH, "J/kWh"),))  # fmt: skip
+    return product(
+        "CO2e", "g", energy, intensity, over=(derivation.exact("joules a kWh", J_PER_KWH, "J/kWh"),)
+    )
 
 
 def _leaf(name: str, value: float, unit: str, source: str) -> Term:

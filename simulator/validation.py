@@ -91,10 +91,13 @@ class Validation:
         reported = self.reported[picked]
         inside = (reported >= self.low[picked]) & (reported <= self.high[picked])
         return Summary(
-            int(picked.sum()), float(np.median(absolute)), float(absolute.mean()),
-            float(np.quantile(absolute, 0.9)), float(np.expm1(np.median(error))),
+            int(picked.sum()),
+            float(np.median(absolute)),
+            float(absolute.mean()),
+            float(np.quantile(absolute, 0.9)),
+            float(np.expm1(np.median(error))),
             float(inside.mean()),
-        )  # fmt: skip
+        )
 
     def by(self, name: str) -> dict[str, Summary]:
         """Summaries by kind, tier, family, chip, software, source or band of MFU."""
@@ -105,8 +108,11 @@ class Validation:
         """All, dense and moe: rows of tiers A and B, then those of tier C apart."""
         kinds, tiers = labels(self.evaluated, "kind"), labels(self.evaluated, "tier")
         told = tiers != "C"
-        found = {"all": self.summary(told), "dense": self.summary(told & (kinds == "dense")),
-                 "moe": self.summary(told & (kinds == "moe"))}  # fmt: skip
+        found = {
+            "all": self.summary(told),
+            "dense": self.summary(told & (kinds == "dense")),
+            "moe": self.summary(told & (kinds == "moe")),
+        }
         return found | {"tier_c": self.summary(tiers == "C")}
 
     def rows_json(self) -> list[dict[str, Any]]:
@@ -115,19 +121,42 @@ class Validation:
         found = []
         for i, row in enumerate(made.rows):
             reported = row.measured
-            found.append({
-                "row_id": row.row_id, "tier": row.tier, "kind": row.kind, "source": row.source,
-                "chip": row.chip.id, "unit": "tokens/s a chip", "reported": reported,
-                "predicted": float(made.tokens_per_s[i]),
-                "error": float(np.expm1(self.error[i])) if reported else None,
-                "low": float(self.low[i]), "high": float(self.high[i]), "coverage": 0.8,
-                "origin": "modelled", "fits": bool(made.fits[i]),
-                "memory_bytes": float(made.needs_bytes[i]),
-                "plan": {name: _plain(np.ravel(getattr(plans.plan, name))[i])
-                         for name in ("tp", "pp", "vp", "ep", "etp", "cp", "zero", "micro_batch",
-                                      "global_batch", "recompute")},
-                "searched": list(plans.searched[i]), "assumed": list(row.assumed),
-            })  # fmt: skip
+            found.append(
+                {
+                    "row_id": row.row_id,
+                    "tier": row.tier,
+                    "kind": row.kind,
+                    "source": row.source,
+                    "chip": row.chip.id,
+                    "unit": "tokens/s a chip",
+                    "reported": reported,
+                    "predicted": float(made.tokens_per_s[i]),
+                    "error": float(np.expm1(self.error[i])) if reported else None,
+                    "low": float(self.low[i]),
+                    "high": float(self.high[i]),
+                    "coverage": 0.8,
+                    "origin": "modelled",
+                    "fits": bool(made.fits[i]),
+                    "memory_bytes": float(made.needs_bytes[i]),
+                    "plan": {
+                        name: _plain(np.ravel(getattr(plans.plan, name))[i])
+                        for name in (
+                            "tp",
+                            "pp",
+                            "vp",
+                            "ep",
+                            "etp",
+                            "cp",
+                            "zero",
+                            "micro_batch",
+                            "global_batch",
+                            "recompute",
+                        )
+                    },
+                    "searched": list(plans.searched[i]),
+                    "assumed": list(row.assumed),
+                }
+            )
         return found
 
 
@@ -151,9 +180,10 @@ def _band(
     """
     frameworks = _known([row.framework for row in rows], left)
     architectures = _known([str(row.chip.architecture) for row in rows], left)
-    ends = [pool.band(row.kind, framework=framework, architecture=architecture)
-            for row, framework, architecture
-            in zip(rows, frameworks, architectures, strict=True)]  # fmt: skip
+    ends = [
+        pool.band(row.kind, framework=framework, architecture=architecture)
+        for row, framework, architecture in zip(rows, frameworks, architectures, strict=True)
+    ]
     low, high = np.exp(np.array(ends)).T
     return low, high
 
@@ -165,8 +195,10 @@ def _known(words: list[str], left: Sequence[str] | None) -> list[str]:
     folds: dict[str, set[str]] = defaultdict(set)
     for word, fold in zip(words, left, strict=True):
         folds[word].add(fold)
-    return [word if folds[word] - {fold} else "new to the fit"
-            for word, fold in zip(words, left, strict=True)]  # fmt: skip
+    return [
+        word if folds[word] - {fold} else "new to the fit"
+        for word, fold in zip(words, left, strict=True)
+    ]
 
 
 def labels(made: Evaluated, name: str) -> NDArray[np.str_]:
@@ -174,10 +206,13 @@ def labels(made: Evaluated, name: str) -> NDArray[np.str_]:
     if name == "mfu":
         return np.array([_mfu_band(row) for row in made.rows])
     words: dict[str, Callable[[ThroughputRow], str]] = {
-        "kind": lambda row: row.kind, "tier": lambda row: row.tier,
-        "family": lambda row: row.family, "chip": lambda row: row.chip.id,
-        "software": lambda row: row.software.name, "source": lambda row: row.source,
-    }  # fmt: skip
+        "kind": lambda row: row.kind,
+        "tier": lambda row: row.tier,
+        "family": lambda row: row.family,
+        "chip": lambda row: row.chip.id,
+        "software": lambda row: row.software.name,
+        "source": lambda row: row.source,
+    }
     return np.array([words[name](row) for row in made.rows])
 
 
@@ -198,13 +233,23 @@ def fits_in_memory(rows: Sequence[ThroughputRow], made: Evaluated) -> dict[str, 
     """
     ran = np.array([row.fitted for row in rows])
     said = made.fits
-    right = [float((said[ran]).mean()) if ran.any() else np.nan,
-             float((~said[~ran]).mean()) if (~ran).any() else np.nan]  # fmt: skip
+    right = [
+        float((said[ran]).mean()) if ran.any() else np.nan,
+        float((~said[~ran]).mean()) if (~ran).any() else np.nan,
+    ]
     with_bytes = np.array([bool(row.memory_bytes) for row in rows])
-    ratio = np.array([made.between_bytes[i] / float(rows[i].memory_bytes or np.nan)
-                      for i in np.flatnonzero(with_bytes).tolist()])  # fmt: skip
-    found = {"n": float(len(rows)), "ran_right": right[0], "out_of_memory_right": right[1],
-             "balanced_accuracy": float(np.nanmean(right))}  # fmt: skip
+    ratio = np.array(
+        [
+            made.between_bytes[i] / float(rows[i].memory_bytes or np.nan)
+            for i in np.flatnonzero(with_bytes).tolist()
+        ]
+    )
+    found = {
+        "n": float(len(rows)),
+        "ran_right": right[0],
+        "out_of_memory_right": right[1],
+        "balanced_accuracy": float(np.nanmean(right)),
+    }
     if len(ratio):
         found["memory_median_abs_rel_error"] = float(np.median(np.abs(ratio - 1)))
     return found

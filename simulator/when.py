@@ -2,7 +2,8 @@
 
 The run draws a constant facility power. What it emits from a start is the difference of one
 running integral at its two ends, so a year of starts costs as much as one (grams = integral of
-P x CI; energy-weighted, never mean x total: see `energy.carbon.hourly_g`).
+P x CI; energy-weighted, never mean x total: 1 kWh at 100 and
+3 kWh at 500 g/kWh are 1,600 g).
 
 A pause is taken while the intensity is above a threshold, until the time that may be lost is used
 up; from there the run goes through. A paused machine still draws watts, and going on again costs
@@ -101,8 +102,11 @@ def starts(series: Series, every_s: float) -> Array:
     if not every_s > 0:
         raise InputError("expected time between starts above 0", f"{every_s:g}")
     if series.span_s / every_s > MOST_STARTS:
-        raise InputError(f"expected at most {MOST_STARTS:,} starts",
-                         f"{series.span_s / every_s:,.0f}", "take a longer --every")  # fmt: skip
+        raise InputError(
+            f"expected at most {MOST_STARTS:,} starts",
+            f"{series.span_s / every_s:,.0f}",
+            "take a longer --every",
+        )
     return np.arange(series.edges_s[0], series.edges_s[-1], every_s)
 
 
@@ -173,8 +177,9 @@ def curtailed(series: Series, windows: list[tuple[float, float]], daily: bool) -
         windows: seconds of the day (UTC) when `daily`, else seconds since 1970.
         daily: the windows come back every day.
     """
-    return series.cut(np.array([end for window in _spread(series, windows, daily)
-                                for end in window]))  # fmt: skip
+    return series.cut(
+        np.array([end for window in _spread(series, windows, daily) for end in window])
+    )
 
 
 def within(series: Series, windows: list[tuple[float, float]], daily: bool) -> Mask:
@@ -218,9 +223,13 @@ def _course(series: Series, load: Load, off: Mask) -> _Course:
     working = ~stopped & ~resuming
     progress_s, delay_s, energy_j, co2_g = (
         np.concatenate([[0.0], np.cumsum(one)])
-        for one in (length * working, length * ~working, joules,
-                    joules * finer.g_per_kwh / J_PER_KWH)
-    )  # fmt: skip
+        for one in (
+            length * working,
+            length * ~working,
+            joules,
+            joules * finer.g_per_kwh / J_PER_KWH,
+        )
+    )
     return _Course(finer.edges_s, progress_s, delay_s, energy_j, co2_g, stopped, resumed_s)
 
 
@@ -242,8 +251,9 @@ def _resumption(picky: _Course, free: _Course, load: Load, turn_s: Array) -> Arr
 def _between(course: _Course, begin: Array, end: Array) -> tuple[Array, Array]:
     """Joules and grams between two times; NaN where the end is not in the series."""
     inside = np.where(np.isfinite(end), end, course.edges_s[-1])
-    found = [course.at(inside, sums) - course.at(begin, sums)
-             for sums in (course.energy_j, course.co2_g)]  # fmt: skip
+    found = [
+        course.at(inside, sums) - course.at(begin, sums) for sums in (course.energy_j, course.co2_g)
+    ]
     return found[0], found[1]
 
 

@@ -91,8 +91,10 @@ def whole_runs(table: RunTable, pool: Pool) -> Runs:
     made = evaluate([row.configuration for row in table.rows], pool)
     hours, watts = _steady_hours(table.rows, made), _watts(made, pool)
     ratios, place = _published_ratios(pool), site(None)
-    runs = [_run(row, float(h), float(w), kept_share(row.developer, ratios), place)
-            for row, h, w in zip(table.rows, hours, watts, strict=True)]  # fmt: skip
+    runs = [
+        _run(row, float(h), float(w), kept_share(row.developer, ratios), place)
+        for row, h, w in zip(table.rows, hours, watts, strict=True)
+    ]
     return Runs(tuple(runs), table.skipped)
 
 
@@ -121,8 +123,10 @@ def _published_ratios(pool: Pool) -> list[tuple[str, float]]:
     """ln(steady hours / reported hours) of the published runs, with their developers."""
     rows = [row for row in read_runs(runs_of("published")).rows if row.chip_hours]
     steady = _steady_hours(rows, evaluate([row.configuration for row in rows], pool))
-    return [(row.developer, float(np.log(h / float(row.chip_hours or np.nan))))
-            for row, h in zip(rows, steady, strict=True)]  # fmt: skip
+    return [
+        (row.developer, float(np.log(h / float(row.chip_hours or np.nan))))
+        for row, h in zip(rows, steady, strict=True)
+    ]
 
 
 def kept_share(developer: str, ratios: list[tuple[str, float]]) -> tuple[float, float, float]:
@@ -151,21 +155,30 @@ def _run(
     node = (host or place.node_over_chip).numbers()
     over = node if row.scope in ("system", "node") else (1.0, 1.0, 1.0)
     spread = np.exp(WATTS_BAND)
-    watts = (_finite(chip_w * over[0]), _finite(chip_w * over[1] * spread[0]),
-             _finite(chip_w * over[2] * spread[1]))  # fmt: skip
+    watts = (
+        _finite(chip_w * over[0]),
+        _finite(chip_w * over[1] * spread[0]),
+        _finite(chip_w * over[2] * spread[1]),
+    )
     pue = row.pue or (place.pue.numbers()[0] if row.energy_scope == "facility" else 1.0)
     raised = pue if row.energy_scope == "facility" else 1.0
 
     def energy(hours_: tuple[float | None, float | None, float | None]) -> Guess:
-        ends = [None if h is None or w is None else h * S_PER_HOUR * w * raised / J_PER_MWH
-                for h, w in zip(hours_, watts, strict=True)]  # fmt: skip
+        ends = [
+            None if h is None or w is None else h * S_PER_HOUR * w * raised / J_PER_MWH
+            for h, w in zip(hours_, watts, strict=True)
+        ]
         return Guess(ends[0], ends[1], ends[2], row.energy_mwh)
 
     given = (row.chip_hours,) * 3
     return WholeRun(
-        row, hours, _given_utilisation(row, hours),
-        Guess(*watts, row.watts), energy((hours.predicted, hours.low, hours.high)), energy(given),
-    )  # fmt: skip
+        row,
+        hours,
+        _given_utilisation(row, hours),
+        Guess(*watts, row.watts),
+        energy((hours.predicted, hours.low, hours.high)),
+        energy(given),
+    )
 
 
 def _given_utilisation(row: RunRow, blind: Guess) -> Guess:

@@ -64,8 +64,13 @@ def test_a_prediction_written_after_its_run_is_told():
 
 
 def test_records_are_paired_by_name():
-    records = [run_record("a"), run_record("b"), run_record("b", **PREDICTED),
-               run_record("a", **PREDICTED), run_record("c")]  # fmt: skip
+    records = [
+        run_record("a"),
+        run_record("b"),
+        run_record("b", **PREDICTED),
+        run_record("a", **PREDICTED),
+        run_record("c"),
+    ]
     assert [(p.name, m.name) for p, m in pairs(records)] == [("a", "a"), ("b", "b")]
 
 

@@ -15,39 +15,70 @@ from simulator.constants import Constants
 from simulator.hardware import Hardware, load_machine
 
 TRUTH = Constants(
-    eff_max=0.9, m_half=20, n_half=40, k_half=60, grouped_efficiency=0.7, group_s=2e-6,
-    batched_efficiency=0.6, memory_efficiency=0.7, loss_efficiency=0.5,
-    adafactor_efficiency=0.2, adamw_efficiency=0.8, launch_s=4e-6,
-)  # fmt: skip
-WATTS = {name: {"value": value, "unit": "W", "origin": "measured", "source": "meter"}
-         for name, value in (("idle_w", 20.0), ("busy_w", 90.0))}  # fmt: skip
+    eff_max=0.9,
+    m_half=20,
+    n_half=40,
+    k_half=60,
+    grouped_efficiency=0.7,
+    group_s=2e-6,
+    batched_efficiency=0.6,
+    memory_efficiency=0.7,
+    loss_efficiency=0.5,
+    adafactor_efficiency=0.2,
+    adamw_efficiency=0.8,
+    launch_s=4e-6,
+)
+WATTS = {
+    name: {"value": value, "unit": "W", "origin": "measured", "source": "meter"}
+    for name, value in (("idle_w", 20.0), ("busy_w", 90.0))
+}
 
 
 def rows() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {"op": "matmul", "m": m, "n": n, "k": k}
-        for m in (16, 64, 1024) for n in (16, 128, 1536) for k in (16, 128, 1024)
-    ]  # fmt: skip
-    found += [{"op": "grouped_matmul", "groups": g, "m": m, "n": 512, "k": 256}
-              for g in (4, 32) for m in (4, 64, 256)]  # fmt: skip
-    found += [{"op": "attention", "batch": 8, "heads": 8, "seq": seq, "d_head": 64, "fused": False}
-              for seq in (64, 256, 512)]  # fmt: skip
+        for m in (16, 64, 1024)
+        for n in (16, 128, 1536)
+        for k in (16, 128, 1024)
+    ]
+    found += [
+        {"op": "grouped_matmul", "groups": g, "m": m, "n": 512, "k": 256}
+        for g in (4, 32)
+        for m in (4, 64, 256)
+    ]
+    found += [
+        {"op": "attention", "batch": 8, "heads": 8, "seq": seq, "d_head": 64, "fused": False}
+        for seq in (64, 256, 512)
+    ]
     found += [{"op": "elementwise", "bytes": 2**power} for power in (20, 23, 26)]
-    found += [{"op": "optimizer", "kind": kind, "parameters": 2**22, "tensors": 4}
-              for kind in ("adafactor", "adamw")]  # fmt: skip
+    found += [
+        {"op": "optimizer", "kind": kind, "parameters": 2**22, "tensors": 4}
+        for kind in ("adafactor", "adamw")
+    ]
     found += [{"op": "cross_entropy", "tokens": 1024, "vocab": 8192, "d_model": 128}]
     return [*found, {"op": "launch"}]
 
 
 def probe(noise: float = 0.0) -> dict[str, Any]:
     """A probe of a machine whose constants are known."""
-    table = {"schema": "probe-1", "dtype": "float32", "power": WATTS,
-             "machine": {"name": "made up", "memory_bytes": 2**34}}  # fmt: skip
+    table = {
+        "schema": "probe-1",
+        "dtype": "float32",
+        "power": WATTS,
+        "machine": {"name": "made up", "memory_bytes": 2**34},
+    }
     machine = Hardware(
-        name="made up", precision="fp32", peak_flop_per_s=1e12, memory_bytes=2**34,
-        memory_bytes_per_s=5e10, idle_w=20, busy_w=90, limit_w=90, power_relative=0.1,
+        name="made up",
+        precision="fp32",
+        peak_flop_per_s=1e12,
+        memory_bytes=2**34,
+        memory_bytes_per_s=5e10,
+        idle_w=20,
+        busy_w=90,
+        limit_w=90,
+        power_relative=0.1,
         power_source="meter",
-    )  # fmt: skip
+    )
     told = [{**row, "seconds": 1.0} for row in rows()]
     scatter = np.random.default_rng(1).normal(0, noise, len(told))
     for row, one, off in zip(told, timed({**table, "rows": told}), scatter, strict=True):

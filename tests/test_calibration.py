@@ -110,10 +110,22 @@ def test_later_records_tell_the_wall_with_the_stored_error_as_band(tmp_path):
 def test_energy_run_uses_the_calibration_and_verifies_when_it_is_gone(tmp_path):
     Calibration({"cpu": Line(1.25, 45.0, 0.18, 104)}, "wall.csv").save(default_path())
     done = subprocess.run(
-        [sys.executable, "-c", "from energy.cli import main; main()", "run", "--out",
-         str(tmp_path / "r"), "--interval", "0.1", "--", "sleep", "0.3"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "from energy.cli import main; main()",
+            "run",
+            "--out",
+            str(tmp_path / "r"),
+            "--interval",
+            "0.1",
+            "--",
+            "sleep",
+            "0.3",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert "at the wall" in done.stderr, done.stderr
     assert RunRecord.load(tmp_path / "r").totals[Boundary.NODE].value > 45 * 0.3
     default_path().unlink()

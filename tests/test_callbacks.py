@@ -44,12 +44,20 @@ def test_the_hugging_face_trainer_is_metered_step_by_step_and_after_a_restart(tm
 
     def trainer(max_steps):
         arguments = TrainingArguments(
-            output_dir=str(tmp_path / "out"), max_steps=max_steps, save_steps=4, eval_steps=4,
-            eval_strategy="steps", logging_steps=2, report_to=[], disable_tqdm=True, use_cpu=True,
-        )  # fmt: skip
+            output_dir=str(tmp_path / "out"),
+            max_steps=max_steps,
+            save_steps=4,
+            eval_steps=4,
+            eval_strategy="steps",
+            logging_steps=2,
+            report_to=[],
+            disable_tqdm=True,
+            use_cpu=True,
+        )
         callback = EnergyCallback(folder, interval_s=0.05, meters=["cpu_model"])
-        return Trainer(Tiny(), arguments, train_dataset=Rows(), eval_dataset=Rows(),
-                       callbacks=[callback])  # fmt: skip
+        return Trainer(
+            Tiny(), arguments, train_dataset=Rows(), eval_dataset=Rows(), callbacks=[callback]
+        )
 
     first = trainer(6)
     first.train()
@@ -84,9 +92,14 @@ def test_lightning_is_metered_batch_by_batch(tmp_path):
 
     rows = torch.utils.data.DataLoader(Rows(), batch_size=8)
     trainer = Trainer(
-        max_epochs=2, accelerator="cpu", logger=False, enable_progress_bar=False,
-        enable_model_summary=False, default_root_dir=tmp_path, num_sanity_val_steps=0,
+        max_epochs=2,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+        num_sanity_val_steps=0,
         callbacks=[EnergyCallback(tmp_path / "e", interval_s=0.05, meters=["cpu_model"])],
-    )  # fmt: skip
+    )
     trainer.fit(Module(), rows, rows)
     assert counts(tmp_path / "e") == {"batch": 8, "validation": 2}

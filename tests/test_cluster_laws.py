@@ -41,9 +41,17 @@ def plans(draw, shape: Shape) -> Plan:
     ep = draw(powers) if np.any(np.asarray(shape.n_moe_layers)) else 1
     assume((tp * dp) % ep == 0)
     micro = draw(powers)
-    return Plan(n_chips=tp * pp * dp, tp=tp, pp=pp, ep=ep, zero=draw(st.sampled_from([0, 1])),
-                global_batch=dp * micro * draw(powers), micro_batch=micro, activation_bytes=2,
-                recompute=draw(st.sampled_from(["none", "selective", "full"])))  # fmt: skip
+    return Plan(
+        n_chips=tp * pp * dp,
+        tp=tp,
+        pp=pp,
+        ep=ep,
+        zero=draw(st.sampled_from([0, 1])),
+        global_batch=dp * micro * draw(powers),
+        micro_batch=micro,
+        activation_bytes=2,
+        recompute=draw(st.sampled_from(["none", "selective", "full"])),
+    )
 
 
 @given(data=st.data(), shape=shapes, hardware=chips)
@@ -51,8 +59,10 @@ def test_doubling_chips_at_a_fixed_batch_never_raises_throughput_per_chip(data, 
     plan = data.draw(plans(shape))
     assume(np.asarray(plan.local_batch) >= 2 * plan.micro_batch)
     doubled = replace(plan, n_chips=2 * plan.n_chips)
-    times = [float(np.asarray(step(shape, one, hardware, PRIORS).step_s)) * one.n_chips
-             for one in (plan, doubled)]  # fmt: skip
+    times = [
+        float(np.asarray(step(shape, one, hardware, PRIORS).step_s)) * one.n_chips
+        for one in (plan, doubled)
+    ]
     assert times[1] >= times[0] * (1 - 1e-9)
 
 
@@ -69,8 +79,11 @@ def test_one_chip_talks_to_nobody(batch, shape, hardware):
 @given(data=st.data(), shape=shapes, hardware=chips)
 def test_a_number_is_an_array_of_length_one(data, shape, hardware):
     plan = data.draw(plans(shape))
-    alone = {item.name: np.array([getattr(plan, item.name)]) for item in fields(Plan)
-             if getattr(plan, item.name) is not None}  # fmt: skip
+    alone = {
+        item.name: np.array([getattr(plan, item.name)])
+        for item in fields(Plan)
+        if getattr(plan, item.name) is not None
+    }
     one, many = step(shape, plan, hardware, PRIORS), step(shape, Plan(**alone), hardware, PRIORS)
     assert np.asarray(many.step_s) == pytest.approx([float(np.asarray(one.step_s))], rel=1e-12)
     watts = [chip_watts(found, hardware, PRIORS) for found in (one, many)]
@@ -79,13 +92,19 @@ def test_a_number_is_an_array_of_length_one(data, shape, hardware):
     assert np.asarray(held[1]) == pytest.approx([float(np.asarray(held[0]))], rel=1e-12)
 
 
-@given(data=st.data(), shape=shapes, hardware=chips, factor=st.floats(1.0, 50.0),
-       what=st.sampled_from(["link_bytes_per_s", "network_bytes_per_s"]))  # fmt: skip
+@given(
+    data=st.data(),
+    shape=shapes,
+    hardware=chips,
+    factor=st.floats(1.0, 50.0),
+    what=st.sampled_from(["link_bytes_per_s", "network_bytes_per_s"]),
+)
 def test_faster_links_never_slow_a_step(data, shape, hardware, factor, what):
     plan = data.draw(plans(shape))
     faster = replace(hardware, **{what: np.asarray(getattr(hardware, what)) * factor})
-    before, after = (float(np.asarray(step(shape, plan, chip, PRIORS).step_s))
-                     for chip in (hardware, faster))  # fmt: skip
+    before, after = (
+        float(np.asarray(step(shape, plan, chip, PRIORS).step_s)) for chip in (hardware, faster)
+    )
     assert after <= before * (1 + 1e-12)
 
 
@@ -100,8 +119,10 @@ def test_the_parts_of_a_step_are_never_negative_and_sum_to_it(data, shape, hardw
 @given(data=st.data(), imbalance=st.floats(1.0, 8.0), more=st.floats(1.0, 4.0))
 def test_a_busier_expert_never_makes_a_step_faster(data, imbalance, more):
     plan = data.draw(plans(GLAM))
-    times = [float(np.asarray(step(GLAM, replace(plan, imbalance=x), H100, PRIORS).step_s))
-             for x in (imbalance, imbalance * more)]  # fmt: skip
+    times = [
+        float(np.asarray(step(GLAM, replace(plan, imbalance=x), H100, PRIORS).step_s))
+        for x in (imbalance, imbalance * more)
+    ]
     assert times[1] >= times[0] * (1 - 1e-12)
 
 
@@ -154,8 +175,15 @@ def test_the_search_finds_what_trying_every_plan_by_itself_finds():
 
 def test_every_plan_that_multiplies_to_the_chips_is_in_the_space_once():
     base = Plan()
-    given_ = {"micro_batch": [1.0], "recompute": ["none"], "zero": [0], "cp": [1],
-              "sequence_parallel": [True], "vp": [1], "etp": [1]}  # fmt: skip
+    given_ = {
+        "micro_batch": [1.0],
+        "recompute": ["none"],
+        "zero": [0],
+        "cp": [1],
+        "sequence_parallel": [True],
+        "vp": [1],
+        "etp": [1],
+    }
     made = all_plans(GLAM, 16, 16.0, base, given_)
     seen = list(zip(made.tp.tolist(), made.pp.tolist(), made.ep.tolist(), strict=True))
     wanted = {
@@ -177,9 +205,15 @@ def test_bands_are_wider_for_a_chip_that_no_fit_has_seen():
 
     widths = []
     for chip in ("h100", "p100"):
-        scenario = check({"name": "x", "model": {"preset": "glam-8b"},
-                          "run": {"tokens": 1e9, "batch_tokens": 1e6},
-                          "hardware": {"chip": chip, "count": 8}}, "x")  # fmt: skip
+        scenario = check(
+            {
+                "name": "x",
+                "model": {"preset": "glam-8b"},
+                "run": {"tokens": 1e9, "batch_tokens": 1e6},
+                "hardware": {"chip": chip, "count": 8},
+            },
+            "x",
+        )
         low, high = machine_of(scenario, scenario.model.resolve())[0].time_relative
         widths.append(np.log1p(high) - np.log1p(low))
     assert widths[1] > widths[0]

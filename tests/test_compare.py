@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from energy.errors import MissingDataError
 from energy.quantity import Boundary, Quantity
-from simulator.compare import FACTORS, Side, decompose, held_equal, warnings
+from simulator.compare import Side, decompose, held_equal, warnings
 from tests.records import run_record
 
+FACTORS = ("model", "machine", "mechanisation", "map")
 positive = st.floats(1e-3, 1e12)
 
 
@@ -18,9 +19,12 @@ positive = st.floats(1e-3, 1e12)
 def sides(draw):
     accounting = draw(st.sampled_from(["location", "market"]))
     record = run_record(
-        flop=draw(positive), it_j=draw(positive), pue=draw(st.floats(1, 3)),
-        grid_g_per_kwh=draw(st.floats(1, 1000)), relative=draw(st.floats(0, 0.9)),
-    )  # fmt: skip
+        flop=draw(positive),
+        it_j=draw(positive),
+        pue=draw(st.floats(1, 3)),
+        grid_g_per_kwh=draw(st.floats(1, 1000)),
+        relative=draw(st.floats(0, 0.9)),
+    )
     return Side(record, accounting)
 
 

@@ -22,8 +22,19 @@ def energy(*arguments, **options):
 
 
 def test_output_and_exit_code_pass_through_and_the_record_is_written(tmp_path):
-    run = energy("run", "--out", tmp_path / "r", "--label", "task=demo", "--interval", "0.1", "--",
-                 sys.executable, "-c", "print('hello'); raise SystemExit(7)")  # fmt: skip
+    run = energy(
+        "run",
+        "--out",
+        tmp_path / "r",
+        "--label",
+        "task=demo",
+        "--interval",
+        "0.1",
+        "--",
+        sys.executable,
+        "-c",
+        "print('hello'); raise SystemExit(7)",
+    )
     assert (run.returncode, run.stdout) == (7, "hello\n")
     record = json.loads((tmp_path / "r" / "record.json").read_text())
     assert record["labels"]["task"] == "demo"
@@ -34,8 +45,16 @@ def test_output_and_exit_code_pass_through_and_the_record_is_written(tmp_path):
 
 def test_a_chosen_meter_is_the_only_one_that_is_read(tmp_path):
     (tmp_path / "wave.csv").write_text("t_s,device,watts\n0,board,100\n")
-    run = energy("run", "--out", tmp_path / "r", "--meter", f"replay:{tmp_path / 'wave.csv'}", "--",
-                 "sleep", "0.5")  # fmt: skip
+    run = energy(
+        "run",
+        "--out",
+        tmp_path / "r",
+        "--meter",
+        f"replay:{tmp_path / 'wave.csv'}",
+        "--",
+        "sleep",
+        "0.5",
+    )
     assert run.returncode == 0, run.stderr
     (entry,) = json.loads((tmp_path / "r" / "record.json").read_text())["energy"]
     assert entry["device"] == "board"
@@ -149,8 +168,9 @@ def test_ctrl_c_is_the_commands_to_answer(tmp_path):
     code = "import time\ntry: time.sleep(30)\nexcept KeyboardInterrupt: raise SystemExit(9)"
     run = subprocess.Popen(
         [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", sys.executable, "-c", code],
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     while not (tmp_path / "r" / "ledger.jsonl").exists():
         time.sleep(0.02)
     time.sleep(1.0)
@@ -169,8 +189,10 @@ def test_ctrl_c_twice_stops_the_command_once_and_still_writes_the_record(tmp_pat
     )
     run = subprocess.Popen(
         [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", sys.executable, "-c", code],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     assert run.stdout.readline() == b"ready\n"
     while b'"k":"end"' not in (tmp_path / "r" / "ledger.jsonl").read_bytes():
         os.killpg(run.pid, signal.SIGINT)  # the later ones arrive when the command has ended
@@ -184,8 +206,10 @@ def test_a_signal_reaches_what_the_command_left_running(tmp_path):
     daemon = "(trap 'echo told; exit' TERM; echo up; while :; do sleep 0.05; done) & exit 4"
     run = subprocess.Popen(
         [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", daemon],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert run.stdout.readline() == "up\n"
     assert "left running" in run.stderr.readline()
     run.send_signal(signal.SIGTERM)
@@ -195,8 +219,12 @@ def test_a_signal_reaches_what_the_command_left_running(tmp_path):
 
 def test_the_doctor_holds_a_counter_against_its_power(tmp_path):
     library = compiled_nvml(tmp_path)
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent), "STANDIN_LOW_W": "300",
-                   "STANDIN_HIGH_W": "300"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(library.parent),
+        "STANDIN_LOW_W": "300",
+        "STANDIN_HIGH_W": "300",
+    }
     told = json.loads(energy("doctor", "--seconds", "2", "--json", env=environment).stdout)
     (board,) = [row for row in told["meters"] if row["meter"] == "nvml"]
     assert board["counter_over_power"] == pytest.approx(1, abs=0.08)

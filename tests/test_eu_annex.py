@@ -21,8 +21,9 @@ CUT = {"G": 1.5e23, "H": 6.5e23}
 def computed(row):
     if row["approach"] == "hardware":
         seconds = float(row["device_hours"]) * S_PER_HOUR
-        return eu.hardware_compute(seconds, float(row["peak_flop_per_s"]),
-                                   float(row["utilisation"]))  # fmt: skip
+        return eu.hardware_compute(
+            seconds, float(row["peak_flop_per_s"]), float(row["utilisation"])
+        )
     return eu.dense_compute(float(row["parameters"]), float(row["tokens"]))
 
 
@@ -51,9 +52,13 @@ def test_glam_fills_the_form_as_a_general_purpose_model_29_times_under_systemic_
 
 @pytest.mark.parametrize(
     ("flop", "presumed"),
-    [(1e23, "below"), (1.1e23, "general purpose"), (1e25, "general purpose"),
-     (1.1e25, "systemic risk")],
-)  # fmt: skip
+    [
+        (1e23, "below"),
+        (1.1e23, "general purpose"),
+        (1e25, "general purpose"),
+        (1.1e25, "systemic risk"),
+    ],
+)
 def test_a_threshold_has_to_be_passed_not_met(flop, presumed):
     assert eu.presumed(flop) == presumed
 

@@ -24,7 +24,7 @@ from benchmarks.experiment_results import (
     smooth,
     spent_at,
     summary,
-)  # fmt: skip
+)
 from energy.shape import Shape, active_parameters, total
 
 ROOT = Path(__file__).parent.parent
@@ -33,26 +33,46 @@ ROOT = Path(__file__).parent.parent
 def made(experts, seed, scale=1.0, joules_a_token=2.0, floor=3.0):
     """A run whose loss falls as 1 / sqrt(tokens), `scale` as fast in tokens."""
     tokens = np.linspace(1e5, 2e6, 20)
-    curve_ = [{"tokens": n, "loss": floor + 300 / np.sqrt(n * scale) + 0.01 * seed,
-               "train_s": n / 1e4, "energy_j": joules_a_token * n} for n in tokens]  # fmt: skip
+    curve_ = [
+        {
+            "tokens": n,
+            "loss": floor + 300 / np.sqrt(n * scale) + 0.01 * seed,
+            "train_s": n / 1e4,
+            "energy_j": joules_a_token * n,
+        }
+        for n in tokens
+    ]
     name = f"small-{'dense' if experts == 1 else f'{experts}e'}"
     shares = np.full((2, experts), 1 / experts).tolist()
     return {
-        "name": f"{name}-seed{seed}", "variant": name, "size": "small", "experts": experts,
-        "seed": seed, "steps": 100, "tokens": 2e6, "params_active": 1.5e6, "params_total": 3e6,
-        "flop_per_token": 1e7 * (1 + 0.01 * experts), "curve": curve_, "mfu": 0.6,
-        "measured_s": [200.0] * 3, "predicted_s": [190.0, 150.0, 250.0],
-        "measured_j": [4e6] * 3, "predicted_j": [4.2e6, 3e6, 6e6],
-        "energy_shares": "modelled 100 %", "dropped_steps": 0,
+        "name": f"{name}-seed{seed}",
+        "variant": name,
+        "size": "small",
+        "experts": experts,
+        "seed": seed,
+        "steps": 100,
+        "tokens": 2e6,
+        "params_active": 1.5e6,
+        "params_total": 3e6,
+        "flop_per_token": 1e7 * (1 + 0.01 * experts),
+        "curve": curve_,
+        "mfu": 0.6,
+        "measured_s": [200.0] * 3,
+        "predicted_s": [190.0, 150.0, 250.0],
+        "measured_j": [4e6] * 3,
+        "predicted_j": [4.2e6, 3e6, 6e6],
+        "energy_shares": "modelled 100 %",
+        "dropped_steps": 0,
         "load": [] if experts == 1 else [{"tokens": n, "load": shares} for n in (1e5, 2e6)],
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("run", runs(1.0), ids=lambda run: run.name)
 def test_every_mixture_has_the_active_parameters_of_its_dense_model(run):
     active = float(total(active_parameters(Shape.from_dict(run.shape()))))
-    (dense,) = (one for one in runs(1.0)
-                if (one.size, one.experts, one.seed) == (run.size, 1, run.seed))  # fmt: skip
+    (dense,) = (
+        one for one in runs(1.0) if (one.size, one.experts, one.seed) == (run.size, 1, run.seed)
+    )
     own = float(total(active_parameters(Shape.from_dict(dense.shape()))))
     assert active == pytest.approx(own, rel=0.01)
 
@@ -103,7 +123,8 @@ def test_twice_as_fast_a_learner_needs_half_and_costlier_tokens_cost_more():
     parts = decomposition(dense, sparse)
     assert parts["quality"] == pytest.approx(0.5, rel=0.06)
     assert parts["quality"] * parts["flop"] * parts["efficiency"] == pytest.approx(
-        parts["joules"], rel=1e-9)  # fmt: skip
+        parts["joules"], rel=1e-9
+    )
     assert parts["joules"] == pytest.approx(parts["quality"] * 1.5, rel=1e-6)
 
 
@@ -118,8 +139,9 @@ def test_the_bootstrap_band_holds_the_ratio_of_the_middle_seed(scales):
 
 
 def test_a_curve_leaves_the_time_of_evaluations_out():
-    lines = [{"tokens": 100.0 * i, "tokens_per_s": 10.0, "held_out_loss": 5.0 - i}
-             for i in range(1, 4)]  # fmt: skip
+    lines = [
+        {"tokens": 100.0 * i, "tokens_per_s": 10.0, "held_out_loss": 5.0 - i} for i in range(1, 4)
+    ]
     found = curve(lines, evaluation_s=2.0, power_w=3.0)
     assert [point["train_s"] for point in found] == pytest.approx([8.0, 16.0, 24.0])
     assert [point["energy_j"] for point in found] == pytest.approx([24.0, 48.0, 72.0])
@@ -127,11 +149,13 @@ def test_a_curve_leaves_the_time_of_evaluations_out():
 
 def told():
     return {
-        "hours": 1.0, "created_utc": "2026-01-02T00:00:00+00:00",
+        "hours": 1.0,
+        "created_utc": "2026-01-02T00:00:00+00:00",
         "machine": {"cpu": "a processor", "torch": "2", "threads": "1"},
-        "runs": [made(experts, seed, scale=1 + experts / 50) for seed in range(3)
-                 for experts in EXPERTS],
-    }  # fmt: skip
+        "runs": [
+            made(experts, seed, scale=1 + experts / 50) for seed in range(3) for experts in EXPERTS
+        ],
+    }
 
 
 def test_the_page_says_the_numbers_of_its_results_and_names_every_picture(tmp_path):
@@ -173,5 +197,8 @@ def test_the_page_is_written_again_from_its_results_and_refused_without(tmp_path
     run = subprocess.run([*words, "--json"], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0
     assert set(json.loads(run.stdout)["variants"]) == {
-        "small-dense", "small-4e", "small-16e", "small-32e"
-    }  # fmt: skip
+        "small-dense",
+        "small-4e",
+        "small-16e",
+        "small-32e",
+    }

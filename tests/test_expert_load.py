@@ -80,8 +80,9 @@ def elapsed_s(simulator, setting):
 
 
 def test_both_ways_to_say_it_are_one_too_many(simulator):
-    code, out, err = simulator("predict", "glam-64b-64e", "--set", "plan.imbalance=1.2", "--set",
-                               "plan.expert_load=[1.0]")  # fmt: skip
+    code, out, err = simulator(
+        "predict", "glam-64b-64e", "--set", "plan.imbalance=1.2", "--set", "plan.expert_load=[1.0]"
+    )
     assert (code, out) == (2, "")
     assert "both" in err
 

@@ -28,8 +28,9 @@ def trees(draw):
     names = ("chips", "watts", "compute", "wait", "pue", "goodput")
     found = {name: leaf(name, draw(positive), draw(st.floats(0, 0.5))) for name in names}
     busy = total("busy", found["compute"], found["wait"])
-    return product("energy", "J", found["chips"], found["watts"], busy, found["pue"],
-                   over=(found["goodput"],))  # fmt: skip
+    return product(
+        "energy", "J", found["chips"], found["watts"], busy, found["pue"], over=(found["goodput"],)
+    )
 
 
 @given(trees())

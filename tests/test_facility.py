@@ -1,14 +1,16 @@
-"""Boundaries, water, carbon and goodput: the papers' figures, and the laws behind them."""
+"""Boundaries, water and carbon: the papers' figures, and the laws behind them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy import carbon, facility, goodput
-from energy.errors import BoundaryError, InputError
+from energy import carbon, facility, footprint
+from energy.errors import BoundaryError
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import raise_boundary
+from energy.site import site
 from energy.units import J_PER_KWH, S_PER_DAY, S_PER_HOUR
+from tests.records import run_record
 
 positive = st.floats(1e-3, 1e12)
 pues = st.floats(1, 3)
@@ -16,28 +18,6 @@ pues = st.floats(1, 3)
 
 def exact(value, unit, origin=Origin.MEASURED):
     return Quantity.exact(value, unit, "test", origin)
-
-
-def test_water_counts_pue_once_and_on_the_grid_only():
-    # Li et al., arXiv:2304.03271. PUE on the site's part would give 480 L, PUE twice 552 L.
-    assert facility.water_l(100, 1.2, 1.0, 3.0) == pytest.approx(460)
-
-
-@given(positive, pues, st.floats(0, 10), st.floats(0, 10))
-def test_water_of_the_site_does_not_depend_on_pue(it_kwh, pue, wue, ewif):
-    site_only = facility.water_l(it_kwh, pue, wue, 0.0)
-    assert site_only == pytest.approx(it_kwh * wue)
-    assert facility.water_l(it_kwh, pue, wue, ewif) >= site_only
-
-
-@given(positive, pues, pues)
-def test_facility_energy_never_falls_when_pue_rises(it_j, one, other):
-    low, high = sorted((one, other))
-    assert facility.facility_j(it_j, low) <= facility.facility_j(it_j, high)
-
-
-def test_carbon_usage_effectiveness_is_intensity_times_pue():
-    assert facility.cue_g_per_kwh(429, 1.10) == pytest.approx(471.9)
 
 
 def test_ten_thousand_h100_draw_13_megawatts_at_the_contract():
@@ -72,22 +52,6 @@ def test_a_boundary_is_not_lowered():
         raise_boundary(exact(1, "J"), Boundary.FACILITY, Boundary.IT, exact(1.1, "1"))
 
 
-def test_a_changing_grid_is_weighted_by_the_energy_of_each_hour():
-    found = carbon.hourly_g([1 * J_PER_KWH, 3 * J_PER_KWH], [100, 500])
-    assert found == pytest.approx(1600)
-
-
-@given(st.lists(positive, min_size=1, max_size=24), st.floats(1, 1500))
-def test_a_constant_grid_gives_the_annual_figure(series_j, intensity):
-    whole = carbon.operational_g(exact(sum(series_j), "J"), exact(intensity, "g/kWh"))
-    assert carbon.hourly_g(series_j, [intensity] * len(series_j)) == pytest.approx(whole.value)
-
-
-def test_an_hour_without_an_intensity_is_refused():
-    with pytest.raises(InputError, match="an intensity for each hour"):
-        carbon.hourly_g([1.0, 2.0], [400.0])
-
-
 def test_embodied_carbon_is_the_share_of_the_life():
     # 164 kg an H100 (HGX product carbon footprint), 1,000 h of 4 years.
     life = exact(4 * 365.25 * S_PER_DAY, "s")
@@ -101,22 +65,26 @@ def test_emissions_of_a_missing_energy_are_missing_not_zero():
     assert "no meter" in found.source
 
 
-def test_llama_3_fails_every_three_hours_and_saves_every_nineteen_minutes():
-    # arXiv:2407.21783: 419 unexpected failures of 16,384 GPUs in 54 days.
-    gpu_mtbf_s = 16_384 * 54 * S_PER_DAY / 419
-    assert gpu_mtbf_s / S_PER_HOUR == pytest.approx(50_700, rel=2e-3)
-    job = goodput.mtbf_s(gpu_mtbf_s, 16_384)
-    assert job / S_PER_HOUR == pytest.approx(3.1, rel=0.01)
-    assert goodput.best_checkpoint_interval_s(60, job) / 60 == pytest.approx(19, rel=0.03)
+def on_site(pue, wue=1.0, ewif=3.0, it_j=100 * J_PER_KWH):
+    place = site(pue=exact(pue, "1"), wue=exact(wue, "L/kWh"), ewif=exact(ewif, "L/kWh"))
+    return footprint.apply(run_record(it_j=it_j), place)
 
 
-@given(st.floats(1, 100), st.floats(1e4, 1e6), st.floats(0.1, 10))
-def test_no_other_interval_loses_less_than_the_best(save_s, mtbf_s, other):
-    best = goodput.best_checkpoint_interval_s(save_s, mtbf_s)
-    at_best = goodput.expected_goodput(best, save_s, mtbf_s)
-    assert at_best >= goodput.expected_goodput(best * other, save_s, mtbf_s) - 1e-12
+def test_water_counts_pue_once_and_on_the_grid_only():
+    # Li et al., arXiv:2304.03271. PUE on the site's part would give 480 L, PUE twice 552 L.
+    assert on_site(1.2).water_l.value == pytest.approx(460)
 
 
-def test_goodput_is_productive_over_elapsed_time():
-    assert goodput.goodput(90, 100) == pytest.approx(0.9)
-    assert goodput.expected_goodput(1157, 60, 11_160) == pytest.approx(0.896, abs=1e-3)
+@given(positive, pues, st.floats(0.01, 10))
+def test_water_of_the_site_does_not_depend_on_pue(it_j, pue, wue):
+    of_site = it_j / J_PER_KWH * wue
+    assert on_site(pue, wue, 0.0, it_j).water_l.value == pytest.approx(of_site)
+    assert on_site(pue, wue, 1.0, it_j).water_l.value >= of_site
+
+
+@given(positive, pues, pues)
+def test_facility_energy_never_falls_when_pue_rises(it_j, pue_a, pue_b):
+    low, high = (
+        on_site(pue, it_j=it_j).totals[Boundary.FACILITY].value for pue in sorted((pue_a, pue_b))
+    )
+    assert low <= high

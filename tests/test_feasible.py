@@ -22,11 +22,26 @@ from simulator.limits import OPTIONS, Limits, limits_of, rounded_up
 from simulator.search import Found
 
 START = date(2027, 1, 1)
-FIXED = {"pp": 1, "cp": 1, "ep": 1, "etp": 1, "vp": 1, "sequence_parallel": True,
-         "recompute": "selective"}  # fmt: skip
-RUN = {"run.tokens": 1e9, "run.batch_sequences": 64, "run.batch_tokens": None, "run.steps": None,
-       "hardware.chip": "h100", "hardware.count": 4, "hardware.software": None,
-       "site.pue": 1.2, "plan": FIXED}  # fmt: skip
+FIXED = {
+    "pp": 1,
+    "cp": 1,
+    "ep": 1,
+    "etp": 1,
+    "vp": 1,
+    "sequence_parallel": True,
+    "recompute": "selective",
+}
+RUN = {
+    "run.tokens": 1e9,
+    "run.batch_sequences": 64,
+    "run.batch_tokens": None,
+    "run.steps": None,
+    "hardware.chip": "h100",
+    "hardware.count": 4,
+    "hardware.software": None,
+    "site.pue": 1.2,
+    "plan": FIXED,
+}
 MODELS = ("glam-1.7b-64e", "glam-1.7b")
 CHIPS = ("h100-sxm5-80gb", "a100-sxm4-80gb")
 COUNTS = (4, 8)
@@ -73,8 +88,9 @@ def questions(draw):
 
 def asked(part, most):
     models, chips, counts, places = part
-    return feasible(of_models(models, RUN), Limits(most=most, start=START), chips, counts, places,
-                    PRICES)  # fmt: skip
+    return feasible(
+        of_models(models, RUN), Limits(most=most, start=START), chips, counts, places, PRICES
+    )
 
 
 def key_of(cell):
@@ -89,8 +105,11 @@ def broken(amounts, most):
 @given(questions())
 def test_it_agrees_with_predicting_every_plan_one_by_one(question):
     part, most = question
-    there = [(key, amounts) for key, amounts in brute()
-             if all(one in names for one, names in zip(key, part, strict=True))]  # fmt: skip
+    there = [
+        (key, amounts)
+        for key, amounts in brute()
+        if all(one in names for one, names in zip(key, part, strict=True))
+    ]
     if not there:
         with pytest.raises(InfeasibleError, match="fits in memory on some of the chips"):
             asked(part, most)
@@ -107,8 +126,9 @@ def test_it_agrees_with_predicting_every_plan_one_by_one(question):
         own = [amounts for _, amounts in there if bound.name in broken(amounts, most)]
         only = [amounts[bound.name] for amounts in own if broken(amounts, most) == {bound.name}]
         assert (bound.breaking, bound.only) == (len(own), len(only))
-        assert bound.least == (pytest.approx(min(amounts[bound.name] for _, amounts in good))
-                               if good else None)  # fmt: skip
+        assert bound.least == (
+            pytest.approx(min(amounts[bound.name] for _, amounts in good)) if good else None
+        )
         assert bound.alone == (pytest.approx(min(only)) if only and not good else None)
     if good:
         assert found.relaxations == []
@@ -138,8 +158,9 @@ def test_the_least_relaxation_is_enough_and_a_little_less_is_not(question):
     if not found.relaxations:
         return
     one = found.relaxations[0]
-    assert asked(part, most | {name: amount * (1 + 1e-9) for name, amount in
-                               one.needed.items()}).keepers  # fmt: skip
+    assert asked(
+        part, most | {name: amount * (1 + 1e-9) for name, amount in one.needed.items()}
+    ).keepers
     if len(one.needed) == 1:
         ((name, amount),) = one.needed.items()
         assert not asked(part, most | {name: amount * (1 - 1e-6)}).keepers
@@ -177,8 +198,11 @@ def test_what_a_cell_takes_is_what_predict_says_of_every_plan_of_it():
     kept, _ = every_cell(of_models(MODELS, RUN), CHIPS[:1], [8], PLACES, PRICES, lambda cell: cell)
     rows = {key_of(cell): sorted(map(tuple, cell.costs.tolist())) for cell in kept}
     for key, costs in rows.items():
-        one_by_one = sorted((amounts["days"] / 7, *(amounts[name] for name in list(MEASURES)[1:]))
-                            for own, amounts in brute() if own == key)  # fmt: skip
+        one_by_one = sorted(
+            (amounts["days"] / 7, *(amounts[name] for name in list(MEASURES)[1:]))
+            for own, amounts in brute()
+            if own == key
+        )
         assert np.array(costs) == pytest.approx(np.array(one_by_one), rel=1e-9)
 
 
@@ -189,8 +213,9 @@ def test_a_search_holds_nothing_of_a_cell_but_what_is_kept():
 
     before = alive()
     # The mixture comes first and fits on none of these: what it held goes with its error.
-    counts, left = every_cell(of_models(MODELS, RUN), CHIPS[:1], [2, 4], PLACES, [],
-                              lambda cell: alive() - before)  # fmt: skip
+    counts, left = every_cell(
+        of_models(MODELS, RUN), CHIPS[:1], [2, 4], PLACES, [], lambda cell: alive() - before
+    )
     assert len(left) == 2
     # All plans of the cell, and those of them that fit.
     assert counts == [2] * 4
@@ -247,14 +272,27 @@ def test_the_picture_has_units_both_limits_and_the_numbers_of_the_page(mw):
         assert "/" in axes.get_ylabel()
         numbers = [text.get_text() for text in axes.texts]
         assert numbers == [str(number) for number in range(1, len(found.told) + 1)]
-        dashed = [line for line in axes.lines
-                  if line.get_linestyle() == "--" and len(line.get_xdata())]  # fmt: skip
+        dashed = [
+            line for line in axes.lines if line.get_linestyle() == "--" and len(line.get_xdata())
+        ]
         lines = {float(line.get_data()[side][0]) for line in dashed for side in (0, 1)}
         assert {3.0, most[name]} <= lines
 
 
-SMALL = ("feasible", *MODELS, "--tokens", "1e9", "--chip", "h100", "--chips", "8",
-         "--set", "run.batch_tokens=65536", "--start", "2027-01-01")  # fmt: skip
+SMALL = (
+    "feasible",
+    *MODELS,
+    "--tokens",
+    "1e9",
+    "--chip",
+    "h100",
+    "--chips",
+    "8",
+    "--set",
+    "run.batch_tokens=65536",
+    "--start",
+    "2027-01-01",
+)
 
 
 def test_the_verb_says_yes_with_slack_and_bands(simulator, tmp_path):
@@ -319,7 +357,7 @@ def test_explained_dollars_are_those_of_the_answer(simulator):
         (("feasible", "glam-64", "--max-mw", "1"), 2, "did you mean"),
         (("feasible", "glam-64b-64e", "--chips", "8", "--max-mw", "1"), 3, "fits in memory"),
     ],
-)  # fmt: skip
+)
 def test_bad_usage_is_one_line(simulator, arguments, code, said):
     found, out, err = simulator(*arguments)
     assert (found, out, err.count("\n")) == (code, "", 1)

@@ -13,16 +13,29 @@ from glam.model import Glam
 
 BATCH = 3
 DENSE = Shape(
-    n_layers=4, d_model=48, n_heads=3, n_kv_heads=3, d_head=20, d_ff=112, ffn_matrices=3,
-    vocab_size=320, seq_len=24, relative_buckets=32,
-)  # fmt: skip
+    n_layers=4,
+    d_model=48,
+    n_heads=3,
+    n_kv_heads=3,
+    d_head=20,
+    d_ff=112,
+    ffn_matrices=3,
+    vocab_size=320,
+    seq_len=24,
+    relative_buckets=32,
+)
 
 
 def moe(n_moe_layers: int, n_experts: int, top_k: int) -> Shape:
     return Shape.from_dict(
-        {**DENSE.as_dict(), "n_moe_layers": n_moe_layers, "n_experts": n_experts,
-         "top_k": top_k, "d_expert": 40}
-    )  # fmt: skip
+        {
+            **DENSE.as_dict(),
+            "n_moe_layers": n_moe_layers,
+            "n_experts": n_experts,
+            "top_k": top_k,
+            "d_expert": 40,
+        }
+    )
 
 
 SHAPES = {

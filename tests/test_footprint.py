@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from energy import footprint, grid, grid_codecarbon
 from energy.errors import InputError, MissingDataError
 from energy.quantity import Boundary, Origin, Quantity
-from energy.site import load, site
+from energy.site import site
 from energy.units import J_PER_KWH
 from tests.records import run_record
 
@@ -102,30 +102,6 @@ def test_a_published_site_brings_its_figures_and_a_given_one_wins():
     assert site(region="google-glam", pue=exact(1.5, "1")).pue.value == 1.5
 
 
-def test_a_site_file_takes_numbers_and_tables(tmp_path):
-    path = tmp_path / "site.toml"
-    path.write_text('zone = "FRA"\npue = 1.2\nwue = { value = 1.0, low = 0.5, high = 2.0, '
-                    'origin = "measured", source = "meter" }\n')  # fmt: skip
-    place = load(path)
-    assert (place.zone, place.pue.value, place.pue.origin) == ("FRA", 1.2, Origin.ASSUMED)
-    assert (place.wue.high, place.wue.origin) == (2.0, Origin.MEASURED)
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("peu = 1.2\n", "expected a figure of a site"),
-        ("pue = 'low'\n", "expected pue"),
-        ("pue = \n", "expected TOML"),
-    ],
-)
-def test_a_wrong_site_file_is_one_clear_error(tmp_path, text, complaint):
-    path = tmp_path / "site.toml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=complaint):
-        load(path)
-
-
 def test_a_figure_in_the_wrong_unit_is_refused():
     with pytest.raises(InputError, match="g/kWh"):
         site(grid_location=exact(0.4, "kg/kWh"))
@@ -155,8 +131,11 @@ def test_a_factor_of_zero_is_a_gap_not_clean_power():
 
 
 def test_the_band_of_the_world_is_that_of_the_countries_electricity():
-    rows = sorted((mix["carbon_intensity"], mix["total_TWh"]) for mix in country_mixes().values()
-                  if mix["carbon_intensity"])  # fmt: skip
+    rows = sorted(
+        (mix["carbon_intensity"], mix["total_TWh"])
+        for mix in country_mixes().values()
+        if mix["carbon_intensity"]
+    )
     whole = sum(twh for _, twh in rows)
 
     def quantile(share):

@@ -13,10 +13,21 @@ from glam.config import Corpus, Dispatch, GlamConfig, Training
 from glam.train import train
 
 SHAPE = Shape(
-    n_layers=2, d_model=32, n_heads=2, n_kv_heads=2, d_head=16, d_ff=64, ffn_matrices=3,
-    vocab_size=512, seq_len=16, relative_buckets=32, n_moe_layers=1, n_experts=4, top_k=2,
+    n_layers=2,
+    d_model=32,
+    n_heads=2,
+    n_kv_heads=2,
+    d_head=16,
+    d_ff=64,
+    ffn_matrices=3,
+    vocab_size=512,
+    seq_len=16,
+    relative_buckets=32,
+    n_moe_layers=1,
+    n_experts=4,
+    top_k=2,
     d_expert=24,
-)  # fmt: skip
+)
 
 
 def run(out, **training):
@@ -25,10 +36,21 @@ def run(out, **training):
     Without the balancing loss, which is no mean over tokens but a product of two of them.
     """
     asked = GlamConfig(
-        name="tiny", shape=SHAPE, corpus=Corpus(max_mb=0.2), dispatch=Dispatch(),
-        training=Training(steps=3, batch_sequences=4, log_every=1, evaluate_batches=1, threads=1,
-                          auxiliary_weight=0.0, device="cpu", **training),
-    )  # fmt: skip
+        name="tiny",
+        shape=SHAPE,
+        corpus=Corpus(max_mb=0.2),
+        dispatch=Dispatch(),
+        training=Training(
+            steps=3,
+            batch_sequences=4,
+            log_every=1,
+            evaluate_batches=1,
+            threads=1,
+            auxiliary_weight=0.0,
+            device="cpu",
+            **training,
+        ),
+    )
     train(asked, out, peak_flop_per_s=1e12)
     tensors = load_checkpoint(checkpoints(out / "checkpoints")[-1]).tensors
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]

@@ -119,8 +119,9 @@ BAD_FILES = {
 
 @pytest.mark.parametrize(("content", "words"), BAD_FILES.values(), ids=BAD_FILES)
 def test_a_bad_configuration_is_told_in_one_line(glam, tmp_path, content, words):
-    complete = content if content.startswith(("model", "steps")) else (
-        'model = "glam-mini"\n' + content)  # fmt: skip
+    complete = (
+        content if content.startswith(("model", "steps")) else ('model = "glam-mini"\n' + content)
+    )
     (tmp_path / "bad.toml").write_text(complete)
     code, err = glam("train", "--model", "bad.toml", "--out", "run")
     assert code == 2
@@ -206,15 +207,29 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_no_half_checkpoint(tmp_path,
     """A limit on the size of files refuses the checkpoint's write as a full disk would."""
     (tmp_path / "tiny.toml").write_text(TINY)
     run = subprocess.run(
-        [sys.executable, "-c", "from glam.cli import main; main()", "train", "--model",
-         tmp_path / "tiny.toml", "--data", text, "--out", tmp_path / "run"],
-        capture_output=True, text=True, env={"XDG_CACHE_HOME": str(tmp_path / "cache"),
-                                             "PYTHONPATH": ":".join(sys.path)},
+        [
+            sys.executable,
+            "-c",
+            "from glam.cli import main; main()",
+            "train",
+            "--model",
+            tmp_path / "tiny.toml",
+            "--data",
+            text,
+            "--out",
+            tmp_path / "run",
+        ],
+        capture_output=True,
+        text=True,
+        env={"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": ":".join(sys.path)},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)),
-    )  # fmt: skip
+    )
     assert run.returncode == 2, run.stderr
     assert "expected to write" in told(run.stderr)
-    left = [path.name for path in (tmp_path / "run").rglob("*") if path.suffix == ".safetensors"
-            or path.name.startswith(".")]  # fmt: skip
+    left = [
+        path.name
+        for path in (tmp_path / "run").rglob("*")
+        if path.suffix == ".safetensors" or path.name.startswith(".")
+    ]
     assert left == []
     assert not (tmp_path / "run" / "record.json").exists()

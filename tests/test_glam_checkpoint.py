@@ -23,16 +23,30 @@ from glam.optim import build_optimizer, update
 from glam.tensor_file import KINDS, write_tensors
 
 SHAPE = Shape(
-    n_layers=2, d_model=16, n_heads=2, n_kv_heads=2, d_head=8, d_ff=32, ffn_matrices=3,
-    vocab_size=50, seq_len=8, relative_buckets=8, n_moe_layers=1, n_experts=4, top_k=2, d_expert=16,
-)  # fmt: skip
+    n_layers=2,
+    d_model=16,
+    n_heads=2,
+    n_kv_heads=2,
+    d_head=8,
+    d_ff=32,
+    ffn_matrices=3,
+    vocab_size=50,
+    seq_len=8,
+    relative_buckets=8,
+    n_moe_layers=1,
+    n_experts=4,
+    top_k=2,
+    d_expert=16,
+)
 
 
 def config(optimizer="adafactor", **training):
     return GlamConfig(
-        name="tiny", shape=SHAPE, training=Training(optimizer=optimizer, **training),
+        name="tiny",
+        shape=SHAPE,
+        training=Training(optimizer=optimizer, **training),
         corpus=Corpus(paths=("a", "b"), weights={"text": 0.5}),
-    )  # fmt: skip
+    )
 
 
 def trained(asked, steps=3):
@@ -56,9 +70,10 @@ def saved(folder, *moment):
 
 def bits(model, optimizer):
     state = optimizer.state_dict()["state"]
-    return {**model.state_dict(),
-            **{f"{i}.{name}": value for i, kept in state.items()
-               for name, value in kept.items()}}  # fmt: skip
+    return {
+        **model.state_dict(),
+        **{f"{i}.{name}": value for i, kept in state.items() for name, value in kept.items()},
+    }
 
 
 def same(one, other):
@@ -98,8 +113,9 @@ def test_only_the_newest_checkpoints_stay_and_the_latest_is_found(tmp_path):
     for step in (1, 2, 30, 4):
         saved(tmp_path, step, asked, *made)
     assert [path.name for path in checkpoints(tmp_path)] == [
-        "step-00000004.safetensors", "step-00000030.safetensors"
-    ]  # fmt: skip
+        "step-00000004.safetensors",
+        "step-00000030.safetensors",
+    ]
     assert latest_checkpoint(tmp_path).step == 30
     assert (tmp_path / "notes.txt").read_text() == "mine"
 

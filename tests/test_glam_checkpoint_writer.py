@@ -92,11 +92,19 @@ def test_an_error_on_its_way_is_not_hidden_by_that_of_the_writing_thread(tmp_pat
 
 def small(**training):
     return GlamConfig(
-        name="small", shape=SHAPE.from_dict({**SHAPE.as_dict(), "vocab_size": 400}),
-        training=Training(steps=6, batch_sequences=2, checkpoint_every=2, threads=1,
-                          evaluate_batches=1, device="cpu", **training),
+        name="small",
+        shape=SHAPE.from_dict({**SHAPE.as_dict(), "vocab_size": 400}),
+        training=Training(
+            steps=6,
+            batch_sequences=2,
+            checkpoint_every=2,
+            threads=1,
+            evaluate_batches=1,
+            device="cpu",
+            **training,
+        ),
         corpus=Corpus(max_mb=0.2),
-    )  # fmt: skip
+    )
 
 
 def test_a_run_that_ends_has_its_last_checkpoint_on_disk(tmp_path):

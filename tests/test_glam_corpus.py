@@ -125,8 +125,9 @@ def test_no_held_out_document_is_ever_trained_on(corpus):
 def test_each_document_ends_with_the_end_and_none_is_lost(corpus):
     ends = sum(
         int((stream[:] == END).sum())
-        for domain in corpus.domains for stream in domain.tokens.values()
-    )  # fmt: skip
+        for domain in corpus.domains
+        for stream in domain.tokens.values()
+    )
     assert ends == 40
     assert corpus.count("train") + corpus.count("held_out") == sum(
         len(stream) for domain in corpus.domains for stream in domain.tokens.values()

@@ -72,8 +72,11 @@ def test_output_gradients_and_drops_equal_gshards_algorithm(
     torch.testing.assert_close(ours, theirs, **CLOSE)
     assert routing.dropped.item() == pytest.approx(full / (48 * top_k))
     weights = [x, *made.parameters()]
-    for one, other in zip(torch.autograd.grad(ours, weights, error),
-                          torch.autograd.grad(theirs, weights, error), strict=True):  # fmt: skip
+    for one, other in zip(
+        torch.autograd.grad(ours, weights, error),
+        torch.autograd.grad(theirs, weights, error),
+        strict=True,
+    ):
         torch.testing.assert_close(one, other, **CLOSE)
 
 
@@ -140,11 +143,21 @@ def test_a_routing_that_chooses_another_number_of_experts_is_refused(kind, top_k
 
 def asked(**dispatch):
     return GlamConfig(
-        name="tiny", shape=mixture(4, 2), corpus=Corpus(max_mb=0.2),
-        training=Training(steps=4, batch_sequences=2, log_every=1, evaluate_batches=1, threads=1,
-                          checkpoint_every=2, device="cpu", z_loss_weight=0.001),
+        name="tiny",
+        shape=mixture(4, 2),
+        corpus=Corpus(max_mb=0.2),
+        training=Training(
+            steps=4,
+            batch_sequences=2,
+            log_every=1,
+            evaluate_batches=1,
+            threads=1,
+            checkpoint_every=2,
+            device="cpu",
+            z_loss_weight=0.001,
+        ),
         dispatch=Dispatch(**dispatch),
-    )  # fmt: skip
+    )
 
 
 def lines(out):
@@ -172,7 +185,9 @@ def test_the_draw_of_second_experts_is_the_same_in_every_run_of_a_seed(tmp_path)
     config = asked(kind="gshard", group_tokens=16)
     for name in ("one", "other"):
         train(config, tmp_path / name, peak_flop_per_s=1e12)
-    one, other = ([(row["loss"], row["left_out"]) for row in lines(tmp_path / name)]
-                  for name in ("one", "other"))  # fmt: skip
+    one, other = (
+        [(row["loss"], row["left_out"]) for row in lines(tmp_path / name)]
+        for name in ("one", "other")
+    )
     assert one == other
     assert len(set(left[0] for _, left in one)) > 1

@@ -9,8 +9,12 @@ from glam.moe import MixtureOfExperts
 from tests.small_models import CLOSE, mixture
 from tests.test_flops_match_torch import counted
 
-LOADS = {"even": [8, 8, 8, 8], "one idle": [0, 16, 15, 1], "one for all": [0, 32, 0, 0],
-         "last idle": [30, 2, 0, 0]}  # fmt: skip
+LOADS = {
+    "even": [8, 8, 8, 8],
+    "one idle": [0, 16, 15, 1],
+    "one for all": [0, 32, 0, 0],
+    "last idle": [30, 2, 0, 0],
+}
 
 
 @pytest.fixture
@@ -52,8 +56,9 @@ def test_who_takes_which_expert_changes_no_bit():
     for _ in range(5):
         rows = ExpertByExpert.apply(x, up, down, ends)
         found.append([rows, *torch.autograd.grad(rows, [x, up, down], error)])
-    assert all(one.equal(other) for again in found[1:]
-               for one, other in zip(found[0], again, strict=True))  # fmt: skip
+    assert all(
+        one.equal(other) for again in found[1:] for one, other in zip(found[0], again, strict=True)
+    )
 
 
 @pytest.mark.usefixtures("two_threads")

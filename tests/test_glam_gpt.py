@@ -17,12 +17,24 @@ from tests.small_models import CLOSE
 from tests.test_glam_presets import REST, command
 
 SHAPE = Shape(
-    n_layers=2, d_model=32, n_heads=4, n_kv_heads=4, d_head=8, d_ff=72, ffn_matrices=2,
-    vocab_size=120, seq_len=16, position_rows=20, norm_vectors=2,
-)  # fmt: skip
-SPLIT = {"attn.c_attn": ("attention.query", "attention.key", "attention.value"),
-         "attn.c_proj": ("attention.output",), "mlp.c_fc": ("ffn.up",),
-         "mlp.c_proj": ("ffn.down",)}  # fmt: skip
+    n_layers=2,
+    d_model=32,
+    n_heads=4,
+    n_kv_heads=4,
+    d_head=8,
+    d_ff=72,
+    ffn_matrices=2,
+    vocab_size=120,
+    seq_len=16,
+    position_rows=20,
+    norm_vectors=2,
+)
+SPLIT = {
+    "attn.c_attn": ("attention.query", "attention.key", "attention.value"),
+    "attn.c_proj": ("attention.output",),
+    "mlp.c_fc": ("ffn.up",),
+    "mlp.c_proj": ("ffn.down",),
+}
 NORMS = {"ln_1": "attention_norm", "ln_2": "ffn_norm"}
 
 
@@ -35,10 +47,20 @@ def twins():
     for name, parameter in ours.named_parameters():
         if name.endswith(("scale", "shift")):
             torch.nn.init.normal_(parameter, mean=float("scale" in name), std=0.2)
-    theirs = GPT2LMHeadModel(GPT2Config(
-        vocab_size=120, n_positions=20, n_embd=32, n_layer=2, n_head=4, n_inner=72,
-        activation_function="gelu", resid_pdrop=0, embd_pdrop=0, attn_pdrop=0,
-    )).train()  # fmt: skip
+    theirs = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=120,
+            n_positions=20,
+            n_embd=32,
+            n_layer=2,
+            n_head=4,
+            n_inner=72,
+            activation_function="gelu",
+            resid_pdrop=0,
+            embd_pdrop=0,
+            attn_pdrop=0,
+        )
+    ).train()
     with torch.no_grad():
         for name, weight in theirs.named_parameters():
             weight.copy_(counterpart(ours, name, lambda parameter: parameter, like=weight))
@@ -47,9 +69,12 @@ def twins():
 
 def counterpart(ours, name, of, like):
     """What our parameters, or their gradients, are under GPT-2's names; biases are 0."""
-    known = {"transformer.wte.weight": "embedding", "transformer.wpe.weight": "positions",
-             "transformer.ln_f.weight": "norm.scale",
-             "transformer.ln_f.bias": "norm.shift"}  # fmt: skip
+    known = {
+        "transformer.wte.weight": "embedding",
+        "transformer.wpe.weight": "positions",
+        "transformer.ln_f.weight": "norm.scale",
+        "transformer.ln_f.bias": "norm.shift",
+    }
     get = dict(ours.named_parameters())
     if name in known:
         return of(get[known[name]])
@@ -104,13 +129,15 @@ def test_norms_of_a_gpt_are_not_decayed_and_its_positions_are():
 
 @pytest.mark.parametrize(
     ("change", "expectation"),
-    [({"position_rows": 8}, "position_rows to be at least seq_len, 16"),
-     ({"ffn_matrices": 3}, "ffn_matrices to be 2 in a GPT"),
-     ({"norm_vectors": 1}, "norm_vectors to be 2 in a GPT"),
-     ({"relative_buckets": 32}, "relative_buckets to be 0 in a GPT"),
-     ({"n_moe_layers": 1, "n_experts": 4, "d_expert": 8}, "n_moe_layers to be 0 in a GPT"),
-     ({"position_rows": 0}, "ffn_matrices to be 3 in a GLaM")],
-)  # fmt: skip
+    [
+        ({"position_rows": 8}, "position_rows to be at least seq_len, 16"),
+        ({"ffn_matrices": 3}, "ffn_matrices to be 2 in a GPT"),
+        ({"norm_vectors": 1}, "norm_vectors to be 2 in a GPT"),
+        ({"relative_buckets": 32}, "relative_buckets to be 0 in a GPT"),
+        ({"n_moe_layers": 1, "n_experts": 4, "d_expert": 8}, "n_moe_layers to be 0 in a GPT"),
+        ({"position_rows": 0}, "ffn_matrices to be 3 in a GLaM"),
+    ],
+)
 def test_what_is_neither_a_glam_nor_a_gpt_is_refused_with_what_it_would_have_to_be(
     change, expectation
 ):
@@ -129,9 +156,21 @@ def test_a_gpt_resumed_half_way_ends_with_the_bits_of_the_whole_run_and_gives_te
     monkeypatch, capsys, tmp_path
 ):
     file, whole, cut = tmp_path / "run.toml", tmp_path / "whole", tmp_path / "cut"
-    shape = "\n".join(f"{name} = {getattr(SHAPE, name)}" for name in (
-        "n_layers", "d_model", "n_heads", "n_kv_heads", "d_head", "d_ff", "ffn_matrices",
-        "seq_len", "position_rows", "norm_vectors"))  # fmt: skip
+    shape = "\n".join(
+        f"{name} = {getattr(SHAPE, name)}"
+        for name in (
+            "n_layers",
+            "d_model",
+            "n_heads",
+            "n_kv_heads",
+            "d_head",
+            "d_ff",
+            "ffn_matrices",
+            "seq_len",
+            "position_rows",
+            "norm_vectors",
+        )
+    )
     rest = REST.replace("[training]", "[training]\ncheckpoint_every = 10")
     file.write_text(f"[shape]\nvocab_size = 400\n{shape}\n{rest}")
     asked = ("train", "--model", file, "--device", "cpu", "--out")

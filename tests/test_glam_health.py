@@ -20,10 +20,20 @@ STEPS = 30
 
 def asked(**training):
     return GlamConfig(
-        name="tiny", shape=mixture(4, 2), corpus=Corpus(max_mb=0.2),
-        training=Training(steps=STEPS, batch_sequences=2, log_every=1, evaluate_batches=1,
-                          checkpoint_every=5, threads=1, device="cpu", **training),
-    )  # fmt: skip
+        name="tiny",
+        shape=mixture(4, 2),
+        corpus=Corpus(max_mb=0.2),
+        training=Training(
+            steps=STEPS,
+            batch_sequences=2,
+            log_every=1,
+            evaluate_batches=1,
+            checkpoint_every=5,
+            threads=1,
+            device="cpu",
+            **training,
+        ),
+    )
 
 
 @pytest.fixture
@@ -124,8 +134,15 @@ def test_health_forgets_a_spike_and_its_memory_survives():
 
 def test_the_best_checkpoint_stays_beside_the_newest(tmp_path):
     """Trained at a rate that spoils the weights, the best one is not among the newest."""
-    run(tmp_path, evaluate_every=5, keep_checkpoints=1, optimizer="adamw", learning_rate=1.0,
-        warmup_steps=STEPS, rollbacks=100)  # fmt: skip
+    run(
+        tmp_path,
+        evaluate_every=5,
+        keep_checkpoints=1,
+        optimizer="adamw",
+        learning_rate=1.0,
+        warmup_steps=STEPS,
+        rollbacks=100,
+    )
     places = checkpoints(tmp_path / "checkpoints")
     best = best_checkpoint(tmp_path / "checkpoints")
     assert best in places
@@ -134,8 +151,15 @@ def test_the_best_checkpoint_stays_beside_the_newest(tmp_path):
 
 
 def test_the_best_checkpoint_speaks_where_it_is_asked_for(tmp_path):
-    run(tmp_path, evaluate_every=5, keep_checkpoints=1, optimizer="adamw", learning_rate=1.0,
-        warmup_steps=STEPS, rollbacks=100)  # fmt: skip
+    run(
+        tmp_path,
+        evaluate_every=5,
+        keep_checkpoints=1,
+        optimizer="adamw",
+        learning_rate=1.0,
+        warmup_steps=STEPS,
+        rollbacks=100,
+    )
     best, newest = best_checkpoint(tmp_path / "checkpoints"), checkpoints(tmp_path / "checkpoints")
     asked = {"tokens": 12, "temperature": 0.0}
     told = "".join(generate(tmp_path, "def", best=True, **asked))

@@ -26,10 +26,12 @@ def by_token(made: MixtureOfExperts, x: torch.Tensor) -> torch.Tensor:
         gates = torch.softmax(made.router.weight @ token, 0)
         best, chosen = gates.topk(made.router.top_k)
         best = best / best.sum() if made.router.top_k > 1 else best
-        rows.append(sum(
-            share * (made.experts.down[e] @ gelu(made.experts.up[e] @ token))
-            for share, e in zip(best, chosen, strict=True)
-        ))  # fmt: skip
+        rows.append(
+            sum(
+                share * (made.experts.down[e] @ gelu(made.experts.up[e] @ token))
+                for share, e in zip(best, chosen, strict=True)
+            )
+        )
     return torch.stack(rows).view(x.shape)
 
 
@@ -55,8 +57,13 @@ def test_output_and_gradients_equal_transformers_mixtral_block():
     from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock
 
     made = layer(8, 2)
-    config = MixtralConfig(hidden_size=32, intermediate_size=24, num_local_experts=8,
-                           num_experts_per_tok=2, hidden_act="gelu")  # fmt: skip
+    config = MixtralConfig(
+        hidden_size=32,
+        intermediate_size=24,
+        num_local_experts=8,
+        num_experts_per_tok=2,
+        hidden_act="gelu",
+    )
     config._experts_implementation = "eager"
     theirs = MixtralSparseMoeBlock(config).eval()
     ones = torch.zeros(8, 24, 32)

@@ -13,9 +13,21 @@ from glam.model import Glam
 from glam.optim import FINAL_RATE, build_optimizer, learning_rate, update
 
 SHAPE = Shape(
-    n_layers=2, d_model=16, n_heads=2, n_kv_heads=2, d_head=8, d_ff=32, ffn_matrices=3,
-    vocab_size=50, seq_len=8, relative_buckets=8, n_moe_layers=1, n_experts=4, top_k=2, d_expert=16,
-)  # fmt: skip
+    n_layers=2,
+    d_model=16,
+    n_heads=2,
+    n_kv_heads=2,
+    d_head=8,
+    d_ff=32,
+    ffn_matrices=3,
+    vocab_size=50,
+    seq_len=8,
+    relative_buckets=8,
+    n_moe_layers=1,
+    n_experts=4,
+    top_k=2,
+    d_expert=16,
+)
 
 
 def one_weight(*sizes, **recipe):
@@ -92,8 +104,10 @@ def test_a_gradient_that_is_not_finite_changes_nothing(optimizer, sick):
     model(tokens).loss.backward()
     assert update(model, rule, training, 1)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    state = {index: {k: v.clone() for k, v in kept.items()}
-             for index, kept in rule.state_dict()["state"].items()}  # fmt: skip
+    state = {
+        index: {k: v.clone() for k, v in kept.items()}
+        for index, kept in rule.state_dict()["state"].items()
+    }
     model(tokens).loss.backward()
     model.layers[1].ffn.experts.up.grad[0, 0, 0] = sick
     assert not update(model, rule, training, 2)
@@ -117,9 +131,11 @@ def test_every_weight_is_updated_once_and_only_matrices_decay():
 
 
 @given(
-    steps=st.integers(1, 10_000), warmup=st.integers(0, 2_000), step=st.integers(1, 20_000),
+    steps=st.integers(1, 10_000),
+    warmup=st.integers(0, 2_000),
+    step=st.integers(1, 20_000),
     rate=st.floats(1e-5, 1.0),
-)  # fmt: skip
+)
 def test_the_adamw_rate_rises_to_its_peak_and_falls_to_a_tenth(steps, warmup, step, rate):
     training = Training(optimizer="adamw", steps=steps, warmup_steps=warmup, learning_rate=rate)
     now, then = learning_rate(training, step), learning_rate(training, step + 1)

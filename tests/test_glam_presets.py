@@ -49,15 +49,27 @@ def command(monkeypatch, *arguments):
 @pytest.mark.parametrize(
     ("router", "model"),
     [("dropless", MIXTURE), ("gshard", MIXTURE), ("switch", MIXTURE), (None, DENSE_TOML)],
-)  # fmt: skip
+)
 def test_every_router_trains_and_its_checkpoint_gives_text(
     monkeypatch, capsys, tmp_path, router, model
 ):
     (tmp_path / "run.toml").write_text(model + REST)
     out = tmp_path / "run"
     chosen = ["--router", router] if router else []
-    assert command(monkeypatch, "train", "--model", tmp_path / "run.toml", "--out", out,
-                   "--device", "cpu", *chosen) == 0  # fmt: skip
+    assert (
+        command(
+            monkeypatch,
+            "train",
+            "--model",
+            tmp_path / "run.toml",
+            "--out",
+            out,
+            "--device",
+            "cpu",
+            *chosen,
+        )
+        == 0
+    )
     record = RunRecord.load(out / "record.json")
     assert record.metrics["steps"].value == 20
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
@@ -80,7 +92,15 @@ def test_every_router_trains_and_its_checkpoint_gives_text(
 
 
 def test_an_unknown_router_is_told_with_those_that_are_known(monkeypatch, capsys, tmp_path):
-    code = command(monkeypatch, "train", "--model", "glam-mini-16e", "--out", tmp_path / "run",
-                   "--router", "random")  # fmt: skip
+    code = command(
+        monkeypatch,
+        "train",
+        "--model",
+        "glam-mini-16e",
+        "--out",
+        tmp_path / "run",
+        "--router",
+        "random",
+    )
     assert code == 2
     assert "one of dropless, gshard, switch" in capsys.readouterr().err

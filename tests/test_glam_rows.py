@@ -33,8 +33,10 @@ def test_a_sum_is_the_same_bits_every_time():
     order = torch.randperm(1024)
     place = order.argsort().view(512, 2)
     error = torch.randn(1024, 64)
-    found = [torch.autograd.grad(Spread.apply(tokens, order // 2, place, None), tokens, error)[0]
-             for _ in range(5)]  # fmt: skip
+    found = [
+        torch.autograd.grad(Spread.apply(tokens, order // 2, place, None), tokens, error)[0]
+        for _ in range(5)
+    ]
     assert all(torch.equal(found[0], one) for one in found)
 
 

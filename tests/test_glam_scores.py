@@ -12,8 +12,9 @@ def plain(q, k, v, bias):
     return scores.softmax(-1) @ v
 
 
-@pytest.mark.parametrize(("batch", "heads", "seq", "width"), [(1, 1, 1, 4), (3, 2, 37, 8),
-                                                              (2, 4, 256, 32)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("batch", "heads", "seq", "width"), [(1, 1, 1, 4), (3, 2, 37, 8), (2, 4, 256, 32)]
+)
 def test_output_and_every_gradient_are_those_of_whole_batches(batch, heads, seq, width):
     draw = torch.Generator().manual_seed(seq)
     found = []

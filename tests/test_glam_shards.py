@@ -33,8 +33,10 @@ if __name__ == "__main__":
 
 
 def rows(count=300):
-    return [{"domain": ("books", "news")[n % 2], "text": f"<{n}> {SOURCE[n * 20 :][:1500]}"}
-            for n in range(count)]  # fmt: skip
+    return [
+        {"domain": ("books", "news")[n % 2], "text": f"<{n}> {SOURCE[n * 20 :][:1500]}"}
+        for n in range(count)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +136,9 @@ def test_every_kind_of_source_gives_the_same_tokens(lines, whole, tmp_path):
         ours = loaded(place, tmp_path / "cache", shard_bytes=SHARD_BYTES, workers=1)
         for split in ("train", "held_out"):
             assert ours.count(split) == theirs.count(split)
-            batches = [one.batch(0, 3, sequences=4, length=65, split=split)
-                       for one in (ours, theirs)]  # fmt: skip
+            batches = [
+                one.batch(0, 3, sequences=4, length=65, split=split) for one in (ours, theirs)
+            ]
             assert np.array_equal(*batches)
 
 
@@ -159,8 +162,11 @@ def test_a_long_text_file_is_read_in_pieces(tmp_path):
     (tmp_path / "long.txt").write_text("words and words\n" * (2 * PIECE_BYTES // 16 + 10))
     config = Corpus(paths=(str(tmp_path / "long.txt"),))
     found = [document for _, document in documents(config, sources(config, tmp_path))]
-    assert [document.name for document in found] == ["long.txt", "long.txt part 2",
-                                                     "long.txt part 3"]  # fmt: skip
+    assert [document.name for document in found] == [
+        "long.txt",
+        "long.txt part 2",
+        "long.txt part 3",
+    ]
     assert sum(len(document.text) for document in found) == os.path.getsize(tmp_path / "long.txt")
 
 

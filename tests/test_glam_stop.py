@@ -13,27 +13,53 @@ from glam.stop import Spent, reached, spent_before
 from glam.train import train
 
 SHAPE = Shape(
-    n_layers=2, d_model=32, n_heads=2, n_kv_heads=2, d_head=16, d_ff=64, ffn_matrices=3,
-    vocab_size=512, seq_len=16, relative_buckets=32, n_moe_layers=1, n_experts=4, top_k=2,
+    n_layers=2,
+    d_model=32,
+    n_heads=2,
+    n_kv_heads=2,
+    d_head=16,
+    d_ff=64,
+    ffn_matrices=3,
+    vocab_size=512,
+    seq_len=16,
+    relative_buckets=32,
+    n_moe_layers=1,
+    n_experts=4,
+    top_k=2,
     d_expert=24,
-)  # fmt: skip
+)
 STEP_TOKENS = 32
 SPENT = Spent(tokens=100, model_flop=1e9, energy_j=50, elapsed_s=10, loss=3.0)
 
 
 def asked(**stop):
     return GlamConfig(
-        name="tiny", shape=SHAPE, corpus=Corpus(max_mb=0.2), stop=Stop(**stop),
-        training=Training(steps=50, batch_sequences=2, log_every=1, evaluate_batches=1,
-                          checkpoint_every=0, threads=1, device="cpu"),
-    )  # fmt: skip
+        name="tiny",
+        shape=SHAPE,
+        corpus=Corpus(max_mb=0.2),
+        stop=Stop(**stop),
+        training=Training(
+            steps=50,
+            batch_sequences=2,
+            log_every=1,
+            evaluate_batches=1,
+            checkpoint_every=0,
+            threads=1,
+            device="cpu",
+        ),
+    )
 
 
 @pytest.mark.parametrize(
     ("rule", "not_yet", "now"),
-    [("tokens", 101, 100), ("model_flop", 2e9, 1e9), ("energy_j", 51, 50), ("elapsed_s", 11, 10),
-     ("loss", 2.9, 3.0)],
-)  # fmt: skip
+    [
+        ("tokens", 101, 100),
+        ("model_flop", 2e9, 1e9),
+        ("energy_j", 51, 50),
+        ("elapsed_s", 11, 10),
+        ("loss", 2.9, 3.0),
+    ],
+)
 def test_each_rule_ends_a_run_at_its_limit_and_not_before(rule, not_yet, now):
     assert reached(Stop(**{rule: not_yet}), SPENT) is None
     assert reached(Stop(**{rule: now}), SPENT).startswith(f"stop.{rule} ")
@@ -45,9 +71,11 @@ def test_joules_that_nobody_could_read_end_no_run():
 
 @pytest.mark.parametrize(
     "stop",
-    [{"tokens": 5 * STEP_TOKENS},
-     {"model_flop": 5 * STEP_TOKENS * float(total(model_flop(SHAPE)))}],
-)  # fmt: skip
+    [
+        {"tokens": 5 * STEP_TOKENS},
+        {"model_flop": 5 * STEP_TOKENS * float(total(model_flop(SHAPE)))},
+    ],
+)
 def test_a_budget_ends_the_run_where_it_says_and_resuming_adds_nothing(tmp_path, stop):
     record = train(asked(**stop), tmp_path, peak_flop_per_s=1e12)
     assert record.tokens.value == 5 * STEP_TOKENS

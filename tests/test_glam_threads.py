@@ -13,8 +13,10 @@ import pytest
     ids=["nothing set", "a count set", "a policy set"],
 )
 def test_the_spin_is_bounded_before_torch_is_loaded_and_the_user_goes_first(given, found):
-    code = ("import glam, os, sys; assert 'torch' not in sys.modules\n"
-            "print(os.environ.get('GOMP_SPINCOUNT'))")  # fmt: skip
+    code = (
+        "import glam, os, sys; assert 'torch' not in sys.modules\n"
+        "print(os.environ.get('GOMP_SPINCOUNT'))"
+    )
     plain = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     run = subprocess.run(
         [sys.executable, "-c", code], env={**plain, **given}, capture_output=True, text=True

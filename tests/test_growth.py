@@ -62,10 +62,24 @@ def clock(monkeypatch):
 
 def opened(path, source):
     writer = Writer(path)
-    domains = [Domain(id=name(i), kind="gpu", boundary="chip", tick_s=source.tick_s).as_dict()
-               for i in range(BOARDS)]  # fmt: skip
-    writer.append({"k": "header", "v": 1, "id": "run", "boot": "boot", "host": "node", "pid": 1,
-                   "interval_s": 1.0, "domains": domains, "m": START_NS, "utc": ""})  # fmt: skip
+    domains = [
+        Domain(id=name(i), kind="gpu", boundary="chip", tick_s=source.tick_s).as_dict()
+        for i in range(BOARDS)
+    ]
+    writer.append(
+        {
+            "k": "header",
+            "v": 1,
+            "id": "run",
+            "boot": "boot",
+            "host": "node",
+            "pid": 1,
+            "interval_s": 1.0,
+            "domains": domains,
+            "m": START_NS,
+            "utc": "",
+        }
+    )
     return Sampler([source], [name(i) for i in range(BOARDS)], writer, 1.0)
 
 

@@ -27,8 +27,13 @@ from simulator.inverse import (
 )
 from simulator.scenario import load
 
-SMALL = {"hardware.chip": "h100", "hardware.count": 8, "site.zone": "US", "site.pue": 1.2,
-         "site.chip_price": 2.0}  # fmt: skip
+SMALL = {
+    "hardware.chip": "h100",
+    "hardware.count": 8,
+    "site.zone": "US",
+    "site.pue": 1.2,
+    "site.chip_price": 2.0,
+}
 
 
 def scenario(name="glam-1.7b-64e", **more):
@@ -36,17 +41,21 @@ def scenario(name="glam-1.7b-64e", **more):
 
 
 def exact_spending(one):
-    return spend.utilised(Quantity.exact(0.4, "1", "test"), Quantity.exact(700.0, "W", "test"),
-                          Boundary.CHIP)  # fmt: skip
+    return spend.utilised(
+        Quantity.exact(0.4, "1", "test"), Quantity.exact(700.0, "W", "test"), Boundary.CHIP
+    )
 
 
 budgets = st.fixed_dictionaries(
     {},
     optional={
-        "days": st.floats(0.01, 100), "mwh": st.floats(0.1, 1000), "usd": st.floats(100, 1e6),
-        "co2": st.floats(0.1, 100), "mw": st.floats(0.001, 1),
+        "days": st.floats(0.01, 100),
+        "mwh": st.floats(0.1, 1000),
+        "usd": st.floats(100, 1e6),
+        "co2": st.floats(0.1, 100),
+        "mw": st.floats(0.001, 1),
     },
-).filter(bool)  # fmt: skip
+).filter(bool)
 
 
 def fits(one, limits, spending):
@@ -59,8 +68,9 @@ def fits(one, limits, spending):
 def test_the_largest_model_is_the_one_that_enumeration_finds(limits, per_parameter):
     one = scenario(**{"run.tokens": 1e9})
     spending = exact_spending(one)
-    family = [with_layers(one, layers, per_parameter)
-              for layers in range(granule(one), 121, granule(one))]  # fmt: skip
+    family = [
+        with_layers(one, layers, per_parameter) for layers in range(granule(one), 121, granule(one))
+    ]
     good = [each for each in family if fits(each, limits, spending)]
     assume(len(good) < len(family))
     if not good:
@@ -151,12 +161,17 @@ def test_a_family_keeps_its_proportions():
     shape = load("glam-64b-64e").model.resolve()
     half = scaled(shape, 32)
     assert (half.d_model, half.n_heads, half.d_ff, half.d_expert, half.n_moe_layers) == (
-        4096, 64, 16384, 16384, 16,
-    )  # fmt: skip
+        4096,
+        64,
+        16384,
+        16384,
+        16,
+    )
     assert (half.n_experts, half.d_head, half.vocab_size) == (64, 128, shape.vocab_size)
     assert asdict(scaled(shape, 64)) == asdict(shape)
-    sizes = [float(shapes.total(shapes.parameters(scaled(shape, layers))))
-             for layers in range(2, 128, 2)]  # fmt: skip
+    sizes = [
+        float(shapes.total(shapes.parameters(scaled(shape, layers)))) for layers in range(2, 128, 2)
+    ]
     assert sizes == sorted(sizes)
     assert granule(load("glam-64b-64e", {"plan": {"pp": 4, "tp": 8}})) % 8 == 0
 
@@ -175,9 +190,13 @@ def test_predicted_watts_are_joules_over_time_without_the_band_of_the_time():
 # arXiv:2104.10350: GPT-3 552 t for 300B.
 @pytest.mark.parametrize(
     ("name", "limits", "tokens"),
-    [("glam-64b-64e", {"mwh": 456}, 600e9), ("glam-64b-64e", {"mwh": 213}, 280e9),
-     ("gpt3-175b", {"co2": 552}, 300e9), ("gpt3-175b", {"days": 14.8}, 300e9)],
-)  # fmt: skip
+    [
+        ("glam-64b-64e", {"mwh": 456}, 600e9),
+        ("glam-64b-64e", {"mwh": 213}, 280e9),
+        ("gpt3-175b", {"co2": 552}, 300e9),
+        ("gpt3-175b", {"days": 14.8}, 300e9),
+    ],
+)
 def test_published_budgets_give_back_the_published_tokens(name, limits, tokens):
     one = load(name)
     found = most_tokens(one, spend.published(one), limits)
@@ -198,9 +217,15 @@ def test_dollars_without_a_price_are_missing():
 
 def test_a_mixture_stops_paying_on_a_slow_network():
     chip = {"hardware.chip": "h100", "hardware.software": "megatron"}
-    found = crossover(("glam-64b-64e", "glam-137b"), "hardware.network_bytes_per_s",
-                      [1e8, 1e9, 1e10, 1e11], of="days", equal="tokens",
-                      spending=lambda _: spend.predicted, overrides=chip)  # fmt: skip
+    found = crossover(
+        ("glam-64b-64e", "glam-137b"),
+        "hardware.network_bytes_per_s",
+        [1e8, 1e9, 1e10, 1e11],
+        of="days",
+        equal="tokens",
+        spending=lambda _: spend.predicted,
+        overrides=chip,
+    )
     ratios = [point.ratio for point in found.points]
     assert ratios == sorted(ratios, reverse=True)
     assert ratios[0] > 1 > ratios[-1]
@@ -209,8 +234,10 @@ def test_a_mixture_stops_paying_on_a_slow_network():
 
 
 def test_a_speed_that_is_the_chips_own_changes_nothing():
-    given = {"hardware.network_bytes_per_s": catalog.chip("h100").network_bytes_per_s,
-             "hardware.link_bytes_per_s": catalog.chip("h100").link_bytes_per_s}  # fmt: skip
+    given = {
+        "hardware.network_bytes_per_s": catalog.chip("h100").network_bytes_per_s,
+        "hardware.link_bytes_per_s": catalog.chip("h100").link_bytes_per_s,
+    }
     chip = {"hardware.chip": "h100", "hardware.software": "megatron"}
     own, named = (spend.predicted(load("glam-8b-64e", chip | more)) for more in ({}, given))
     assert own.elapsed_s.value == named.elapsed_s.value
@@ -219,8 +246,14 @@ def test_a_speed_that_is_the_chips_own_changes_nothing():
 def test_the_crossover_is_where_the_quotient_is_one():
     # At equal tokens and one utilisation the energy ratio is that of FLOP, which grows with the
     # experts' width; the dense model is fixed. Solve for the width by hand from the counts.
-    found = crossover(("glam-1.7b-64e", "glam-1.7b"), "model.shape.d_expert", [2048, 8192, 16384],
-                      equal="tokens", spending=exact_spending, overrides=dict(SMALL))  # fmt: skip
+    found = crossover(
+        ("glam-1.7b-64e", "glam-1.7b"),
+        "model.shape.d_expert",
+        [2048, 8192, 16384],
+        equal="tokens",
+        spending=exact_spending,
+        overrides=dict(SMALL),
+    )
     (edge,) = found.crossings
 
     def flop(name, width=None):
@@ -235,16 +268,27 @@ def test_the_crossover_is_where_the_quotient_is_one():
 
 
 def test_a_mixture_that_never_pays_is_said_to():
-    found = crossover(("glam-1.7b-64e", "glam-1.7b"), "model.shape.d_expert", [20_000, 30_000],
-                      equal="tokens", spending=exact_spending, overrides=dict(SMALL))  # fmt: skip
+    found = crossover(
+        ("glam-1.7b-64e", "glam-1.7b"),
+        "model.shape.d_expert",
+        [20_000, 30_000],
+        equal="tokens",
+        spending=exact_spending,
+        overrides=dict(SMALL),
+    )
     assert "nowhere in the range" in found.verdict()
 
 
 def test_what_says_something_of_experts_is_not_laid_over_the_dense_model():
     laid = {"hardware.count": 64, "plan.zero": 3, "plan.ep": 8}
-    found = crossover(("glam-1.7b-64e", "glam-1.7b"), "plan.imbalance", [1.0, 1.5, 2.5],
-                      equal="tokens", spending=lambda one: spend.predicted,
-                      overrides=laid)  # fmt: skip
+    found = crossover(
+        ("glam-1.7b-64e", "glam-1.7b"),
+        "plan.imbalance",
+        [1.0, 1.5, 2.5],
+        equal="tokens",
+        spending=lambda one: spend.predicted,
+        overrides=laid,
+    )
     ratios = [point.ratio for point in found.points]
     assert None not in ratios
     assert ratios == sorted(ratios)
@@ -252,9 +296,14 @@ def test_what_says_something_of_experts_is_not_laid_over_the_dense_model():
 
 def test_nothing_that_can_be_computed_is_infeasible_and_not_a_picture():
     with pytest.raises(InfeasibleError, match="both runs can be computed"):
-        crossover(("glam-1.7b-64e", "glam-1.7b"), "plan.ep", [3, 5], equal="tokens",
-                  spending=lambda one: spend.predicted,
-                  overrides={"hardware.count": 64, "plan.zero": 3})  # fmt: skip
+        crossover(
+            ("glam-1.7b-64e", "glam-1.7b"),
+            "plan.ep",
+            [3, 5],
+            equal="tokens",
+            spending=lambda one: spend.predicted,
+            overrides={"hardware.count": 64, "plan.zero": 3},
+        )
 
 
 @given(st.integers(1, 100), st.integers(101, 10_000), st.integers(2, 30))
@@ -272,11 +321,32 @@ def test_the_verbs(simulator, tmp_path):
     assert (code, err, told["binding"]) == (0, "", "mwh")
     assert told["answer"]["value"] == pytest.approx(600e9, rel=0.003)
     assert told["budgets"]["days"]["slack"] == pytest.approx(60 - 51.2, abs=0.1)
-    code, out, _ = simulator("inverse", "gpt3-175b", "--most", "size", "--mwh", 1000,
-                             "--mfu", 0.4, "--tokens-per-parameter", 20)  # fmt: skip
+    code, out, _ = simulator(
+        "inverse",
+        "gpt3-175b",
+        "--most",
+        "size",
+        "--mwh",
+        1000,
+        "--mfu",
+        0.4,
+        "--tokens-per-parameter",
+        20,
+    )
     assert (code, "binds" in out, "layers of width" in out) == (0, True, True)
-    arguments = ("crossover", "glam-mini-16e", "glam-mini", "--over", "run.batch_sequences",
-                 "--from", 1, "--to", 16, "--points", 3)  # fmt: skip
+    arguments = (
+        "crossover",
+        "glam-mini-16e",
+        "glam-mini",
+        "--over",
+        "run.batch_sequences",
+        "--from",
+        1,
+        "--to",
+        16,
+        "--points",
+        3,
+    )
     code, out, _ = simulator(*arguments, "--json", "--plot", "c.svg")
     told = json.loads(out)
     assert (code, [point["value"] for point in told["points"]]) == (0, [1, 4, 16])
@@ -295,14 +365,53 @@ def test_the_verbs(simulator, tmp_path):
         (("inverse", "gpt3-175b", "--mwh", 1, "--watts", 2), 2, "--mfu"),
         (("inverse", "gpt3-175b", "--usd", 1e6), 4, "price"),
         (("inverse", "gpt3-175b", "--mw", 0.01), 3, "0.01 MW"),
-        (("crossover", "glam-mini-16e", "glam-mini", "--over", "run.batch", "--from", 1, "--to",
-          2), 2, "did you mean batch_"),
-        (("crossover", "glam-mini-16e", "glam-mini", "--over", "run.tokens", "--from", 2, "--to",
-          1), 2, "--from"),
-        (("crossover", "glam-mini", "glam-mini-16e", "--over", "run.tokens", "--from", 1, "--to",
-          2), 2, "and then a dense model"),
+        (
+            (
+                "crossover",
+                "glam-mini-16e",
+                "glam-mini",
+                "--over",
+                "run.batch",
+                "--from",
+                1,
+                "--to",
+                2,
+            ),
+            2,
+            "did you mean batch_",
+        ),
+        (
+            (
+                "crossover",
+                "glam-mini-16e",
+                "glam-mini",
+                "--over",
+                "run.tokens",
+                "--from",
+                2,
+                "--to",
+                1,
+            ),
+            2,
+            "--from",
+        ),
+        (
+            (
+                "crossover",
+                "glam-mini",
+                "glam-mini-16e",
+                "--over",
+                "run.tokens",
+                "--from",
+                1,
+                "--to",
+                2,
+            ),
+            2,
+            "and then a dense model",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_usage_is_one_line(simulator, arguments, code, said):
     found, out, err = simulator(*arguments)
     assert (found, out, err.count("\n")) == (code, "", 1)

@@ -86,8 +86,9 @@ def killed(folder, victim, after_s):
     return segment, killed_s
 
 
-@pytest.mark.parametrize(("victim", "kills"), [("run", 17), ("sampler", 17),
-                                               ("run and sampler", 16)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("victim", "kills"), [("run", 17), ("sampler", 17), ("run and sampler", 16)]
+)
 def test_a_kill_at_any_of_fifty_moments_loses_one_interval_at_most(tmp_path, victim, kills):
     """The model of memory is a line in time, so every joule lost or doubled would show."""
     moments = random.Random(7)

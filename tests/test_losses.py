@@ -13,8 +13,12 @@ from simulator.losses import Job, defaults, losses
 
 def job(chips=1024, days=50.0, mw=0.5):
     exact = {"source": "test", "origin": Origin.ASSUMED}
-    return Job(name="test", chips=chips, training_s=Quantity.exact(days * 86400, "s", **exact),
-               power_w=Quantity.exact(mw * 1e6, "W", **exact))  # fmt: skip
+    return Job(
+        name="test",
+        chips=chips,
+        training_s=Quantity.exact(days * 86400, "s", **exact),
+        power_w=Quantity.exact(mw * 1e6, "W", **exact),
+    )
 
 
 EXACT = {name: quantity.value for name, quantity in defaults().items()}
@@ -69,8 +73,19 @@ def test_a_job_that_never_comes_forward_is_infeasible():
 
 
 def test_the_verb_tells_time_joules_and_the_best_interval(simulator, tmp_path):
-    arguments = ("failures", "--chips", 16384, "--days", 54, "--mw", 25, "--mtbf", 50_700,
-                 "--save", 60)  # fmt: skip
+    arguments = (
+        "failures",
+        "--chips",
+        16384,
+        "--days",
+        54,
+        "--mw",
+        25,
+        "--mtbf",
+        50_700,
+        "--save",
+        60,
+    )
     code, out, err = simulator(*arguments, "--json", "--plot", "picture.svg")
     assert (code, err) == (0, "")
     told = json.loads(out)

@@ -7,9 +7,21 @@ import pytest
 from energy.ledger import FILE, seal
 from energy.merge import merge
 
-CPU = {"id": "cpu", "kind": "cpu", "boundary": "chip", "within": None, "api": "test",
-       "method": "counter", "origin": "measured", "low": 0.9, "high": 1.1, "wrap_j": 0.0,
-       "source": "test", "reason": "", "fix": ""}  # fmt: skip
+CPU = {
+    "id": "cpu",
+    "kind": "cpu",
+    "boundary": "chip",
+    "within": None,
+    "api": "test",
+    "method": "counter",
+    "origin": "measured",
+    "low": 0.9,
+    "high": 1.1,
+    "wrap_j": 0.0,
+    "source": "test",
+    "reason": "",
+    "fix": "",
+}
 WATTS = 100.0
 
 

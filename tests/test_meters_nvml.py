@@ -97,8 +97,13 @@ def test_a_tracked_run_reports_the_gpu_as_measured(library, tmp_path):
         "total = record.totals['chip']\n"
         "print(total.origin, total.value / record.elapsed_s.value)\n"
     )
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent), "STANDIN_TICK_S": "0.001",
-                   "STANDIN_LOW_W": "300", "STANDIN_HIGH_W": "300"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(library.parent),
+        "STANDIN_TICK_S": "0.001",
+        "STANDIN_LOW_W": "300",
+        "STANDIN_HIGH_W": "300",
+    }
     run = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
@@ -109,8 +114,9 @@ def test_a_tracked_run_reports_the_gpu_as_measured(library, tmp_path):
 
 def test_hbm_lies_within_its_board_and_a_superchips_module_holds_it(library):
     told = metered(library, seconds=0.1, HBM_W=60, MODULE_W=800, NAME="NVIDIA GH200 480GB")
-    within = {domain["id"].removeprefix("GPU-stand-in-0"): domain["within"] for domain in
-              told["domains"]}  # fmt: skip
+    within = {
+        domain["id"].removeprefix("GPU-stand-in-0"): domain["within"] for domain in told["domains"]
+    }
     assert within == {"": "GPU-stand-in-0/module", "/module": None, "/hbm": "GPU-stand-in-0"}
 
 
@@ -121,11 +127,23 @@ def test_a_board_that_echoes_its_own_power_as_module_power_has_no_module(library
 
 @pytest.mark.parametrize(
     ("visible", "seen"),
-    [("1", [1]), ("GPU-stand-in-2,0", [2, 0]), ("MIG-1", [1]), ("MIG-1,MIG-1", [1]),
-     ("7", []), ("0,GPU-elsewhere,1", [0])],
-    ids=["index", "UUID and index", "MIG counts its parent", "two slices, one board",
-         "no such board", "a wrong name hides what follows"],
-)  # fmt: skip
+    [
+        ("1", [1]),
+        ("GPU-stand-in-2,0", [2, 0]),
+        ("MIG-1", [1]),
+        ("MIG-1,MIG-1", [1]),
+        ("7", []),
+        ("0,GPU-elsewhere,1", [0]),
+    ],
+    ids=[
+        "index",
+        "UUID and index",
+        "MIG counts its parent",
+        "two slices, one board",
+        "no such board",
+        "a wrong name hides what follows",
+    ],
+)
 def test_only_visible_boards_are_metered(library, monkeypatch, visible, seen):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     told = metered(library, seconds=0.1, DEVICES=4, MIG=1)
@@ -171,8 +189,10 @@ def tracked(library, folder, code, **settings):
     environment |= {f"STANDIN_{name}": str(value) for name, value in settings.items()}
     run = subprocess.run(
         [sys.executable, "-c", program, str(folder)],
-        env=environment, capture_output=True, text=True,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0, run.stderr
     return ledger.segments(folder / ledger.FILE)
 
@@ -206,8 +226,9 @@ def test_a_driver_that_is_loaded_again_opens_the_counter_from_zero(library, tmp_
 
 
 def test_a_gpu_that_is_lost_for_good_neither_stops_the_run_nor_becomes_zero(library, tmp_path):
-    (segment,) = tracked(library, tmp_path, "    time.sleep(2.2)\n", LOST_AFTER_S=1.0,
-                         LOW_W=300, HIGH_W=300)  # fmt: skip
+    (segment,) = tracked(
+        library, tmp_path, "    time.sleep(2.2)\n", LOST_AFTER_S=1.0, LOW_W=300, HIGH_W=300
+    )
     assert segment.curves["GPU-stand-in-0"].unread >= 1
     assert segment.between("GPU-stand-in-0", segment.start_s, segment.stop_s) > 0
 

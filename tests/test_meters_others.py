@@ -31,14 +31,21 @@ def files(root, told):
 
 
 def test_a_grace_module_holds_its_processor_and_a_plain_meter_is_the_node(tmp_path):
-    files(tmp_path, {
-        "hwmon0/name": "power_meter", "hwmon0/power1_average": 500_000_000,
-        "hwmon0/power1_oem_info": "Module Power Socket 0",
-        "hwmon1/name": "power_meter", "hwmon1/power1_average": 120_000_000,
-        "hwmon1/power1_oem_info": "Grace Power Socket 0",
-        "hwmon2/name": "power_meter", "hwmon2/power1_average": 900_000_000,
-        "hwmon3/name": "nvme", "hwmon3/power1_average": 5_000_000,
-    })  # fmt: skip
+    files(
+        tmp_path,
+        {
+            "hwmon0/name": "power_meter",
+            "hwmon0/power1_average": 500_000_000,
+            "hwmon0/power1_oem_info": "Module Power Socket 0",
+            "hwmon1/name": "power_meter",
+            "hwmon1/power1_average": 120_000_000,
+            "hwmon1/power1_oem_info": "Grace Power Socket 0",
+            "hwmon2/name": "power_meter",
+            "hwmon2/power1_average": 900_000_000,
+            "hwmon3/name": "nvme",
+            "hwmon3/power1_average": 5_000_000,
+        },
+    )
     domains = {domain.id: domain for domain in Hwmon(tmp_path).probe()}
     assert domains["cpu-0"].within == "module-0"
     assert domains["node-hwmon2-power1"].boundary == "node"
@@ -46,8 +53,14 @@ def test_a_grace_module_holds_its_processor_and_a_plain_meter_is_the_node(tmp_pa
 
 
 def test_an_energy_file_is_a_counter_and_a_power_file_is_integrated(tmp_path):
-    files(tmp_path, {"hwmon0/name": "amd_energy", "hwmon0/energy17_input": 7_000_000,
-                     "hwmon0/energy17_label": "Esocket0"})  # fmt: skip
+    files(
+        tmp_path,
+        {
+            "hwmon0/name": "amd_energy",
+            "hwmon0/energy17_input": 7_000_000,
+            "hwmon0/energy17_label": "Esocket0",
+        },
+    )
     meter = Hwmon(tmp_path)
     (domain,) = meter.probe()
     assert (domain.kind, domain.method, meter.read()["cpu-0"]) == ("cpu", "counter", 7.0)
@@ -99,10 +112,13 @@ def amdsmi_get_energy_count(handle):
 
 @pytest.mark.parametrize(
     ("b_w", "b_count", "method", "reason"),
-    [(300.0, "time.monotonic()", "counter", ""), (300.0, "5.0", "power", ""),
-     (0.0, "0.0", "counter", "its twin die tells for both")],
+    [
+        (300.0, "time.monotonic()", "counter", ""),
+        (300.0, "5.0", "power", ""),
+        (0.0, "0.0", "counter", "its twin die tells for both"),
+    ],
     ids=["both good", "a frozen counter", "an odd die"],
-)  # fmt: skip
+)
 def test_an_amd_counter_counts_only_when_it_agrees_with_power(
     tmp_path, monkeypatch, b_w, b_count, method, reason
 ):
@@ -119,9 +135,15 @@ def test_an_amd_counter_counts_only_when_it_agrees_with_power(
 
 
 def bus(root, device):
-    return files(root, {"0000:00:05.0/vendor": "0x1ae0", "0000:00:05.0/device": device,
-                        "0000:00:05.0/subsystem_device": "0x0050",
-                        "0000:00:06.0/vendor": "0x8086"})  # fmt: skip
+    return files(
+        root,
+        {
+            "0000:00:05.0/vendor": "0x1ae0",
+            "0000:00:05.0/device": device,
+            "0000:00:05.0/subsystem_device": "0x0050",
+            "0000:00:06.0/vendor": "0x8086",
+        },
+    )
 
 
 def test_a_tpu_is_modelled_from_its_duty_cycle_and_published_watts(tmp_path):
@@ -215,8 +237,14 @@ def test_a_meter_of_no_known_name_is_missing_and_stops_nothing():
 
 
 def entry(device, value, within=None, boundary=Boundary.CHIP):
-    return EnergyEntry(value=value, origin=Origin.MEASURED if value else Origin.MISSING,
-                       source="test", device=device, boundary=boundary, within=within)  # fmt: skip
+    return EnergyEntry(
+        value=value,
+        origin=Origin.MEASURED if value else Origin.MISSING,
+        source="test",
+        device=device,
+        boundary=boundary,
+        within=within,
+    )
 
 
 def test_one_path_of_the_tree_counts_and_children_stand_in_for_an_unread_parent():
@@ -241,8 +269,11 @@ class Machine:
         self.awake_s, self.slept_s, self.set_s = 100.0, 0.0, 0.0
 
     def clocks(self):
-        return Clocks(lambda: self.awake_s, lambda: self.awake_s + self.slept_s + self.set_s,
-                      lambda: self.awake_s + self.slept_s)  # fmt: skip
+        return Clocks(
+            lambda: self.awake_s,
+            lambda: self.awake_s + self.slept_s + self.set_s,
+            lambda: self.awake_s + self.slept_s,
+        )
 
 
 def test_a_clock_that_is_set_back_an_hour_and_a_sleep_are_told_with_their_cause():
@@ -273,8 +304,10 @@ def test_steps_are_dated_by_rhythm_when_a_look_came_late():
             late[index % 7] if index > 400 and index % 50 == 3 else 0
         )
         follower.look()
-    errors = [(moment - 37_000_000 + 50_000_000) % 100_000_000 - 50_000_000
-              for moment, _ in list(follower.points)[5:]]  # fmt: skip
+    errors = [
+        (moment - 37_000_000 + 50_000_000) % 100_000_000 - 50_000_000
+        for moment, _ in list(follower.points)[5:]
+    ]
     assert max(map(abs, errors)) < 5_000_000
 
 
@@ -292,8 +325,9 @@ def test_the_rhythm_dates_a_step_better_than_the_looks_that_saw_it(period_ms):
         now = max(now, follower.due_ns) + draw.randrange(1_000_000)
         follower.look()
     half = period // 2
-    errors = [(moment - 37_000_000 + half) % period - half
-              for moment, _ in list(follower.points)[30:]]  # fmt: skip
+    errors = [
+        (moment - 37_000_000 + half) % period - half for moment, _ in list(follower.points)[30:]
+    ]
     assert max(map(abs, errors)) < 1_200_000
     assert sum(map(abs, errors)) / len(errors) < 400_000
 
@@ -335,6 +369,11 @@ def test_the_sampler_starts_with_the_standard_library_alone():
         "import sys; sys.path.insert(0, '.'); import energy.sampler\n"
         "print(sorted({'numpy', 'pydantic', 'rich', 'typer', 'pynvml'} & set(sys.modules)))"
     )
-    run = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True,
-                         cwd=Path(__file__).parent.parent, env={**os.environ})  # fmt: skip
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+        env={**os.environ},
+    )
     assert run.stdout.strip() == "[]", run.stderr

@@ -35,8 +35,13 @@ def test_cores_lie_within_their_package_and_memory_beside_it(server):
 
 
 def test_the_whole_system_holds_its_packages(tmp_path):
-    powercap(tmp_path, {"intel-rapl:0": ("psys", 9_000_000, RANGE_UJ),
-                        "intel-rapl:1": ("package-0", 5_000_000, RANGE_UJ)})  # fmt: skip
+    powercap(
+        tmp_path,
+        {
+            "intel-rapl:0": ("psys", 9_000_000, RANGE_UJ),
+            "intel-rapl:1": ("package-0", 5_000_000, RANGE_UJ),
+        },
+    )
     domains = {domain.id: domain for domain in Rapl(tmp_path, "GenuineIntel").probe()}
     assert domains["cpu-package-0"].within == "cpu-psys"
 
@@ -54,9 +59,11 @@ def test_the_whole_system_is_not_counted_again_where_it_is_listed_last(tmp_path)
     meter = Rapl(tmp_path, "GenuineIntel")
     domains = {domain.id: domain for domain in meter.probe()}
     assert {name: domain.within for name, domain in domains.items()} == {
-        "cpu-psys": None, "cpu-package-0": "cpu-psys", "dram-package-0": "cpu-psys",
+        "cpu-psys": None,
+        "cpu-package-0": "cpu-psys",
+        "dram-package-0": "cpu-psys",
         "core-package-0": "cpu-package-0",
-    }  # fmt: skip
+    }
     joules = meter.read()
     entries = [accounting.entry(domains[name].as_dict(), [joules[name]]) for name in domains]
     assert totals(entries)["chip"].value == pytest.approx(9)
@@ -80,8 +87,13 @@ def test_an_unreadable_sample_is_a_gap_and_not_262_kilojoules(server):
 
 
 def test_dies_that_mirror_one_counter_are_counted_once(tmp_path):
-    powercap(tmp_path, {"intel-rapl:0": ("package-0-die-0", 5_000_000, RANGE_UJ),
-                        "intel-rapl:1": ("package-0-die-1", 5_000_000, RANGE_UJ)})  # fmt: skip
+    powercap(
+        tmp_path,
+        {
+            "intel-rapl:0": ("package-0-die-0", 5_000_000, RANGE_UJ),
+            "intel-rapl:1": ("package-0-die-1", 5_000_000, RANGE_UJ),
+        },
+    )
     assert len(Rapl(tmp_path, "AuthenticAMD").probe()) == 1
 
 

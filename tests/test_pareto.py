@@ -67,8 +67,11 @@ def test_every_choice_of_the_front_is_told_or_near_one_that_is(rows):
 def test_a_reason_names_what_is_least_or_what_is_traded():
     rows = np.array([[1.0, 100.0], [2.0, 50.0], [4.0, 40.0]])
     words = front.reasons(rows, ["time", "energy"])
-    assert words == ["least time", "trade-off: +100% time, -50% energy against the row above",
-                     "least energy"]  # fmt: skip
+    assert words == [
+        "least time",
+        "trade-off: +100% time, -50% energy against the row above",
+        "least energy",
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +81,13 @@ def found():
     return pareto.pareto(models, ["h100", "a100"], [64, 128], ["FRA", "US"], prices)
 
 
-RUN = {"run.tokens": 1e11, "run.batch_tokens": 1e6, "run.steps": None,
-       "hardware.chip": "h100", "hardware.count": 64}  # fmt: skip
+RUN = {
+    "run.tokens": 1e11,
+    "run.batch_tokens": 1e6,
+    "run.steps": None,
+    "hardware.chip": "h100",
+    "hardware.count": 64,
+}
 
 
 def test_no_cell_holds_anything_that_beats_a_choice(found):
@@ -108,8 +116,9 @@ def test_every_plan_of_a_cell_is_counted_and_its_front_is_of_all_that_fit():
     hardware, constants, _ = machine_of(scenario, shape)
     batch = 1e6 / float(shape.seq_len)
     base = Plan(n_chips=64, global_batch=batch, **usual_widths(scenario))
-    every = predict_all(shape, all_plans(shape, 64, batch, base, allowed(scenario)),
-                        hardware, constants)  # fmt: skip
+    every = predict_all(
+        shape, all_plans(shape, 64, batch, base, allowed(scenario)), hardware, constants
+    )
     assert cell.considered == len(every)
     assert cell.feasible == every.fits.sum()
     pairs = np.column_stack([every.step_s, every.step_s * every.chip_w])[every.fits]
@@ -133,8 +142,9 @@ def test_what_was_said_of_one_chip_does_not_go_with_another():
     models = of_models(["glam-64b-64e"], {})
     assert models[0].hardware.software is not None
     found = pareto.pareto(models, ["tpu-v4", "h100"], [1024])
-    software = {cell.scenario.hardware.chip: cell.scenario.hardware.software
-                for cell in found.cells}  # fmt: skip
+    software = {
+        cell.scenario.hardware.chip: cell.scenario.hardware.software for cell in found.cells
+    }
     assert software == {"tpu-v4": models[0].hardware.software, "h100-sxm5-80gb": None}
 
 
@@ -170,8 +180,19 @@ def test_the_picture_has_a_unit_on_every_axis_the_band_and_a_number_a_choice(fou
 
 
 def test_the_verb_tells_the_front_as_json_and_as_a_page(simulator, tmp_path):
-    words = ("pareto", "glam-8b-64e", "glam-8b", "--chip", "h100", "--chips", "64,128",
-             "--tokens", "1e11", "--plot", "p.html")  # fmt: skip
+    words = (
+        "pareto",
+        "glam-8b-64e",
+        "glam-8b",
+        "--chip",
+        "h100",
+        "--chips",
+        "64,128",
+        "--tokens",
+        "1e11",
+        "--plot",
+        "p.html",
+    )
     code, out, err = simulator(*words, "--json", "--explain")
     assert (code, err) == (0, "")
     told = json.loads(out)
@@ -184,8 +205,11 @@ def test_the_verb_tells_the_front_as_json_and_as_a_page(simulator, tmp_path):
         assert choice["usd"]["origin"] == "missing"
     code, out, _ = simulator(*words)
     assert code == 0
-    assert all(line.strip() in (tmp_path / "p.html").read_text()
-               for line in out.splitlines() if "least" in line)  # fmt: skip
+    assert all(
+        line.strip() in (tmp_path / "p.html").read_text()
+        for line in out.splitlines()
+        if "least" in line
+    )
 
 
 def test_a_count_that_is_no_number_is_one_line(simulator):

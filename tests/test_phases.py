@@ -21,8 +21,7 @@ windows = st.lists(st.tuples(moments, moments, st.sampled_from("abc")), max_size
 
 def test_a_moment_belongs_to_the_innermost_window_around_it():
     found = shared_out([(1, 9, "compute"), (4, 6, "evaluation")], 0, 10)
-    assert found == {"idle": [(0, 1), (9, 10)], "compute": [(1, 4), (6, 9)],
-                     "evaluation": [(4, 6)]}  # fmt: skip
+    assert found == {"idle": [(0, 1), (9, 10)], "compute": [(1, 4), (6, 9)], "evaluation": [(4, 6)]}
 
 
 @given(windows)
@@ -60,10 +59,14 @@ def test_the_summary_ends_with_the_split():
         return Quantity.of(joules, "J", str(origin), origin, relative=0.06)
 
     total = add(
-        [part(91, Origin.MEASURED), part(7, Origin.MODELLED), part(2, Origin.ASSUMED),
-         Quantity.absent("J", "permission")],
+        [
+            part(91, Origin.MEASURED),
+            part(7, Origin.MODELLED),
+            part(2, Origin.ASSUMED),
+            Quantity.absent("J", "permission"),
+        ],
         names=["gpu", "tpu", "memory", "cpu"],
-    ).scaled(1.84 * 3.6e4)  # fmt: skip
+    ).scaled(1.84 * 3.6e4)
     record = run_record().model_copy(update={"totals": {Boundary.CHIP: total}})
     assert summary.lines(record)[-1] == (
         "1.84 kWh ±6.0 %, chip boundary; 91 % measured, 7 % modelled, 2 % assumed; "
@@ -73,9 +76,19 @@ def test_the_summary_ends_with_the_split():
 
 def test_energy_run_ends_with_the_split(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", "from energy.cli import main; main()", "run", "--out",
-         str(tmp_path / "r"), "--", "sleep", "0.2"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "from energy.cli import main; main()",
+            "run",
+            "--out",
+            str(tmp_path / "r"),
+            "--",
+            "sleep",
+            "0.2",
+        ],
+        capture_output=True,
+        text=True,
+    )
     last = done.stderr.splitlines()[-1]
     assert re.search(r"chip boundary; (\d+ % (measured|modelled|assumed)(, )?)+", last), last

@@ -29,15 +29,24 @@ from simulator.search import predict_all
 from simulator.space import AXES, space
 from simulator.step import step
 
-SMALL = {"plan.cp": 1, "plan.zero": 1, "plan.sequence_parallel": True, "plan.recompute": "full",
-         "plan.vp": 1, "plan.etp": 1, "plan.shard": 4, "site.electricity_price": 0.08}  # fmt: skip
+SMALL = {
+    "plan.cp": 1,
+    "plan.zero": 1,
+    "plan.sequence_parallel": True,
+    "plan.recompute": "full",
+    "plan.vp": 1,
+    "plan.etp": 1,
+    "plan.shard": 4,
+    "site.electricity_price": 0.08,
+}
 BUDGETS = {"time": "days", "energy": "mwh", "co2": "co2", "money": "usd"}
 MIXTRAL = ("mixtral-8x7b", "--chip", "h100", "--chips", "64", "--tokens", "1e12", "--batch", "512")
 
 
 def small(**more):
-    (scenario, _) = asked("mixtral-8x7b", chip="h100", chips=16, tokens=1e11, batch=64,
-                          overrides=SMALL | more)  # fmt: skip
+    (scenario, _) = asked(
+        "mixtral-8x7b", chip="h100", chips=16, tokens=1e11, batch=64, overrides=SMALL | more
+    )
     return scenario
 
 
@@ -78,8 +87,10 @@ def test_the_best_is_that_of_predicting_every_plan_by_itself(by, one_by_one):
 def test_a_runner_up_is_the_best_of_other_degrees():
     answer = best_plans(small(), count=100)
     every, measure = answer.fit.found, answer.fit.found.step_s
-    degrees = [tuple(getattr(option.plan, name) for name in DEGREES)
-               for option in (answer.best, *answer.runners_up)]  # fmt: skip
+    degrees = [
+        tuple(getattr(option.plan, name) for name in DEGREES)
+        for option in (answer.best, *answer.runners_up)
+    ]
     all_degrees = np.column_stack([np.asarray(getattr(every.plans, name)) for name in DEGREES])
     assert len(set(degrees)) == len(degrees) == len(np.unique(all_degrees, axis=0))
     steps = [option.step_s for option in (answer.best, *answer.runners_up)]
@@ -153,10 +164,15 @@ def test_every_plan_of_the_space_is_possible_and_there_once(chips, batch):
     assert set(rows[False]) <= set(rows[True])
 
 
-@pytest.mark.parametrize(("model", "chip", "chips", "batch"), [
-    ("glam-64b-64e", None, None, None), ("gpt3-175b", "a100", 1024, 1536),
-    ("deepseek-v3", "h800", 2048, 15360), ("mixtral-8x7b", "h100", 64, 512),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "chip", "chips", "batch"),
+    [
+        ("glam-64b-64e", None, None, None),
+        ("gpt3-175b", "a100", 1024, 1536),
+        ("deepseek-v3", "h800", 2048, 15360),
+        ("mixtral-8x7b", "h100", 64, 512),
+    ],
+)
 def test_the_published_models_are_searched_over_100_000_plans(model, chip, chips, batch):
     scenario, _ = asked(model, chip=chip, chips=chips, batch=batch, tokens=1e12)
     found = best_plans(scenario, count=1)
@@ -169,8 +185,20 @@ def test_the_published_models_are_searched_over_100_000_plans(model, chip, chips
 
 
 def test_a_published_plan_that_does_not_fit_says_by_how_much(simulator):
-    words = ("plan", "deepseek-v3", "--chip", "h800", "--chips", "2048", "--set", "plan.cp=1",
-             "--set", "plan.recompute=none", "--set", "plan.micro_batch=2")  # fmt: skip
+    words = (
+        "plan",
+        "deepseek-v3",
+        "--chip",
+        "h800",
+        "--chips",
+        "2048",
+        "--set",
+        "plan.cp=1",
+        "--set",
+        "plan.recompute=none",
+        "--set",
+        "plan.micro_batch=2",
+    )
     told = json.loads(simulator(*words, "--json")[1])
     (published,) = told["published"]
     assert not published["fits"]
@@ -211,16 +239,25 @@ def test_what_fits_nowhere_says_why_and_what_would_do(simulator):
 
 
 def test_a_batch_that_no_chips_can_share_out_is_no_matter_of_memory():
-    scenario, _ = asked("mixtral-8x7b", chip="h100", chips=64, tokens=1e9, batch=512,
-                        overrides={"plan.tp": 3})  # fmt: skip
+    scenario, _ = asked(
+        "mixtral-8x7b", chip="h100", chips=64, tokens=1e9, batch=512, overrides={"plan.tp": 3}
+    )
     with pytest.raises(InfeasibleError, match="tp does not divide the heads"):
         best_plans(scenario)
     assert enough_chips(PlanSearch(scenario, "time")) is None
 
 
 def test_the_saved_plan_takes_as_long_by_predict(simulator, tmp_path):
-    words = ("plan", *MIXTRAL, "--region", "FRA", "--price", "h100-on-demand-2026", "--save",
-             "best.toml")  # fmt: skip
+    words = (
+        "plan",
+        *MIXTRAL,
+        "--region",
+        "FRA",
+        "--price",
+        "h100-on-demand-2026",
+        "--save",
+        "best.toml",
+    )
     code, out, err = simulator(*words, "--json")
     assert (code, err) == (0, "")
     told = json.loads(out)
@@ -236,8 +273,12 @@ def test_the_saved_plan_takes_as_long_by_predict(simulator, tmp_path):
 
 
 def test_a_scenario_reads_back_as_it_was_written():
-    scenario, _ = asked("glam-64b-64e", region="FRA", price="tpu-v4-list-2024",
-                        overrides={"model.shape.seq_len": 2048, "run.goodput": 0.9})  # fmt: skip
+    scenario, _ = asked(
+        "glam-64b-64e",
+        region="FRA",
+        price="tpu-v4-list-2024",
+        overrides={"model.shape.seq_len": 2048, "run.goodput": 0.9},
+    )
     assert check(tomllib.loads(text(scenario)), "its own text") == scenario
 
 
@@ -255,9 +296,28 @@ def test_the_json_has_the_names_that_scripts_rely_on(simulator):
     code, out, err = simulator("plan", *MIXTRAL, "--top", "3", "--json", "--explain")
     assert (code, err) == (0, "")
     told = json.loads(out)
-    assert {"name", "chip", "chips", "by", "global_batch", "searched", "fit", "near", "degrees",
-            "ruled_out", "too_large", "limit_bytes", "step_time_s", "mfu", "best", "runners_up",
-            "changed", "published", "notes", "explain"} == set(told)  # fmt: skip
+    assert {
+        "name",
+        "chip",
+        "chips",
+        "by",
+        "global_batch",
+        "searched",
+        "fit",
+        "near",
+        "degrees",
+        "ruled_out",
+        "too_large",
+        "limit_bytes",
+        "step_time_s",
+        "mfu",
+        "best",
+        "runners_up",
+        "changed",
+        "published",
+        "notes",
+        "explain",
+    } == set(told)
     assert (told["chip"], told["chips"], told["by"]) == ("h100-sxm5-80gb", 64, "time")
     assert told["searched"] == told["fit"] + sum(told["too_large"].values())
     assert len(told["runners_up"]) == 3
@@ -280,19 +340,22 @@ def test_the_page_tells_searched_fitting_and_published(simulator):
     assert "CO2e, gross" in out
 
 
-@pytest.mark.parametrize(("words", "code", "said"), [
-    (("mixtral-8x7b", "--chip", "h10", "--chips", "8", "--tokens", "1e9"), 2, "h100-sxm5-80gb"),
-    (("mixtrl-8x7b",), 2, "mixtral-8x7b"),
-    (("mixtral-8x7b",), 2, "--chip h100 --chips 64"),
-    (("mixtral-8x7b", "--chip", "h100", "--chips", "8"), 2, "--tokens"),
-    (("glam-8b", "--by", "tme"), 2, "time"),
-    (("glam-8b", "--by", "money"), 4, "--price"),
-    (("glam-8b", "--price", "h100-on-demand-2026"), 2, "expected a price of tpu-v4"),
-    (("glam-8b", "--save", "plan.json"), 2, ".toml"),
-    (("glam-8b", "--set", "plan.tp=many"), 2, "expected a number for plan.tp"),
-    (("glam-8b", "--set", "plan.tpp=2"), 2, "tp"),
-    (("glam-8b", "--set", "plan.zero=4"), 2, "0, 1, 2 or 3"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("mixtral-8x7b", "--chip", "h10", "--chips", "8", "--tokens", "1e9"), 2, "h100-sxm5-80gb"),
+        (("mixtrl-8x7b",), 2, "mixtral-8x7b"),
+        (("mixtral-8x7b",), 2, "--chip h100 --chips 64"),
+        (("mixtral-8x7b", "--chip", "h100", "--chips", "8"), 2, "--tokens"),
+        (("glam-8b", "--by", "tme"), 2, "time"),
+        (("glam-8b", "--by", "money"), 4, "--price"),
+        (("glam-8b", "--price", "h100-on-demand-2026"), 2, "expected a price of tpu-v4"),
+        (("glam-8b", "--save", "plan.json"), 2, ".toml"),
+        (("glam-8b", "--set", "plan.tp=many"), 2, "expected a number for plan.tp"),
+        (("glam-8b", "--set", "plan.tpp=2"), 2, "tp"),
+        (("glam-8b", "--set", "plan.zero=4"), 2, "0, 1, 2 or 3"),
+    ],
+)
 def test_what_cannot_be_asked_is_one_line_that_says_what_can(simulator, words, code, said):
     got, out, err = simulator("plan", *words)
     assert (got, out) == (code, "")
@@ -324,8 +387,14 @@ def test_the_picture_has_a_unit_a_band_and_a_bar_a_plan(found, simulator, tmp_pa
 
 
 def test_given_degrees_are_kept_and_the_rest_is_searched():
-    scenario, _ = asked("mixtral-8x7b", chip="h100", chips=64, tokens=1e12, batch=512,
-                        overrides={"plan.pp": 4, "plan.micro_batch": 2})  # fmt: skip
+    scenario, _ = asked(
+        "mixtral-8x7b",
+        chip="h100",
+        chips=64,
+        tokens=1e12,
+        batch=512,
+        overrides={"plan.pp": 4, "plan.micro_batch": 2},
+    )
     found = best_plans(scenario)
     assert {(one.plan.pp, one.plan.micro_batch) for _, one in found.drawn[:-1]} == {(4, 2.0)}
 
@@ -347,6 +416,7 @@ def test_the_page_about_the_planner_has_a_place_for_its_answer_and_its_gates():
 def test_software_without_fused_attention_cuts_no_sequences():
     scenario, _ = asked("glam-64b-64e", overrides={"model.shape.seq_len": 8192})
     assert PlanSearch(scenario, "time").space().rows["cp"].max() == 1
-    today, _ = asked("glam-64b-64e", overrides={"model.shape.seq_len": 8192,
-                                                "hardware.software": "xla"})  # fmt: skip
+    today, _ = asked(
+        "glam-64b-64e", overrides={"model.shape.seq_len": 8192, "hardware.software": "xla"}
+    )
     assert PlanSearch(today, "time").space().rows["cp"].max() == 16

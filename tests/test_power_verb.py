@@ -29,19 +29,45 @@ def found():
 def made(seconds, compute, memory, link):
     whole = sum(seconds)
     names = ("experts", "data_parallel", "pipeline", "optimizer", "host")
-    return Step(seconds=dict(zip(names, seconds, strict=True)), model_flop={}, executed_flop={},
-                memory_bytes={}, compute_s=compute * whole, memory_s=memory * whole,
-                link_s=link * whole, relative=(0.0, 0.0))  # fmt: skip
+    return Step(
+        seconds=dict(zip(names, seconds, strict=True)),
+        model_flop={},
+        executed_flop={},
+        memory_bytes={},
+        compute_s=compute * whole,
+        memory_s=memory * whole,
+        link_s=link * whole,
+        relative=(0.0, 0.0),
+    )
 
 
 def chip(idle_w, busy_w, limit_w):
-    return Hardware(name="test", precision="bf16", peak_flop_per_s=1.0, memory_bytes=1.0,
-                    memory_bytes_per_s=1.0, idle_w=idle_w, busy_w=busy_w, limit_w=limit_w,
-                    power_relative=(-0.1, 0.1), power_source="test")  # fmt: skip
+    return Hardware(
+        name="test",
+        precision="bf16",
+        peak_flop_per_s=1.0,
+        memory_bytes=1.0,
+        memory_bytes_per_s=1.0,
+        idle_w=idle_w,
+        busy_w=busy_w,
+        limit_w=limit_w,
+        power_relative=(-0.1, 0.1),
+        power_source="test",
+    )
 
 
-@given(st.lists(st.floats(0, 10), min_size=5, max_size=5), share, share, share,
-       st.floats(10, 200), st.floats(0, 800), st.floats(0.5, 1.2), share, share, share)  # fmt: skip
+@given(
+    st.lists(st.floats(0, 10), min_size=5, max_size=5),
+    share,
+    share,
+    share,
+    st.floats(10, 200),
+    st.floats(0, 800),
+    st.floats(0.5, 1.2),
+    share,
+    share,
+    share,
+)
 def test_the_parts_have_the_mean_of_the_step_and_never_pass_idle_or_limit(
     seconds, compute, memory, link, idle, above, cap, wait, of_link, of_memory
 ):
@@ -86,8 +112,10 @@ def test_the_parts_of_a_step_come_in_the_words_of_the_verb(found):
 
 
 def test_only_the_chips_swing_within_a_step(found):
-    swings = [found.peak_w(at).value - min(part.power_w[at].value for part in found.parts)
-              for at in found.mean_w]  # fmt: skip
+    swings = [
+        found.peak_w(at).value - min(part.power_w[at].value for part in found.parts)
+        for at in found.mean_w
+    ]
     assert np.ptp(swings) < 1e-6 * swings[0]
 
 

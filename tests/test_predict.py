@@ -24,8 +24,13 @@ def scenario(steps=100, batch=8, pue=1.2, goodput=0.9, grid=400.0, **shape):
     return check(table, "test")
 
 
-sizes = {"steps": st.integers(1, 10**6), "batch": st.integers(1, 256), "pue": st.floats(1, 3),
-         "goodput": st.floats(0.1, 1), "grid": st.floats(1, 1000)}  # fmt: skip
+sizes = {
+    "steps": st.integers(1, 10**6),
+    "batch": st.integers(1, 256),
+    "pue": st.floats(1, 3),
+    "goodput": st.floats(0.1, 1),
+    "grid": st.floats(1, 1000),
+}
 
 
 @settings(max_examples=25)
@@ -98,9 +103,19 @@ def test_goodput_that_nobody_gave_is_loudly_assumed():
 
 def test_a_quick_question_writes_a_record_and_explains_itself(simulator, tmp_path):
     code, out, _ = simulator(
-        "predict", "--model", "glam-0.1b-64e", "--chip", "h100", "--tokens", "1e9", "--batch", "8",
-        "--out", tmp_path / "p", "--explain",
-    )  # fmt: skip
+        "predict",
+        "--model",
+        "glam-0.1b-64e",
+        "--chip",
+        "h100",
+        "--tokens",
+        "1e9",
+        "--batch",
+        "8",
+        "--out",
+        tmp_path / "p",
+        "--explain",
+    )
     assert code == 0
     assert "watts a chip" in out
     assert "└─ goodput 0.980" in out
@@ -121,7 +136,7 @@ def test_a_quick_question_writes_a_record_and_explains_itself(simulator, tmp_pat
         (("predict", "glam-8b-64e", "--chips", "1", "--chip", "h1000"), 2, "expected a chip"),
         (("predict", "glam-8b-64e", "--chips", "256", "--out", "/proc/none"), 2, "/proc/none"),
     ],
-)  # fmt: skip
+)
 def test_bad_questions_are_one_clear_line(simulator, arguments, code, said):
     found, out, err = simulator(*arguments)
     assert (found, out) == (code, "")

@@ -85,8 +85,15 @@ def test_the_verbs(simulator):
     code, out, _ = simulator("prices", "h100")
     assert (code, "h100-1-year-2026" in out, "tpu" in out) == (0, True, False)
     assert simulator("prices", "abacus")[0] == 4
-    code, out, _ = simulator("inverse", "gpt3-175b", "--usd", 1e6, "--json", "--set",
-                             "site.chip_price=v100-on-demand-2024")  # fmt: skip
+    code, out, _ = simulator(
+        "inverse",
+        "gpt3-175b",
+        "--usd",
+        1e6,
+        "--json",
+        "--set",
+        "site.chip_price=v100-on-demand-2024",
+    )
     told = json.loads(out)
     assert (code, told["binding"]) == (0, "usd")
     assert told["spend"]["usd"]["value"] == pytest.approx(1e6, rel=1e-6)

@@ -67,8 +67,9 @@ def test_a_small_model_never_has_the_loss_of_a_large_one():
 
 
 def test_what_goes_with_tokens_gets_the_spread_and_the_rest_does_not():
-    found = held_equal([of("gpt3-175b", 3e11), of("glam-64b-64e", 6e11)], "published",
-                       "as-published", None)  # fmt: skip
+    found = held_equal(
+        [of("gpt3-175b", 3e11), of("glam-64b-64e", 6e11)], "published", "as-published", None
+    )
     (ratio,), (one,) = found.ratios, found.matches
     assert ratio.model.low / ratio.model.value <= one.tokens.low / one.tokens.value * 1.0001
     assert ratio.machine.high / ratio.machine.value < 1.2

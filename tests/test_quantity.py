@@ -98,11 +98,23 @@ def test_raising_a_boundary_needs_a_wider_one():
 def test_a_record_survives_the_way_to_disk_and_back(tmp_path):
     absent = Quantity.absent("1", "not given")
     record = RunRecord(
-        name="run", kind="measured", tokens=absent, params_total=absent, params_active=absent,
-        model_flop=absent, executed_flop=absent, elapsed_s=absent, chip_s=absent,
-        energy=[entry("gpu")], totals=totals([entry("gpu")]), co2_location_g=absent,
-        co2_market_g=absent, co2_embodied_g=absent, water_l=absent, cost_usd=absent,
+        name="run",
+        kind="measured",
+        tokens=absent,
+        params_total=absent,
+        params_active=absent,
+        model_flop=absent,
+        executed_flop=absent,
+        elapsed_s=absent,
+        chip_s=absent,
+        energy=[entry("gpu")],
+        totals=totals([entry("gpu")]),
+        co2_location_g=absent,
+        co2_market_g=absent,
+        co2_embodied_g=absent,
+        water_l=absent,
+        cost_usd=absent,
         wasted=nothing_wasted("test", Origin.MEASURED),
-    )  # fmt: skip
+    )
     record.save(tmp_path / "record.json")
     assert RunRecord.load(tmp_path) == record

@@ -15,9 +15,12 @@ from tests.records import run_record
 
 
 def run(pue=1.2, it_j=3.6e9 * 100):
-    building = site("US", pue=Quantity.exact(pue, "1", "test"),
-                    wue=Quantity.exact(0.5, "L/kWh", "test"),
-                    ewif=Quantity.exact(2.0, "L/kWh", "test"))  # fmt: skip
+    building = site(
+        "US",
+        pue=Quantity.exact(pue, "1", "test"),
+        wue=Quantity.exact(0.5, "L/kWh", "test"),
+        ewif=Quantity.exact(2.0, "L/kWh", "test"),
+    )
     return footprint.apply(run_record(it_j=it_j), building)
 
 

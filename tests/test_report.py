@@ -34,8 +34,15 @@ def folder(tmp_path_factory):
                     time.sleep(0.06)  # long enough for several samples
                 spent = tracker.snapshot()
                 load = [[0.4, 0.3, 0.2, 0.1]] * 2 if name == "sparse" else []
-                lines.append({"step": step, "tokens": step, "loss": 8 / step**0.2,
-                              "energy_j": spent.energy.value, "expert_load": load})  # fmt: skip
+                lines.append(
+                    {
+                        "step": step,
+                        "tokens": step,
+                        "loss": 8 / step**0.2,
+                        "energy_j": spent.energy.value,
+                        "expert_load": load,
+                    }
+                )
         record = tracker.record(shape=shape, tokens=Quantity.exact(30, "1", "test"))
         record = footprint.apply(record, of(None, None))
         record.save(place / name / "record.json")
@@ -43,11 +50,17 @@ def folder(tmp_path_factory):
         (place / name / "metrics.jsonl").write_text(text)
         predicted_j = record.totals[Boundary.CHIP].value * 0.9
         entry = EnergyEntry(
-            value=predicted_j, low=predicted_j / 2, high=predicted_j * 2, source="test",
-            origin=Origin.MODELLED, device="cpu", boundary="chip",
-        )  # fmt: skip
-        guess = record.model_copy(update={"kind": Kind.PREDICTED, "energy": [entry],
-                                          "totals": totals([entry])})  # fmt: skip
+            value=predicted_j,
+            low=predicted_j / 2,
+            high=predicted_j * 2,
+            source="test",
+            origin=Origin.MODELLED,
+            device="cpu",
+            boundary="chip",
+        )
+        guess = record.model_copy(
+            update={"kind": Kind.PREDICTED, "energy": [entry], "totals": totals([entry])}
+        )
         footprint.apply(guess, of(None, None)).save(place / f"{name}-predicted" / "record.json")
     return place
 
@@ -55,7 +68,11 @@ def folder(tmp_path_factory):
 def test_a_run_is_paired_with_the_prediction_of_its_name(folder):
     found = reading.find(folder)
     assert [(run.record.name, run.measured) for run in found] == [
-        ("plain", True), ("plain", False), ("sparse", True), ("sparse", False)]  # fmt: skip
+        ("plain", True),
+        ("plain", False),
+        ("sparse", True),
+        ("sparse", False),
+    ]
     assert {pair.measured.record.name for pair in reading.pairs(found)} == {"plain", "sparse"}
 
 

@@ -51,11 +51,23 @@ def place(tmp_path_factory):
 
 def started(place, out, *more):
     return subprocess.Popen(
-        [sys.executable, "-c", "from glam.cli import main; main()", "train", "--model",
-         str(place / "run.toml"), "--data", str(place / "texts"), "--out", str(out), *more],
+        [
+            sys.executable,
+            "-c",
+            "from glam.cli import main; main()",
+            "train",
+            "--model",
+            str(place / "run.toml"),
+            "--data",
+            str(place / "texts"),
+            "--out",
+            str(out),
+            *more,
+        ],
         env={**os.environ, "XDG_CACHE_HOME": str(place / "cache")},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def finished(run):
@@ -149,8 +161,9 @@ def test_a_truncated_checkpoint_is_refused_and_the_newest_good_one_is_used(place
 def test_joules_and_seconds_of_a_resumed_run_go_on_from_where_they_were(place, whole):
     lines = (place / "interrupted" / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
-    joules, seconds = ([row[name] for row in rows if row[name] is not None]
-                       for name in ("energy_j", "elapsed_s"))  # fmt: skip
+    joules, seconds = (
+        [row[name] for row in rows if row[name] is not None] for name in ("energy_j", "elapsed_s")
+    )
     assert joules == sorted(joules)
     assert seconds == sorted(seconds)
     record = RunRecord.load(place / "interrupted" / "record.json")

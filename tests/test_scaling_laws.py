@@ -14,11 +14,16 @@ EVERY = pytest.mark.parametrize("one", laws(), ids=lambda one: one.name)
 tokens = st.floats(1e9, 1e14)
 sizes = st.builds(
     lambda active, expansion, granularity: Size(
-        active * (1 + 0.6 * (expansion - 1)), active, 0.02 * active, expansion,
+        active * (1 + 0.6 * (expansion - 1)),
+        active,
+        0.02 * active,
+        expansion,
         granularity if expansion > 1 else 1.0,
     ),
-    st.floats(1e7, 1e12), st.sampled_from([1.0, 2.0, 8.0, 32.0, 64.0, 256.0]), st.floats(1, 16),
-)  # fmt: skip
+    st.floats(1e7, 1e12),
+    st.sampled_from([1.0, 2.0, 8.0, 32.0, 64.0, 256.0]),
+    st.floats(1, 16),
+)
 
 
 @EVERY

@@ -124,8 +124,9 @@ def test_a_number_alone_is_an_assumption_and_a_table_keeps_its_band_and_origin()
     table = tables()
     table["site"] = {"pue": 1.2}
     assert check(table, "x").site.pue.origin is Origin.ASSUMED
-    table["site"] = {"pue": {"value": 1.2, "low": 1.1, "high": 1.3, "origin": "measured",
-                             "source": "meter"}}  # fmt: skip
+    table["site"] = {
+        "pue": {"value": 1.2, "low": 1.1, "high": 1.3, "origin": "measured", "source": "meter"}
+    }
     pue = check(table, "x").site.pue
     assert (pue.low, pue.high, pue.origin, pue.source) == (1.1, 1.3, Origin.MEASURED, "meter")
 

@@ -45,9 +45,16 @@ def test_the_headline_ratio_is_taken_apart_as_published(simulator):
     ratio = compared(simulator, *both)["ratio"]
     found = {name: ratio[name]["value"] for name in ratio if name != "boundary"}
     assert found == pytest.approx(
-        {"model": 0.906, "machine": 3.15, "mechanisation": 0.991, "map": 4.88,
-         "energy": 2.83, "co2": 13.8}, rel=0.002,
-    )  # fmt: skip
+        {
+            "model": 0.906,
+            "machine": 3.15,
+            "mechanisation": 0.991,
+            "map": 4.88,
+            "energy": 2.83,
+            "co2": 13.8,
+        },
+        rel=0.002,
+    )
     product = found["model"] * found["machine"] * found["mechanisation"]
     assert product == pytest.approx(found["energy"], rel=1e-9)
     assert product * found["map"] == pytest.approx(found["co2"], rel=1e-9)
@@ -95,9 +102,13 @@ def test_litres_and_dollars_stand_side_by_side_where_they_are_known(simulator):
 
 @pytest.mark.parametrize(
     ("what", "place"),
-    [("tokens", "tokens"), ("flop", "model_flop"), ("energy", "energy_mwh"),
-     ("time", "elapsed_days")],
-)  # fmt: skip
+    [
+        ("tokens", "tokens"),
+        ("flop", "model_flop"),
+        ("energy", "energy_mwh"),
+        ("time", "elapsed_days"),
+    ],
+)
 def test_what_is_held_equal_is_equal(simulator, what, place):
     told = compared(simulator, "glam-64b-64e", "gpt3-175b", "--equal", what)
     first, second = (side[place]["value"] for side in told["scenarios"])
@@ -126,7 +137,7 @@ def test_a_comparison_of_records_is_the_same_code(simulator, tmp_path):
         (("validate", "--records", "absent"), 2, "expected a record"),
         (("init", "--from", "glam-64"), 2, "did you mean"),
     ],
-)  # fmt: skip
+)
 def test_bad_usage_is_one_clear_line_and_a_telling_exit_code(simulator, arguments, code, said):
     found, out, err = simulator(*arguments)
     assert (found, out) == (code, "")
@@ -199,5 +210,6 @@ def test_explain_ends_in_the_sources_of_every_leaf(simulator):
     assert "watts a chip 326 W (318 to 334 W, measured)  [arXiv:2112.06905" in out
     told = compared(simulator, "glam-64b-64e", "gpt3-175b", "--explain")
     assert [tree["name"] for tree in told["scenarios"][0]["explain"]] == [
-        "model FLOP", "CO2e, net",
-    ]  # fmt: skip
+        "model FLOP",
+        "CO2e, net",
+    ]

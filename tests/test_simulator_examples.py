@@ -20,8 +20,12 @@ EXAMPLES = [
 
 
 def test_every_question_has_examples():
-    commands = [*questions.registered_commands, *budgets.registered_commands,
-                *fronts.registered_commands, *plans.registered_commands]  # fmt: skip
+    commands = [
+        *questions.registered_commands,
+        *budgets.registered_commands,
+        *fronts.registered_commands,
+        *plans.registered_commands,
+    ]
     for command in commands:
         name = command.callback.__name__
         assert any(line.split()[1] == name for line in EXAMPLES), name
@@ -30,8 +34,10 @@ def test_every_question_has_examples():
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_an_example_runs_as_it_is_printed(simulator, tmp_path, line):
     start = datetime(2025, 1, 1, tzinfo=UTC)
-    rows = (f"{start + timedelta(hours=hour):%Y-%m-%dT%H:%MZ},{300 + 100 * (hour % 24 > 12)}"
-            for hour in range(8760))  # fmt: skip
+    rows = (
+        f"{start + timedelta(hours=hour):%Y-%m-%dT%H:%MZ},{300 + 100 * (hour % 24 > 12)}"
+        for hour in range(8760)
+    )
     (tmp_path / "grid-2025.csv").write_text("time,g_per_kwh\n" + "\n".join(rows))
     code, out, err = simulator(*shlex.split(line)[1:])
     assert (code, err) == (0, "")

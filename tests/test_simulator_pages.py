@@ -16,13 +16,33 @@ VERBS = {
     "failures": ("--chips", "512", "--days", "10", "--mw", "1"),
     "regions": ("--kind", "site"),
     "inverse": ("glam-64b-64e", "--mwh", "456", "--days", "60"),
-    "crossover": ("glam-64b-64e", "glam-137b", "--over", "run.tokens", "--from", "1e10",
-                  "--to", "1e12", "--points", "3", "--mfu", "0.3"),
+    "crossover": (
+        "glam-64b-64e",
+        "glam-137b",
+        "--over",
+        "run.tokens",
+        "--from",
+        "1e10",
+        "--to",
+        "1e12",
+        "--points",
+        "3",
+        "--mfu",
+        "0.3",
+    ),
     "pareto": ("glam-8b-64e", "glam-8b", "--tokens", "1e11"),
     "power": ("glam-8b-64e",),
-    "feasible": ("glam-8b-64e", "glam-8b", "--tokens", "1e11", "--max-mw", "1", "--start",
-                 "2027-01-01"),
-}  # fmt: skip
+    "feasible": (
+        "glam-8b-64e",
+        "glam-8b",
+        "--tokens",
+        "1e11",
+        "--max-mw",
+        "1",
+        "--start",
+        "2027-01-01",
+    ),
+}
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -32,8 +32,12 @@ def drawn(*panels):
 
 def job():
     exact = {"source": "test", "origin": Origin.ASSUMED}
-    return Job(name="test", chips=512, training_s=Quantity.exact(1e6, "s", **exact),
-               power_w=Quantity.exact(1e5, "W", **exact))  # fmt: skip
+    return Job(
+        name="test",
+        chips=512,
+        training_s=Quantity.exact(1e6, "s", **exact),
+        power_w=Quantity.exact(1e5, "W", **exact),
+    )
 
 
 def test_a_comparison_has_units_on_its_axes_and_every_run_on_it(both):
@@ -47,8 +51,10 @@ def test_a_comparison_has_units_on_its_axes_and_every_run_on_it(both):
     # arXiv:2112.06905, arXiv:2104.10350: 456 and 1,287 MWh.
     widths = [bar.get_width() for bar in energy.patches]
     assert widths == pytest.approx([456, 1287], rel=0.003)
-    factors = {text.get_text(): bar for text, bar in
-               zip(apart.get_yticklabels(), apart.patches, strict=True)}  # fmt: skip
+    factors = {
+        text.get_text(): bar
+        for text, bar in zip(apart.get_yticklabels(), apart.patches, strict=True)
+    }
     assert factors["= energy"].get_width() == pytest.approx(1.83, abs=0.01)
     # A whisker over each of two bars, white under black.
     assert len(energy.containers) >= 4
@@ -77,14 +83,19 @@ def test_a_tornado_has_its_unit_the_band_of_all_and_a_bar_an_assumption(both):
     assert axes.get_xlabel() == "gpt3-175b: CO2e, gross / t"
     assert len(axes.get_yticklabels()) == len(bars) == 2
     labels = axes.get_legend_handles_labels()[1]
-    assert labels == ["80 % band of all together", "assumption at its low end",
-                      "assumption at its high end"]  # fmt: skip
+    assert labels == [
+        "80 % band of all together",
+        "assumption at its low end",
+        "assumption at its high end",
+    ]
 
 
 def test_goodput_is_drawn_with_its_band_and_a_unit_on_both_axes():
     found = losses(job(), {})
-    for axes in drawn(lambda axes: plots_exposure.goodput_by_interval(found, axes),
-                      lambda axes: plots_exposure.goodput_by_chips(found, axes)):  # fmt: skip
+    for axes in drawn(
+        lambda axes: plots_exposure.goodput_by_interval(found, axes),
+        lambda axes: plots_exposure.goodput_by_chips(found, axes),
+    ):
         assert axes.collections
         assert "/" in axes.get_ylabel()
         assert "/" in axes.get_xlabel()
@@ -96,8 +107,10 @@ def test_starts_and_pauses_are_drawn_with_a_unit_on_both_axes_and_the_runs_band(
     for width in (0.0, 0.2):
         run = replace(job(), power_w=Quantity.of(1e5, "W", "test", Origin.MODELLED, relative=width))
         found = schedule(run, series, yearly=Quantity.absent("g/kWh", "none"))
-        starts, pauses = drawn(partial(plots_exposure.co2_by_start, found),
-                               partial(plots_exposure.co2_by_stretch, found))  # fmt: skip
+        starts, pauses = drawn(
+            partial(plots_exposure.co2_by_start, found),
+            partial(plots_exposure.co2_by_stretch, found),
+        )
         for axes in (starts, pauses):
             assert "/" in axes.get_xlabel()
             assert "/" in axes.get_ylabel()

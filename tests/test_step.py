@@ -74,8 +74,9 @@ def test_an_array_of_plans_is_each_plan_alone(batches: list[int]) -> None:
     np.testing.assert_allclose(together.step_s, [one.step_s for one in alone], rtol=1e-12)
     np.testing.assert_allclose(
         np.broadcast_to(chip_watts(together, H100, PRIORS), len(batches)),
-        [chip_watts(one, H100, PRIORS) for one in alone], rtol=1e-12,
-    )  # fmt: skip
+        [chip_watts(one, H100, PRIORS) for one in alone],
+        rtol=1e-12,
+    )
 
 
 def test_shapes_and_choices_broadcast_together() -> None:
@@ -137,19 +138,25 @@ def test_recomputing_flash_and_micro_batches_save_memory(words: dict) -> None:
 
 @pytest.mark.parametrize(
     ("words", "why"),
-    [({"n_chips": 3, "tp": 2}, "multiple of tp"), ({"n_chips": 8, "global_batch": 4}, "dp seq"),
-     ({"global_batch": 4, "micro_batch": 5}, "micro_batch"), ({"n_chips": 5, "tp": 5}, "n_heads"),
-     ({"n_chips": 16, "pp": 16, "global_batch": 16}, "n_layers"), ({"ep": 3}, "ep"),
-     ({"n_chips": 4, "ep": 8, "global_batch": 8}, "ep . etp")],
-)  # fmt: skip
+    [
+        ({"n_chips": 3, "tp": 2}, "multiple of tp"),
+        ({"n_chips": 8, "global_batch": 4}, "dp seq"),
+        ({"global_batch": 4, "micro_batch": 5}, "micro_batch"),
+        ({"n_chips": 5, "tp": 5}, "n_heads"),
+        ({"n_chips": 16, "pp": 16, "global_batch": 16}, "n_layers"),
+        ({"ep": 3}, "ep"),
+        ({"n_chips": 4, "ep": 8, "global_batch": 8}, "ep . etp"),
+    ],
+)
 def test_an_impossible_plan_is_infeasible_with_a_reason(words: dict, why: str) -> None:
     with pytest.raises(InfeasibleError, match=why):
         Plan(**words).require_possible(MOE)
 
 
 @pytest.mark.parametrize(
-    "words", [{"recompute": "half"}, {"global_batch": 0}, {"capacity_factor": 0.5}, {"tp": 0}],
-)  # fmt: skip
+    "words",
+    [{"recompute": "half"}, {"global_batch": 0}, {"capacity_factor": 0.5}, {"tp": 0}],
+)
 def test_a_plan_of_wrong_words_is_refused(words: dict) -> None:
     with pytest.raises(InputError, match="expected plan"):
         Plan(**words)

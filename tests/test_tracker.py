@@ -162,8 +162,9 @@ def test_what_metering_adds_to_a_step_is_measured_and_stands_in_the_ledger(tmp_p
 
 def test_overhead_shows_a_step_that_metering_slows(tmp_path):
     """Five milliseconds in the callback at the edges of a window are ten of a step of twenty."""
-    with Tracker(tmp_path, interval_s=0.5, meters=["cpu_model"],
-                 sync=lambda: time.sleep(0.005)) as tracker:  # fmt: skip
+    with Tracker(
+        tmp_path, interval_s=0.5, meters=["cpu_model"], sync=lambda: time.sleep(0.005)
+    ) as tracker:
         found = tracker.overhead(lambda: time.sleep(0.02), pairs=8)
     assert 0.3 < found.value < 0.8
     assert found.low > 0

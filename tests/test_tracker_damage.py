@@ -163,9 +163,19 @@ def test_no_damage_to_one_line_makes_a_joule_or_a_traceback(tmp_path):
         time.sleep(0.3)
     lines = meter.path.read_bytes().splitlines(keepends=True)
     whole = meter.record().totals["chip"].value
-    damage = [b"", b"{}", b'{"k":"s","m":1}', b'{"k":"s","m":"x","j":[1,2]}', b'{"k":"s","j":[]}',
-              b'{"k":"header"}', b'{"k":"window"}', b'{"k":"t","j":5}', b'{"k":"end"}',
-              b'{"k":"s","m":2,"j":7}', b'{"k":"t","m":1,"j":{"cpu":[[1]]}}']  # fmt: skip
+    damage = [
+        b"",
+        b"{}",
+        b'{"k":"s","m":1}',
+        b'{"k":"s","m":"x","j":[1,2]}',
+        b'{"k":"s","j":[]}',
+        b'{"k":"header"}',
+        b'{"k":"window"}',
+        b'{"k":"t","j":5}',
+        b'{"k":"end"}',
+        b'{"k":"s","m":2,"j":7}',
+        b'{"k":"t","m":1,"j":{"cpu":[[1]]}}',
+    ]
     for number in range(1, len(lines) - 1):
         for text in damage:
             broken = [*lines[:number], text + b"\n", *lines[number + 1 :]]
@@ -190,10 +200,21 @@ def test_a_ledger_that_is_deleted_alone_is_written_again_and_that_is_told(tmp_pa
 def test_a_command_whose_run_folder_is_deleted_keeps_its_exit_code(tmp_path):
     code = "from energy.cli import main; main()"
     run = subprocess.run(
-        [sys.executable, "-c", code, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c",
-         f"rm -r {tmp_path}/r; exit 9"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            code,
+            "run",
+            "--out",
+            str(tmp_path / "r"),
+            "--",
+            "sh",
+            "-c",
+            f"rm -r {tmp_path}/r; exit 9",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 9, run.stderr
     assert "no record of this run" in run.stderr
     assert "Traceback" not in run.stderr
@@ -233,9 +254,22 @@ def test_a_wall_clock_set_back_an_hour_stands_in_the_record_and_moves_no_joule(t
         def read(self):
             return {"cpu": time.monotonic() * 100.0}
 
-    set_s, domain = [0.0], {"id": "cpu", "kind": "cpu", "boundary": "chip", "within": None,
-                            "api": "", "origin": "measured", "low": 1, "high": 1, "wrap_j": 0,
-                            "source": "line", "reason": ""}  # fmt: skip
+    set_s, domain = (
+        [0.0],
+        {
+            "id": "cpu",
+            "kind": "cpu",
+            "boundary": "chip",
+            "within": None,
+            "api": "",
+            "origin": "measured",
+            "low": 1,
+            "high": 1,
+            "wrap_j": 0,
+            "source": "line",
+            "reason": "",
+        },
+    )
     writer = sampler.Writer(tmp_path / ledger.FILE)
     writer.append({"k": "header", "boot": "b", "host": "h", "domains": [domain]})
     meter = sampler.Sampler([Line()], ["cpu"], writer, 0.05)
@@ -263,9 +297,11 @@ def test_a_backport_beside_the_package_does_not_hide_the_standard_library(tmp_pa
     )
     run = subprocess.run(
         [sys.executable, "-c", code, str(site), str(tmp_path / "run")],
-        capture_output=True, text=True, cwd="/",
+        capture_output=True,
+        text=True,
+        cwd="/",
         env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-    )  # fmt: skip
+    )
     assert run.stdout == "[]\n", run.stderr
     assert len(ledger.segments(tmp_path / "run" / ledger.FILE)) == 1
 

@@ -22,8 +22,12 @@ from simulator.sides import read, sides
 
 def job(chips=512, days=10.0, mw=1.0):
     exact = {"source": "test", "origin": Origin.ASSUMED}
-    return Job(name="test", chips=chips, training_s=Quantity.exact(days * S_PER_DAY, "s", **exact),
-               power_w=Quantity.exact(mw * 1e6, "W", **exact))  # fmt: skip
+    return Job(
+        name="test",
+        chips=chips,
+        training_s=Quantity.exact(days * S_PER_DAY, "s", **exact),
+        power_w=Quantity.exact(mw * 1e6, "W", **exact),
+    )
 
 
 def computed(tree):
@@ -37,18 +41,29 @@ def computed(tree):
 def test_a_run_is_explained_to_every_number_that_is_predicted_of_it():
     scenario = load("glam-8b-64e", {"site.chip_price": 2.0, "site.zone": "US"})
     found, known = trees.of_run(scenario), spend.predicted(scenario)
-    for name, quantity in (("days", known.elapsed_s), ("mwh", known.energy_j),
-                           ("mw", known.power_w), ("usd", known.cost_usd),
-                           ("co2", known.co2_g)):  # fmt: skip
+    for name, quantity in (
+        ("days", known.elapsed_s),
+        ("mwh", known.energy_j),
+        ("mw", known.power_w),
+        ("usd", known.cost_usd),
+        ("co2", known.co2_g),
+    ):
         assert computed(found[name]).quantity.value == pytest.approx(quantity.value)
     without = load("glam-8b-64e", {"site.electricity_price": 0.1})
     assert computed(trees.of_run(without)["usd"]).quantity.value == pytest.approx(
-        spend.predicted(without).cost_usd.value)  # fmt: skip
+        spend.predicted(without).cost_usd.value
+    )
 
 
 @settings(max_examples=10)
-@given(st.integers(1, 20_000), st.floats(1e4, 1e6), st.floats(0, 300), st.floats(0, 3600),
-       st.floats(0, 48), st.integers(0, 20))  # fmt: skip
+@given(
+    st.integers(1, 20_000),
+    st.floats(1e4, 1e6),
+    st.floats(0, 300),
+    st.floats(0, 3600),
+    st.floats(0, 48),
+    st.integers(0, 20),
+)
 def test_failures_are_explained_to_their_joules(chips, mtbf, save, restart, repair, spares):
     given = {"mtbf_chip_h": mtbf, "save_s": save, "restart_s": restart, "repair_h": repair}
     found = losses(job(chips), given, spares=spares)
@@ -60,29 +75,33 @@ def test_failures_are_explained_to_their_joules(chips, mtbf, save, restart, repa
 
 
 def test_without_watts_the_time_of_failures_is_still_explained():
-    unknown = Job(name="test", chips=64, training_s=job().training_s,
-                  power_w=Quantity.absent("W", "name it"))  # fmt: skip
+    unknown = Job(
+        name="test", chips=64, training_s=job().training_s, power_w=Quantity.absent("W", "name it")
+    )
     found = losses(unknown, {})
     assert [tree.name for tree in trees.of_failures(found)] == [
-        "time between failures of the job", "elapsed time",
-    ]  # fmt: skip
+        "time between failures of the job",
+        "elapsed time",
+    ]
 
 
 @pytest.fixture
 def series(tmp_path):
     start = datetime(2025, 1, 1, tzinfo=UTC)
-    rows = (f"{start + timedelta(hours=hour):%Y-%m-%dT%H:%MZ},{100 + 400 * (hour % 24 > 12) + hour}"
-            for hour in range(24 * 40))  # fmt: skip
+    rows = (
+        f"{start + timedelta(hours=hour):%Y-%m-%dT%H:%MZ},{100 + 400 * (hour % 24 > 12) + hour}"
+        for hour in range(24 * 40)
+    )
     (tmp_path / "grid.csv").write_text("time,g_per_kwh\n" + "\n".join(rows))
     return read_series(tmp_path / "grid.csv")
 
 
 @pytest.mark.parametrize("stretch", [1.0, 1.5])
 def test_each_start_is_explained_to_its_grams(stretch, series):
-    found = schedule(job(days=5.0), series, stretch=stretch,
-                     yearly=Quantity.absent("g/kWh", "none"))  # fmt: skip
-    told = {name: computed(tree).quantity.value for name, tree in
-            trees.of_schedule(found).items()}  # fmt: skip
+    found = schedule(
+        job(days=5.0), series, stretch=stretch, yearly=Quantity.absent("g/kWh", "none")
+    )
+    told = {name: computed(tree).quantity.value for name, tree in trees.of_schedule(found).items()}
     assert told["best start"] == pytest.approx(found.plain.co2_g[found.plain.best])
     assert told["worst start"] == pytest.approx(found.plain.co2_g[found.plain.worst])
     assert told["flat factor"] == pytest.approx(found.flat_g)
@@ -108,29 +127,49 @@ def test_a_run_at_another_place_is_explained_to_its_grams_there(name, basis):
 @pytest.mark.parametrize("of", ["mwh", "days", "mw", "co2"])
 def test_a_quotient_is_explained_by_both_runs(of):
     chip = {"hardware.chip": "h100", "hardware.software": "megatron"}
-    found = crossover(("glam-64b-64e", "glam-137b"), "hardware.network_bytes_per_s", [1e8, 1e11],
-                      of=of, equal="tokens", spending=lambda _: spend.predicted,
-                      overrides=chip)  # fmt: skip
+    found = crossover(
+        ("glam-64b-64e", "glam-137b"),
+        "hardware.network_bytes_per_s",
+        [1e8, 1e11],
+        of=of,
+        equal="tokens",
+        spending=lambda _: spend.predicted,
+        overrides=chip,
+    )
     told = trees.of_crossover(found, lambda _: spend.predicted)
     assert told
     for tree in told.values():
         assert tree.value() == pytest.approx(tree.quantity.value, rel=1e-9)
         assert [part.name.split(" of ")[-1] for part in tree.children] == [
-            "glam-64b-64e", "glam-137b",
-        ]  # fmt: skip
+            "glam-64b-64e",
+            "glam-137b",
+        ]
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         ("failures", "--chips", 512, "--days", 10, "--mw", 1),
-        ("crossover", "glam-64b-64e", "glam-137b", "--over", "run.tokens", "--from", 1e10, "--to",
-         1e12, "--points", 3, "--mfu", 0.3),
+        (
+            "crossover",
+            "glam-64b-64e",
+            "glam-137b",
+            "--over",
+            "run.tokens",
+            "--from",
+            1e10,
+            "--to",
+            1e12,
+            "--points",
+            3,
+            "--mfu",
+            0.3,
+        ),
         ("regions", "--of", "gpt3-175b", "FRA"),
         ("sensitivity", "gpt3-175b", "--basis", "published"),
     ],
     ids=lambda arguments: arguments[0],
-)  # fmt: skip
+)
 def test_the_verbs_explain_on_the_page_and_in_json(simulator, arguments):
     code, plain, _ = simulator(*arguments)
     assert code == 0

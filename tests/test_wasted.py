@@ -11,12 +11,15 @@ from energy.wasted import is_lost, wasted_spans
 
 def segment(steps, marks=(), **header):
     """Ten seconds; step k is the window from k - 1 to k and a mark at its end."""
-    rows = [{"m": round(step * 1e9) + 1, "kind": "step", "fields": {"step": step}}
-            for step in steps]  # fmt: skip
-    windows = [{"m0": round((step - 1) * 1e9), "m1": round(step * 1e9), "name": "step"}
-               for step in steps]  # fmt: skip
-    return Segment({"domains": [], **header}, times=[0.0, 10.0], windows=windows,
-                   marks=[*rows, *marks])  # fmt: skip
+    rows = [
+        {"m": round(step * 1e9) + 1, "kind": "step", "fields": {"step": step}} for step in steps
+    ]
+    windows = [
+        {"m0": round((step - 1) * 1e9), "m1": round(step * 1e9), "name": "step"} for step in steps
+    ]
+    return Segment(
+        {"domains": [], **header}, times=[0.0, 10.0], windows=windows, marks=[*rows, *marks]
+    )
 
 
 def wasted(at_s, **fields):
@@ -25,8 +28,12 @@ def wasted(at_s, **fields):
 
 def lost_steps(segments):
     spans = wasted_spans(segments)
-    return [round(row["m1"] / 1e9) for one in segments for row in one.windows
-            if is_lost(row, one, spans)]  # fmt: skip
+    return [
+        round(row["m1"] / 1e9)
+        for one in segments
+        for row in one.windows
+        if is_lost(row, one, spans)
+    ]
 
 
 def test_a_skipped_step_alone_is_lost():

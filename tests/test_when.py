@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.carbon import hourly_g
 from energy.errors import InputError, MissingDataError
+from energy.units import J_PER_KWH
 from simulator.grid_series import Series, read
 from simulator.when import (
     Load,
@@ -54,7 +54,9 @@ def test_hours_of_energy_are_weighted_by_their_own_intensity(values, power_w):
     series = hourly(values)
     load = Load(work_s=len(values) * HOUR, power_w=power_w)
     found = outcome(series, load, np.array([0.0]))
-    assert found.co2_g[0] == pytest.approx(hourly_g([power_w * HOUR] * len(values), values))
+    assert found.co2_g[0] == pytest.approx(
+        sum(power_w * HOUR / J_PER_KWH * each for each in values)
+    )
 
 
 def test_one_case_worked_by_hand():
@@ -73,14 +75,19 @@ def test_one_case_worked_by_hand():
 
 @settings(max_examples=300)
 @given(
-    intensities, loads, st.integers(0, 5), st.floats(0, 1000), st.integers(0, 600),
+    intensities,
+    loads,
+    st.integers(0, 5),
+    st.floats(0, 1000),
+    st.integers(0, 600),
     st.sets(st.integers(0, 29), max_size=4),
-)  # fmt: skip
+)
 def test_a_run_stepped_minute_by_minute_agrees(values, load, start, threshold, delay, off_hours):
     series, delay_s = hourly(values), delay * 60.0
     off = np.array([hour in off_hours for hour in range(len(values))])
-    found = outcome(series, load, np.array([start * HOUR]), threshold=threshold, delay_s=delay_s,
-                    curtailed=off)  # fmt: skip
+    found = outcome(
+        series, load, np.array([start * HOUR]), threshold=threshold, delay_s=delay_s, curtailed=off
+    )
     told = stepped(values, load, start, threshold, delay_s, off)
     if told is None:
         assert math.isnan(found.co2_g[0])
@@ -196,8 +203,12 @@ def written(tmp_path, text):
 
 
 def test_hours_days_and_months_are_read_in_grams_and_in_kilograms(tmp_path):
-    found = read(written(tmp_path, "time,zone,kgco2e_per_kwh\n2025-01-01T00:00Z,FR,0.05\n"
-                         "2025-01-01T01:00Z,FR,0.07\n\n"))  # fmt: skip
+    found = read(
+        written(
+            tmp_path,
+            "time,zone,kgco2e_per_kwh\n2025-01-01T00:00Z,FR,0.05\n2025-01-01T01:00Z,FR,0.07\n\n",
+        )
+    )
     assert found.g_per_kwh.tolist() == [50, 70]
     assert (found.edges_s[0], found.span_s) == (datetime(2025, 1, 1, tzinfo=UTC).timestamp(), 7200)
     for offset in ("", "Z"):
@@ -208,8 +219,9 @@ def test_hours_days_and_months_are_read_in_grams_and_in_kilograms(tmp_path):
         days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
         mean = sum(m * d for m, d in enumerate(days, start=1)) / 365
         assert found.mean_g_per_kwh == pytest.approx(mean)
-    local = read(written(tmp_path, "time,g_per_kwh\n2025-01-01T00:00+01:00,1\n"
-                         "2025-01-01T01:00+01:00,1"))  # fmt: skip
+    local = read(
+        written(tmp_path, "time,g_per_kwh\n2025-01-01T00:00+01:00,1\n2025-01-01T01:00+01:00,1")
+    )
     assert local.edges_s[0] == datetime(2024, 12, 31, 23, tzinfo=UTC).timestamp()
 
 
@@ -284,9 +296,22 @@ def test_a_long_run_gains_little_by_pausing_and_a_free_pause_gains_more(simulato
 
 def test_curtailed_hours_are_counted_and_delay_the_run(simulator, tmp_path):
     path = year(tmp_path)
-    told = asked(simulator, path, "--days", 10, "--mw", 2, "--stretch", 1,
-                 "--curtail", "17:00-21:00", "--curtail", "2025-06-01T00:00/2025-06-01T01:00",
-                 "--resume", 0)  # fmt: skip
+    told = asked(
+        simulator,
+        path,
+        "--days",
+        10,
+        "--mw",
+        2,
+        "--stretch",
+        1,
+        "--curtail",
+        "17:00-21:00",
+        "--curtail",
+        "2025-06-01T00:00/2025-06-01T01:00",
+        "--resume",
+        0,
+    )
     assert told["curtailed_h"] == 365 * 4 + 1
     assert told["best"]["elapsed_s"] == pytest.approx(12 * 86400, abs=4 * 3600)
     assert told["paused"] is None

@@ -49,8 +49,12 @@ def place(tmp_path_factory):
         pytest.skip("this machine has a meter: what it measures is not modelled")
     folder = tmp_path_factory.mktemp("words")
     for name in ("one", "two"):
-        subprocess.run([*ENERGY, "run", "--out", name, "--interval", "0.1", "--", "sleep", "0.3"],
-                       cwd=folder, check=True, capture_output=True)  # fmt: skip
+        subprocess.run(
+            [*ENERGY, "run", "--out", name, "--interval", "0.1", "--", "sleep", "0.3"],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
     return folder
 
 
@@ -58,9 +62,10 @@ def bare_lines(text):
     """Lines with a number of joules or watts and no word of its origin on them or beside them."""
     lines = text.splitlines()
     return [
-        line for line in lines
+        line
+        for line in lines
         if SPENT.search(line) and not WORDS.search(line) and not FACT.search(line)
-    ]  # fmt: skip
+    ]
 
 
 def bare_values(told, path=""):
@@ -93,8 +98,12 @@ def test_no_output_tells_a_modelled_joule_without_the_word(place, verb):
 
 
 def test_the_page_and_its_pictures_say_the_word_with_every_joule(place):
-    subprocess.run([*ENERGY, "report", "one", "two", "--html", "page.html"], cwd=place, check=True,
-                   capture_output=True)  # fmt: skip
+    subprocess.run(
+        [*ENERGY, "report", "one", "two", "--html", "page.html"],
+        cwd=place,
+        check=True,
+        capture_output=True,
+    )
     page = (place / "page.html").read_text()
     pictures = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
     blocks = re.split(
@@ -117,8 +126,11 @@ def test_prometheus_is_told_the_origin_with_every_sample(place):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    watch = subprocess.Popen([*ENERGY, "watch", "--prometheus", str(port), "--interval", "0.1"],
-                             stderr=subprocess.DEVNULL, env=os.environ)  # fmt: skip
+    watch = subprocess.Popen(
+        [*ENERGY, "watch", "--prometheus", str(port), "--interval", "0.1"],
+        stderr=subprocess.DEVNULL,
+        env=os.environ,
+    )
     try:
         text = ""
         for _ in range(100):

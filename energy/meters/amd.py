@@ -66,10 +66,11 @@ class Amd(Steady):
     def read(self) -> dict[str, float | None]:
         """Joules by board."""
         return {
-            b.id: self._counter_j(b) if b.counter
+            b.id: self._counter_j(b)
+            if b.counter
             else b.integral.add(self._power_w(b), time.monotonic())
             for b in self._boards
-        }  # fmt: skip
+        }
 
     def poll_s(self) -> float:
         """Ten readings a second where a power is integrated."""
@@ -83,9 +84,11 @@ class Amd(Steady):
     def _domain(
         self, board: Board, joules: float | None, watts: float | None, start_s: float
     ) -> Domain:
-        later, now_w, seconds = self._counter_j(board), self._power_w(board), (
-            time.monotonic() - start_s
-        )  # fmt: skip
+        later, now_w, seconds = (
+            self._counter_j(board),
+            self._power_w(board),
+            (time.monotonic() - start_s),
+        )
         if watts is None or now_w is None:
             return missing(board.id, "gpu", "amdsmi", "no power reading")
         if watts == now_w == 0.0:
@@ -96,12 +99,16 @@ class Amd(Steady):
         self._boards.append(board)
         said = "no counter" if ratio is None else f"counter over power {ratio:.2f}"
         return Domain(
-            id=board.id, kind="gpu", boundary="chip", low=0.9, high=1.1,
+            id=board.id,
+            kind="gpu",
+            boundary="chip",
+            low=0.9,
+            high=1.1,
             method="counter" if board.counter else "power",
             tick_s=0.0 if board.counter else 0.1,
             api=f"amdsmi {'energy counter' if board.counter else 'socket power'} ({said})",
             source="no external check known, our default +-10 %",
-        )  # fmt: skip
+        )
 
     def _name(self, handle: Any, index: int) -> str:
         return str(self._call("amdsmi_get_gpu_device_uuid", handle) or f"amd-gpu-{index}")

@@ -45,20 +45,32 @@ class CpuModel(Steady):
         if self._cores:
             found.append(
                 Domain(
-                    id="cpu", kind="cpu", boundary="chip", method="model", origin="modelled",
+                    id="cpu",
+                    kind="cpu",
+                    boundary="chip",
+                    method="model",
+                    origin="modelled",
                     api=f"/proc/stat: {self._cores} cores x ({cpu.idle_w:.3g} W idle to "
                     f"{cpu.busy_w:.3g} W busy)",
-                    low=cpu.low, high=cpu.high, source=cpu.source,
+                    low=cpu.low,
+                    high=cpu.high,
+                    source=cpu.source,
                 )
-            )  # fmt: skip
+            )
         if self._gib:
             found.append(
                 Domain(
-                    id="memory", kind="memory", boundary="chip", method="constant",
-                    origin="assumed", api=f"{self._gib:.1f} GiB x {memory.idle_w} W",
-                    low=memory.low, high=memory.high, source=memory.source,
+                    id="memory",
+                    kind="memory",
+                    boundary="chip",
+                    method="constant",
+                    origin="assumed",
+                    api=f"{self._gib:.1f} GiB x {memory.idle_w} W",
+                    low=memory.low,
+                    high=memory.high,
+                    source=memory.source,
                 )
-            )  # fmt: skip
+            )
         return found
 
     def read(self) -> dict[str, float | None]:
@@ -69,9 +81,11 @@ class CpuModel(Steady):
         # Last, as the reader dates what it is told by the moment that it is told it.
         elapsed_s = time.monotonic()
         if self._cores:
-            found["cpu"] = None if busy_s is None else (
-                self._cores * cpu.idle_w * elapsed_s + (cpu.busy_w - cpu.idle_w) * busy_s
-            )  # fmt: skip
+            found["cpu"] = (
+                None
+                if busy_s is None
+                else (self._cores * cpu.idle_w * elapsed_s + (cpu.busy_w - cpu.idle_w) * busy_s)
+            )
         if self._gib:
             found["memory"] = self._gib * memory.idle_w * elapsed_s
         return found

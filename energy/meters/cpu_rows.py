@@ -25,11 +25,14 @@ def defaults() -> dict[str, Watts]:
     """The rows of cpu_defaults.csv by kind."""
     return {
         row["kind"]: Watts(
-            float(row["idle_w"]), float(row["busy_w"]), float(row["low_factor"]),
-            float(row["high_factor"]), row["source"],
+            float(row["idle_w"]),
+            float(row["busy_w"]),
+            float(row["low_factor"]),
+            float(row["high_factor"]),
+            row["source"],
         )
         for row in _rows("cpu_defaults.csv")
-    }  # fmt: skip
+    }
 
 
 def watts(cpuinfo: str) -> Watts:
@@ -50,11 +53,14 @@ def watts(cpuinfo: str) -> Watts:
     threads = int(siblings) / int(cores) if siblings.isdigit() and cores.isdigit() else 1.0
     busy_w = float(chip["tdp_w"]) / (int(socket["cores"]) * max(1.0, threads))
     return Watts(
-        busy_w * general.idle_w / general.busy_w, busy_w, general.low, general.high,
+        busy_w * general.idle_w / general.busy_w,
+        busy_w,
+        general.low,
+        general.high,
         f"{chip['name'].split(' (')[0]}: {chip['tdp_w']} W {chip['tdp_term']}, "
         f"{socket['cores']} cores (chips.csv row {chip['id']}, {chip['source']}); "
         f"idle share and band as cpu_defaults.csv: {general.source}",
-    )  # fmt: skip
+    )
 
 
 def _socket(model: str) -> tuple[dict[str, str], dict[str, str]] | None:

@@ -38,11 +38,19 @@ class CpuTree(Steady):
         name = f"cpu-tree-{self._pid}"
         if self._times(self._pid) is None:
             return [missing(name, "cpu", "/proc/PID/stat", "no such process")]
-        return [Domain(
-            id=name, kind="cpu", boundary="chip", method="model", origin="modelled",
-            api=f"/proc/PID/stat of {self._pid} and its descendants x {watts.busy_w:.3g} W busy",
-            low=watts.low, high=watts.high, source=watts.source,
-        )]  # fmt: skip
+        return [
+            Domain(
+                id=name,
+                kind="cpu",
+                boundary="chip",
+                method="model",
+                origin="modelled",
+                api=f"/proc/PID/stat of {self._pid} and descendants x {watts.busy_w:.3g} W busy",
+                low=watts.low,
+                high=watts.high,
+                source=watts.source,
+            )
+        ]
 
     def read(self) -> dict[str, float | None]:
         """Joules since the process began."""

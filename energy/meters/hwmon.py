@@ -70,8 +70,14 @@ class Hwmon(Steady):
             if domain.kind == "cpu" and socket in modules:
                 domain = sensor.domain = Domain(**{**domain.as_dict(), "within": socket})
             if sensor.joules() is None:
-                domain = Domain(**{**domain.as_dict(), "origin": "missing", "reason": "permission",
-                                   "fix": f"sudo chmod o+r {sensor.file}"})  # fmt: skip
+                domain = Domain(
+                    **{
+                        **domain.as_dict(),
+                        "origin": "missing",
+                        "reason": "permission",
+                        "fix": f"sudo chmod o+r {sensor.file}",
+                    }
+                )
             found.append(domain)
         self._sensors = [s for s, d in zip(self._sensors, found, strict=True) if not d.reason]
         return found
@@ -107,11 +113,16 @@ def _domain(place: str, chip: str, stem: str, label: str) -> Domain:
         kind, boundary, name = "node", "node", f"node-{place}-{stem}"
     method = "counter" if stem.startswith("energy") else "power"
     return Domain(
-        id=name, kind=kind, boundary=boundary, method=method, low=0.9, high=1.1,
+        id=name,
+        kind=kind,
+        boundary=boundary,
+        method=method,
+        low=0.9,
+        high=1.1,
         tick_s=0.0 if method == "counter" else 0.1,
         api=f"hwmon {chip} {stem} ({label or 'no label'})",
         source="firmware sensor; no external check known, our default +-10 %",
-    )  # fmt: skip
+    )
 
 
 def _text(file: Path) -> str:

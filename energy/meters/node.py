@@ -43,21 +43,34 @@ class Node(Steady):
         if not any(Path(device).exists() for device in self._devices):
             return []
         if shutil.which(self._command[0]) is None:
-            return [missing("node", "node", "IPMI", "ipmitool is not installed",
-                            "apt-get install ipmitool")]  # fmt: skip
+            return [
+                missing(
+                    "node", "node", "IPMI", "ipmitool is not installed", "apt-get install ipmitool"
+                )
+            ]
         try:
-            told = subprocess.run(self._command, capture_output=True, text=True,
-                                  timeout=PATIENCE_S, check=False)  # fmt: skip
+            told = subprocess.run(
+                self._command, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            )
         except (OSError, subprocess.TimeoutExpired):
             return [missing("node", "node", "IPMI", "the controller does not answer")]
         if watts(told.stdout) is None:
             reason = "permission" if "Could not open" in told.stderr else "no DCMI power reading"
             return [missing("node", "node", "IPMI", reason, "sudo chmod o+rw /dev/ipmi0")]
         self._take(told.stdout)
-        return [Domain(
-            id="node", kind="node", boundary="node", method="power", tick_s=1.0, low=0.95,
-            high=1.05, api=" ".join(self._command), source="supply's own meter, our default +-5 %",
-        )]  # fmt: skip
+        return [
+            Domain(
+                id="node",
+                kind="node",
+                boundary="node",
+                method="power",
+                tick_s=1.0,
+                low=0.95,
+                high=1.05,
+                api=" ".join(self._command),
+                source="supply's own meter, our default +-5 %",
+            )
+        ]
 
     def read(self) -> dict[str, float | None]:
         """Joules so far, from the last answer that came; asks again."""
@@ -80,8 +93,9 @@ class Node(Steady):
     def _ask(self) -> None:
         self._asked_s = time.monotonic()
         try:
-            self._asked = subprocess.Popen(self._command, stdout=subprocess.PIPE,
-                                           stderr=subprocess.DEVNULL, text=True)  # fmt: skip
+            self._asked = subprocess.Popen(
+                self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
         except OSError:
             self._asked = None
 

@@ -71,8 +71,9 @@ class Nvml:
         domains = []
         for name, handle in handles:
             if handle is None:
-                domains.append(missing(name, "gpu", "NVML", "the board does not answer",
-                                       "nvidia-smi -q"))  # fmt: skip
+                domains.append(
+                    missing(name, "gpu", "NVML", "the board does not answer", "nvidia-smi -q")
+                )
                 continue
             domains += self._board(name, handle)
         return domains
@@ -204,8 +205,11 @@ class Nvml:
     def _joules(self, reading: Reading) -> float | None:
         if reading.method == "counter":
             return self._raw(reading.handle, "counter")
-        watts = (self._scoped(reading.handle, reading.scope) if reading.method == "instant"
-                 else self._raw(reading.handle, reading.method))  # fmt: skip
+        watts = (
+            self._scoped(reading.handle, reading.scope)
+            if reading.method == "instant"
+            else self._raw(reading.handle, reading.method)
+        )
         return reading.integral.add(watts, time.monotonic())
 
 
@@ -220,11 +224,17 @@ def _domain(name: str, kind: str, method: str, title: str, within: str | None) -
     # Sensors of data-centre boards err by a few per cent: Yang et al. SC'24, our default.
     low, high = (0.93, 1.07) if method == "counter" else (0.88, 1.12)
     return Domain(
-        id=name, kind=kind, boundary="chip", within=within, tick_s=TICK_S,
+        id=name,
+        kind=kind,
+        boundary="chip",
+        within=within,
+        tick_s=TICK_S,
         method="counter" if method == "counter" else "power",
-        api=f"NVML {_API[method]} ({title})", low=low, high=high,
+        api=f"NVML {_API[method]} ({title})",
+        low=low,
+        high=high,
         source="sensor gain against external meters, by method",
-    )  # fmt: skip
+    )
 
 
 def _loadable() -> bool:

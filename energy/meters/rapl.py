@@ -98,10 +98,15 @@ class Rapl(Steady):
         place = f"{parent.id.removeprefix('cpu-')}" if parent is not None else ""
         return Domain(
             id=f"cpu-{name}" if parent is None else f"{name}-{place}",
-            kind=kind, boundary="chip", within=within or (psys if kind != "psys" else None),
-            api=f"powercap {folder.name} energy_uj", wrap_j=range_uj * J_PER_UJ, low=low, high=high,
+            kind=kind,
+            boundary="chip",
+            within=within or (psys if kind != "psys" else None),
+            api=f"powercap {folder.name} energy_uj",
+            wrap_j=range_uj * J_PER_UJ,
+            low=low,
+            high=high,
             source="RAPL against external meters, by vendor",
-        )  # fmt: skip
+        )
 
 
 def _unmirrored(zones: list[Zone]) -> list[Zone]:
@@ -128,9 +133,15 @@ def _unreadable(domain: Domain, file: Path) -> Domain:
     """A domain that exists and cannot be read, with the command that mends it."""
     reason = "permission" if not os.access(file, os.R_OK) else "the counter cannot be read"
     return Domain(
-        id=domain.id, kind=domain.kind, boundary=domain.boundary, within=domain.within,
-        api=domain.api, origin="missing", reason=reason, fix=f"sudo chmod o+r {file}",
-    )  # fmt: skip
+        id=domain.id,
+        kind=domain.kind,
+        boundary=domain.boundary,
+        within=domain.within,
+        api=domain.api,
+        origin="missing",
+        reason=reason,
+        fix=f"sudo chmod o+r {file}",
+    )
 
 
 def _vendor() -> str:

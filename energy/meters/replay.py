@@ -41,10 +41,18 @@ class Replay(Steady):
             self._waves.clear()
             return [missing("replay", "replay", str(self._path), f"not readable: {error}")]
         self._start_s = self._now()
-        return [Domain(id=device, kind="replay", boundary="chip", method="power",
-                       origin="modelled", api=f"replay of {self._path.name}",
-                       source="a recorded or drawn waveform, exact as such")
-                for device in self._waves]  # fmt: skip
+        return [
+            Domain(
+                id=device,
+                kind="replay",
+                boundary="chip",
+                method="power",
+                origin="modelled",
+                api=f"replay of {self._path.name}",
+                source="a recorded or drawn waveform, exact as such",
+            )
+            for device in self._waves
+        ]
 
     def read(self) -> dict[str, float | None]:
         """Exact integral of each wave since the probe."""

@@ -21,9 +21,14 @@ from energy.meters.replay import Replay
 from energy.meters.tpu import Tpu
 
 SOURCES: dict[str, Callable[[], Source]] = {
-    "nvml": Nvml, "amd": Amd, "tpu": Tpu, "rapl": Rapl, "hwmon": Hwmon, "node": Node,
+    "nvml": Nvml,
+    "amd": Amd,
+    "tpu": Tpu,
+    "rapl": Rapl,
+    "hwmon": Hwmon,
+    "node": Node,
     "cpu_model": CpuModel,
-}  # fmt: skip
+}
 """Every source that is looked for; the processor's model last, for what no other covers."""
 
 

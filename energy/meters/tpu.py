@@ -65,20 +65,35 @@ class Tpu(Steady):
             watts = _watts(chip)
             name = f"tpu-{index}"
             if watts is None:
-                found.append(missing(name, "tpu", "libtpu", f"nobody published the watts of {chip}",
-                                     "calibrate against a wall meter"))  # fmt: skip
+                found.append(
+                    missing(
+                        name,
+                        "tpu",
+                        "libtpu",
+                        f"nobody published the watts of {chip}",
+                        "calibrate against a wall meter",
+                    )
+                )
                 continue
             self._chips.append((name, watts, Integral()))
             # Above 80 % duty the model is within a quarter. Where no duty cycle is told the mean
             # stands for anything between idle and the greatest.
             low = min(0.6, watts["least_w"] / watts["mean_w"])
             high = max(1.6, watts["max_w"] / watts["mean_w"])
-            found.append(Domain(
-                id=name, kind="tpu", boundary="chip", method="model", origin="modelled",
-                tick_s=1.0, low=low, high=high,
-                api=f"duty cycle x ({watts['least_w']:g} to {watts['max_w']:g} W) of {chip}",
-                source="published least, mean and greatest watts of the chip",
-            ))  # fmt: skip
+            found.append(
+                Domain(
+                    id=name,
+                    kind="tpu",
+                    boundary="chip",
+                    method="model",
+                    origin="modelled",
+                    tick_s=1.0,
+                    low=low,
+                    high=high,
+                    api=f"duty cycle x ({watts['least_w']:g} to {watts['max_w']:g} W) of {chip}",
+                    source="published least, mean and greatest watts of the chip",
+                )
+            )
         if self._chips:
             command = [sys.executable, "-c", NO_ORPHAN + self._ask]
             self._child = subprocess.Popen(

@@ -113,14 +113,21 @@ def _table(run: Run) -> str:
     """All quantities of one record."""
     record = run.record
     rows = {
-        "tokens": record.tokens, "parameters": record.params_total,
-        "active parameters": record.params_active, "model FLOP": record.model_flop,
-        "executed FLOP": record.executed_flop, "elapsed time": record.elapsed_s,
+        "tokens": record.tokens,
+        "parameters": record.params_total,
+        "active parameters": record.params_active,
+        "model FLOP": record.model_flop,
+        "executed FLOP": record.executed_flop,
+        "elapsed time": record.elapsed_s,
         **{f"energy, {at}": total for at, total in record.totals.items()},
-        "CO2e, location": record.co2_location_g, "CO2e, market": record.co2_market_g,
-        "CO2e, embodied": record.co2_embodied_g, "water": record.water_l, "cost": record.cost_usd,
-        "wasted energy": record.wasted.energy_j, **record.metrics,
-    }  # fmt: skip
+        "CO2e, location": record.co2_location_g,
+        "CO2e, market": record.co2_market_g,
+        "CO2e, embodied": record.co2_embodied_g,
+        "water": record.water_l,
+        "cost": record.cost_usd,
+        "wasted energy": record.wasted.energy_j,
+        **record.metrics,
+    }
     body = "\n".join(
         f'<tr><td>{escape(name)}</td><td class="number">{escape(human(quantity))}</td>'
         f'<td class="number">{escape(band(quantity))}</td>'

@@ -57,8 +57,13 @@ def pictures(runs: Sequence[Run]) -> list[Picture]:
 
 def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:
     """A figure as an SVG element, its text kept as text."""
-    settings: Any = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
-                "axes.spines.top": False, "axes.spines.right": False}  # fmt: skip
+    settings: Any = {
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots())

@@ -62,9 +62,10 @@ def find(folders: Path | Iterable[Path]) -> list[Run]:
     paths = sorted({path for place in places for path in place.rglob("record.json")})
     if not paths:
         raise InputError(
-            f"expected a record.json below {', '.join(map(str, places))}", "none",
+            f"expected a record.json below {', '.join(map(str, places))}",
+            "none",
             "train first: glam train, or make demo",
-        )  # fmt: skip
+        )
     found = [Run(path.parent, RunRecord.load(path), _metrics(path.parent)) for path in paths]
     return sorted(found, key=lambda run: (run.record.name, run.record.kind))
 
@@ -73,8 +74,11 @@ def pairs(runs: Iterable[Run]) -> list[Pair]:
     """Runs with the prediction of the same name."""
     runs = list(runs)
     predicted = {run.record.name: run for run in runs if not run.measured}
-    return [Pair(run, predicted[run.record.name]) for run in runs
-            if run.measured and run.record.name in predicted]  # fmt: skip
+    return [
+        Pair(run, predicted[run.record.name])
+        for run in runs
+        if run.measured and run.record.name in predicted
+    ]
 
 
 def _metrics(folder: Path) -> tuple[dict[str, Any], ...]:

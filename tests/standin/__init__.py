@@ -18,10 +18,19 @@ def compiled_nvml(folder: Path) -> Path:
     library = folder / "libnvidia-ml.so.1"
     source = Path(__file__).with_name("nvml.c")
     subprocess.run(
-        [compiler, "-shared", "-fPIC", "-O1", "-Wl,-soname,libnvidia-ml.so.1", "-o", library,
-         source, "-lm"],
+        [
+            compiler,
+            "-shared",
+            "-fPIC",
+            "-O1",
+            "-Wl,-soname,libnvidia-ml.so.1",
+            "-o",
+            library,
+            source,
+            "-lm",
+        ],
         check=True,
-    )  # fmt: skip
+    )
     return library
 
 
