@@ -8,7 +8,6 @@ an error with the nearest names, never a guess.
 from __future__ import annotations
 
 import csv
-import difflib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
@@ -16,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar, get_type_hints
 
-from energy.errors import InputError, MissingDataError
+from energy.errors import InputError, MissingDataError, nearest
 from energy.quantity import Boundary
 from energy.shape import Shape
 
@@ -264,9 +263,7 @@ def find(
     if found is not None:
         return found
     canonical = {plain_name(alias): names(row)[0] for row in known for alias in names(row)}
-    close = difflib.get_close_matches(plain_name(name), by_name, n=4, cutoff=0.5)
-    nearest = list(dict.fromkeys(canonical[match] for match in close))
-    fix = f"nearest: {', '.join(nearest)}" if nearest else f"list them with: simulator {what}s"
+    fix = nearest(plain_name(name), (), f"list them with: simulator {what}s", aliases=canonical)
     raise InputError(f"expected a {what} of the catalog", name, fix)
 
 

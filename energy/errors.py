@@ -12,6 +12,8 @@ AccountingError            exit 1
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 
 class AccountingError(Exception):
     """Base of every error that this project raises on purpose.
@@ -81,3 +83,30 @@ def reason(error: Exception) -> str:
     """What the system or a library says of a failure, without number and path, in lower case."""
     told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return told.lower()
+
+
+def nearest(
+    name: str,
+    known: Iterable[str],
+    otherwise: str = "",
+    *,
+    aliases: Mapping[str, str] | None = None,
+) -> str:
+    """What a message says after an unknown name: the known names most like it.
+
+    "did you mean h100-sxm5-80gb?" for h10; all of them where none is like it.
+
+    Args:
+        name: what came.
+        known: valid names.
+        otherwise: what to say where no name is like it, in place of the whole list.
+        aliases: other spellings, each with the valid name that it leads to.
+    """
+    from difflib import get_close_matches
+
+    canonical = {word: word for word in known} | dict(aliases or {})
+    close = get_close_matches(name, sorted(canonical), n=4, cutoff=0.5)
+    names = list(dict.fromkeys(canonical[match] for match in close))[:3]
+    if names:
+        return f"did you mean {' or '.join(names)}?"
+    return otherwise or f"one of: {', '.join(sorted(set(canonical.values())))}"

@@ -23,7 +23,7 @@ PAUSE_S = 1.0
 """The longest pause that a sampler grants."""
 
 
-def measured(tracker: Tracker, step: Callable[[], object], pairs: int) -> Quantity:
+def measure(tracker: Tracker, step: Callable[[], object], pairs: int = 40) -> Quantity:
     """Relative change of a step's time by metering: the median over pairs, with its interval.
 
     A is the step in a window, with the sampler reading; B the same step without a window, while the
@@ -74,7 +74,7 @@ def measured(tracker: Tracker, step: Callable[[], object], pairs: int) -> Quanti
     return found
 
 
-def _cut(pairs: int) -> int:
+def _cut(pairs: int = 40) -> int:
     """Changes to leave out at each end of the interval of the median; 13 of 40."""
     tail, cut = 1, 0
     while 2 * (tail + math.comb(pairs, cut + 1)) <= 0.05 * 2**pairs:

@@ -137,6 +137,11 @@ class RunRecord(BaseModel):
     labels: dict[str, str] = {}
     notes: list[str] = []
 
+    def joules_at(self, boundary: Boundary) -> Quantity:
+        """Joules at a boundary; missing, with the reason, where the record has no total there."""
+        reason = f"{self.name} has no total at the {boundary} boundary"
+        return self.totals.get(boundary, Quantity.absent("J", reason))
+
     def save(self, path: str | Path) -> None:
         """Write the record as JSON, whole or not at all."""
         write_text_atomic(Path(path), self.model_dump_json(indent=1) + "\n")

@@ -165,15 +165,6 @@ class Tracker:
         """
         self._send({"k": "mark", "m": time.monotonic_ns(), "kind": kind, "fields": fields})
 
-    def overhead(self, step: Callable[[], object], pairs: int = 40) -> Quantity:
-        """What metering adds to the time of a step, measured A against B and marked in the ledger.
-
-        See `energy.overhead.measured`.
-        """
-        from energy import overhead
-
-        return overhead.measured(self, step, pairs)
-
     def pause(self, seconds: float) -> None:
         """Let the sampler read nothing for so long, a second at most; counters go on."""
         self._send({"k": "pause", "until": time.monotonic_ns() + round(seconds * 1e9)})

@@ -6,14 +6,13 @@ rate never trains a model.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from energy import catalog
-from energy.errors import InputError, reason
+from energy.errors import InputError, nearest, reason
 from energy.shape import Shape
 from glam.family import require_family
 from glam.recipe import Corpus, Dispatch, Stop, Training, require
@@ -148,10 +147,7 @@ def check_keys(values: Any, known: list[str] | tuple[str, ...], where: str) -> N
         raise InputError(f"expected a table of keys in {where}", str(values))
     for key in values:
         if key not in known:
-            close = difflib.get_close_matches(key, known, n=3, cutoff=0.4) or sorted(known)
-            raise InputError(
-                f"expected a known key in {where}", key, f"nearest: {', '.join(close)}"
-            )
+            raise InputError(f"expected a known key in {where}", key, nearest(key, known))
 
 
 def _section(kind: type[Section], values: Any, where: str) -> Section:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from energy import catalog, grid
-from energy.errors import InputError
+from energy.errors import InputError, nearest
 from energy.prices import Price
 from energy.quantity import Quantity
 from simulator.crossover import EQUALS
-from simulator.inputs import nearest
 from simulator.inverse import with_tokens
 from simulator.plan import Plan
 from simulator.quality import DEFAULT_LAW, match

@@ -55,7 +55,7 @@ class Side:
     @property
     def facility_j(self) -> Quantity:
         """Joules at the facility's boundary."""
-        return energy_at(self.record, Boundary.FACILITY)
+        return self.record.joules_at(Boundary.FACILITY)
 
     @property
     def chips(self) -> float | None:
@@ -115,7 +115,7 @@ def decompose(first: Side, second: Side, *, mixed: bool = False) -> Ratio:
         MissingDataError: a side has no model FLOP, or no joules at a boundary that both share.
     """
     boundary = _common_boundary(first.record, second.record)
-    inner = [energy_at(side.record, boundary) for side in (first, second)]
+    inner = [side.record.joules_at(boundary) for side in (first, second)]
     pue = [side.record.factors.get("pue") for side in (first, second)]
     grid = [side.record.factors.get(f"grid_{side.accounting}") for side in (first, second)]
     facility = [first.facility_j, second.facility_j]
@@ -143,12 +143,6 @@ def decompose(first: Side, second: Side, *, mixed: bool = False) -> Ratio:
         co2=_over(grams, "grams of CO2e"),
         boundary=boundary,
     )
-
-
-def energy_at(record: RunRecord, boundary: Boundary) -> Quantity:
-    """The record's joules at a boundary, missing with a reason where it has none."""
-    reason = f"{record.name} has no total at the {boundary} boundary"
-    return record.totals.get(boundary, Quantity.absent("J", reason))
 
 
 def held_equal(sides: Sequence[Side]) -> dict[str, bool]:
@@ -208,7 +202,7 @@ def _same(a: float | str | None, b: float | str | None) -> bool:
 def _common_boundary(first: RunRecord, second: RunRecord) -> Boundary:
     """The widest boundary inside the facility at which both records have joules."""
     for boundary in (Boundary.IT, Boundary.NODE, Boundary.CHIP):
-        if all(energy_at(record, boundary).value is not None for record in (first, second)):
+        if all(record.joules_at(boundary).value is not None for record in (first, second)):
             return boundary
     raise MissingDataError(
         "expected joules of both runs at one boundary inside the facility",

@@ -13,8 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from energy.errors import InputError
-from simulator.inputs import nearest
+from energy.errors import InputError, nearest
 
 
 @dataclass(frozen=True)

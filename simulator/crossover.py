@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from energy.errors import InfeasibleError, InputError, MissingDataError
+from energy.errors import InfeasibleError, InputError, MissingDataError, nearest
 from energy.quantity import Quantity
 from simulator.equal import lengthened
-from simulator.inputs import nearest
 from simulator.inverse import with_tokens
 from simulator.quality import match
 from simulator.scaling_laws import law, size_of

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from energy.errors import InputError, MissingDataError
+from energy.errors import InputError, MissingDataError, nearest
 from energy.quantity import Quantity
 from simulator.compare import Side
-from simulator.inputs import nearest
 from simulator.scenario import Scenario
 
 MEASURES: dict[str, Callable[[Side], Quantity]] = {

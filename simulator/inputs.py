@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from energy.errors import InputError
+from energy.errors import InputError, nearest
 from energy.quantity import Origin, Quantity
 
 A_NUMBER = "a number, or a table with value, low, high, origin, source"
@@ -69,13 +68,6 @@ GramsPerKwh = Annotated[Quantity, BeforeValidator(_given("g/kWh", above=-1e-9))]
 LitresPerKwh = Annotated[Quantity, BeforeValidator(_given("L/kWh", above=-1e-9))]
 DollarsPerKwh = Annotated[Quantity, BeforeValidator(_priced("USD/kWh"))]
 DollarsPerHour = Annotated[Quantity, BeforeValidator(_priced("USD/h"))]
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """What a message says after a name that is not known: the names most like it."""
-    known = sorted(set(known))
-    close = get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"one of: {', '.join(known)}"
 
 
 def explained(error: ValidationError, model: type[BaseModel], where: str) -> InputError:

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from energy.errors import InfeasibleError, InputError
+from energy.errors import InfeasibleError, InputError, nearest
 from energy.quantity import Origin, Quantity, multiply
 from energy.shape import Number
 from energy.units import S_PER_DAY, S_PER_HOUR
 from simulator import spend
 from simulator.failures import PARTS, Failures, daly_s, fewest_spares, young_s
-from simulator.inputs import nearest
 from simulator.predict import goodput
 from simulator.scenario import Scenario
 from simulator.sensitivity import draw

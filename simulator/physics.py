@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from energy import catalog
-from energy.errors import InputError
+from energy.errors import InputError, nearest
 from energy.quantity import Boundary, Origin, Quantity
 from energy.shape import Shape
 from simulator.constants import Constants
 from simulator.conventions import Software, framework_of, named_software
 from simulator.expert_load import expert_load
 from simulator.hardware import Hardware, load_machine
-from simulator.inputs import nearest
 from simulator.plan import Plan
 from simulator.pool import load, published
 from simulator.power import chip_watts

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from energy import catalog
-from energy.errors import InputError
+from energy.errors import InputError, nearest
 from energy.prices import price as price_row
 from energy.units import count
 from simulator.alternatives import moved_site, needs_hardware, of_models
 from simulator.candidates import BATCH_TOKENS
-from simulator.inputs import nearest
 from simulator.scenario import Scenario, load, presets, quick
 
 

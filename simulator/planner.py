@@ -15,11 +15,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.errors import InfeasibleError, InputError
+from energy.errors import InfeasibleError, InputError, nearest
 from simulator import spend
 from simulator.alternatives import planned
 from simulator.fitting import Fitting
-from simulator.inputs import nearest
 from simulator.known_plans import KnownPlan, known_plans
 from simulator.load_profile import phases
 from simulator.memory import memory

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from energy import footprint, grid
-from energy.errors import InputError, MissingDataError
+from energy.errors import InputError, MissingDataError, nearest
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from energy.site import Site, site
-from simulator.compare import energy_at
-from simulator.inputs import nearest
 
 KINDS = ("zone", "site")
 KEPT = ("pue", "wue", "node_over_chip", "it_over_node", "generation_over_facility", "lifetime_s")
@@ -76,7 +74,7 @@ class Moved:
     @property
     def facility_j(self) -> Quantity:
         """Joules of the facility there."""
-        return energy_at(self.record, Boundary.FACILITY)
+        return self.record.joules_at(Boundary.FACILITY)
 
 
 def places() -> tuple[Place, ...]:

@@ -19,9 +19,8 @@ from typing import Any
 
 from energy import catalog
 from energy import shape as shapes
-from energy.errors import InputError
+from energy.errors import InputError, nearest
 from energy.shape import Shape
-from simulator.inputs import nearest
 
 Range = tuple[float, float]
 

@@ -19,8 +19,8 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from energy import catalog
-from energy.errors import InputError
-from simulator.inputs import Section, explained, nearest
+from energy.errors import InputError, nearest
+from simulator.inputs import Section, explained
 from simulator.sections import (
     HardwareSection,
     ModelSection,

@@ -8,11 +8,10 @@ from datetime import UTC, datetime, time
 import numpy as np
 
 from energy import grid
-from energy.errors import InputError, MissingDataError
+from energy.errors import InputError, MissingDataError, nearest
 from energy.quantity import Quantity, multiply
 from energy.units import J_PER_KWH, S_PER_DAY
 from simulator.grid_series import Array, Series
-from simulator.inputs import nearest
 from simulator.losses import Job, defaults
 from simulator.when import (
     Load,

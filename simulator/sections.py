@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from energy import catalog
+from energy.errors import nearest
 from energy.quantity import Boundary
 from energy.shape import Shape
 from energy.site import UNITS, Site, site
@@ -27,7 +28,6 @@ from simulator.inputs import (
     Share,
     Tonnes,
     Watts,
-    nearest,
 )
 
 SHAPE_FIELDS = tuple(field.name for field in fields(Shape))

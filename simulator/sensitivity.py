@@ -14,10 +14,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.errors import InputError
+from energy.errors import InputError, nearest
 from energy.quantity import Quantity
 from simulator.explain import Term, walk
-from simulator.inputs import nearest
 
 
 @dataclass(frozen=True)

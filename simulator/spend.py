@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from energy import catalog, facility, flops, shape
 from energy.carbon import operational_g
 from energy.catalog import Chip
-from energy.errors import InputError, MissingDataError
+from energy.errors import InputError, MissingDataError, nearest
 from energy.quantity import Boundary, Origin, Quantity, multiply
 from energy.units import G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
 from simulator import reported
-from simulator.compare import energy_at
 from simulator.hosts import placed
-from simulator.inputs import nearest
 from simulator.predict import goodput, predict
 from simulator.scenario import Scenario
 
@@ -69,7 +67,7 @@ def predicted(scenario: Scenario) -> Spend:
     )
     return Spend(
         record.elapsed_s,
-        energy_at(record, Boundary.FACILITY),
+        record.joules_at(Boundary.FACILITY),
         power[Boundary.FACILITY],
         record.cost_usd,
         record.co2_location_g,

@@ -81,10 +81,10 @@ def test_bad_text_is_told_in_one_line(glam, tmp_path, name, content, words):
 
 BAD_FILES = {
     "not TOML": ("steps = = 3", "expected TOML"),
-    "an unknown section": ("[trianing]\nsteps = 3", "nearest: training"),
-    "an unknown training key": ("[training]\nlerning_rate = 1.0", "nearest: learning_rate"),
-    "an unknown shape key": ("[shape]\nn_layer = 3", "nearest: n_layers"),
-    "an unknown model": ('model = "glam-mini-16"', "nearest: glam-mini-16e"),
+    "an unknown section": ("[trianing]\nsteps = 3", "did you mean training"),
+    "an unknown training key": ("[training]\nlerning_rate = 1.0", "did you mean learning_rate"),
+    "an unknown shape key": ("[shape]\nn_layer = 3", "did you mean n_layers"),
+    "an unknown model": ('model = "glam-mini-16"', "did you mean glam-mini-16e"),
     "a word for a number": ('[training]\nsteps = "many"', "expected int for steps"),
     "a value out of range": ("[training]\nsteps = 0", "expected steps to be at least 1"),
     "an unknown optimizer": ('[training]\noptimizer = "sgd"', "one of adafactor, adamw"),
@@ -132,7 +132,7 @@ def test_a_bad_configuration_is_told_in_one_line(glam, tmp_path, content, words)
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--model", "glam-mini-16"), 2, "nearest: glam-mini-16e"),
+        (("--model", "glam-mini-16"), 2, "did you mean glam-mini-16e"),
         (("--model", "nowhere.toml"), 2, "no such file"),
         (("--model", "mixtral-8x7b"), 2, "in a GLaM"),
         (("--model", "glam-64b-64e"), 3, "got 9.29 TB; choose a smaller model"),

@@ -40,7 +40,7 @@ def test_cited_prices():
 
 
 def test_an_unknown_price_and_a_price_of_another_kind_are_errors():
-    with pytest.raises(InputError, match="nearest: h100"):
+    with pytest.raises(InputError, match="did you mean h100"):
         price("h100-on-demand")
     with pytest.raises(InputError, match="expected a price in USD/h"):
         price("us-industrial-2023", "USD/h")
@@ -100,4 +100,4 @@ def test_the_verbs(simulator):
     code, out, err = simulator("predict", "glam-mini-16e", "--set", "site.chip_price=h100-demand")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "site.chip_price = 'h100-demand'" in err
-    assert "nearest: h100" in err
+    assert "did you mean h100" in err

@@ -6,10 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from energy import Tracker, ledger
+from energy import Tracker, ledger, overhead
 from energy.curve import Curve
 from energy.errors import InputError
-from energy.overhead import _cut
 from energy.quantity import Boundary, Origin
 
 
@@ -149,9 +148,9 @@ def test_what_metering_adds_to_a_step_is_measured_and_stands_in_the_ledger(tmp_p
         sum(range(50_000))
 
     with Tracker(tmp_path, interval_s=0.05, meters=["cpu_model"]) as tracker:
-        found = tracker.overhead(step, pairs=12)
+        found = overhead.measure(tracker, step, pairs=12)
         with pytest.raises(InputError, match="at least 6 pairs"):
-            tracker.overhead(step, pairs=2)
+            overhead.measure(tracker, step, pairs=2)
     (segment,) = ledger.segments(tracker.path)
     (mark,) = [mark["fields"] for mark in segment.marks if mark["kind"] == "overhead"]
     assert (mark["pairs"], mark["relative"]) == (12, found.value)
@@ -165,7 +164,7 @@ def test_overhead_shows_a_step_that_metering_slows(tmp_path):
     with Tracker(
         tmp_path, interval_s=0.5, meters=["cpu_model"], sync=lambda: time.sleep(0.005)
     ) as tracker:
-        found = tracker.overhead(lambda: time.sleep(0.02), pairs=8)
+        found = overhead.measure(tracker, lambda: time.sleep(0.02), pairs=8)
     assert 0.3 < found.value < 0.8
     assert found.low > 0
 
@@ -180,4 +179,4 @@ def test_a_burst_of_windows_between_two_looks_of_the_sampler_is_kept_whole(tmp_p
 
 
 def test_the_interval_of_the_overhead_is_that_of_the_median():
-    assert [_cut(pairs) for pairs in (6, 12, 40, 100)] == [0, 2, 13, 39]
+    assert [overhead._cut(pairs) for pairs in (6, 12, 40, 100)] == [0, 2, 13, 39]
