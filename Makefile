@@ -37,32 +37,32 @@ format: install ## mend what ruff can mend
 	$(BIN)/ruff format .
 
 validate-local: install ## predict, then train, 8 small models that calibration never saw
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/validate_local.py
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m benchmarks.simulator.local
 
 validate: install ## hold the simulator against published figures; exit 5 where it got worse
-	$(BIN)/python -m benchmarks.simulator_gates
+	$(BIN)/python -m benchmarks.simulator.gates
 
 validate-folds: install ## the same with every source, model and chip left out (6 minutes)
-	$(BIN)/python -m benchmarks.simulator_runs --write docs/results-simulator.md
-	$(BIN)/python -m benchmarks.simulator_gates --folds --write docs/results-simulator.md
+	$(BIN)/python -m benchmarks.simulator.runs --write docs/results-simulator.md
+	$(BIN)/python -m benchmarks.simulator.gates --folds --write docs/results-simulator.md
 
 bench-simulate: install ## configurations a second, and the memory of a sweep of millions
-	$(BIN)/python -m benchmarks.simulate_speed --write docs/results-simulator.md
+	$(BIN)/python -m benchmarks.simulator.speed --write docs/results-simulator.md
 
 experiment: install ## does sparse save energy? 16 trainings on one core, about 90 minutes, restartable
-	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python benchmarks/experiment.py
+	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m experiments.equal_loss
 
 bench-commands: install ## seconds of whole commands, against their gates
-	$(BIN)/python -m benchmarks.command_speed --write docs/results.md
+	$(BIN)/python -m benchmarks.commands --write docs/results.md
 
 bench-meters: install ## accuracy and cost of the meters, ours beside the peers
-	$(BIN)/python benchmarks/meters.py --peers
+	$(BIN)/python -m benchmarks.meters --peers
 
 bench-plan: install ## the planner on four published models: plans searched, seconds, the published one
-	$(BIN)/python -m benchmarks.plan_gates --write docs/planner.md
+	$(BIN)/python -m benchmarks.simulator.plans --write docs/planner.md
 
 bench-train: install ## speed and memory of the trainer beside its alternatives, 20 minutes
-	$(BIN)/python benchmarks/train.py --write docs/results-train.md
+	$(BIN)/python -m benchmarks.trainer --write docs/results-train.md
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

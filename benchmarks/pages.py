@@ -7,7 +7,7 @@ from pathlib import Path
 
 from energy.errors import InputError
 from energy.files import write_text_atomic
-from energy.words import console, table
+from energy.reports.words import console, table
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -29,7 +29,7 @@ def write_between(page: Path, mark: str, text: str) -> None:
 
     Args:
         page: with the lines "<!-- MARK -->" and "<!-- end of MARK -->".
-        mark: names the place: "gates: benchmarks/simulator_gates.py".
+        mark: names the place: "gates: benchmarks/simulator/gates.py".
         text: without blank lines around it.
 
     Raises:

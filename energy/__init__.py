@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from energy.quantity import Boundary, Origin, Quantity
     from energy.record import RunRecord
     from energy.shape import Shape
-    from energy.tracker import Tracker
+    from energy.tracking.tracker import Tracker
 
 _HOMES = {
     "Boundary": "energy.quantity",
@@ -20,7 +20,7 @@ _HOMES = {
     "Quantity": "energy.quantity",
     "RunRecord": "energy.record",
     "Shape": "energy.shape",
-    "Tracker": "energy.tracker",
+    "Tracker": "energy.tracking.tracker",
 }
 
 __all__ = ["Boundary", "Origin", "Quantity", "RunRecord", "Shape", "Tracker"]

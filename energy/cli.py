@@ -20,10 +20,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
 Zone = Annotated[
     str | None, typer.Option(help="Grid zone (see energy grid); without it, a band over all.")
 ]
+
+
 Pue = Annotated[float | None, typer.Option(help="Facility over IT energy; else a band.")]
 
 
@@ -60,9 +65,9 @@ def run(
     """Meter any command; its output, signals and exit code pass through."""
     import time
 
-    from energy import run as engine
-    from energy import summary
-    from energy.site import of
+    from energy.facts.site import of
+    from energy.reports import summary
+    from energy.verbs import run as engine
 
     labels = dict(_label(text) for text in label or [])
     stem = f"{Path(command[0]).name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -83,9 +88,9 @@ def record(
     json: Json = False,
 ) -> None:
     """Write the record of a run that was killed before it could, from its ledger."""
-    from energy import run as engine
-    from energy import summary
-    from energy.site import of
+    from energy.facts.site import of
+    from energy.reports import summary
+    from energy.verbs import run as engine
 
     found = engine.rebuild(folder, of(zone, pue))
     if json:
@@ -103,7 +108,7 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Show every meter: what it sees, how well, why one is missing and what mends that."""
-    from energy import doctor as engine
+    from energy.verbs import doctor as engine
 
     rows = engine.examine(seconds)
     if json:
@@ -144,7 +149,7 @@ def watch(
     """Show what every meter says now; or serve it to Prometheus on this machine's own address."""
     from rich.console import Console
 
-    from energy import watch as engine
+    from energy.verbs import watch as engine
 
     if prometheus is None:
         engine.show(interval, seconds, Console())
@@ -159,8 +164,8 @@ def verify(
     json: Json = False,
 ) -> None:
     """Check a ledger: hash chain, gaps, clocks, failed readings, and its record's sum."""
-    from energy import verify as engine
-    from energy.tracker import require_ledger
+    from energy.ledger import verify as engine
+    from energy.ledger.reader import require_ledger
 
     findings = engine.verify(require_ledger(folder))
     if json:
@@ -182,8 +187,8 @@ def calibrate(
     json: Json = False,
 ) -> None:
     """Fit gain and offset of this machine against a wall meter; keep its error as the band."""
-    from energy import calibration as engine
-    from energy.calibrated import default_path
+    from energy.calibration import fit as engine
+    from energy.calibration.apply import default_path
 
     found, scores = engine.calibrate(engine.read(wall), source=wall.name)
     told = {"cv": scores} | ({"test": engine.score(found, engine.read(test))} if test else {})
@@ -213,9 +218,10 @@ def merge(
     json: Json = False,
 ) -> None:
     """Merge ledgers of ranks and nodes into one record; no joule is counted twice."""
-    from energy import footprint, summary
-    from energy import merge as engine
-    from energy.site import of
+    from energy.facts.site import of
+    from energy.footprint import apply as footprint
+    from energy.ledger import merge as engine
+    from energy.reports import summary
 
     found = footprint.apply(engine.merge(folders, out.name), of(zone, pue))
     found.save(out / "record.json")
@@ -232,8 +238,8 @@ def report(
     json: Json = False,
 ) -> None:
     """Tell runs: a page with pictures, a summary in lines, or their records as JSON."""
-    from energy import summary
     from energy.reports import runs as reading
+    from energy.reports import summary
 
     found = reading.find(folders)
     if html is not None:
@@ -256,7 +262,7 @@ def grid(
     json: Json = False,
 ) -> None:
     """List grid zones: grams of CO2e a kWh with band, year and source."""
-    from energy import grid as engine
+    from energy.facts import grid as engine
 
     zones = [engine.zone(name) for name in names] if names else list(engine.zones())
     if json:

@@ -100,7 +100,7 @@ class RunRecord(BaseModel):
     """One run, measured or predicted; see the house's schema in docs/record.md.
 
     Totals are joules by boundary. The carbon, water and cost fields come from
-    `energy.footprint.apply`, from the totals and dated factors that stand in `factors`.
+    `energy.footprint.apply.apply`, from the totals and dated factors that stand in `factors`.
     """
 
     model_config = ConfigDict(extra="forbid")

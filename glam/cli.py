@@ -20,8 +20,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
+
+
 Meter = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="A meter to read; default all. cpu_tree: this run alone."),
@@ -73,12 +78,13 @@ def train(
     from dataclasses import replace
     from functools import partial
 
-    from energy import Tracker, summary
+    from energy import Tracker
+    from energy.facts.site import of
     from energy.meters import sources
-    from energy.site import of
+    from energy.reports import summary
     from glam.config import GlamConfig
-    from glam.results import machine_peak
-    from glam.train import train as run
+    from glam.device import machine_peak
+    from glam.training.run import train as run
 
     sources.require(meter or "auto")
     config = GlamConfig.of(model).with_training(
@@ -116,7 +122,7 @@ def generate(
     device: Device = None,
 ) -> None:
     """Continue a prompt with a checkpoint of a run."""
-    from glam.generate import generate as pieces
+    from glam.generation import generate as pieces
 
     found = pieces(
         run,
@@ -138,7 +144,7 @@ def generate(
 @app.command()
 def sizes(json: Json = False) -> None:
     """List the models that can be trained, with counted parameters."""
-    from energy import catalog
+    from energy.facts import catalog
     from energy.shape import active_parameters, parameters, total
     from energy.units import count
     from glam.family import builds
@@ -176,7 +182,7 @@ def probe(
 
     from energy.files import write_text_atomic
     from energy.meters import sources
-    from glam.probe import probe as measure
+    from glam.probing import probe as measure
     from glam.progress import Stages
 
     sources.require(meter or "auto")

@@ -11,15 +11,17 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from energy import catalog
 from energy.errors import InputError, nearest, reason
+from energy.facts import catalog
 from energy.shape import Shape
 from glam.family import require_family
 from glam.recipe import Corpus, Dispatch, Stop, Training, require
 
 __all__ = ["Corpus", "Dispatch", "GlamConfig", "Stop", "Training", "check_keys"]
 
+
 Section = TypeVar("Section")
+
 
 CHOSEN = {"gshard": 2, "switch": 1}
 """Experts that a token passes through, where the router itself says so."""

@@ -5,19 +5,23 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+import tomllib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 
 import torch
 
-from energy.errors import InfeasibleError
+from energy.errors import InfeasibleError, InputError
 from energy.units import si
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Parameters of mallopt(3)."""
 
+
 PEAK_SIZE = {"cpu": 1536, "cuda": 8192}
 """Edge of the square product that stands for the best a device can do."""
+
 
 WEIGHT_BYTES = 8
 """A weight and its gradient in float32, the least that training holds."""
@@ -105,3 +109,21 @@ def best_matmul_flop_per_s(device: torch.device, repeats: int = 5) -> float:
         wait()
         seconds.append(time.perf_counter() - begun)
     return 2 * n**3 / sorted(seconds[1:])[repeats // 2]
+
+
+def machine_peak(path: Path) -> float:
+    """Peak FLOP/s in the machine file that `simulator calibrate` wrote.
+
+    Raises:
+        InputError: there is no such file, or it tells no peak.
+    """
+    try:
+        return float(tomllib.loads(path.read_text())["hardware"]["peak_flop_per_s"])
+    except OSError as error:
+        raise InputError(
+            f"expected a machine file at {path}",
+            (error.strerror or "").lower(),
+            "write one with simulator calibrate",
+        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"expected hardware.peak_flop_per_s in {path}", str(error)) from error

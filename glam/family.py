@@ -16,14 +16,19 @@ SHARED = {
     "kv_rank": 0,
     "d_rope": 0,
 }
+
+
 GLAM = {"ffn_matrices": 3, "expert_matrices": 2, "norm_vectors": 1}
 """GLaM (arXiv:2112.06905): relative positions, gated dense layers, plain experts."""
+
+
 GPT = {"ffn_matrices": 2, "norm_vectors": 2, "relative_buckets": 0, "n_moe_layers": 0}
 """GPT-3 (arXiv:2005.14165): learned positions, plain layers, norms with a shift, always dense."""
 
+
 GROUPED_ROW = {"d_model": 8, "d_expert": 4}
 """Rows of a grouped product are a multiple of 16 bytes: 4 values in float32, 8 in bfloat16, in
-which experts are padded where they must be (`glam.experts.Experts`)."""
+which experts are padded where they must be (`glam.moe.experts.Experts`)."""
 
 
 def require_family(shape: Shape) -> None:

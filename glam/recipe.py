@@ -9,7 +9,11 @@ from typing import Any, Literal, get_args
 from energy.errors import InputError
 
 Optimizer = Literal["adafactor", "adamw"]
+
+
 Device = Literal["auto", "cpu", "cuda"]
+
+
 DispatchKind = Literal["dropless", "gshard", "switch"]
 
 

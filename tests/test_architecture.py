@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support import ROOT
+
 ROOMS = ("energy", "glam", "simulator")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
@@ -25,8 +26,8 @@ def is_plot_module(path: Path) -> bool:
 ONLY_IN = {
     "torch": lambda path: path.parts[0] == "glam" or path == Path("energy/callbacks/torch_sync.py"),
     "sentencepiece": lambda path: path.parts[0] == "glam",
-    "pyarrow": lambda path: path == Path("glam/columns.py"),
-    "datasets": lambda path: path == Path("glam/columns.py"),
+    "pyarrow": lambda path: path == Path("glam/data/parquet.py"),
+    "datasets": lambda path: path == Path("glam/data/parquet.py"),
     "pynvml": lambda path: path == Path("energy/meters/nvml.py"),
     "codecarbon": lambda path: "codecarbon" in path.stem,
     "matplotlib": is_plot_module,

@@ -2,9 +2,10 @@
 
 import re
 import shlex
-from pathlib import Path
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+from tests.support import ROOT
+
+README = (ROOT / "README.md").read_text()
 SECTION = README.split("## From an empty folder to a Pareto picture")[1].split("\n## ")[0]
 BLOCKS = re.findall(r"```\n(.*?)```", SECTION, re.DOTALL)
 COMMANDS = [line for line in BLOCKS[0].replace("\\\n", " ").splitlines() if line.strip()]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from energy.tracker import Tracker
+from energy.tracking.tracker import Tracker
 
 
 class Loop:

@@ -20,7 +20,7 @@ from energy.meters.base import Domain, Integral, Steady, missing
 
 VENDOR = "0x1ae0"
 PCI = Path("/sys/bus/pci/devices")
-DATA = Path(__file__).resolve().parent.parent / "data"
+DATA = Path(__file__).resolve().parent.parent / "facts" / "data"
 STALE_S = 10.0
 """A duty cycle older than this is not known; the mean power then stands in."""
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from energy import units
 from energy.files import write_text_atomic
-from energy.plots import chip_total, kind
 from energy.record import RunRecord
 from energy.reports import runs as reading
 from energy.reports.page_plots import pictures
+from energy.reports.plots import chip_total, kind
 from energy.reports.runs import Run
-from energy.words import band, human
+from energy.reports.words import band, human
 
 SHORT = 110
 """Letters of a source that a table shows at once."""

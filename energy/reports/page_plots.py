@@ -14,7 +14,7 @@ matplotlib.use("svg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from energy import plots
+from energy.reports import plots
 from energy.reports.runs import Run
 
 Picture = tuple[str, str, str]

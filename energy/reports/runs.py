@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energy import ledger
 from energy.errors import InputError
+from energy.ledger import reader as ledger
+from energy.ledger.segment import Segment
 from energy.record import Kind, RunRecord
-from energy.segment import Segment
 
 
 @dataclass(frozen=True)

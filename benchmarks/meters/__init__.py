@@ -1,0 +1,1 @@
+"""Accuracy and cost of the meters, beside their peers."""

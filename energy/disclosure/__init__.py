@@ -1,0 +1,1 @@
+"""What regulators, hubs and auditors ask for, computed from a record."""

@@ -1,0 +1,1 @@
+"""Facts with sources: chips, models, grid zones, prices, sites."""

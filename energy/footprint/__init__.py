@@ -1,0 +1,1 @@
+"""From joules to the facility, grams, litres and dollars."""

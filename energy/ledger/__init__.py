@@ -1,0 +1,1 @@
+"""The ledger on disk, and what is computed from it: joules, phases, waste, a record."""

@@ -1,0 +1,128 @@
+"""Appends sealed rows to a ledger: one writer a file, torn tails cut, full disks waited out."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from energy.ledger import reader as ledger
+
+SYNC_S = 30.0
+"""Seconds between flushes to the disk itself, which is what a power cut can cost."""
+
+
+LOCK_S = 3.0
+"""Seconds to wait for the sampler of a run that has just died to write its last rows."""
+
+
+CHUNK = 1 << 20
+
+
+AT_ONCE = 100
+"""Rows in one write."""
+
+
+class Taken(Exception):  # noqa: N818  (it is an answer, told to the tracker as a word)
+    """Another sampler writes this ledger."""
+
+
+class Writer:
+    """Appends sealed rows; a full disk delays them and loses none that are still in memory.
+
+    It holds a lock on the file for as long as it lives, so that two never write one chain.
+
+    Raises:
+        Taken: another process holds the lock, and went on holding it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._lock()
+        self._good = os.lseek(self._file, 0, os.SEEK_END)
+        self._drop_torn_tail()
+        self._previous = ledger.last_hash(path)
+        self._waiting: list[dict[str, Any]] = []
+        self._synced = time.monotonic()
+
+    def append(self, *rows: dict[str, Any]) -> None:
+        """Write rows, and before them those that the disk refused so far."""
+        # What a full disk has refused is tried row by row: its last room is for what is oldest.
+        at_once = 1 if self._waiting else AT_ONCE
+        self._waiting += rows
+        while self._waiting:
+            lines, previous = [], self._previous
+            for row in self._waiting[:at_once]:
+                line, previous = ledger.seal(row, previous)
+                lines.append(line)
+            if self._write(b"".join(lines)):
+                self._previous = previous
+                del self._waiting[: len(lines)]
+            elif at_once > 1:
+                at_once = 1
+            else:
+                del self._waiting[:-10_000]
+                return
+        if time.monotonic() - self._synced > SYNC_S:
+            self.sync()
+
+    def restore(self) -> bool:
+        """Write the ledger again if somebody has deleted it; returns whether that was so.
+
+        A folder that is gone too is not made again: then the run itself was thrown away.
+        """
+        try:
+            if os.fstat(self._file).st_nlink:
+                return False
+            again = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        except OSError:
+            return False
+        with contextlib.suppress(OSError):
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for start in range(0, self._good, CHUNK):
+            os.write(again, os.pread(self._file, min(CHUNK, self._good - start), start))
+        os.close(self._file)
+        self._file = again
+        return True
+
+    def sync(self) -> None:
+        """Flush to the disk."""
+        with contextlib.suppress(OSError):
+            os.fdatasync(self._file)
+        self._synced = time.monotonic()
+
+    def _lock(self) -> None:
+        give_up_s = time.monotonic() + LOCK_S
+        while True:
+            try:
+                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > give_up_s:
+                    raise Taken from error
+                time.sleep(0.02)
+            except OSError:
+                return None  # a file system without locks
+
+    def _write(self, line: bytes) -> bool:
+        try:
+            written = os.write(self._file, line)
+        except OSError:
+            written = 0
+        if written == len(line):
+            self._good += written
+            return True
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, self._good)
+        return False
+
+    def _drop_torn_tail(self) -> None:
+        """Cut a last line that was being written when its writer was killed."""
+        size = self._good
+        tail = os.pread(self._file, min(size, 65536), max(0, size - 65536))
+        if tail and not tail.endswith(b"\n"):
+            self._good = size - len(tail) + tail.rfind(b"\n") + 1
+            os.ftruncate(self._file, self._good)

@@ -1,0 +1,274 @@
+"""Pictures of records. Each takes data and Axes and returns the Axes.
+
+One colour and one line style per concept everywhere, told apart in grey as well; a unit on every
+axis, bands drawn, and the words measured, modelled and assumed wherever joules or watts are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from energy.quantity import Boundary, Origin, Quantity
+from energy.record import RunRecord
+from energy.reports.runs import Pair, Run, pairs
+
+SPARSE, DENSE = "#0b5394", "#d9822b"
+"""Mixture of experts, dense."""
+
+
+PREDICTED = "#7a7a7a"
+
+
+PARTS = {
+    "attention_projections": "#0b5394",
+    "attention_scores": "#5b9bd5",
+    "dense_ffn": "#d9822b",
+    "experts": "#2e7d32",
+    "shared_experts": "#81c784",
+    "router": "#f2c14e",
+    "permutation": "#c77dba",
+    "dispatch": "#8e44ad",
+    "logits": "#8c1c13",
+    "norms_and_activations": "#b0b0b0",
+    "optimizer": "#555555",
+    "host": "#dddddd",
+}
+
+
+HATCHES = ("", "//", "\\\\", "xx", "..", "--", "||", "++", "oo", "**", "//..", "xx..")
+
+
+def style(run: Run) -> dict[str, Any]:
+    """Colour and line of a run: a mixture of experts is solid, a dense model dashed."""
+    return {"color": SPARSE if run.sparse else DENSE, "linestyle": "-" if run.sparse else "--"}
+
+
+def kind(run: Run) -> str:
+    """The name of a run and what its model is."""
+    return f"{run.record.name} ({'MoE' if run.sparse else 'dense'})"
+
+
+def chip_total(record: RunRecord) -> Quantity:
+    """Joules at the innermost boundary of a record."""
+    if not record.totals:
+        return Quantity.absent("J", "no joules in the record")
+    return record.totals[min(record.totals, key=list(Boundary).index)]
+
+
+def loss_against_energy(runs: Iterable[Run], axes: Axes) -> Axes:
+    """Training loss over the joules spent so far, a line a run; lower left is better."""
+    told = ""
+    for run in runs:
+        rows = [row for row in run.metrics if row.get("energy_j") is not None]
+        if not run.measured or not rows:
+            continue
+        joules, losses = [row["energy_j"] for row in rows], [row["loss"] for row in rows]
+        axes.plot(joules, losses, linewidth=0.8, alpha=0.4, **style(run))
+        axes.plot(joules, _smoothed(losses), label=kind(run), linewidth=2, **style(run))
+        told = chip_total(run.record).origins
+        held_out = run.record.metrics.get("held_out_loss")
+        if held_out is not None and held_out.value is not None:
+            axes.plot(
+                rows[-1]["energy_j"],
+                held_out.value,
+                "o",
+                color=style(run)["color"],
+                markerfacecolor="white",
+            )
+    axes.set_xlabel(f"energy so far / J ({told or 'none'})")
+    axes.set_ylabel("loss / nat per token\n(thin: one batch; circle: held-out text)")
+    return _finish(axes)
+
+
+def measured_against_predicted(runs: Iterable[Run], axes: Axes) -> Axes:
+    """Predicted over measured, with the predicted band, for time, FLOP, energy and CO2."""
+    found = pairs(runs)
+    names: list[str] = []
+    for pair in found:
+        for label, predicted, measured in _compared(pair):
+            if predicted.value is None or not measured.value:
+                continue
+            value, low, high = (number / measured.value for number in predicted.numbers())
+            place = len(names)
+            mark = "o" if pair.measured.sparse else "s"
+            axes.errorbar(
+                value,
+                place,
+                xerr=[[value - low], [high - value]],
+                fmt=mark,
+                capsize=3,
+                color=style(pair.measured)["color"],
+                ecolor=PREDICTED,
+            )
+            names.append(f"{pair.measured.record.name}: {label}")
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xscale("log")
+    # Plain numbers, few of them: powers of ten at every minor tick run into each other.
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel("predicted / measured (bar: 80 % band; line at 1: measured)")
+    axes.grid(axis="x", alpha=0.3)
+    return axes
+
+
+def power_over_time(runs: Iterable[Run], axes: Axes) -> Axes:
+    """Watts of all counted devices between the samples of each run's ledger."""
+    told = ""
+    for run in runs:
+        for number, segment in enumerate(run.segments()):
+            counted = [d["id"] for d in segment.header["domains"] if not d["within"]]
+            times, watts = _power(
+                segment.times,
+                [[segment.curves[name].at(t) for t in segment.times] for name in counted],
+            )
+            if watts:
+                axes.step(
+                    [time - segment.start_s for time in times],
+                    watts,
+                    where="pre",
+                    label=kind(run) if number == 0 else None,
+                    **style(run),
+                )
+                told = chip_total(run.record).origins
+    axes.set_xlabel("time since the start / s")
+    axes.set_ylabel(f"power / W\n({told or 'none'})")
+    # From zero, and with room above: a steady load would else lie on the frame.
+    axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
+    return _finish(axes)
+
+
+def parts(runs: Iterable[Run], axes: Axes) -> Axes:
+    """Shares of executed FLOP and modelled joules by part of the predicted step."""
+    bars: list[tuple[str, dict[str, float]]] = []
+    for run in runs:
+        if run.measured:
+            continue
+        for label, field in (("FLOP", "executed_flop"), ("joules, modelled", "energy_j")):
+            values = {
+                part.name: quantity.value
+                for part in run.record.parts
+                if (quantity := getattr(part, field)) is not None and quantity.value
+            }
+            if values:
+                bars.append((f"{run.record.name}: {label}", values))
+    shown: set[str] = set()
+    for place, (_, values) in enumerate(bars):
+        left = 0.0
+        for name, value in values.items():
+            share = 100 * value / sum(values.values())
+            axes.barh(
+                place,
+                share,
+                left=left,
+                color=PARTS.get(name, "#999999"),
+                edgecolor="white",
+                hatch=_hatch(name),
+                label=None if name in shown else name.replace("_", " "),
+            )
+            shown.add(name)
+            left += share
+    axes.set_yticks(range(len(bars)), [label for label, _ in bars])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("share / %")
+    if shown:
+        axes.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.4, -0.16),
+            ncols=3,
+            frameon=False,
+            fontsize="small",
+        )
+    return axes
+
+
+def expert_load(run: Run, axes: Axes) -> Axes:
+    """Load of each expert over training, all MoE layers in turn; 1 is an even share."""
+    rows = [row for row in run.metrics if row.get("expert_load")]
+    if not rows:
+        axes.text(0.5, 0.5, "no expert load logged", ha="center", transform=axes.transAxes)
+        return axes
+    layers, experts = len(rows[0]["expert_load"]), len(rows[0]["expert_load"][0])
+    grid = [
+        [layer[e] * experts for row in rows for layer in [row["expert_load"][n]]]
+        for n in range(layers)
+        for e in range(experts)
+    ]
+    image = axes.imshow(
+        grid,
+        aspect="auto",
+        cmap="cividis",
+        vmin=0,
+        vmax=3,
+        interpolation="nearest",
+        extent=(rows[0]["step"], rows[-1]["step"], layers * experts, 0),
+    )
+    figure = axes.get_figure()
+    if figure is not None:
+        figure.colorbar(image, ax=axes, label="load / even share")
+    for number in range(1, layers):
+        axes.axhline(number * experts, color="white", linewidth=1.5)
+    axes.set_yticks(
+        [(number + 0.5) * experts for number in range(layers)],
+        [f"MoE layer {number + 1}\n{experts} experts" for number in range(layers)],
+    )
+    axes.set_xlabel("optimiser step")
+    return axes
+
+
+def _compared(pair: Pair) -> list[tuple[str, Quantity, Quantity]]:
+    """What is put side by side, by name."""
+    predicted, measured = pair.predicted.record, pair.measured.record
+    modelled = chip_total(measured).origin is not Origin.MEASURED
+    word = "energy (modelled on both sides)" if modelled else "energy"
+    return [
+        ("time", predicted.elapsed_s, measured.elapsed_s),
+        ("model FLOP", predicted.model_flop, measured.model_flop),
+        (word, chip_total(predicted), chip_total(measured)),
+        ("CO2e, modelled", predicted.co2_location_g, measured.co2_location_g),
+    ]
+
+
+def _power(
+    times: Sequence[float], joules: Sequence[Sequence[float | None]]
+) -> tuple[list[float], list[float]]:
+    """Ends of the sampling intervals and the watts within them; an unread interval is left out."""
+    ends, watts = [], []
+    for i in range(1, len(times)):
+        steps = [(series[i - 1], series[i]) for series in joules]
+        known = [
+            after - before for before, after in steps if before is not None and after is not None
+        ]
+        # Two samples at a window's edge can lie too close for a coarse counter.
+        if len(known) == len(steps) and times[i] - times[i - 1] > 0.2:
+            ends.append(times[i])
+            watts.append(sum(known) / (times[i] - times[i - 1]))
+    return ends, watts
+
+
+def _smoothed(values: Sequence[float], memory: float = 0.6) -> list[float]:
+    """Exponential mean without the bias of its start."""
+    found, mean, weight = [], 0.0, 0.0
+    for value in values:
+        mean, weight = memory * mean + value, memory * weight + 1
+        found.append(mean / weight)
+    return found
+
+
+def _hatch(name: str) -> str:
+    names = list(PARTS)
+    return HATCHES[names.index(name) % len(HATCHES)] if name in names else ""
+
+
+def _finish(axes: Axes) -> Axes:
+    axes.grid(alpha=0.3)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False)
+    return axes

@@ -1,0 +1,1 @@
+"""The second process: it reads the meters and writes the ledger."""

@@ -1,0 +1,1 @@
+"""What a training loop sees: the tracker, its windows, and what metering costs."""

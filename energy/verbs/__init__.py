@@ -1,0 +1,1 @@
+"""The verbs of the command `energy` that are more than a call."""

@@ -1,0 +1,170 @@
+"""`energy watch`: what the meters of this machine say now, in the terminal or for Prometheus."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from energy import units
+from energy.errors import MissingDataError
+from energy.ledger.curve import Curve
+from energy.meters import sources
+from energy.meters.base import Domain
+
+KEPT_S = 60.0
+"""Readings that stay in memory, for the watts of the last seconds."""
+
+
+@dataclass
+class Watch:
+    """Reads all meters once an interval.
+
+    Attributes:
+        domains: what is metered, the missing ones too.
+        curves: joules of each against time.
+    """
+
+    domains: list[Domain] = field(default_factory=list)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    _found: list[Any] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Find the meters."""
+        self._found, self.domains = sources.opened("auto")
+        self.curves = {domain.id: Curve(domain.wrap_j) for domain in self.domains}
+        self.read()
+
+    def read(self) -> None:
+        """Take a reading of each."""
+        for source in self._found:
+            for name, joules in source.read().items():
+                if name in self.curves:
+                    self.curves[name].add(time.monotonic(), joules)
+                    self.curves[name].forget(time.monotonic() - KEPT_S)
+
+    def close(self) -> None:
+        """Let the meters go."""
+        for source in self._found:
+            source.close()
+
+    def joules(self, name: str) -> float | None:
+        """Joules since the watch began; None where nothing was read."""
+        return self.curves[name].spent_j()
+
+    def watts(self, name: str, over_s: float = 2.0) -> float | None:
+        """Mean watts of the last seconds; None before two readings."""
+        times = self.curves[name].times
+        if len(times) < 2:
+            return None
+        stop_s = times[-1]
+        start_s = max(times[0], stop_s - over_s)
+        first, last = self.curves[name].at(start_s), self.curves[name].at(stop_s)
+        if first is None or last is None or stop_s <= start_s:
+            return None
+        return (last - first) / (stop_s - start_s)
+
+
+def rows(watch: Watch) -> list[dict[str, Any]]:
+    """A row a domain: name, boundary, origin, within, watts, joules, why it is missing."""
+    return [
+        {
+            "name": d.id,
+            "boundary": d.boundary,
+            "origin": d.origin,
+            "within": d.within,
+            "watts": watch.watts(d.id),
+            "joules": watch.joules(d.id),
+            "why": d.reason,
+        }
+        for d in watch.domains
+    ]
+
+
+def table(watch: Watch) -> Table:
+    """The rows for a terminal."""
+    drawn = Table("meter", "power", "since start", "origin", "boundary", title="energy watch")
+    for row in rows(watch):
+        power = "" if row["watts"] is None else units.si(row["watts"], "W")
+        spent = "" if row["joules"] is None else units.energy(row["joules"])
+        name = f"  {row['name']}" if row["within"] else row["name"]
+        state = f"missing ({row['why']})" if row["why"] else row["origin"]
+        drawn.add_row(name, power, spent, state, row["boundary"])
+    return drawn
+
+
+def ticking(watch: Watch, interval_s: float, seconds: float | None) -> Iterator[None]:
+    """Read at each interval until the time is up or somebody interrupts."""
+    watch.open()
+    stop_s = None if seconds is None else time.monotonic() + seconds
+    try:
+        while stop_s is None or time.monotonic() < stop_s:
+            time.sleep(interval_s)
+            watch.read()
+            yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        watch.close()
+
+
+def show(interval_s: float, seconds: float | None, console: Console) -> None:
+    """The live table; where there is no terminal, the table once at the end."""
+    watch = Watch()
+    if not console.is_terminal:
+        for _ in ticking(watch, interval_s, seconds or 2 * interval_s):
+            pass
+        console.print(table(watch))
+        return
+    with Live(console=console, refresh_per_second=4) as live:
+        for _ in ticking(watch, interval_s, seconds):
+            live.update(table(watch))
+
+
+def serve(port: int, interval_s: float, seconds: float | None, ready: Callable[[], object]) -> None:
+    """Counters and watts for Prometheus at /metrics, on this machine's own address alone.
+
+    Raises:
+        MissingDataError: prometheus_client is not installed.
+    """
+    try:
+        from prometheus_client import CollectorRegistry, start_http_server
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    except ImportError as error:
+        raise MissingDataError(
+            "expected the package prometheus-client",
+            "not installed",
+            "pip install 'glam-energy[watch]'",
+        ) from error
+    watch = Watch()
+    labels = ("device", "boundary", "origin", "within")
+
+    class Collector:
+        """What the watch knows, at the moment it is asked."""
+
+        def collect(self) -> Iterator[Any]:
+            """Joules since the watch began and watts now; a missing meter has no sample."""
+            joules = CounterMetricFamily("energy_joules", "Joules since start", labels=labels)
+            power = GaugeMetricFamily("energy_power_watts", "Watts now", labels=labels)
+            for row in rows(watch):
+                told = [row["name"], row["boundary"], row["origin"], row["within"] or ""]
+                if row["joules"] is not None:
+                    joules.add_metric(told, row["joules"])
+                if row["watts"] is not None:
+                    power.add_metric(told, row["watts"])
+            yield from (joules, power)
+
+    registry = CollectorRegistry()
+    registry.register(Collector())
+    server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+    ready()
+    for _ in ticking(watch, interval_s, seconds):
+        pass
+    server.shutdown()
+    server.server_close()
+    thread.join()

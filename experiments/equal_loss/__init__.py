@@ -1,0 +1,1 @@
+"""Does a sparse model save energy at equal loss?"""

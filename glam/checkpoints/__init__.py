@@ -1,0 +1,1 @@
+"""Checkpoints: what they hold, their file, and the thread that writes them."""

@@ -1,0 +1,1 @@
+"""Text: sources, mixtures of domains, the tokenizer, shards and the corpus."""

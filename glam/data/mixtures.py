@@ -1,0 +1,45 @@
+"""How much each domain counts: as configured, else a known mixture (GLaM's own), else equally."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+from energy.errors import InputError
+from glam.config import Corpus
+
+
+@cache
+def mixtures() -> dict[str, dict[str, float]]:
+    """The mixtures of `data/mixtures.csv`: name -> domain -> weight; each sums to 1."""
+    found: dict[str, dict[str, float]] = {}
+    table = files("glam.data").joinpath("mixtures.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(table.splitlines()):
+        found.setdefault(row["mixture"], {})[row["domain"]] = float(row["weight"])
+    return found
+
+
+def domain_weights(config: Corpus, names: Sequence[str]) -> dict[str, float]:
+    """Weight of each domain; they sum to 1.
+
+    As configured; else of the mixture that knows all the names (GLaM's six domains, the four of
+    the standard library), scaled to those that are there; else equal ones.
+
+    Raises:
+        InputError: a weight names a domain that the corpus does not have, or all of them are 0.
+    """
+    unknown = sorted(set(config.weights) - set(names))
+    if unknown:
+        raise InputError(
+            "expected weights of domains that the corpus has",
+            ", ".join(unknown),
+            f"domains: {', '.join(names)}",
+        )
+    known = [weights for weights in mixtures().values() if set(names) <= set(weights)]
+    own = known[0] if known else dict.fromkeys(names, 1.0)
+    raw = {name: config.weights.get(name, 0.0) if config.weights else own[name] for name in names}
+    if sum(raw.values()) <= 0:
+        raise InputError("expected a weight above 0 in [corpus] weights", str(config.weights))
+    return {name: weight / sum(raw.values()) for name, weight in raw.items()}

@@ -1,0 +1,156 @@
+"""A SentencePiece tokenizer, trained once on the corpus and kept.
+
+Byte-pair encoding with byte fallback, so every text has tokens and every token sequence has text.
+Trained in one thread on a fixed sample, so that the same text gives the same tokenizer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from energy.errors import InputError, reason
+from energy.files import write_atomic
+
+END = 0
+"""Token that ends a document."""
+
+
+SAMPLE_BYTES = 2_000_000
+"""Text that a tokenizer is trained on."""
+
+
+class Tokenizer:
+    """Text to token numbers and back.
+
+    Args:
+        model: a SentencePiece model, serialised.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        import sentencepiece
+
+        self.model = model
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+
+    def __len__(self) -> int:
+        return int(self._processor.get_piece_size())
+
+    @property
+    def fingerprint(self) -> str:
+        """A short name that changes with any change of the tokenizer."""
+        return hashlib.sha256(self.model).hexdigest()[:16]
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of a text, without an end."""
+        return list(self._processor.encode(text))
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """Text of tokens; the end of a document is left out."""
+        return str(self._processor.decode([int(token) for token in tokens if token != END]))
+
+    def save(self, path: Path) -> None:
+        """Write the SentencePiece model, whole or not at all."""
+        write_atomic(path, lambda file: file.write(self.model))
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        """Read a SentencePiece model.
+
+        Raises:
+            InputError: there is no such file, or it is not a SentencePiece model.
+        """
+        try:
+            return cls(path.read_bytes())
+        except OSError as error:
+            raise InputError(
+                f"expected a tokenizer at {path}",
+                reason(error),
+                "name a folder that `glam train` wrote",
+            ) from error
+        except RuntimeError as error:
+            raise InputError(
+                f"expected a SentencePiece model at {path}", "something else", "train it again"
+            ) from error
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Train a tokenizer on the first `SAMPLE_BYTES` of texts.
+
+    Raises:
+        InputError: the texts hold too little for a vocabulary of that size.
+    """
+    import sentencepiece
+
+    file = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=_lines(texts),
+            model_writer=file,
+            vocab_size=vocab_size,
+            model_type="bpe",
+            byte_fallback=True,
+            character_coverage=0.9995,
+            num_threads=1,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            add_dummy_prefix=False,
+            allow_whitespace_only_pieces=True,
+            split_digits=True,
+            user_defined_symbols=["\n"],
+            eos_id=END,
+            unk_id=1,
+            bos_id=-1,
+            pad_id=-1,
+            max_sentence_length=65536,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        if "required_chars" in str(error):
+            raise InputError(
+                "expected a vocabulary with room for 256 bytes and each letter of the text",
+                f"{vocab_size}",
+                "set a larger vocab_size",
+            ) from error
+        raise InputError(
+            f"expected text enough for a vocabulary of {vocab_size}",
+            "too little",
+            "name more text, or a smaller vocab_size",
+        ) from error
+    return Tokenizer(file.getvalue())
+
+
+def cached_tokenizer(texts: Iterable[str], vocab_size: int, folder: Path) -> Tokenizer:
+    """The tokenizer of a sample of text: from the cache, or trained now and kept there."""
+    sample = list(_sample(texts))
+    key = hashlib.sha256(f"bpe-1 {vocab_size}".encode())
+    for text in sample:
+        key.update(text.encode())
+    path = folder / f"tokenizer-{key.hexdigest()[:16]}.model"
+    if not path.exists():
+        train_tokenizer(sample, vocab_size).save(path)
+    return Tokenizer.load(path)
+
+
+def cache_folder() -> Path:
+    """Where tokenizers and token files are kept: XDG_CACHE_HOME/glam-energy, or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "glam-energy"
+
+
+def _sample(texts: Iterable[str]) -> Iterator[str]:
+    left = SAMPLE_BYTES
+    for text in texts:
+        if left <= 0:
+            return
+        yield text[:left]
+        left -= len(text)
+
+
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    """Lines, since SentencePiece learns nothing across their ends."""
+    for text in _sample(texts):
+        yield from (line for line in text.split("\n") if line.strip())

@@ -1,0 +1,87 @@
+"""Causal self-attention, in a GLaM with a bucketed relative position bias in every layer.
+
+GLaM adds no position to its input; each layer learns one scalar per head and distance bucket, as
+T5 does (arXiv:1910.10683, section 2.1). A GPT adds positions to its input, and has none here.
+Legend: B sequences, S positions, M width, h heads, d head width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding
+
+from energy.shape import Shape
+from glam.model.cpu_attention import BiasedAttention
+
+MAX_DISTANCE = 128
+"""Distances from here on share one bucket (T5's value)."""
+
+
+class Attention(nn.Module):
+    """Softmax attention over the positions so far.
+
+    Scores are products of whole S x S matrices, masked afterwards; that is what
+    `energy.flops.forward_flop` counts by the convention "full".
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.n_heads, self.d_head = int(shape.n_heads), int(shape.d_head)
+        width, inner = int(shape.d_model), self.n_heads * self.d_head
+        self.query, self.key, self.value = (nn.Linear(width, inner, bias=False) for _ in range(3))
+        self.output = nn.Linear(inner, width, bias=False)
+        learned = torch.zeros(int(shape.relative_buckets), self.n_heads)
+        self.bias = nn.Parameter(learned) if len(learned) else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend within each sequence of x (B, S, M)."""
+        batch, seq, _ = x.shape
+        q, k, v = (
+            project(x).view(batch, seq, self.n_heads, self.d_head).transpose(1, 2)
+            for project in (self.query, self.key, self.value)
+        )
+        # The scale goes to the smaller factor, and the bias is added in place: a pass each saved.
+        q, bias = q / math.sqrt(self.d_head), self.position_bias(seq, x.device)
+        if x.device.type == "cpu":
+            mixed = BiasedAttention.apply(q, k, v, bias)
+        else:
+            scores = q @ k.transpose(-2, -1)
+            scores += bias
+            mixed = scores.float().softmax(-1).to(v.dtype) @ v
+        out: Tensor = self.output(mixed.transpose(1, 2).reshape(batch, seq, -1))
+        return out
+
+    def position_bias(self, seq: int, device: torch.device) -> Tensor:
+        """The bias of each head by query and key (h, S, S); minus infinity for the future.
+
+        Entry (i, j) depends on i - j alone, so one line of 2S values is repeated S times and cut
+        into rows of 2S - 1, each then shifted by one against the row before. The gradient is a
+        sum over rows, where looking up S x S distances would scatter them.
+        """
+        if self.bias is None:
+            future = torch.full((seq, seq), float("-inf"), device=device).triu(1)
+            return future.expand(self.n_heads, -1, -1)
+        past = torch.arange(seq, device=device)
+        learned = embedding(buckets(past, len(self.bias)), self.bias).T  # (h, S), by distance
+        future = learned.new_full((len(learned), seq), float("-inf"))
+        line = torch.cat([learned[:, :1], future, learned[:, 1:].flip(1)], dim=1)
+        rows = line.unsqueeze(1).expand(-1, seq, -1).reshape(len(line), -1)
+        return rows[:, : seq * (2 * seq - 1)].view(-1, seq, 2 * seq - 1)[..., :seq]
+
+
+def buckets(distance: Tensor, n_buckets: int, max_distance: int = MAX_DISTANCE) -> Tensor:
+    """The bucket of each distance to the past.
+
+    Half of the buckets hold one distance each; the other half are logarithmic up to
+    `max_distance`, from which on all distances share the last one. Future positions (negative
+    distances) fall in bucket 0; attention masks them. 32 buckets: 0..15 are 0..15, 16 is 16,
+    31 is 113 and more.
+    """
+    exact = n_buckets // 2
+    past = distance.clamp(min=0)
+    ratio = torch.log(past.clamp(min=exact).float() / exact) / math.log(max_distance / exact)
+    far = exact + (ratio * (n_buckets - exact)).long()
+    return torch.where(past < exact, past, far.clamp(max=n_buckets - 1))

@@ -1,0 +1,1 @@
+"""Facts of software and assumptions, with their files."""

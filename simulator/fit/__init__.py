@@ -1,0 +1,1 @@
+"""Constants fitted to data: a probe of one machine, or published rows."""

@@ -1,0 +1,1 @@
+"""What every question shares: the answer, the options, the style, the progress."""

@@ -1,0 +1,41 @@
+"""A bar on stderr for searches that take more than a moment; quiet when it is not a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[str, int], None]]:
+    """Count on stderr what is done: the yielded call takes the part's name and how many more."""
+    if not sys.stderr.isatty():
+        yield lambda _, __: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} " + what),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        # How many there are is known only when all are made: the bar pulses.
+        task = bar.add_task("", total=None)
+        yield lambda part, done: bar.update(task, description=part, advance=done)
+
+
+@contextmanager
+def watching() -> Iterator[Callable[[str], None]]:
+    """Tell progress on stderr while a long fit runs; quiet when it is not a terminal."""
+    talk = Console(stderr=True)
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with talk.status("reading rows") as status:
+        yield status.update

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: FLOP, seconds, bytes and watts. No file, no scenario."""

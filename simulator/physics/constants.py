@@ -1,0 +1,177 @@
+"""The few physical constants of a machine and its software, each with a unit, a range and a prior.
+
+They are fitted by `simulator.fit.probe`, stand in a TOML file with the rows that they came from,
+and are never edited by hand. What no row determines keeps its prior and is named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+import numpy as np
+
+from energy.errors import InputError
+from energy.shape import Number
+
+
+def _constant(
+    default: float, unit: str, low: float, high: float, factor: float, meaning: str
+) -> Any:
+    """A constant's prior (median `default`, one sigma a multiplication by `factor`) and range."""
+    return field(
+        default=default,
+        metadata={"unit": unit, "low": low, "high": high, "factor": factor, "meaning": meaning},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constants:
+    """Constants of time and power; the defaults are the priors of a machine never measured.
+
+    A constant may be an array beside arrays of shapes and plans: another one in each place.
+    """
+
+    eff_max: Number = _constant(
+        0.8, "1", 0.1, 1.3, 1.5, "share of the peak that an endlessly large matrix product reaches"
+    )
+    m_half: Number = _constant(
+        32, "1", 0.5, 4096, 4, "rows of a product at which that share is halved"
+    )
+    n_half: Number = _constant(
+        32, "1", 0.5, 4096, 4, "columns of a product at which that share is halved"
+    )
+    k_half: Number = _constant(
+        32, "1", 0.5, 4096, 4, "inner dimension of a product at which that share is halved"
+    )
+    grouped_efficiency: Number = _constant(
+        0.9, "1", 0.05, 1.5, 1.5, "rate of a grouped product over that of its products alone"
+    )
+    group_s: Number = _constant(
+        1e-6, "s", 1e-9, 1e-2, 10, "fixed time of one group of a grouped product"
+    )
+    batched_efficiency: Number = _constant(
+        0.8, "1", 0.05, 1.5, 1.5, "rate of the products of unfused attention over single ones"
+    )
+    attention_efficiency: Number = _constant(
+        0.4, "1", 0.02, 1.2, 2, "share of the peak that fused attention reaches"
+    )
+    memory_efficiency: Number = _constant(
+        0.8, "1", 0.05, 1.5, 1.5, "share of the memory bandwidth that element-wise work reaches"
+    )
+    loss_efficiency: Number = _constant(
+        0.8, "1", 0.05, 3.0, 1.5, "bandwidth of the loss over that of other element-wise work"
+    )
+    adafactor_efficiency: Number = _constant(
+        0.3, "1", 0.02, 3.0, 2, "share of the memory bandwidth that Adafactor's passes reach"
+    )
+    adamw_efficiency: Number = _constant(
+        0.6, "1", 0.02, 3.0, 2, "share of the memory bandwidth that fused AdamW reaches"
+    )
+    fusion: Number = _constant(
+        1.0, "1", 0.05, 1.5, 1.7, "element-wise passes and calls over those of an eager framework"
+    )
+    narrow_efficiency: Number = _constant(
+        0.8, "1", 0.1, 1.2, 1.3, "share of the peak of 8- and 4-bit products over that of 16-bit"
+    )
+    launch_s: Number = _constant(3e-6, "s", 1e-8, 1e-2, 3, "fixed time of one framework operation")
+    host_s: Number = _constant(
+        8e-6, "s", 1e-10, 1e-3, 2.5, "host's time to start an operation, hidden behind the device's"
+    )
+    link_efficiency: Number = _constant(
+        0.75, "1", 0.05, 1.0, 1.3, "share of the fast links' rate that collectives reach"
+    )
+    network_efficiency: Number = _constant(
+        0.7, "1", 0.02, 1.0, 1.4, "share of the network's rate that collectives reach"
+    )
+    link_latency_s: Number = _constant(
+        5e-6, "s", 1e-7, 1e-3, 2.5, "time of one hop over a fast link"
+    )
+    network_latency_s: Number = _constant(
+        1.5e-5, "s", 1e-7, 1e-2, 2.5, "time of one hop over the network"
+    )
+    overlap_tp: Number = _constant(
+        0.1, "1", 0.005, 1.0, 2.5, "computing time that can hide tensor parallel messages"
+    )
+    overlap_ep: Number = _constant(
+        0.1, "1", 0.005, 1.0, 2.5, "computing time that can hide expert parallel messages"
+    )
+    overlap_dp: Number = _constant(
+        0.7, "1", 0.05, 1.0, 1.5, "computing time that can hide data parallel messages"
+    )
+    contention: Number = _constant(
+        0.15, "1", 0.005, 1.0, 2, "slowing of computing by a message hidden behind it"
+    )
+    software: Number = _constant(
+        1.0, "1", 0.3, 3.0, 1.15, "time of a step over what the other constants explain"
+    )
+    step_s: Number = _constant(
+        1e-3, "s", 1e-7, 10, 10, "host time of one step that overlaps with nothing"
+    )
+    idle_share: Number = _constant(
+        0.15, "1", 0.01, 0.7, 1.5, "idle watts over design power, where nobody measured them"
+    )
+    busy_share: Number = _constant(
+        0.85, "1", 0.2, 1.1, 1.15, "watts of a fully busy chip over design power, likewise"
+    )
+    wait_share: Number = _constant(
+        0.3, "1", 0.0, 1.0, 1.5, "watts of a waiting chip above idle, as share of busy above idle"
+    )
+    memory_power_share: Number = _constant(
+        0.6, "1", 0.0, 1.0, 1.4, "watts above idle while memory works, over those of compute"
+    )
+    link_power_share: Number = _constant(
+        0.4, "1", 0.0, 1.0, 1.5, "watts above idle while links work, over those of compute"
+    )
+    node_over_chip: Number = _constant(
+        1.3, "1", 1.0, 2.5, 1.12, "watts of a chip with its share of host and network over its own"
+    )
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value, low, high = getattr(self, item.name), item.metadata["low"], item.metadata["high"]
+            if not np.all((np.asarray(value) >= low) & (np.asarray(value) <= high)):
+                raise InputError(f"expected {item.name} from {low:g} to {high:g}", f"{value}")
+
+    @classmethod
+    def from_dict(cls, table: dict[str, Any]) -> Self:
+        """Read the constants of a file.
+
+        Raises:
+            InputError: a name is not known, or a value is not a number within its range.
+        """
+        unknown = sorted(set(table) - {item.name for item in fields(cls)})
+        if unknown:
+            raise InputError(
+                "expected the constants of this version", ", ".join(unknown), "calibrate again"
+            )
+        for name, value in table.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise InputError(f"expected a number for {name}", f"{value!r}", "calibrate again")
+        return cls(**table)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """What was believed of a constant before any row was seen."""
+
+    value: float
+    factor: float
+    low: float
+    high: float
+    unit: str
+    meaning: str
+
+
+def prior(name: str) -> Prior:
+    """The prior of a constant by its name."""
+    item = next(item for item in fields(Constants) if item.name == name)
+    meta = item.metadata
+    return Prior(
+        value=float(str(item.default)),
+        factor=meta["factor"],
+        low=meta["low"],
+        high=meta["high"],
+        unit=meta["unit"],
+        meaning=meta["meaning"],
+    )

@@ -1,0 +1,184 @@
+"""One device: a chip of the catalog at a precision, or a machine that was calibrated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+
+from energy.errors import InputError, MissingDataError
+from energy.facts.catalog import Chip
+from energy.quantity import Boundary, Origin, Quantity
+from energy.shape import Number
+from simulator.physics.constants import Constants
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What a chip can do and what it draws; numbers may be arrays.
+
+    Attributes:
+        name: of the chip or machine.
+        precision: at which `peak_flop_per_s` holds.
+        peak_flop_per_s: dense peak, or the best product that calibration measured.
+        memory_bytes: of its own memory.
+        memory_bytes_per_s: bandwidth of that memory.
+        idle_w: watts with nothing to do.
+        busy_w: watts when compute is busy all the time.
+        limit_w: watts that are never passed.
+        power_relative: relative 80 % band of its watts (low, high).
+        power_source: where the watts come from.
+        power_boundary: what the watts hold.
+        reach: share of that peak that the best product was measured to reach; 1 if unknown.
+        peak_16bit_flop_per_s: of what stays in 16 bits when products are narrower (attention);
+            None is the same peak.
+        link_bytes_per_s: of all fast links of a chip, one direction; 0 where there is none.
+        link_domain_chips: chips that the fast links join.
+        link_axes: axes of a torus, each with its part of the links; 0 is a switch.
+        network_bytes_per_s: of the chip's share of what joins domains, one direction.
+        time_relative: relative 80 % band of a time predicted for it (low, high).
+        source: where the rest comes from.
+    """
+
+    name: str
+    precision: str
+    peak_flop_per_s: Number
+    memory_bytes: Number
+    memory_bytes_per_s: Number
+    idle_w: Number
+    busy_w: Number
+    limit_w: Number
+    power_relative: tuple[float, float]
+    power_source: str
+    power_boundary: Boundary = Boundary.CHIP
+    reach: Number = 1.0
+    peak_16bit_flop_per_s: Number | None = None
+    link_bytes_per_s: Number = 0.0
+    link_domain_chips: Number = 1
+    link_axes: Number = 0
+    network_bytes_per_s: Number = 0.0
+    time_relative: tuple[float, float] = (-0.35, 0.55)
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("peak_flop_per_s", "memory_bytes", "memory_bytes_per_s", "busy_w"):
+            if np.any(np.asarray(getattr(self, name)) <= 0):
+                raise InputError(f"expected {name} above 0", f"{getattr(self, name)}")
+
+    @property
+    def attention_flop_per_s(self) -> Number:
+        """Peak of the products of attention, which stay in 16 bits."""
+        if self.peak_16bit_flop_per_s is None:
+            return self.peak_flop_per_s
+        return self.peak_16bit_flop_per_s
+
+    @classmethod
+    def from_chip(cls, chip: Chip, precision: str, constants: Constants) -> Self:
+        """A chip of the catalog; watts that nobody measured are shares of its design power.
+
+        Raises:
+            MissingDataError: a peak or the memory is unknown.
+        """
+        for name in ("memory_bytes", "memory_bytes_per_s"):
+            if getattr(chip, name) is None:
+                raise MissingDataError(
+                    f"expected {name} of {chip.id}", "unknown", "choose another chip"
+                )
+        design = chip.tdp_w if chip.tdp_w is not None else chip.max_w
+        limit = max((w for w in (chip.tdp_w, chip.max_w) if w is not None), default=np.nan)
+        measured = chip.idle_w is not None and chip.max_w is not None
+        # Unknown watts are no number, so that time can be predicted and energy cannot.
+        share = np.nan if design is None else design
+        idle = chip.idle_w if chip.idle_w is not None else constants.idle_share * share
+        busy = chip.max_w if chip.max_w is not None else constants.busy_share * share
+        return cls(
+            name=chip.id,
+            precision=precision,
+            peak_flop_per_s=_peak(chip, precision),
+            memory_bytes=chip.memory_bytes or 0.0,
+            memory_bytes_per_s=chip.memory_bytes_per_s or 0.0,
+            idle_w=idle,
+            busy_w=busy,
+            limit_w=limit,
+            power_relative=(-0.12, 0.12) if measured else (-0.25, 0.25),
+            power_source=f"{'measured' if measured else 'design power'}: {chip.source}",
+            reach=_reach(chip),
+            peak_16bit_flop_per_s=_sixteen(chip, precision),
+            link_bytes_per_s=chip.link_bytes_per_s or 0.0,
+            link_domain_chips=chip.link_domain_chips or 1,
+            link_axes=chip.link_axes or 0,
+            network_bytes_per_s=chip.network_bytes_per_s or 0.0,
+            source=chip.source,
+        )
+
+    @classmethod
+    def from_dict(cls, table: dict[str, Any]) -> Self:
+        """The [hardware] table of a machine file."""
+        unknown = sorted(set(table) - {item.name for item in fields(cls)})
+        if unknown:
+            raise InputError(
+                "expected the hardware fields of this version",
+                ", ".join(unknown),
+                "calibrate again",
+            )
+        values = dict(table)
+        try:
+            values["time_relative"] = tuple(values.get("time_relative", (-0.35, 0.55)))
+            values["power_relative"] = tuple(values["power_relative"])
+            values["power_boundary"] = Boundary(values.get("power_boundary", Boundary.CHIP))
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                "expected a whole [hardware] table", str(error), "calibrate again"
+            ) from error
+
+    def watts(self, value: float) -> Quantity:
+        """Watts that were modelled for this hardware, with their band.
+
+        Raises:
+            MissingDataError: neither measured watts nor a design power of the chip are known.
+        """
+        if not np.isfinite(value):
+            raise MissingDataError(
+                f"expected a design power or measured watts of {self.name}",
+                "unknown",
+                "choose another chip",
+            )
+        return Quantity.of(
+            value,
+            "W",
+            f"busy shares of the step; {self.power_source}",
+            Origin.MODELLED,
+            relative=self.power_relative,
+        )
+
+
+UNMEASURED_REACH = 0.85
+"""Share of its peak that the best product reaches on a chip where nobody measured it: the middle
+of those that were (A100 0.87, H100 0.80, B200 0.78, MI300X 0.51; arrays of a TPU reach more)."""
+
+
+def _reach(chip: Chip) -> float:
+    if chip.measured_matmul_bf16_flop_per_s is None or chip.peak_bf16_flop_per_s is None:
+        return UNMEASURED_REACH
+    return chip.measured_matmul_bf16_flop_per_s / chip.peak_bf16_flop_per_s
+
+
+WIDER_SHARE = 0.2
+"""Share of the products that stay in 8 bits in 4-bit training (arXiv:2509.25149 keeps some 15 % of
+the linear layers, and attention, wider)."""
+
+
+def _peak(chip: Chip, precision: str) -> float:
+    """Peak of the products; a 4-bit run does a part of them in 8 bits."""
+    if precision != "fp4":
+        return chip.peak_flop_per_s(precision)
+    narrow, wide = chip.peak_flop_per_s("fp4"), chip.peak_flop_per_s("fp8")
+    return 1 / ((1 - WIDER_SHARE) / narrow + WIDER_SHARE / wide)
+
+
+def _sixteen(chip: Chip, precision: str) -> float | None:
+    """The 16-bit peak where products are narrower than that."""
+    narrow = precision in ("fp8", "int8", "fp4")
+    return chip.peak_flop_per_s("bf16") if narrow else None

@@ -1,0 +1,167 @@
+"""What bounds a piece of work: arithmetic, memory, or the fixed time of starting it.
+
+A step is a dict of parts, each a list of operations; calibration turns its probe rows into the
+same operations, so a constant means the same where it is fitted and where it is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from energy.shape import Number, plain
+from simulator.physics.constants import Constants
+from simulator.physics.hardware import Hardware
+from simulator.physics.plan import Plan
+
+Kind = Literal[
+    "product", "grouped", "batched", "attention", "elementwise", "loss", "adafactor", "adamw"
+]
+"""What bounds an operation, hence which constants apply to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One kind of work, done `count` times a micro-batch (the optimiser: a step).
+
+    Attributes:
+        kind: what bounds it.
+        count: how often.
+        flop: floating-point operations of one.
+        bytes: what one moves through memory.
+        dims: (m, n, k) of its product, of one group where grouped; None without a product.
+        groups: groups of a grouped product.
+        calls: framework operations of one.
+    """
+
+    kind: Kind
+    count: Number = 1
+    flop: Number = 0
+    bytes: Number = 0
+    dims: tuple[Number, Number, Number] | None = None
+    groups: Number = 1
+    calls: Number = 1
+
+    def compute_seconds(self, hardware: Hardware, constants: Constants) -> Number:
+        """Seconds of one at the rate of the arithmetic.
+
+        peak * eff_max * m/(m + m_half) * n/(n + n_half) * k/(k + k_half): at eff_max 0.8 and
+        halves of 32, a product of 96 x 96 x 96 runs at 0.8 * 0.75^3 = 34 % of the peak.
+        """
+        if self.kind == "attention":
+            rate = hardware.attention_flop_per_s * constants.attention_efficiency
+            return plain(np.asarray(self.flop) / rate)
+        if self.dims is None:
+            return 0.0
+        rate = hardware.peak_flop_per_s * hardware.reach * np.asarray(constants.eff_max)
+        if hardware.peak_16bit_flop_per_s is not None:
+            narrow = np.asarray(hardware.peak_flop_per_s) > hardware.peak_16bit_flop_per_s
+            rate = rate * np.where(narrow, constants.narrow_efficiency, 1.0)
+        if self.kind == "grouped":
+            rate = rate * constants.grouped_efficiency
+        elif self.kind == "batched":
+            rate = rate * constants.batched_efficiency
+        slower: Any = 1.0
+        for dim, half in zip(
+            self.dims, (constants.m_half, constants.n_half, constants.k_half), strict=True
+        ):
+            # A part that a shape does not have has no size; its FLOP are zero all the same.
+            slower = slower * (1 + half / np.maximum(np.asarray(dim, float), 1))
+        return plain(np.asarray(self.flop) * slower / rate)
+
+    def memory_seconds(self, hardware: Hardware, constants: Constants) -> Number:
+        """Seconds of one at the rate of the memory."""
+        efficiency = np.asarray(constants.memory_efficiency)
+        if self.kind == "elementwise":
+            efficiency = efficiency / constants.fusion
+        if self.kind == "loss":
+            efficiency = efficiency * constants.loss_efficiency
+        if self.kind == "adafactor":
+            efficiency = np.asarray(constants.adafactor_efficiency)
+        if self.kind == "adamw":
+            efficiency = np.asarray(constants.adamw_efficiency)
+        return plain(np.asarray(self.bytes) / (hardware.memory_bytes_per_s * efficiency))
+
+    def fixed_seconds(self, constants: Constants) -> Number:
+        """Seconds of one that no size changes: its calls, and its groups."""
+        groups = np.asarray(self.groups) * constants.group_s if self.kind == "grouped" else 0.0
+        return plain(self.started(constants) * constants.launch_s + groups)
+
+    def started(self, constants: Constants) -> Number:
+        """Framework operations that one starts; fusion joins the element-wise ones."""
+        return self.calls * constants.fusion if self.kind == "elementwise" else self.calls
+
+    def seconds(self, hardware: Hardware, constants: Constants) -> Number:
+        """Seconds of one: the slower of arithmetic and memory, after its fixed time."""
+        work = np.maximum(
+            self.compute_seconds(hardware, constants), self.memory_seconds(hardware, constants)
+        )
+        return plain(work + self.fixed_seconds(constants))
+
+
+def product(
+    m: Number,
+    n: Number,
+    k: Number,
+    width: Number,
+    *,
+    kind: Kind = "product",
+    groups: Number = 1,
+    count: Number = 1,
+    calls: Number = 1,
+) -> Operation:
+    """A product of (m, k) by (k, n), `groups` times in one operation: 2mnk FLOP each.
+
+    512 x 512 x 512 in float32: 2.68e8 FLOP and 3.1 MB, 85 FLOP a byte.
+    """
+    each = np.asarray(groups, float)
+    volume = each * m
+    return Operation(
+        kind=kind,
+        count=count,
+        dims=(m, n, k),
+        groups=groups,
+        calls=calls,
+        flop=plain(2.0 * volume * n * k),
+        bytes=plain((volume * k + each * n * k + volume * n) * width),
+    )
+
+
+def linear(
+    tokens: Number,
+    n: Number,
+    k: Number,
+    plan: Plan,
+    again: Number,
+    *,
+    kind: Kind = "product",
+    groups: Number = 1,
+    count: Number = 1,
+) -> list[Operation]:
+    """A linear map and its two backward products, the forward (1 + again) times.
+
+    y = x W is (T, n, k); its gradients are (T, k, n) by the input and (n, k, T) by the weight.
+    """
+    forward = plain(np.asarray(count) * (1 + np.asarray(again)))
+    width = plan.activation_bytes
+    return [
+        product(tokens, n, k, width, kind=kind, groups=groups, count=forward),
+        product(tokens, k, n, width, kind=kind, groups=groups, count=count),
+        product(n, k, tokens, width, kind=kind, groups=groups, count=count),
+    ]
+
+
+def elementwise(
+    values: Number,
+    passes: Number,
+    plan: Plan,
+    *,
+    calls: Number,
+    count: Number = 1,
+    kind: Kind = "elementwise",
+) -> Operation:
+    """Reads and writes of `values` activations, `passes` times over."""
+    size = np.asarray(values, float) * passes * plan.activation_bytes
+    return Operation(kind=kind, count=count, bytes=plain(size), calls=calls)

@@ -1,0 +1,221 @@
+"""The time of one optimiser step, by part.
+
+A chip computes its share of the layers, tells others what they need of it, waits where a pipeline
+has no work for it, updates its weights, and all of that in each of n_micro micro-batches:
+
+step = n_micro * slowest stage + (p - 1) / v * mean stage + data parallel messages + optimiser
+
+Messages hide behind computing up to a share of it, and slow what hides them. Degree one of every
+kind is the whole of it on one device: the same sum with nothing to add.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from energy.flops import model_flop
+from energy.shape import Number, Shape, plain, total
+from simulator.physics import compute
+from simulator.physics.communication import Messages, messages
+from simulator.physics.constants import Constants
+from simulator.physics.hardware import Hardware
+from simulator.physics.memory import stage_parameters
+from simulator.physics.operations import Operation
+from simulator.physics.pipeline import slowest_s
+from simulator.physics.plan import Plan
+
+TENSORS_A_LAYER = 10
+"""Weight tensors of a layer, each an update of its own: 4 of attention, 2 norms, bias, 3 of the
+feed-forward network (or a router and two of the experts)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One optimiser step of one chip.
+
+    Attributes:
+        seconds: by part; their sum is the step time.
+        model_flop: 3 x forward of the step, all chips, by part; attention in full.
+        executed_flop: what one chip does, by part, with recomputation and padding.
+        memory_bytes: what travels through one chip's memory, by part.
+        compute_s: seconds that arithmetic alone would take at its rate.
+        memory_s: seconds that memory alone would take.
+        link_s: seconds that links alone would take.
+        relative: relative 80 % band of the step time (low, high).
+    """
+
+    seconds: dict[str, Number]
+    model_flop: dict[str, Number]
+    executed_flop: dict[str, Number]
+    memory_bytes: dict[str, Number]
+    compute_s: Number
+    memory_s: Number
+    link_s: Number
+    relative: tuple[float, float]
+
+    @property
+    def step_s(self) -> Number:
+        """Seconds of the step."""
+        return total(self.seconds)
+
+    @property
+    def compute_busy(self) -> Number:
+        """Share of the step in which arithmetic is at work."""
+        return plain(np.minimum(np.asarray(self.compute_s) / self.step_s, 1))
+
+    @property
+    def memory_busy(self) -> Number:
+        """Share of the step in which memory is at work, maybe beside arithmetic."""
+        return plain(np.minimum(np.asarray(self.memory_s) / self.step_s, 1))
+
+    @property
+    def link_busy(self) -> Number:
+        """Share of the step in which links are at work, maybe beside the rest."""
+        return plain(np.minimum(np.asarray(self.link_s) / self.step_s, 1))
+
+
+def step(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Step:
+    """Predict one step of a model laid by a plan on chips.
+
+    Args:
+        shape: sizes; fields may be arrays of one shape.
+        plan: degrees, batch and execution; likewise. `Plan.require_possible` says whether it is.
+        hardware: of one chip.
+        constants: of the machine and its software.
+
+    Returns:
+        The step of the mean chip; arrays broadcast.
+    """
+    stages, micro = np.asarray(plan.pp, float), np.asarray(plan.n_micro, float)
+    work = {
+        part: _work(found, plain(micro / stages), hardware, constants)
+        for part, found in (
+            compute.layers(shape, plan) | {"logits": compute.loss(shape, plan)}
+        ).items()
+    }
+    layers_s = sum(w.seconds for part, w in work.items() if part != "logits") * stages / micro
+    logits_s = work["logits"].seconds * stages / micro
+    sent = messages(shape, plan, hardware, constants)
+    waits = _exposed(sent, plain(layers_s), plan, constants)
+    per_micro = (
+        layers_s + waits["tensor_parallel"] + waits["context_parallel"] + waits["expert_parallel"]
+    ) / stages + waits["sharding"]
+    seconds: dict[str, Number] = {part: w.seconds for part, w in work.items()}
+    for name in ("tensor_parallel", "context_parallel", "expert_parallel"):
+        seconds[name] = waits[name] * micro / stages
+    seconds["data_parallel"] = waits["sharding"] * micro + waits["data_parallel"]
+    seconds["pipeline"] = _pipeline(per_micro, logits_s, sent, shape, plan)
+    updated = compute.optimizer(
+        _updated(shape, plan), plan, TENSORS_A_LAYER * shape.n_layers / stages
+    )
+    work["optimizer"] = _work(updated, 1, hardware, constants)
+    seconds["optimizer"] = work["optimizer"].seconds
+    started = sum(w.calls for w in work.values()) * constants.host_s
+    seconds["host"] = np.maximum(started - sum(seconds.values()), 0) + constants.step_s
+    seconds = {
+        name: plain(np.asarray(value) * constants.software) for name, value in seconds.items()
+    }
+    return Step(
+        seconds=seconds,
+        model_flop=_model_flop(shape, plan),
+        executed_flop={name: plain(w.flop) for name, w in work.items() if np.any(w.flop)},
+        memory_bytes={name: plain(w.bytes) for name, w in work.items()},
+        compute_s=plain(sum(w.compute_s for w in work.values())),
+        memory_s=plain(sum(w.memory_s for w in work.values())),
+        link_s=plain(_on_links(sent, plan)),
+        relative=hardware.time_relative,
+    )
+
+
+@dataclass(frozen=True)
+class _Work:
+    seconds: Number
+    compute_s: Number
+    memory_s: Number
+    flop: Number
+    bytes: Number
+    calls: Number
+
+
+def _work(
+    operations: list[Operation], times: Number, hardware: Hardware, constants: Constants
+) -> _Work:
+    """All operations of a part together, `times` over."""
+    sums: list[Number] = [0.0] * 6
+    for one in operations:
+        count = np.asarray(one.count, float) * times
+        compute_s = one.compute_seconds(hardware, constants)
+        memory_s = one.memory_seconds(hardware, constants)
+        seconds = np.maximum(compute_s, memory_s) + one.fixed_seconds(constants)
+        for i, value in enumerate(
+            (seconds, compute_s, memory_s, one.flop, one.bytes, one.started(constants))
+        ):
+            if isinstance(value, np.ndarray) or value:
+                sums[i] = sums[i] + count * value
+    return _Work(*sums)
+
+
+def _exposed(
+    sent: Messages, layers_s: Number, plan: Plan, constants: Constants
+) -> dict[str, Number]:
+    """Seconds that messages add: what no computing hides, and the slowing of what hides them.
+
+    Data parallel messages of a step hide behind the last micro-batch's computing; those of ZeRO 3
+    behind each one's.
+    """
+    stage_s = np.asarray(layers_s) / plan.pp
+
+    def added(message_s: Number, behind_s: Number, share: Number) -> Number:
+        hidden = np.minimum(message_s, np.asarray(behind_s) * share)
+        return plain(message_s - hidden + hidden * constants.contention)
+
+    return {
+        "tensor_parallel": added(sent.tensor_s, layers_s, constants.overlap_tp),
+        "context_parallel": added(sent.context_s, layers_s, constants.overlap_dp),
+        "expert_parallel": added(sent.expert_s, layers_s, constants.overlap_ep),
+        "sharding": added(sent.shard_s, stage_s, constants.overlap_dp),
+        "data_parallel": added(sent.data_s, stage_s, constants.overlap_dp),
+    }
+
+
+def _pipeline(
+    per_micro: Number, logits_s: Number, sent: Messages, shape: Shape, plan: Plan
+) -> Number:
+    """Seconds that a chip waits for other stages, and of the messages between them.
+
+    GPipe and its successors (arXiv:2104.04473): (p - 1) / v of a micro-batch fill and drain the
+    stages. The slowest stage sets the pace: that with a layer more than the mean, or the last,
+    with the logits.
+    """
+    stages, micro = np.asarray(plan.pp, float), np.asarray(plan.n_micro, float)
+    layer_s = plain(np.asarray(per_micro) * stages / np.asarray(shape.n_layers, float))
+    slowest = np.asarray(slowest_s(shape, plan, layer_s, logits_s))
+    mean = np.asarray(per_micro) + np.asarray(logits_s) / stages
+    waits = micro * (slowest - mean) + (stages - 1) / plan.vp * mean
+    crossings = micro * plan.vp + stages - 1
+    return plain(np.where(stages > 1, np.maximum(waits, 0) + crossings * sent.pipeline_s, 0))
+
+
+def _updated(shape: Shape, plan: Plan) -> Number:
+    """Parameters whose state one chip updates: its own, or its shard of them."""
+    experts, rest = stage_parameters(shape, plan)
+    zero = np.asarray(plan.zero) > 0
+    copies = np.minimum(plan.sharded, np.maximum(plan.expert_dp, 1))
+    return plain(rest / np.where(zero, plan.sharded, 1) + experts / np.where(zero, copies, 1))
+
+
+def _on_links(sent: Messages, plan: Plan) -> Number:
+    """Seconds of a step in which a chip's links or its network are at work."""
+    micro, stages = np.asarray(plan.n_micro), np.asarray(plan.pp)
+    layers = np.asarray(sent.tensor_s) + sent.context_s + sent.expert_s
+    return plain(
+        micro * (layers / stages + sent.shard_s + np.asarray(sent.pipeline_s) * plan.vp)
+        + sent.data_s
+    )
+
+
+def _model_flop(shape: Shape, plan: Plan) -> dict[str, Number]:
+    tokens = np.asarray(plan.global_batch, float) * shape.seq_len
+    return {name: plain(count * tokens) for name, count in model_flop(shape).items()}

@@ -1,0 +1,1 @@
+"""Many plans at once: their space, their evaluation, the front of the best."""

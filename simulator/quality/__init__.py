@@ -1,0 +1,1 @@
+"""Laws of loss, and models matched at equal loss."""

@@ -1,0 +1,241 @@
+"""Published laws of loss: what a model reaches with its tokens, and the tokens it needs for a loss.
+
+Every law here has the form floor(model) + b / D^beta, so tokens at a given loss have a closed form.
+The constants stand in `scaling_laws.toml`, each with its paper, its range and how sure it is.
+
+A mixture of experts is described by its active and total parameters, by its expansion (total over
+active width of a mixture layer) and by its granularity (experts that one token passes through). A
+dense law takes it as the dense model that it is worth by Clark et al. (arXiv:2202.01169).
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from energy import shape as shapes
+from energy.errors import InputError, nearest
+from energy.facts import catalog
+from energy.shape import Shape
+
+Range = tuple[float, float]
+
+
+DEFAULT_LAW = "besiroglu-2024"
+"""The law that gives the middle where nobody names one."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the laws ask of a model.
+
+    Attributes:
+        total: parameters.
+        active: parameters that one token passes through.
+        embedding: of those, rows of the vocabulary.
+        expansion: total over active width of a mixture layer; 1 is dense.
+        granularity: experts that one token passes through; 1 is dense.
+    """
+
+    total: float
+    active: float
+    embedding: float
+    expansion: float = 1.0
+    granularity: float = 1.0
+
+    @property
+    def dense(self) -> bool:
+        """Whether every token passes through every parameter."""
+        return self.expansion <= 1.0
+
+
+@dataclass(frozen=True)
+class Law:
+    """One law, or a dense law with the routing that brings a mixture before it.
+
+    Attributes:
+        name: of the row, with that of the routing where there is one.
+        row: the row of `scaling_laws.toml`.
+        routing: row of the routing, for a dense law.
+    """
+
+    name: str
+    row: dict[str, Any]
+    routing: dict[str, Any] | None = None
+
+    @property
+    def source(self) -> str:
+        """Papers and how sure the constants are."""
+        rows = [self.row] + ([self.routing] if self.routing else [])
+        return "; ".join(f"{row['title']}: {row['source']} ({row['status']})" for row in rows)
+
+    def loss(self, size: Size, tokens: float) -> float:
+        """Loss in nat a token.
+
+        Chinchilla, 70B and 1.4T tokens, by Hoffmann et al.: 1.69 + 0.0838 + 0.163 = 1.937.
+        """
+        floor, b, beta = self._terms(size)
+        return float(floor + b / tokens**beta)
+
+    def tokens(self, size: Size, loss: float) -> float | None:
+        """Tokens after which a model reaches a loss; None where it never does."""
+        floor, b, beta = self._terms(size)
+        if loss <= floor:
+            return None
+        # Beyond a float's range is never, too.
+        exponent = math.log(b / (loss - floor)) / beta
+        return math.exp(exponent) if exponent < 700 else None
+
+    def decades_outside(self, size: Size, tokens: float) -> float:
+        """Powers of ten by which a run lies outside what the law was fitted to."""
+        found = _outside(self.parameters(size), self.row["parameters"])
+        found += _outside(tokens, self.row["tokens"])
+        expansion = self.row.get("expansion")
+        if self.routing is not None and not size.dense:
+            found += _outside(size.active, self.routing["parameters"])
+            expansion = self.routing["expansion"]
+        if expansion is not None and not size.dense:
+            found += _outside(size.expansion, expansion)
+        return found
+
+    def parameters(self, size: Size) -> float:
+        """Parameters as the law counts them: all or without embedding, dense worth or total."""
+        if self.row["form"] == "dense":
+            return dense_worth(size, self.routing)
+        embedding = size.embedding if self.row["counts"] == "without embedding" else 0.0
+        return size.total - embedding
+
+    def _terms(self, size: Size) -> tuple[float, float, float]:
+        """Loss with endless tokens, and b and beta of the tokens' term."""
+        n = self.parameters(size)
+        c: dict[str, float] = self.row["constants"]
+        if self.row["form"] == "granular" and size.dense:
+            c = self.row["dense"]
+        floor = c["e"] + c["a"] / n ** c["alpha"]
+        if self.row["form"] == "granular" and not size.dense:
+            floor += c["g"] / size.granularity ** c["gamma"] / n ** c["alpha"]
+        if self.row["form"] == "sparse":
+            share = size.active / size.total
+            floor += c["c"] / share ** c["lambda"]
+            floor += c["d"] / (share ** c["delta"] * n ** c["gamma"])
+        return floor, c["b"], c["beta"]
+
+
+def size_of(shape: Shape) -> Size:
+    """What the laws ask of a shape.
+
+    GLaM 64B/64E: 1.16e12 parameters, 9.66e10 active, expansion 64 / 2 = 32, granularity 2.
+    """
+    parts = {name: float(count) for name, count in shapes.parameters(shape).items()}
+    active = float(shapes.total(shapes.active_parameters(shape)))
+    total = sum(parts.values())
+    if float(shape.n_moe_layers) == 0 or float(shape.n_experts) <= 1:
+        return Size(total, total, parts["embedding"])
+    shared = float(shape.n_shared_experts)
+    passed = float(shape.top_k) + shared
+    return Size(
+        total, active, parts["embedding"], (float(shape.n_experts) + shared) / passed, passed
+    )
+
+
+def dense_worth(size: Size, routing: dict[str, Any] | None) -> float:
+    """Parameters of the dense model that a mixture is worth: Clark et al. 2022, equation 11.
+
+    5M active and 128 experts, S-BASE: 51M (the paper says 55M). At its cutoff and beyond, routing
+    is worth nothing: then the active parameters count.
+    """
+    if size.dense or routing is None:
+        return size.active
+    c = routing["constants"]
+    bend = -c["b"] / math.log10(c["cutoff"])
+    spread = 1 / (1 / c["e_start"] - 1 / c["e_max"])
+    expanded = 1 / (1 / (size.expansion - 1 + spread) + 1 / c["e_max"])
+    n, e, one = (math.log10(value) for value in (size.active, expanded, c["e_start"]))
+    loss = c["a"] * n + c["b"] * e + bend * n * e
+    worth = (loss - c["b"] * one) / (c["a"] + bend * one)
+    return max(size.active, float(10**worth))
+
+
+def laws() -> tuple[Law, ...]:
+    """Every law; a dense one once for each routing."""
+    table = _table()
+    found = []
+    for name, row in table["law"].items():
+        if row["form"] == "dense":
+            found += [
+                Law(f"{name} with {routing}", row, how) for routing, how in table["routing"].items()
+            ]
+        else:
+            found.append(Law(name, row))
+    return tuple(found)
+
+
+def law(name: str) -> Law:
+    """A law by its name; a dense one alone stands with the first routing.
+
+    Raises:
+        InputError: there is no such law.
+    """
+    for one in laws():
+        if one.name == name or one.name.startswith(f"{name} with "):
+            return one
+    raise InputError("expected --law", name, nearest(name, [one.name for one in laws()]))
+
+
+def outside_factor(decades: float) -> float:
+    """How far tokens at equal loss may be off, outside the range: our assumption."""
+    return float(_table()["outside_factor_a_decade"] ** decades)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Two runs that were published as about equal, and what a law says of them.
+
+    Attributes:
+        first: model of the first run.
+        first_tokens: its tokens.
+        second: model of the second run.
+        published: tokens at which the second was about equal.
+        by_law: tokens at which it has the loss of the first by the law; None is never.
+        source: citation.
+    """
+
+    first: str
+    first_tokens: float
+    second: str
+    published: float
+    by_law: float | None
+    source: str
+
+
+def checks(one: Law) -> list[Check]:
+    """What a law says of the pairs of runs that were published as about equal."""
+    found = []
+    for row in _table()["check"]:
+        first, second = (size_of(catalog.model(row[key]).shape) for key in ("first", "second"))
+        needed = one.tokens(second, one.loss(first, row["first_tokens"]))
+        found.append(
+            Check(
+                row["first"],
+                row["first_tokens"],
+                row["second"],
+                row["second_tokens"],
+                needed,
+                row["source"],
+            )
+        )
+    return found
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads((files("simulator.facts") / "scaling_laws.toml").read_text())
+
+
+def _outside(value: float, known: list[float]) -> float:
+    low, high = known
+    return max(0.0, math.log10(low / value), math.log10(value / high))

@@ -1,0 +1,1 @@
+"""What fits a budget, and where does a mixture of experts pay?"""

@@ -1,0 +1,1 @@
+"""Which constants do measurements give?"""

@@ -1,0 +1,1 @@
+"""Which models, chips and prices are known?"""

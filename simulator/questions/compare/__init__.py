@@ -1,0 +1,1 @@
+"""How do two runs differ, and why?"""

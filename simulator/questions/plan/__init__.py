@@ -1,0 +1,1 @@
+"""Which parallel plan is best on these chips?"""

@@ -1,0 +1,86 @@
+"""The verbs `init` and `predict`: a scenario, and what it would spend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from energy.console import print_json
+from simulator.kit.options import Explain, Json, Set, examples, overridden
+
+
+@examples("simulator init my-run.toml", "simulator init my-run.toml --from glam-64b-64e")
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("scenario.toml"),
+    preset: Annotated[str | None, typer.Option("--from", help="Start from this preset.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented scenario file that is valid as it stands."""
+    from energy.errors import InputError
+    from energy.files import write_text_atomic
+    from simulator.scenarios.scenario import starting_text
+
+    if path.exists() and not force:
+        raise InputError(f"expected no file at {path}", "one that is there", "--force replaces it")
+    write_text_atomic(path, starting_text(preset))
+    typer.echo(f"wrote {path}; ask it with: simulator predict {path}")
+
+
+@examples(
+    "simulator predict glam-64b-64e --explain",
+    "simulator predict my-run.toml --zone FR --out runs/my-run",
+    "simulator predict glam-mini-16e --hardware machine.toml --steps 200 --out runs/predicted",
+    "simulator predict --model glam-8b --chip h100 --chips 256 --tokens 300e9 --batch 512",
+)
+def predict(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[SCENARIO]", help="A preset or a scenario file.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Instead of a scenario: a model of the catalog.")
+    ] = None,
+    tokens: Annotated[float | None, typer.Option(help="Tokens of the run.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Instead of tokens: optimiser steps.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Sequences of one optimiser step.")] = None,
+    seq_len: Annotated[int | None, typer.Option(help="Tokens of a sequence.")] = None,
+    chip: Annotated[str | None, typer.Option(help="A chip of the catalog.")] = None,
+    count: Annotated[int | None, typer.Option("--chips", help="How many chips.")] = None,
+    hardware: Annotated[
+        Path | None, typer.Option(help="Instead of a chip: a machine that was calibrated.")
+    ] = None,
+    zone: Annotated[str | None, typer.Option(help="Grid zone.")] = None,
+    overrides: Set = None,
+    out: Annotated[Path | None, typer.Option(help="Write record.json into this folder.")] = None,
+    explain: Explain = False,
+    as_json: Json = False,
+) -> None:
+    """Predict FLOP, time, energy, CO2, water and cost of a run before it is run."""
+    from simulator.questions.predict import page as show
+    from simulator.runs.predict import predict as answer
+    from simulator.scenarios import scenario
+    from simulator.terms import as_json as tree_json
+    from simulator.terms import lines
+
+    laid = scenario.quick(
+        tokens=tokens,
+        steps=steps,
+        batch=batch,
+        seq_len=seq_len,
+        chip=chip,
+        count=count,
+        machine=hardware,
+        zone=zone,
+    ) | overridden(overrides)
+    found = answer(scenario.named(name, model, laid))
+    if out is not None:
+        found.record.save(out / "record.json")
+    if as_json:
+        told = found.record.model_dump(mode="json")
+        print_json(told | ({"explain": [tree_json(t) for t in found.trees()]} if explain else {}))
+        return
+    show.prediction(found.record)
+    if explain:
+        for tree in found.trees():
+            typer.echo("\n" + "\n".join(lines(tree)))

@@ -1,0 +1,62 @@
+"""The pages of `simulator predict` and `simulator validate --records`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from energy.quantity import Quantity
+from energy.record import RunRecord
+from energy.reports.words import band, console, human, table
+
+METRICS = {
+    "step_time_s": "step time",
+    "tokens_per_s": "tokens a second",
+    "model_flop_per_s": "model FLOP a second",
+    "mfu": "MFU",
+    "chip_power_w": "watts a chip",
+}
+
+
+def prediction(record: RunRecord) -> None:
+    """Print a predicted record: its totals, then time and work by part."""
+    out = console()
+    page = table(record.name, "predicted", "band", "origin")
+    for label, quantity in _totals(record):
+        page.add_row(label, human(quantity), band(quantity), quantity.origins)
+    out.print(page)
+    if record.parts:
+        out.print()
+        out.print(_parts(record))
+    for note in record.notes:
+        out.print(f"note: {note}", markup=False)
+
+
+def _totals(record: RunRecord) -> Iterator[tuple[str, Quantity]]:
+    yield "tokens", record.tokens
+    yield "parameters", record.params_total
+    yield "  active a token", record.params_active
+    yield "model FLOP", record.model_flop
+    yield "executed FLOP", record.executed_flop
+    for name, value in record.metrics.items():
+        yield METRICS.get(name, name.replace("_", " ")), value
+    yield "elapsed", record.elapsed_s
+    for place, total in record.totals.items():
+        yield f"energy, {place}", total
+    yield "CO2e, location (gross)", record.co2_location_g
+    yield "CO2e, market (net)", record.co2_market_g
+    yield "CO2e, embodied", record.co2_embodied_g
+    yield "water", record.water_l
+    yield "cost", record.cost_usd
+
+
+def _parts(record: RunRecord) -> Table:
+    page = table("part of the run", "time", "share", "executed FLOP", "energy")
+    whole = sum(part.time_s.value or 0.0 for part in record.parts if part.time_s)
+    for part in record.parts:
+        seconds = part.time_s.value if part.time_s else None
+        share = f"{seconds / whole:.1%}" if seconds is not None and whole else ""
+        cells = [human(q) if q else "" for q in (part.time_s, part.executed_flop, part.energy_j)]
+        page.add_row(part.name, cells[0], share, *cells[1:])
+    return page

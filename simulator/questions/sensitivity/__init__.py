@@ -1,0 +1,1 @@
+"""Which assumption moves the answer?"""

@@ -1,0 +1,1 @@
+"""Which models, chips, places and plans are worth considering?"""

@@ -1,0 +1,158 @@
+"""Pictures for whoever builds the site: the front of choices, and the load that they draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from matplotlib.axes import Axes
+
+from energy.quantity import Quantity
+from energy.reports.plots import DENSE, SPARSE
+from simulator.kit.style import Panel, log_x, log_y
+from simulator.questions.sweep.cells import Array, Cell
+from simulator.questions.sweep.pareto import OBJECTIVES, Pareto
+
+MARKS = "osD^vP*X"
+
+
+AXES = {
+    "weeks": "time of the run / weeks",
+    "mwh": "facility energy / MWh",
+    "co2": "CO2e, gross / t",
+    "usd": "money / USD",
+}
+
+
+def front(found: Pareto) -> list[Panel]:
+    """A panel for each objective against time; the first, energy, says what the marks mean."""
+    return [partial(against_time, found, name) for name in found.objectives if name != "weeks"]
+
+
+def against_time(found: Pareto, name: str, axes: Axes) -> Axes:
+    """One objective against time: the front with bands and numbers, what it beats small and pale.
+
+    Blue is a mixture of experts, orange a dense model; each kind of chip has its own mark.
+    """
+    column = list(OBJECTIVES).index(name)
+    for cell in found.cells:
+        pale(axes, cell.costs[:, 0], cell.costs[:, column], found.cells, cell)
+    for number, choice in enumerate(found.choices, 1):
+        both = [choice.quantities[key] for key in ("weeks", name)]
+        numbered(axes, number, both[0], both[1], found.cells, choice.cell)
+    if name == "mwh":
+        keys(axes, found.cells, "on the front, with 80 % band", "best of its chips, beaten")
+    axes.set_xlabel(AXES["weeks"])
+    axes.set_ylabel(AXES[name])
+    axes.grid(alpha=0.3)
+    return log_x(log_y(axes))
+
+
+def numbered(
+    axes: Axes, number: int, x: Quantity, y: Quantity, cells: Sequence[Cell], cell: Cell
+) -> None:
+    """A configuration that the page tells, with its number there and its bands."""
+    (at, left, right), (up, low, high) = x.numbers(), y.numbers()
+    axes.errorbar(
+        at,
+        up,
+        xerr=[[at - left], [right - at]],
+        yerr=[[up - low], [high - up]],
+        color=_color(cell.sparse),
+        markersize=9,
+        elinewidth=0.8,
+        capsize=2,
+        marker=_mark(cells, cell),
+        ecolor="#888888",
+        markeredgecolor="black",
+    )
+    axes.annotate(
+        str(number),
+        (at, up),
+        color="white",
+        ha="center",
+        va="center",
+        fontsize=6.5 if number < 10 else 5,
+        fontweight="bold",
+        zorder=5,
+    )
+
+
+def pale(axes: Axes, x: Array, y: Array, cells: Sequence[Cell], cell: Cell) -> None:
+    """Configurations that the page does not tell."""
+    axes.plot(
+        x,
+        y,
+        linestyle="none",
+        markersize=3.5,
+        marker=_mark(cells, cell),
+        color=_color(cell.sparse),
+        markerfacecolor="white",
+        alpha=0.8,
+    )
+
+
+def keys(axes: Axes, cells: Sequence[Cell], told: str, rest: str) -> None:
+    """What colours and marks say.
+
+    Args:
+        axes: to draw on.
+        cells: all of a search.
+        told: what the numbered ones are.
+        rest: what the pale ones are.
+    """
+    for model, sparse in dict.fromkeys((cell.model, cell.sparse) for cell in cells):
+        axes.plot(
+            [],
+            [],
+            linestyle="none",
+            marker="s",
+            markersize=7,
+            color=_color(sparse),
+            label=f"{model} ({'MoE' if sparse else 'dense'})",
+        )
+    for chip, cell in {cell.scenario.hardware.chip: cell for cell in cells}.items():
+        axes.plot(
+            [],
+            [],
+            linestyle="none",
+            marker=_mark(cells, cell),
+            color="#555555",
+            markerfacecolor="white",
+            label=chip,
+        )
+    axes.errorbar(
+        [],
+        [],
+        xerr=[],
+        yerr=[],
+        color="white",
+        ecolor="#888888",
+        marker="o",
+        markersize=9,
+        markerfacecolor="#555555",
+        capsize=2,
+        label=told,
+    )
+    axes.plot(
+        [],
+        [],
+        linestyle="none",
+        marker="o",
+        markersize=3.5,
+        color="#555555",
+        markerfacecolor="white",
+        alpha=0.8,
+        label=rest,
+    )
+    axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def _mark(cells: Sequence[Cell], cell: Cell) -> str:
+    """The mark of a cell's kind of chip among those of a search."""
+    chips = list(dict.fromkeys(one.scenario.hardware.chip for one in cells))
+    return MARKS[chips.index(cell.scenario.hardware.chip) % len(MARKS)]
+
+
+def _color(sparse: bool) -> str:
+    return SPARSE if sparse else DENSE

@@ -1,0 +1,1 @@
+"""When should the run start, and should it pause?"""

@@ -1,0 +1,1 @@
+"""One scenario becomes one record."""

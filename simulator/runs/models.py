@@ -1,0 +1,58 @@
+"""The models of a search: one scenario for each, with the run of the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from energy.errors import InputError, nearest
+from energy.facts import catalog
+from simulator.quality.laws import DEFAULT_LAW, law
+from simulator.quality.match import EQUALS, match
+from simulator.scenarios.scenario import Scenario, load, named, presets
+from simulator.scenarios.sections import ModelSection
+from simulator.scenarios.variants import with_tokens
+
+
+def of_models(
+    names: Sequence[str], overrides: dict[str, Any], equal: str = "tokens"
+) -> list[Scenario]:
+    """One scenario a model: the first as it is, the others with their model in its place.
+
+    Args:
+        names: a preset, a file or a model of the catalog; of a further one, only its model counts.
+        overrides: laid over the first.
+        equal: tokens, or quality: each further model reads what brings it to the first one's loss
+            by the usual law (`simulator.quality.match.match`).
+
+    Raises:
+        InputError: a name is unknown.
+        InfeasibleError: a model never has the loss of the first.
+    """
+    if equal not in EQUALS:
+        raise InputError("expected --equal", equal, nearest(equal, EQUALS))
+    models = [row.name for row in catalog.models()]
+    name = names[0]
+    first = named(None, name, overrides) if needs_hardware(name) else load(name, overrides)
+    found = [first]
+    for other in names[1:]:
+        if other in models:
+            model = ModelSection(preset=other)
+        elif other in presets() or other.endswith(".toml"):
+            model = load(other).model
+        else:
+            raise InputError(
+                "expected a model, a preset or a scenario file",
+                other,
+                nearest(other, [*models, *presets()]),
+            )
+        one = first.model_copy(update={"name": other, "model": model})
+        if equal == "quality":
+            one = with_tokens(one, match(first, one, law(DEFAULT_LAW)).tokens.numbers()[0])
+        found.append(one)
+    return found
+
+
+def needs_hardware(name: str) -> bool:
+    """Whether a name is of a model alone, which says neither chips nor how many."""
+    return name not in presets() and name in [row.name for row in catalog.models()]

@@ -1,0 +1,135 @@
+"""From the names on a command line to runs that can be compared.
+
+A name is a preset, a scenario file, or a record (or its folder). Published inputs are never set
+against predictions: when one scenario has no [published] section, all of them are predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from energy.errors import InputError
+from energy.quantity import Boundary, Quantity
+from energy.record import RunRecord
+from simulator.runs import reported
+from simulator.runs.terms import carbon
+from simulator.scenarios.scenario import Scenario, load
+from simulator.terms import Term
+
+Basis = Literal["published", "predicted", "recorded"]
+
+
+def read(names: Sequence[str], overrides: dict[str, Any]) -> list[Scenario | RunRecord]:
+    """Each name as the scenario or the record that it stands for."""
+    return [_read(name, overrides) for name in names]
+
+
+def choose_basis(found: Sequence[Scenario | RunRecord], asked: str) -> Basis:
+    """What the comparison is computed from.
+
+    Raises:
+        InputError: records and scenarios are mixed, or the basis is not one of the three.
+    """
+    records = sum(isinstance(one, RunRecord) for one in found)
+    if records == len(found):
+        return "recorded"
+    if records:
+        raise InputError(
+            "expected scenarios or records",
+            "both",
+            "write records of the scenarios with simulator predict --out",
+        )
+    if asked == "auto":
+        published = all(isinstance(one, Scenario) and one.published for one in found)
+        return "published" if published else "predicted"
+    if asked not in ("published", "predicted"):
+        raise InputError("expected a basis auto, published or predicted", asked)
+    return "published" if asked == "published" else "predicted"
+
+
+def sides(
+    found: Sequence[Scenario | RunRecord], basis: Basis, accounting: str | None
+) -> list[Side]:
+    """The runs to compare, each with the accounting of its CO2; its own where none is named."""
+    return [_side(one, basis, accounting) for one in found]
+
+
+def _read(name: str, overrides: dict[str, Any]) -> Scenario | RunRecord:
+    path = Path(name)
+    if path.suffix == ".json" or path.is_dir():
+        return RunRecord.load(path)
+    return load(name, overrides)
+
+
+def _side(one: Scenario | RunRecord, basis: Basis, accounting: str | None) -> Side:
+    if isinstance(one, RunRecord):
+        return Side(one, _accounting(accounting, "location"))
+    if basis == "published":
+        published = reported.require(one)
+        record, kind = reported.record(one), _accounting(accounting, published.accounting)
+        co2 = carbon(reported.energy(one), published.power_boundary, record, kind)
+        return Side(record, kind, (reported.work(one), co2))
+    from simulator.runs.predict import predict
+
+    found, kind = predict(one), _accounting(accounting, "location")
+    return Side(found.record, kind, found.trees(kind))
+
+
+def _accounting(asked: str | None, own: Accounting) -> Accounting:
+    """The accounting that was asked for, or the run's own.
+
+    Raises:
+        InputError: it is neither location, market nor as-published.
+    """
+    if asked in (None, "as-published"):
+        return own
+    if asked not in ("location", "market"):
+        raise InputError("expected --accounting as-published, location or market", asked)
+    return "location" if asked == "location" else "market"
+
+
+Accounting = Literal["location", "market"]
+"""Gross: the average of the grid (location). Net: after clean purchases (market)."""
+
+
+METHOD = {"location": "gross", "market": "net"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One run of a comparison.
+
+    Attributes:
+        record: the run, with its totals at the facility and its CO2.
+        accounting: which of its two CO2 figures is compared.
+        trees: how its work and its CO2 came about; none for a record that was read.
+    """
+
+    record: RunRecord
+    accounting: Accounting = "location"
+    trees: tuple[Term, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the run."""
+        return self.record.name
+
+    @property
+    def co2_g(self) -> Quantity:
+        """Grams of CO2e by the accounting of this side."""
+        record = self.record
+        return record.co2_location_g if self.accounting == "location" else record.co2_market_g
+
+    @property
+    def facility_j(self) -> Quantity:
+        """Joules at the facility's boundary."""
+        return self.record.joules_at(Boundary.FACILITY)
+
+    @property
+    def chips(self) -> float | None:
+        """Devices that the run used: its chip-seconds over its elapsed seconds."""
+        chip_s, elapsed_s = self.record.chip_s.value, self.record.elapsed_s.value
+        return chip_s / elapsed_s if chip_s is not None and elapsed_s else None

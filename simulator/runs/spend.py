@@ -1,0 +1,217 @@
+"""What a scenario spends against budgets: days, MWh, megawatts, dollars, tonnes of CO2e.
+
+Three ways to know it, one answer: predicted (the simulator as a black box), published (the rate and
+the watts that were published of it), or with a utilisation that the user names. The last two are
+the same: FLOP over chips x peak x utilisation, at given watts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from energy import flops, shape
+from energy.errors import InputError, MissingDataError, nearest
+from energy.facts import catalog
+from energy.facts.catalog import Chip
+from energy.footprint import facility
+from energy.footprint.carbon import operational_g
+from energy.quantity import Boundary, Origin, Quantity, multiply
+from energy.units import G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
+from simulator.runs import reported
+from simulator.runs.hosts import placed
+from simulator.runs.predict import goodput, predict
+from simulator.scenarios.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Spend:
+    """What a run takes, with bands.
+
+    Attributes:
+        elapsed_s: seconds of wall clock.
+        energy_j: facility joules.
+        power_w: mean facility watts.
+        cost_usd: dollars; missing without a price.
+        co2_g: grams of CO2e, by location.
+    """
+
+    elapsed_s: Quantity
+    energy_j: Quantity
+    power_w: Quantity
+    cost_usd: Quantity
+    co2_g: Quantity
+
+    def by_budget(self) -> dict[str, Quantity]:
+        """The same in the units of budgets, by the names of `UNITS`."""
+        return {
+            "days": self.elapsed_s.scaled(1 / S_PER_DAY, "d"),
+            "mwh": self.energy_j.scaled(1 / J_PER_MWH, "MWh"),
+            "mw": self.power_w.scaled(1e-6, "MW"),
+            "usd": self.cost_usd,
+            "co2": self.co2_g.scaled(1 / G_PER_T, "t"),
+        }
+
+
+UNITS = {"days": "d", "mwh": "MWh", "mw": "MW", "usd": "USD", "co2": "t"}
+
+
+Spending = Callable[[Scenario], Spend]
+
+
+def predicted(scenario: Scenario) -> Spend:
+    """What the physics says of a scenario."""
+    found = predict(scenario)
+    record, chips = found.record, scenario.hardware.count
+    # Watts are raised from the chips': the band of the time is in the joules, not in them.
+    one_w = record.metrics["chip_power_w"]
+    chip_w = one_w.scaled(chips, source=f"{chips:,} chips, predicted")
+    power = facility.raised(
+        {found.boundary: chip_w}, placed(scenario, found.boundary, one_w).steps()
+    )
+    return Spend(
+        record.elapsed_s,
+        record.joules_at(Boundary.FACILITY),
+        power[Boundary.FACILITY],
+        record.cost_usd,
+        record.co2_location_g,
+    )
+
+
+def published(scenario: Scenario) -> Spending:
+    """What other scenarios spend at the rate and the watts that were published of this one.
+
+    GPT-3: 3.15e23 FLOP by 6 P D, 3.41e23 counted, over 10,000 x 355.2 h x 125 TFLOP/s: 21 % of
+    the peak, failures included.
+
+    Raises:
+        MissingDataError: nothing was published of it, or its chip has no peak.
+    """
+    told = reported.require(scenario)
+    seconds, work = told.elapsed_h.scaled(S_PER_HOUR, "s"), model_flop(scenario)
+    peak = scenario.hardware.count * _peak(scenario) * seconds.numbers()[0]
+    share = multiply(
+        Quantity.exact(work / peak * seconds.numbers()[0], "1", "counted FLOP / peak"),
+        seconds,
+        "1",
+        divide=True,
+    )
+    return utilised(share, told.chip_power_w, told.power_boundary)
+
+
+def given(scenario: Scenario, mfu: float, watts: float | None) -> Spending:
+    """What scenarios spend at a utilisation that the user names, goodput of its own.
+
+    Args:
+        scenario: whose goodput and chip are used.
+        mfu: model FLOP over chips x peak, while it trains.
+        watts: of a chip; the mean of the catalog without it.
+
+    Raises:
+        InputError: a number is out of its range.
+        MissingDataError: the catalog knows no mean watts of the chip.
+    """
+    if not 0 < mfu <= 1:
+        raise InputError("expected --mfu above 0 and at most 1", f"{mfu:g}")
+    if watts is not None and not watts > 0:
+        raise InputError("expected --watts above 0", f"{watts:g}")
+    share = multiply(Quantity.exact(mfu, "1", "--mfu", Origin.ASSUMED), goodput(scenario), "1")
+    if watts is not None:
+        power = Quantity.exact(watts, "W", "--watts", Origin.ASSUMED)
+        return utilised(share, power, Boundary.CHIP)
+    return utilised(share, *_watts(_chip(scenario)))
+
+
+def utilised(share: Quantity, power_w: Quantity, boundary: Boundary) -> Spending:
+    """Spending at a share of the peak and given watts of a chip, both over the whole time."""
+
+    def spend(scenario: Scenario) -> Spend:
+        chips = scenario.hardware.count
+        ideal_s = model_flop(scenario) / (chips * _peak(scenario))
+        work = Quantity.exact(ideal_s, "s", "model FLOP / (chips x peak)", Origin.MODELLED)
+        elapsed_s = multiply(work, share, "s", divide=True)
+        place = placed(scenario, boundary, power_w)
+        ladder = place.steps()
+        cluster_w = power_w.scaled(chips, source=f"{chips:,} chips x {power_w.source}")
+        power = facility.raised({boundary: cluster_w}, ladder)[Boundary.FACILITY]
+        energy_j = multiply(power, elapsed_s, "J")
+        cost = multiply(elapsed_s, place.chip_price, "USD").scaled(chips / S_PER_HOUR)
+        if cost.value is None:
+            cost = multiply(energy_j, place.electricity_price, "USD").scaled(1 / J_PER_KWH)
+        return Spend(elapsed_s, energy_j, power, cost, operational_g(energy_j, place.grid_location))
+
+    return spend
+
+
+def model_flop(scenario: Scenario) -> float:
+    """Model FLOP of a scenario by our own count, attention in full."""
+    model = scenario.model.resolve()
+    tokens = scenario.run.total_tokens(float(model.seq_len))
+    return float(shape.total(flops.model_flop(model))) * tokens
+
+
+def check_budgets(budgets: Mapping[str, float]) -> None:
+    """Refuse budgets that cannot be.
+
+    Raises:
+        InputError: there is none, a name is unknown, or a value is not above 0.
+    """
+    if not budgets:
+        raise InputError(
+            "expected a budget", "none", f"name one: {', '.join(f'--{name}' for name in UNITS)}"
+        )
+    for name, limit in budgets.items():
+        if name not in UNITS:
+            raise InputError("expected a budget", name, nearest(name, UNITS))
+        if not 0 < limit < float("inf"):
+            raise InputError(f"expected --{name} above 0", f"{limit:g}")
+
+
+def use(spend: Spend, budgets: Mapping[str, float], end: int) -> dict[str, float]:
+    """Part of each budget that is used; 1 is all of it.
+
+    Args:
+        spend: what a run takes.
+        budgets: limits by the names of `UNITS`.
+        end: 0 for the middle of the bands, 1 for their low ends, 2 for their high ends.
+
+    Raises:
+        MissingDataError: what a budget is about is not known.
+    """
+    known = spend.by_budget()
+    for name in budgets:
+        if known[name].value is None:
+            raise MissingDataError(f"expected the {name} of the run", known[name].source)
+    return {name: known[name].numbers()[end] / limit for name, limit in budgets.items()}
+
+
+def _chip(scenario: Scenario) -> Chip:
+    if scenario.hardware.chip is None:
+        raise MissingDataError(
+            "expected a chip of the catalog",
+            "a calibrated machine",
+            "leave --mfu out: the prediction knows the machine",
+        )
+    return catalog.chip(scenario.hardware.chip)
+
+
+def _peak(scenario: Scenario) -> float:
+    return _chip(scenario).peak_flop_per_s(scenario.hardware.precision)
+
+
+def _watts(chip: Chip) -> tuple[Quantity, Boundary]:
+    """Mean watts of a chip in training, at their boundary: with its share of the host, or alone."""
+    known = (
+        (chip.system_w, Boundary.IT, chip.system_scope),
+        (chip.mean_w, chip.power_boundary, chip.power_scope),
+    )
+    for value, boundary, scope in known:
+        if value is not None and boundary is not None:
+            source = f"{chip.id}: {scope} ({chip.status})"
+            return Quantity.exact(value, "W", source, Origin.MODELLED), boundary
+    raise MissingDataError(
+        f"expected mean watts of {chip.id} in training", "unknown", "name them: --watts"
+    )
+
+
+NAMES = {"days": "time", "mwh": "energy", "mw": "power", "usd": "money", "co2": "CO2e"}

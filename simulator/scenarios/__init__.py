@@ -1,0 +1,1 @@
+"""What a user writes: a scenario, its sections, and its variants."""

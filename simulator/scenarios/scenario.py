@@ -1,0 +1,232 @@
+"""A scenario: model x plan x hardware x site, and the run. TOML in, frozen out.
+
+A preset is such a file in `simulator/presets`, named by its stem. Every key is known or refused
+with its nearest neighbour, every value is checked before anything is computed, and a number may
+be written alone (then it is an assumption of the file's author) or with its band and source:
+
+    pue = 1.10
+    pue = { value = 1.10, low = 1.08, high = 1.13, origin = "measured", source = "meter, 2025" }
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from energy.errors import InputError, nearest
+from energy.facts import catalog
+from simulator.scenarios.fields import Section, explained
+from simulator.scenarios.sections import (
+    HardwareSection,
+    ModelSection,
+    PublishedSection,
+    RunSection,
+    SiteSection,
+)
+
+
+class Scenario(Section):
+    """One question to the simulator, whole and checked.
+
+    `plan` holds fields of `simulator.physics.plan.Plan`.
+    """
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    model: ModelSection
+    run: RunSection
+    plan: dict[str, Any] = Field(default_factory=dict)
+    hardware: HardwareSection
+    site: SiteSection = SiteSection()
+    published: PublishedSection | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _price_of_its_chip(cls, table: Any) -> Any:
+        """A named price of chips is that of the chip that is used."""
+        hardware, place = (table.get(key) for key in ("hardware", "site"))
+        if not isinstance(hardware, dict) or not isinstance(place, dict):
+            return table
+        named, used = place.get("chip_price"), hardware.get("chip")
+        if isinstance(named, str) and isinstance(used, str):
+            from energy.facts.prices import prices
+
+            chips = {row.id: row.chip for row in prices()}
+            chip = chips.get(named)
+            if chip is not None and catalog.chip(used).id != chip:
+                raise ValueError(
+                    f"expected a price of {used}; {named} is of {chip}: write the number instead"
+                )
+        return table
+
+    def labels(self) -> dict[str, str]:
+        """The words by which a record of this scenario is grouped and compared."""
+        hardware = self.hardware
+        found = {"model": self.model.preset or "own shape"}
+        if hardware.chip is not None:
+            found["chip"] = catalog.chip(hardware.chip).id
+        elif hardware.machine is not None:
+            found["chip"] = Path(hardware.machine).stem
+        return found
+
+
+def load(name: str, overrides: dict[str, Any] | None = None) -> Scenario:
+    """Read a scenario: a preset by its name, or a TOML file by its path.
+
+    Args:
+        name: "glam-64b-64e", or "my/run.toml".
+        overrides: values by dotted key, laid over those of the file ("run.tokens": 2.8e11).
+
+    Raises:
+        InputError: no such preset or file, or a key or value in it that is not valid.
+    """
+    path = Path(name)
+    if path.suffix == ".toml" or path.is_file():
+        where = str(path)
+        table = _parse(_read(path), where)
+        table.setdefault("name", path.stem)
+        _anchor(table, path.parent)
+    elif name in presets():
+        where = f"preset {name}"
+        table = _parse(preset_text(name), where)
+        table.setdefault("name", name)
+    else:
+        raise InputError(
+            "expected a preset or the path of a scenario file", name, nearest(name, presets())
+        )
+    for key, value in (overrides or {}).items():
+        _lay_over(table, key, value)
+    return check(table, where)
+
+
+def named(name: str | None, model: str | None, overrides: dict[str, Any]) -> Scenario:
+    """A scenario from a command line: by its name, or made of a model and overrides alone.
+
+    Raises:
+        InputError: neither or both are named, or the scenario is not valid.
+    """
+    if (name is None) == (model is None):
+        raise InputError(
+            "expected a scenario or --model",
+            "both" if name else "neither",
+            "simulator predict glam-64b-64e",
+        )
+    if name is not None:
+        return load(name, overrides)
+    table: dict[str, Any] = {"name": model, "model": {"preset": model}, "run": {}, "hardware": {}}
+    for key, value in overrides.items():
+        _lay_over(table, key, value)
+    return check(table, "the command line")
+
+
+def quick(
+    *,
+    tokens: float | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    seq_len: int | None = None,
+    chip: str | None = None,
+    count: int | None = None,
+    machine: Path | None = None,
+    zone: str | None = None,
+) -> dict[str, Any]:
+    """Overrides for the questions asked most; a value takes the place of its alternative."""
+    found: dict[str, Any] = {}
+    if tokens is not None:
+        found |= {"run.tokens": tokens, "run.steps": None}
+    if steps is not None:
+        found |= {"run.steps": steps, **({} if tokens is not None else {"run.tokens": None})}
+    if batch is not None:
+        found |= {"run.batch_sequences": batch, "run.batch_tokens": None}
+    if seq_len is not None:
+        found["model.shape.seq_len"] = seq_len
+    if chip is not None:
+        found |= {"hardware.chip": chip, "hardware.machine": None}
+    if machine is not None:
+        found |= {"hardware.machine": str(machine)}
+        found |= {} if chip is not None else {"hardware.chip": None}
+    if count is not None:
+        found["hardware.count"] = count
+    if zone is not None:
+        found["site.zone"] = zone
+    return found
+
+
+def check(table: dict[str, Any], where: str) -> Scenario:
+    """Turn the tables of a file into a scenario, or say what is wrong with them."""
+    try:
+        return Scenario.model_validate(table)
+    except ValidationError as error:
+        raise explained(error, Scenario, where) from error
+
+
+@cache
+def presets() -> tuple[str, ...]:
+    """The names of the presets, sorted."""
+    folder = files("simulator.scenarios") / "presets"
+    return tuple(
+        sorted(
+            entry.name.removesuffix(".toml")
+            for entry in folder.iterdir()
+            if entry.name.endswith(".toml")
+        )
+    )
+
+
+def preset_text(name: str) -> str:
+    """The text of a preset."""
+    return (files("simulator.scenarios") / "presets" / f"{name}.toml").read_text()
+
+
+def starting_text(preset: str | None = None) -> str:
+    """The text of a new scenario file: the commented template, or a preset."""
+    if preset is None:
+        return (files("simulator.scenarios") / "template.toml").read_text()
+    if preset not in presets():
+        raise InputError("expected a preset", preset, nearest(preset, presets()))
+    return preset_text(preset)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise InputError(
+            f"expected a scenario file at {path}",
+            (reason or "").lower(),
+            "write one with simulator init, or name a preset",
+        ) from error
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(
+            f"expected TOML in {where}", str(error).lower(), "mend that line"
+        ) from error
+
+
+def _anchor(table: dict[str, Any], folder: Path) -> None:
+    """Files named in a scenario file lie relative to it."""
+    for section, key in (("hardware", "machine"), ("plan", "expert_load")):
+        named_there = table.get(section)
+        if isinstance(named_there, dict) and isinstance(file := named_there.get(key), str):
+            named_there[key] = str(folder / file)
+
+
+def _lay_over(table: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value at a dotted key; None takes the key away."""
+    *path, last = key.split(".")
+    for step in path:
+        table = table.setdefault(step, {})
+    if value is None:
+        table.pop(last, None)
+    else:
+        table[last] = value

@@ -1,0 +1,197 @@
+"""The tables of a scenario file: model, run, hardware, site and what was published.
+
+Each is frozen, refuses keys that are not its own, and checks its values by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from energy.errors import nearest
+from energy.facts import catalog
+from energy.facts.site import UNITS, Site, site
+from energy.quantity import Boundary
+from energy.shape import Shape
+from simulator.scenarios.fields import (
+    Count,
+    DollarsPerHour,
+    DollarsPerKwh,
+    GramsPerKwh,
+    Hours,
+    LitresPerKwh,
+    MegawattHours,
+    Pue,
+    Section,
+    Share,
+    Tonnes,
+    Watts,
+)
+
+SHAPE_FIELDS = tuple(field.name for field in fields(Shape))
+
+
+class ModelSection(Section):
+    """Which model is trained.
+
+    Attributes:
+        preset: a row of the catalog of models (`simulator models`).
+        shape: fields of `energy.shape.Shape` that replace those of the preset, or all of them.
+    """
+
+    preset: str | None = None
+    shape: dict[str, float | int | bool] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _named_or_whole(self) -> Self:
+        for key in self.shape:
+            if key not in SHAPE_FIELDS:
+                raise ValueError(
+                    f"expected a field of a shape, {nearest(key, SHAPE_FIELDS)}; got {key}"
+                )
+        if self.preset is None and not self.shape:
+            raise ValueError("expected a preset (see simulator models) or a shape")
+        return self
+
+    def resolve(self) -> Shape:
+        """The shape of the model."""
+        if self.preset is None:
+            return Shape.from_dict(self.shape)
+        return replace(catalog.model(self.preset).shape, **self.shape)
+
+
+class RunSection(Section):
+    """What is run.
+
+    Attributes:
+        tokens: tokens trained on, all epochs.
+        steps: instead of tokens, optimiser steps.
+        batch_tokens: tokens of one optimiser step, over all chips.
+        batch_sequences: instead of batch_tokens, sequences of one step.
+        goodput: productive over elapsed time; without it a band is assumed, loudly.
+    """
+
+    tokens: float | None = Field(None, gt=0)
+    steps: int | None = Field(None, gt=0)
+    batch_tokens: float | None = Field(None, gt=0)
+    batch_sequences: int | None = Field(None, gt=0)
+    goodput: Share | None = None
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if (self.tokens is None) == (self.steps is None):
+            raise ValueError("expected either tokens or steps")
+        if (self.batch_tokens is None) == (self.batch_sequences is None):
+            raise ValueError("expected either batch_tokens or batch_sequences")
+        return self
+
+    def sequences(self, seq_len: float) -> float:
+        """Sequences in one optimiser step, at least one."""
+        if self.batch_sequences is not None:
+            return float(self.batch_sequences)
+        assert self.batch_tokens is not None
+        return max(1.0, self.batch_tokens / seq_len)
+
+    def total_tokens(self, seq_len: float) -> float:
+        """Tokens of the whole run."""
+        if self.tokens is not None:
+            return self.tokens
+        assert self.steps is not None
+        return self.steps * self.sequences(seq_len) * seq_len
+
+
+class HardwareSection(Section):
+    """What it runs on.
+
+    Attributes:
+        chip: a row of the catalog of chips (`simulator chips`).
+        machine: instead of chip, a file that `simulator calibrate` wrote.
+        precision: of the matrix products; bf16 stands for fp16 on chips without it.
+        count: chips.
+        software: era and family of what runs it (`conventions.toml`); its chip's usual one.
+        framework: one whose rows were fitted, maybe with its release ("megatron-bridge 26.08").
+        constants: a file that `simulator calibrate` fitted to your own runs.
+        link_bytes_per_s: instead of the chip's: all its fast links together, one direction.
+        network_bytes_per_s: instead of the chip's: its share of the network, one direction.
+    """
+
+    chip: str | None = None
+    machine: str | None = None
+    precision: Literal["bf16", "fp16", "tf32", "fp32", "fp8", "int8", "fp4"] = "bf16"
+    count: int = Field(1, ge=1)
+    software: str | None = None
+    framework: str | None = None
+    constants: str | None = None
+    link_bytes_per_s: float | None = Field(None, gt=0)
+    network_bytes_per_s: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_device(self) -> Self:
+        if (self.chip is None) == (self.machine is None):
+            raise ValueError("expected either chip (see simulator chips) or machine")
+        return self
+
+
+class SiteSection(Section):
+    """Where it runs; figures by the names of `energy.facts.site.Site`.
+
+    Attributes:
+        zone: a grid zone; without it, a band over all zones.
+        region: a data centre whose figures were published.
+        pue: facility energy over IT energy.
+        grid_location: average of the grid, gross.
+        grid_market: after clean-energy purchases, net.
+        wue: litres of the site an IT kWh.
+        ewif: litres a kWh of the grid.
+        electricity_price: dollars a kWh, or a row of the prices (`simulator prices`).
+        chip_price: dollars an hour of one chip, or a row; where given, it is the whole cost.
+        node_over_chip: joules of the node over those of its chips.
+        it_over_node: joules of IT over those of the nodes.
+    """
+
+    zone: str | None = None
+    region: str | None = None
+    pue: Pue | None = None
+    grid_location: GramsPerKwh | None = None
+    grid_market: GramsPerKwh | None = None
+    wue: LitresPerKwh | None = None
+    ewif: LitresPerKwh | None = None
+    electricity_price: DollarsPerKwh | None = None
+    chip_price: DollarsPerHour | None = None
+    node_over_chip: Pue | None = None
+    it_over_node: Pue | None = None
+
+    def resolve(self) -> Site:
+        """The site, with the catalog's assumptions for what is not given.
+
+        Raises:
+            MissingDataError: the zone or region is not in the catalog.
+        """
+        figures = {name: getattr(self, name) for name in UNITS if name in type(self).model_fields}
+        return site(self.zone, region=self.region, **figures)
+
+
+class PublishedSection(Section):
+    """What was published of this run.
+
+    Attributes:
+        source: where.
+        elapsed_h: hours of wall clock.
+        chip_power_w: mean watts a chip, at `power_boundary`.
+        power_boundary: what those watts hold.
+        params_active: the P of the 6 P D that the publication counts.
+        accounting: whether its CO2 is gross (location) or net (market).
+        energy_mwh: the printed total, which our product is held against.
+        co2_t: the printed total.
+    """
+
+    source: str
+    elapsed_h: Hours
+    chip_power_w: Watts
+    power_boundary: Boundary
+    params_active: Count
+    accounting: Literal["location", "market"]
+    energy_mwh: MegawattHours | None = None
+    co2_t: Tonnes | None = None

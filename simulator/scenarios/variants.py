@@ -1,0 +1,165 @@
+"""One run in other clothes: with other models, on other chips, in other places, at other prices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from energy import shape as shapes
+from energy.facts import catalog, grid
+from energy.facts.prices import Price
+from energy.quantity import Quantity
+from energy.shape import Shape
+from simulator.physics.plan import AXES, Plan
+from simulator.scenarios.scenario import Scenario
+from simulator.scenarios.sections import ModelSection, SiteSection
+
+
+def planned(scenario: Scenario, plan: Plan) -> Scenario:
+    """The scenario with every degree of a plan written down."""
+    degrees = {name: value for name in AXES if (value := getattr(plan, name)) is not None}
+    return scenario.model_copy(update={"plan": scenario.plan | degrees})
+
+
+def on_chips(scenario: Scenario, chip: str, count: int, rows: Sequence[Price]) -> Scenario:
+    """The scenario on so many other chips: what was said of its own chip stays with that.
+
+    Args:
+        scenario: with chips of its own, or a machine.
+        chip: row of the catalog.
+        count: how many.
+        rows: prices; each counts for its chip, that of electricity for all.
+    """
+    own = scenario.hardware.chip is not None and catalog.chip(scenario.hardware.chip).id == chip
+    gone = {} if own else {"software": None, "framework": None, "machine": None}
+    hardware = scenario.hardware.model_copy(update={"chip": chip, "count": count, **gone})
+    figures: dict[str, Quantity | None] = {} if own else {"chip_price": None}
+    for row in rows:
+        if row.chip in (None, chip):
+            figures["electricity_price" if row.chip is None else "chip_price"] = row.price
+    site = scenario.site.model_copy(update=figures)
+    return scenario.model_copy(update={"hardware": hardware, "site": site})
+
+
+def one_kind_of_price(found: Sequence[Scenario]) -> list[Scenario]:
+    """Rent is not compared with electricity alone: where one is rented, only rent counts."""
+    if all(one.site.chip_price is None for one in found):
+        return list(found)
+    return [
+        one.model_copy(update={"site": one.site.model_copy(update={"electricity_price": None})})
+        for one in found
+    ]
+
+
+def moved_site(section: SiteSection, place: str) -> SiteSection:
+    """The site moved to a grid zone, or to a data centre with figures of its own.
+
+    Raises:
+        MissingDataError: there is no such place.
+    """
+    grid_figures = {"grid_location": None, "grid_market": None, "ewif": None}
+    if place in {row.id for row in grid.regions()}:
+        building = {"pue": None, "wue": None}
+        moved = {"zone": None, "region": place, **grid_figures, **building}
+    else:
+        moved = {"zone": grid.zone(place).id, "region": None, **grid_figures}
+    return section.model_copy(update=moved)
+
+
+def lengthened_to(scenario: Scenario, tokens: Quantity) -> Scenario:
+    """The run over so many tokens; its published rate goes with it."""
+    seq_len = float(scenario.model.resolve().seq_len)
+    factor = tokens.numbers()[0] / scenario.run.total_tokens(seq_len)
+    return with_tokens(lengthened(scenario, factor), tokens.numbers()[0])
+
+
+def lengthened(scenario: Scenario, factor: float) -> Scenario:
+    """The same run over `factor` times the tokens.
+
+    Published hours go with the tokens (one rate); totals that were printed for the run as it was
+    no longer describe it and stay behind.
+    """
+    seq_len = float(scenario.model.resolve().seq_len)
+    tokens = scenario.run.total_tokens(seq_len) * factor
+    run = scenario.run.model_copy(update={"tokens": tokens, "steps": None})
+    published = scenario.published
+    if published is not None and factor != 1.0:
+        hours = published.elapsed_h.scaled(
+            factor, source=f"{published.elapsed_h.source}, x {factor:.4g} for the tokens"
+        )
+        published = published.model_copy(
+            update={"elapsed_h": hours, "energy_mwh": None, "co2_t": None}
+        )
+    return scenario.model_copy(update={"run": run, "published": published})
+
+
+def with_tokens(scenario: Scenario, tokens: float) -> Scenario:
+    """The scenario over other tokens."""
+    run = scenario.run.model_copy(update={"tokens": tokens, "steps": None})
+    return scenario.model_copy(update={"run": run})
+
+
+def with_layers(scenario: Scenario, layers: int, tokens_per_parameter: float | None) -> Scenario:
+    """The scenario with a larger or smaller model of its family."""
+    shape = scaled(scenario.model.resolve(), layers)
+    model = ModelSection(preset=None, shape=shape.as_dict())
+    resized = scenario.model_copy(update={"model": model})
+    if tokens_per_parameter is None:
+        return resized
+    active = float(shapes.total(shapes.active_parameters(shape)))
+    return with_tokens(resized, tokens_per_parameter * active)
+
+
+def scaled(shape: Shape, layers: int) -> Shape:
+    """A shape of so many layers with the proportions of another.
+
+    Width, heads, feed-forward width and experts' width go with the depth, the head's width stays;
+    mixture layers keep their share, experts their number. GLaM 64B/64E at 32 layers: width 4,096,
+    64 heads, feed-forward 16,384.
+    """
+    factor = layers / float(shape.n_layers)
+    group = float(shape.n_heads) / float(shape.n_kv_heads)
+    kv_heads = max(1, round(float(shape.n_kv_heads) * factor))
+    heads = round(kv_heads * group)
+    wide = float(shape.d_model) / float(shape.n_heads)
+
+    def width(value: float) -> int:
+        return max(1, round(float(value) / float(shape.n_heads) * heads))
+
+    return replace(
+        shape,
+        n_layers=layers,
+        n_moe_layers=round(float(shape.n_moe_layers) * factor),
+        n_window_layers=round(float(shape.n_window_layers) * factor),
+        n_heads=heads,
+        n_kv_heads=kv_heads,
+        d_model=round(wide * heads),
+        d_ff=width(float(shape.d_ff)),
+        d_expert=width(float(shape.d_expert)),
+        q_rank=width(float(shape.q_rank)) if float(shape.q_rank) else 0,
+        kv_rank=width(float(shape.kv_rank)) if float(shape.kv_rank) else 0,
+    )
+
+
+def granule(scenario: Scenario) -> int:
+    """Layers that a model of the family has a multiple of: its pattern, and what the plan splits.
+
+    Every other layer a mixture and a pipeline of 4: 8. Heads are split by the tensor degree, and
+    they go with the layers.
+    """
+    shape = scenario.model.resolve()
+    layers, mixtures = int(shape.n_layers), int(shape.n_moe_layers)
+    kv_heads = int(shape.n_kv_heads)
+    pattern = layers // math.gcd(layers, mixtures) if mixtures else 1
+    split = math.prod(int(scenario.plan.get(name, 1)) for name in ("pp", "vp"))
+    tensor = int(scenario.plan.get("tp", 1)) * int(scenario.plan.get("cp", 1))
+    # So many layers make a whole number of key-value heads that the tensor degree divides.
+    heads = math.lcm(tensor, kv_heads // math.gcd(kv_heads, layers))
+    whole = heads * layers // math.gcd(heads * layers, kv_heads) if kv_heads else 1
+    return math.lcm(pattern * split, whole)
+
+
+def parameters(scenario: Scenario) -> float:
+    """All parameters of a scenario's model."""
+    return float(shapes.total(shapes.parameters(scenario.model.resolve())))

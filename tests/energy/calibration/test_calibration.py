@@ -1,0 +1,147 @@
+"""A line a device class repairs a meter, and says how well on runs it has not seen."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from energy import Tracker
+from energy.calibration.apply import Calibration, Line, default_path
+from energy.calibration.fit import Run, calibrate, fit, left_out
+from energy.cli import app
+from energy.errors import InputError
+from energy.ledger.verify import verify
+from energy.quantity import Boundary, Origin
+from energy.record import RunRecord
+from energy.reports import summary
+
+
+def runs(device="gpu", gain=1.14, offset_w=43.0, noise=0.0, models=8, each=3):
+    random = np.random.default_rng(0)
+    found = []
+    for index in range(models * each):
+        seconds = float(random.uniform(60, 300))
+        tool_j = float(random.uniform(50, 450)) * seconds
+        wall_j = (gain * tool_j + offset_w * seconds) * (1 + noise * random.standard_normal())
+        found.append(Run(device, f"model-{index % models}", seconds, tool_j, float(wall_j)))
+    return found
+
+
+def test_gain_and_offset_are_found_again():
+    assert fit(runs()) == pytest.approx((1.14, 43.0))
+
+
+def test_a_model_is_judged_by_a_line_that_never_saw_it():
+    """One model that is told wrongly spoils its own error and not the others'."""
+    clean = runs()
+    wrong = [Run(r.device, "odd", r.duration_s, r.tool_j, 2 * r.wall_j) for r in clean[:1]]
+    errors = left_out([*clean, *wrong])
+    assert errors[-1] == pytest.approx(-0.5)
+
+
+def test_the_kept_error_holds_nine_of_ten_runs():
+    own = runs(noise=0.05, models=20)
+    found, _ = calibrate(own, "test")
+    line = found.lines["gpu"]
+    fresh = [abs(line.wall_j(r.tool_j, r.duration_s) / r.wall_j - 1) for r in own]
+    assert np.mean(np.array(fresh) <= line.relative_error) >= 0.85
+
+
+def write(path, table):
+    lines = ["workload,device,hardware,model,duration_s,codecarbon_j,wall_j"]
+    lines += [f"x,{r.device},y,{r.model},{r.duration_s},{r.tool_j},{r.wall_j}" for r in table]
+    path.write_text("\n".join(lines))
+    return str(path)
+
+
+def test_the_command_keeps_the_line_and_prints_both_scores(tmp_path):
+    both = [*runs(noise=0.02), *runs("cpu", 1.25, 45.0, noise=0.02)]
+    wall, kept = write(tmp_path / "wall.csv", both), tmp_path / "kept.json"
+    done = CliRunner().invoke(
+        app, ["calibrate", wall, "--test", wall, "--out", str(kept), "--json"]
+    )
+    told = json.loads(done.stdout)
+    for part in ("cv", "test"):
+        assert set(told[part]) == {"all", "gpu", "cpu"}
+        assert told[part]["all"]["n"] == len(both)
+        error = told[part]["gpu"]["mean_abs_rel_error"]
+        assert error["after"] < 0.05 < error["before"]
+    assert set(Calibration.load(kept).lines) == {"gpu", "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "columns"),
+        ("device,model,duration_s,codecarbon_j,wall_j\n", "empty table"),
+        ("device,model,duration_s,codecarbon_j,wall_j\ngpu,a,10,5,-1\n", "line 2"),
+        ("device,model,duration_s,codecarbon_j\n", "wall_j"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_told_in_words(tmp_path, text, words):
+    (tmp_path / "wall.csv").write_text(text)
+    done = CliRunner().invoke(app, ["calibrate", str(tmp_path / "wall.csv")])
+    assert isinstance(done.exception, InputError)
+    assert words in str(done.exception)
+
+
+def metered(folder):
+    with Tracker(folder, interval_s=0.05, meters=["cpu_model"]) as tracker:
+        time.sleep(0.2)
+    return tracker.record()
+
+
+def test_later_records_tell_the_wall_with_the_stored_error_as_band(tmp_path):
+    assert Boundary.NODE not in metered(tmp_path / "before").totals
+    Calibration({"cpu": Line(1.25, 45.0, 0.18, 104)}, "wall.csv").save(default_path())
+    record = metered(tmp_path / "after")
+    wall, chip = record.totals[Boundary.NODE], record.totals[Boundary.CHIP]
+    assert wall.value == pytest.approx(1.25 * chip.value + 45.0 * record.elapsed_s.value)
+    assert (wall.low, wall.high) == pytest.approx((wall.value * 0.82, wall.value * 1.18))
+    assert Origin.MEASURED not in wall.shares
+    (entry,) = [e for e in record.energy if e.boundary is Boundary.NODE]
+    assert str(default_path()) in entry.source
+    assert any("at the wall" in line and "modelled" in line for line in summary.lines(record))
+
+
+def test_energy_run_uses_the_calibration_and_verifies_when_it_is_gone(tmp_path):
+    Calibration({"cpu": Line(1.25, 45.0, 0.18, 104)}, "wall.csv").save(default_path())
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from energy.cli import main; main()",
+            "run",
+            "--out",
+            str(tmp_path / "r"),
+            "--interval",
+            "0.1",
+            "--",
+            "sleep",
+            "0.3",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert "at the wall" in done.stderr, done.stderr
+    assert RunRecord.load(tmp_path / "r").totals[Boundary.NODE].value > 45 * 0.3
+    default_path().unlink()
+    assert all(finding.holds for finding in verify(tmp_path / "r" / "ledger.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{}", "calibration left out"), ('{"source": "w", "host": "other", "lines": {}}', "other")],
+)
+def test_a_calibration_of_another_machine_or_a_broken_one_is_left_out_and_told(
+    tmp_path, text, words
+):
+    default_path().parent.mkdir(parents=True)
+    default_path().write_text(text)
+    record = metered(tmp_path)
+    assert Boundary.NODE not in record.totals
+    assert any(words in note for note in record.notes)

@@ -1,0 +1,198 @@
+"""The tables of chips and models: whole, sourced, found by any spelling, true to the papers."""
+
+import csv
+from importlib.resources import files
+
+import pytest
+
+from energy.errors import InputError, MissingDataError
+from energy.facts import catalog
+from energy.quantity import Boundary
+from energy.shape import active_parameters, parameters, total
+
+PAPER = "arXiv:2112.06905, table 4"
+
+
+def count(name):
+    shape = catalog.model(name).shape
+    return float(total(parameters(shape))), float(total(active_parameters(shape)))
+
+
+@pytest.mark.parametrize(
+    ("name", "active"),
+    [
+        ("glam-1.7b", 1.68e9),
+        ("glam-1.7b-32e", 1.878e9),
+        ("glam-1.7b-64e", 1.879e9),
+        ("glam-1.7b-128e", 1.881e9),
+        ("glam-1.7b-256e", 1.884e9),
+        ("glam-8b", 8.72e9),
+        ("glam-8b-64e", 9.80e9),
+        ("glam-64b-64e", 96.6e9),
+    ],
+)
+def test_active_parameters_of_glam_are_those_of_the_paper(name, active):
+    # 32,000 tokens of vocabulary for the small rows, 256,000 for the flagship.
+    assert count(name)[1] == pytest.approx(active, rel=5e-4 if "-" in name[5:] else 3e-3), PAPER
+
+
+@pytest.mark.parametrize(
+    ("name", "whole", "tolerance"),
+    [
+        ("glam-0.1b-64e", 1.91e9, 2e-3),
+        ("glam-1.7b-64e", 26.8e9, 2e-3),
+        ("glam-8b-64e", 143e9, 2e-3),
+        ("glam-64b-64e", 1.16e12, 5e-3),
+    ],
+)
+def test_total_parameters_of_glam_are_those_of_the_paper(name, whole, tolerance):
+    assert count(name)[0] == pytest.approx(whole, rel=tolerance), PAPER
+
+
+def test_the_flagship_activates_8_percent_of_its_parameters():
+    whole, active = count("glam-64b-64e")
+    assert f"{active / 1e9:.1f}" == "96.6"
+    assert active / whole == pytest.approx(0.083, abs=5e-4)
+
+
+def test_the_137b_dense_model_is_137b_without_its_embedding():
+    parts = parameters(catalog.model("glam-137b").shape)
+    assert total(parts) - parts["embedding"] == pytest.approx(137.4e9, rel=1e-3)
+
+
+# Rows whose published figure no vocabulary fits; their notes say so.
+DOUBTFUL = {"glam-0.1b", "glam-0.1b-64e", "glam-1.7b-32e"}
+
+
+@pytest.mark.parametrize("row", catalog.models(), ids=lambda row: row.name)
+def test_each_shape_gives_the_published_total(row):
+    if row.params_total is None:
+        assert row.status == "assumed", "a model of our own publishes no count"
+        return
+    whole = count(row.name)[0]
+    if row.name in DOUBTFUL:
+        assert row.notes
+        assert "formula gives" in row.notes
+        return
+    # 1.2T is printed for 1.162T: one rounding of two digits.
+    assert whole == pytest.approx(row.params_total, rel=0.035)
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("mixtral-8x7b", 12.9e9),
+        ("deepseek-v3", 37e9),
+        ("qwen3-30b-a3b", 3.3e9),
+        ("qwen3-235b-a22b", 22e9),
+    ],
+)
+def test_active_parameters_of_later_models_are_as_published(name, published):
+    assert count(name)[1] == pytest.approx(published, rel=0.02)
+
+
+def test_gpt_oss_counts_its_input_embedding_out():
+    shape = catalog.model("gpt-oss-120b").shape
+    active = float(total(active_parameters(shape))) - shape.vocab_size * shape.d_model
+    assert active == pytest.approx(5.1e9, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "chip_id"),
+    [
+        ("H100", "h100-sxm5-80gb"),
+        ("A100-80", "a100-sxm4-80gb"),
+        ("tpu_v4", "tpu-v4"),
+        ("TPU v5p", "tpu-v5p"),
+        ("v100-32gb", "v100-sxm2-32gb"),
+        ("h800_80gb", "h800-sxm5-80gb"),
+    ],
+)
+def test_a_chip_is_found_by_any_common_spelling(spelling, chip_id):
+    assert catalog.chip(spelling).id == chip_id
+
+
+def test_no_two_chips_share_a_spelling():
+    spellings = [
+        catalog.plain_name(alias) for row in catalog.chips() for alias in {row.id, *row.aliases}
+    ]
+    assert len(spellings) == len(set(spellings))
+
+
+def test_an_unknown_name_is_answered_with_its_neighbours():
+    with pytest.raises(InputError, match="h100-sxm5-80gb"):
+        catalog.chip("H100-SXN")
+    with pytest.raises(InputError, match="glam-64b-64e"):
+        catalog.model("glam-64b")
+
+
+def test_a_peak_that_nobody_published_is_missing_not_zero():
+    assert catalog.chip("tpu-v4").tdp_w is None
+    with pytest.raises(MissingDataError, match="fp8"):
+        catalog.chip("tpu-v4").peak_flop_per_s("fp8")
+
+
+@pytest.mark.parametrize("row", catalog.chips(), ids=lambda row: row.id)
+def test_watts_come_with_their_boundary_and_in_order(row):
+    seen = [row.idle_w, row.min_w, row.mean_w, row.max_w]
+    known = [watts for watts in seen if watts is not None]
+    assert known == sorted(known)
+    assert (row.power_boundary is None) == (not known)
+    if known:
+        assert row.power_boundary is (Boundary.NODE if row.kind == "node" else Boundary.CHIP)
+        assert row.power_scope
+    if row.system_w is not None:
+        assert row.system_scope
+        assert known == [] or row.system_w > known[-1]
+
+
+@pytest.mark.parametrize("row", catalog.chips(), ids=lambda row: row.id)
+def test_a_mixed_or_recalled_row_names_what_was_not_read(row):
+    columns = {name for name in vars(row)} | {"all"}
+    assert set(row.unconfirmed_fields.split(";")) <= columns | {"none"}
+    if row.status == "unconfirmed":
+        assert row.unconfirmed_fields != "none"
+
+
+def tables():
+    return sorted(
+        path.name
+        for path in (files("energy.facts") / "data").iterdir()
+        if path.name.endswith(".csv")
+    )
+
+
+@pytest.mark.parametrize("name", tables())
+def test_every_table_of_facts_is_read_whole(name):
+    """Each row has all its cells, a source, a year and a status; unknown is written out."""
+    read = list(catalog.rows(name, dict))
+    assert read
+    for row in read:
+        year = row.get("year") or row["date"][:4]
+        assert year == "unknown" or 1990 <= int(year) <= 2030, row
+
+
+def table_of(text, monkeypatch, tmp_path):
+    (tmp_path / "bad.csv").write_text(text)
+    monkeypatch.setattr(catalog, "files", lambda _package: tmp_path)
+    return list(catalog.rows("bad.csv", dict))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("id,source,status\na,,confirmed\n", "to be filled"),
+        ("id,source,status\na,unknown,confirmed\n", "a source and a status"),
+        ("id,source,status\na,paper,perhaps\n", "a source and a status"),
+        ("id,source,status\na,paper,confirmed,more\n", "to be filled"),
+    ],
+)
+def test_a_row_without_source_or_with_a_blank_is_refused(text, complaint, monkeypatch, tmp_path):
+    with pytest.raises(InputError, match=complaint):
+        table_of(text, monkeypatch, tmp_path)
+
+
+def test_the_tables_spell_every_column_once():
+    for name in tables():
+        header = next(csv.reader((files("energy.facts") / "data" / name).read_text().splitlines()))
+        assert len(header) == len(set(header)), name

@@ -1,0 +1,191 @@
+"""A day of a node with eight boards: what grows with it, and what must not."""
+
+import sys
+import tracemalloc
+
+import pytest
+
+from energy.ledger import accounting
+from energy.ledger import reader as ledger
+from energy.ledger.writer import Writer
+from energy.meters.base import Domain, Steady
+from energy.sampler import edges, sampling
+from energy.sampler.sampling import Sampler
+
+BOARDS, DAY_S, WATTS = 8, 86_400, 312.5
+PART = DAY_S // 4
+"""Rows where memory is traced, which makes reading five times slower."""
+
+START_NS = 1_000_000_000_000
+
+
+class Clock:
+    """The clock of a node that a test turns."""
+
+    now_ns = START_NS
+
+    def monotonic_ns(self):
+        return self.now_ns
+
+    def monotonic(self):
+        return self.now_ns / 1e9
+
+
+class Boards(Steady):
+    """Eight boards of constant power; `tick_s` shows their counters in steps."""
+
+    name = "boards"
+
+    def __init__(self, clock, tick_s=0.0):
+        self.clock, self.tick_s = clock, tick_s
+
+    def joules(self):
+        now_s = self.clock.now_ns / 1e9
+        return WATTS * (now_s // self.tick_s * self.tick_s if self.tick_s else now_s)
+
+    def counters(self):
+        return {name(i): self.joules for i in range(BOARDS)} if self.tick_s else {}
+
+    def read(self):
+        return {name(i): self.joules() for i in range(BOARDS)}
+
+
+def name(index):
+    return f"GPU-8f0e7bda-0000-0000-0000-00000000000{index}"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    for module in (sampling, edges):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def opened(path, source):
+    writer = Writer(path)
+    domains = [
+        Domain(id=name(i), kind="gpu", boundary="chip", tick_s=source.tick_s).as_dict()
+        for i in range(BOARDS)
+    ]
+    writer.append(
+        {
+            "k": "header",
+            "v": 1,
+            "id": "run",
+            "boot": "boot",
+            "host": "node",
+            "pid": 1,
+            "interval_s": 1.0,
+            "domains": domains,
+            "m": START_NS,
+            "utc": "",
+        }
+    )
+    return Sampler([source], [name(i) for i in range(BOARDS)], writer, 1.0)
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    """The ledger of a day, and the bytes that the sampler gained in its first and last minutes."""
+    path, clock = tmp_path_factory.mktemp("day") / ledger.FILE, Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "time", clock)
+        patch.setattr(edges, "time", clock)
+        sampler = opened(path, Boards(clock))
+        tracemalloc.start()
+        for second in range(DAY_S + 1):
+            if second == 600:
+                early = tracemalloc.get_traced_memory()[0]
+                tracemalloc.stop()
+            if second == DAY_S - 600:
+                tracemalloc.start()
+            clock.now_ns = START_NS + second * 1_000_000_000
+            sampler.step()
+        late = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+    return path, early, late
+
+
+def test_a_day_of_samples_keeps_the_sampler_and_the_disk_small(day):
+    path, early, late = day
+    assert early < 1e5
+    assert late < 1e5  # a sampler that kept its samples would gain six times that
+    assert path.stat().st_size < 30e6
+
+
+def test_a_follower_keeps_two_minutes_of_steps_whatever_the_length_of_the_run(tmp_path, clock):
+    sampler = opened(tmp_path / ledger.FILE, Boards(clock, tick_s=0.1))
+    held = []
+    tracemalloc.start()
+    for minute in range(8):
+        until_ns = START_NS + (minute + 1) * 60_000_000_000
+        while clock.now_ns < until_ns:
+            clock.now_ns += max(1_000_000, sampler.wait_ns())
+            sampler.step()
+            if clock.now_ns % 3 == 0:
+                sampler.edge(clock.now_ns - 40_000_000, clock.now_ns)
+        held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    # Steps are kept for two minutes; told edges for twice that.
+    assert held[-1] < 1.1 * held[5]
+
+
+def first(day, path, rows):
+    path.write_bytes(b"".join(day[0].read_bytes().splitlines(keepends=True)[: rows + 1]))
+    return path
+
+
+def test_a_day_is_read_in_bounded_memory_with_every_joule(day, tmp_path):
+    path = first(day, tmp_path / ledger.FILE, PART)
+    tracemalloc.start()
+    (segment,) = ledger.segments(path)
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert used * DAY_S / PART < 30e6
+    (segment,) = ledger.segments(day[0])
+    joules = segment.between(name(3), segment.start_s, segment.stop_s)
+    assert joules == pytest.approx(WATTS * DAY_S, rel=1e-9)
+
+
+def test_a_run_that_looks_at_its_own_joules_forgets_old_samples_and_no_joule(day, tmp_path):
+    """`Tracker.snapshot` through a quarter of a day, a thousand samples at a time."""
+    path = tmp_path / ledger.FILE
+    reader = ledger.Reader(path, live=True)
+    lines = day[0].read_bytes().splitlines(keepends=True)[: PART + 1]
+    tracemalloc.start()
+    for start in range(0, len(lines), 1000):
+        with path.open("ab") as file:
+            file.writelines(lines[start : start + 1000])
+        (segment,) = reader.segments()
+        told = accounting.snapshot([segment], "run", 0.0)
+        spent_j = BOARDS * WATTS * (segment.stop_s - START_NS / 1e9)
+        assert told.energy.value == pytest.approx(spent_j, rel=1e-9)
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(segment.times) <= ledger.LIVE
+    assert used < 3e6
+    assert told.power_w.value == pytest.approx(BOARDS * WATTS, rel=1e-6)
+
+
+def test_reading_takes_time_in_proportion_to_the_rows(day, tmp_path):
+    """Counted in lines of Python that are run, not in seconds: no other work can disturb it."""
+
+    def steps(rows):
+        path = first(day, tmp_path / f"{rows}.jsonl", rows)
+        count = 0
+
+        def trace(*_):
+            nonlocal count
+            count += 1
+            return trace
+
+        sys.settrace(trace)
+        try:
+            accounting.record(path, name="r", labels={}, notes=[])
+        finally:
+            sys.settrace(None)
+        return count
+
+    steps(100)  # what is loaded at the first use
+    assert steps(2000) < 2.2 * steps(1000)

@@ -1,0 +1,34 @@
+"""The page about the meters names what there is, and nothing else."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from energy.meters.sources import SOURCES, require
+from tests.support import ROOT
+
+PAGE = (ROOT / "docs" / "meters.md").read_text()
+
+
+@pytest.mark.parametrize("name", [*SOURCES, "cpu_tree:PID", "replay:FILE"])
+def test_every_meter_is_on_the_page(name):
+    assert f"`{name}`" in PAGE
+
+
+def test_every_meter_that_the_page_chooses_exists():
+    chosen = re.findall(r"--meter (\w+)", PAGE) + re.findall(r'meters=\["(\w+)", "(\w+)"\]', PAGE)
+    for names in chosen:
+        require([names] if isinstance(names, str) else list(names))
+    assert len(chosen) == 4
+
+
+def test_every_command_on_the_page_has_the_options_that_it_is_given():
+    for verb, rest in re.findall(r"^\$ energy (\w+)(.*)", PAGE, re.MULTILINE):
+        run = subprocess.run(
+            [sys.executable, "-m", "energy", verb, "--help"], capture_output=True, text=True
+        )
+        assert run.returncode == 0, verb
+        for option in re.findall(r" (--\w[\w-]*)", rest.split(" -- ")[0]):
+            assert option in run.stdout, (verb, option)

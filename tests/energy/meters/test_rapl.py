@@ -1,0 +1,136 @@
+"""RAPL from real files in a temporary folder: what holds what, turns, gaps, mirrored dies."""
+
+import os
+
+import pytest
+
+from energy.ledger import accounting
+from energy.ledger.curve import Curve
+from energy.meters.rapl import Rapl
+from energy.record import totals
+from tests.support.standin import powercap
+
+RANGE_UJ = 262_143_328_850
+
+
+@pytest.fixture
+def server(tmp_path):
+    powercap(
+        tmp_path,
+        {
+            "intel-rapl:0": ("package-0", 5_000_000, RANGE_UJ),
+            "intel-rapl:0:0": ("dram", 1_000_000, RANGE_UJ),
+            "intel-rapl:0:1": ("core", 3_000_000, RANGE_UJ),
+            "intel-rapl:1": ("package-1", 6_000_000, RANGE_UJ),
+        },
+    )
+    return tmp_path
+
+
+def test_cores_lie_within_their_package_and_memory_beside_it(server):
+    domains = {domain.id: domain for domain in Rapl(server, "GenuineIntel").probe()}
+    assert set(domains) == {"cpu-package-0", "dram-package-0", "core-package-0", "cpu-package-1"}
+    assert domains["core-package-0"].within == "cpu-package-0"
+    assert domains["dram-package-0"].within is None
+
+
+def test_the_whole_system_holds_its_packages(tmp_path):
+    powercap(
+        tmp_path,
+        {
+            "intel-rapl:0": ("psys", 9_000_000, RANGE_UJ),
+            "intel-rapl:1": ("package-0", 5_000_000, RANGE_UJ),
+        },
+    )
+    domains = {domain.id: domain for domain in Rapl(tmp_path, "GenuineIntel").probe()}
+    assert domains["cpu-package-0"].within == "cpu-psys"
+
+
+def test_the_whole_system_is_not_counted_again_where_it_is_listed_last(tmp_path):
+    powercap(
+        tmp_path,
+        {
+            "intel-rapl:0": ("package-0", 5_000_000, RANGE_UJ),
+            "intel-rapl:0:0": ("core", 3_000_000, RANGE_UJ),
+            "intel-rapl:0:1": ("dram", 1_000_000, RANGE_UJ),
+            "intel-rapl:1": ("psys", 9_000_000, RANGE_UJ),
+        },
+    )
+    meter = Rapl(tmp_path, "GenuineIntel")
+    domains = {domain.id: domain for domain in meter.probe()}
+    assert {name: domain.within for name, domain in domains.items()} == {
+        "cpu-psys": None,
+        "cpu-package-0": "cpu-psys",
+        "dram-package-0": "cpu-psys",
+        "core-package-0": "cpu-package-0",
+    }
+    joules = meter.read()
+    entries = [accounting.entry(domains[name].as_dict(), [joules[name]]) for name in domains]
+    assert totals(entries)["chip"].value == pytest.approx(9)
+
+
+def test_joules_are_the_files_microjoules(server):
+    meter = Rapl(server, "GenuineIntel")
+    meter.probe()
+    before = meter.read()["cpu-package-0"]
+    (server / "intel-rapl:0" / "energy_uj").write_text("105000000")
+    assert meter.read()["cpu-package-0"] - before == pytest.approx(100)
+
+
+def test_an_unreadable_sample_is_a_gap_and_not_262_kilojoules(server):
+    meter = Rapl(server, "GenuineIntel")
+    meter.probe()
+    (server / "intel-rapl:0" / "energy_uj").write_text("")
+    assert meter.read()["cpu-package-0"] is None
+    (server / "intel-rapl:0" / "energy_uj").unlink()
+    assert meter.read()["cpu-package-0"] is None
+
+
+def test_dies_that_mirror_one_counter_are_counted_once(tmp_path):
+    powercap(
+        tmp_path,
+        {
+            "intel-rapl:0": ("package-0-die-0", 5_000_000, RANGE_UJ),
+            "intel-rapl:1": ("package-0-die-1", 5_000_000, RANGE_UJ),
+        },
+    )
+    assert len(Rapl(tmp_path, "AuthenticAMD").probe()) == 1
+
+
+def test_a_counter_that_only_root_may_read_is_missing_with_its_fix(server):
+    # Nobody may pass: only bits that are missing are added, as one of the parents is /tmp itself.
+    for parent in (server, *server.parents[:3]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    os.chmod(server / "intel-rapl:0" / "energy_uj", 0o000)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        if os.geteuid() == 0:  # mode bits do not stop root: be nobody
+            os.setuid(65534)
+        told = {d.id: (d.origin, d.reason, d.fix) for d in Rapl(server, "GenuineIntel").probe()}
+        os.write(writer, "|".join(told["cpu-package-0"]).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    origin, reason, fix = os.read(reader, 4096).decode().split("|")
+    assert (origin, reason) == ("missing", "permission")
+    assert fix.startswith("sudo chmod")
+
+
+@pytest.mark.parametrize(
+    ("wrap_j", "raw", "joules"),
+    [(100.0, [90.0, 98.0, 5.0, 20.0], 30.0), (0.0, [90.0, 98.0, 5.0, 20.0], 28.0)],
+    ids=["a turn of the counter", "a reset to zero"],
+)
+def test_a_counter_that_falls_loses_and_doubles_nothing(wrap_j, raw, joules):
+    curve = Curve(wrap_j)
+    for second, value in enumerate(raw):
+        curve.add(float(second), value)
+    assert curve.at(len(raw)) - curve.at(0) == pytest.approx(joules)
+
+
+def test_a_reset_is_not_taken_for_a_turn_of_a_large_counter():
+    """After 200 J a counter of 262 kJ falls to 5 J: a turn would need 260 kW."""
+    curve = Curve(RANGE_UJ * 1e-6)
+    for second, value in enumerate([0.0, 200.0, 5.0, 15.0]):
+        curve.add(float(second), value)
+    assert curve.at(3.0) == pytest.approx(215)

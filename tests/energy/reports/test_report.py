@@ -1,0 +1,134 @@
+"""The page and the pictures: whole in a real browser, and no modelled joule without the word."""
+
+import json
+import re
+import time
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from selenium.webdriver.support.ui import WebDriverWait
+
+from energy import Tracker
+from energy.facts.site import of
+from energy.footprint import apply as footprint
+from energy.quantity import Boundary, Origin, Quantity
+from energy.record import EnergyEntry, Kind, totals
+from energy.reports import runs as reading
+from energy.reports.html import page, write
+from tests.support import ROOT
+from tests.support.browser import browser
+
+MOE = {"n_moe_layers": 2, "n_experts": 4}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two metered runs of this very machine, with their predictions beside them."""
+    place = tmp_path_factory.mktemp("runs")
+    for name, shape in (("sparse", MOE), ("plain", {"n_moe_layers": 0})):
+        lines = []
+        with Tracker(place / name, name=name, interval_s=0.25, meters=["cpu_model"]) as tracker:
+            for step in range(1, 31):
+                with tracker.window("step"):
+                    time.sleep(0.06)  # long enough for several samples
+                spent = tracker.snapshot()
+                load = [[0.4, 0.3, 0.2, 0.1]] * 2 if name == "sparse" else []
+                lines.append(
+                    {
+                        "step": step,
+                        "tokens": step,
+                        "loss": 8 / step**0.2,
+                        "energy_j": spent.energy.value,
+                        "expert_load": load,
+                    }
+                )
+        record = tracker.record(shape=shape, tokens=Quantity.exact(30, "1", "test"))
+        record = footprint.apply(record, of(None, None))
+        record.save(place / name / "record.json")
+        text = "\n".join(json.dumps(line) for line in lines)
+        (place / name / "metrics.jsonl").write_text(text)
+        predicted_j = record.totals[Boundary.CHIP].value * 0.9
+        entry = EnergyEntry(
+            value=predicted_j,
+            low=predicted_j / 2,
+            high=predicted_j * 2,
+            source="test",
+            origin=Origin.MODELLED,
+            device="cpu",
+            boundary="chip",
+        )
+        guess = record.model_copy(
+            update={"kind": Kind.PREDICTED, "energy": [entry], "totals": totals([entry])}
+        )
+        footprint.apply(guess, of(None, None)).save(place / f"{name}-predicted" / "record.json")
+    return place
+
+
+def test_a_run_is_paired_with_the_prediction_of_its_name(folder):
+    found = reading.find(folder)
+    assert [(run.record.name, run.measured) for run in found] == [
+        ("plain", True),
+        ("plain", False),
+        ("sparse", True),
+        ("sparse", False),
+    ]
+    assert {pair.measured.record.name for pair in reading.pairs(found)} == {"plain", "sparse"}
+
+
+def test_the_page_asks_the_network_for_nothing(folder):
+    text = page(reading.find(folder))
+    for word in ("<script", "<link", "src=", "@import", "url(http"):
+        assert word not in text
+
+
+def test_every_place_that_shows_joules_or_watts_says_that_they_are_modelled(folder):
+    text = page(reading.find(folder))
+    headline = text[text.index("<h1>") : text.index("</h1>")]
+    assert headline.count("modelled") == 2
+    assert "energy so far / J (modelled" in text
+    assert "power / W" in text
+    rows = re.findall(r"<tr><td>energy, .*?</tr>", text)
+    assert len(rows) >= 8
+    assert all("modelled" in row or "assumed" in row for row in rows)
+    assert not any("<td>measured</td>" in row for row in rows)
+    assert "measured" not in headline
+
+
+def test_the_page_is_whole_in_a_real_browser(folder, tmp_path):
+    path = write([folder], tmp_path / "report.html")
+    window = browser(tmp_path / "profile")
+    try:
+        window.get(path.as_uri())
+        assert window.get_log("browser") == []
+        pictures = window.find_elements("css selector", "figure svg")
+        assert len(pictures) == 5
+        for picture in pictures:
+            assert picture.rect["width"] > 300
+            assert picture.rect["height"] > 100
+        assert "modelled" in window.find_element("tag name", "h1").text
+        # On a phone nothing but the tables is wider than the screen.
+        window.set_window_size(500, 800)
+        narrow = "return document.documentElement.scrollWidth <= window.innerWidth"
+        WebDriverWait(window, 5).until(lambda page: page.execute_script(narrow))
+    finally:
+        window.quit()
+
+
+def test_the_same_runs_give_the_same_pictures(folder):
+    from energy.reports.page_plots import pictures
+
+    first, second = (pictures(reading.find(folder)) for _ in range(2))
+    assert [len(svg) for _, _, svg in first] == [len(svg) for _, _, svg in second]
+
+
+def test_the_notebook_runs_on_the_records_and_holds_no_logic(folder, monkeypatch):
+    monkeypatch.setenv("RUNS", str(folder))
+    notebook = nbformat.read(ROOT / "notebooks/01_measured_against_predicted.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": ROOT}}).execute()
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    drawn = [out for cell in code for out in cell.outputs if "image/png" in out.get("data", {})]
+    assert len(drawn) == 2
+    source = "\n".join(cell.source for cell in code)
+    assert "def " not in source
+    assert "for run in found]" in source

@@ -1,0 +1,177 @@
+"""Nothing is lost: SIGKILL of the run, of the sampler, of both; a full disk; a long native call."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from energy import Tracker
+from energy.ledger import accounting
+from energy.ledger import reader as ledger
+
+INTERVAL_S = 0.05
+
+RUN = """
+import sys, time
+from energy import Tracker
+with Tracker(sys.argv[1], interval_s={interval}, meters=["cpu_model"]) as tracker:
+    print("open", flush=True)
+    step = 0
+    while True:
+        with tracker.window("step"):
+            sum(range(20_000))
+        tracker.mark("step", step=step)
+        step += 1
+"""
+
+
+def started(folder):
+    node = Path(os.environ["XDG_RUNTIME_DIR"]) / folder.name
+    node.mkdir()
+    run = subprocess.Popen(
+        [sys.executable, "-c", RUN.format(interval=INTERVAL_S), str(folder)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(node)},  # a node of its own
+    )
+    assert run.stdout.readline() == b"open\n"
+    return run
+
+
+def sampler_of(folder):
+    """The process id of the sampler that writes a folder's ledger."""
+    for place in os.listdir("/proc"):
+        if place.isdigit():
+            try:
+                command = Path(f"/proc/{place}/cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"sampler/__main__.py" in command and str(folder).encode() in command:
+                return int(place)
+    raise AssertionError("no sampler")
+
+
+def wait_for_end(folder):
+    """Wait until the sampler has closed the ledger of a dead run."""
+    for _ in range(200):
+        if ledger.segments(folder / ledger.FILE)[-1].end != "lost":
+            return
+        time.sleep(0.02)
+    raise AssertionError("the sampler did not close the ledger")
+
+
+def killed(folder, victim, after_s):
+    """Kill at a moment; the ledger's only segment, and the moment."""
+    run = started(folder)
+    time.sleep(after_s)
+    sampler = sampler_of(folder)
+    if victim != "run":
+        os.kill(sampler, signal.SIGKILL)
+    if victim == "sampler":
+        # The run meets a closed pipe and starts another.
+        while (folder / ledger.FILE).read_bytes().count(b'"k":"header"') < 2:
+            time.sleep(0.01)
+    killed_s = time.monotonic()
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    run.stdout.close()
+    if victim != "run and sampler":
+        wait_for_end(folder)
+    (segment,) = ledger.segments(folder / ledger.FILE)
+    return segment, killed_s
+
+
+@pytest.mark.parametrize(
+    ("victim", "kills"), [("run", 17), ("sampler", 17), ("run and sampler", 16)]
+)
+def test_a_kill_at_any_of_fifty_moments_loses_one_interval_at_most(tmp_path, victim, kills):
+    """The model of memory is a line in time, so every joule lost or doubled would show."""
+    moments = random.Random(7)
+    plan = [(tmp_path / str(n), victim, moments.uniform(0.1, 0.4)) for n in range(kills)]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda job: killed(*job), plan))
+    for (folder, *_), (segment, killed_s) in zip(plan, found, strict=True):
+        assert segment.end == ("lost" if victim == "run and sampler" else "parent died")
+        if victim == "run and sampler":
+            assert killed_s - segment.stop_s < INTERVAL_S + 0.25  # scheduling of a busy machine
+        else:
+            assert segment.stop_s >= killed_s  # a sampler outlived it and took a last sample
+        span_s = segment.stop_s - segment.start_s
+        watts = segment.between("memory", segment.start_s, segment.stop_s) / span_s
+        for earlier, later in pairwise(segment.times):
+            step_j = segment.between("memory", earlier, later)
+            assert step_j == pytest.approx(watts * (later - earlier), rel=0.05, abs=0.02)
+            assert segment.between("cpu", earlier, later) >= 0
+        record = accounting.record(folder / ledger.FILE, name="run", labels={}, notes=[])
+        assert record.totals["chip"].value > 0
+        assert any("killed" in note for note in record.notes)
+
+
+def test_a_killed_sampler_is_replaced_and_no_joule_is_lost(tmp_path):
+    with Tracker(tmp_path, interval_s=INTERVAL_S, meters=["cpu_model"]) as tracker:
+        for step in range(30):
+            if step == 10:
+                os.kill(sampler_of(tmp_path), signal.SIGKILL)
+            with tracker.window("step"):
+                time.sleep(0.01)
+    segments = ledger.segments(tracker.path)
+    assert len(segments) == 1
+    assert [row["n"] for row in segments[0].windows] == list(range(1, 31))
+    record = tracker.record()
+    assert any("killed" in note for note in record.notes)
+    assert next(iter(record.windows)).count == 30
+    assert segments[0].curves["cpu"].unread == 0
+
+
+def test_a_torn_last_line_is_dropped_and_the_chain_goes_on(tmp_path):
+    with Tracker(tmp_path, interval_s=INTERVAL_S) as tracker:
+        time.sleep(0.1)
+    with tracker.path.open("ab") as file:
+        file.write(b'{"k":"s","m":123,"j":{"cp')
+    before = list(ledger.rows(tracker.path))
+    with Tracker(tmp_path, interval_s=INTERVAL_S) as tracker:
+        time.sleep(0.1)
+    after = list(ledger.rows(tracker.path))
+    assert [row for row, _ in after[: len(before)]] == [row for row, _ in before]
+    assert all(valid for _, valid in after)
+
+
+def test_a_full_disk_never_reaches_training(tmp_path):
+    """A limit on the size of files refuses the sampler's writes as a full disk would."""
+    code = (
+        "import resource, sys, time\n"
+        "from energy import Tracker\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "with Tracker(sys.argv[1], interval_s=0.02) as tracker:\n"
+        "    for step in range(100):\n"
+        "        with tracker.window('step'): time.sleep(0.002)\n"
+        "print('trained')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True
+    )
+    assert run.stdout == "trained\n", run.stderr
+    lines = (tmp_path / ledger.FILE).read_bytes()
+    assert len(lines) <= 4096
+    assert lines.endswith(b"\n")
+    assert [json.loads(line) for line in lines.splitlines()]
+
+
+def test_a_long_native_call_makes_no_hole(tmp_path):
+    """A call that holds the interpreter's lock does not stop a sampler in another process."""
+    with Tracker(tmp_path, interval_s=INTERVAL_S) as tracker:
+        # One regular expression that backtracks for about a second, in C and under the lock.
+        import re
+
+        re.match(r"(a+)+$", "a" * 25 + "b")
+    times = ledger.segments(tracker.path)[0].times
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert len(gaps) > 5
+    assert max(gaps) < 0.5

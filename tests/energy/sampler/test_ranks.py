@@ -1,0 +1,224 @@
+"""Eight ranks on a node have one reader of its meters, and count each joule once."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from energy import Tracker
+from energy.ledger import accounting
+from energy.ledger import reader as ledger
+from energy.ledger.merge import merge
+from energy.ledger.reader import FILE, seal
+from energy.ledger.verify import verify
+from energy.sampler.seat import runtime_folder
+from tests.support.standin import compiled_nvml
+
+RANK = """
+import sys, time
+from pathlib import Path
+from energy import Tracker
+with Tracker(sys.argv[1], interval_s=0.1, meters=["nvml"]) as tracker:
+    print("open", flush=True)
+    while not Path(sys.argv[2]).exists():
+        with tracker.window("step"):
+            time.sleep(0.02)
+        tracker.mark("step")
+"""
+STANDIN = {"STANDIN_DEVICES": "2", "STANDIN_LOW_W": "300", "STANDIN_HIGH_W": "300"}
+WATTS = 600.0
+
+
+def started(folder, stop, library):
+    run = subprocess.Popen(
+        [sys.executable, "-c", RANK, str(folder), str(stop)],
+        env={**os.environ, **STANDIN, "LD_LIBRARY_PATH": str(library.parent)},
+        stdout=subprocess.PIPE,
+    )
+    assert run.stdout.readline() == b"open\n"
+    return run
+
+
+def ended(*runs):
+    for run in runs:
+        assert run.wait(20) == 0
+        run.stdout.close()
+
+
+def samplers(folder):
+    """Process ids of the programs that write ledgers below a folder."""
+    found = []
+    for place in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            command = Path(f"/proc/{place}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"sampler/__main__.py" in command and str(folder).encode() in command:
+            found.append(int(place))
+    return found
+
+
+def reads_meters(pid):
+    return "nvidia-ml" in Path(f"/proc/{pid}/maps").read_text()
+
+
+def holds(energy, elapsed):
+    """Whether the stated band holds what the boards drew, and the value is near it."""
+    truth = WATTS * elapsed.value
+    return energy.low <= truth <= energy.high and abs(energy.value - truth) < 0.1 * truth
+
+
+def joules(folders):
+    return merge(folders, "all").totals["chip"].value
+
+
+@pytest.fixture
+def eight(tmp_path):
+    """Folders of eight ranks, of which the first began first and ended last."""
+    library, runs = compiled_nvml(tmp_path), []
+    folders = [tmp_path / f"rank-{index}" for index in range(8)]
+    first, others = tmp_path / "first", tmp_path / "others"
+    for folder in folders:
+        runs.append(started(folder, others if runs else first, library))
+        if len(runs) == 1:
+            time.sleep(0.4)  # its counters' steps are dated from the third one on
+    writers = samplers(tmp_path)
+    assert len(writers) == 8
+    assert [reads_meters(pid) for pid in writers].count(True) == 1
+    time.sleep(0.6)
+    others.touch()
+    ended(*runs[1:])
+    first.touch()
+    ended(runs[0])
+    return folders
+
+
+def test_eight_ranks_have_one_reader_and_the_total_of_a_single_rank(eight):
+    alone = joules(eight[:1])
+    assert joules(eight) == alone
+    assert joules(eight[::-1]) == alone
+    assert joules([*eight, *eight[3:]]) == alone
+    for folder in eight:
+        rows = [row["k"] for row, _ in ledger.rows(folder / FILE)]
+        assert ("s" in rows) == (folder == eight[0])
+        assert rows.count("window") > 5
+        assert next(f for f in verify(folder / FILE) if f.check == "chain").holds
+        own = accounting.record(folder / FILE, name="rank", labels={}, notes=[])
+        assert holds(own.totals["chip"], own.elapsed_s)
+        (window,) = own.windows
+        assert holds(window.energy_j, window.elapsed_s)
+
+
+def test_two_nodes_of_eight_ranks_merge_alike_in_any_order_and_twice(eight, tmp_path):
+    other = []
+    for folder in eight:
+        copy = tmp_path / f"other-{folder.name}"
+        shutil.copytree(folder, copy)
+        for path in copy.glob("*.jsonl"):
+            rows, previous = [row for row, _ in ledger.rows(path)], ""
+            lines = []
+            for row in rows:
+                if row["k"] == "header":
+                    row |= {"boot": "another boot", "host": "b"}
+                line, previous = seal(row, previous)
+                lines.append(line)
+            path.write_bytes(b"".join(lines))
+        other.append(copy)
+    both = [*eight, *other]
+    orders = [both, both[::-1], [*both, *both], *itertools.permutations((eight[0], *other[:2]))]
+    totals = {joules(order) for order in orders[:3]}
+    assert totals == {2 * joules(eight)}
+    assert len({joules(order) for order in orders[3:]}) == 1
+
+
+@pytest.mark.parametrize("death", ["in order", "SIGKILL of rank and reader"])
+def test_another_rank_reads_on_when_the_reader_ends(tmp_path, death):
+    library = compiled_nvml(tmp_path)
+    stop, last = tmp_path / "stop", tmp_path / "last"
+    folders = [tmp_path / "rank-0", tmp_path / "rank-1", tmp_path / "rank-2"]
+    runs = [started(folders[0], stop, library)]
+    (reader,) = samplers(folders[0])
+    time.sleep(0.4)
+    runs += [started(folder, last, library) for folder in folders[1:]]
+    time.sleep(0.5)
+    if death == "in order":
+        stop.touch()
+        ended(runs[0])
+    else:
+        os.kill(reader, signal.SIGKILL)
+        runs[0].kill()
+        runs[0].wait()
+        runs[0].stdout.close()
+    time.sleep(0.8)
+    assert sum(reads_meters(pid) for pid in samplers(tmp_path)) == 1
+    last.touch()
+    ended(*runs[1:])
+    # Counters are cumulative: what was spent while the seat changed hands is not lost either.
+    merged = merge(folders, "all")
+    assert merged.totals["chip"].value == pytest.approx(WATTS * merged.elapsed_s.value, rel=0.05)
+    assert joules(folders[::-1]) == merged.totals["chip"].value
+    for folder in folders[1:]:
+        own = accounting.record(folder / FILE, name="rank", labels={}, notes=[])
+        assert holds(own.totals["chip"], own.elapsed_s)
+
+
+def test_an_attached_run_stays_whole_when_the_readers_folder_is_deleted(tmp_path):
+    settings = {"interval_s": 0.05, "meters": ["cpu_model"]}
+    with Tracker(tmp_path / "first", **settings), Tracker(tmp_path / "second", **settings) as meter:
+        time.sleep(0.3)
+        shutil.rmtree(tmp_path / "first")
+        live = meter.snapshot().energy.value
+    assert 0 < live <= meter.record().totals["chip"].value
+
+
+def test_samples_that_nobody_finds_are_missing_and_not_zero(tmp_path):
+    settings = {"interval_s": 0.05, "meters": ["cpu_model"]}
+    with Tracker(tmp_path / "first", **settings), Tracker(tmp_path / "second", **settings) as meter:
+        time.sleep(0.2)
+    shutil.rmtree(tmp_path / "first")
+    for link in (tmp_path / "second").glob("node-*"):
+        link.unlink()
+    record = meter.record()
+    assert record.totals["chip"].value is None
+    assert "which is gone" in record.totals["chip"].missing[0]
+
+
+def test_runs_that_read_something_else_have_a_reader_of_their_own(tmp_path):
+    for name, meters in (("a", "cpu_model"), ("b", "nosuch")):
+        with Tracker(tmp_path / name, interval_s=0.05, meters=[meters]):
+            pass
+    with (
+        Tracker(tmp_path / "c", interval_s=0.05, meters=["cpu_model"]),
+        Tracker(tmp_path / "d", interval_s=0.2, meters=["cpu_model"]),
+    ):
+        pass
+    for name in "acd":
+        header = json.loads((tmp_path / name / FILE).read_text().splitlines()[0])
+        assert header["domains"]
+
+
+def test_a_reader_that_ends_takes_its_socket_with_it(tmp_path):
+    with Tracker(tmp_path, interval_s=0.05, meters=["cpu_model"]):
+        assert len(list(runtime_folder().glob("*.ask"))) == 1
+    assert list(runtime_folder().glob("*.ask")) == []
+
+
+def test_a_file_that_has_ended_ends_one_wait_of_the_sampler_and_no_later_one():
+    code = (
+        "import os; from energy.sampler.inbox import Inbox\n"
+        "inbox, (ours, theirs) = Inbox(), os.pipe()\n"
+        "assert inbox.wait([ours], 1_000_000) == set()\n"
+        "os.close(theirs)\n"
+        "assert inbox.wait([ours], 10**12) == {ours}\n"
+        "assert inbox.wait([], 1_000_000) == set()\n"
+        "input_end = inbox.lines(); assert input_end == [], input_end\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as run:
+        assert run.wait(20) == 0

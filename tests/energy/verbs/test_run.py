@@ -1,0 +1,245 @@
+"""`energy run`, `doctor`, `verify`, `record`: what a person at a shell gets."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.standin import compiled_nvml
+
+ENERGY = [sys.executable, "-m", "energy"]
+
+
+def energy(*arguments, **options):
+    return subprocess.run(
+        [*ENERGY, *map(str, arguments)], capture_output=True, text=True, timeout=60, **options
+    )
+
+
+def test_output_and_exit_code_pass_through_and_the_record_is_written(tmp_path):
+    run = energy(
+        "run",
+        "--out",
+        tmp_path / "r",
+        "--label",
+        "task=demo",
+        "--interval",
+        "0.1",
+        "--",
+        sys.executable,
+        "-c",
+        "print('hello'); raise SystemExit(7)",
+    )
+    assert (run.returncode, run.stdout) == (7, "hello\n")
+    record = json.loads((tmp_path / "r" / "record.json").read_text())
+    assert record["labels"]["task"] == "demo"
+    assert record["environment"]["exit_code"] == 7
+    assert record["totals"]["chip"]["value"] > 0
+    assert record["co2_location_g"]["value"] > 0
+
+
+def test_a_chosen_meter_is_the_only_one_that_is_read(tmp_path):
+    (tmp_path / "wave.csv").write_text("t_s,device,watts\n0,board,100\n")
+    run = energy(
+        "run",
+        "--out",
+        tmp_path / "r",
+        "--meter",
+        f"replay:{tmp_path / 'wave.csv'}",
+        "--",
+        "sleep",
+        "0.5",
+    )
+    assert run.returncode == 0, run.stderr
+    (entry,) = json.loads((tmp_path / "r" / "record.json").read_text())["energy"]
+    assert entry["device"] == "board"
+    assert entry["origin"] == "modelled"
+
+
+def test_a_signal_reaches_the_command_and_its_death_is_told(tmp_path):
+    run = subprocess.Popen(
+        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sleep", "30"],
+        stderr=subprocess.DEVNULL,
+    )
+    while not (tmp_path / "r" / "ledger.jsonl").exists():
+        time.sleep(0.02)
+    time.sleep(0.5)
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(10) == 128 + signal.SIGTERM
+    assert (tmp_path / "r" / "record.json").exists()
+
+
+def test_a_killed_meter_leaves_a_ledger_that_becomes_the_record(tmp_path):
+    folder = tmp_path / "r"
+    run = subprocess.Popen(
+        [*ENERGY, "run", "--out", str(folder), "--interval", "0.1", "--", "sleep", "5"],
+        stderr=subprocess.DEVNULL,
+    )
+    ledger, until = folder / "ledger.jsonl", time.monotonic() + 30
+    while not ledger.exists() or ledger.read_text().count('"k":"s"') < 5:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    run.kill()
+    run.wait()
+    time.sleep(0.3)
+    assert not (folder / "record.json").exists()
+    told = energy("record", folder, "--json")
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["totals"]["chip"]["value"] > 0
+    assert energy("verify", folder).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--label", "x", "--", "true"], "key=value"),
+        (["run", "--meter", "nvlm", "--", "true"], "expected a meter; got nvlm; one of nvml, amd"),
+        (["verify", "/no/such/folder"], "expected a ledger"),
+        (["record", "/no/such/folder"], "expected a ledger"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, words):
+    run = energy(*arguments, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    assert run.returncode == 2
+    assert len(run.stderr.splitlines()) == 1
+    assert words in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "content", "mode", "code", "words"),
+    [
+        ("no-such-program", None, 0, 127, "check its name and PATH"),
+        ("train.py", "print(1)", 0o644, 127, "not in PATH: python ./train.py"),
+        ("./train.py", "print(1)", 0o644, 126, "-rw-r--r--); chmod +x ./train.py, or name its"),
+        ("./data", "1,2", 0o600, 126, "permission to execute it (x); got ./data (-rw-------)"),
+        ("./", None, 0, 126, "expected a program to run; got the folder ./"),
+        ("./bare", "echo hi", 0o755, 126, "first line #!INTERPRETER"),
+        ("./lost", "#!/no/such/interpreter\n", 0o755, 126, "the interpreter in the first line"),
+    ],
+)
+def test_a_command_that_cannot_start_exits_as_in_a_shell_and_leaves_nothing(
+    tmp_path, program, content, mode, code, words
+):
+    if content is not None:
+        (tmp_path / program).write_text(content)
+        (tmp_path / program).chmod(mode)
+    before = list(tmp_path.iterdir())
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    run = energy("run", "--out", "runs/first", "--", program, cwd=tmp_path, env=environment)
+    assert (run.returncode, run.stdout, len(run.stderr.splitlines())) == (code, "", 1)
+    assert words in run.stderr
+    assert list(tmp_path.iterdir()) == before
+
+
+def test_a_second_run_does_not_write_into_the_first_ones_ledger(tmp_path):
+    assert energy("run", "--out", tmp_path, "--", "true").returncode == 0
+    again = energy("run", "--out", tmp_path, "--", "true")
+    assert again.returncode == 2
+    assert "without a ledger" in again.stderr
+
+
+def test_the_doctor_names_every_meter_with_boundary_origin_and_reason():
+    told = json.loads(energy("doctor", "--seconds", "0.2", "--json").stdout)["meters"]
+    for row in told:
+        assert {"name", "found", "boundary", "origin", "why"} <= set(row)
+        assert row["found"] or row["why"]
+    found = [row for row in told if row["found"]]
+    assert all(row["origin"] in ("measured", "modelled", "assumed") for row in found)
+
+
+def test_a_daemon_that_the_command_leaves_behind_is_metered_until_it_ends(tmp_path):
+    daemon = "(sleep 1.5; echo late) & exit 3"
+    start = time.monotonic()
+    run = energy("run", "--out", tmp_path / "r", "--interval", "0.1", "--", "sh", "-c", daemon)
+    assert (run.returncode, run.stdout) == (3, "late\n")
+    assert time.monotonic() - start > 1.5
+    assert "waiting for what the command left running" in run.stderr
+    record = json.loads((tmp_path / "r" / "record.json").read_text())
+    assert record["elapsed_s"]["value"] > 1.4
+
+
+def test_ctrl_c_is_the_commands_to_answer(tmp_path):
+    code = "import time\ntry: time.sleep(30)\nexcept KeyboardInterrupt: raise SystemExit(9)"
+    run = subprocess.Popen(
+        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", sys.executable, "-c", code],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not (tmp_path / "r" / "ledger.jsonl").exists():
+        time.sleep(0.02)
+    time.sleep(1.0)
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(10) == 9
+    assert (tmp_path / "r" / "record.json").exists()
+
+
+def test_ctrl_c_twice_stops_the_command_once_and_still_writes_the_record(tmp_path):
+    code = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGINT, lambda *_: told.append(1)); told = []\n"
+        "print('ready', flush=True)\n"
+        "while len(told) < 2: time.sleep(0.01)\n"
+        "os._exit(9)"  # an interpreter on its way out no longer answers
+    )
+    run = subprocess.Popen(
+        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert run.stdout.readline() == b"ready\n"
+    while b'"k":"end"' not in (tmp_path / "r" / "ledger.jsonl").read_bytes():
+        os.killpg(run.pid, signal.SIGINT)  # the later ones arrive when the command has ended
+        time.sleep(0.01)
+    assert run.wait(10) == 9
+    run.stdout.close()
+    assert (tmp_path / "r" / "record.json").exists()
+
+
+def test_a_signal_reaches_what_the_command_left_running(tmp_path):
+    daemon = "(trap 'echo told; exit' TERM; echo up; while :; do sleep 0.05; done) & exit 4"
+    run = subprocess.Popen(
+        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", daemon],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout.readline() == "up\n"
+    assert "left running" in run.stderr.readline()
+    run.send_signal(signal.SIGTERM)
+    out, _ = run.communicate(timeout=10)
+    assert (run.returncode, out) == (4, "told\n")
+
+
+def test_the_doctor_holds_a_counter_against_its_power(tmp_path):
+    library = compiled_nvml(tmp_path)
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(library.parent),
+        "STANDIN_LOW_W": "300",
+        "STANDIN_HIGH_W": "300",
+    }
+    told = json.loads(energy("doctor", "--seconds", "2", "--json", env=environment).stdout)
+    (board,) = [row for row in told["meters"] if row["meter"] == "nvml"]
+    assert board["counter_over_power"] == pytest.approx(1, abs=0.08)
+    assert board["tick_s"] == 0.1
+    assert board["watts"] == pytest.approx(300, rel=0.08)
+
+
+def test_the_second_opinion_names_the_backend_of_each_part_and_the_difference(tmp_path):
+    run = energy("run", "--out", tmp_path / "r", "--second-opinion", "--", "sleep", "2")
+    assert run.returncode == 0, run.stderr
+    record = json.loads((tmp_path / "r" / "record.json").read_text())
+    other = record["metrics"]["codecarbon_energy_j"]
+    assert other["value"] > 0
+    assert other["shares"]["assumed"] > 0  # its memory is a constant
+    assert "times ours; most of the difference is ram: " in run.stderr
+    assert "J assumed (watts per module) against " in run.stderr
+    assert "J modelled (cpu_load) against " in run.stderr
+    assert "/proc/stat" in run.stderr  # what ours is, too

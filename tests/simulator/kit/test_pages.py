@@ -1,0 +1,123 @@
+"""`--plot FILE.html`: one page that fetches nothing, with the picture and the printed answer."""
+
+import re
+
+import pytest
+from matplotlib.figure import Figure
+
+from simulator.questions.budget import picture as plots_budgets
+from simulator.questions.budget.inverse import most_tokens
+from simulator.questions.regions import answer as regions
+from simulator.questions.regions.picture import MOST_PLACES, grams_by_place
+from simulator.runs import spend
+from simulator.scenarios.scenario import load
+from tests.support.browser import browser
+
+VERBS = {
+    "compare": ("glam-64b-64e", "gpt3-175b"),
+    "sensitivity": ("glam-mini-16e",),
+    "failures": ("--chips", "512", "--days", "10", "--mw", "1"),
+    "regions": ("--kind", "site"),
+    "inverse": ("glam-64b-64e", "--mwh", "456", "--days", "60"),
+    "crossover": (
+        "glam-64b-64e",
+        "glam-137b",
+        "--over",
+        "run.tokens",
+        "--from",
+        "1e10",
+        "--to",
+        "1e12",
+        "--points",
+        "3",
+        "--mfu",
+        "0.3",
+    ),
+    "pareto": ("glam-8b-64e", "glam-8b", "--tokens", "1e11"),
+    "power": ("glam-8b-64e",),
+    "feasible": (
+        "glam-8b-64e",
+        "glam-8b",
+        "--tokens",
+        "1e11",
+        "--max-mw",
+        "1",
+        "--start",
+        "2027-01-01",
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_page_holds_the_picture_the_printed_answer_and_the_command(simulator, tmp_path, verb):
+    code, out, err = simulator(verb, *VERBS[verb], "--plot", "a.html")
+    assert (code, err) == (0, "")
+    text = (tmp_path / "a.html").read_text()
+    assert text.count("<svg") == 1
+    told = re.search(r"<pre>(.*)</pre>", text, re.DOTALL).group(1)
+    for word in re.findall(r"[A-Za-z0-9.,-]{4,}", out):
+        assert word in told
+    assert f"<code>simulator {verb} " in text
+    assert f"<title>simulator {verb}" in text
+
+
+@pytest.mark.parametrize("verb", ["compare", "power"])
+def test_a_page_asks_the_network_for_nothing_and_is_whole_in_a_browser(simulator, tmp_path, verb):
+    simulator(verb, *VERBS[verb], "--plot", "a.html")
+    text = (tmp_path / "a.html").read_text()
+    for word in ("<script", "<link", "src=", "@import", "url(http", 'href="http', "<!DOCTYPE svg"):
+        assert word not in text
+    window = browser(tmp_path / "profile")
+    try:
+        window.get((tmp_path / "a.html").as_uri())
+        assert window.get_log("browser") == []
+        fetched = "return performance.getEntriesByType('resource').length"
+        assert window.execute_script(fetched) == 0
+        picture = window.find_element("css selector", "figure svg")
+        assert picture.rect["width"] > 500
+        assert picture.rect["height"] > 300
+        assert "MW" in window.find_element("tag name", "pre").text
+    finally:
+        window.quit()
+
+
+def test_the_same_answer_gives_the_same_page(simulator, tmp_path):
+    texts = []
+    for _ in range(2):
+        simulator("regions", "--kind", "site", "--plot", "a.html")
+        texts.append((tmp_path / "a.html").read_text())
+    assert texts[0] == texts[1]
+
+
+def test_places_are_drawn_with_a_unit_and_what_is_missing_is_a_word():
+    found = regions.choose(regions.places(), kind="site")
+    axes = grams_by_place(found, Figure().subplots())
+    assert axes.get_xlabel() == "CO2e of the grid / (g/kWh)"
+    assert [text.get_text() for text in axes.get_yticklabels()] == [place.id for place in found]
+    missing = [place for place in found if place.location.value is None]
+    assert [text.get_text() for text in axes.texts] == [" missing"] * len(missing)
+    assert len(axes.patches) == len(found) - len(missing)
+
+
+def test_a_long_list_of_places_says_how_much_of_it_is_drawn():
+    found = regions.places()
+    axes = grams_by_place(found, Figure().subplots())
+    assert len(axes.get_yticklabels()) == MOST_PLACES
+    assert f"of {len(found)} places" in axes.get_xlabel()
+
+
+def test_a_budget_is_drawn_as_the_part_that_is_used_with_the_one_that_binds():
+    scenario = load("glam-64b-64e")
+    found = most_tokens(scenario, spend.published(scenario), {"mwh": 456, "days": 60})
+    axes = plots_budgets.budgets_used(found, Figure().subplots())
+    assert "%" in axes.get_xlabel()
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths == pytest.approx([100 * part for part in found.used.values()])
+    assert "(binds)" in axes.get_yticklabels()[list(found.budgets).index("mwh")].get_text()
+
+
+def test_inverse_explains_each_figure_by_what_it_was_computed_from(simulator):
+    code, out, _ = simulator("inverse", "glam-64b-64e", "--mwh", "456", "--explain")
+    assert code == 0
+    (energy,) = (line for line in out.splitlines() if line.startswith("energy 456 MWh"))
+    assert "arXiv:2112.06905" in energy

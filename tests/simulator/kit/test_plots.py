@@ -1,0 +1,158 @@
+"""Pictures of the simulator: units on every axis, bands drawn, told apart in grey."""
+
+from dataclasses import replace
+from functools import partial
+
+import matplotlib.colors
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from energy.errors import InputError
+from energy.quantity import Origin, Quantity
+from simulator.kit import style as plots
+from simulator.questions.compare import picture as plots_compare
+from simulator.questions.compare.quality import held_equal
+from simulator.questions.compare.ratio import decompose
+from simulator.questions.failures import picture as plots_exposure
+from simulator.questions.sensitivity import answer as sensitivity
+from simulator.questions.sensitivity.picture import tornado
+from simulator.questions.when.answer import schedule
+from simulator.questions.when.picture import co2_by_start, co2_by_stretch
+from simulator.questions.when.series import Series
+from simulator.runs.failures import Job, losses
+from simulator.runs.sides import read, sides
+from simulator.scenarios.scenario import load
+
+
+@pytest.fixture
+def both():
+    return sides(read(["glam-64b-64e", "gpt3-175b"], {}), "published", "as-published")
+
+
+def drawn(*panels):
+    rows = Figure().subplots(len(panels), squeeze=False)[:, 0]
+    return [panel(axes) for panel, axes in zip(panels, rows, strict=True)]
+
+
+def job():
+    exact = {"source": "test", "origin": Origin.ASSUMED}
+    return Job(
+        name="test",
+        chips=512,
+        training_s=Quantity.exact(1e6, "s", **exact),
+        power_w=Quantity.exact(1e5, "W", **exact),
+    )
+
+
+def test_a_comparison_has_units_on_its_axes_and_every_run_on_it(both):
+    ratios = [decompose(both[0], both[1], mixed=True)]
+    energy, co2, apart = drawn(*plots_compare.comparison(both, ratios))
+    assert energy.get_xlabel() == "facility energy / MWh"
+    assert co2.get_xlabel() == "CO2e, gross and net / t"
+    assert "/ 1" in apart.get_xlabel()
+    names = [text.get_text() for text in energy.get_yticklabels()]
+    assert names == ["glam-64b-64e", "gpt3-175b"]
+    # arXiv:2112.06905, arXiv:2104.10350: 456 and 1,287 MWh.
+    widths = [bar.get_width() for bar in energy.patches]
+    assert widths == pytest.approx([456, 1287], rel=0.003)
+    factors = {
+        text.get_text(): bar
+        for text, bar in zip(apart.get_yticklabels(), apart.patches, strict=True)
+    }
+    assert factors["= energy"].get_width() == pytest.approx(1.83, abs=0.01)
+    # A whisker over each of two bars, white under black.
+    assert len(energy.containers) >= 4
+
+
+def test_what_is_missing_is_written_and_not_drawn_as_zero(both):
+    both[0].record.co2_market_g = Quantity.absent("g", "no zone")
+    (co2,) = drawn(plots_compare.comparison(both[:1], [])[1])
+    assert len(co2.patches) == 0
+    assert [text.get_text().strip() for text in co2.texts] == ["missing"]
+
+
+def test_equal_quality_draws_the_spread_of_the_laws():
+    found = held_equal([load("gpt3-175b"), load("glam-64b-64e")], "published", "as-published", None)
+    (energy,) = drawn(plots_compare.comparison(found.sides, found.ratios)[0])
+    ends = [segment[:, 0] for line in energy.collections for segment in line.get_segments()]
+    widest = max((float(end.max() - end.min()) for end in ends if len(end)), default=0.0)
+    _, low, high = found.sides[1].facility_j.numbers()
+    assert widest == pytest.approx((high - low) / 3.6e9, rel=1e-6)
+
+
+def test_a_tornado_has_its_unit_the_band_of_all_and_a_bar_an_assumption(both):
+    answer = sensitivity.answer(both[1].trees, "co2")
+    bars, together = sensitivity.tornado(answer), sensitivity.together(answer)
+    (axes,) = drawn(lambda axes: tornado("gpt3-175b", answer, bars, together, axes))
+    assert axes.get_xlabel() == "gpt3-175b: CO2e, gross / t"
+    assert len(axes.get_yticklabels()) == len(bars) == 2
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels == [
+        "80 % band of all together",
+        "assumption at its low end",
+        "assumption at its high end",
+    ]
+
+
+def test_goodput_is_drawn_with_its_band_and_a_unit_on_both_axes():
+    found = losses(job(), {})
+    for axes in drawn(
+        lambda axes: plots_exposure.goodput_by_interval(found, axes),
+        lambda axes: plots_exposure.goodput_by_chips(found, axes),
+    ):
+        assert axes.collections
+        assert "/" in axes.get_ylabel()
+        assert "/" in axes.get_xlabel()
+
+
+def test_starts_and_pauses_are_drawn_with_a_unit_on_both_axes_and_the_runs_band():
+    edges = np.arange(24 * 30 + 1) * 3600.0
+    series = Series(edges, 300 + 100 * np.sin(edges[:-1] / 9e4), "test")
+    for width in (0.0, 0.2):
+        run = replace(job(), power_w=Quantity.of(1e5, "W", "test", Origin.MODELLED, relative=width))
+        found = schedule(run, series, yearly=Quantity.absent("g/kWh", "none"))
+        starts, pauses = drawn(
+            partial(co2_by_start, found),
+            partial(co2_by_stretch, found),
+        )
+        for axes in (starts, pauses):
+            assert "/" in axes.get_xlabel()
+            assert "/" in axes.get_ylabel()
+        labels = starts.get_legend_handles_labels()[1]
+        assert ("80 % band of the run's energy" in labels) == (width > 0)
+
+
+def test_the_colours_are_told_apart_in_grey():
+    grey = {}
+    for name in ("ANSWER", "BAND", "LOST", "FACTOR"):
+        red, green, blue = matplotlib.colors.to_rgb(getattr(plots, name))
+        grey[name] = 0.299 * red + 0.587 * green + 0.114 * blue
+    assert grey["BAND"] - grey["ANSWER"] > 0.3
+    assert grey["LOST"] - grey["ANSWER"] > 0.3
+    # The grey of a factor stands beside answers only, and is hatched.
+    assert grey["FACTOR"] - grey["ANSWER"] > 0.3
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+def test_the_same_answer_gives_the_same_file(tmp_path, both, form):
+    panels = plots_compare.comparison(both, [decompose(*both)])
+    first, second = tmp_path / f"a.{form}", tmp_path / f"b.{form}"
+    plots.save(first, *panels)
+    plots.save(second, *panels)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_another_ending_is_refused_and_nothing_is_left(tmp_path, both):
+    with pytest.raises(InputError, match="svg or"):
+        plots.save(tmp_path / "a.gif", *plots_compare.comparison(both[:1], []))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_verbs_draw(simulator, tmp_path):
+    code, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b", "--plot", "c.png", "--json")
+    assert (code, out[0]) == (0, "{")
+    assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
+    code, _, _ = simulator("sensitivity", "glam-mini-16e", "--plot", "t.svg")
+    assert code == 0
+    assert (tmp_path / "t.svg").read_text().startswith("<?xml")

@@ -1,0 +1,116 @@
+"""Published rows: what is read, what is refused, and that no row is predicted by its own figure."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simulator.fit.pool import published
+from simulator.fit.throughput import evaluate
+from simulator.published.shipped import shipped
+from simulator.published.throughput import parse, read_throughput
+from simulator.questions.validate.throughput import validation
+
+
+@pytest.fixture(scope="module")
+def cells():
+    with shipped("throughput.csv").open(newline="") as file:
+        return list(csv.DictReader(file))[:40]
+
+
+@pytest.fixture
+def simulator(monkeypatch, capsys):
+    from simulator.cli import main
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["simulator", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        told = capsys.readouterr()
+        return end.value.code or 0, told.out, told.err
+
+    return run
+
+
+def write(path, rows):
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    return path
+
+
+def test_a_prediction_does_not_depend_on_the_figure_of_its_row(cells):
+    rows = parse(cells).rows
+    blind = [replace(row, measured=None) for row in rows]
+    wrong = [replace(row, measured=1e9) for row in rows]
+    found = [evaluate(some, published()).tokens_per_s for some in (rows, blind, wrong)]
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_a_row_alone_is_predicted_as_among_others(cells):
+    rows = parse(cells).rows
+    together = evaluate(rows, published()).tokens_per_s
+    alone = [evaluate([row], published()).tokens_per_s[0] for row in rows[:5]]
+    np.testing.assert_allclose(alone, together[:5], rtol=1e-12)
+
+
+def test_columns_are_found_by_name_in_any_order_and_may_be_missing(cells, tmp_path):
+    kept = [name for name in reversed(list(cells[0])) if name not in ("tier", "notes", "doubt")]
+    path = write(tmp_path / "rows.csv", [{name: row[name] for name in kept} for row in cells])
+    found = read_throughput(path).rows
+    assert [row.shape for row in found] == [row.shape for row in parse(cells).rows]
+    assert {row.tier for row in found} == {"B"}
+
+
+def test_every_shipped_row_is_predicted_or_named():
+    table = read_throughput(shipped("throughput.csv"))
+    made = validation(evaluate(table.rows, published()), published())
+    assert np.all(np.isfinite(made.evaluated.tokens_per_s))
+    assert np.all(
+        (made.low < made.evaluated.tokens_per_s) & (made.evaluated.tokens_per_s < made.high)
+    )
+    assert len(table.rows) + len(table.skipped) == 879
+
+
+def test_more_chips_of_one_copy_than_there_are_is_a_reason_not_a_traceback(
+    cells, tmp_path, simulator
+):
+    impossible = cells[0] | {"tp": "8", "pp": "8", "n_chips": "16"}
+    path = write(tmp_path / "rows.csv", [impossible, cells[1]])
+    code, out, err = simulator("validate", "--throughput", path, "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert "tp * pp * cp" in told["skipped"][impossible["row_id"]]
+    assert told["all"]["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("a,b\n1,2\n", "no layers, d_model, chip"), ("layers,d_model,chip\n", "no rows")],
+)
+def test_what_is_no_table_of_rows_is_one_line(text, said, tmp_path, simulator):
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    code, out, err = simulator("validate", "--throughput", path)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_own_rows_move_the_constants_towards_a_slower_framework(cells, tmp_path, simulator):
+    slower = []
+    for row in cells:
+        rate = float(row["tokens_per_s_per_chip"]) * 0.7
+        slower.append(row | {"tokens_per_s_per_chip": f"{rate}", "framework": "ours"})
+    path, out = write(tmp_path / "own.csv", slower), tmp_path / "constants.json"
+    assert simulator("calibrate", path, "--out", out)[0] == 0
+    before = json.loads(simulator("validate", "--throughput", path, "--json")[1])
+    after = json.loads(simulator("validate", "--throughput", path, "--constants", out, "--json")[1])
+    assert after["all"]["median_abs_rel_error"] < before["all"]["median_abs_rel_error"] / 2

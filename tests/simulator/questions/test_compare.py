@@ -1,0 +1,97 @@
+"""The ratio of two runs, taken apart."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from energy.errors import MissingDataError
+from energy.quantity import Boundary, Quantity
+from simulator.questions.compare.ratio import decompose, held_equal, warnings
+from simulator.runs.sides import Side
+from tests.support.records import run_record
+
+FACTORS = ("model", "machine", "mechanisation", "map")
+positive = st.floats(1e-3, 1e12)
+
+
+@st.composite
+def sides(draw):
+    accounting = draw(st.sampled_from(["location", "market"]))
+    record = run_record(
+        flop=draw(positive),
+        it_j=draw(positive),
+        pue=draw(st.floats(1, 3)),
+        grid_g_per_kwh=draw(st.floats(1, 1000)),
+        relative=draw(st.floats(0, 0.9)),
+    )
+    return Side(record, accounting)
+
+
+@given(sides(), sides())
+def test_the_product_of_the_factors_is_the_ratio(first, second):
+    ratio = decompose(first, second, mixed=True)
+    energy = ratio.model.value * ratio.machine.value * ratio.mechanisation.value
+    assert energy == pytest.approx(ratio.energy.value, rel=1e-9)
+    assert energy * ratio.map.value == pytest.approx(ratio.co2.value, rel=1e-9)
+    assert ratio.energy.value == pytest.approx(second.facility_j.value / first.facility_j.value)
+
+
+@given(sides(), sides())
+def test_swapping_the_runs_inverts_every_factor(first, second):
+    there = decompose(first, second, mixed=True)
+    back = decompose(second, first, mixed=True)
+    for factor in (*FACTORS, "energy", "co2"):
+        product = getattr(there, factor).value * getattr(back, factor).value
+        assert product == pytest.approx(1, rel=1e-9)
+
+
+@given(sides(), sides())
+def test_the_shares_of_the_energy_ratio_sum_to_one(first, second):
+    ratio = decompose(first, second)
+    if abs(math.log(ratio.energy.value)) > 1e-6:
+        shares = [ratio.share(factor) for factor in ("model", "machine", "mechanisation")]
+        assert sum(shares) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_run_compared_with_itself_is_one_in_every_factor():
+    side = Side(run_record(relative=0.3))
+    ratio = decompose(side, side)
+    assert [getattr(ratio, name).value for name in (*FACTORS, "energy", "co2")] == [1.0] * 6
+
+
+def test_gross_is_not_compared_with_net_unless_that_is_asked_for():
+    net, gross = Side(run_record(), "market"), Side(run_record(flop=2e15), "location")
+    assert any("not of one kind" in text for text in warnings([net, gross]))
+    refused, asked = decompose(net, gross), decompose(net, gross, mixed=True)
+    for name in ("map", "co2"):
+        assert getattr(refused, name).value is None
+        assert "--accounting as-published" in getattr(refused, name).source
+        assert getattr(asked, name).value is not None
+    assert refused.energy == asked.energy
+    assert decompose(net, net).co2.value == 1
+    assert decompose(gross, gross).co2.value == 1
+
+
+def test_what_is_held_equal_is_found_from_the_records():
+    first = Side(run_record(tokens=1e6, chips=8, chip="tpu-v4"))
+    second = Side(run_record(tokens=2e6, chips=8, chip="v100"))
+    held = held_equal([first, second])
+    assert (held["tokens"], held["chips"], held["kind of chip"]) == (False, True, False)
+    assert "zone" not in held
+
+
+def test_runs_without_a_common_boundary_are_not_compared():
+    first, second = run_record(), run_record()
+    second.totals = {Boundary.FACILITY: second.totals[Boundary.FACILITY]}
+    with pytest.raises(MissingDataError, match="one boundary"):
+        decompose(Side(first), Side(second))
+
+
+def test_missing_co2_is_missing_in_the_ratio():
+    first, second = run_record(), run_record(flop=2e15)
+    second.co2_location_g = Quantity.absent("g", "no zone")
+    ratio = decompose(Side(first), Side(second))
+    assert (ratio.map.value, ratio.co2.value) == (None, None)
+    assert ratio.energy.value is not None

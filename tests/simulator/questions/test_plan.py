@@ -1,0 +1,422 @@
+"""`simulator plan`: the best by brute force as well, why others lose, and what fits nowhere."""
+
+import json
+import re
+import tomllib
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from benchmarks.pages import require_place
+from benchmarks.simulator import plans as plan_gates
+from energy.errors import InfeasibleError, InputError, MissingDataError
+from simulator.physics.memory import memory
+from simulator.physics.plan import AXES, one_of
+from simulator.physics.step import step
+from simulator.plans.evaluate import fitting, predict_all
+from simulator.plans.space import space
+from simulator.published.plans import known_plans
+from simulator.questions.plan import picture as plots_plan
+from simulator.questions.plan.answer import CHOICES, DEGREES, best_plans
+from simulator.questions.plan.question import asked
+from simulator.questions.plan.relaxation import enough_chips
+from simulator.questions.plan.search import PlanSearch
+from simulator.runs import spend
+from simulator.runs.predict import predict
+from simulator.scenarios.scenario import check
+from simulator.scenarios.variants import planned
+from simulator.scenarios.writer import text
+from tests.support import ROOT
+
+SMALL = {
+    "plan.cp": 1,
+    "plan.zero": 1,
+    "plan.sequence_parallel": True,
+    "plan.recompute": "full",
+    "plan.vp": 1,
+    "plan.etp": 1,
+    "plan.shard": 4,
+    "site.electricity_price": 0.08,
+}
+BUDGETS = {"time": "days", "energy": "mwh", "co2": "co2", "money": "usd"}
+MIXTRAL = ("mixtral-8x7b", "--chip", "h100", "--chips", "64", "--tokens", "1e12", "--batch", "512")
+
+
+def small(**more):
+    (scenario, _) = asked(
+        "mixtral-8x7b", chip="h100", chips=16, tokens=1e11, batch=64, overrides=SMALL | more
+    )
+    return scenario
+
+
+@pytest.fixture(scope="module")
+def found():
+    scenario, notes = asked("mixtral-8x7b", chip="h100", chips=64, tokens=1e12, batch=512)
+    return best_plans(scenario, notes=notes)
+
+
+@pytest.fixture(scope="module")
+def one_by_one():
+    """What `simulator predict` says of every plan of a small space, each asked by itself."""
+    scenario, spent = small(), {}
+    plans = PlanSearch(scenario, "time").space().plans()
+    for index in range(len(plans.tp)):
+        plan = one_of(plans, index)
+        try:
+            spent[plan] = spend.predicted(planned(scenario, plan)).by_budget()
+        except InfeasibleError:
+            continue
+    return len(plans.tp), spent
+
+
+@pytest.mark.parametrize("by", BUDGETS)
+def test_the_best_is_that_of_predicting_every_plan_by_itself(by, one_by_one):
+    searched, spent = one_by_one
+    cost = {plan: budgets[BUDGETS[by]].value for plan, budgets in spent.items()}
+    answer = best_plans(small(), by)
+    assert answer.fit.searched == searched
+    assert len(answer.fit.found) == len(cost) < searched
+    assert cost[answer.best.plan] == pytest.approx(min(cost.values()), rel=1e-12)
+    assert answer.best.spend.by_budget()[BUDGETS[by]].value == cost[answer.best.plan]
+    for option in answer.runners_up:
+        worse = cost[option.plan] / cost[answer.best.plan] - 1
+        assert worse == pytest.approx(option.worse, abs=1e-9)
+
+
+def test_a_runner_up_is_the_best_of_other_degrees():
+    answer = best_plans(small(), count=100)
+    every, measure = answer.fit.found, answer.fit.found.step_s
+    degrees = [
+        tuple(getattr(option.plan, name) for name in DEGREES)
+        for option in (answer.best, *answer.runners_up)
+    ]
+    all_degrees = np.column_stack([np.asarray(getattr(every.plans, name)) for name in DEGREES])
+    assert len(set(degrees)) == len(degrees) == len(np.unique(all_degrees, axis=0))
+    steps = [option.step_s for option in (answer.best, *answer.runners_up)]
+    assert steps == sorted(steps)
+    for own, step_s in zip(degrees, steps, strict=True):
+        alike = np.all(all_degrees == own, axis=1)
+        assert step_s == pytest.approx(float(measure[alike].min()))
+
+
+def test_what_a_plan_loses_by_part_sums_to_what_it_loses(found):
+    others = [*found.runners_up, *(option for _, option in found.changed)]
+    assert len(others) > 8
+    for option in others:
+        gaps = option.against(found.best)
+        assert sum(gaps.values()) == pytest.approx(option.step_s - found.best.step_s, abs=1e-9)
+        assert option.worse == pytest.approx(option.step_s / found.best.step_s - 1)
+        largest = max(gaps, key=lambda name: abs(gaps[name]))
+        assert option.why(found.best).startswith(largest)
+
+
+def test_another_choice_of_an_axis_is_the_best_that_has_it(found):
+    every, best = found.fit.found, found.best.plan
+    assert {name for axes, _ in found.changed for name in axes} <= set(CHOICES)
+    for axes, option in found.changed:
+        for name in axes:
+            column = np.asarray(getattr(every.plans, name))
+            assert getattr(option.plan, name) != getattr(best, name)
+            least = every.step_s[column != getattr(best, name)].min()
+            assert option.step_s == pytest.approx(float(least))
+
+
+def test_what_memory_costs_is_the_gap_to_a_chip_without_a_limit(found):
+    asked_, option = PlanSearch(found.scenario, "time"), found.best
+    hardware, constants, _ = asked_.machine
+    plans = asked_.space({name: getattr(option.plan, name) for name in DEGREES}).plans()
+    free = np.min(step(asked_.shape, plans, hardware, constants).step_s)
+    assert 0 < option.freed == pytest.approx(1 - float(free) / option.step_s)
+
+
+def test_memory_first_finds_what_predicting_every_plan_finds():
+    asked_ = PlanSearch(small(**{"plan.recompute": "none"}), "time")
+    hardware, constants, _ = asked_.machine
+    plans = asked_.space()
+    whole = predict_all(asked_.shape, plans.plans(), hardware, constants)
+    fit = fitting(asked_.shape, plans, hardware, constants)
+    assert fit.searched == len(whole)
+    assert sum(fit.too_large.values()) == np.sum(~whole.fits)
+    assert fit.found.step_s == pytest.approx(whole.step_s[whole.fits])
+    assert fit.found.chip_w == pytest.approx(whole.chip_w[whole.fits])
+    assert fit.leanest_bytes == pytest.approx(float(whole.needs_bytes.min()))
+    held = memory(asked_.shape, fit.leanest, hardware)
+    assert float(held.total_bytes) == pytest.approx(fit.leanest_bytes)
+
+
+@pytest.mark.parametrize(("chips", "batch"), [(48, 96), (64, 500), (1, 3)])
+def test_every_plan_of_the_space_is_possible_and_there_once(chips, batch):
+    scenario, _ = asked("qwen3-30b-a3b", chip="h100", chips=chips, tokens=1e9, batch=batch)
+    asked_ = PlanSearch(scenario, "time")
+    rows = {}
+    for fine in (True, False):
+        found = asked_.space(fine=fine)
+        plans = found.plans()
+        assert all(np.all(holds) for holds in plans.conditions(asked_.shape).values())
+        told = [name for name in AXES if getattr(plans, name) is not None and name != "shard"]
+        columns = [np.asarray(getattr(plans, name)).tolist() for name in told]
+        shards = np.broadcast_to(np.asarray(plans.sharded), len(plans.tp)).tolist()
+        rows[fine] = list(zip(*columns, shards, strict=True))
+        assert len(set(rows[fine])) == len(rows[fine])
+        degrees = np.unique(np.column_stack([found.rows[name] for name in DEGREES]), axis=0)
+        assert found.tried == len(degrees) + sum(found.ruled_out.values())
+    assert set(rows[False]) <= set(rows[True])
+
+
+@pytest.mark.parametrize(
+    ("model", "chip", "chips", "batch"),
+    [
+        ("glam-64b-64e", None, None, None),
+        ("gpt3-175b", "a100", 1024, 1536),
+        ("deepseek-v3", "h800", 2048, 15360),
+        ("mixtral-8x7b", "h100", 64, 512),
+    ],
+)
+def test_the_published_models_are_searched_over_100_000_plans(model, chip, chips, batch):
+    scenario, _ = asked(model, chip=chip, chips=chips, batch=batch, tokens=1e12)
+    found = best_plans(scenario, count=1)
+    assert found.fit.searched >= 100_000
+    (published,) = found.published
+    assert published.option is not None
+    for name, value in (published.known.usual | published.known.fields).items():
+        assert getattr(published.option.plan, name) == value
+    assert published.option.worse >= -1e-9
+
+
+def test_a_published_plan_that_does_not_fit_says_by_how_much(simulator):
+    words = (
+        "plan",
+        "deepseek-v3",
+        "--chip",
+        "h800",
+        "--chips",
+        "2048",
+        "--set",
+        "plan.cp=1",
+        "--set",
+        "plan.recompute=none",
+        "--set",
+        "plan.micro_batch=2",
+    )
+    told = json.loads(simulator(*words, "--json")[1])
+    (published,) = told["published"]
+    assert not published["fits"]
+    assert re.search(r"too many", published["reason"])
+    assert published["plan"] is None
+    assert f"none of {published['searched']:,} plans" in simulator(*words)[1]
+
+
+def test_a_published_plan_that_is_not_possible_here_says_which_rule_it_breaks():
+    scenario, _ = asked("gpt3-175b", chip="a100", chips=1024, batch=4)
+    (published,) = best_plans(scenario, count=1).published
+    assert published.option is None
+    assert "more data parallel ranks than sequences" in published.reason
+
+
+def test_a_plan_is_known_on_its_own_chips_only():
+    scenario, _ = asked("gpt3-175b", chip="a100", chips=1024, batch=1536)
+    shape = scenario.model.resolve()
+    (known,) = known_plans(shape, "a100-sxm4-80gb", 1024)
+    assert known.fields == {"tp": 8, "pp": 16, "recompute": "full", "sequence_parallel": False}
+    assert known.usual == {"cp": 1, "etp": 1, "zero": 0}
+    assert known.batch == 1536
+    assert known_plans(shape, "a100-sxm4-80gb", 1000) == []
+    assert known_plans(shape, "h100-sxm5-80gb", 1024) == []
+
+
+def test_what_fits_nowhere_says_why_and_what_would_do(simulator):
+    code, out, err = simulator("plan", "deepseek-v3", "--chip", "h100", "--chips", "64")
+    assert (code, out) == (3, "")
+    assert "too many" in err
+    assert "optimizer" in err
+    chips = int(re.search(r"([\d,]+) of these chips would do", err)[1].replace(",", ""))
+    assert chips % 64 == 0
+    assert simulator("plan", "deepseek-v3", "--chip", "h100", "--chips", chips)[0] == 0
+    assert simulator("plan", "deepseek-v3", "--chip", "h100", "--chips", chips - 64)[0] == 3
+    larger = re.search(r"64 of a chip with .*: ([\w-]+)", err)[1]
+    assert simulator("plan", "deepseek-v3", "--chip", larger, "--chips", "64")[0] == 0
+
+
+def test_a_batch_that_no_chips_can_share_out_is_no_matter_of_memory():
+    scenario, _ = asked(
+        "mixtral-8x7b", chip="h100", chips=64, tokens=1e9, batch=512, overrides={"plan.tp": 3}
+    )
+    with pytest.raises(InfeasibleError, match="tp does not divide the heads"):
+        best_plans(scenario)
+    assert enough_chips(PlanSearch(scenario, "time")) is None
+
+
+def test_the_saved_plan_takes_as_long_by_predict(simulator, tmp_path):
+    words = (
+        "plan",
+        *MIXTRAL,
+        "--region",
+        "FRA",
+        "--price",
+        "h100-on-demand-2026",
+        "--save",
+        "best.toml",
+    )
+    code, out, err = simulator(*words, "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    code, out, err = simulator("predict", "best.toml", "--out", "run")
+    assert (code, err) == (0, "")
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    for end in ("value", "low", "high"):
+        assert record["metrics"]["step_time_s"][end] == pytest.approx(told["step_time_s"][end])
+    assert told["step_time_s"]["value"] == pytest.approx(told["best"]["step_s"])
+    assert record["co2_location_g"]["value"] / 1e6 == pytest.approx(told["best"]["co2"]["value"])
+    assert record["cost_usd"]["value"] == pytest.approx(told["best"]["usd"]["value"])
+    assert "wrote best.toml" in simulator(*words)[1]
+
+
+def test_a_scenario_reads_back_as_it_was_written():
+    scenario, _ = asked(
+        "glam-64b-64e",
+        region="FRA",
+        price="tpu-v4-list-2024",
+        overrides={"model.shape.seq_len": 2048, "run.goodput": 0.9},
+    )
+    assert check(tomllib.loads(text(scenario)), "its own text") == scenario
+
+
+def test_nothing_published_of_another_run_goes_into_the_saved_one(found):
+    (scenario, _) = asked("glam-64b-64e", chip="h100", chips=1024)
+    answer = best_plans(scenario, count=0)
+    assert scenario.published is not None
+    assert answer.planned.published is None
+    assert predict(answer.planned).record.metrics["step_time_s"].value == pytest.approx(
+        answer.best.step_s
+    )
+
+
+def test_the_json_has_the_names_that_scripts_rely_on(simulator):
+    code, out, err = simulator("plan", *MIXTRAL, "--top", "3", "--json", "--explain")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert {
+        "name",
+        "chip",
+        "chips",
+        "by",
+        "global_batch",
+        "searched",
+        "fit",
+        "near",
+        "degrees",
+        "ruled_out",
+        "too_large",
+        "limit_bytes",
+        "step_time_s",
+        "mfu",
+        "best",
+        "runners_up",
+        "changed",
+        "published",
+        "notes",
+        "explain",
+    } == set(told)
+    assert (told["chip"], told["chips"], told["by"]) == ("h100-sxm5-80gb", 64, "time")
+    assert told["searched"] == told["fit"] + sum(told["too_large"].values())
+    assert len(told["runners_up"]) == 3
+    for option in (told["best"], *told["runners_up"], *told["changed"]):
+        assert set(AXES) == set(option["plan"])
+        assert sum(option["seconds"].values()) == pytest.approx(option["step_s"])
+        assert option["memory_bytes"] <= told["limit_bytes"]
+        assert option["mwh"]["low"] < option["mwh"]["value"] < option["mwh"]["high"]
+        assert option["usd"]["origin"] == "missing"
+    assert told["explain"]["quantity"]["value"] / 1e6 == pytest.approx(told["best"]["co2"]["value"])
+
+
+def test_the_page_tells_searched_fitting_and_published(simulator):
+    code, out, _ = simulator("plan", *MIXTRAL, "--explain")
+    assert code == 0
+    told = json.loads(simulator("plan", *MIXTRAL, "--json")[1])
+    assert f"{told['searched']:,} plans searched, {told['fit']:,} fit in memory" in out
+    assert told["best"]["words"] in out
+    assert "published: nemo-mixtral-8x7b" in out
+    assert "CO2e, gross" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("mixtral-8x7b", "--chip", "h10", "--chips", "8", "--tokens", "1e9"), 2, "h100-sxm5-80gb"),
+        (("mixtrl-8x7b",), 2, "mixtral-8x7b"),
+        (("mixtral-8x7b",), 2, "--chip h100 --chips 64"),
+        (("mixtral-8x7b", "--chip", "h100", "--chips", "8"), 2, "--tokens"),
+        (("glam-8b", "--by", "tme"), 2, "time"),
+        (("glam-8b", "--by", "money"), 4, "--price"),
+        (("glam-8b", "--price", "h100-on-demand-2026"), 2, "expected a price of tpu-v4"),
+        (("glam-8b", "--save", "plan.json"), 2, ".toml"),
+        (("glam-8b", "--set", "plan.tp=many"), 2, "expected a number for plan.tp"),
+        (("glam-8b", "--set", "plan.tpp=2"), 2, "tp"),
+        (("glam-8b", "--set", "plan.zero=4"), 2, "0, 1, 2 or 3"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line_that_says_what_can(simulator, words, code, said):
+    got, out, err = simulator("plan", *words)
+    assert (got, out) == (code, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert said in err
+
+
+def test_unknown_watts_leave_time_and_refuse_energy():
+    scenario, _ = asked("mixtral-8x7b", chip="gh200-96gb", chips=64, tokens=1e12, batch=512)
+    with pytest.raises(MissingDataError, match="watts of gh200"):
+        best_plans(scenario, "energy")
+    with pytest.raises(InputError, match="did you mean time"):
+        best_plans(scenario, "tim")
+
+
+def test_the_picture_has_a_unit_a_band_and_a_bar_a_plan(found, simulator, tmp_path):
+    (panel,) = plots_plan.parts(found)
+    axes = panel(Figure().subplots())
+    assert axes.get_xlabel() == "time of a step / s (modelled)"
+    assert len(axes.get_yticklabels()) == len(found.drawn) == 7
+    legend = [one.get_text() for one in axes.get_legend().get_texts()]
+    assert {"compute", "communication"} <= set(legend)
+    assert any("80 % band" in words for words in legend)
+    bars = [bar for bar in axes.patches if round(bar.get_y() + bar.get_height() / 2) == 0]
+    assert sum(bar.get_width() for bar in bars) == pytest.approx(found.best.step_s, rel=0.002)
+    assert simulator("plan", *MIXTRAL, "--plot", "plan.html")[0] == 0
+    assert found.best.words in (tmp_path / "plan.html").read_text()
+
+
+def test_given_degrees_are_kept_and_the_rest_is_searched():
+    scenario, _ = asked(
+        "mixtral-8x7b",
+        chip="h100",
+        chips=64,
+        tokens=1e12,
+        batch=512,
+        overrides={"plan.pp": 4, "plan.micro_batch": 2},
+    )
+    found = best_plans(scenario)
+    assert {(one.plan.pp, one.plan.micro_batch) for _, one in found.drawn[:-1]} == {(4, 2.0)}
+
+
+def test_a_space_without_a_possible_plan_names_the_rule():
+    asked_ = PlanSearch(small(), "time")
+    base = asked_.space().base
+    with pytest.raises(InfeasibleError, match="more data parallel ranks than sequences"):
+        space(asked_.shape, 16, 2, base, {"tp": [1], "pp": [1], "cp": [1]})
+
+
+def test_the_page_about_the_planner_has_a_place_for_its_answer_and_its_gates():
+    page = ROOT / "docs" / "planner.md"
+    assert f"$ simulator plan {plan_gates.SHOWN}" in require_place(page, plan_gates.ANSWER)[1]
+    told = require_place(page, plan_gates.MARK)[1]
+    assert all(question.what in told for question in plan_gates.QUESTIONS)
+
+
+def test_software_without_fused_attention_cuts_no_sequences():
+    scenario, _ = asked("glam-64b-64e", overrides={"model.shape.seq_len": 8192})
+    assert PlanSearch(scenario, "time").space().rows["cp"].max() == 1
+    today, _ = asked(
+        "glam-64b-64e", overrides={"model.shape.seq_len": 8192, "hardware.software": "xla"}
+    )
+    assert PlanSearch(today, "time").space().rows["cp"].max() == 16

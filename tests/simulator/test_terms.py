@@ -1,0 +1,100 @@
+"""A derivation is the computation itself."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from energy.errors import MissingDataError
+from energy.quantity import Origin, Quantity
+from simulator.questions.sensitivity.answer import monte_carlo, tornado
+from simulator.runs import reported
+from simulator.runs.terms import carbon
+from simulator.scenarios.scenario import load
+from simulator.terms import Term, as_json, lines, product, total, walk
+
+positive = st.floats(1e-6, 1e12)
+
+
+def leaf(name, value=2.0, width=0.1, unit="1", origin=Origin.MODELLED):
+    return Term(name, Quantity.of(value, unit, f"row {name}", origin, relative=width))
+
+
+@st.composite
+def trees(draw):
+    """chips x watts x (compute + wait) x pue / goodput, with any numbers."""
+    names = ("chips", "watts", "compute", "wait", "pue", "goodput")
+    found = {name: leaf(name, draw(positive), draw(st.floats(0, 0.5))) for name in names}
+    busy = total("busy", found["compute"], found["wait"])
+    return product(
+        "energy", "J", found["chips"], found["watts"], busy, found["pue"], over=(found["goodput"],)
+    )
+
+
+@given(trees())
+def test_every_inner_number_follows_from_the_ones_below_it(tree):
+    for term in walk(tree):
+        assert term.value() == pytest.approx(term.quantity.value, rel=1e-9)
+        assert term.quantity.low <= term.quantity.value <= term.quantity.high
+
+
+@given(trees(), positive)
+def test_a_replaced_leaf_moves_the_answer_as_its_power_says(tree, factor):
+    before = tree.value()
+    for name, power in (("chips", 1), ("watts", 1), ("pue", 1), ("goodput", -1)):
+        own = tree.find(name).quantity.value
+        assert tree.value({name: own * factor}) == pytest.approx(before * factor**power)
+
+
+@given(trees())
+def test_a_tornado_is_sorted_and_leaves_exact_numbers_out(tree):
+    bars = tornado(tree)
+    assert [bar.swing for bar in bars] == sorted((bar.swing for bar in bars), reverse=True)
+    moving = {leaf.name for leaf in tree.leaves() if leaf.quantity.high > leaf.quantity.low}
+    assert {bar.name for bar in bars} == moving
+
+
+def test_monte_carlo_of_one_leaf_gives_back_its_band():
+    answer = product("answer", "1", leaf("a", 10.0, 0.2), leaf("b", 3.0, 0.0))
+    drawn = monte_carlo(answer, draws=40_000)
+    low, middle, high = np.quantile(drawn, [0.1, 0.5, 0.9])
+    assert (low, middle, high) == pytest.approx((24, 30, 36), rel=0.01)
+
+
+def test_independent_errors_add_in_quadrature_in_the_tree_and_in_monte_carlo():
+    answer = product("answer", "1", leaf("a", 5.0, 0.1), leaf("b", 7.0, 0.1))
+    drawn = monte_carlo(answer, draws=40_000)
+    _, low, high = answer.quantity.numbers()
+    assert np.quantile(drawn, [0.1, 0.9]) == pytest.approx([low, high], rel=0.01)
+    assert math.log(high / 35) == pytest.approx(math.sqrt(2) * math.log(1.1))
+
+
+def test_the_printed_tree_shows_each_leaf_with_its_row():
+    tree = product("energy", "J", leaf("chips", 1024, 0), leaf("watts", 326, 0.026, "W"))
+    text = "\n".join(lines(tree))
+    assert text.startswith("energy 334,000 J (325,000 to 343,000 J, modelled) = chips x watts")
+    assert "├─ chips 1,024 (modelled)  [row chips]" in text
+    assert "└─ watts 326 W (318 to 334 W, modelled)  [row watts]" in text
+    assert [child["name"] for child in as_json(tree)["children"]] == ["chips", "watts"]
+
+
+def test_a_missing_leaf_makes_the_answer_missing_with_its_reason():
+    gone = Term("watts", Quantity.absent("W", "nobody measured"))
+    tree = product("energy", "J", leaf("chips"), gone)
+    assert tree.quantity.value is None
+    assert tree.quantity.source == "nobody measured"
+    with pytest.raises(MissingDataError, match="nobody measured"):
+        tree.value()
+
+
+@pytest.mark.parametrize("name", ["glam-64b-64e", "glam-64b-64e-280b", "gpt3-175b"])
+def test_the_tree_of_a_published_run_ends_in_the_numbers_of_its_record(name):
+    scenario = load(name)
+    record, published = reported.record(scenario), scenario.published
+    tree = carbon(reported.energy(scenario), published.power_boundary, record, published.accounting)
+    co2 = record.co2_location_g if published.accounting == "location" else record.co2_market_g
+    assert tree.value() == pytest.approx(co2.value, rel=1e-12)
+    facility = tree.find("facility energy").quantity
+    assert facility.value == pytest.approx(record.totals["facility"].value, rel=1e-12)
