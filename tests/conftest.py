@@ -33,7 +33,7 @@ def _own_node(monkeypatch):
 
 @pytest.fixture
 def simulator(monkeypatch, capsys, tmp_path):
-    """Run the command `simulator`; give its exit code, its output and what it said on stderr."""
+    """Run the command `simulator`; give its exit code, its output and what it wrote to stderr."""
     from simulator.cli import main
 
     monkeypatch.chdir(tmp_path)
@@ -42,7 +42,7 @@ def simulator(monkeypatch, capsys, tmp_path):
         monkeypatch.setattr(sys, "argv", ["simulator", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
             main()
-        told = capsys.readouterr()
-        return end.value.code or 0, told.out, told.err
+        captured = capsys.readouterr()
+        return end.value.code or 0, captured.out, captured.err
 
     return run

@@ -30,11 +30,11 @@ from typing import TYPE_CHECKING, Any, Self
 from energy.errors import InputError
 from energy.files import unwritable
 from energy.ledger import reader as ledger
-from energy.ledger.accounting import Snapshot
 from energy.sampler.seat import boot_id
 from energy.tracking.window import Window, as_line, window_line, words
 
 if TYPE_CHECKING:
+    from energy.ledger.accounting import Snapshot
     from energy.record import RunRecord
 
 

@@ -9,7 +9,6 @@ import typer
 
 from energy.console import print_json
 from simulator.kit.options import Basis, Explain, Json, Plot, Set, draw, examples, overridden, tell
-from simulator.questions.budget.terms import of_crossover
 
 if TYPE_CHECKING:
     from simulator.kit.style import Panel
@@ -111,6 +110,7 @@ def crossover(
     from simulator.questions.budget import page as show_inverse
     from simulator.questions.budget.crossover import crossover as followed
     from simulator.questions.budget.crossover import spaced
+    from simulator.questions.budget.terms import of_crossover
 
     def spending(scenario: Scenario) -> Spending:
         return _spending(scenario, basis, mfu, watts)[0]

@@ -10,7 +10,6 @@ import typer
 from energy.console import print_json
 from simulator.kit.options import Json, examples
 from simulator.kit.progress import watching
-from simulator.questions.calibrate.page_constants import constants_page
 
 
 @examples(
@@ -63,6 +62,7 @@ def _cluster(tables: list[Path], out: Path, anew: bool, as_json: bool) -> None:
     from simulator.fit.refit import fit_anew, fit_own
     from simulator.published.shipped import published_tables
     from simulator.published.throughput import read_throughput
+    from simulator.questions.calibrate.page_constants import constants_page
 
     if not tables and not anew:
         raise InputError(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulator.kit.options import Basis, Explain, Json, Plot, Set, draw, examples, overridden, tell
-from simulator.questions.failures.terms import of_failures
 
 if TYPE_CHECKING:
     from simulator.kit.style import Panel
@@ -56,6 +55,7 @@ def failures(
     """Say what failures cost: goodput, best checkpoint interval, spare chips, joules lost."""
     from energy.errors import InputError
     from simulator.questions.failures import page as show_failures
+    from simulator.questions.failures.terms import of_failures
     from simulator.runs import failures as losses
 
     if name is None and chips is None:

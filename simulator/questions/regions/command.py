@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulator.kit.options import Basis, Explain, Json, Plot, Set, draw, examples, overridden, tell
-from simulator.questions.regions.terms import of_moved, of_place
 
 if TYPE_CHECKING:
     from simulator.kit.style import Panel
@@ -43,6 +42,7 @@ def regions(
     """List grid zones and data centres with their factors, or move a run to each of them."""
     from simulator.questions.regions import answer as places
     from simulator.questions.regions import page as show_regions
+    from simulator.questions.regions.terms import of_moved, of_place
     from simulator.runs.sides import choose_basis, read, sides
 
     found = places.choose(places.places(), words or [], kind=kind, below=below)

@@ -9,8 +9,6 @@ import typer
 
 from energy.console import print_json
 from simulator.kit.options import Json, examples
-from simulator.questions.validate.page_records import agreements
-from simulator.questions.validate.throughput import held
 
 
 @examples(
@@ -82,6 +80,7 @@ def _throughput(
     from simulator.published.shipped import tables_of
     from simulator.published.throughput import Table, read_throughput
     from simulator.questions.validate import page_throughput as show_validation
+    from simulator.questions.validate.throughput import held
 
     read = [read_throughput(path) for path in tables_of(names)]
     table = Table(
@@ -120,6 +119,7 @@ def _runs(name: str, pool: Any, tolerance: float | None, as_json: bool) -> dict[
 
 
 def _records(places: list[Path], tolerance: float | None, as_json: bool) -> dict[str, Any]:
+    from simulator.questions.validate.page_records import agreements
     from simulator.questions.validate.records import agreement, pairs, read_records, require
 
     found = [agreement(*pair) for pair in pairs(read_records(places))]

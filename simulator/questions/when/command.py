@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulator.kit.options import Basis, Explain, Json, Plot, Set, draw, examples, overridden, tell
-from simulator.questions.when.terms import of_schedule
 
 if TYPE_CHECKING:
     from simulator.kit.style import Panel
@@ -64,6 +63,7 @@ def when(
     from simulator.questions.when import page as show_when
     from simulator.questions.when.answer import schedule, windows, yearly_factor
     from simulator.questions.when.series import read
+    from simulator.questions.when.terms import of_schedule
     from simulator.runs.failures import job_of_name
 
     known = {"spare_share": paused_share, "restart_s": resume}

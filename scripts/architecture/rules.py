@@ -1,0 +1,141 @@
+"""The rules of the layout: who may import whom, and where a library may be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePosixPath as Path
+
+# The drawing of each package, from the command line down to the words that all of it uses. A part
+# imports only what stands on a lower line; parts of one line do not import each other.
+LINES: dict[str, tuple[str, ...]] = {
+    "energy": (
+        "__main__",
+        "cli",
+        "verbs callbacks",
+        "tracking",
+        "sampler",
+        "reports disclosure",
+        "ledger",
+        "footprint calibration",
+        "facts record flops",
+        "meters quantity shape files console",
+        "errors units _lazy",
+    ),
+    "glam": (
+        "__main__",
+        "cli",
+        "training generation probing",
+        "model data",
+        "checkpoints moe progress",
+        "config",
+        "family",
+        "recipe device",
+    ),
+    "simulator": (
+        "__main__",
+        "cli api",
+        "questions",
+        "runs",
+        "fit quality",
+        "plans published scenarios kit",
+        "physics facts terms",
+    ),
+}
+
+# Which packages a package may import besides itself, and which parts of them are not for it.
+PACKAGES = {"energy": (), "glam": ("energy",), "simulator": ("energy",)}
+PRIVATE_TO_ENERGY = ("energy.cli", "energy.verbs", "energy.callbacks", "energy.sampler")
+
+# In the simulator, the lower parts that each part may import; a question may import all of them.
+MAY_IMPORT = {
+    "terms": "",
+    "facts": "",
+    "physics": "",
+    "plans": "physics",
+    "published": "physics facts",
+    "scenarios": "physics",
+    "kit": "terms",
+    "fit": "physics facts published",
+    "quality": "scenarios",
+    "runs": "physics facts plans scenarios fit quality terms",
+    "cli": "kit questions",
+}
+
+
+def _inside(*places: str) -> Callable[[Path], bool]:
+    """Whether a file is one of these, or stands in one of these folders."""
+    return lambda path: any(path.is_relative_to(place) for place in places)
+
+
+def _pictures(path: Path) -> bool:
+    return (
+        path.stem.startswith("picture")
+        or path == Path("simulator/kit/style.py")
+        or (path.is_relative_to("energy/reports") and path.stem.endswith("plots"))
+    )
+
+
+def _commands(path: Path) -> bool:
+    return (
+        path.match("simulator/questions/*/command.py")
+        or path == Path("simulator/kit/options.py")
+        or (path.stem == "cli" and len(path.parts) == 2)
+    )
+
+
+def _terminal_pages(path: Path) -> bool:
+    return path.stem.startswith("page") or path.stem in {
+        "cli",
+        "console",
+        "progress",
+        "watch",
+        "words",
+    }
+
+
+# Where the packages may import a library of others. One that is not listed is not imported.
+LIBRARIES: dict[str, Callable[[Path], bool]] = {
+    "amdsmi": _inside("energy/meters/amd.py"),
+    "codecarbon": lambda path: "codecarbon" in path.stem,
+    "datasets": _inside("glam/data/parquet.py"),
+    "jinja2": _inside("energy/reports", "energy/disclosure"),
+    "libtpu": _inside("energy/meters/tpu.py"),
+    "lightning": _inside("energy/callbacks/lightning.py"),
+    "lm_eval": _inside("glam/evaluation"),
+    "matplotlib": _pictures,
+    "numpy": _inside("energy", "glam", "simulator"),
+    "pandas": _inside(),  # in functions called to_frame only, see FUNCTIONS
+    "peft": _inside("glam/finetuning"),
+    "prometheus_client": _inside("energy/verbs/watch.py"),
+    "pyarrow": _inside("glam/data/parquet.py"),
+    "pydantic": _inside("energy/quantity.py", "energy/record.py", "simulator/scenarios"),
+    "pynvml": _inside("energy/meters/nvml.py"),
+    "rich": _terminal_pages,
+    "safetensors": _inside("glam/checkpoints"),
+    "sentencepiece": _inside("glam"),
+    "torch": _inside("glam"),
+    "transformers": _inside("energy/callbacks"),
+    "typer": _commands,
+}
+
+# Libraries that a function of this name may import wherever it stands.
+FUNCTIONS = {"pandas": "to_frame"}
+
+# `--help` and `import energy` load none of these.
+HEAVY = [
+    "codecarbon",
+    "datasets",
+    "jax",
+    "jinja2",
+    "lightning",
+    "marimo",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pynvml",
+    "scipy",
+    "torch",
+    "transformers",
+]
