@@ -52,8 +52,8 @@ bench-simulate: install ## configurations a second, and the memory of a sweep of
 experiment: install ## does sparse save energy? 16 trainings on one core, about 90 minutes, restartable
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m experiments.equal_loss
 
-bench-commands: install ## seconds of whole commands, against their gates
-	$(BIN)/python -m benchmarks.commands --write docs/results.md
+bench-commands: install ## processor time of commands beside another checkout (BESIDE=DIR), and their seconds
+	$(BIN)/python -m benchmarks.commands $(if $(BESIDE),--beside $(BESIDE)) --write docs/results.md
 
 bench-meters: install ## accuracy and cost of the meters, ours beside the peers
 	$(BIN)/python -m benchmarks.meters --peers

@@ -1,1 +1,1 @@
-"""Benchmarks: ratios measured side by side in one run."""
+"""Benchmarks: each compares alternatives side by side in one session and checks its gates."""

@@ -1,8 +1,8 @@
-"""Tables of the benchmarks: on the terminal, and inside pages between two marks."""
+"""Tables of the benchmarks: printed on the terminal, or written into a page between two marks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from energy.errors import InputError
@@ -10,45 +10,49 @@ from energy.files import write_text_atomic
 from energy.reports.words import console, table
 
 
-def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of a page."""
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Format a table in Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def show(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table."""
-    shown = table(*heads)
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table on the terminal."""
+    grid = table(*heads)
     for row in rows:
-        shown.add_row(*row)
-    console().print(shown)
+        grid.add_row(*row)
+    console().print(grid)
 
 
 def write_between(page: Path, mark: str, text: str) -> None:
-    """Put text in the place of what stands between a page's marks.
+    """Replace the text between a pair of marks in a page.
 
     Args:
-        page: with the lines "<!-- MARK -->" and "<!-- end of MARK -->".
-        mark: names the place: "gates: benchmarks/simulator/gates.py".
-        text: without blank lines around it.
+        page: a file with the lines "<!-- MARK -->" and "<!-- end of MARK -->".
+        mark: what stands there and the module that writes it: "gates: benchmarks.simulator.gates".
+        text: the new text, without blank lines around it.
 
     Raises:
-        InputError: the page has no such place.
+        InputError: the page does not have this pair of marks exactly once.
     """
-    head, _, rest = require_place(page, mark)
+    head, _, rest = split_at_marks(page, mark)
     write_text_atomic(page, f"{head}<!-- {mark} -->\n\n{text}\n\n<!-- end of {mark} -->{rest}")
 
 
-def require_place(page: Path, mark: str) -> tuple[str, str, str]:
-    """What stands before, between and after the marks of a page.
+def split_at_marks(page: Path, mark: str) -> tuple[str, str, str]:
+    """Return the text before, between and after a pair of marks of a page.
 
     Raises:
-        InputError: the page is not there, or has no such place.
+        InputError: the page does not exist, or does not have this pair of marks exactly once.
     """
     first, last = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     if text.count(first) != 1 or text.count(last) != 1:
-        raise InputError(f"expected {first} and {last} in {page}", "none", "write them there")
+        raise InputError(
+            f"expected {first} and {last} once each in {page}",
+            f"{text.count(first)} and {text.count(last)}",
+            "add both lines where the text belongs",
+        )
     head, rest = text.split(first)
     between, rest = rest.split(last)
     return head, between, rest

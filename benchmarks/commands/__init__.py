@@ -1,1 +1,1 @@
-"""Processor time of whole commands."""
+"""Cost of whole commands: processor time beside another checkout, and elapsed seconds."""

@@ -1,1 +1,1 @@
-"""Accuracy and cost of the meters, beside their peers."""
+"""Accuracy and cost of the meters, beside those of other tools."""

@@ -1,7 +1,7 @@
-"""The peers on the same stand-in: CodeCarbon, Zeus, perun, carbontracker, and this project.
+"""Other tools on the same stand-in: CodeCarbon, Zeus, perun and carbontracker beside this project.
 
-Each is installed in a virtual environment of its own and run as a subprocess under one square wave
-of known mean power; what it says about the GPU is held against the exact integral.
+They are installed in a virtual environment of their own. Each runs as a subprocess under a square
+wave of known mean power, and the power that it reports for the GPU is compared with that mean.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.meters.standin import environment
 
 PERIODS = 5
 """Whole periods, so that the mean of the wave is the truth whenever a tool begins."""
 MEAN_W = 250.0
+TIMEOUT_S = 90
+OURS, PERUN = "this project", "perun"
 
 CODE = {
-    "this project": """
+    OURS: """
 import time
 from energy import Tracker
 with Tracker(FOLDER, meters=["nvml"]) as t:
@@ -55,25 +59,14 @@ text = "".join(open(f).read() for f in glob.glob(FOLDER + "/*.log"))
 watts = re.findall(r"Average power usage \\(W\\) for gpu: \\[?([0-9.]+)", text)
 print("ANSWER", float(watts[0]) * SECONDS if watts else None, SECONDS)
 """,
-}
-PERUN = """
+    PERUN: """
 import time
 
 if __name__ == "__main__":
     time.sleep(SECONDS)
-"""
-
-
-def compare(library: Path) -> list[dict[str, str]]:
-    """Rows: tool, case, and its watts against the truth, or what it said instead."""
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        python = _installed(Path(folder) / "venv")
-        for case, wave in CASES.items():
-            for tool in (*CODE, "perun"):
-                rows.append({"tool": tool, "case": case, "told": _run(tool, python, library, wave)})
-    return rows
-
+""",
+}
+"""What each tool runs; FOLDER and SECONDS are set above it. Perun monitors from outside."""
 
 CASES = {
     "1.00 s square, 250 W": {"PERIOD_S": "1.0"},
@@ -81,15 +74,49 @@ CASES = {
     "constant 250 W": {"LOW_W": "250", "HIGH_W": "250"},
     "no energy counter": {"PERIOD_S": "1.0", "NO_COUNTER": "1"},
 }
+"""Settings of the stand-in."""
 
 
-def _installed(place: Path) -> Path:
-    """A throw-away environment with the peers; ours stays as it is."""
+@dataclass(frozen=True)
+class Reading:
+    """What one tool reported in one case.
+
+    Attributes:
+        tool: its name.
+        case: key of CASES.
+        result: its mean power and the error, or why there is no number.
+    """
+
+    tool: str
+    case: str
+    result: str
+
+
+def compare(library: Path) -> list[Reading]:
+    """Run every tool in every case.
+
+    Args:
+        library: the compiled stand-in.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        python = _install(Path(folder) / "venv")
+        return [
+            Reading(tool, case, _measure(tool, python, library, settings))
+            for case, settings in CASES.items()
+            for tool in CODE
+        ]
+
+
+def _install(folder: Path) -> Path:
+    """Install the peers in a throw-away environment and return its interpreter.
+
+    PEERS_PYTHON names the interpreter of an environment that has them already.
+    """
     ready = os.environ.get("PEERS_PYTHON")
     if ready:
         return Path(ready)
-    venv.create(place, with_pip=True)
-    python = place / "bin" / "python"
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "codecarbon", "zeus", "perun", "carbontracker"],
         check=True,
@@ -97,63 +124,61 @@ def _installed(place: Path) -> Path:
     return python
 
 
-def _run(tool: str, python: Path, library: Path, wave: dict[str, str]) -> str:
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent)}
-    environment |= {f"STANDIN_{name}": value for name, value in wave.items()}
+def _measure(tool: str, python: Path, library: Path, settings: Mapping[str, str]) -> str:
+    """Run one tool, and return the power that it reports or why it reports none."""
+    variables = environment(library, settings)
+    if tool != OURS:
+        del variables["PYTHONPATH"]
+    seconds = PERIODS * float(settings.get("PERIOD_S", 1.0))
     with tempfile.TemporaryDirectory() as folder:
-        head = f"FOLDER, SECONDS = {folder!r}, {PERIODS * float(wave.get('PERIOD_S', 1.0))}\n"
         script = Path(folder) / "run.py"
-        if tool == "perun":
-            script.write_text(head + PERUN)
-            command = [
-                str(python.with_name("perun")),
-                "monitor",
-                "--format",
-                "text",
-                "--data_out",
-                folder,
-                str(script),
-            ]
-        else:
-            script.write_text(head + CODE[tool])
-            command = [sys.executable if tool == "this project" else str(python), str(script)]
-        if tool == "this project":
-            environment["PYTHONPATH"] = str(ROOT)
+        script.write_text(f"FOLDER, SECONDS = {folder!r}, {seconds}\n{CODE[tool]}")
         try:
-            run = subprocess.run(
-                command,
-                env=environment,
+            finished = subprocess.run(
+                _command(tool, python, script),
+                env=variables,
                 capture_output=True,
                 text=True,
-                timeout=90,
+                timeout=TIMEOUT_S,
                 cwd=folder,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return "no answer in 90 s"
-        said = run.stdout + "".join(
+            return f"no answer in {TIMEOUT_S} s"
+        text = finished.stdout + "".join(
             file.read_text(errors="ignore") for file in Path(folder).rglob("*.txt")
         )
-    if tool == "perun":
-        table = [
-            [cell.strip() for cell in line.split("|")]
-            for line in said.splitlines()
-            if line.startswith("|")
-        ]
-        if not table or "GPU_POWER" not in table[0]:
-            return _why(run)
-        return _told(float(table[2][table[0].index("GPU_POWER")].split()[0]))
-    answer = re.search(r"ANSWER (\S+) (\S+)", said)
-    if answer is None or answer[1] == "None":
-        return _why(run)
-    return _told(float(answer[1]) / float(answer[2]))
-
-
-def _told(watts: float) -> str:
+    watts = _watts_of_perun(text) if tool == PERUN else _watts(text)
+    if watts is None:
+        lines = (finished.stderr.strip() or finished.stdout.strip() or "nothing").splitlines()
+        return f"no number (exit {finished.returncode}): {lines[-1][:90]}"
     return f"{watts:.1f} W ({100 * (watts / MEAN_W - 1):+.1f} %)"
 
 
-def _why(run: subprocess.CompletedProcess[str]) -> str:
-    """The last line that a tool said when it gave no number."""
-    lines = (run.stderr.strip() or run.stdout.strip() or "nothing").splitlines()
-    return f"no number (exit {run.returncode}): {lines[-1][:90]}"
+def _command(tool: str, python: Path, script: Path) -> list[str]:
+    if tool == OURS:
+        return [sys.executable, str(script)]
+    if tool == PERUN:
+        options = ["--format", "text", "--data_out", str(script.parent)]
+        return [str(python.with_name("perun")), "monitor", *options, str(script)]
+    return [str(python), str(script)]
+
+
+def _watts(text: str) -> float | None:
+    """Mean power from the line "ANSWER joules seconds"."""
+    answer = re.search(r"ANSWER (\S+) (\S+)", text)
+    if answer is None or answer[1] == "None":
+        return None
+    return float(answer[1]) / float(answer[2])
+
+
+def _watts_of_perun(text: str) -> float | None:
+    """Mean power of the GPU from the table of perun's report."""
+    rows = [
+        [cell.strip() for cell in line.split("|")]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
+    if not rows or "GPU_POWER" not in rows[0]:
+        return None
+    return float(rows[2][rows[0].index("GPU_POWER")].split()[0])

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.pages import markdown, require_place, show, write_between
-from benchmarks.simulator.facts import PUBLISHED_RATIO, capacity_ratios
+from benchmarks.pages import markdown_table, print_table, split_at_marks, write_between
+from benchmarks.simulator.capacity import PUBLISHED_RATIO, capacity_ratios
 from energy.console import guard, print_json
 from energy.errors import ToleranceError
 from energy.files import write_text_atomic
@@ -40,7 +40,7 @@ from simulator.questions.validate.throughput import (
     labels,
 )
 
-MARK = "gates: benchmarks/simulator/gates.py"
+MARK = "gates: benchmarks.simulator.gates"
 HEADS = ("absolute relative error", "rows", "wanted", "found", "met")
 RECORDED = Path(__file__).with_name("gates.json")
 SLACK = 0.005
@@ -195,7 +195,7 @@ def run_gates() -> list[Gate]:
 
 
 def capacity_gate() -> Gate:
-    """Utilisation lost to padding (`benchmarks.simulator.facts`): the plan that is most off."""
+    """Utilisation lost to padding (`benchmarks.simulator.capacity`): the plan that is most off."""
     off = np.abs(capacity_ratios() / PUBLISHED_RATIO - 1)
     return Gate(
         "capacity factor 1.0 to 1.5, nothing fitted, worst plan", len(off), 0.03, float(off.max())
@@ -245,7 +245,7 @@ def run(chosen: argparse.Namespace) -> None:
         ToleranceError: a figure got worse.
     """
     if chosen.write:
-        require_place(chosen.write, MARK)
+        split_at_marks(chosen.write, MARK)
     found = gates(chosen.folds)
     report(found, chosen.write, chosen.json)
     recorded = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
@@ -259,12 +259,12 @@ def report(found: Sequence[Gate], page: Path | None, as_json: bool) -> None:
     """Print the table, and write it where it was asked for."""
     rows = [gate.cells() for gate in found]
     if page:
-        write_between(page, MARK, markdown(HEADS, rows))
+        write_between(page, MARK, markdown_table(HEADS, rows))
     if as_json:
         told: list[dict[str, Any]] = [vars(gate) | {"met": gate.met} for gate in found]
         print_json({"gates": told})
         return
-    show(HEADS, rows)
+    print_table(HEADS, rows)
 
 
 if __name__ == "__main__":

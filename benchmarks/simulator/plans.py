@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pages import markdown, require_place, show, write_between
+from benchmarks.pages import markdown_table, print_table, split_at_marks, write_between
 from energy.console import guard, print_json
 from energy.errors import AccountingError, InputError
 
-MARK, ANSWER = "gates: benchmarks/simulator/plans.py", "answer: benchmarks/simulator/plans.py"
+MARK, ANSWER = "gates: benchmarks.simulator.plans", "answer: benchmarks.simulator.plans"
 COLUMNS = (
     "question",
     "plans searched",
@@ -190,12 +190,12 @@ def run(chosen: argparse.Namespace) -> None:
     if chosen.times < 1:
         raise InputError("expected --times of at least 1", f"{chosen.times}")
     for mark in (MARK, ANSWER) if chosen.write else ():
-        require_place(chosen.write, mark)
+        split_at_marks(chosen.write, mark)
     # A user's process has all cores; the gate is about one.
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     found = [answered(question, chosen.times) for question in QUESTIONS]
     if chosen.write:
-        write_between(chosen.write, MARK, markdown(COLUMNS, [one.cells() for one in found]))
+        write_between(chosen.write, MARK, markdown_table(COLUMNS, [one.cells() for one in found]))
         write_between(chosen.write, ANSWER, printed(SHOWN))
     if chosen.json:
         print_json(
@@ -215,7 +215,7 @@ def run(chosen: argparse.Namespace) -> None:
             }
         )
         return
-    show(COLUMNS, [one.cells() for one in found])
+    print_table(COLUMNS, [one.cells() for one in found])
 
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.pages import markdown, write_between
+from benchmarks.pages import markdown_table, write_between
 from energy.console import guard
 from simulator.fit.pool import published
 from simulator.published.runs import read_runs
 from simulator.published.shipped import runs_of
 from simulator.questions.validate.runs import Guess, Runs, WholeRun, whole_runs
 
-MARK = "runs: benchmarks/simulator/runs.py"
+MARK = "runs: benchmarks.simulator.runs"
 HEADS = (
     "run",
     "chip-hours reported",
@@ -43,7 +43,7 @@ def main() -> None:
 def told(found: Runs) -> str:
     """The table, and what could not be predicted."""
     left = "\n".join(f"- {name}: {why}" for name, why in found.skipped.items())
-    table = markdown(HEADS, [line(run) for run in found.runs])
+    table = markdown_table(HEADS, [line(run) for run in found.runs])
     return (
         f"{table}\n\n<details><summary>{len(found.skipped)} more runs are not predicted"
         f"</summary>\n\n{left}\n\n</details>"

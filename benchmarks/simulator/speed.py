@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.pages import markdown, show, write_between
+from benchmarks.pages import markdown_table, print_table, write_between
 from energy.console import guard, print_json
 from energy.errors import InputError
 from energy.units import J_PER_KWH
@@ -33,7 +33,7 @@ from simulator.runs.hosts import placed
 from simulator.runs.setup import allowed, machine_of, usual_widths
 from simulator.scenarios.scenario import Scenario, check
 
-MARK = "speed: benchmarks/simulator/speed.py"
+MARK = "speed: benchmarks.simulator.speed"
 MODELS = ("glam-64b-64e", "deepseek-v3", "mixtral-8x7b", "gpt3-175b", "llama3-70b")
 CHIPS = ("tpu-v4", "h100-sxm5-80gb", "a100-sxm4-80gb")
 COUNTS = (512, 1024, 1536, 2048, 3072, 4096)
@@ -139,11 +139,11 @@ def report(found: list[dict[str, Any]], page: Path | None, as_json: bool) -> Non
         for one in found
     ]
     if page:
-        write_between(page, MARK, markdown(HEADS, rows))
+        write_between(page, MARK, markdown_table(HEADS, rows))
     if as_json:
         print_json({"sweeps": found})
         return
-    show(HEADS, rows)
+    print_table(HEADS, rows)
 
 
 if __name__ == "__main__":

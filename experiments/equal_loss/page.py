@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.pages import markdown
+from benchmarks.pages import markdown_table
 from energy.files import write_text_atomic
 from energy.units import J_PER_KWH, count
 from experiments.equal_loss import pictures as pictures
@@ -136,7 +136,7 @@ def agreement(told: Told) -> str:
     ]
     return f"""## Where it agrees
 
-{markdown(("the article", "here", "agrees"), rows)}
+{markdown_table(("the article", "here", "agrees"), rows)}
 
 The article's third compares two machines, two texts and two models; of these three only the model
 differs here. [Below](#joules-to-equal-loss-taken-apart) it is taken apart into FLOP, efficiency and
@@ -165,7 +165,7 @@ def models(told: Told) -> str:
     heads = ("model", "parameters", "active a token", "model FLOP a token", "tokens", "seeds")
     return f"""## What was trained
 
-{markdown(heads, rows)}
+{markdown_table(heads, rows)}
 
 {shapes}. Every other layer of a mixture has the experts, top-2, dropless; batches of {BATCH}
 sequences of {SEQUENCE}; Adafactor as in the paper; the text is Python's standard library and its
@@ -208,7 +208,7 @@ def losses(told: Told) -> str:
     )
     return f"""## Loss against tokens, time and joules
 
-{markdown(heads, rows)}
+{markdown_table(heads, rows)}
 
 The final loss is the mean of the last {SMOOTHED} evaluations and of all seeds. Lines are means of
 the seeds; the first quarter of the text is left out.
@@ -245,7 +245,7 @@ def equal_loss(told: Told) -> str:
     )
     return f"""## Joules to equal loss, taken apart
 
-{markdown(heads, rows)}
+{markdown_table(heads, rows)}
 
 All over the dense model's; the product is exact. The band draws the seeds again, all draws.
 "never" is a mixture that did not come down to the dense model's final loss. The last column is the
@@ -287,7 +287,7 @@ def predicted(told: Told) -> str:
     )
     return f"""## Measured against predicted
 
-{markdown(heads, rows)}
+{markdown_table(heads, rows)}
 
 Median absolute error of time {found["time_median_abs_rel_error"]:.1%}, of energy
 {found["energy_median_abs_rel_error"]:.1%}; {found["time_band_coverage"]:.0%} and
@@ -314,7 +314,7 @@ def balance(told: Told) -> str:
     heads = ("model", "busiest expert, first", "busiest expert, last", "idlest expert, last")
     return f"""## Load of the experts
 
-{markdown(heads, rows)}
+{markdown_table(heads, rows)}
 
 Tokens of one expert in one batch over the mean, worst of all mixture layers, first seed.
 

@@ -137,7 +137,7 @@ def test_one_hot_dispatch_costs_two_groups_over_the_network_of_the_experts_work(
 
 
 def test_padding_costs_what_maxtext_measured_on_tpu_v6e_with_nothing_fitted():
-    from benchmarks.simulator.facts import PUBLISHED_RATIO, capacity_ratios
+    from benchmarks.simulator.capacity import PUBLISHED_RATIO, capacity_ratios
 
     # 49.8 to 38.1 % of the peak from a capacity factor of 1.0 to 1.5, whatever its plan was.
     assert np.abs(capacity_ratios() / PUBLISHED_RATIO - 1).max() <= 0.03

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from benchmarks.pages import require_place
+from benchmarks.pages import split_at_marks
 from benchmarks.simulator import plans as plan_gates
 from energy.errors import InfeasibleError, InputError, MissingDataError
 from simulator.physics.memory import memory
@@ -408,8 +408,8 @@ def test_a_space_without_a_possible_plan_names_the_rule():
 
 def test_the_page_about_the_planner_has_a_place_for_its_answer_and_its_gates():
     page = ROOT / "docs" / "planner.md"
-    assert f"$ simulator plan {plan_gates.SHOWN}" in require_place(page, plan_gates.ANSWER)[1]
-    told = require_place(page, plan_gates.MARK)[1]
+    assert f"$ simulator plan {plan_gates.SHOWN}" in split_at_marks(page, plan_gates.ANSWER)[1]
+    told = split_at_marks(page, plan_gates.MARK)[1]
     assert all(question.what in told for question in plan_gates.QUESTIONS)
 
 

@@ -1,0 +1,145 @@
+"""Processor time of whole commands from this checkout and from another one, in turns.
+
+A machine whose speed drifts slows both runs of a pair alike, so the ratio is taken pair by pair.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gate import Gate
+from benchmarks.process import ROOT, run_process
+from energy.errors import InputError
+
+HEADS = ("command", "here", "other checkout", "ratio, median of pairs", "target", "met")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of the simulator and its gate.
+
+    Attributes:
+        arguments: of `simulator`.
+        most: processor time allowed here, as a share of the other checkout's.
+        exit_codes: those of a run that did its work.
+    """
+
+    arguments: str
+    most: float
+    exit_codes: tuple[int, ...] = (0,)
+
+    def processor_s(self, checkout: Path) -> float:
+        """Processor time of one run: user plus system, children included.
+
+        Args:
+            checkout: root of the code to run, with the interpreter that runs this module.
+
+        Raises:
+            AccountingError: the command failed.
+        """
+        # In an empty folder, as `python -m` looks for packages in the working directory first.
+        with tempfile.TemporaryDirectory() as folder:
+            finished = run_process(
+                [sys.executable, "-m", "simulator.cli", *shlex.split(self.arguments)],
+                folder=Path(folder),
+                environment={**os.environ, "PYTHONPATH": str(checkout)},
+                exit_codes=self.exit_codes,
+            )
+        return finished.processor_s
+
+
+COMMANDS = (
+    Command("plan glam-64b-64e --chip tpu-v4 --chips 1024 --tokens 6e11", 0.5),
+    Command("power glam-64b-64e", 0.55),
+    Command("pareto glam-64b-64e glam-137b --chip tpu-v4,h100 --chips 1024,2048", 0.7),
+    Command(
+        "feasible glam-64b-64e glam-137b --chip tpu-v4,h100 --max-mw 1 --max-chips 2048 "
+        "--start 2027-01-01 --by 2027-04-01",
+        0.6,
+        exit_codes=(0, 3),  # 3: nothing keeps to the limits, which takes the same search
+    ),
+    Command("inverse glam-64b-64e --mwh 456 --days 60 --basis predicted", 0.3),
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Processor seconds of one command, one pair of runs a round.
+
+    Attributes:
+        command: that was run.
+        here_s: of this checkout.
+        other_s: of the other one.
+    """
+
+    command: Command
+    here_s: list[float]
+    other_s: list[float]
+
+    @property
+    def gate(self) -> Gate:
+        """The median ratio over the pairs, against its limit."""
+        pairs = zip(self.here_s, self.other_s, strict=True)
+        ratio = statistics.median(here / other for here, other in pairs)
+        return Gate(f"simulator {self.command.arguments}", ratio, self.command.most)
+
+    def cells(self) -> tuple[str, ...]:
+        """The row of the table."""
+        gate = self.gate
+        return (
+            f"`{gate.name}`",
+            f"{statistics.median(self.here_s):.2f} s",
+            f"{statistics.median(self.other_s):.2f} s",
+            f"{gate.value:.2f}",
+            gate.target("{:g}".format),
+            gate.verdict,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The gate, and the seconds behind it."""
+        return self.gate.as_json() | {"here_s": self.here_s, "other_s": self.other_s}
+
+
+def require_checkout(other: Path) -> Path:
+    """Return the absolute path of another checkout of this project.
+
+    Raises:
+        InputError: it has no simulator that could run, or it is this one.
+    """
+    if not (other / "simulator" / "cli.py").is_file():
+        raise InputError(
+            "expected --beside DIR with another checkout of this project",
+            f"{other}, which has no simulator/cli.py",
+            "make one: git worktree add ../before COMMIT",
+        )
+    if other.samefile(ROOT):
+        raise InputError("expected --beside with another checkout than this one", str(other))
+    return other.resolve()
+
+
+def compare(other: Path, rounds: Iterable[int]) -> list[Comparison]:
+    """Run every command once a round from either checkout.
+
+    Args:
+        other: root of the other checkout.
+        rounds: numbers of the rounds; the checkout that goes first changes from one to the next.
+    """
+    comparisons = [Comparison(command, [], []) for command in COMMANDS]
+    # Once before the clock starts, so that compiled bytecode and file caches are there.
+    for command in COMMANDS:
+        command.processor_s(ROOT)
+        command.processor_s(other)
+    for number in rounds:
+        for comparison in comparisons:
+            turns = [(ROOT, comparison.here_s), (other, comparison.other_s)]
+            for checkout, seconds in turns if number % 2 else reversed(turns):
+                seconds.append(comparison.command.processor_s(checkout))
+    return comparisons
