@@ -44,7 +44,7 @@ PUBLISHED_RATIO = 38.1 / 49.8
 """MFU at a capacity factor of 1.5 over that at 1.0."""
 CHIPS = (512, 1024, 2048, 4096)
 MICRO_BATCHES = (8, 12, 24)
-"""8 and 12 are in the vendor's recipes for MoE models on this chip; 24 communicates less per token."""
+"""8 and 12 are in the vendor's recipes for MoE models on this chip; 24 communicates less."""
 RECOMPUTE = ("none", "selective")
 CAPACITY_FACTORS = (1.0, 1.5)
 
