@@ -84,12 +84,9 @@ def as_json(found: Losses) -> dict[str, Any]:
         "mtbf_job_h": float(middle.mtbf_s) / S_PER_HOUR,
         "interval_s": found.interval_s,
         "interval_chosen": "exact" if found.chosen else "given",
-        "best_intervals_s": {
-            name: interval_s
-            for name, interval_s in zip(
-                ("young", "daly", "exact"), found.intervals_s.values(), strict=True
-            )
-        },
+        "best_intervals_s": dict(
+            zip(("young", "daly", "exact"), found.intervals_s.values(), strict=True)
+        ),
         "goodput": found.goodput,
         "shares": found.shares,
         "training_s": found.job.training_s,

@@ -148,7 +148,7 @@ def test_watts_come_with_their_boundary_and_in_order(row):
 
 @pytest.mark.parametrize("row", catalog.chips(), ids=lambda row: row.id)
 def test_a_mixed_or_recalled_row_names_what_was_not_read(row):
-    columns = {name for name in vars(row)} | {"all"}
+    columns = set(vars(row)) | {"all"}
     assert set(row.unconfirmed_fields.split(";")) <= columns | {"none"}
     if row.status == "unconfirmed":
         assert row.unconfirmed_fields != "none"

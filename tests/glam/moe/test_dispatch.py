@@ -190,4 +190,4 @@ def test_the_draw_of_second_experts_is_the_same_in_every_run_of_a_seed(tmp_path)
         for name in ("one", "other")
     )
     assert one == other
-    assert len(set(left[0] for _, left in one)) > 1
+    assert len({left[0] for _, left in one}) > 1
