@@ -1,6 +1,7 @@
-"""What a published row's own words mean: software, frameworks, and how families attend.
+"""What training software does by convention, and what the words of published rows mean.
 
-The facts stand in `conventions.toml`; the first pattern that is found applies.
+The facts are rows of `software.toml`: eras and families of software, spellings of frameworks, and
+how model families attend. A row applies where its pattern matches; the first match wins.
 """
 
 from __future__ import annotations
@@ -15,20 +16,23 @@ from typing import Any
 
 from energy.errors import InputError, nearest
 
+WIDE_PRECISIONS = ("fp32", "tf32")
+"""Precisions of the matrix products at which weights and activations take 4 bytes."""
+
 
 @dataclass(frozen=True)
 class Software:
-    """What ran a row, as `conventions.toml` knows it.
+    """What one era of a family of training software does.
 
     Attributes:
         name: of the family and era.
         flash: whether attention is fused.
-        recompute: modes to search where a row names none.
+        recompute: recomputation modes it offers.
         virtual_stages: whether it interleaves pipeline stages.
-        zero: ZeRO stage where a row names none.
-        folds: whether experts are laid without regard to tensor parallelism (arXiv:2504.14960);
-            if not, they are cut as the rest is.
-        stages_by_work: whether pipeline stages are cut by work, the output head counted.
+        zero: its usual ZeRO stage.
+        folds: whether expert parallelism is independent of tensor parallelism (arXiv:2504.14960);
+            if not, experts have the tensor parallel degree of the rest.
+        stages_by_work: whether pipeline stages are cut by work, with the output head counted.
         buckets: whether 16-bit gradients stay in flat buckets beside their float32 sums.
     """
 
@@ -41,64 +45,98 @@ class Software:
     stages_by_work: bool
     buckets: bool
 
+    def formats(self, precision: str) -> dict[str, Any]:
+        """Fields of `simulator.physics.plan.Formats`: how it stores numbers.
+
+        Args:
+            precision: of the matrix products, as the catalog of chips names it.
+        """
+        width = 4 if precision in WIDE_PRECISIONS else 2
+        return {
+            "optimizer": "adamw",
+            "weight_bytes": width,
+            "activation_bytes": width,
+            "bucket_bytes": 2 * self.buckets,
+        }
+
+    def execution(self) -> dict[str, Any]:
+        """Fields of `simulator.physics.plan.Execution` that it does not leave to the user."""
+        return {"flash": self.flash, "stages_by_work": self.stages_by_work}
+
+    def allowed(self) -> dict[str, list[Any]]:
+        """Values of the searched fields of a plan that it offers; a field left out is free."""
+        values: dict[str, list[Any]] = {"recompute": list(self.recompute)}
+        if not self.virtual_stages:
+            values["vp"] = [1]
+        if not self.flash:
+            # Both came with fused attention or after it (arXiv:2205.05198, arXiv:2310.01889).
+            values |= {"sequence_parallel": [False], "cp": [1]}
+        return values
+
 
 @cache
-def conventions() -> dict[str, list[dict[str, Any]]]:
-    """`conventions.toml`."""
+def _facts() -> dict[str, list[dict[str, Any]]]:
+    """The rows of `software.toml` by table."""
     return tomllib.loads((files("simulator.facts") / "software.toml").read_text())
 
 
+def _first_match(table: str, text: str) -> dict[str, Any] | None:
+    """The first row of a table whose pattern matches a text."""
+    for row in _facts()[table]:
+        if re.search(row["pattern"], text, re.IGNORECASE):
+            return row
+    return None
+
+
 def software_of(framework: str) -> Software:
-    """The software of a framework's name; what is not known is "other"."""
-    for entry in conventions()["software"]:
-        if re.search(entry["pattern"], framework, re.IGNORECASE):
-            return _software(entry, framework)
-    raise AssertionError("the last pattern finds everything")
+    """The software that a framework's name stands for; "other" where none is recognized."""
+    row = _first_match("software", framework)
+    assert row is not None  # the pattern of the last row is empty: it matches everything
+    return _software(row, framework)
 
 
 def named_software(name: str) -> Software:
-    """The software of a name of `conventions.toml`.
+    """The software by its name in `software.toml`.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such name.
     """
-    for entry in conventions()["software"]:
-        if entry["name"] == name:
-            return _software(entry, name)
-    known = [entry["name"] for entry in conventions()["software"]]
-    raise InputError("expected a software of conventions.toml", name, nearest(name, known))
+    for row in _facts()["software"]:
+        if row["name"] == name:
+            return _software(row, name)
+    known = [row["name"] for row in _facts()["software"]]
+    raise InputError("expected a known software", name, nearest(name, known))
 
 
-def _software(entry: dict[str, Any], framework: str) -> Software:
-    folds, by_work, buckets = (
-        bool(re.search(entry.get(name, "(?!)"), framework, re.IGNORECASE))
-        for name in ("folds", "stages_by_work", "buckets")
-    )
+def _software(row: dict[str, Any], framework: str) -> Software:
+    def applies(trait: str) -> bool:
+        """Whether the framework's name matches the trait's own pattern; without one, never."""
+        return trait in row and bool(re.search(row[trait], framework, re.IGNORECASE))
+
     return Software(
-        entry["name"],
-        entry["flash"],
-        tuple(entry["recompute"]),
-        entry["virtual_stages"],
-        entry["zero"],
-        folds,
-        by_work,
-        buckets,
+        name=row["name"],
+        flash=row["flash"],
+        recompute=tuple(row["recompute"]),
+        virtual_stages=row["virtual_stages"],
+        zero=row["zero"],
+        folds=applies("folds"),
+        stages_by_work=applies("stages_by_work"),
+        buckets=applies("buckets"),
     )
 
 
 def framework_of(framework: str) -> str:
     """A framework's name without years and releases: "Megatron-Bridge 26.04" is megatron-bridge."""
-    for entry in conventions()["framework"]:
-        if re.search(entry["pattern"], framework, re.IGNORECASE):
-            return str(entry["name"])
+    if row := _first_match("framework", framework):
+        return str(row["name"])
     words = re.sub(r"release|version|v?\d[\w.+-]*", " ", framework.lower())
     return " ".join(re.sub(r"[^a-z/-]+", " ", words).split()).strip(" -/") or "other"
 
 
 def nearest_release(release: str, known: Iterable[str]) -> str:
-    """The known release of the same framework whose version is nearest; else the name itself.
+    """The known release of the same framework with the nearest version; else the name itself.
 
-    Software gets faster: "megatron-bridge 26.09" is more like 26.08 than like the mean of all.
+    Software gets faster: "megatron-bridge 26.09" is closer to 26.08 than to the mean of all.
     """
     version = _version(release)
     near = [
@@ -112,18 +150,18 @@ def nearest_release(release: str, known: Iterable[str]) -> str:
 
 
 def _version(release: str) -> float | None:
-    """26.02.01 is 26.0201: larger is later."""
-    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", release)
-    return int(found[1]) + int(found[2]) / 100 + int(found[3] or 0) / 1e4 if found else None
+    """A version as a number, larger is later: 26.02.01 is 26.0201."""
+    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", release)
+    return int(match[1]) + int(match[2]) / 100 + int(match[3] or 0) / 1e4 if match else None
 
 
-def attention_of(words: str, layers: float) -> dict[str, Any]:
-    """Fields of a `Shape` that a model's name tells: ranks of latent attention, windows."""
-    for entry in conventions()["attention"]:
-        if re.search(entry["pattern"], words, re.IGNORECASE):
-            names = ("kv_rank", "q_rank", "d_rope", "window")
-            found: dict[str, Any] = {name: entry[name] for name in names if name in entry}
-            if "window_share" in entry:
-                found["n_window_layers"] = round(layers * entry["window_share"])
-            return found
-    return {}
+def attention_of(model: str, layers: float) -> dict[str, Any]:
+    """Fields of a `Shape` that follow from a model's name: ranks of latent attention, windows."""
+    row = _first_match("attention", model)
+    if row is None:
+        return {}
+    names = ("kv_rank", "q_rank", "d_rope", "window")
+    attention: dict[str, Any] = {name: row[name] for name in names if name in row}
+    if "window_share" in row:
+        attention["n_window_layers"] = round(layers * row["window_share"])
+    return attention

@@ -67,7 +67,7 @@ def tensor_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Con
     one = group(plan.tp, 1, hardware, constants).reduce_s(
         plain(tokens * s.d_model * plan.activation_bytes)
     )
-    again = np.asarray(plan.execution().recompute_layers)
+    again = np.asarray(plan.flop_execution().recompute_layers)
     moe = np.asarray(s.n_moe_layers)
     return plain((2 * np.asarray(s.n_layers) - moe) * (2 + again) * one)
 
@@ -79,7 +79,7 @@ def context_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Co
         return 0.0
     held = np.asarray(plan.sequences) * s.seq_len * 2 * s.n_kv_heads * s.d_head / plan.tp
     ring = group(plan.cp, plan.tp, hardware, constants)
-    times = 3 + np.asarray(plan.execution().recompute_layers)
+    times = 3 + np.asarray(plan.flop_execution().recompute_layers)
     return plain(
         np.asarray(s.n_layers) * times * ring.gather_s(plain(held * plan.activation_bytes))
     )
@@ -96,12 +96,14 @@ def expert_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Con
         return 0.0
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp / plan.tp
     sent = tokens * s.top_k * plan.capacity_factor * s.d_model * plan.activation_bytes
-    times = np.asarray(s.n_moe_layers) * (4 + 2 * np.asarray(plan.execution().recompute_layers))
+    times = np.asarray(s.n_moe_layers) * (
+        4 + 2 * np.asarray(plan.flop_execution().recompute_layers)
+    )
     found = times * group(plan.ep, plan.etp, hardware, constants).exchange_s(plain(sent))
     if np.any(np.asarray(plan.etp) > 1):
         cut = group(plan.etp, 1, hardware, constants)
         found = found + times * cut.gather_s(plain(sent * plan.etp))
-    return plain(np.asarray(found) * plan.busiest)
+    return plain(np.asarray(found) * plan.expert_imbalance)
 
 
 def pipeline_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:

@@ -29,7 +29,7 @@ norm of the gradients, 4 bytes more."""
 
 def layers(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
     """The layers of one micro-batch, forward and backward, by part."""
-    s, again = shape, plan.execution().recompute_layers
+    s, again = shape, plan.flop_execution().recompute_layers
     tokens = plain(np.asarray(plan.sequences) * s.seq_len / plan.cp)
     dense = plain(np.asarray(s.n_layers) - s.n_moe_layers)
     # All projections of a layer as one product of their total width: the dims of the largest.
@@ -61,7 +61,7 @@ def scores(shape: Shape, plan: Plan) -> list[Operation]:
     values and output do, and a causal mask halves the FLOP.
     """
     s, flash = shape, np.asarray(plan.flash, bool)
-    execution = plan.execution()
+    execution = plan.flop_execution()
     again = np.asarray(execution.recompute_layers) + execution.recompute_scores
     cut = np.asarray(plan.tp) * plan.cp
     heads = np.asarray(plan.sequences) * s.n_heads / plan.tp
@@ -116,7 +116,7 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     A chip with T tokens, in a group of e*x chips, gives each of its E/e experts T*e*x*K*c/E rows
     of width H_e/x: 1,024 tokens, top-2 of 16 on one chip: 128. The busiest chip sets the time.
     """
-    s, execution = shape, plan.execution()
+    s, execution = shape, plan.flop_execution()
     again, layers_ = np.asarray(execution.recompute_layers), np.asarray(s.n_moe_layers)
     routed = np.where(np.asarray(s.n_experts) > 1, 1, 0) * layers_
     slots = np.asarray(tokens) * s.top_k * plan.capacity_factor
@@ -135,7 +135,7 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
             plain(again),
             kind="grouped",
             groups=plain(np.asarray(s.n_experts) / plan.ep),
-            count=plain(matrices * plan.busiest),
+            count=plain(matrices * plan.expert_imbalance),
         ),
         "shared_experts": linear(
             plain(np.asarray(tokens) * plan.tp),
@@ -184,7 +184,7 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
     out over the tensor parallel group too.
     """
     s, t = shape, np.asarray(tokens, float)
-    again = np.asarray(plan.execution().recompute_layers)
+    again = np.asarray(plan.flop_execution().recompute_layers)
     # Activations and the norms' 14 forward passes are done again in both modes of recomputing.
     light = np.asarray(plan.recompute_pointwise)
     inner = t * s.n_heads * s.d_head / plan.tp

@@ -1,7 +1,9 @@
-"""A plan: how a model is laid on chips and how its step is executed.
+"""The plan of a training step: how it is parallelized, executed and stored.
 
-Every number may be an array and every choice an array of words, so one plan is a million plans.
-The defaults are one device that does its whole batch at once.
+A plan has three parts: `Parallelism` shares the model and its batch out over chips, `Execution`
+says how a step runs, `Formats` how numbers are stored. A function asks for the part that it needs.
+Every number may be an array and every choice an array of words, so one plan object can stand for a
+million plans. The defaults describe one device that processes its whole batch at once.
 """
 
 from __future__ import annotations
@@ -12,56 +14,50 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from energy import flops
 from energy.errors import InfeasibleError, InputError
-from energy.flops import Execution
 from energy.shape import Number, Shape, plain
 from simulator.physics.expert_load import ExpertLoad
 
 Choice: TypeAlias = str | NDArray[Any]
+Flag: TypeAlias = bool | NDArray[Any]
 
+DEGREES = ("tp", "pp", "vp", "ep", "etp", "cp")
 
-CHOICES = {
-    "recompute": ("none", "selective", "full"),
-    "dispatch": ("sort", "one-hot"),
-    "optimizer": ("adafactor", "adamw"),
-}
+AXES = (
+    "tp",
+    "pp",
+    "vp",
+    "cp",
+    "ep",
+    "etp",
+    "zero",
+    "shard",
+    "micro_batch",
+    "recompute",
+    "sequence_parallel",
+)
+"""The fields of a plan that a search varies."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Parallel degrees, batch and execution of one training step.
+class Parallelism:
+    """How a model and its batch are shared out over chips.
 
     Attributes:
         n_chips: chips of the whole run.
         tp: tensor parallel degree.
         pp: pipeline parallel degree.
-        vp: virtual stages a chip (interleaved pipeline).
+        vp: virtual stages per chip (interleaved pipeline).
         ep: expert parallel degree, folded into tp * cp * dp (arXiv:2504.14960).
         etp: tensor parallel degree inside an expert.
         cp: context parallel degree.
-        zero: ZeRO stage, 0 to 3: optimiser state, gradients, weights sharded.
-        shard: chips over which ZeRO shards, dp or a part of it (hybrid sharding); None is dp.
-        sequence_parallel: norms and residuals shared out over tp (arXiv:2205.05198).
-        global_batch: sequences of one optimiser step, over all chips.
+        zero: ZeRO stage, 0 to 3: sharded optimizer state, gradients, weights.
+        shard: chips over which ZeRO shards, dp or a part of it (hybrid sharding); None means dp.
+        sequence_parallel: whether norms and residuals are shared out over tp (arXiv:2205.05198).
+        global_batch: sequences of one optimizer step, over all chips.
         micro_batch: sequences of one forward and backward pass of one data parallel rank; None
-            is all that the rank gets.
-        recompute: "none", "full" (all layers) or "selective": attention scores
-            (arXiv:2205.05198) or, where flash leaves none, norms and activations.
-        flash: attention that never writes its S x S scores (arXiv:2205.14135) and skips what a
-            causal mask hides; without it every score is computed and travels through memory.
-        capacity_factor: slots computed per assignment of a token to an expert, normalised by K;
-            1 is dropless.
-        dispatch: "sort" (permutation, bytes) or "one-hot" (GShard's products, FLOP).
-        dispatch_group: tokens in a group of one-hot dispatch.
-        imbalance: rows of the busiest chip's experts over the mean.
-        expert_load: instead of imbalance, the shares of the experts, of which it follows.
-        optimizer: "adafactor" or "adamw".
-        weight_bytes: bytes a stored weight.
-        gradient_bytes: bytes a stored gradient.
-        stages_by_work: layers are laid on stages by work, the output head counted; else evenly.
-        bucket_bytes: bytes a parameter of flat communication buffers beside stored gradients.
-        activation_bytes: bytes an activation, and a weight as it is multiplied.
-        loss_chunk: tokens whose logits stand in memory at once.
+            means all sequences of the rank.
     """
 
     n_chips: Number = 1
@@ -73,42 +69,13 @@ class Plan:
     cp: Number = 1
     zero: Number = 0
     shard: Number | None = None
-    sequence_parallel: bool | NDArray[Any] = True
+    sequence_parallel: Flag = True
     global_batch: Number = 1
     micro_batch: Number | None = None
-    recompute: Choice = "none"
-    flash: bool | NDArray[Any] = False
-    capacity_factor: Number = 1.0
-    dispatch: Choice = "sort"
-    dispatch_group: Number = 1024
-    imbalance: Number = 1.0
-    expert_load: ExpertLoad | None = None
-    optimizer: Choice = "adafactor"
-    weight_bytes: Number = 4
-    gradient_bytes: Number = 4
-    bucket_bytes: Number = 0
-    stages_by_work: bool | NDArray[Any] = False
-    activation_bytes: Number = 4
-    loss_chunk: Number = 1024
 
     def __post_init__(self) -> None:
-        for name in (
-            "n_chips",
-            "tp",
-            "pp",
-            "vp",
-            "ep",
-            "etp",
-            "cp",
-            "global_batch",
-            "capacity_factor",
-            "imbalance",
-        ):
-            _require(np.asarray(getattr(self, name)) >= 1, name, "at least 1", getattr(self, name))
+        _require_at_least_1(self, ("n_chips", *DEGREES, "global_batch"))
         _require(np.isin(self.zero, (0, 1, 2, 3)), "zero", "0, 1, 2 or 3", self.zero)
-        for name, known in CHOICES.items():
-            words = getattr(self, name)
-            _require(np.isin(words, known), name, f"one of {', '.join(known)}", words)
 
     @property
     def dp(self) -> Number:
@@ -117,7 +84,7 @@ class Plan:
 
     @property
     def sharded(self) -> Number:
-        """Chips over which ZeRO shards what is not an expert."""
+        """Chips over which ZeRO shards everything but the experts."""
         return self.dp if self.shard is None else plain(np.minimum(self.shard, self.dp))
 
     @property
@@ -141,45 +108,15 @@ class Plan:
         """Micro-batches of one step; 256 sequences on dp = 16, 4 at a time: 4."""
         return plain(np.ceil(np.asarray(self.local_batch) / self.sequences))
 
-    @property
-    def busiest(self) -> Number:
-        """Rows of the busiest chip's experts over the mean: as given, or of the experts' load."""
-        if self.expert_load is None:
-            return self.imbalance
-        return self.expert_load.busiest_over_mean(self.ep)
-
-    def execution(self) -> Execution:
-        """What `energy.flops.executed_flop` has to know of this plan."""
-        recompute, flash = np.asarray(self.recompute), np.asarray(self.flash, bool)
-        one_hot = np.asarray(self.dispatch) == "one-hot"
-        return Execution(
-            expert_padding=self.capacity_factor,
-            recompute_layers=plain(np.where(recompute == "full", 1.0, 0.0)),
-            recompute_scores=plain(np.where((recompute == "selective") & ~flash, 1.0, 0.0)),
-            one_hot_group=plain(np.where(one_hot, self.dispatch_group, 0)),
-            score_multiplier=plain(np.where(flash, 3.5, 3.0)),
-        )
-
-    def require_possible(self, shape: Shape) -> None:
-        """Raise InfeasibleError where degrees do not multiply to the chips or cut a model evenly.
-
-        A batch that is no multiple of dp or of the micro-batch is possible: the last one is short.
-        """
-        for why, holds in self.conditions(shape).items():
-            if not np.all(holds):
-                raise InfeasibleError(f"expected {why}", self._degrees(), "choose other degrees")
-
-    @property
-    def recompute_pointwise(self) -> Number:
-        """1 where the backward pass does norms and activations again."""
-        again = (np.asarray(self.recompute) == "selective") & np.asarray(self.flash, bool)
-        return plain(np.where(again | (np.asarray(self.recompute) == "full"), 1.0, 0.0))
-
     def conditions(self, shape: Shape) -> dict[str, NDArray[np.bool_]]:
-        """What a possible plan fulfils, in words, and where these plans do."""
+        """What a possible plan fulfills, in words, and where these plans do.
+
+        A batch that is not a multiple of dp or of the micro-batch is possible: the last
+        micro-batch is smaller.
+        """
         dp, copies = np.asarray(self.dp), np.asarray(self.expert_dp)
         local = np.asarray(self.local_batch)
-        found = {
+        fulfilled = {
             "n_chips to be a multiple of tp * pp * cp": (dp >= 1) & (dp == np.floor(dp)),
             "tp * cp * dp to be a multiple of ep * etp": (copies >= 1)
             & (copies == np.floor(copies)),
@@ -191,13 +128,24 @@ class Plan:
         }
         if self.micro_batch is not None:
             micro = np.asarray(self.micro_batch)
-            found["micro_batch from 1 to the sequences of a data parallel rank"] = (micro >= 1) & (
-                micro <= local
-            )
-        return found
+            within = (micro >= 1) & (micro <= local)
+            fulfilled["micro_batch from 1 to the sequences of a data parallel rank"] = within
+        return fulfilled
+
+    def require_possible(self, shape: Shape) -> None:
+        """Check `conditions`.
+
+        Raises:
+            InfeasibleError: the degrees do not multiply to the chips or do not divide the model.
+        """
+        for condition, fulfilled in self.conditions(shape).items():
+            if not np.all(fulfilled):
+                raise InfeasibleError(
+                    f"expected {condition}", self._degrees(), "choose other degrees"
+                )
 
     def _degrees(self) -> str:
-        names = ("n_chips", "tp", "pp", "vp", "ep", "etp", "cp", "global_batch", "micro_batch")
+        names = ("n_chips", *DEGREES, "global_batch", "micro_batch")
         return ", ".join(
             f"{name} {getattr(self, name)}"
             for name in names
@@ -205,18 +153,110 @@ class Plan:
         )
 
 
-def taken(thing: Any, index: slice | NDArray[np.int64]) -> Any:
-    """A plan, a shape or hardware with the chosen places of its arrays; numbers stay."""
-    cut = {
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How the chips execute a step.
+
+    Attributes:
+        recompute: "none", "full" (all layers) or "selective": attention scores
+            (arXiv:2205.05198) or, where flash attention stores none, norms and activations.
+        flash: attention that never writes its S x S scores (arXiv:2205.14135) and skips what a
+            causal mask hides; without it every score is computed and moves through memory.
+        capacity_factor: slots computed per assignment of a token to an expert, normalized by K;
+            1 is dropless.
+        dispatch: "sort" (a permutation, costs bytes) or "one-hot" (GShard's products, cost FLOP).
+        dispatch_group: tokens in a group of one-hot dispatch.
+        imbalance: rows of the busiest chip's experts over the mean.
+        expert_load: shares of the experts, from which the imbalance is computed instead.
+        stages_by_work: whether pipeline stages are cut by work, with the output head counted;
+            otherwise every stage has as many layers.
+        loss_chunk: tokens whose logits are in memory at the same time.
+    """
+
+    recompute: Choice = "none"
+    flash: Flag = False
+    capacity_factor: Number = 1.0
+    dispatch: Choice = "sort"
+    dispatch_group: Number = 1024
+    imbalance: Number = 1.0
+    expert_load: ExpertLoad | None = None
+    stages_by_work: Flag = False
+    loss_chunk: Number = 1024
+
+    def __post_init__(self) -> None:
+        _require_at_least_1(self, ("capacity_factor", "imbalance"))
+        _require_word(self, "recompute", ("none", "selective", "full"))
+        _require_word(self, "dispatch", ("sort", "one-hot"))
+
+    def flop_execution(self) -> flops.Execution:
+        """What `energy.flops.executed_flop` needs to know of this execution."""
+        recompute, flash = np.asarray(self.recompute), np.asarray(self.flash, bool)
+        one_hot = np.asarray(self.dispatch) == "one-hot"
+        return flops.Execution(
+            expert_padding=self.capacity_factor,
+            recompute_layers=plain(np.where(recompute == "full", 1.0, 0.0)),
+            recompute_scores=plain(np.where((recompute == "selective") & ~flash, 1.0, 0.0)),
+            one_hot_group=plain(np.where(one_hot, self.dispatch_group, 0)),
+            score_multiplier=plain(np.where(flash, 3.5, 3.0)),
+        )
+
+    @property
+    def recompute_pointwise(self) -> Number:
+        """1 where the backward pass recomputes norms and activations, else 0."""
+        again = (np.asarray(self.recompute) == "selective") & np.asarray(self.flash, bool)
+        return plain(np.where(again | (np.asarray(self.recompute) == "full"), 1.0, 0.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Formats:
+    """How numbers are stored; it follows from the software and the precision of training.
+
+    Attributes:
+        optimizer: "adafactor" or "adamw".
+        weight_bytes: bytes per stored weight.
+        gradient_bytes: bytes per stored gradient.
+        bucket_bytes: bytes per parameter of flat communication buffers beside stored gradients.
+        activation_bytes: bytes per activation, and per weight as it is multiplied.
+    """
+
+    optimizer: Choice = "adafactor"
+    weight_bytes: Number = 4
+    gradient_bytes: Number = 4
+    bucket_bytes: Number = 0
+    activation_bytes: Number = 4
+
+    def __post_init__(self) -> None:
+        _require_word(self, "optimizer", ("adafactor", "adamw"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Parallelism, Execution, Formats):
+    """One training step: its parallelism, execution and formats."""
+
+    def __post_init__(self) -> None:
+        for part in (Parallelism, Execution, Formats):
+            part.__post_init__(self)
+
+    @property
+    def expert_imbalance(self) -> Number:
+        """Rows of the busiest chip's experts over the mean, from `expert_load` where it is set."""
+        if self.expert_load is None:
+            return self.imbalance
+        return self.expert_load.busiest_over_mean(self.ep)
+
+
+def select(arrays: Any, index: slice | NDArray[np.int64]) -> Any:
+    """A plan, a shape or hardware with the chosen places of its arrays; single values stay."""
+    chosen = {
         item.name: value[index]
-        for item in fields(thing)
-        if isinstance(value := getattr(thing, item.name), np.ndarray)
+        for item in fields(arrays)
+        if isinstance(value := getattr(arrays, item.name), np.ndarray)
     }
-    return replace(thing, **cut) if cut else thing
+    return replace(arrays, **chosen) if chosen else arrays
 
 
-def one_of(plans: Plan, index: int) -> Plan:
-    """A single plan of many."""
+def plan_at(plans: Plan, index: int) -> Plan:
+    """The single plan at one place of the arrays of `plans`."""
     values: dict[str, Any] = {}
     for item in fields(Plan):
         value = getattr(plans, item.name)
@@ -224,38 +264,30 @@ def one_of(plans: Plan, index: int) -> Plan:
     return Plan(**values)
 
 
-def _require(holds: Any, name: str, expectation: str, value: Any) -> None:
-    if not np.all(holds):
-        raise InputError(f"expected plan.{name} to be {expectation}", f"{value}")
-
-
 def in_words(plan: Plan) -> str:
-    """A plan's degrees as a person writes them: "tp 8, pp 4, dp 8, ZeRO 1, micro-batch 2"."""
-    degrees = [
-        f"{name} {getattr(plan, name):g}"
-        for name in ("tp", "pp", "vp", "ep", "etp", "cp")
-        if getattr(plan, name) != 1
-    ]
-    some = f" over {plan.sharded:g}" if plan.zero and plan.sharded < plan.dp else ""
+    """A plan's degrees as an engineer writes them: "tp 8, pp 4, dp 8, ZeRO 1, micro-batch 2"."""
+    degrees = [f"{name} {getattr(plan, name):g}" for name in DEGREES if getattr(plan, name) != 1]
+    ranks = f" over {plan.sharded:g}" if plan.zero and plan.sharded < plan.dp else ""
     rest = (
         f"dp {plan.dp:g}",
-        f"ZeRO {plan.zero:g}{some}",
+        f"ZeRO {plan.zero:g}{ranks}",
         f"micro-batch {plan.sequences:g}",
         f"recompute {plan.recompute}",
     )
     return ", ".join([*degrees, *rest])
 
 
-AXES = (
-    "tp",
-    "pp",
-    "vp",
-    "cp",
-    "ep",
-    "etp",
-    "zero",
-    "shard",
-    "micro_batch",
-    "recompute",
-    "sequence_parallel",
-)
+def _require_at_least_1(part: Any, names: tuple[str, ...]) -> None:
+    for name in names:
+        value = getattr(part, name)
+        _require(np.asarray(value) >= 1, name, "at least 1", value)
+
+
+def _require_word(part: Any, name: str, words: tuple[str, ...]) -> None:
+    value = getattr(part, name)
+    _require(np.isin(value, words), name, f"one of {', '.join(words)}", value)
+
+
+def _require(fulfilled: Any, name: str, expectation: str, value: Any) -> None:
+    if not np.all(fulfilled):
+        raise InputError(f"expected plan.{name} to be {expectation}", f"{value}")

@@ -22,7 +22,7 @@ from energy.units import si
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.memory import memory
-from simulator.physics.plan import AXES, Plan, one_of, taken
+from simulator.physics.plan import AXES, Plan, plan_at, select
 from simulator.physics.power import chip_watts
 from simulator.physics.step import step
 from simulator.plans.space import BLOCK, Space, space
@@ -88,11 +88,11 @@ class Found:
             for item in fields(self)
             if item.name != "plans"
         }
-        return Found(plans=taken(self.plans, index), **arrays)
+        return Found(plans=select(self.plans, index), **arrays)
 
     def one(self, index: int) -> Plan:
         """A single plan of these."""
-        return one_of(self.plans, index)
+        return plan_at(self.plans, index)
 
 
 def all_plans(
@@ -133,7 +133,7 @@ def predict_all(
 
     def part(start: int) -> tuple[Array, ...]:
         end = min(start + CHUNK, size)
-        s, p, h, c = (taken(thing, slice(start, end)) for thing in things)
+        s, p, h, c = (select(thing, slice(start, end)) for thing in things)
         found, held = step(s, p, h, c), memory(s, p, h)
         tokens: Number = np.asarray(p.global_batch) * s.seq_len
         values = (
@@ -210,7 +210,7 @@ def fitting(
         )
         largest = np.bincount(np.argmax(over, axis=0), minlength=len(parts))
         least = int(np.argmin(needs))
-        kept = taken(plans, np.flatnonzero(fits))
+        kept = select(plans, np.flatnonzero(fits))
         took = step(shape, kept, hardware, constants)
         columns = (took.step_s, chip_watts(took, hardware, constants), needs[fits])
         told(len(needs))
@@ -219,7 +219,7 @@ def fitting(
             tuple(np.broadcast_to(np.asarray(one), len(kept.tp)) for one in columns),
             len(needs),
             dict(zip(parts, largest.tolist(), strict=True)),
-            one_of(plans, least),
+            plan_at(plans, least),
             float(needs[least]),
         )
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from energy.shape import Shape
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
-from simulator.physics.plan import Plan, taken
+from simulator.physics.plan import Plan, select
 from simulator.published.throughput import ThroughputRow
 
 BATCH_TOKENS = 4e6
@@ -65,9 +65,9 @@ class Candidates:
         return replace(
             self,
             row=self.row[index],
-            shape=taken(self.shape, index),
-            plan=taken(self.plan, index),
-            hardware=taken(self.hardware, index),
+            shape=select(self.shape, index),
+            plan=select(self.plan, index),
+            hardware=select(self.hardware, index),
             groups={name: words[index] for name, words in self.groups.items()},
         )
 
@@ -87,9 +87,9 @@ def candidates(rows: Sequence[ThroughputRow], constants: Constants) -> Candidate
     columns: Row = {name: np.array([plan[name] for plan in plans]) for name in plans[0]}
     return Candidates(
         row=index,
-        shape=taken(_stack(Shape, [row.shape for row in rows]), index),
+        shape=select(_stack(Shape, [row.shape for row in rows]), index),
         plan=Plan(**columns),
-        hardware=taken(_stack(Hardware, [_hardware(row, constants) for row in rows]), index),
+        hardware=select(_stack(Hardware, [_hardware(row, constants) for row in rows]), index),
         groups={
             "architecture": np.array([rows[i].chip.architecture or "other" for i in owner]),
             "software": np.array([rows[i].software.name for i in owner]),
@@ -145,19 +145,16 @@ def plans_of(row: ThroughputRow) -> list[Row]:
                     "global_batch": float(local * dp),
                     "micro_batch": float(min(micro, local)),
                     "recompute": mode,
-                    "flash": software.flash,
                     "sequence_parallel": known.get("sequence_parallel", True),
                     "capacity_factor": known.get("capacity_factor", 1.0),
                     "imbalance": known.get("imbalance", 1.0),
                     "dispatch": "one-hot" if moe and software.name == "xla-2020" else "sort",
                     "dispatch_group": 1024,
-                    "optimizer": "adamw",
-                    "weight_bytes": 4 if torus else 2,
                     "gradient_bytes": 2 if zero == 3 else 4,
-                    "activation_bytes": 2,
-                    "bucket_bytes": 2 * software.buckets,
-                    "stages_by_work": software.stages_by_work,
                 }
+                | software.execution()
+                | software.formats("bf16")
+                | ({"weight_bytes": 4} if torus else {})
             )
     folded = [plan for plan in found if _folds(plan)] or found
     return folded[:: max(1, len(folded) // MOST_CANDIDATES)]

@@ -37,7 +37,7 @@ class KnownPlan:
         fields: what is printed of it, by names of `AXES`.
         usual: what its software did of what is not printed.
         batch: sequences of a step; None is not printed.
-        software: that ran it, by the names of `conventions.toml`.
+        software: that ran it, by the names of `software.toml`.
         source: where it was published.
         notes: what a reader must know.
     """

@@ -70,15 +70,8 @@ def _kind(key: str) -> tuple[type | tuple[type, ...], str]:
 
 
 def allowed(scenario: Scenario) -> dict[str, list[Any]]:
-    """What the software of a scenario can do of what is searched."""
-    software = software_of_scenario(scenario)
-    found: dict[str, list[Any]] = {"recompute": list(software.recompute)}
-    if not software.virtual_stages:
-        found["vp"] = [1]
-    if not software.flash:
-        # Both came with fused attention or after it (arXiv:2205.05198, arXiv:2310.01889).
-        found |= {"sequence_parallel": [False], "cp": [1]}
-    return found
+    """What the software of a scenario offers of what is searched."""
+    return software_of_scenario(scenario).allowed()
 
 
 def software_of_scenario(scenario: Scenario) -> Software:
@@ -88,16 +81,9 @@ def software_of_scenario(scenario: Scenario) -> Software:
 
 
 def usual_widths(scenario: Scenario) -> dict[str, Any]:
-    """Bytes and attention of training in 16 bits or less, or of whole float32."""
-    section = scenario.hardware
+    """Formats and execution that follow from a scenario's software and precision."""
     software = software_of_scenario(scenario)
-    narrow = section.precision not in ("fp32", "tf32")
-    return {
-        "activation_bytes": 2 if narrow else 4,
-        "weight_bytes": 2 if narrow else 4,
-        "optimizer": "adamw",
-        "flash": software.flash,
-    }
+    return software.formats(scenario.hardware.precision) | software.execution()
 
 
 def machine_of(scenario: Scenario, shape: Shape) -> tuple[Hardware, Constants, tuple[str, ...]]:

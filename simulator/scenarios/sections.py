@@ -110,7 +110,7 @@ class HardwareSection(Section):
         machine: instead of chip, a file that `simulator calibrate` wrote.
         precision: of the matrix products; bf16 stands for fp16 on chips without it.
         count: chips.
-        software: era and family of what runs it (`conventions.toml`); its chip's usual one.
+        software: era and family of what runs it (`software.toml`); its chip's usual one.
         framework: one whose rows were fitted, maybe with its release ("megatron-bridge 26.08").
         constants: a file that `simulator calibrate` fitted to your own runs.
         link_bytes_per_s: instead of the chip's: all its fast links together, one direction.

@@ -43,7 +43,7 @@ EXECUTIONS = [
 def test_executed_flop_of_a_step_equal_those_of_the_floor(name: str, words: dict) -> None:
     shape, plan = catalog.model(name).shape, Plan(global_batch=8, **words)
     convention = "causal" if plan.flash else "full"
-    floor = flops.executed_flop(shape, plan.execution(), convention)
+    floor = flops.executed_flop(shape, plan.flop_execution(), convention)
     found = step(shape, plan, H100, PRIORS).executed_flop
     for part, per_token in floor.items():
         assert found.get(part, 0) == pytest.approx(per_token * 8 * shape.seq_len, rel=1e-9), part

@@ -12,7 +12,7 @@ from benchmarks.pages import split_at_marks
 from benchmarks.simulator import plans as plan_gates
 from energy.errors import InfeasibleError, InputError, MissingDataError
 from simulator.physics.memory import memory
-from simulator.physics.plan import AXES, one_of
+from simulator.physics.plan import AXES, plan_at
 from simulator.physics.step import step
 from simulator.plans.evaluate import fitting, predict_all
 from simulator.plans.space import space
@@ -62,7 +62,7 @@ def one_by_one():
     scenario, spent = small(), {}
     plans = PlanSearch(scenario, "time").space().plans()
     for index in range(len(plans.tp)):
-        plan = one_of(plans, index)
+        plan = plan_at(plans, index)
         try:
             spent[plan] = spend.predicted(planned(scenario, plan)).by_budget()
         except InfeasibleError:
