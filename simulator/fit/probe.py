@@ -192,15 +192,13 @@ def _toml(table: dict[str, Any]) -> list[str]:
 
 
 def _matmul(raw: dict[str, Any], plan: Plan) -> list[Operation]:
-    return [product(raw["m"], raw["n"], raw["k"], plan.activation_bytes)]
+    return [product((raw["m"], raw["n"], raw["k"]), plan.activation_bytes)]
 
 
 def _grouped(raw: dict[str, Any], plan: Plan) -> list[Operation]:
     return [
         product(
-            raw["m"],
-            raw["n"],
-            raw["k"],
+            (raw["m"], raw["n"], raw["k"]),
             plan.activation_bytes,
             kind="grouped",
             groups=raw["groups"],
@@ -241,7 +239,7 @@ def _loss(raw: dict[str, Any], plan: Plan) -> list[Operation]:
     rows = min(raw["tokens"], int(plan.loss_chunk))
     chunks = raw["tokens"] / rows
     return [
-        *linear(rows, raw["vocab"], raw["d_model"], plan, 0, count=chunks),
+        *linear((rows, raw["vocab"], raw["d_model"]), plan, 0, count=chunks),
         compute.cross_entropy(rows, raw["vocab"], raw["d_model"], plan, chunks),
     ]
 

@@ -1,8 +1,8 @@
-"""The work of one chip as operations: what it multiplies, what travels through its memory.
+"""The work of one chip as operations: what it multiplies and what moves through its memory.
 
-Passes over element-wise data are those of an eager framework: each function reads its inputs and
-writes its output; `Constants.fusion` is the share that a fused one is left with. Legend as in
-`energy.shape`; T tokens of a micro-batch, t, c, p, e, x tensor, context, pipeline, expert and
+Element-wise passes are those of an eager framework, in which each function reads its inputs and
+writes its output; `Constants.fusion` is the share of them that a fused framework keeps. Legend as
+in `energy.shape`; T tokens of a micro-batch; t, c, p, e, x tensor, context, pipeline, expert and
 expert-tensor parallel degree. Counts are of all layers: a pipeline stage does 1/p of them.
 """
 
@@ -15,16 +15,15 @@ import numpy as np
 from energy.flops import executed_flop
 from energy.shape import Number, Shape, attention_weights, plain
 from simulator.physics.operations import Operation, elementwise, linear, product
-from simulator.physics.plan import Plan
+from simulator.physics.plan import Formats, Plan
 
 Optimizer = Literal["adafactor", "adamw"]
 
-
 OPTIMIZERS: dict[Optimizer, tuple[int, int]] = {"adafactor": (48, 25), "adamw": (32, 2)}
-"""Traffic a float32 parameter, and framework calls a tensor, of one step. AdamW, fused: read w, g,
-m, v; write w, m, v. Adafactor (arXiv:1804.04235) reads or writes w, the gradient and the update
-11 times: row and column means, root mean squares of weight and update, scaling, sum. Both: the
-norm of the gradients, 4 bytes more."""
+"""Bytes moved per float32 parameter, and framework calls per tensor, of one step. AdamW, fused:
+read w, g, m, v; write w, m, v. Adafactor (arXiv:1804.04235) reads or writes w, the gradient and the
+update 11 times: row and column means, root mean squares of weight and update, scaling, sum. Both:
+the norm of the gradients, 4 bytes more."""
 
 
 def layers(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
@@ -34,119 +33,124 @@ def layers(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
     dense = plain(np.asarray(s.n_layers) - s.n_moe_layers)
     # All projections of a layer as one product of their total width: the dims of the largest.
     width = plain(attention_weights(s) / np.asarray(s.d_model) / 4 / plan.tp)
-    found = {
+    parts = {
         "attention_projections": linear(
-            tokens, width, s.d_model, plan, again, count=plain(4 * np.asarray(s.n_layers))
+            (tokens, width, s.d_model), plan, again, count=plain(4 * np.asarray(s.n_layers))
         ),
         "attention_scores": scores(shape, plan),
         "dense_ffn": linear(
-            tokens,
-            plain(np.asarray(s.d_ff) / plan.tp),
-            s.d_model,
+            (tokens, plain(np.asarray(s.d_ff) / plan.tp), s.d_model),
             plan,
             again,
             count=plain(dense * np.asarray(s.ffn_matrices)),
         ),
         "norms_and_activations": pointwise(shape, plan, tokens, dense),
     }
-    return found | experts(shape, plan, plain(np.asarray(tokens) / plan.tp))
+    return parts | experts(shape, plan, plain(np.asarray(tokens) / plan.tp))
 
 
 def scores(shape: Shape, plan: Plan) -> list[Operation]:
     """Attention scores, softmax and weighted values of all layers.
 
-    Without flash each of the B*h score matrices travels through memory: about 7 passes forward
-    (scale, bias, softmax) and 7 backward over B*h*S^2, and 5 and 8 over the h*S^2 of a bucketed
-    position bias (arXiv:1910.10683), which no batch shares out. With it only queries, keys,
-    values and output do, and a causal mask halves the FLOP.
+    With flash attention only queries, keys, values and output move through memory, and a causal
+    mask halves the FLOP. Without it see `unfused_scores`.
     """
     s, flash = shape, np.asarray(plan.flash, bool)
-    execution = plan.flop_execution()
+    split = np.asarray(plan.tp) * plan.cp
+    tokens = np.asarray(plan.sequences) * s.seq_len
+    causal = executed_flop(shape, plan.flop_execution(), "causal")["attention_scores"]
+    layer_flop = np.asarray(causal) * tokens / s.n_layers / split
+    values = (2 * np.asarray(s.n_heads) + 2 * np.asarray(s.n_kv_heads)) * s.d_head * 3 / split
+    fused = Operation(
+        kind="attention",
+        count=plain(np.where(flash, 1, 0) * np.asarray(s.n_layers)),
+        flop=plain(layer_flop),
+        bytes=plain(tokens * values * plan.activation_bytes),
+        calls=2,
+    )
+    unfused_layers = np.where(flash, 0, 1) * np.asarray(s.n_layers)
+    if not np.any(unfused_layers):
+        return [fused]
+    return [fused, *unfused_scores(shape, plan, plain(unfused_layers))]
+
+
+def unfused_scores(shape: Shape, plan: Plan, n_layers: Number) -> list[Operation]:
+    """Attention without flash in `n_layers` layers: score matrices move through memory.
+
+    About 7 passes forward (scale, bias, softmax) and 7 backward over B*h*S^2, and 5 and 8 over the
+    h*S^2 of a bucketed position bias (arXiv:1910.10683), which all sequences of a batch share.
+    """
+    s, execution = shape, plan.flop_execution()
     again = np.asarray(execution.recompute_layers) + execution.recompute_scores
-    cut = np.asarray(plan.tp) * plan.cp
     heads = np.asarray(plan.sequences) * s.n_heads / plan.tp
     rows = plain(np.asarray(s.seq_len) / plan.cp)
-    tokens = np.asarray(plan.sequences) * s.seq_len
-    inner = (2 * np.asarray(s.d_head) + s.d_rope) / 2
-    unfused = np.where(flash, 0, 1) * np.asarray(s.n_layers)
-    fused = np.where(flash, 1, 0) * np.asarray(s.n_layers)
+    width = (2 * np.asarray(s.d_head) + s.d_rope) / 2
     matrix = np.asarray(s.seq_len, float) * rows
-    causal = executed_flop(shape, execution, "causal")["attention_scores"]
-    layer_flop = np.asarray(causal) * tokens / s.n_layers / cut
-    kept = (2 * np.asarray(s.n_heads) + 2 * np.asarray(s.n_kv_heads)) * s.d_head * 3 / cut
-    found = [
-        Operation(
-            kind="attention",
-            count=plain(fused),
-            flop=plain(layer_flop),
-            bytes=plain(tokens * kept * plan.activation_bytes),
-            calls=2,
+    count = np.asarray(n_layers)
+    biased = np.where(np.asarray(s.relative_buckets) > 0, 1, 0) * count
+    return [
+        *linear(
+            (rows, s.seq_len, plain(width)),
+            plan,
+            plain(again),
+            kind="batched",
+            groups=plain(heads),
+            count=plain(2 * count),
+        ),
+        elementwise(
+            plain(heads * matrix), plain(14 + 7 * again), plan, calls=12, count=plain(count)
+        ),
+        elementwise(
+            plain(np.asarray(s.n_heads) / plan.tp * matrix),
+            plain(13 + 5 * again),
+            plan,
+            calls=12,
+            count=plain(biased),
         ),
     ]
-    if np.any(unfused):
-        bias = np.where(np.asarray(s.relative_buckets) > 0, 1, 0) * unfused
-        found += [
-            *linear(
-                rows,
-                s.seq_len,
-                plain(inner),
-                plan,
-                plain(again),
-                kind="batched",
-                groups=plain(heads),
-                count=plain(2 * unfused),
-            ),
-            elementwise(
-                plain(heads * matrix), plain(14 + 7 * again), plan, calls=12, count=plain(unfused)
-            ),
-            elementwise(
-                plain(np.asarray(s.n_heads) / plan.tp * matrix),
-                plain(13 + 5 * again),
-                plan,
-                calls=12,
-                count=plain(bias),
-            ),
-        ]
-    return found
 
 
 def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operation]]:
-    """The mixture layers: grouped products with the rows that one expert really gets.
+    """The mixture layers: their experts, and the routing of tokens to them.
 
     A chip with T tokens, in a group of e*x chips, gives each of its E/e experts T*e*x*K*c/E rows
     of width H_e/x: 1,024 tokens, top-2 of 16 on one chip: 128. The busiest chip sets the time.
     """
-    s, execution = shape, plan.flop_execution()
-    again, layers_ = np.asarray(execution.recompute_layers), np.asarray(s.n_moe_layers)
-    routed = np.where(np.asarray(s.n_experts) > 1, 1, 0) * layers_
+    s, again = shape, np.asarray(plan.flop_execution().recompute_layers)
+    moe_layers = np.asarray(s.n_moe_layers)
+    if not np.any(moe_layers):
+        return {}
     slots = np.asarray(tokens) * s.top_k * plan.capacity_factor
+    matrices = moe_layers * s.expert_matrices
     rows = plain(slots * plan.ep * plan.etp / s.n_experts)
-    width = plain(np.asarray(s.d_expert) / plan.etp)
+    grouped = linear(
+        (rows, plain(np.asarray(s.d_expert) / plan.etp), s.d_model),
+        plan,
+        plain(again),
+        kind="grouped",
+        groups=plain(np.asarray(s.n_experts) / plan.ep),
+        count=plain(matrices * plan.expert_imbalance),
+    )
+    all_tokens = plain(np.asarray(tokens) * plan.tp)
+    shared = linear(
+        (all_tokens, plain(np.asarray(s.d_expert) / plan.tp), s.d_model),
+        plan,
+        plain(again),
+        count=plain(matrices * np.asarray(s.n_shared_experts)),
+    )
+    return {"experts": grouped, "shared_experts": shared} | routing(shape, plan, tokens)
+
+
+def routing(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operation]]:
+    """Router, and the way of tokens to their experts: by permutation or by one-hot products."""
+    s, execution = shape, plan.flop_execution()
+    again, moe_layers = np.asarray(execution.recompute_layers), np.asarray(s.n_moe_layers)
+    routed = np.where(np.asarray(s.n_experts) > 1, 1, 0) * moe_layers
     group = np.asarray(execution.one_hot_group, float)
-    k, moved = np.asarray(s.top_k) * plan.capacity_factor, np.where(group > 0, 0, 1) * routed
-    matrices = layers_ * s.expert_matrices
-    shared = matrices * np.asarray(s.n_shared_experts)
-    found = {
-        "experts": linear(
-            rows,
-            width,
-            s.d_model,
-            plan,
-            plain(again),
-            kind="grouped",
-            groups=plain(np.asarray(s.n_experts) / plan.ep),
-            count=plain(matrices * plan.expert_imbalance),
-        ),
-        "shared_experts": linear(
-            plain(np.asarray(tokens) * plan.tp),
-            plain(np.asarray(s.d_expert) / plan.tp),
-            s.d_model,
-            plan,
-            plain(again),
-            count=plain(shared),
-        ),
+    k, permuted = np.asarray(s.top_k) * plan.capacity_factor, np.where(group > 0, 0, 1) * routed
+    parts = {
         "router": [
-            *linear(tokens, s.n_experts, s.d_model, plan, plain(again), count=plain(routed)),
+            *linear((tokens, s.n_experts, s.d_model), plan, plain(again), count=plain(routed)),
             # softmax, top-k, load and balancing loss over (T, E)
             elementwise(
                 plain(np.asarray(tokens) * s.n_experts), 12, plan, calls=30, count=plain(routed)
@@ -160,45 +164,51 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
                 plain(20 * k + 4 + (8 * k + 2) * again),
                 plan,
                 calls=30,
-                count=plain(moved),
+                count=plain(permuted),
             ),
         ],
     }
     if np.any(group > 0):
-        # dispatch and combine, 2*slots*G*M each; 2.5 times with the backward
-        times = 2 * (2.5 + again) * layers_ * np.where(group > 0, 1, 0)
-        found["dispatch"] = [
-            product(
-                plain(slots), s.d_model, plain(group), plan.activation_bytes, count=plain(times)
-            )
-        ]
-    return found if np.any(layers_) else {}
+        # dispatch and combine, 2*slots*G*M each; 2.5 times that with the backward pass
+        slots = np.asarray(tokens) * s.top_k * plan.capacity_factor
+        times = 2 * (2.5 + again) * moe_layers * np.where(group > 0, 1, 0)
+        one_hot = product(
+            (plain(slots), s.d_model, plain(group)), plan.activation_bytes, count=plain(times)
+        )
+        parts["dispatch"] = [one_hot]
+    return parts
 
 
 def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[Operation]:
     """Norms, residuals, head transposes and activations.
 
-    Two norms of 7 passes, two residuals of 3, and 2 more norms' worth of backward with the sums
-    of gradients at each branch: 54 passes of M; 16 of the heads; a gated activation 5 forward and
-    8 backward of H, a plain one 2 and 3. Sequence parallelism (arXiv:2205.05198) shares the norms
-    out over the tensor parallel group too.
+    Two norms of 7 passes, two residuals of 3, and 2 more norms' worth in the backward pass with
+    the sums of gradients at each branch: 54 passes of M; 16 of the heads; a gated activation 5
+    forward and 8 backward of H, a plain one 2 and 3. Sequence parallelism (arXiv:2205.05198)
+    shares the norms out over the tensor parallel group too.
+
+    Args:
+        shape: of the model.
+        plan: of the step.
+        tokens: T.
+        dense: layers with a dense feed-forward network.
     """
     s, t = shape, np.asarray(tokens, float)
     again = np.asarray(plan.flop_execution().recompute_layers)
-    # Activations and the norms' 14 forward passes are done again in both modes of recomputing.
+    # Both modes of recomputation redo the activations and the 14 forward passes of the norms.
     light = np.asarray(plan.recompute_pointwise)
-    inner = t * s.n_heads * s.d_head / plan.tp
+    heads = t * s.n_heads * s.d_head / plan.tp
     gated = np.asarray(s.ffn_matrices) > 2
-    shared_out = np.where(np.asarray(plan.sequence_parallel, bool), plan.tp, 1)
-    found = [
+    slices = np.where(np.asarray(plan.sequence_parallel, bool), plan.tp, 1)
+    operations = [
         elementwise(
-            plain(t * s.d_model / shared_out),
+            plain(t * s.d_model / slices),
             plain(54 + 6 * again + 14 * light),
             plan,
             calls=50,
             count=s.n_layers,
         ),
-        elementwise(plain(inner), plain(16 + 8 * again), plan, calls=16, count=s.n_layers),
+        elementwise(plain(heads), plain(16 + 8 * again), plan, calls=16, count=s.n_layers),
         elementwise(
             plain(t * s.d_ff / plan.tp),
             plain(np.where(gated, 13 + 5 * light, 5 + 2 * light)),
@@ -211,46 +221,46 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
     if np.any(moe):
         rows = t / plan.tp * (np.asarray(s.top_k) * plan.capacity_factor + s.n_shared_experts)
         passes = np.where(np.asarray(s.expert_matrices) > 2, 13 + 5 * light, 5 + 2 * light)
-        found.append(
+        operations.append(
             elementwise(plain(rows * s.d_expert), plain(passes), plan, calls=6, count=plain(moe))
         )
-    return found
+    return operations
 
 
 def loss(shape: Shape, plan: Plan) -> list[Operation]:
     """Logits and cross-entropy, in chunks of tokens: three products and 8 passes over T*V.
 
-    The gradients are computed with the loss, so nothing is recomputed; the weight's gradient is
-    summed once a chunk (3 passes of V*M).
+    The gradients are computed together with the loss, so nothing is recomputed; the weight's
+    gradient is summed once per chunk (3 passes of V*M).
     """
     s = shape
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp
     rows = np.minimum(plan.loss_chunk, tokens)
     chunks, vocab = tokens / rows, plain(np.asarray(s.vocab_size) / plan.tp)
     return [
-        *linear(plain(rows), vocab, s.d_model, plan, 0, count=plain(chunks)),
+        *linear((plain(rows), vocab, s.d_model), plan, 0, count=plain(chunks)),
         cross_entropy(plain(rows), vocab, s.d_model, plan, count=plain(chunks)),
     ]
 
 
 def cross_entropy(
-    rows: Number, vocab: Number, width: Number, plan: Plan, count: Number = 1
+    rows: Number, vocab: Number, width: Number, formats: Formats, count: Number = 1
 ) -> Operation:
     """Softmax and its gradient of one chunk, and the sum of the weight's gradient."""
     values = 8.0 * np.asarray(rows) * vocab + 3.0 * np.asarray(vocab) * width
-    return elementwise(plain(values), 1, plan, calls=12, count=count, kind="loss")
+    return elementwise(plain(values), 1, formats, calls=12, count=count, kind="loss")
 
 
-def optimizer(parameters: Number, plan: Plan, tensors: Number) -> list[Operation]:
-    """The norm of all gradients and the update of the parameters a chip holds the state of.
+def optimizer(parameters: Number, formats: Formats, tensors: Number) -> list[Operation]:
+    """The norm of all gradients and the update of the parameters whose state a chip stores.
 
     138M parameters, AdamW: 138e6 * 32 = 4.4 GB.
     """
-    kind = np.asarray(plan.optimizer)
+    chosen = np.asarray(formats.optimizer)
     return [
         Operation(
             kind=name,
-            count=plain(np.where(kind == name, 1, 0)),
+            count=plain(np.where(chosen == name, 1, 0)),
             bytes=plain(np.asarray(parameters, float) * size),
             calls=plain(np.asarray(tensors) * calls),
         )

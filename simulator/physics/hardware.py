@@ -20,23 +20,23 @@ class Hardware:
 
     Attributes:
         name: of the chip or machine.
-        precision: at which `peak_flop_per_s` holds.
+        precision: of matrix products, at which `peak_flop_per_s` applies.
         peak_flop_per_s: dense peak, or the best product that calibration measured.
         memory_bytes: of its own memory.
         memory_bytes_per_s: bandwidth of that memory.
         idle_w: watts with nothing to do.
-        busy_w: watts when compute is busy all the time.
-        limit_w: watts that are never passed.
+        busy_w: watts with arithmetic busy all the time.
+        limit_w: watts that are never exceeded.
         power_relative: relative 80 % band of its watts (low, high).
         power_source: where the watts come from.
-        power_boundary: what the watts hold.
-        reach: share of that peak that the best product was measured to reach; 1 if unknown.
-        peak_16bit_flop_per_s: of what stays in 16 bits when products are narrower (attention);
-            None is the same peak.
-        link_bytes_per_s: of all fast links of a chip, one direction; 0 where there is none.
+        power_boundary: what the watts include.
+        reach: share of the peak that its best product was measured to reach.
+        peak_16bit_flop_per_s: peak of what stays in 16 bits when products are narrower
+            (attention); None means the same peak.
+        link_bytes_per_s: all fast links of a chip together, one direction; 0 where there are none.
         link_domain_chips: chips that the fast links join.
-        link_axes: axes of a torus, each with its part of the links; 0 is a switch.
-        network_bytes_per_s: of the chip's share of what joins domains, one direction.
+        link_axes: axes of a torus, which share the links equally; 0 is a switch.
+        network_bytes_per_s: a chip's share of the network between domains, one direction.
         time_relative: relative 80 % band of a time predicted for it (low, high).
         source: where the rest comes from.
     """
@@ -80,36 +80,26 @@ class Hardware:
         Raises:
             MissingDataError: a peak or the memory is unknown.
         """
-        for name in ("memory_bytes", "memory_bytes_per_s"):
-            if getattr(chip, name) is None:
-                raise MissingDataError(
-                    f"expected {name} of {chip.id}", "unknown", "choose another chip"
-                )
-        design = chip.tdp_w if chip.tdp_w is not None else chip.max_w
-        limit = max((w for w in (chip.tdp_w, chip.max_w) if w is not None), default=np.nan)
-        measured = chip.idle_w is not None and chip.max_w is not None
-        # Unknown watts are no number, so that time can be predicted and energy cannot.
-        share = np.nan if design is None else design
-        idle = chip.idle_w if chip.idle_w is not None else constants.idle_share * share
-        busy = chip.max_w if chip.max_w is not None else constants.busy_share * share
+        memory, bandwidth = chip.memory_bytes, chip.memory_bytes_per_s
+        if memory is None or bandwidth is None:
+            unknown = "memory_bytes" if memory is None else "memory_bytes_per_s"
+            raise MissingDataError(
+                f"expected {unknown} of {chip.id}", "unknown", "choose another chip"
+            )
         return cls(
             name=chip.id,
             precision=precision,
             peak_flop_per_s=_peak(chip, precision),
-            memory_bytes=chip.memory_bytes or 0.0,
-            memory_bytes_per_s=chip.memory_bytes_per_s or 0.0,
-            idle_w=idle,
-            busy_w=busy,
-            limit_w=limit,
-            power_relative=(-0.12, 0.12) if measured else (-0.25, 0.25),
-            power_source=f"{'measured' if measured else 'design power'}: {chip.source}",
+            memory_bytes=memory,
+            memory_bytes_per_s=bandwidth,
             reach=_reach(chip),
-            peak_16bit_flop_per_s=_sixteen(chip, precision),
+            peak_16bit_flop_per_s=_peak_16bit(chip, precision),
             link_bytes_per_s=chip.link_bytes_per_s or 0.0,
             link_domain_chips=chip.link_domain_chips or 1,
             link_axes=chip.link_axes or 0,
             network_bytes_per_s=chip.network_bytes_per_s or 0.0,
             source=chip.source,
+            **_power(chip, constants),
         )
 
     @classmethod
@@ -134,10 +124,10 @@ class Hardware:
             ) from error
 
     def watts(self, value: float) -> Quantity:
-        """Watts that were modelled for this hardware, with their band.
+        """Modelled watts of this hardware, with their band.
 
         Raises:
-            MissingDataError: neither measured watts nor a design power of the chip are known.
+            MissingDataError: neither measured watts nor a design power of the chip is known.
         """
         if not np.isfinite(value):
             raise MissingDataError(
@@ -155,19 +145,36 @@ class Hardware:
 
 
 UNMEASURED_REACH = 0.85
-"""Share of its peak that the best product reaches on a chip where nobody measured it: the middle
-of those that were (A100 0.87, H100 0.80, B200 0.78, MI300X 0.51; arrays of a TPU reach more)."""
+"""Share of the peak that the best product reaches on a chip where nobody measured it: the middle of
+those that were measured (A100 0.87, H100 0.80, B200 0.78, MI300X 0.51; TPUs reach more)."""
+
+WIDER_SHARE = 0.2
+"""Share of the products that stay in 8 bits in 4-bit training (arXiv:2509.25149 keeps about 15 % of
+the linear layers, and attention, wider)."""
+
+
+def _power(chip: Chip, constants: Constants) -> dict[str, Any]:
+    """The fields of `Hardware` on watts.
+
+    Unknown watts are not a number, so that time can be predicted and energy cannot.
+    """
+    design_w = chip.tdp_w if chip.tdp_w is not None else chip.max_w
+    share_of = np.nan if design_w is None else design_w
+    measured = chip.idle_w is not None and chip.max_w is not None
+    return {
+        "idle_w": chip.idle_w if chip.idle_w is not None else constants.idle_share * share_of,
+        "busy_w": chip.max_w if chip.max_w is not None else constants.busy_share * share_of,
+        "limit_w": max((w for w in (chip.tdp_w, chip.max_w) if w is not None), default=np.nan),
+        "power_relative": (-0.12, 0.12) if measured else (-0.25, 0.25),
+        "power_source": f"{'measured' if measured else 'design power'}: {chip.source}",
+    }
 
 
 def _reach(chip: Chip) -> float:
+    """Measured share of the bf16 peak, or the middle of other chips."""
     if chip.measured_matmul_bf16_flop_per_s is None or chip.peak_bf16_flop_per_s is None:
         return UNMEASURED_REACH
     return chip.measured_matmul_bf16_flop_per_s / chip.peak_bf16_flop_per_s
-
-
-WIDER_SHARE = 0.2
-"""Share of the products that stay in 8 bits in 4-bit training (arXiv:2509.25149 keeps some 15 % of
-the linear layers, and attention, wider)."""
 
 
 def _peak(chip: Chip, precision: str) -> float:
@@ -178,7 +185,7 @@ def _peak(chip: Chip, precision: str) -> float:
     return 1 / ((1 - WIDER_SHARE) / narrow + WIDER_SHARE / wide)
 
 
-def _sixteen(chip: Chip, precision: str) -> float | None:
+def _peak_16bit(chip: Chip, precision: str) -> float | None:
     """The 16-bit peak where products are narrower than that."""
     narrow = precision in ("fp8", "int8", "fp4")
     return chip.peak_flop_per_s("bf16") if narrow else None

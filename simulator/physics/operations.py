@@ -1,51 +1,54 @@
-"""What bounds a piece of work: arithmetic, memory, or the fixed time of starting it.
+"""Operations and their time, bounded by arithmetic, by memory, or by the fixed cost of a start.
 
-A step is a dict of parts, each a list of operations; calibration turns its probe rows into the
+A step is a dict of parts, each a list of operations. Calibration turns its probe rows into the
 same operations, so a constant means the same where it is fitted and where it is used.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from energy.shape import Number, plain
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
-from simulator.physics.plan import Plan
+from simulator.physics.plan import Formats
 
 Kind = Literal[
     "product", "grouped", "batched", "attention", "elementwise", "loss", "adafactor", "adamw"
 ]
-"""What bounds an operation, hence which constants apply to it."""
+"""What bounds an operation, and so which constants apply to it."""
+
+Dims: TypeAlias = tuple[Number, Number, Number]
+"""(m, n, k) of a product of (m, k) by (k, n)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One kind of work, done `count` times a micro-batch (the optimiser: a step).
+    """One kind of work, done `count` times per micro-batch (the optimizer: per step).
 
     Attributes:
         kind: what bounds it.
-        count: how often.
-        flop: floating-point operations of one.
-        bytes: what one moves through memory.
+        count: how often it is done.
+        flop: floating-point operations of one execution.
+        bytes: bytes that one execution moves through memory.
         dims: (m, n, k) of its product, of one group where grouped; None without a product.
         groups: groups of a grouped product.
-        calls: framework operations of one.
+        calls: framework operations of one execution.
     """
 
     kind: Kind
     count: Number = 1
     flop: Number = 0
     bytes: Number = 0
-    dims: tuple[Number, Number, Number] | None = None
+    dims: Dims | None = None
     groups: Number = 1
     calls: Number = 1
 
     def compute_seconds(self, hardware: Hardware, constants: Constants) -> Number:
-        """Seconds of one at the rate of the arithmetic.
+        """Seconds of one execution at the rate of arithmetic.
 
         peak * eff_max * m/(m + m_half) * n/(n + n_half) * k/(k + k_half): at eff_max 0.8 and
         halves of 32, a product of 96 x 96 x 96 runs at 0.8 * 0.75^3 = 34 % of the peak.
@@ -63,16 +66,16 @@ class Operation:
             rate = rate * constants.grouped_efficiency
         elif self.kind == "batched":
             rate = rate * constants.batched_efficiency
-        slower: Any = 1.0
+        slowdown: Any = 1.0
         for dim, half in zip(
             self.dims, (constants.m_half, constants.n_half, constants.k_half), strict=True
         ):
-            # A part that a shape does not have has no size; its FLOP are zero all the same.
-            slower = slower * (1 + half / np.maximum(np.asarray(dim, float), 1))
-        return plain(np.asarray(self.flop) * slower / rate)
+            # A part that a shape lacks has a dim of 0; its FLOP are 0 anyway.
+            slowdown = slowdown * (1 + half / np.maximum(np.asarray(dim, float), 1))
+        return plain(np.asarray(self.flop) * slowdown / rate)
 
     def memory_seconds(self, hardware: Hardware, constants: Constants) -> Number:
-        """Seconds of one at the rate of the memory."""
+        """Seconds of one execution at the rate of memory."""
         efficiency = np.asarray(constants.memory_efficiency)
         if self.kind == "elementwise":
             efficiency = efficiency / constants.fusion
@@ -85,16 +88,16 @@ class Operation:
         return plain(np.asarray(self.bytes) / (hardware.memory_bytes_per_s * efficiency))
 
     def fixed_seconds(self, constants: Constants) -> Number:
-        """Seconds of one that no size changes: its calls, and its groups."""
+        """Seconds of one execution that do not depend on its size: its calls, and its groups."""
         groups = np.asarray(self.groups) * constants.group_s if self.kind == "grouped" else 0.0
         return plain(self.started(constants) * constants.launch_s + groups)
 
     def started(self, constants: Constants) -> Number:
-        """Framework operations that one starts; fusion joins the element-wise ones."""
+        """Framework operations that one execution starts; fusion merges element-wise ones."""
         return self.calls * constants.fusion if self.kind == "elementwise" else self.calls
 
     def seconds(self, hardware: Hardware, constants: Constants) -> Number:
-        """Seconds of one: the slower of arithmetic and memory, after its fixed time."""
+        """Seconds of one execution: the longer of arithmetic and memory, plus its fixed time."""
         work = np.maximum(
             self.compute_seconds(hardware, constants), self.memory_seconds(hardware, constants)
         )
@@ -102,66 +105,72 @@ class Operation:
 
 
 def product(
-    m: Number,
-    n: Number,
-    k: Number,
-    width: Number,
-    *,
-    kind: Kind = "product",
-    groups: Number = 1,
-    count: Number = 1,
-    calls: Number = 1,
+    dims: Dims, width: Number, *, kind: Kind = "product", groups: Number = 1, count: Number = 1
 ) -> Operation:
     """A product of (m, k) by (k, n), `groups` times in one operation: 2mnk FLOP each.
 
-    512 x 512 x 512 in float32: 2.68e8 FLOP and 3.1 MB, 85 FLOP a byte.
+    512 x 512 x 512 in float32: 2.68e8 FLOP and 3.1 MB, 85 FLOP per byte.
+
+    Args:
+        dims: (m, n, k).
+        width: bytes per value.
+        kind: what bounds it.
+        groups: products of one execution.
+        count: executions.
     """
+    m, n, k = dims
     each = np.asarray(groups, float)
     volume = each * m
     return Operation(
         kind=kind,
         count=count,
-        dims=(m, n, k),
+        dims=dims,
         groups=groups,
-        calls=calls,
         flop=plain(2.0 * volume * n * k),
         bytes=plain((volume * k + each * n * k + volume * n) * width),
     )
 
 
 def linear(
-    tokens: Number,
-    n: Number,
-    k: Number,
-    plan: Plan,
+    dims: Dims,
+    formats: Formats,
     again: Number,
     *,
     kind: Kind = "product",
     groups: Number = 1,
     count: Number = 1,
 ) -> list[Operation]:
-    """A linear map and its two backward products, the forward (1 + again) times.
+    """A linear map and its two backward products.
 
-    y = x W is (T, n, k); its gradients are (T, k, n) by the input and (n, k, T) by the weight.
+    y = x W is (T, n, k); its gradients are (T, k, n) for the input and (n, k, T) for the weight.
+
+    Args:
+        dims: (T, n, k).
+        formats: with the bytes per value.
+        again: how often the forward product is recomputed.
+        kind: what bounds it.
+        groups: products of one execution.
+        count: executions.
     """
+    tokens, n, k = dims
     forward = plain(np.asarray(count) * (1 + np.asarray(again)))
-    width = plan.activation_bytes
+    width = formats.activation_bytes
     return [
-        product(tokens, n, k, width, kind=kind, groups=groups, count=forward),
-        product(tokens, k, n, width, kind=kind, groups=groups, count=count),
-        product(n, k, tokens, width, kind=kind, groups=groups, count=count),
+        product((tokens, n, k), width, kind=kind, groups=groups, count=forward),
+        product((tokens, k, n), width, kind=kind, groups=groups, count=count),
+        product((n, k, tokens), width, kind=kind, groups=groups, count=count),
     ]
 
 
 def elementwise(
     values: Number,
     passes: Number,
-    plan: Plan,
+    formats: Formats,
     *,
     calls: Number,
     count: Number = 1,
     kind: Kind = "elementwise",
 ) -> Operation:
-    """Reads and writes of `values` activations, `passes` times over."""
-    size = np.asarray(values, float) * passes * plan.activation_bytes
+    """Reads and writes of `values` activations, `passes` times each."""
+    size = np.asarray(values, float) * passes * formats.activation_bytes
     return Operation(kind=kind, count=count, bytes=plain(size), calls=calls)

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
-from simulator.physics.power import chip_watts
+from simulator.physics.power import activity_shares, activity_weights, chip_watts
 from simulator.physics.step import Step
 
 COMMUNICATION = ("tensor_parallel", "context_parallel", "expert_parallel", "data_parallel")
 
-
 PHASES = ("compute", "communication", "bubble", "optimizer", "host")
-
 
 PREFERRED = {
     "compute": ("compute", "optimizer", "communication", "bubble", "host"),
@@ -21,67 +19,67 @@ PREFERRED = {
     "link": ("communication", "compute", "optimizer", "bubble", "host"),
     "wait": ("bubble", "host", "communication", "compute", "optimizer"),
 }
-"""Parts of a step that an activity fills, the first as far as it goes."""
+"""Phases to which the time of an activity is assigned; each is filled before the next."""
 
 
-def phases(found: Step) -> dict[str, float]:
-    """Seconds of a step by the names of `PHASES`; what takes none is left out."""
-    other = {"pipeline": "bubble", "optimizer": "optimizer", "host": "host"}
-    other |= dict.fromkeys(COMMUNICATION, "communication")
+def phases(step: Step) -> dict[str, float]:
+    """Seconds of a step by the names of `PHASES`; phases without time are left out."""
+    phase_of = {"pipeline": "bubble", "optimizer": "optimizer", "host": "host"}
+    phase_of |= dict.fromkeys(COMMUNICATION, "communication")
     sums = dict.fromkeys(PHASES, 0.0)
-    for part, seconds in found.seconds.items():
-        sums[other.get(part, "compute")] += float(seconds)
+    for part, seconds in step.seconds.items():
+        sums[phase_of.get(part, "compute")] += float(seconds)
     return {name: seconds for name, seconds in sums.items() if seconds > 0}
 
 
 def phase_watts(
-    found: Step, seconds: Mapping[str, float], hardware: Hardware, constants: Constants
+    step: Step, seconds: Mapping[str, float], hardware: Hardware, constants: Constants
 ) -> dict[str, float]:
-    """Watts of one chip in each part of a step; their mean over the step is `chip_watts`.
+    """Watts of one chip in each phase of a step; their mean over the step is `chip_watts`.
 
     Idle 70 W, busy 700 W, 6 of 10 s compute, 4 s of bubble at a wait share of 0.3: 700 W and
     70 + 630 x 0.3 = 259 W, in the mean 524 W.
 
     Args:
-        found: the step (numbers).
-        seconds: of its parts.
+        step: a single one, not arrays.
+        seconds: of its phases.
         hardware: of the chip.
         constants: of the machine.
     """
-    whole_s = sum(seconds.values())
-    compute = min(float(found.compute_busy), 1.0)
-    memory = min(float(found.memory_busy), 1 - compute)
-    link = min(float(found.link_busy), 1 - compute - memory)
-    busy_s = {
-        "compute": compute,
-        "memory": memory,
-        "link": link,
-        "wait": max(0.0, 1 - compute - memory - link),
-    }
-    weights = {
-        "compute": 1.0,
-        "memory": float(constants.memory_power_share),
-        "link": float(constants.link_power_share),
-        "wait": float(constants.wait_share),
-    }
-    room, drawn = dict(seconds), dict.fromkeys(seconds, 0.0)
-    # Arithmetic first, then waiting: what memory and links do beyond them fills what is left.
-    for activity in ("compute", "wait", "link", "memory"):
-        left = busy_s[activity] * whole_s
-        for part in PREFERRED[activity]:
-            taken = min(left, room.get(part, 0.0))
-            if taken > 0:
-                room[part] -= taken
-                drawn[part] += weights[activity] * taken
-                left -= taken
+    weighted_s = _weighted_seconds(step, seconds, constants)
     idle, above = float(hardware.idle_w), float(hardware.busy_w) - float(hardware.idle_w)
     limit = float(hardware.limit_w)
-    watts = {part: min(idle + above * drawn[part] / seconds[part], limit) for part in seconds}
-    # What the limit cuts off one part is drawn in the others: the mean of the step has it.
-    whole_j = float(chip_watts(found, hardware, constants)) * whole_s
-    cut_j = whole_j - sum(watts[part] * seconds[part] for part in seconds)
+    watts = {
+        phase: min(idle + above * weighted_s[phase] / seconds[phase], limit) for phase in seconds
+    }
+    # What the limit cuts off in one phase is drawn in the others, to keep the mean of the step.
+    whole_s = sum(seconds.values())
+    whole_j = float(chip_watts(step, hardware, constants)) * whole_s
+    cut_j = whole_j - sum(watts[phase] * seconds[phase] for phase in seconds)
     if cut_j <= 1e-12 * whole_j:
         return watts
-    space_j = sum((limit - watts[part]) * seconds[part] for part in seconds)
-    share = min(cut_j / space_j, 1.0)
-    return {part: watts[part] + share * (limit - watts[part]) for part in seconds}
+    room_j = sum((limit - watts[phase]) * seconds[phase] for phase in seconds)
+    share = min(cut_j / room_j, 1.0)
+    return {phase: watts[phase] + share * (limit - watts[phase]) for phase in seconds}
+
+
+def _weighted_seconds(
+    step: Step, seconds: Mapping[str, float], constants: Constants
+) -> dict[str, float]:
+    """Seconds of each phase, weighted with the watts above idle of the activities in it.
+
+    Arithmetic is assigned first, then waiting; links and memory fill the time that is left.
+    """
+    whole_s = sum(seconds.values())
+    weights = activity_weights(constants)
+    shares = activity_shares(step.compute_busy, step.memory_busy, step.link_busy)
+    room_s, weighted_s = dict(seconds), dict.fromkeys(seconds, 0.0)
+    for activity in ("compute", "wait", "link", "memory"):
+        left_s = max(0.0, float(shares[activity])) * whole_s
+        for phase in PREFERRED[activity]:
+            assigned_s = min(left_s, room_s.get(phase, 0.0))
+            if assigned_s > 0:
+                room_s[phase] -= assigned_s
+                weighted_s[phase] += float(weights[activity]) * assigned_s
+                left_s -= assigned_s
+    return weighted_s

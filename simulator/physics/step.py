@@ -1,12 +1,12 @@
-"""The time of one optimiser step, by part.
+"""The time of one optimizer step, by part.
 
-A chip computes its share of the layers, tells others what they need of it, waits where a pipeline
-has no work for it, updates its weights, and all of that in each of n_micro micro-batches:
+In each of n_micro micro-batches a chip computes its share of the layers, exchanges messages with
+other chips, and waits where a pipeline has no work for it; once a step it updates its weights:
 
-step = n_micro * slowest stage + (p - 1) / v * mean stage + data parallel messages + optimiser
+step = n_micro * slowest stage + (p - 1) / v * mean stage + data parallel messages + optimizer
 
-Messages hide behind computing up to a share of it, and slow what hides them. Degree one of every
-kind is the whole of it on one device: the same sum with nothing to add.
+Messages overlap with computation up to a share of it and slow it down. On one device, where every
+degree is one, the same sum has no messages and no waiting.
 """
 
 from __future__ import annotations
@@ -24,22 +24,24 @@ from simulator.physics.hardware import Hardware
 from simulator.physics.memory import stage_parameters
 from simulator.physics.operations import Operation
 from simulator.physics.pipeline import slowest_s
-from simulator.physics.plan import Plan
+from simulator.physics.plan import Parallelism, Plan
 
 TENSORS_A_LAYER = 10
-"""Weight tensors of a layer, each an update of its own: 4 of attention, 2 norms, bias, 3 of the
+"""Weight tensors of a layer, each updated on its own: 4 of attention, 2 norms, bias, 3 of the
 feed-forward network (or a router and two of the experts)."""
+
+LAYER_MESSAGES = ("tensor_parallel", "context_parallel", "expert_parallel")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One optimiser step of one chip.
+    """One optimizer step of one chip.
 
     Attributes:
         seconds: by part; their sum is the step time.
         model_flop: 3 x forward of the step, all chips, by part; attention in full.
-        executed_flop: what one chip does, by part, with recomputation and padding.
-        memory_bytes: what travels through one chip's memory, by part.
+        executed_flop: of one chip, by part, with recomputation and padding.
+        memory_bytes: moved through one chip's memory, by part.
         compute_s: seconds that arithmetic alone would take at its rate.
         memory_s: seconds that memory alone would take.
         link_s: seconds that links alone would take.
@@ -67,53 +69,56 @@ class Step:
 
     @property
     def memory_busy(self) -> Number:
-        """Share of the step in which memory is at work, maybe beside arithmetic."""
+        """Share of the step in which memory is at work, possibly at the same time as arithmetic."""
         return plain(np.minimum(np.asarray(self.memory_s) / self.step_s, 1))
 
     @property
     def link_busy(self) -> Number:
-        """Share of the step in which links are at work, maybe beside the rest."""
+        """Share of the step in which links are at work, possibly at the same time as the rest."""
         return plain(np.minimum(np.asarray(self.link_s) / self.step_s, 1))
 
 
 def step(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Step:
-    """Predict one step of a model laid by a plan on chips.
+    """Predict one step of a model under a plan; arrays broadcast.
 
     Args:
-        shape: sizes; fields may be arrays of one shape.
-        plan: degrees, batch and execution; likewise. `Plan.require_possible` says whether it is.
+        shape: sizes of the model.
+        plan: a possible one (`Parallelism.require_possible`).
         hardware: of one chip.
         constants: of the machine and its software.
 
     Returns:
-        The step of the mean chip; arrays broadcast.
+        The step of the mean chip.
     """
     stages, micro = np.asarray(plan.pp, float), np.asarray(plan.n_micro, float)
     work = {
-        part: _work(found, plain(micro / stages), hardware, constants)
-        for part, found in (
+        part: _work(operations, plain(micro / stages), hardware, constants)
+        for part, operations in (
             compute.layers(shape, plan) | {"logits": compute.loss(shape, plan)}
         ).items()
     }
     layers_s = sum(w.seconds for part, w in work.items() if part != "logits") * stages / micro
     logits_s = work["logits"].seconds * stages / micro
     sent = messages(shape, plan, hardware, constants)
-    waits = _exposed(sent, plain(layers_s), plan, constants)
-    per_micro = (
-        layers_s + waits["tensor_parallel"] + waits["context_parallel"] + waits["expert_parallel"]
-    ) / stages + waits["sharding"]
+    exposed = _exposed(sent, plain(layers_s), plan, constants)
     seconds: dict[str, Number] = {part: w.seconds for part, w in work.items()}
-    for name in ("tensor_parallel", "context_parallel", "expert_parallel"):
-        seconds[name] = waits[name] * micro / stages
-    seconds["data_parallel"] = waits["sharding"] * micro + waits["data_parallel"]
+    for name in LAYER_MESSAGES:
+        seconds[name] = exposed[name] * micro / stages
+    seconds["data_parallel"] = exposed["sharding"] * micro + exposed["data_parallel"]
+    per_micro = (
+        layers_s
+        + exposed["tensor_parallel"]
+        + exposed["context_parallel"]
+        + exposed["expert_parallel"]
+    ) / stages + exposed["sharding"]
     seconds["pipeline"] = _pipeline(per_micro, logits_s, sent, shape, plan)
-    updated = compute.optimizer(
-        _updated(shape, plan), plan, TENSORS_A_LAYER * shape.n_layers / stages
+    updates = compute.optimizer(
+        _updated_parameters(shape, plan), plan, TENSORS_A_LAYER * shape.n_layers / stages
     )
-    work["optimizer"] = _work(updated, 1, hardware, constants)
+    work["optimizer"] = _work(updates, 1, hardware, constants)
     seconds["optimizer"] = work["optimizer"].seconds
-    started = sum(w.calls for w in work.values()) * constants.host_s
-    seconds["host"] = np.maximum(started - sum(seconds.values()), 0) + constants.step_s
+    started_s = sum(w.calls for w in work.values()) * constants.host_s
+    seconds["host"] = np.maximum(started_s - sum(seconds.values()), 0) + constants.step_s
     seconds = {
         name: plain(np.asarray(value) * constants.software) for name, value in seconds.items()
     }
@@ -124,13 +129,15 @@ def step(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> 
         memory_bytes={name: plain(w.bytes) for name, w in work.items()},
         compute_s=plain(sum(w.compute_s for w in work.values())),
         memory_s=plain(sum(w.memory_s for w in work.values())),
-        link_s=plain(_on_links(sent, plan)),
+        link_s=plain(_link_s(sent, plan)),
         relative=hardware.time_relative,
     )
 
 
 @dataclass(frozen=True)
 class _Work:
+    """All operations of a part of the step together, on one chip."""
+
     seconds: Number
     compute_s: Number
     memory_s: Number
@@ -142,15 +149,16 @@ class _Work:
 def _work(
     operations: list[Operation], times: Number, hardware: Hardware, constants: Constants
 ) -> _Work:
-    """All operations of a part together, `times` over."""
+    """The sum of all operations of a part, `times` over."""
     sums: list[Number] = [0.0] * 6
-    for one in operations:
-        count = np.asarray(one.count, float) * times
-        compute_s = one.compute_seconds(hardware, constants)
-        memory_s = one.memory_seconds(hardware, constants)
-        seconds = np.maximum(compute_s, memory_s) + one.fixed_seconds(constants)
+    for operation in operations:
+        count = np.asarray(operation.count, float) * times
+        compute_s = operation.compute_seconds(hardware, constants)
+        memory_s = operation.memory_seconds(hardware, constants)
+        seconds = np.maximum(compute_s, memory_s) + operation.fixed_seconds(constants)
+        calls = operation.started(constants)
         for i, value in enumerate(
-            (seconds, compute_s, memory_s, one.flop, one.bytes, one.started(constants))
+            (seconds, compute_s, memory_s, operation.flop, operation.bytes, calls)
         ):
             if isinstance(value, np.ndarray) or value:
                 sums[i] = sums[i] + count * value
@@ -158,18 +166,17 @@ def _work(
 
 
 def _exposed(
-    sent: Messages, layers_s: Number, plan: Plan, constants: Constants
+    sent: Messages, layers_s: Number, plan: Parallelism, constants: Constants
 ) -> dict[str, Number]:
-    """Seconds that messages add: what no computing hides, and the slowing of what hides them.
+    """Seconds that messages add: what does not overlap, and the slowing of what overlaps.
 
-    Data parallel messages of a step hide behind the last micro-batch's computing; those of ZeRO 3
-    behind each one's.
+    Data parallel messages of a step overlap with the last micro-batch; those of ZeRO 3 with each.
     """
     stage_s = np.asarray(layers_s) / plan.pp
 
     def added(message_s: Number, behind_s: Number, share: Number) -> Number:
-        hidden = np.minimum(message_s, np.asarray(behind_s) * share)
-        return plain(message_s - hidden + hidden * constants.contention)
+        hidden_s = np.minimum(message_s, np.asarray(behind_s) * share)
+        return plain(message_s - hidden_s + hidden_s * constants.contention)
 
     return {
         "tensor_parallel": added(sent.tensor_s, layers_s, constants.overlap_tp),
@@ -183,11 +190,11 @@ def _exposed(
 def _pipeline(
     per_micro: Number, logits_s: Number, sent: Messages, shape: Shape, plan: Plan
 ) -> Number:
-    """Seconds that a chip waits for other stages, and of the messages between them.
+    """Seconds that a chip waits for other stages, and seconds of the messages between them.
 
-    GPipe and its successors (arXiv:2104.04473): (p - 1) / v of a micro-batch fill and drain the
-    stages. The slowest stage sets the pace: that with a layer more than the mean, or the last,
-    with the logits.
+    GPipe and its successors (arXiv:2104.04473): filling and draining the stages takes (p - 1) / v
+    of a micro-batch. The slowest stage sets the pace: the fullest one, or the last, with the
+    logits.
     """
     stages, micro = np.asarray(plan.pp, float), np.asarray(plan.n_micro, float)
     layer_s = plain(np.asarray(per_micro) * stages / np.asarray(shape.n_layers, float))
@@ -198,24 +205,24 @@ def _pipeline(
     return plain(np.where(stages > 1, np.maximum(waits, 0) + crossings * sent.pipeline_s, 0))
 
 
-def _updated(shape: Shape, plan: Plan) -> Number:
-    """Parameters whose state one chip updates: its own, or its shard of them."""
+def _updated_parameters(shape: Shape, plan: Parallelism) -> Number:
+    """Parameters whose state one chip updates: all of its own, or its shard of them."""
     experts, rest = stage_parameters(shape, plan)
-    zero = np.asarray(plan.zero) > 0
+    sharded = np.asarray(plan.zero) > 0
     copies = np.minimum(plan.sharded, np.maximum(plan.expert_dp, 1))
-    return plain(rest / np.where(zero, plan.sharded, 1) + experts / np.where(zero, copies, 1))
+    return plain(rest / np.where(sharded, plan.sharded, 1) + experts / np.where(sharded, copies, 1))
 
 
-def _on_links(sent: Messages, plan: Plan) -> Number:
+def _link_s(sent: Messages, plan: Parallelism) -> Number:
     """Seconds of a step in which a chip's links or its network are at work."""
     micro, stages = np.asarray(plan.n_micro), np.asarray(plan.pp)
-    layers = np.asarray(sent.tensor_s) + sent.context_s + sent.expert_s
+    layers_s = np.asarray(sent.tensor_s) + sent.context_s + sent.expert_s
     return plain(
-        micro * (layers / stages + sent.shard_s + np.asarray(sent.pipeline_s) * plan.vp)
+        micro * (layers_s / stages + sent.shard_s + np.asarray(sent.pipeline_s) * plan.vp)
         + sent.data_s
     )
 
 
-def _model_flop(shape: Shape, plan: Plan) -> dict[str, Number]:
+def _model_flop(shape: Shape, plan: Parallelism) -> dict[str, Number]:
     tokens = np.asarray(plan.global_batch, float) * shape.seq_len
     return {name: plain(count * tokens) for name, count in model_flop(shape).items()}
