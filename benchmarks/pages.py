@@ -9,6 +9,9 @@ from energy.errors import InputError
 from energy.files import write_text_atomic
 from energy.reports.words import console, table
 
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""The heads of a table and its rows."""
+
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Format a table in Markdown."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.progress import track
 
 from benchmarks.commands import beside, elapsed
-from benchmarks.pages import markdown_table, print_table, split_at_marks, write_between
+from benchmarks.pages import Table, markdown_table, print_table, split_at_marks, write_between
 from energy.console import guard, print_json
 from energy.errors import InputError
 
@@ -55,10 +55,29 @@ def run(rounds: int, other: Path | None, page: Path | None, *, as_json: bool) ->
     if page:
         for mark in (PROCESSOR_MARK, ELAPSED_MARK) if other else (ELAPSED_MARK,):
             split_at_marks(page, mark)
-    comparisons = beside.compare(other, progress(rounds, "processor time")) if other else []
-    timings = elapsed.measure(progress(rounds, "elapsed time"))
-    tables = {ELAPSED_MARK: (elapsed.HEADS, [timing.cells() for timing in timings])}
-    if other:
+    comparisons = beside.compare(other, progress(rounds, "processor time")) if other else None
+    report(comparisons, elapsed.measure(progress(rounds, "elapsed time")), page, as_json=as_json)
+
+
+def report(
+    comparisons: list[beside.Comparison] | None,
+    timings: list[elapsed.Timing],
+    page: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Write the tables into the page, and print them.
+
+    Args:
+        comparisons: of processor time; None where there was no other checkout.
+        timings: of elapsed time.
+        page: file whose tables are replaced; None writes nothing.
+        as_json: print JSON in place of the tables.
+    """
+    tables: dict[str, Table] = {
+        ELAPSED_MARK: (elapsed.HEADS, [timing.cells() for timing in timings])
+    }
+    if comparisons is not None:
         compared = (beside.HEADS, [comparison.cells() for comparison in comparisons])
         tables = {PROCESSOR_MARK: compared, **tables}
     if page:
@@ -67,7 +86,7 @@ def run(rounds: int, other: Path | None, page: Path | None, *, as_json: bool) ->
     if as_json:
         print_json(
             {
-                "processor_time": [comparison.as_json() for comparison in comparisons],
+                "processor_time": [comparison.as_json() for comparison in comparisons or ()],
                 "elapsed": [timing.as_json() for timing in timings],
             }
         )

@@ -1,8 +1,8 @@
-"""The accuracy of the simulator against published figures, gate by gate, and held where it is.
+"""Accuracy of the simulator against published figures, gate by gate.
 
-Predicts the published rows and runs, and with --folds fits everything again without each source,
-each model and each chip generation first (about 6 minutes) and predicts what was left out. Exit
-code 5 where a figure is worse than the recorded one.
+Predicts the published rows and runs. With --folds it also refits everything without each source,
+each model and each chip generation (about 6 minutes) and predicts what was left out. Exit code 5
+if a figure is worse than the recorded one.
 
     python -m benchmarks.simulator.gates [--folds] [--record] [--write PAGE] [--json]
 """
@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.gate import Gate
 from benchmarks.pages import markdown_table, print_table, split_at_marks, write_between
 from benchmarks.simulator.capacity import PUBLISHED_RATIO, capacity_ratios
 from energy.console import guard, print_json
@@ -30,7 +29,7 @@ from simulator.kit.progress import watching
 from simulator.published.runs import read_runs
 from simulator.published.shipped import published_tables, runs_of
 from simulator.published.throughput import Table, ThroughputRow, read_throughput
-from simulator.questions.validate import page_runs as show_runs
+from simulator.questions.validate import page_runs
 from simulator.questions.validate.runs import whole_runs
 from simulator.questions.validate.throughput import (
     Summary,
@@ -41,230 +40,223 @@ from simulator.questions.validate.throughput import (
 )
 
 MARK = "gates: benchmarks.simulator.gates"
-HEADS = ("absolute relative error", "rows", "wanted", "found", "met")
+HEADS = ("absolute relative error", "rows", "target", "measured", "met")
 RECORDED = Path(__file__).with_name("gates.json")
 SLACK = 0.005
-"""How much worse than recorded a figure may be: half a point, for sums of other machines."""
-SWEEPS = ("nanotron", "megatron-deepspeed, one node")
-"""Frameworks of the two tables that stand beside the published rows."""
+"""How much worse than recorded a figure may be: half a point, as sums differ by machine."""
+NANOTRON, ONE_NODE, CLUSTERS = (
+    "nanotron",
+    "megatron-deepspeed, one node",
+    "megatron-deepspeed, vtrain",
+)
+"""Frameworks of the tables that are judged on their own."""
 
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Gate:
-    """One line: a figure that is wanted, and the one that was found.
-
-    Attributes:
-        what: in words.
-        rows: rows or runs that it rests on.
-        wanted: limit; an upper one, or a lower one for shares of what is right; None for none.
-        found: the figure.
-        least: whether higher is better.
-    """
-
-    what: str
-    rows: int
-    wanted: float | None
-    found: float
-    least: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the figure is within its limit; None where it has none."""
-        if self.wanted is None:
-            return None
-        return self.found >= self.wanted if self.least else self.found <= self.wanted
-
-    def worse_than(self, recorded: float) -> bool:
-        """Whether it is worse than what was recorded, beyond the slack."""
-        return self.found < recorded - SLACK if self.least else self.found > recorded + SLACK
-
-    def cells(self) -> tuple[str, ...]:
-        """As a row of a table."""
-        sign = "at least" if self.least else "at most"
-        wanted = "" if self.wanted is None else f"{sign} {self.wanted:.0%}"
-        word = {True: "yes", False: "no", None: ""}[self.met]
-        return self.what, f"{self.rows:,}", wanted, f"{self.found:.1%}", word
-
-
-def gates(leave_out: bool) -> list[Gate]:
-    """Every figure; leaving out, also of fits that never saw the rows they are judged by."""
-    read = [read_throughput(path) for path in published_tables()]
-    rows = Table(tuple(row for one in read for row in one.rows), {})
-    found = held(rows, published())
-    lines = kind_gates("in the fit", found)
-    if leave_out:
-        with watching() as watch:
-            left = {
-                way: found.unseen(errors, folds(rows.rows)[way])
-                for way, errors in fold_errors(rows.rows, watch).items()
-            }
-        lines += left_out_gates(rows.rows, left)
-    return [*lines, *memory_gates(rows.rows, found), *run_gates(), capacity_gate()]
-
-
-def own_rows(made: Validation) -> Mask:
-    """Rows of the published table of complete or nearly complete configurations."""
-    framework = np.array([row.framework for row in made.evaluated.rows])
-    return np.asarray((labels(made.evaluated, "tier") != "C") & ~np.isin(framework, SWEEPS))
-
-
-def kind_gates(way: str, made: Validation, wanted: bool = False) -> list[Gate]:
-    """Dense rows and mixtures: median and 90th percentile; limits are for rows left out."""
-    own, kind = own_rows(made), np.array([row.kind for row in made.evaluated.rows])
-    found = []
-    for word, middle, tail in (("dense", 0.10, 0.30), ("moe", 0.15, 0.40)):
-        one = made.summary(own & (kind == word))
-        found += [
-            _middle(f"{word}, {way}, median", one, middle if wanted else None),
-            Gate(
-                f"{word}, {way}, 90th percentile",
-                one.n,
-                tail if wanted else None,
-                one.p90_abs_rel_error or np.nan,
-            ),
-        ]
-    return found
-
-
-def left_out_gates(rows: Sequence[ThroughputRow], left: dict[str, Validation]) -> list[Gate]:
-    """Tokens a second, by what was left out."""
-    found = []
-    for way in ("source", "model"):
-        found += kind_gates(f"{way} left out", left[way], wanted=True)
-    framework, size = np.array([row.framework for row in rows]), left["model"]
-    cluster = size.summary(framework == "megatron-deepspeed, vtrain")
-    single, sweep = size.summary(framework == SWEEPS[1]), framework == "nanotron"
-    busy = sweep & ~np.isin(labels(size.evaluated, "mfu"), ("0% to 10%", "10% to 20%"))
-    found += [
-        _middle("vTrain clusters, size left out", cluster, 0.06),
-        _middle("vTrain one node, size left out", single, 0.07),
-        Gate("the same, mean", single.n, 0.09, single.mean_abs_rel_error or np.nan),
-        _middle("nanotron above 20 % MFU, size left out", size.summary(busy), 0.06),
-        _middle("nanotron, all, size left out", size.summary(sweep), 0.25),
-    ]
-    for way in ("source", "model", "chip"):
-        one = left[way].summary(own_rows(left[way]))
-        found.append(
-            Gate(
-                f"80 % band holds, {way} left out",
-                one.n,
-                0.75,
-                one.band_coverage or 0.0,
-                least=True,
-            )
-        )
-    return found
-
-
-def memory_gates(rows: Sequence[ThroughputRow], found: Validation) -> list[Gate]:
-    """What fits, and what it holds; nothing in the memory model is fitted."""
-    told = fits_in_memory(rows, found.evaluated)
-    held_ = sum(bool(row.memory_bytes) for row in rows)
-    ended = sum(not row.fitted or bool(row.memory_bytes) for row in rows)
-    return [
-        Gate(
-            "fits in memory or not, balanced accuracy",
-            ended,
-            0.95,
-            told["balanced_accuracy"],
-            least=True,
-        ),
-        Gate("bytes between steps", held_, 0.10, told["memory_median_abs_rel_error"]),
-    ]
-
-
-def run_gates() -> list[Gate]:
-    """Whole runs: nothing of a run's own is used but its configuration."""
-    runs = whole_runs(read_runs(runs_of("published")), published()).runs
-    picks = show_runs.QUESTIONS
-    found = []
-    for what, pick, wanted in (
-        ("chip-hours of whole runs, blind", picks["chip_hours"]["blind"], 0.20),
-        ("watts a chip, blind", picks["watts_per_chip"]["blind"], 0.10),
-        ("MWh given the hours", picks["energy_mwh"]["conditional"], 0.10),
-    ):
-        told = show_runs.summary([pick(run) for run in runs])
-        found.append(Gate(what, told["n"], wanted, told["median_abs_rel_error"]))
-    hours = show_runs.summary([picks["chip_hours"]["blind"](run) for run in runs])
-    found.append(
-        Gate("80 % band of chip-hours holds", hours["n"], 0.80, hours["band_coverage"], least=True)
-    )
-    return found
-
-
-def capacity_gate() -> Gate:
-    """Utilisation lost to padding (`benchmarks.simulator.capacity`): the plan that is most off."""
-    off = np.abs(capacity_ratios() / PUBLISHED_RATIO - 1)
-    return Gate(
-        "capacity factor 1.0 to 1.5, nothing fitted, worst plan", len(off), 0.03, float(off.max())
-    )
-
-
-def _middle(what: str, one: Summary, wanted: float | None) -> Gate:
-    return Gate(what, one.n, wanted, one.median_abs_rel_error or np.nan)
-
-
-def hold(found: Sequence[Gate], recorded: dict[str, float]) -> None:
-    """Refuse figures that got worse.
-
-    Raises:
-        ToleranceError: one is worse than it was recorded.
-    """
-    known = [gate for gate in found if gate.what in recorded]
-    worse = [
-        f"{gate.what}: {gate.found:.1%} after {recorded[gate.what]:.1%}"
-        for gate in known
-        if gate.worse_than(recorded[gate.what])
-    ]
-    if worse:
-        raise ToleranceError(
-            "expected no figure worse than recorded",
-            "; ".join(worse),
-            "mend it, or record anew with --record and say why",
-        )
-
-
 def main() -> None:
-    """Run the benchmark."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--folds", action="store_true", help="fit again without each source")
-    parser.add_argument("--record", action="store_true", help="take these figures as the state")
-    parser.add_argument("--write", type=Path, help="a page whose table of gates is made anew")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    chosen = parser.parse_args()
-    guard(lambda: run(chosen))
+    parser.add_argument("--folds", action="store_true", help="also refit without each source")
+    parser.add_argument("--record", action="store_true", help="record these figures as the state")
+    parser.add_argument("--write", type=Path, help="page whose table of gates is replaced")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
+    guard(lambda: run(options))
 
 
-def run(chosen: argparse.Namespace) -> None:
-    """Predict, report, and hold against what was recorded.
+def run(options: argparse.Namespace) -> None:
+    """Predict, report, and compare with what was recorded.
 
     Raises:
         InputError: the page to write has no place for the table.
         ToleranceError: a figure got worse.
     """
-    if chosen.write:
-        split_at_marks(chosen.write, MARK)
-    found = gates(chosen.folds)
-    report(found, chosen.write, chosen.json)
+    if options.write:
+        split_at_marks(options.write, MARK)
+    gates = all_gates(with_folds=options.folds)
+    rows = [cells(gate) for gate in gates]
+    if options.write:
+        write_between(options.write, MARK, markdown_table(HEADS, rows))
+    if options.json:
+        print_json({"gates": [gate.as_json() for gate in gates]})
+    else:
+        print_table(HEADS, rows)
     recorded = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
-    if chosen.record:
-        recorded |= {gate.what: round(gate.found, 4) for gate in found}
+    if options.record:
+        recorded |= {gate.name: round(gate.value, 4) for gate in gates}
         write_text_atomic(RECORDED, json.dumps(recorded, indent=1) + "\n")
-    hold(found, recorded)
+    require_no_worse(gates, recorded)
 
 
-def report(found: Sequence[Gate], page: Path | None, as_json: bool) -> None:
-    """Print the table, and write it where it was asked for."""
-    rows = [gate.cells() for gate in found]
-    if page:
-        write_between(page, MARK, markdown_table(HEADS, rows))
-    if as_json:
-        told: list[dict[str, Any]] = [vars(gate) | {"met": gate.met} for gate in found]
-        print_json({"gates": told})
-        return
-    print_table(HEADS, rows)
+def cells(gate: Gate) -> tuple[str, ...]:
+    """The row of the table."""
+    target = gate.target("{:.0%}".format)
+    return gate.name, f"{gate.rows:,}", target, f"{gate.value:.1%}", gate.verdict
+
+
+def require_no_worse(gates: Sequence[Gate], recorded: dict[str, float]) -> None:
+    """Check that no figure is worse than it was recorded, beyond the slack.
+
+    Raises:
+        ToleranceError: at least one is.
+    """
+    worse = []
+    for gate in gates:
+        before = recorded.get(gate.name)
+        if before is None:
+            continue
+        if gate.value < before - SLACK if gate.at_least else gate.value > before + SLACK:
+            worse.append(f"{gate.name}: {gate.value:.1%} after {before:.1%}")
+    if worse:
+        raise ToleranceError(
+            "expected no figure worse than recorded",
+            "; ".join(worse),
+            "find the cause, or record the new figures with --record and say why",
+        )
+
+
+def all_gates(*, with_folds: bool) -> list[Gate]:
+    """Compute every figure.
+
+    Args:
+        with_folds: add the errors of fits that never saw the rows they are judged by.
+    """
+    tables = [read_throughput(path) for path in published_tables()]
+    rows = Table(tuple(row for each in tables for row in each.rows), {})
+    fitted = held(rows, published())
+    gates = kind_gates("fitted", fitted)
+    if with_folds:
+        with watching() as on_progress:
+            errors_by_fold = fold_errors(rows.rows, on_progress)
+        left_out = {
+            fold: fitted.unseen(errors, folds(rows.rows)[fold])
+            for fold, errors in errors_by_fold.items()
+        }
+        gates += fold_gates(rows.rows, left_out)
+    return [*gates, *memory_gates(rows.rows, fitted), *run_gates(), capacity_gate()]
+
+
+def complete_rows(validation: Validation) -> Mask:
+    """Rows with a complete or nearly complete configuration, the large sweeps left out."""
+    framework = np.array([row.framework for row in validation.evaluated.rows])
+    sweep = np.isin(framework, (NANOTRON, ONE_NODE))
+    return np.asarray((labels(validation.evaluated, "tier") != "C") & ~sweep)
+
+
+def kind_gates(fold: str, validation: Validation, *, limited: bool = False) -> list[Gate]:
+    """Median and 90th percentile of the error, of dense models and of mixtures of experts.
+
+    Args:
+        fold: "fitted", or what was left out.
+        validation: predictions of the rows.
+        limited: apply the limits, which are for rows that the fit did not see.
+    """
+    kind = np.array([row.kind for row in validation.evaluated.rows])
+    gates = []
+    for word, name, median_limit, tail_limit in (
+        ("dense", "dense", 0.10, 0.30),
+        ("moe", "MoE", 0.15, 0.40),
+    ):
+        summary = validation.summary(complete_rows(validation) & (kind == word))
+        tail = summary.p90_abs_rel_error or np.nan
+        gates += [
+            _median(f"{name}, {fold}, median", summary, median_limit if limited else None),
+            Gate(
+                f"{name}, {fold}, 90th percentile",
+                tail,
+                tail_limit if limited else None,
+                rows=summary.n,
+            ),
+        ]
+    return gates
+
+
+def fold_gates(rows: Sequence[ThroughputRow], left_out: dict[str, Validation]) -> list[Gate]:
+    """Errors and band coverage of throughput, for each way of leaving rows out.
+
+    Args:
+        rows: published rows.
+        left_out: predictions of fits without the source, model or chip of each row.
+    """
+    gates = [
+        gate
+        for fold in ("source", "model")
+        for gate in kind_gates(f"{fold} left out", left_out[fold], limited=True)
+    ]
+    framework, by_size = np.array([row.framework for row in rows]), left_out["model"]
+    one_node = by_size.summary(framework == ONE_NODE)
+    nanotron = framework == NANOTRON
+    slow = np.isin(labels(by_size.evaluated, "mfu"), ("0% to 10%", "10% to 20%"))
+    gates += [
+        _median("vTrain clusters, size left out", by_size.summary(framework == CLUSTERS), 0.06),
+        _median("vTrain one node, size left out", one_node, 0.07),
+        Gate(
+            "vTrain one node, size left out, mean",
+            one_node.mean_abs_rel_error or np.nan,
+            0.09,
+            rows=one_node.n,
+        ),
+        _median("nanotron above 20 % MFU, size left out", by_size.summary(nanotron & ~slow), 0.06),
+        _median("nanotron, all, size left out", by_size.summary(nanotron), 0.25),
+    ]
+    for fold in ("source", "model", "chip"):
+        summary = left_out[fold].summary(complete_rows(left_out[fold]))
+        coverage = summary.band_coverage or 0.0
+        name = f"coverage of the 80 % band, {fold} left out"
+        gates.append(Gate(name, coverage, 0.75, at_least=True, rows=summary.n))
+    return gates
+
+
+def memory_gates(rows: Sequence[ThroughputRow], validation: Validation) -> list[Gate]:
+    """Whether a plan fits in memory, and how much it needs; nothing in that model is fitted."""
+    memory = fits_in_memory(rows, validation.evaluated)
+    with_bytes = sum(bool(row.memory_bytes) for row in rows)
+    with_outcome = sum(not row.fitted or bool(row.memory_bytes) for row in rows)
+    return [
+        Gate(
+            "fits in memory or not, balanced accuracy",
+            memory["balanced_accuracy"],
+            0.95,
+            at_least=True,
+            rows=with_outcome,
+        ),
+        Gate(
+            "memory allocated between steps",
+            memory["memory_median_abs_rel_error"],
+            0.10,
+            rows=with_bytes,
+        ),
+    ]
+
+
+def run_gates() -> list[Gate]:
+    """Whole runs; of a run's own report only its configuration is used, unless the name says so."""
+    runs = whole_runs(read_runs(runs_of("published")), published()).runs
+    guesses = page_runs.QUESTIONS
+    gates = []
+    for name, guess, limit in (
+        ("chip-hours of whole runs, blind", guesses["chip_hours"]["blind"], 0.20),
+        ("watts per chip, blind", guesses["watts_per_chip"]["blind"], 0.10),
+        ("MWh given the hours", guesses["energy_mwh"]["conditional"], 0.10),
+    ):
+        summary = page_runs.summary([guess(run) for run in runs])
+        gates.append(Gate(name, summary["median_abs_rel_error"], limit, rows=summary["n"]))
+    hours = page_runs.summary([guesses["chip_hours"]["blind"](run) for run in runs])
+    coverage = hours["band_coverage"]
+    name = "coverage of the 80 % band of chip-hours"
+    return [*gates, Gate(name, coverage, 0.80, at_least=True, rows=hours["n"])]
+
+
+def capacity_gate() -> Gate:
+    """MFU lost to padding (`benchmarks.simulator.capacity`): the plan with the largest error."""
+    errors = np.abs(capacity_ratios() / PUBLISHED_RATIO - 1)
+    name = "capacity factor 1.0 to 1.5, nothing fitted, worst plan"
+    return Gate(name, float(errors.max()), 0.03, rows=len(errors))
+
+
+def _median(name: str, summary: Summary, limit: float | None) -> Gate:
+    return Gate(name, summary.median_abs_rel_error or np.nan, limit, rows=summary.n)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Predict eight small models on this machine, train them, and print predicted against measured.
+"""Predict eight small models on this machine, train them, and compare predicted with measured.
 
-None of the eight is used in calibration: the probe times single operations, and the constants
-come from those. Each prediction is on disk before its training starts.
+None of the eight is used for calibration: the probe times single operations, and the constants
+come from those. Each prediction is on disk before its training starts. Exit code 5 if the median
+error of the step time exceeds 20 %.
 
     python -m benchmarks.simulator.local [--out runs/validate-local] [--machine FILE] [--json]
 """
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.pages import print_table
+from benchmarks.process import run_process
 from energy.console import guard, print_json
-from energy.errors import AccountingError, ToleranceError
+from energy.errors import ToleranceError
 from energy.files import write_text_atomic
 from energy.quantity import Origin, Quantity
-from energy.reports.words import band, console, human, table
+from energy.reports.words import band, console, human
 from simulator.questions.validate.records import Row
 from simulator.runs.predict import predict
 from simulator.scenarios import scenario
@@ -38,22 +40,34 @@ FAMILY = {
     "relative_buckets": 32,
     "tied_embedding": 1,
 }
+HEADS = (
+    "model",
+    "width",
+    "layers",
+    "experts",
+    "predicted",
+    "band",
+    "measured",
+    "error",
+    "in band",
+)
 TOLERANCE = 0.20
-SECONDS_A_MODEL = 12.0
+SECONDS_PER_MODEL = 12.0
+"""Length of each training, as predicted."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """One of the eight: sizes that the two demo models do not have.
+    """One of the eight models, of sizes that the two demo models do not have.
 
     Attributes:
-        name: of the run.
-        width: d_model; the feed-forward width is four times it.
-        layers: of which every other one is a mixture where there are experts.
-        experts: 1 is dense.
-        top_k: experts that a token passes through.
-        seq_len: tokens in a sequence.
-        batch: sequences in a step.
+        name: name of the run.
+        width: d_model; the feed-forward width is four times as large.
+        layers: number of layers; with experts, every other one is an MoE layer.
+        experts: experts of each MoE layer; 1 for a dense model.
+        top_k: experts per token.
+        seq_len: tokens per sequence.
+        batch: sequences per step.
     """
 
     name: str
@@ -65,9 +79,9 @@ class Model:
     batch: int
 
     def shape(self) -> dict[str, Any]:
-        """The fields of its `Shape`."""
+        """The fields of its `Shape`, by name."""
         heads = max(1, self.width // 64)
-        mixture = self.layers // 2 if self.experts > 1 else 0
+        moe_layers = self.layers // 2 if self.experts > 1 else 0
         return FAMILY | {
             "n_layers": self.layers,
             "d_model": self.width,
@@ -75,10 +89,10 @@ class Model:
             "n_kv_heads": heads,
             "d_ff": 4 * self.width,
             "seq_len": self.seq_len,
-            "n_moe_layers": mixture,
+            "n_moe_layers": moe_layers,
             "n_experts": self.experts,
             "top_k": self.top_k,
-            "d_expert": 4 * self.width if mixture else 0,
+            "d_expert": 4 * self.width if moe_layers else 0,
         }
 
 
@@ -97,71 +111,79 @@ MODELS = (
 def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("runs/validate-local"))
     parser.add_argument(
-        "--machine", type=Path, help="made by simulator calibrate; made when left out"
+        "--out", type=Path, default=Path("runs/validate-local"), help="folder for the runs"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    arguments = parser.parse_args()
-    guard(lambda: validate(arguments.out, arguments.machine, arguments.json))
+    parser.add_argument(
+        "--machine", type=Path, help="file from simulator calibrate; calibrated if left out"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
+    guard(lambda: validate(options.out, options.machine, as_json=options.json))
 
 
-def validate(out: Path, machine: Path | None, as_json: bool) -> None:
-    """Predict, train and compare the eight.
+def validate(out: Path, machine: Path | None, *, as_json: bool) -> None:
+    """Predict, train and compare the eight models.
+
+    Args:
+        out: folder for the runs.
+        machine: calibrated constants of this machine; None calibrates first.
+        as_json: print JSON in place of the table.
 
     Raises:
         ToleranceError: the median error is above 20 %.
     """
     machine = machine or calibrate(out)
-    found = [
-        (model, row(model, out / model.name, machine))
-        for model in track(
-            MODELS, "models", console=Console(stderr=True), disable=not sys.stderr.isatty()
-        )
+    progress = Console(stderr=True)
+    rows = [
+        predict_and_train(model, out / model.name, machine)
+        for model in track(MODELS, "models", console=progress, disable=not sys.stderr.isatty())
     ]
-    median = statistics.median(abs(one.error or 0.0) for _, one in found)
-    covered = sum(one.in_band or False for _, one in found) / len(found)
+    median = statistics.median(abs(row.error or 0.0) for row in rows)
+    coverage = sum(row.in_band or False for row in rows) / len(rows)
     if as_json:
         print_json(
             {
                 "median_abs_rel_error": median,
-                "band_coverage": covered,
-                "rows": [one.as_json() for _, one in found],
+                "band_coverage": coverage,
+                "rows": [row.as_json() for row in rows],
             }
         )
     else:
-        show(found)
-        console().print(f"median error {median:.1%}; {covered:.0%} in the predicted 80 % band")
+        pairs = zip(MODELS, rows, strict=True)
+        print_table(HEADS, [cells(model, row) for model, row in pairs])
+        console().print(f"median error {median:.1%}; {coverage:.0%} in the predicted 80 % band")
     if median > TOLERANCE:
         raise ToleranceError(f"expected a median error within {TOLERANCE:.0%}", f"{median:.1%}")
 
 
 def calibrate(out: Path, *meters: str) -> Path:
-    """Probe this machine and fit its constants; all its meters are read where none is named."""
-    command(
-        "glam",
-        "probe",
-        "--out",
-        str(out / "probe.json"),
-        *(word for name in meters for word in ("--meter", name)),
-    )
-    command("simulator", "calibrate", str(out / "probe.json"), "--out", str(out / "machine.toml"))
-    return out / "machine.toml"
+    """Probe this machine and fit its constants; return the machine file.
+
+    Args:
+        out: folder for the probe and the machine file.
+        meters: names of the meters to read during the probe; all of them if left out.
+    """
+    options = [word for name in meters for word in ("--meter", name)]
+    probe, machine = out / "probe.json", out / "machine.toml"
+    run_process(["glam", "probe", "--out", str(probe), *options])
+    run_process(["simulator", "calibrate", str(probe), "--out", str(machine)])
+    return machine
 
 
-def row(model: Model, out: Path, machine: Path) -> Row:
-    """Predict a model, then train it; step time of both."""
-    told = predict(question(model, machine, steps=1)).record.metrics["step_time_s"]
-    steps = round(min(200.0, max(10.0, SECONDS_A_MODEL / told.numbers()[0])))
-    predicted = predict(question(model, machine, steps)).record
+def predict_and_train(model: Model, out: Path, machine: Path) -> Row:
+    """Predict a model, then train it; return the step times of both."""
+    step_time = predict(scenario_of(model, machine, steps=1)).record.metrics["step_time_s"]
+    steps = round(min(200.0, max(10.0, SECONDS_PER_MODEL / step_time.numbers()[0])))
+    predicted = predict(scenario_of(model, machine, steps)).record
     predicted.save(out / "predicted" / "record.json")
     write_text_atomic(out / "run.toml", configuration(model, steps))
-    command("glam", "train", "--model", str(out / "run.toml"), "--out", str(out / "run"))
-    return Row(model.name, predicted.metrics["step_time_s"], measured(model, out / "run"))
+    run_process(["glam", "train", "--model", str(out / "run.toml"), "--out", str(out / "run")])
+    return Row(model.name, predicted.metrics["step_time_s"], measured_step(model, out / "run"))
 
 
-def question(model: Model, machine: Path, steps: int) -> scenario.Scenario:
-    """The scenario of a model on this machine."""
+def scenario_of(model: Model, machine: Path, steps: int) -> scenario.Scenario:
+    """The scenario of training a model on this machine."""
     table = {
         "name": model.name,
         "model": {"shape": model.shape()},
@@ -172,7 +194,7 @@ def question(model: Model, machine: Path, steps: int) -> scenario.Scenario:
 
 
 def configuration(model: Model, steps: int) -> str:
-    """The trainer's configuration of a model, as TOML."""
+    """The trainer's configuration for a model, as TOML."""
     training = {"steps": steps, "batch_sequences": model.batch, "log_every": 1}
     lines = [f'name = "{model.name}"', "[shape]"]
     lines += [f"{key} = {value}" for key, value in model.shape().items()]
@@ -180,8 +202,8 @@ def configuration(model: Model, steps: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def measured(model: Model, run: Path) -> Quantity:
-    """Median seconds of a step, from the trainer's own lines; the band is their middle half."""
+def measured_step(model: Model, run: Path) -> Quantity:
+    """Median time of a step from the trainer's metrics; the band is the interquartile range."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     tokens = model.batch * model.seq_len
     seconds = [tokens / line["tokens_per_s"] for line in lines if line.get("tokens_per_s")]
@@ -197,36 +219,19 @@ def measured(model: Model, run: Path) -> Quantity:
     )
 
 
-def show(found: list[tuple[Model, Row]]) -> None:
-    """Print the table."""
-    page = table(
-        "model", "width", "layers", "experts", "predicted", "band", "measured", "error", "in band"
+def cells(model: Model, row: Row) -> tuple[str, ...]:
+    """The row of the table."""
+    return (
+        model.name,
+        str(model.width),
+        str(model.layers),
+        str(model.experts),
+        human(row.predicted),
+        band(row.predicted),
+        human(row.measured),
+        f"{row.error:+.1%}",
+        "yes" if row.in_band else "no",
     )
-    for model, one in found:
-        page.add_row(
-            model.name,
-            str(model.width),
-            str(model.layers),
-            str(model.experts),
-            human(one.predicted),
-            band(one.predicted),
-            human(one.measured),
-            f"{one.error:+.1%}",
-            "yes" if one.in_band else "no",
-        )
-    console().print(page)
-
-
-def command(*words: str) -> None:
-    """Run one of the project's commands, quietly.
-
-    Raises:
-        AccountingError: it failed, with its own last line.
-    """
-    done = subprocess.run(words, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise AccountingError(f"expected {' '.join(words)} to succeed", last)
 
 
 if __name__ == "__main__":

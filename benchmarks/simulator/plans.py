@@ -1,7 +1,7 @@
-"""The planner on four published models: how many plans, how fast, and where the published one is.
+"""The planner on four published models: plans searched, time, and the rank of the published plan.
 
-Each question is asked as a user asks it, in a process of its own held to one core; seconds are
-those of the whole process, from start to printed answer.
+Each question runs as a user would run it, as a process pinned to one core; seconds are those of the
+whole process, from start to printed answer.
 
     python -m benchmarks.simulator.plans [--write docs/planner.md] [--times 5] [--json]
 """
@@ -12,44 +12,44 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.pages import markdown_table, print_table, split_at_marks, write_between
+from benchmarks.process import Finished, run_process
 from energy.console import guard, print_json
-from energy.errors import AccountingError, InputError
+from energy.errors import InputError
 
-MARK, ANSWER = "gates: benchmarks.simulator.plans", "answer: benchmarks.simulator.plans"
-COLUMNS = (
+MARK, ANSWER_MARK = "gates: benchmarks.simulator.plans", "answer: benchmarks.simulator.plans"
+HEADS = (
     "question",
     "plans searched",
-    "fit",
-    "seconds, median",
-    "least",
-    "best, step",
-    "published, against the best",
+    "fit in memory",
+    "median, s",
+    "fastest, s",
+    "best plan, step time",
+    "published plan against it",
     "met",
 )
-LEAST_PLANS, MOST_S, MOST_WORSE = 100_000, 2.0, 0.15
+LEAST_PLANS, MOST_S, MOST_SLOWER = 100_000, 2.0, 0.15
+"""Limits: plans searched, seconds of the process, and the published plan's step over the best."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question.
+    """One question to `simulator plan`.
 
     Attributes:
-        what: in words.
-        words: of the command after `simulator plan`.
-        gate: whether the limits are those of this question, or it stands beside another.
+        name: what is planned, in words.
+        arguments: of `simulator plan`.
+        gated: whether the limits apply; otherwise the row stands beside another.
     """
 
-    what: str
-    words: str
-    gate: bool = True
+    name: str
+    arguments: str
+    gated: bool = True
 
 
 GPT3 = "gpt3-175b --chip a100 --chips 1024 --tokens 300e9 --batch 1536"
@@ -60,9 +60,9 @@ QUESTIONS = (
     ),
     Question("GPT-3, 1,024 A100", GPT3),
     Question(
-        "the same with the software of its time",
+        "GPT-3, with the software of its time",
         f"{GPT3} --set hardware.software=megatron-2021 --set plan.zero=0",
-        gate=False,
+        gated=False,
     ),
     Question(
         "DeepSeek-V3, 2,048 H800",
@@ -78,144 +78,139 @@ QUESTIONS = (
 
 @dataclass(frozen=True)
 class Answer:
-    """What a question gave.
+    """The answer to a question.
 
     Attributes:
-        question: that was asked.
-        told: by --json.
+        question: the question.
+        plans: the JSON of `simulator plan`.
         seconds: of each process.
     """
 
     question: Question
-    told: dict[str, Any]
+    plans: dict[str, Any]
     seconds: list[float]
 
     @property
     def median_s(self) -> float:
-        """Seconds of the process in the middle."""
+        """Median seconds of a process."""
         return statistics.median(self.seconds)
 
     @property
-    def published(self) -> float | None:
-        """The published plan against the best; None where it does not fit or none is known."""
-        plans = [one["plan"]["worse"] for one in self.told["published"] if one["fits"]]
-        return min(plans, default=None)
+    def published_slower(self) -> float | None:
+        """Step time of the published plan over the best, less 1; None if no published plan fits."""
+        slower = [each["plan"]["worse"] for each in self.plans["published"] if each["fits"]]
+        return min(slower, default=None)
 
     @property
     def met(self) -> dict[str, bool]:
-        """Each limit, and whether it is kept."""
-        worse = self.published
+        """Each limit in words, and whether it is met."""
+        slower = self.published_slower
         return {
-            f"{LEAST_PLANS:,} plans": self.told["searched"] >= LEAST_PLANS,
+            f"{LEAST_PLANS:,} plans": self.plans["searched"] >= LEAST_PLANS,
             f"{MOST_S:g} s": self.median_s <= MOST_S,
-            "fits": worse is not None,
-            f"within {MOST_WORSE:.0%}": worse is not None and worse <= MOST_WORSE,
+            "fits": slower is not None,
+            f"within {MOST_SLOWER:.0%}": slower is not None and slower <= MOST_SLOWER,
         }
 
     def cells(self) -> tuple[str, ...]:
-        """As a row of the table."""
-        told, worse = self.told, self.published
-        missed = [name for name, kept in self.met.items() if not kept]
+        """The row of the table."""
+        plans, slower = self.plans, self.published_slower
+        missed = [name for name, met in self.met.items() if not met]
         verdict = "yes" if not missed else f"all but {', '.join(missed)}"
         return (
-            self.question.what,
-            f"{told['searched']:,}",
-            f"{told['fit']:,}",
+            self.question.name,
+            f"{plans['searched']:,}",
+            f"{plans['fit']:,}",
             f"{self.median_s:.2f}",
             f"{min(self.seconds):.2f}",
-            f"{told['best']['words']}; {told['best']['step_s']:.3g} s",
-            "does not fit" if worse is None else f"{worse:+.1%}",
-            verdict if self.question.gate else "beside",
+            f"{plans['best']['words']}; {plans['best']['step_s']:.3g} s",
+            "does not fit" if slower is None else f"{slower:+.1%}",
+            verdict if self.question.gated else "not a gate",
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """The answer, its times and the limits, for `--json`."""
+        return {
+            "name": self.question.name,
+            "command": f"simulator plan {self.question.arguments}",
+            "searched": self.plans["searched"],
+            "fit": self.plans["fit"],
+            "seconds": self.seconds,
+            "published_slower": self.published_slower,
+            "met": self.met,
+        }
 
-SHOWN = (
+
+PRINTED = (
     "mixtral-8x7b --chip h100 --chips 64 --region FRA --tokens 1e12 --batch 1024 --top 3 "
     "--price h100-on-demand-2026"
 )
-"""The question whose printed answer stands on the page."""
-
-
-def printed(words: str) -> str:
-    """A question as it is typed, and its answer as it is printed."""
-    done = asked(words)
-    lines = (line.rstrip() for line in done.stdout.rstrip().splitlines())
-    return "\n".join(("```", f"$ simulator plan {words}", *lines, "```"))
-
-
-def asked(words: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own.
-
-    Raises:
-        AccountingError: it refused.
-    """
-    code = "from simulator.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "plan", *words.split()],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise AccountingError(f"expected an answer to simulator plan {words}", done.stderr.strip())
-    return done
-
-
-def answered(question: Question, times: int) -> Answer:
-    """Ask a question some times over."""
-    seconds, out = [], ""
-    for _ in range(times):
-        start = time.perf_counter()
-        out = asked(f"{question.words} --json").stdout
-        seconds.append(time.perf_counter() - start)
-    return Answer(question, json.loads(out), seconds)
+"""Arguments of the question whose printed answer stands on the page."""
 
 
 def main() -> None:
-    """Run the benchmark."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--write", type=Path, help="a page whose table of gates is made anew")
-    parser.add_argument("--times", type=int, default=5, help="processes a question")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    chosen = parser.parse_args()
-    guard(lambda: run(chosen))
+    parser.add_argument("--write", type=Path, help="page whose table and example are replaced")
+    parser.add_argument("--times", type=int, default=5, help="processes for each question (5)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
+    guard(lambda: run(options.times, options.write, as_json=options.json))
 
 
-def run(chosen: argparse.Namespace) -> None:
-    """Ask every question; print the table, and write it where that is asked for.
+def run(times: int, page: Path | None, *, as_json: bool) -> None:
+    """Ask every question, print the table, and write it into the page.
+
+    Args:
+        times: processes for each question.
+        page: file whose table and example are replaced; None writes nothing.
+        as_json: print JSON in place of the table.
 
     Raises:
-        InputError: there is nothing to take a median of, or the page has no place for the table.
+        InputError: there are no processes, or the page has no place for the table.
     """
-    if chosen.times < 1:
-        raise InputError("expected --times of at least 1", f"{chosen.times}")
-    for mark in (MARK, ANSWER) if chosen.write else ():
-        split_at_marks(chosen.write, mark)
-    # A user's process has all cores; the gate is about one.
+    if times < 1:
+        raise InputError("expected --times of at least 1", f"{times}")
+    if page:
+        for mark in (MARK, ANSWER_MARK):
+            split_at_marks(page, mark)
+    # A user's process has all cores; the limit is for one.
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    found = [answered(question, chosen.times) for question in QUESTIONS]
-    if chosen.write:
-        write_between(chosen.write, MARK, markdown_table(COLUMNS, [one.cells() for one in found]))
-        write_between(chosen.write, ANSWER, printed(SHOWN))
-    if chosen.json:
-        print_json(
-            {
-                "gates": [
-                    {
-                        "what": one.question.what,
-                        "command": f"simulator plan {one.question.words}",
-                        "searched": one.told["searched"],
-                        "fit": one.told["fit"],
-                        "seconds": one.seconds,
-                        "published_worse": one.published,
-                        "met": one.met,
-                    }
-                    for one in found
-                ]
-            }
-        )
+    answers = [answer(question, times) for question in QUESTIONS]
+    rows = [each.cells() for each in answers]
+    if page:
+        write_between(page, MARK, markdown_table(HEADS, rows))
+        write_between(page, ANSWER_MARK, printed_answer(PRINTED))
+    if as_json:
+        print_json({"gates": [each.as_json() for each in answers]})
         return
-    print_table(COLUMNS, [one.cells() for one in found])
+    print_table(HEADS, rows)
+
+
+def answer(question: Question, times: int) -> Answer:
+    """Ask a question several times.
+
+    Raises:
+        AccountingError: the planner refused it.
+    """
+    processes = [run_plan(f"{question.arguments} --json") for _ in range(times)]
+    seconds = [process.elapsed_s for process in processes]
+    return Answer(question, json.loads(processes[-1].stdout), seconds)
+
+
+def printed_answer(arguments: str) -> str:
+    """A question as it is typed and the answer as it is printed, as a block of Markdown."""
+    lines = (line.rstrip() for line in run_plan(arguments).stdout.rstrip().splitlines())
+    return "\n".join(("```", f"$ simulator plan {arguments}", *lines, "```"))
+
+
+def run_plan(arguments: str) -> Finished:
+    """Run `simulator plan` as a process of its own.
+
+    Raises:
+        AccountingError: it failed.
+    """
+    return run_process([sys.executable, "-m", "simulator.cli", "plan", *arguments.split()])
 
 
 if __name__ == "__main__":

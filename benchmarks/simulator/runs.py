@@ -1,6 +1,6 @@
-"""Whole published runs, blind and given what each reports of itself, as a table of a page.
+"""Whole published runs, predicted blind and given what each reports of itself: a table for a page.
 
-Run as `python -m benchmarks.simulator.runs --write docs/results-simulator.md`.
+python -m benchmarks.simulator.runs --write docs/results-simulator.md
 """
 
 from __future__ import annotations
@@ -20,56 +20,57 @@ HEADS = (
     "run",
     "chip-hours reported",
     "blind, 80 % band",
-    "W a chip reported",
+    "W per chip reported",
     "blind",
     "MWh reported",
     "blind, 80 % band",
-    "given its hours",
+    "given the hours",
 )
 
 
 def main() -> None:
     """Write the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--write", type=Path, required=True, help="a page whose table is made anew")
+    parser.add_argument("--write", type=Path, required=True, help="page whose table is replaced")
     page = parser.parse_args().write
-    guard(
-        lambda: write_between(
-            page, MARK, told(whole_runs(read_runs(runs_of("published")), published()))
-        )
-    )
+    guard(lambda: write_between(page, MARK, text(predict_all())))
 
 
-def told(found: Runs) -> str:
-    """The table, and what could not be predicted."""
-    left = "\n".join(f"- {name}: {why}" for name, why in found.skipped.items())
-    table = markdown_table(HEADS, [line(run) for run in found.runs])
+def predict_all() -> Runs:
+    """Predict every published run with the constants fitted to published rows."""
+    return whole_runs(read_runs(runs_of("published")), published())
+
+
+def text(runs: Runs) -> str:
+    """The table, then a list of the runs that could not be predicted."""
+    table = markdown_table(HEADS, [cells(run) for run in runs.runs])
+    skipped = "\n".join(f"- {name}: {reason}" for name, reason in runs.skipped.items())
     return (
-        f"{table}\n\n<details><summary>{len(found.skipped)} more runs are not predicted"
-        f"</summary>\n\n{left}\n\n</details>"
+        f"{table}\n\n<details><summary>{len(runs.skipped)} more runs are not predicted"
+        f"</summary>\n\n{skipped}\n\n</details>"
     )
 
 
-def line(run: WholeRun) -> tuple[str, ...]:
-    """A run; a reported number outside its band is marked with an exclamation mark."""
+def cells(run: WholeRun) -> tuple[str, ...]:
+    """The row of a run; an exclamation mark stands where the reported number is out of band."""
     watts = run.watts_blind
     return (
         run.row.run_id,
         _reported(run.chip_hours_blind),
-        _band(run.chip_hours_blind),
+        _predicted(run.chip_hours_blind),
         f"{_reported(watts)} {run.row.scope}" if watts.reported else "",
         _number(watts.predicted),
         _reported(run.energy_blind),
-        _band(run.energy_blind),
-        _band(run.energy_conditional),
+        _predicted(run.energy_blind),
+        _predicted(run.energy_conditional),
     )
 
 
-def _band(guess: Guess) -> str:
+def _predicted(guess: Guess) -> str:
     if guess.predicted is None:
         return ""
-    words = f"{_number(guess.predicted)} ({_number(guess.low)} to {_number(guess.high)})"
-    return f"{words} !" if guess.in_band is False else words
+    number = f"{_number(guess.predicted)} ({_number(guess.low)} to {_number(guess.high)})"
+    return f"{number} !" if guess.in_band is False else number
 
 
 def _reported(guess: Guess) -> str:

@@ -21,7 +21,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.simulator.local import calibrate, command
+from benchmarks.process import run_process
+from benchmarks.simulator.local import calibrate
 from energy.console import guard, print_json
 from energy.errors import InputError
 from energy.files import write_text_atomic
@@ -130,17 +131,19 @@ def train(run: Run, out: Path, machine: Path, meters: list[str]) -> None:
     write_text_atomic(out / "run.toml", run.configuration())
     # A run that was killed before its first checkpoint begins anew within its own ledger.
     again = ["--resume"] if (out / "run" / "ledger.jsonl").exists() else []
-    command(
-        "glam",
-        "train",
-        "--model",
-        str(out / "run.toml"),
-        "--out",
-        str(out / "run"),
-        "--machine",
-        str(machine),
-        *again,
-        *(word for name in meters for word in ("--meter", name)),
+    run_process(
+        [
+            "glam",
+            "train",
+            "--model",
+            str(out / "run.toml"),
+            "--out",
+            str(out / "run"),
+            "--machine",
+            str(machine),
+            *again,
+            *(word for name in meters for word in ("--meter", name)),
+        ]
     )
 
 
