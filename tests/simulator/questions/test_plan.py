@@ -408,7 +408,9 @@ def test_a_space_without_a_possible_plan_names_the_rule():
 
 def test_the_page_about_the_planner_has_a_place_for_its_answer_and_its_gates():
     page = ROOT / "docs" / "planner.md"
-    assert f"$ simulator plan {plan_gates.PRINTED}" in split_at_marks(page, plan_gates.ANSWER_MARK)[1]
+    assert (
+        f"$ simulator plan {plan_gates.PRINTED}" in split_at_marks(page, plan_gates.ANSWER_MARK)[1]
+    )
     told = split_at_marks(page, plan_gates.MARK)[1]
     assert all(question.name in told for question in plan_gates.QUESTIONS)
 
