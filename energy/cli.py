@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from energy.console import guard, print_json
+from energy.console import guard, print_json, print_version
 
 app = typer.Typer(
     name="energy",
@@ -38,7 +38,14 @@ def main() -> None:
 
 
 @app.callback()
-def energy() -> None:
+def energy(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=print_version
+        ),
+    ] = False,
+) -> None:
     """What a run spends: joules, FLOP, CO2, water and money, with boundary, origin and band."""
 
 

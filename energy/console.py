@@ -1,7 +1,8 @@
-"""How every command speaks: results on stdout, talk and errors on stderr, telling exit codes.
+"""What all commands share: results on stdout, messages and errors on stderr, exit codes.
 
 Exit codes: 0 yes, 1 bug, 2 usage or bad input, 3 infeasible, 4 data missing or fallback refused,
-5 outside tolerance, 126 and 127 a command that cannot be run or is not there, 130 interrupted.
+5 outside tolerance, 126 a command that cannot be run, 127 a command that does not exist,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from energy.errors import AccountingError
+from energy.errors import AccountingError, MissingDataError
+
+PACKAGE = "glam-energy"
 
 
 def guard(app: Callable[[], object]) -> None:
-    """Run a command-line application and turn our errors into one clear line and an exit code."""
+    """Run a command-line application; an expected error becomes one line and an exit code."""
     try:
         app()
     except AccountingError as error:
@@ -25,7 +28,7 @@ def guard(app: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         fail("interrupted", 130)
     except BrokenPipeError:
-        # The reader of our output went away (a pager, head): not an error of ours.
+        # The reader of our output (a pager, head) has closed it: not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
@@ -40,14 +43,38 @@ def guard(app: Callable[[], object]) -> None:
 
 
 def fail(message: str, code: int) -> None:
-    """Say what is wrong in one line on stderr and leave with an exit code."""
+    """Print what is wrong in one line on stderr and exit with a code."""
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 
 
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:
-    """Print one JSON document on stdout; pydantic models inside are dumped."""
+    """Print one JSON document on stdout; pydantic models and arrays inside are converted."""
     print(json.dumps(value, indent=1, default=_plain, allow_nan=False))
+
+
+def package_version() -> str:
+    """Version of the installed package; all three commands come with it.
+
+    Raises:
+        MissingDataError: the package is not installed, only its source files are there.
+    """
+    # Slow to import, and needed for --version only.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError as error:
+        raise MissingDataError(
+            f"expected the package {PACKAGE} to be installed", "source files only", "pip install ."
+        ) from error
+
+
+def print_version(requested: bool) -> None:
+    """Print the version and exit: the callback of an eager option --version."""
+    if requested:
+        print(package_version())
+        sys.exit(0)
 
 
 def _plain(value: Any) -> Any:

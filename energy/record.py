@@ -1,7 +1,7 @@
-"""The RunRecord: the one form in which a run is told, measured or predicted.
+"""The RunRecord: the form of every run, measured or predicted.
 
-glam/ writes measured records, simulator/ writes predicted ones, and everything that compares,
-plots or reports reads this file and does not ask which kind it got.
+glam/ writes measured records and simulator/ writes predicted ones; everything that compares, plots
+or reports runs reads this form and treats both kinds alike.
 """
 
 from __future__ import annotations
@@ -9,19 +9,27 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from energy import tables
+from energy.arithmetic import add, multiply
 from energy.errors import BoundaryError, InputError
 from energy.files import write_text_atomic
-from energy.quantity import Boundary, Origin, Quantity, add, multiply
+from energy.quantity import Boundary, Origin, Quantity
 
-SCHEMA_VERSION = "1.0"
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = "2.0"
+
+READABLE_VERSIONS = ("1.0", "2.0")
+"""Schema versions that can be loaded; 2.0 only added fields to 1.0."""
 
 
 class Kind(StrEnum):
-    """Whether a record tells what was spent or what would be spent."""
+    """Whether a run happened or was predicted."""
 
     MEASURED = "measured"
     PREDICTED = "predicted"
@@ -30,13 +38,20 @@ class Kind(StrEnum):
 class EnergyEntry(Quantity):
     """Joules of one device, at one boundary, in one phase.
 
+    A stretch of time without readings is an entry of its own: its origin is missing, it has no
+    value, and `seconds` and `why` describe the gap.
+
     Attributes:
         device: unique name of what was metered: a GPU UUID, "cpu-package-0", "node".
         boundary: where its meter stands.
-        phase: compute, evaluation, checkpoint, idle, ... or "run" for all of it.
-        within: the device whose joules already hold these, if any; such entries are shown and
-            never added.
+        phase: compute, evaluation, checkpoint, idle, ... or "run" for the whole run.
+        within: the device whose joules include these, if any; such entries are shown and never
+            added.
         api: the counter or formula that was read.
+        covered: fraction of the entry's time that readings cover, 0 to 1; None when it is not
+            known or the entry is not measured.
+        seconds: length of a stretch without readings.
+        why: why that stretch has no readings.
     """
 
     unit: str = "J"
@@ -45,6 +60,12 @@ class EnergyEntry(Quantity):
     phase: str = "run"
     within: str | None = None
     api: str = ""
+    covered: float | None = Field(default=None, ge=0, le=1)
+    seconds: float | None = Field(default=None, ge=0)
+    why: str | None = None
+
+    def __repr__(self) -> str:
+        return f"EnergyEntry({self.device!r}, {self.boundary}, {self.phase}, {self})"
 
 
 class Part(BaseModel):
@@ -63,6 +84,8 @@ class Window(BaseModel):
     """All windows of one name: how often, how long, how many joules.
 
     Attributes:
+        begin_s: beginning of the first one, in seconds from the start of the run.
+        end_s: end of the last one, in seconds from the start of the run.
         unresolved: how many of them were shorter than three steps of the coarsest counter.
     """
 
@@ -73,11 +96,13 @@ class Window(BaseModel):
     count: int
     elapsed_s: Quantity
     energy_j: Quantity
+    begin_s: float | None = None
+    end_s: float | None = None
     unresolved: int = 0
 
 
 class Phase(BaseModel):
-    """All time of one phase; the phases of a run share out its time, and its joules with it."""
+    """All time of one phase; together the phases of a run make up its time and its joules."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -97,10 +122,10 @@ class Wasted(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """One run, measured or predicted; see the house's schema in docs/record.md.
+    """One run, measured or predicted; docs/record.md explains every field.
 
-    Totals are joules by boundary. The carbon, water and cost fields come from
-    `energy.footprint.apply.apply`, from the totals and dated factors that stand in `factors`.
+    Totals are joules by boundary. `energy.footprint.apply.apply` computes the carbon, water and
+    cost fields from the totals and from dated factors, which it lists in `factors`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -109,6 +134,9 @@ class RunRecord(BaseModel):
     name: str
     kind: Kind
     created_utc: str = ""
+    revision: int = Field(
+        default=1, ge=1, description="how often the record was written from the same ledger"
+    )
     tokens: Quantity
     params_total: Quantity
     params_active: Quantity
@@ -137,10 +165,61 @@ class RunRecord(BaseModel):
     labels: dict[str, str] = {}
     notes: list[str] = []
 
+    @field_validator("schema_version")
+    @classmethod
+    def _raise_version(cls, version: str) -> str:
+        if version not in READABLE_VERSIONS:
+            raise ValueError(f"version {version} is none of {', '.join(READABLE_VERSIONS)}")
+        return SCHEMA_VERSION
+
     def joules_at(self, boundary: Boundary) -> Quantity:
         """Joules at a boundary; missing, with the reason, where the record has no total there."""
         reason = f"{self.name} has no total at the {boundary} boundary"
         return self.totals.get(boundary, Quantity.absent("J", reason))
+
+    def quantities(self) -> dict[str, Quantity]:
+        """The headline quantities by name, with the unit at the end of a name that needs one."""
+        return {
+            "tokens": self.tokens,
+            "params_total": self.params_total,
+            "params_active": self.params_active,
+            "model_flop": self.model_flop,
+            "executed_flop": self.executed_flop,
+            "elapsed_s": self.elapsed_s,
+            "chip_s": self.chip_s,
+            **{f"energy_{boundary}_j": joules for boundary, joules in self.totals.items()},
+            "co2_location_g": self.co2_location_g,
+            "co2_market_g": self.co2_market_g,
+            "co2_embodied_g": self.co2_embodied_g,
+            "water_l": self.water_l,
+            "cost_usd": self.cost_usd,
+            "wasted_energy_j": self.wasted.energy_j,
+            **self.metrics,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """The headline quantities as a pandas frame, one row each; see `energy.tables.frame`.
+
+        Example: pandas.concat({run.name: run.to_frame() for run in runs}) compares runs.
+        """
+        return tables.frame(self.quantities())
+
+    def __repr__(self) -> str:
+        """One line: RunRecord('glam-64b-64e', predicted, 309 MWh facility, 147 t CO2e)."""
+        facts = [repr(self.name), str(self.kind)]
+        delivered = [at for at in Boundary if at in self.totals and at is not Boundary.GENERATION]
+        if delivered:
+            facts.append(f"{self.totals[delivered[-1]].human()} {delivered[-1]}")
+        known = [co2 for co2 in (self.co2_location_g, self.co2_market_g) if co2.value is not None]
+        if known:
+            facts.append(f"{known[0].human()} CO2e")
+        return f"RunRecord({', '.join(facts)})"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """The headline quantities as a table, for notebooks."""
+        return tables.html_table(self.quantities(), caption=repr(self))
 
     def save(self, path: str | Path) -> None:
         """Write the record as JSON, whole or not at all."""
@@ -148,7 +227,7 @@ class RunRecord(BaseModel):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a record.
+        """Read a record, of this schema version or an older one.
 
         Raises:
             InputError: there is no such file, it is not JSON, or it is not a RunRecord.
@@ -161,7 +240,7 @@ class RunRecord(BaseModel):
             raise InputError(
                 f"expected a record at {path}",
                 (error.strerror or "").lower(),
-                "name a record.json or the folder that holds one",
+                "name a record.json or the folder that contains one",
             ) from error
         except ValidationError as error:
             first = error.errors()[0]
@@ -169,22 +248,22 @@ class RunRecord(BaseModel):
             raise InputError(
                 f"expected a RunRecord (schema {SCHEMA_VERSION}) in {path}",
                 f"{where}: {first['msg'].lower()}",
-                "write it again with this version, or mend that field",
+                "write it again with this version, or correct that field",
             ) from error
 
 
 def totals(entries: list[EnergyEntry]) -> dict[Boundary, Quantity]:
-    """Sum entries by boundary along one path of the tree of what holds what.
+    """Sum entries by boundary, no joule twice.
 
-    An entry counts unless something that holds it was read too: cores count where their package
-    cannot be read. Devices of one boundary are added with correlated bands: meters of one kind
+    An entry counts unless a device around it was read too: cores count where their package cannot
+    be read. Devices of one boundary are added with correlated bands, because meters of one kind
     err together.
     """
     by_boundary: dict[Boundary, list[EnergyEntry]] = {}
     for entry in entries:
-        if not _held(entry, entries):
+        if not _is_within_another(entry, entries):
             by_boundary.setdefault(entry.boundary, []).append(entry)
-    return {boundary: total(found) for boundary, found in by_boundary.items()}
+    return {boundary: total(group) for boundary, group in by_boundary.items()}
 
 
 def total(entries: list[EnergyEntry]) -> Quantity:
@@ -196,26 +275,30 @@ def total(entries: list[EnergyEntry]) -> Quantity:
     names = [entry.device for entry in entries]
     for entry in entries:
         entries[0].boundary.require(entry.boundary)
-        if _held(entry, entries):
+        if _is_within_another(entry, entries):
             raise BoundaryError(
-                "devices that do not overlap",
+                "expected devices that do not overlap",
                 f"{entry.device} and {entry.within}",
-                "add one of them: the second holds the first",
+                "add only one of them: the second includes the first",
             )
     return add(entries, names=names, source=f"sum of {', '.join(sorted(set(names)))}")
 
 
-def _held(entry: EnergyEntry, entries: list[EnergyEntry]) -> bool:
-    """Whether something that holds a device was itself read, or is missing as the device is."""
-    by_name = {(e.device, e.boundary): e for e in entries}
+def _is_within_another(entry: EnergyEntry, entries: list[EnergyEntry]) -> bool:
+    """Whether a device around this one was read, or is missing as this one is."""
+    around: dict[str, EnergyEntry] = {}
+    for other in entries:
+        # A device with readings and gaps has several entries; it was read if any has a value.
+        if other.boundary is entry.boundary and (
+            other.value is not None or other.device not in around
+        ):
+            around[other.device] = other
     name = entry.within
-    while name is not None:
-        holder = by_name.get((name, entry.boundary))
-        if holder is None:
-            return False
-        if holder.value is not None or entry.value is None:
+    while name is not None and name in around:
+        outer = around[name]
+        if outer.value is not None or entry.value is None:
             return True
-        name = holder.within
+        name = outer.within
     return False
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from energy.arithmetic import add, multiply
 from energy.errors import MissingDataError
-from energy.quantity import Origin, Quantity, add, multiply
-from energy.reports.words import told
+from energy.quantity import Origin, Quantity
 from energy.shape import Number
 
 
@@ -140,7 +140,7 @@ def _below(term: Term, margin: str) -> Iterator[str]:
 
 def _line(term: Term) -> str:
     why = f" = {term.formula}" if term.formula else f"  [{term.quantity.source}]"
-    return f"{term.name} {told(term.quantity)}{why}"
+    return f"{term.name} {term.quantity}{why}"
 
 
 def draw(quantity: Quantity, generator: np.random.Generator, draws: int) -> NDArray[np.float64]:

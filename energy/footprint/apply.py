@@ -7,11 +7,12 @@ joules, never from what an earlier site made of them.
 
 from __future__ import annotations
 
+from energy.arithmetic import add, multiply
 from energy.errors import InputError
 from energy.facts.catalog import chip
 from energy.facts.site import Site
 from energy.footprint import carbon, facility
-from energy.quantity import Boundary, Quantity, add, multiply
+from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord, totals
 from energy.units import J_PER_KWH, S_PER_HOUR
 

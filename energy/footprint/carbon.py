@@ -8,7 +8,8 @@ another question (what a change of schedule would cause).
 
 from __future__ import annotations
 
-from energy.quantity import Quantity, multiply
+from energy.arithmetic import multiply
+from energy.quantity import Quantity
 from energy.units import G_PER_KG, J_PER_KWH
 
 

@@ -17,10 +17,7 @@ from energy.reports import runs as reading
 from energy.reports.page_plots import pictures
 from energy.reports.plots import chip_total, kind
 from energy.reports.runs import Run
-from energy.reports.words import band, human
-
-SHORT = 110
-"""Letters of a source that a table shows at once."""
+from energy.tables import html_table
 
 STYLE = """
 :root { color-scheme: light dark; --card: #fff; --line: #d0d5dd; }
@@ -128,25 +125,8 @@ def _table(run: Run) -> str:
         "wasted energy": record.wasted.energy_j,
         **record.metrics,
     }
-    body = "\n".join(
-        f'<tr><td>{escape(name)}</td><td class="number">{escape(human(quantity))}</td>'
-        f'<td class="number">{escape(band(quantity))}</td>'
-        f"<td>{escape(quantity.origins)}</td>{_source(quantity.source)}</tr>"
-        for name, quantity in rows.items()
-    )
-    return (
-        f'<h3>{escape(record.name)}, {record.kind}</h3><div class="scroll"><table>'
-        "<tr><th>quantity</th><th>value</th><th>band</th><th>origin</th><th>source</th></tr>"
-        f"{body}</table></div>"
-    )
-
-
-def _source(text: str) -> str:
-    """Where a number comes from; a long derivation is cut and shown whole on request."""
-    if len(text) <= SHORT:
-        return f"<td>{escape(text)}</td>"
-    first = escape(text[:SHORT].rsplit(" ", 1)[0])
-    return f"<td><details><summary>{first} …</summary>{escape(text)}</details></td>"
+    table = html_table(rows, sources=True)
+    return f'<h3>{escape(record.name)}, {record.kind}</h3><div class="scroll">{table}</div>'
 
 
 def _machine(runs: Sequence[Run]) -> str:

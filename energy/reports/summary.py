@@ -37,7 +37,7 @@ def split(total: Quantity) -> str:
         for origin in Origin
         if total.shares.get(origin)
     )
-    gone = f"; missing: {', '.join(total.missing)}" if total.missing else ""
+    gone = f"; missing: {', '.join(map(str, total.missing))}" if total.missing else ""
     return (shares or "nothing read") + gone
 
 

@@ -13,8 +13,9 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+from energy.arithmetic import add
 from energy.errors import MissingDataError
-from energy.quantity import Origin, Quantity, add
+from energy.quantity import Origin, Quantity
 from energy.record import RunRecord
 from energy.units import J_PER_KWH
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from energy.arithmetic import multiply
 from energy.errors import InfeasibleError, InputError, nearest
-from energy.quantity import Origin, Quantity, multiply
+from energy.quantity import Origin, Quantity
 from energy.shape import Number
 from energy.units import S_PER_DAY, S_PER_HOUR
 from simulator.facts.assumptions import defaults

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from energy import flops, shape
+from energy.arithmetic import multiply
 from energy.errors import InputError, MissingDataError, nearest
 from energy.facts import catalog
 from energy.facts.catalog import Chip
 from energy.footprint import facility
 from energy.footprint.carbon import operational_g
-from energy.quantity import Boundary, Origin, Quantity, multiply
+from energy.quantity import Boundary, Origin, Quantity
 from energy.units import G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
 from simulator.runs import reported
 from simulator.runs.hosts import placed

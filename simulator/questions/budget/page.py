@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from energy.quantity import Quantity
-from energy.reports.words import band, console, human, table, told
+from energy.reports.words import band, console, human, table
 from energy.units import count, significant
 from simulator.questions.budget.crossover import Crossover
 from simulator.questions.budget.inverse import Most
@@ -48,7 +48,7 @@ def page(found: Most, how: str, *, explain: bool = False) -> None:
         out.print()
         for name, quantity in known.items():
             how_so = "" if quantity.value is None else f" = {quantity.source}"
-            out.print(f"{NAMES[name]} {told(quantity)}{how_so}", markup=False)
+            out.print(f"{NAMES[name]} {quantity}{how_so}", markup=False)
 
 
 def as_json(found: Most, how: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from energy import units
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
-from energy.reports.words import band, console, human, table, told
+from energy.reports.words import band, console, human, table
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
 from simulator.questions.compare import page_quality as show_quality
 from simulator.questions.compare.quality import EqualQuality
@@ -177,10 +177,10 @@ def _rows(sides: Sequence[Side], compared: bool) -> Iterator[tuple[str, list[str
         ("elapsed", [record.elapsed_s for record in records]),
         ("facility energy", [side.facility_j for side in sides]),
     ):
-        yield label, [told(value) for value in quantities], quantities
+        yield label, [str(value) for value in quantities], quantities
     yield from _as_printed(records, "published_energy_j")
     carbon = [side.co2_g for side in sides]
-    told_co2 = [f"{METHOD[side.accounting]} {told(side.co2_g)}" for side in sides]
+    told_co2 = [f"{METHOD[side.accounting]} {side.co2_g}" for side in sides]
     yield "CO2e", told_co2, carbon if compared else []
     for label, cells, quantities in _as_printed(records, "published_co2_g"):
         yield label, cells, quantities if compared else []
@@ -189,7 +189,7 @@ def _rows(sides: Sequence[Side], compared: bool) -> Iterator[tuple[str, list[str
         ("dollars", [record.cost_usd for record in records]),
     ):
         if any(value.value is not None for value in quantities):
-            yield label, [told(value) for value in quantities], quantities
+            yield label, [str(value) for value in quantities], quantities
 
 
 def _as_printed(

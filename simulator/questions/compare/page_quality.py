@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from energy.reports.words import console, table, told
+from energy.reports.words import console, table
 from energy.units import count
 from simulator.quality.laws import checks
 from simulator.quality.match import Match
@@ -28,7 +28,7 @@ def page(found: EqualQuality) -> None:
             used = "used here" if name == one.law.name else ""
             rows.add_row(name, "never" if tokens is None else count(tokens), used)
         out.print(rows)
-        out.print(f"tokens: {told(one.tokens)}", markup=False)
+        out.print(f"tokens: {one.tokens}", markup=False)
         out.print(f"law: {one.law.source}", markup=False)
     for check in checks(found.matches[0].law):
         said = "never" if check.by_law is None else f"with {count(check.by_law)}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from energy.arithmetic import multiply
 from energy.errors import InputError
-from energy.quantity import Quantity, multiply
+from energy.quantity import Quantity
 from energy.record import RunRecord
 from simulator.quality.laws import DEFAULT_LAW, law, outside_factor
 from simulator.quality.match import Match, _tokens, match

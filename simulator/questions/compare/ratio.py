@@ -14,8 +14,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from energy.arithmetic import multiply
 from energy.errors import MissingDataError
-from energy.quantity import Boundary, Quantity, multiply
+from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from simulator.runs.sides import METHOD, Side
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from energy.quantity import Quantity
-from energy.reports.words import band, console, human, table, told
+from energy.reports.words import band, console, human, table
 from energy.units import S_PER_HOUR, duration
 from simulator.physics.failures import PARTS
 from simulator.runs.failures import ENOUGH, Losses
@@ -51,7 +51,7 @@ def page(found: Losses) -> None:
         ("facility energy", found.energy_j),
         ("  of it lost", found.lost_j),
     ):
-        out.print(f"{label}: {told(quantity)}", markup=False)
+        out.print(f"{label}: {quantity}", markup=False)
     out.print()
     rows = table("assumed", "value", "band", "source")
     rows.columns[-1].justify = "left"

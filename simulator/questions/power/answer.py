@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from energy.arithmetic import multiply
 from energy.footprint import facility
-from energy.quantity import Boundary, Quantity, multiply
+from energy.quantity import Boundary, Quantity
 from simulator.facts.assumptions import assumptions
 from simulator.physics.phases import phase_watts, phases
 from simulator.physics.power import chip_watts

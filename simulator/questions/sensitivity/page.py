@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from energy.quantity import Quantity
-from energy.reports.words import band, console, human, table, told
+from energy.reports.words import band, console, human, table
 from simulator.questions.sensitivity.answer import Bar
 from simulator.terms import Term
 
@@ -16,7 +16,7 @@ WIDTH = 40
 def page(name: str, answer: Term, bars: Sequence[Bar], together: Quantity) -> None:
     """Print the answer, its bars, and the band with every assumption moving at once."""
     out = console()
-    out.print(f"{name}: {answer.name} {told(answer.quantity)}", style="bold")
+    out.print(f"{name}: {answer.name} {answer.quantity}", style="bold")
     found = table(
         "assumption",
         "value",
@@ -33,7 +33,7 @@ def page(name: str, answer: Term, bars: Sequence[Bar], together: Quantity) -> No
         drawn = "█" * (round(WIDTH * bar.swing / largest) if largest else 0)
         found.add_row(
             bar.name,
-            told(bar.quantity),
+            str(bar.quantity),
             _at(answer, bar.at_low),
             _at(answer, bar.at_high),
             f"{bar.swing / middle:.0%}",

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from energy.arithmetic import multiply
 from energy.errors import InputError, MissingDataError, ToleranceError
-from energy.quantity import Boundary, Origin, Quantity, multiply
+from energy.quantity import Boundary, Origin, Quantity
 from energy.record import Kind, RunRecord
 
 STEP = "step"

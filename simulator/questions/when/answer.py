@@ -7,9 +7,10 @@ from datetime import UTC, datetime, time
 
 import numpy as np
 
+from energy.arithmetic import multiply
 from energy.errors import InputError, MissingDataError, nearest
 from energy.facts import grid
-from energy.quantity import Quantity, multiply
+from energy.quantity import Quantity
 from energy.units import J_PER_KWH, S_PER_DAY
 from simulator.facts.assumptions import defaults
 from simulator.questions.when.series import Array, Series

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from energy.quantity import Origin, Quantity
-from energy.reports.words import console, human, table, told
+from energy.reports.words import console, human, table
 from energy.units import J_PER_MWH, S_PER_DAY, S_PER_HOUR, duration, mass
 from simulator.questions.when.answer import WHOLE_YEAR_S, Schedule
 from simulator.questions.when.starts import Outcome
@@ -38,7 +38,7 @@ def page(found: Schedule) -> None:
         )
     out.print(rows)
     if found.yearly.value is not None:
-        out.print(f"flat factor of the zone: {told(found.yearly_g)}", markup=False)
+        out.print(f"flat factor of the zone: {found.yearly_g}", markup=False)
     out.print()
     for text in notes(found):
         out.print(text, markup=False)
@@ -104,7 +104,7 @@ def notes(found: Schedule) -> Iterator[str]:
             "after the series (--repeat lets it come back)"
         )
     for name, quantity in found.assumed.items():
-        yield f"assumed {name}: {told(quantity)}; {quantity.source}"
+        yield f"assumed {name}: {quantity}; {quantity.source}"
     yield NOT_AVOIDED
 
 

@@ -57,7 +57,7 @@ def test_the_water_of_a_record_is_that_of_the_formula():
 
 def test_half_known_water_names_the_half_that_it_leaves_out():
     record = footprint.apply(run_record(), site(wue=exact(1, "L/kWh")))
-    assert any("grid" in name for name in record.water_l.missing)
+    assert any("grid" in part.reason for part in record.water_l.missing)
 
 
 def test_chips_cost_by_the_hour_where_they_have_a_price_else_the_electricity():

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy import Tracker
+from energy.arithmetic import add
 from energy.ledger.phases import shared_out
-from energy.quantity import Boundary, Origin, Quantity, add
+from energy.quantity import Boundary, Origin, Quantity
 from energy.reports import summary
 from tests.support.records import run_record
 

@@ -187,7 +187,7 @@ def test_samples_that_nobody_finds_are_missing_and_not_zero(tmp_path):
         link.unlink()
     record = meter.record()
     assert record.totals["chip"].value is None
-    assert "which is gone" in record.totals["chip"].missing[0]
+    assert "which is gone" in record.totals["chip"].missing[0].reason
 
 
 def test_runs_that_read_something_else_have_a_reader_of_their_own(tmp_path):

@@ -1,0 +1,76 @@
+"""Tables of quantities: HTML for notebooks and pages, a pandas frame for analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+from energy.errors import MissingDataError
+from energy.quantity import Quantity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SOURCE_LENGTH = 110
+"""Characters of a source that a table shows at first."""
+
+
+def html_table(
+    quantities: Mapping[str, Quantity], *, caption: str = "", sources: bool = False
+) -> str:
+    """An HTML table with value, band and origin, one row per quantity.
+
+    Args:
+        quantities: by label.
+        caption: text above the table.
+        sources: add a column with the source of each quantity.
+    """
+    titles = ["quantity", "value", "band", "origin"] + ["source"] * sources
+    rows = "\n".join(
+        f'<tr><td>{escape(label)}</td><td class="number">{escape(quantity.human())}</td>'
+        f'<td class="number">{escape(quantity.band())}</td><td>{escape(quantity.origins)}</td>'
+        f"{_source_cell(quantity.source) if sources else ''}</tr>"
+        for label, quantity in quantities.items()
+    )
+    return (
+        "<table>"
+        + (f"<caption>{escape(caption)}</caption>" if caption else "")
+        + f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>\n{rows}</table>"
+    )
+
+
+def frame(quantities: Mapping[str, Quantity]) -> pd.DataFrame:
+    """A pandas frame, one row per quantity.
+
+    Args:
+        quantities: by name; a name that ends with its unit ("elapsed_s") reads well in an index.
+
+    Returns:
+        Columns value, low, high, unit, origin, coverage and source, indexed by name; a missing
+        value is NaN, with its reason in the column source.
+
+    Raises:
+        MissingDataError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MissingDataError(
+            "expected the package pandas", "not installed", "pip install 'glam-energy[notebooks]'"
+        ) from error
+    fields = ("value", "low", "high", "unit", "origin", "coverage", "source")
+    rows = [
+        {field: getattr(quantity, field) for field in fields} | {"origin": str(quantity.origin)}
+        for quantity in quantities.values()
+    ]
+    table = pd.DataFrame(rows, index=pd.Index(list(quantities), name="quantity"), columns=fields)
+    return table.astype({"value": float, "low": float, "high": float, "coverage": float})
+
+
+def _source_cell(text: str) -> str:
+    """Where a number comes from; a long text is cut, and shown whole on a click."""
+    if len(text) <= SOURCE_LENGTH:
+        return f"<td>{escape(text)}</td>"
+    beginning = escape(text[:SOURCE_LENGTH].rsplit(" ", 1)[0])
+    return f"<td><details><summary>{beginning} …</summary>{escape(text)}</details></td>"

@@ -1,0 +1,79 @@
+"""How quantities and records appear in a terminal, a notebook and a data frame."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+
+from energy.console import package_version
+from energy.errors import MissingDataError
+from energy.quantity import Origin, Quantity
+from energy.units import J_PER_MWH
+from tests.support.records import run_record
+
+ENERGY = Quantity(
+    value=456 * J_PER_MWH,
+    low=444 * J_PER_MWH,
+    high=468 * J_PER_MWH,
+    unit="J",
+    origin=Origin.MODELLED,
+    source="formula",
+)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "line"),
+    [
+        (ENERGY, "456 MWh (444 to 468, modelled)"),
+        (Quantity.exact(6e11, "1", "count"), "600B (measured)"),
+        (Quantity.absent("L", "no site"), "missing (no site)"),
+        (
+            Quantity(value=1e6, low=9e5, high=1.1e6, unit="g", origin=Origin.ASSUMED),
+            "1.00 t (900 kg to 1.10 t, assumed)",
+        ),
+    ],
+)
+def test_a_quantity_is_one_line_with_value_band_and_origin(quantity, line):
+    assert repr(quantity) == str(quantity) == line
+
+
+def test_the_band_names_its_unit_once():
+    assert ENERGY.band() == "444 to 468 MWh"
+    assert Quantity.exact(1.0, "s", "clock").band() == "exact"
+    assert Quantity.absent("s", "no clock").band() == ""
+
+
+def test_a_record_is_one_line_with_kind_energy_boundary_and_co2():
+    record = run_record("mine", it_j=1e9, pue=1.2)
+    assert repr(record) == "RunRecord('mine', measured, 0.333 MWh facility, 133 kg CO2e)"
+
+
+def test_a_record_in_a_notebook_is_a_table_with_value_band_and_origin():
+    page = run_record("<mine>", relative=0.1)._repr_html_()
+    assert "<th>value</th><th>band</th><th>origin</th>" in page
+    assert "energy_facility_j" in page
+    assert "RunRecord(&#x27;&lt;mine&gt;&#x27;" in page
+
+
+def test_the_frame_of_a_record_has_one_row_for_each_headline_quantity():
+    record = run_record(it_j=1e4, pue=1.2, relative=0.1)
+    frame = record.to_frame()
+    assert list(frame.index) == list(record.quantities())
+    row = frame.loc["energy_facility_j"]
+    assert (row["value"], row["unit"], row["origin"]) == (1.2e4, "J", "measured")
+    assert row["low"] < row["value"] < row["high"]
+    assert math.isnan(frame.loc["water_l", "value"])
+    assert frame.loc["water_l", "source"] == "not given"
+
+
+def test_without_pandas_a_frame_is_refused_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingDataError, match="pip install"):
+        run_record().to_frame()
+
+
+def test_energy_prints_the_version_of_the_installed_package():
+    command = [sys.executable, "-m", "energy.cli", "--version"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, package_version() + "\n")
