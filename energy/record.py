@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -18,9 +18,6 @@ from energy.arithmetic import add, multiply
 from energy.errors import BoundaryError, InputError
 from energy.files import write_text_atomic
 from energy.quantity import Boundary, Origin, Quantity
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SCHEMA_VERSION = "2.0"
 
@@ -197,12 +194,12 @@ class RunRecord(BaseModel):
             **self.metrics,
         }
 
-    def to_frame(self) -> pd.DataFrame:
-        """The headline quantities as a pandas frame, one row each; see `energy.tables.frame`.
+    def to_frame(self) -> Any:
+        """The headline quantities as a pandas frame, one row each; see `energy.tables.to_frame`.
 
         Example: pandas.concat({run.name: run.to_frame() for run in runs}) compares runs.
         """
-        return tables.frame(self.quantities())
+        return tables.to_frame(self.quantities())
 
     def __repr__(self) -> str:
         """One line: RunRecord('glam-64b-64e', predicted, 309 MWh facility, 147 t CO2e)."""

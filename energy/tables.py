@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 from energy.errors import MissingDataError
 from energy.quantity import Quantity
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SOURCE_LENGTH = 110
 """Characters of a source that a table shows at first."""
@@ -40,7 +37,7 @@ def html_table(
     )
 
 
-def frame(quantities: Mapping[str, Quantity]) -> pd.DataFrame:
+def to_frame(quantities: Mapping[str, Quantity]) -> Any:
     """A pandas frame, one row per quantity.
 
     Args:

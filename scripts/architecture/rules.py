@@ -18,6 +18,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "ledger",
         "footprint calibration",
         "facts record flops",
+        "arithmetic tables",
         "meters quantity shape files console",
         "errors units _lazy",
     ),
