@@ -1,6 +1,6 @@
-"""Values that stand in for what a scenario leaves out.
+"""Values that stand in for what a scenario or a user leaves out.
 
-The rows stand in `assumptions.toml` and `failures.toml`, each with its band and source.
+The rows of `assumptions.toml` and `failures.toml` have a band and a source each.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from energy.quantity import Origin, Quantity
 
 
 @cache
-def defaults() -> dict[str, Quantity]:
-    """What is assumed of failures where a user does not say otherwise, from `failures.toml`."""
+def failure_assumptions() -> dict[str, Quantity]:
+    """Assumptions on failures, from `failures.toml`, by name."""
     table = tomllib.loads((files("simulator.facts") / "failures.toml").read_text())
     return {
         name: Quantity(
@@ -30,8 +30,8 @@ def defaults() -> dict[str, Quantity]:
 
 
 @cache
-def assumptions() -> dict[str, dict[str, Quantity]]:
-    """What stands in for values that a scenario leaves out, from `assumptions.toml`."""
+def scenario_assumptions() -> dict[str, dict[str, Quantity]]:
+    """Assumptions that replace missing values of a scenario, from `assumptions.toml`, by group."""
     table = tomllib.loads((files("simulator.facts") / "assumptions.toml").read_text())
     return {
         group: {name: Quantity(**{"unit": "1"} | row) for name, row in rows.items()}

@@ -1,7 +1,7 @@
 """The few physical constants of a machine and its software, each with a unit, a range and a prior.
 
-They are fitted by `simulator.fit.probe`, stand in a TOML file with the rows that they came from,
-and are never edited by hand. What no row determines keeps its prior and is named.
+`simulator.fit` fits them and writes them to a TOML file together with the rows that they came from;
+nobody edits them by hand. A constant that no row determines keeps its prior, and is named.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from energy.shape import Number
 def _constant(
     default: float, unit: str, low: float, high: float, factor: float, meaning: str
 ) -> Any:
-    """A constant's prior (median `default`, one sigma a multiplication by `factor`) and range."""
+    """A constant's range and log-normal prior: median `default`, one sigma a factor `factor`."""
     return field(
         default=default,
         metadata={"unit": unit, "low": low, "high": high, "factor": factor, "meaning": meaning},
@@ -29,11 +29,11 @@ def _constant(
 class Constants:
     """Constants of time and power; the defaults are the priors of a machine never measured.
 
-    A constant may be an array beside arrays of shapes and plans: another one in each place.
+    A constant may be an array, with one value per place of the arrays of shapes and plans.
     """
 
     eff_max: Number = _constant(
-        0.8, "1", 0.1, 1.3, 1.5, "share of the peak that an endlessly large matrix product reaches"
+        0.8, "1", 0.1, 1.3, 1.5, "share of the peak that an infinitely large matrix product reaches"
     )
     m_half: Number = _constant(
         32, "1", 0.5, 4096, 4, "rows of a product at which that share is halved"
@@ -57,10 +57,10 @@ class Constants:
         0.4, "1", 0.02, 1.2, 2, "share of the peak that fused attention reaches"
     )
     memory_efficiency: Number = _constant(
-        0.8, "1", 0.05, 1.5, 1.5, "share of the memory bandwidth that element-wise work reaches"
+        0.8, "1", 0.05, 1.5, 1.5, "share of the memory bandwidth that element-wise operations reach"
     )
     loss_efficiency: Number = _constant(
-        0.8, "1", 0.05, 3.0, 1.5, "bandwidth of the loss over that of other element-wise work"
+        0.8, "1", 0.05, 3.0, 1.5, "bandwidth of the loss over that of other element-wise operations"
     )
     adafactor_efficiency: Number = _constant(
         0.3, "1", 0.02, 3.0, 2, "share of the memory bandwidth that Adafactor's passes reach"
@@ -76,7 +76,7 @@ class Constants:
     )
     launch_s: Number = _constant(3e-6, "s", 1e-8, 1e-2, 3, "fixed time of one framework operation")
     host_s: Number = _constant(
-        8e-6, "s", 1e-10, 1e-3, 2.5, "host's time to start an operation, hidden behind the device's"
+        8e-6, "s", 1e-10, 1e-3, 2.5, "host time to start an operation, in parallel with the device"
     )
     link_efficiency: Number = _constant(
         0.75, "1", 0.05, 1.0, 1.3, "share of the fast links' rate that collectives reach"
@@ -91,31 +91,31 @@ class Constants:
         1.5e-5, "s", 1e-7, 1e-2, 2.5, "time of one hop over the network"
     )
     overlap_tp: Number = _constant(
-        0.1, "1", 0.005, 1.0, 2.5, "computing time that can hide tensor parallel messages"
+        0.1, "1", 0.005, 1.0, 2.5, "share of computation that can hide tensor parallel messages"
     )
     overlap_ep: Number = _constant(
-        0.1, "1", 0.005, 1.0, 2.5, "computing time that can hide expert parallel messages"
+        0.1, "1", 0.005, 1.0, 2.5, "share of computation that can hide expert parallel messages"
     )
     overlap_dp: Number = _constant(
-        0.7, "1", 0.05, 1.0, 1.5, "computing time that can hide data parallel messages"
+        0.7, "1", 0.05, 1.0, 1.5, "share of computation that can hide data parallel messages"
     )
     contention: Number = _constant(
-        0.15, "1", 0.005, 1.0, 2, "slowing of computing by a message hidden behind it"
+        0.15, "1", 0.005, 1.0, 2, "slowdown of computation by a message that overlaps with it"
     )
     software: Number = _constant(
-        1.0, "1", 0.3, 3.0, 1.15, "time of a step over what the other constants explain"
+        1.0, "1", 0.3, 3.0, 1.15, "time of a step over the time that the other constants explain"
     )
     step_s: Number = _constant(
         1e-3, "s", 1e-7, 10, 10, "host time of one step that overlaps with nothing"
     )
     idle_share: Number = _constant(
-        0.15, "1", 0.01, 0.7, 1.5, "idle watts over design power, where nobody measured them"
+        0.15, "1", 0.01, 0.7, 1.5, "idle watts over design power, where not measured"
     )
     busy_share: Number = _constant(
-        0.85, "1", 0.2, 1.1, 1.15, "watts of a fully busy chip over design power, likewise"
+        0.85, "1", 0.2, 1.1, 1.15, "watts of a busy chip over design power, where not measured"
     )
     wait_share: Number = _constant(
-        0.3, "1", 0.0, 1.0, 1.5, "watts of a waiting chip above idle, as share of busy above idle"
+        0.3, "1", 0.0, 1.0, 1.5, "watts above idle of a waiting chip, over those of a busy one"
     )
     memory_power_share: Number = _constant(
         0.6, "1", 0.0, 1.0, 1.4, "watts above idle while memory works, over those of compute"
@@ -124,7 +124,7 @@ class Constants:
         0.4, "1", 0.0, 1.0, 1.5, "watts above idle while links work, over those of compute"
     )
     node_over_chip: Number = _constant(
-        1.3, "1", 1.0, 2.5, 1.12, "watts of a chip with its share of host and network over its own"
+        1.3, "1", 1.0, 2.5, 1.12, "watts of a chip with its share of host and network, over its own"
     )
 
     def __post_init__(self) -> None:
@@ -135,10 +135,10 @@ class Constants:
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Self:
-        """Read the constants of a file.
+        """The constants of a file.
 
         Raises:
-            InputError: a name is not known, or a value is not a number within its range.
+            InputError: a name is unknown, or a value is not a number within its range.
         """
         unknown = sorted(set(table) - {item.name for item in fields(cls)})
         if unknown:
@@ -153,7 +153,16 @@ class Constants:
 
 @dataclass(frozen=True, kw_only=True)
 class Prior:
-    """What was believed of a constant before any row was seen."""
+    """What is assumed of a constant before any row is fitted.
+
+    Attributes:
+        value: median.
+        factor: one sigma is a multiplication or division by it.
+        low: smallest allowed value.
+        high: largest allowed value.
+        unit: of the constant.
+        meaning: of the constant, in words.
+    """
 
     value: float
     factor: float

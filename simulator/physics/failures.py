@@ -1,15 +1,16 @@
-"""What failures cost: goodput, the best checkpoint interval, spare chips and the joules lost.
+"""What failures cost: goodput, the best checkpoint interval, spare chips and the time lost.
 
-Failures of a job come at random at the rate of its chips (MTBF of one / N). Each throws the work
-since the last checkpoint away and costs a restart, which may fail too; a failure that finds no
-spare waits for a repair. All of it has closed forms, which the tests hold against simulation:
+Failures of a job come at random at the rate of its chips (MTBF of one chip / N). Each one throws
+away the work since the last checkpoint and costs a restart, which may fail too; a failure for which
+there is no spare waits for a repair. All of it has closed forms, which the tests compare with a
+simulation:
 
-- time of a run with checkpoints every tau seconds of work: Daly 2006, eq. 13 of "A higher order
-  estimate of the optimum checkpoint interval for restart dumps", FGCS 22(3), 303-312;
-- share of the time spent waiting for a spare: Erlang's loss formula (1917), which holds for any
+- time of a run with a checkpoint after every tau seconds of work: Daly 2006, eq. 13 of "A higher
+  order estimate of the optimum checkpoint interval for restart dumps", FGCS 22(3), 303-312;
+- share of the time spent waiting for a spare: Erlang's loss formula (1917), which is valid for any
   distribution of the repair time.
 
-Spares that lie idle do not fail, and a job that waits does not either.
+Idle spares do not fail, and neither does a job that waits.
 """
 
 from __future__ import annotations
@@ -23,20 +24,19 @@ from energy.shape import Number, plain
 
 PARTS = ("training", "saving", "rework", "restarting", "waiting")
 
-
 MOST_SPARES = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failures:
-    """A job, how often its chips fail and what a failure costs. Arrays give arrays.
+    """A job, how often its chips fail and what a failure costs; costs may be arrays.
 
     Attributes:
-        chips: that the job needs.
+        chips: chips that the job needs.
         mtbf_chip_s: mean chip-seconds between failures that stop the job.
-        save_s: seconds that a checkpoint stops the training.
+        save_s: seconds that a checkpoint stops training.
         restart_s: seconds from a failure to the next productive step.
-        repair_s: mean seconds until what failed is a spare again.
+        repair_s: mean seconds until a failed unit is a spare again.
         spares: units of spare chips.
         unit_chips: chips that leave the job together when one fails (8 for a node of 8).
     """
@@ -65,29 +65,29 @@ class Failures:
         return self.mtbf_chip_s / self.chips
 
     def shares(self, interval_s: Number) -> dict[str, Number]:
-        """Parts of the elapsed time, by the names of `PARTS`; they sum to 1.
+        """Shares of the elapsed time, by the names of `PARTS`; they sum to 1.
 
-        A checkpoint is written after every `interval_s` seconds of training. Of the time in which
-        the job has its chips, training is tau / (M e^(R/M) (e^((tau + delta)/M) - 1)).
-        16,384 chips at 50,700 h, saves of 60 s every 1,117 s, no restart time: 0.8998 training,
-        0.0484 saving, 0.0519 done twice.
+        Of the time in which the job has its chips, tau / (M e^(R/M) (e^((tau + delta)/M) - 1)) is
+        training, for tau seconds of training between checkpoints of delta seconds, MTBF M and
+        restart time R. 16,384 chips at 50,700 h, checkpoints of 60 s every 1,117 s, no restart
+        time: 0.8998 training, 0.0484 saving, 0.0519 rework.
 
         Args:
             interval_s: seconds of training between checkpoints, above 0.
         """
         with np.errstate(over="ignore"):
             stretched = np.expm1((np.asarray(interval_s) + self.save_s) / self.mtbf_s)
-            takes = self.mtbf_s * np.exp(self.restart_s / self.mtbf_s) * stretched
-            training = interval_s / takes
+            elapsed_s = self.mtbf_s * np.exp(self.restart_s / self.mtbf_s) * stretched
+            training = interval_s / elapsed_s
         saving = training * self.save_s / interval_s
         restarting = -np.expm1(-np.asarray(self.restart_s) / self.mtbf_s)
-        # What is left of 1 is work done twice; rounding must not make it negative.
+        # The rest is work done again; rounding must not make it negative.
         rework = np.maximum(0.0, 1.0 - training - saving - restarting)
         waiting = self.waiting()
         running = 1.0 - np.asarray(waiting)
-        values = (training, saving, rework, restarting)
-        found = {name: plain(running * part) for name, part in zip(PARTS, values, strict=False)}
-        return found | {"waiting": waiting}
+        shares = (training, saving, rework, restarting)
+        parts = {name: plain(running * share) for name, share in zip(PARTS, shares, strict=False)}
+        return parts | {"waiting": waiting}
 
     def goodput(self, interval_s: Number) -> Number:
         """Training time over elapsed time."""
@@ -96,17 +96,18 @@ class Failures:
     def waiting(self) -> Number:
         """Share of the elapsed time without enough chips.
 
-        Units out of order are customers of spares + 1 servers; the job stops when all are busy.
+        Broken units are customers of spares + 1 servers; the job stops when all servers are busy.
         """
         return erlang_loss(self.spares + 1, self.repair_s / self.mtbf_s)
 
     def best_interval_s(self) -> Number:
-        """Seconds of training between checkpoints that lose least time.
+        """Seconds of training between checkpoints that lose the least time.
 
-        The minimum of Daly's eq. 13: (1 - x) e^x = e^(-delta/M) with x = tau / M. Neither restart
-        nor spares move it. 60 s of save, a failure every 3.09 h: 1,117 s (Young: 1,156 s).
+        The minimum of Daly's eq. 13: (1 - x) e^x = e^(-delta/M) with x = tau / M. It depends on
+        neither restarts nor spares. Checkpoints of 60 s, a failure every 3.09 h: 1,117 s (Young:
+        1,156 s).
         """
-        return _least(self.save_s, self.mtbf_s)
+        return _best_interval_s(self.save_s, self.mtbf_s)
 
 
 def young_s(save_s: Number, mtbf_s: Number) -> Number:
@@ -126,13 +127,11 @@ def daly_s(save_s: Number, mtbf_s: Number) -> Number:
 
 
 def erlang_loss(servers: int, load: Number) -> Number:
-    """Share of time in which all servers are busy: Erlang's B(servers, load).
-
-    B(5, 3) = 0.110.
+    """Share of time in which all servers are busy: Erlang's B(servers, load); B(5, 3) = 0.110.
 
     Args:
         servers: how many, 1 or more.
-        load: arrivals in the mean time of a service.
+        load: mean arrivals during one service.
     """
     blocked = np.ones_like(np.asarray(load, dtype=float))
     for number in range(1, servers + 1):
@@ -141,12 +140,16 @@ def erlang_loss(servers: int, load: Number) -> Number:
 
 
 def fewest_spares(load: float, most_waiting: float) -> int:
-    """The fewest spare units with which the job waits no more than that share of its time.
+    """The fewest spare units with which the job waits for at most a share of its time.
 
-    7.8 units out of order on average (16,384 chips, 50,700 h, repairs of 24 h) and 0.1 %: 17.
+    7.8 broken units on average (16,384 chips, 50,700 h, repairs of 24 h) and 0.1 %: 17.
+
+    Args:
+        load: mean number of broken units.
+        most_waiting: largest acceptable share of the time, between 0 and 1.
 
     Raises:
-        InputError: the share is not above 0, or no number of spares below `MOST_SPARES` does.
+        InputError: the share is out of its range, or fewer than `MOST_SPARES` spares do not do.
     """
     if not 0 < most_waiting < 1:
         raise InputError("expected a share of waiting between 0 and 1", f"{most_waiting:g}")
@@ -156,17 +159,17 @@ def fewest_spares(load: float, most_waiting: float) -> int:
             return spares
         blocked = load * blocked / (spares + 2 + load * blocked)
     raise InputError(
-        "expected failures that spares can make up for", f"{load:,.0f} units out of order at a time"
+        "expected failures that spares can compensate", f"{load:,.0f} broken units at a time"
     )
 
 
-def _least(save_s: Number, mtbf_s: Number) -> Number:
-    """Solve (1 - x) e^x = e^-d for x in 0..1 by bisection, and give x M; d = delta / M."""
+def _best_interval_s(save_s: Number, mtbf_s: Number) -> Number:
+    """Solve (1 - x) e^x = e^-d for x in 0..1 by bisection and return x M; d = delta / M."""
     ratio = np.asarray(save_s, dtype=float) / mtbf_s
     low, high = np.zeros_like(ratio), np.ones_like(ratio)
     for _ in range(60):
         middle = (low + high) / 2
-        # log1p keeps the small x that matter: ln(1 - x) + x = -d.
+        # log1p keeps the precision of small x: ln(1 - x) + x = -d.
         with np.errstate(divide="ignore"):
             above = np.log1p(-middle) + middle < -ratio
         low, high = np.where(above, low, middle), np.where(above, middle, high)

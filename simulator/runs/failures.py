@@ -16,7 +16,7 @@ from energy.errors import InfeasibleError, InputError, nearest
 from energy.quantity import Origin, Quantity
 from energy.shape import Number
 from energy.units import S_PER_DAY, S_PER_HOUR
-from simulator.facts.assumptions import defaults
+from simulator.facts.assumptions import failure_assumptions
 from simulator.physics.failures import PARTS, Failures, daly_s, fewest_spares, young_s
 from simulator.runs import spend
 from simulator.runs.predict import goodput
@@ -182,7 +182,7 @@ def losses(
         InputError: a name or a value is not valid.
         InfeasibleError: the job would not come forward.
     """
-    inputs = defaults() | {name: _given(name, value) for name, value in given.items()}
+    inputs = failure_assumptions() | {name: _given(name, value) for name, value in given.items()}
     middles: Values = {name: quantity.numbers()[0] for name, quantity in inputs.items()}
     middle = _failures(job.chips, middles, spares or 0, unit_chips)
     chosen = interval_s is None
@@ -280,7 +280,7 @@ def _stated(value: float | None, scale: float, unit: str, option: str) -> Quanti
 
 
 def _given(name: str, value: float) -> Quantity:
-    known = defaults()
+    known = failure_assumptions()
     if name not in known:
         raise InputError("expected a figure of failures", name, nearest(name, known))
     if not value >= 0 or value == float("inf") or (name == "mtbf_chip_h" and value == 0):

@@ -16,7 +16,7 @@ from energy.footprint import apply as footprint
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry, Kind, Part, RunRecord, Window, nothing_wasted, totals
 from energy.shape import Shape
-from simulator.facts.assumptions import assumptions
+from simulator.facts.assumptions import scenario_assumptions
 from simulator.runs import terms as derivation
 from simulator.runs.hosts import placed
 from simulator.runs.terms import carbon
@@ -70,7 +70,8 @@ def goodput(scenario: Scenario) -> Quantity:
     """Productive over elapsed time: the scenario's, or a band that is loudly assumed."""
     if scenario.run.goodput is not None:
         return scenario.run.goodput
-    return assumptions()["goodput"]["one_machine" if scenario.hardware.count == 1 else "cluster"]
+    kind = "one_machine" if scenario.hardware.count == 1 else "cluster"
+    return scenario_assumptions()["goodput"][kind]
 
 
 def elapsed_time(steps: float, found: StepEstimate, goodput: Quantity) -> Term:

@@ -1,13 +1,50 @@
-"""The load of the experts that a scenario names: a list of shares, or a file of them."""
+"""The load of the experts that a scenario names: a list of shares, or a log of the trainer."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from energy.errors import InputError
 from simulator.physics.expert_load import ExpertLoad
 
+LOG = "metrics.jsonl"
+"""Name of the log in a run folder of the trainer."""
 
-def expert_load(given: Any) -> ExpertLoad:
-    """The load that a scenario's `expert_load` gives: a log by its path, or the shares."""
-    return ExpertLoad.read(Path(given)) if isinstance(given, str) else ExpertLoad.of(given)
+
+def expert_load(value: Any) -> ExpertLoad:
+    """The load that a scenario's `expert_load` names: a path, or the shares themselves.
+
+    Raises:
+        InputError: the log has no load, or the shares are not valid.
+    """
+    return read_load(Path(value)) if isinstance(value, str) else ExpertLoad.of(value)
+
+
+def read_load(path: Path) -> ExpertLoad:
+    """The load of every layer and step in a trainer's log, or in the log of a run folder.
+
+    Raises:
+        InputError: there is no such log, or no line of it has `expert_load`.
+    """
+    log = path / LOG if path.is_dir() else path
+    rows: list[list[float]] = []
+    try:
+        with log.open(encoding="utf-8") as lines:
+            for line in lines:
+                try:
+                    rows += json.loads(line).get("expert_load", [])
+                except (json.JSONDecodeError, AttributeError):
+                    continue  # the torn last line of a run that was killed
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "expected the log of a trainer in expert_load",
+            str(path),
+            "name a run folder of glam train, or its metrics.jsonl",
+        ) from error
+    if not rows:
+        raise InputError(
+            f"expected lines with expert_load in {log}", "none", "a log of a mixture of experts"
+        )
+    return ExpertLoad.of(rows, str(log))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from energy.arithmetic import multiply
 from energy.footprint import facility
 from energy.quantity import Boundary, Quantity
-from simulator.facts.assumptions import assumptions
+from simulator.facts.assumptions import scenario_assumptions
 from simulator.physics.phases import phase_watts, phases
 from simulator.physics.power import chip_watts
 from simulator.physics.step import step
@@ -174,7 +174,7 @@ def load_profile(scenario: Scenario) -> LoadProfile:
         events=events,
         mean_w=mean_w,
         with_events_w={at: mean.scaled(1 - below) for at, mean in mean_w.items()},
-        edge_s=assumptions()["power"]["edge_s"],
+        edge_s=scenario_assumptions()["power"]["edge_s"],
         failures=lost,
         notes=(*prediction.record.notes, *_notes(whole_s, mean_w[Boundary.FACILITY], below)),
     )
@@ -191,7 +191,7 @@ def _means(scenario: Scenario, prediction: Prediction) -> dict[Boundary, Quantit
 
 def _notes(step_s: float, mean: Quantity, below: float) -> list[str]:
     """What must be known before an electrician relies on it."""
-    edge_s = _value(assumptions()["power"]["edge_s"])
+    edge_s = _value(scenario_assumptions()["power"]["edge_s"])
     found = [
         "all chips are taken to be in the same part of a step at once, the worst for the "
         "site; stages of a pipeline wait in turn and are smoother",

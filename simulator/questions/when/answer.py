@@ -12,7 +12,7 @@ from energy.errors import InputError, MissingDataError, nearest
 from energy.facts import grid
 from energy.quantity import Quantity
 from energy.units import J_PER_KWH, S_PER_DAY
-from simulator.facts.assumptions import defaults
+from simulator.facts.assumptions import failure_assumptions
 from simulator.questions.when.series import Array, Series
 from simulator.questions.when.starts import (
     Load,
@@ -239,7 +239,7 @@ def _of_day_s(moment: time) -> float:
 
 def _assumed(given: dict[str, float]) -> dict[str, Quantity]:
     """What a pause costs."""
-    found = {name: defaults()[name] for name in ("spare_share", "restart_s")}
+    found = {name: failure_assumptions()[name] for name in ("spare_share", "restart_s")}
     for name, value in given.items():
         if name not in found:
             raise InputError("expected a figure of pauses", name, nearest(name, found))

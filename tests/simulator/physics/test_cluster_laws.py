@@ -1,4 +1,4 @@
-"""Laws of a step on many chips: what must hold whatever the constants are."""
+"""Laws of a step on many chips that are true whatever the constants are."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ shapes = st.sampled_from([GLAM, DENSE])
 
 @st.composite
 def plans(draw, shape: Shape) -> Plan:
-    """A plan that is possible for a shape of 32 layers and 64 experts."""
+    """A possible plan for a shape of 32 layers and 64 experts."""
     tp, pp, dp = draw(powers), draw(powers), draw(powers)
     ep = draw(powers) if np.any(np.asarray(shape.n_moe_layers)) else 1
     assume((tp * dp) % ep == 0)
@@ -60,14 +60,14 @@ def test_doubling_chips_at_a_fixed_batch_never_raises_throughput_per_chip(data, 
     assume(np.asarray(plan.local_batch) >= 2 * plan.micro_batch)
     doubled = replace(plan, n_chips=2 * plan.n_chips)
     times = [
-        float(np.asarray(step(shape, one, hardware, PRIORS).step_s)) * one.n_chips
-        for one in (plan, doubled)
+        float(np.asarray(step(shape, p, hardware, PRIORS).step_s)) * p.n_chips
+        for p in (plan, doubled)
     ]
     assert times[1] >= times[0] * (1 - 1e-9)
 
 
 @given(batch=st.integers(1, 64), shape=shapes, hardware=chips)
-def test_one_chip_talks_to_nobody(batch, shape, hardware):
+def test_one_chip_sends_no_messages(batch, shape, hardware):
     plan = Plan(global_batch=batch)
     sent = messages(shape, plan, hardware, PRIORS)
     assert all(np.all(np.asarray(getattr(sent, item.name)) == 0) for item in fields(sent))
@@ -77,19 +77,20 @@ def test_one_chip_talks_to_nobody(batch, shape, hardware):
 
 
 @given(data=st.data(), shape=shapes, hardware=chips)
-def test_a_number_is_an_array_of_length_one(data, shape, hardware):
+def test_a_single_plan_equals_an_array_of_length_one(data, shape, hardware):
     plan = data.draw(plans(shape))
-    alone = {
+    columns = {
         item.name: np.array([getattr(plan, item.name)])
         for item in fields(Plan)
         if getattr(plan, item.name) is not None
     }
-    one, many = step(shape, plan, hardware, PRIORS), step(shape, Plan(**alone), hardware, PRIORS)
-    assert np.asarray(many.step_s) == pytest.approx([float(np.asarray(one.step_s))], rel=1e-12)
-    watts = [chip_watts(found, hardware, PRIORS) for found in (one, many)]
+    arrays = Plan(**columns)
+    single, many = (step(shape, p, hardware, PRIORS) for p in (plan, arrays))
+    assert np.asarray(many.step_s) == pytest.approx([float(np.asarray(single.step_s))], rel=1e-12)
+    watts = [chip_watts(prediction, hardware, PRIORS) for prediction in (single, many)]
     assert np.asarray(watts[1]) == pytest.approx([float(np.asarray(watts[0]))], rel=1e-12)
-    held = [memory(shape, p, hardware).total_bytes for p in (plan, Plan(**alone))]
-    assert np.asarray(held[1]) == pytest.approx([float(np.asarray(held[0]))], rel=1e-12)
+    sizes = [memory(shape, p, hardware).total_bytes for p in (plan, arrays)]
+    assert np.asarray(sizes[1]) == pytest.approx([float(np.asarray(sizes[0]))], rel=1e-12)
 
 
 @given(
@@ -97,11 +98,11 @@ def test_a_number_is_an_array_of_length_one(data, shape, hardware):
     shape=shapes,
     hardware=chips,
     factor=st.floats(1.0, 50.0),
-    what=st.sampled_from(["link_bytes_per_s", "network_bytes_per_s"]),
+    field=st.sampled_from(["link_bytes_per_s", "network_bytes_per_s"]),
 )
-def test_faster_links_never_slow_a_step(data, shape, hardware, factor, what):
+def test_faster_links_never_slow_a_step(data, shape, hardware, factor, field):
     plan = data.draw(plans(shape))
-    faster = replace(hardware, **{what: np.asarray(getattr(hardware, what)) * factor})
+    faster = replace(hardware, **{field: np.asarray(getattr(hardware, field)) * factor})
     before, after = (
         float(np.asarray(step(shape, plan, chip, PRIORS).step_s)) for chip in (hardware, faster)
     )
@@ -110,10 +111,10 @@ def test_faster_links_never_slow_a_step(data, shape, hardware, factor, what):
 
 @given(data=st.data(), shape=shapes, hardware=chips)
 def test_the_parts_of_a_step_are_never_negative_and_sum_to_it(data, shape, hardware):
-    found = step(shape, data.draw(plans(shape)), hardware, PRIORS)
-    parts = [float(np.asarray(value)) for value in found.seconds.values()]
+    prediction = step(shape, data.draw(plans(shape)), hardware, PRIORS)
+    parts = [float(np.asarray(value)) for value in prediction.seconds.values()]
     assert min(parts) >= 0
-    assert sum(parts) == pytest.approx(float(np.asarray(found.step_s)), rel=1e-12)
+    assert sum(parts) == pytest.approx(float(np.asarray(prediction.step_s)), rel=1e-12)
 
 
 @given(data=st.data(), imbalance=st.floats(1.0, 8.0), more=st.floats(1.0, 4.0))
@@ -127,24 +128,24 @@ def test_a_busier_expert_never_makes_a_step_faster(data, imbalance, more):
 
 
 @pytest.mark.parametrize("group", [64, 512, 1024])
-def test_one_hot_dispatch_costs_two_groups_over_the_network_of_the_experts_work(group):
+def test_one_hot_dispatch_costs_two_groups_over_the_width_of_an_expert(group):
     # GShard's dispatch and combine (arXiv:2006.16668): 2 G / (n_m H_e) of the experts' FLOP.
     plan = Plan(global_batch=8, dispatch="one-hot", dispatch_group=group)
     flop = step(GLAM, plan, H100, PRIORS).executed_flop
-    wanted = 2 * group / (GLAM.expert_matrices * GLAM.d_expert)
-    # Backward the one-hot tensors take 1.5 products for each forward one, the experts 2.
-    assert flop["dispatch"] / flop["experts"] == pytest.approx(wanted * 2.5 / 3, rel=1e-9)
+    forward = 2 * group / (GLAM.expert_matrices * GLAM.d_expert)
+    # In the backward pass one-hot tensors take 1.5 products per forward one, experts take 2.
+    assert flop["dispatch"] / flop["experts"] == pytest.approx(forward * 2.5 / 3, rel=1e-9)
 
 
-def test_padding_costs_what_maxtext_measured_on_tpu_v6e_with_nothing_fitted():
+def test_padding_costs_what_maxtext_measured_on_tpu_v6e_without_any_fit():
     from benchmarks.simulator.capacity import PUBLISHED_RATIO, capacity_ratios
 
-    # 49.8 to 38.1 % of the peak from a capacity factor of 1.0 to 1.5, whatever its plan was.
+    # 49.8 to 38.1 % of the peak for capacity factors from 1.0 to 1.5, whatever the plan was.
     assert np.abs(capacity_ratios() / PUBLISHED_RATIO - 1).max() <= 0.03
 
 
 @pytest.mark.parametrize(
-    "words",
+    "sizes",
     [
         {"n_layers": 10_000, "d_model": 131_072, "n_heads": 1024, "n_kv_heads": 1024},
         {"n_experts": 65_536, "d_expert": 65_536, "n_moe_layers": 32},
@@ -152,30 +153,30 @@ def test_padding_costs_what_maxtext_measured_on_tpu_v6e_with_nothing_fitted():
         {"vocab_size": 10_000_000},
     ],
 )
-def test_absurd_sizes_give_finite_numbers_without_a_warning(words):
-    shape = replace(GLAM, **words)
+def test_absurd_sizes_give_finite_numbers_without_a_warning(sizes):
+    shape = replace(GLAM, **sizes)
     plan = Plan(n_chips=1, global_batch=10**9)
-    found = step(shape, plan, H100, PRIORS)
-    assert np.isfinite(float(np.asarray(found.step_s)))
+    prediction = step(shape, plan, H100, PRIORS)
+    assert np.isfinite(float(np.asarray(prediction.step_s)))
     assert np.isfinite(float(np.asarray(memory(shape, plan, H100).total_bytes)))
-    assert all(float(np.asarray(flop)) >= 0 for flop in found.model_flop.values())
+    assert all(float(np.asarray(flop)) >= 0 for flop in prediction.model_flop.values())
 
 
-def test_the_search_finds_what_trying_every_plan_by_itself_finds():
+def test_the_search_agrees_with_a_prediction_of_every_single_plan():
     base = Plan(activation_bytes=2, weight_bytes=2, optimizer="adamw", flash=True)
-    given_ = {"recompute": ["none", "full"], "sequence_parallel": [True]}
-    possible = all_plans(SMALL, 16, 32.0, base, given_)
-    found = predict_all(SMALL, possible, H100, PRIORS)
-    alone = [step(SMALL, found.one(i), H100, PRIORS) for i in range(0, len(found), 7)]
-    assert found.step_s[::7] == pytest.approx([float(np.asarray(one.step_s)) for one in alone])
-    best = int(found.best(found.step_s)[0])
-    assert 0 < found.fits.sum() < len(found)
-    assert found.step_s[best] == np.min(found.step_s[found.fits])
+    choices = {"recompute": ["none", "full"], "sequence_parallel": [True]}
+    possible = all_plans(SMALL, 16, 32.0, base, choices)
+    together = predict_all(SMALL, possible, H100, PRIORS)
+    single = [step(SMALL, together.one(i), H100, PRIORS) for i in range(0, len(together), 7)]
+    assert together.step_s[::7] == pytest.approx([float(np.asarray(s.step_s)) for s in single])
+    best = int(together.best(together.step_s)[0])
+    assert 0 < together.fits.sum() < len(together)
+    assert together.step_s[best] == np.min(together.step_s[together.fits])
 
 
 def test_every_plan_that_multiplies_to_the_chips_is_in_the_space_once():
     base = Plan()
-    given_ = {
+    choices = {
         "micro_batch": [1.0],
         "recompute": ["none"],
         "zero": [0],
@@ -184,23 +185,23 @@ def test_every_plan_that_multiplies_to_the_chips_is_in_the_space_once():
         "vp": [1],
         "etp": [1],
     }
-    made = all_plans(GLAM, 16, 16.0, base, given_)
-    seen = list(zip(made.tp.tolist(), made.pp.tolist(), made.ep.tolist(), strict=True))
-    wanted = {
+    space = all_plans(GLAM, 16, 16.0, base, choices)
+    degrees = list(zip(space.tp.tolist(), space.pp.tolist(), space.ep.tolist(), strict=True))
+    expected = {
         (tp, pp, ep)
         for tp, pp, ep in product([1, 2, 4, 8, 16], repeat=3)
         if 16 % (tp * pp) == 0 and (16 // pp) % ep == 0 and 16 // (tp * pp) <= 16
     }
-    assert len(seen) == len(set(seen))
-    assert set(seen) == wanted
+    assert len(degrees) == len(set(degrees))
+    assert set(degrees) == expected
 
 
-def test_chips_that_no_degrees_multiply_to_are_infeasible_in_words():
+def test_chips_that_no_degrees_multiply_to_are_infeasible_with_a_reason():
     with pytest.raises(InfeasibleError, match="multiply to 17 chips"):
         all_plans(GLAM, 17, 4.0, Plan(), {"tp": [2]})
 
 
-def test_bands_are_wider_for_a_chip_that_no_fit_has_seen():
+def test_bands_are_wider_for_a_chip_without_fitted_rows():
     from simulator.runs.setup import machine_of
 
     widths = []

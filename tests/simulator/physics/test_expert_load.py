@@ -11,16 +11,15 @@ from hypothesis import strategies as st
 
 from energy.errors import InputError
 from simulator.physics.expert_load import ExpertLoad
+from simulator.scenarios import scenario
 from simulator.scenarios.expert_load import expert_load
-from simulator.scenarios.scenario import load
 
 SHARES = st.lists(st.floats(0.001, 1), min_size=8, max_size=8)
 
 
 @given(SHARES)
-def test_no_chip_is_emptier_than_the_mean_and_one_chip_is_it(shares):
-    found = ExpertLoad.of(shares)
-    busiest = np.asarray(found.busiest_over_mean(np.array([1, 2, 4, 8])))
+def test_the_busiest_chip_has_at_least_the_mean_and_a_single_chip_has_exactly_it(shares):
+    busiest = np.asarray(ExpertLoad.of(shares).busiest_over_mean(np.array([1, 2, 4, 8])))
     assert busiest[0] == pytest.approx(1)
     assert np.all(busiest >= 1 - 1e-12)
     assert np.all(np.diff(busiest) >= -1e-12)  # halves of a chip's experts are never more even
@@ -28,33 +27,33 @@ def test_no_chip_is_emptier_than_the_mean_and_one_chip_is_it(shares):
 
 
 @given(st.lists(SHARES, min_size=1, max_size=4))
-def test_layers_wait_one_after_the_other(layers):
-    each = [ExpertLoad.of(one).busiest_over_mean(4) for one in layers]
+def test_the_imbalance_of_many_layers_is_the_mean_of_theirs(layers):
+    each = [ExpertLoad.of(layer).busiest_over_mean(4) for layer in layers]
     assert ExpertLoad.of(layers).busiest_over_mean(4) == pytest.approx(np.mean(each))
 
 
-def test_even_experts_are_no_imbalance():
+def test_equal_shares_are_no_imbalance():
     assert ExpertLoad.of([7] * 64).busiest_over_mean(np.array([1, 16, 64])) == pytest.approx(1)
 
 
-def test_a_log_gives_every_layer_of_every_step_and_a_torn_line_is_left_out(tmp_path):
+def test_a_log_gives_every_layer_of_every_step_and_a_torn_line_is_skipped(tmp_path):
     log = tmp_path / "metrics.jsonl"
     steps = [{"step": 1, "expert_load": [[0.4, 0.1, 0.4, 0.1], [0.25] * 4]}, {"step": 2}]
     log.write_text("\n".join(json.dumps(step) for step in steps) + '\n{"step": 3, "expert_l')
-    for where in (tmp_path, log):
-        found = expert_load(str(where))
-        assert found.table.shape == (2, 4)
-        assert found.busiest_over_mean(2) == pytest.approx(1)
-        assert found.busiest_over_mean(4) == pytest.approx((1.6 + 1) / 2)
+    for path in (tmp_path, log):
+        load = expert_load(str(path))
+        assert load.table.shape == (2, 4)
+        assert load.busiest_over_mean(2) == pytest.approx(1)
+        assert load.busiest_over_mean(4) == pytest.approx((1.6 + 1) / 2)
 
 
 @pytest.mark.parametrize("bad", [[], [0, 0], [1, -1], [1, float("nan")], [[1, 2], [1]], "nowhere"])
-def test_what_is_no_load_is_refused(bad):
+def test_an_invalid_loadis_refused(bad):
     with pytest.raises(InputError, match="expert_load"):
         expert_load(bad)
 
 
-def test_degrees_that_cut_the_experts_unevenly_are_refused():
+def test_degrees_that_do_not_divide_the_experts_are_refused():
     with pytest.raises(InputError, match="multiple of ep"):
         ExpertLoad.of([1, 2, 3]).busiest_over_mean(2)
 
@@ -72,15 +71,15 @@ def test_a_prediction_waits_for_the_busiest_chip(simulator, tmp_path):
 
 
 def elapsed_s(simulator, setting):
-    """Predicted seconds of GLaM with one expert a chip."""
+    """Predicted seconds of GLaM with one expert per chip."""
     settings = ("plan.ep=64", "plan.tp=4", "plan.micro_batch=2", "plan.recompute=full", setting)
-    words = [word for one in settings for word in ("--set", one)]
-    code, out, err = simulator("predict", "glam-64b-64e", *words, "--json")
+    options = [word for text in settings for word in ("--set", text)]
+    code, out, err = simulator("predict", "glam-64b-64e", *options, "--json")
     assert code == 0, err
     return json.loads(out)["elapsed_s"]["value"]
 
 
-def test_both_ways_to_say_it_are_one_too_many(simulator):
+def test_imbalance_and_expert_loadtogether_are_refused(simulator):
     code, out, err = simulator(
         "predict", "glam-64b-64e", "--set", "plan.imbalance=1.2", "--set", "plan.expert_load=[1.0]"
     )
@@ -88,17 +87,17 @@ def test_both_ways_to_say_it_are_one_too_many(simulator):
     assert "both" in err
 
 
-def test_the_load_of_another_model_is_refused(simulator):
+def test_the_loadof_another_model_is_refused(simulator):
     code, _, err = simulator("predict", "glam-64b-64e", "--set", "plan.expert_load=[1.0, 1.0]")
     assert code == 2
     assert "64 experts" in err
 
 
-def test_a_log_named_in_a_file_lies_beside_it(tmp_path):
+def test_a_log_named_in_a_scenario_file_is_relative_to_the_file(tmp_path):
     (tmp_path / "run").mkdir()
     text = (
         '[model]\npreset = "glam-64b-64e"\n[run]\ntokens = 1e9\nbatch_tokens = 1e6\n'
         '[hardware]\nchip = "tpu-v4"\n[plan]\nexpert_load = "run"\n'
     )
     (tmp_path / "s.toml").write_text(text)
-    assert load(str(tmp_path / "s.toml")).plan["expert_load"] == str(tmp_path / "run")
+    assert scenario.load(str(tmp_path / "s.toml")).plan["expert_load"] == str(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""What failures cost: published intervals, laws, and simulation as the oracle."""
+"""What failures cost: laws, published intervals, and a simulation as the oracle."""
 
 import math
 
@@ -25,11 +25,11 @@ LLAMA = Failures(chips=16_384, mtbf_chip_s=50_700 * 3600, save_s=60, restart_s=0
 
 
 @given(jobs, seconds)
-def test_the_parts_are_shares_of_the_whole_time(job, interval_s):
+def test_the_parts_are_shares_of_the_elapsed_time(job, interval_s):
     shares = job.shares(interval_s)
     assert tuple(shares) == PARTS
     assert all(0 <= share <= 1 for share in shares.values())
-    # Work that never gets done leaves no time for anything else: then nothing is to be checked.
+    # A job that never finishes any work has no meaningful shares.
     if shares["training"] > 1e-9:
         assert sum(shares.values()) == pytest.approx(1, abs=1e-9)
 
@@ -41,7 +41,7 @@ def test_no_interval_beats_the_best_one(job, factor):
 
 
 @given(jobs, seconds, st.floats(1.01, 10))
-def test_goodput_falls_when_anything_gets_worse(job, interval_s, factor):
+def test_goodput_never_rises_when_anything_gets_worse(job, interval_s, factor):
     before = job.goodput(interval_s)
     assume(before > 1e-9)
     for name, worse in (
@@ -76,18 +76,18 @@ def test_rare_failures_give_the_first_order_goodput(ratio, restart, factor):
     save_s, restart_s = ratio * mtbf_s, restart * mtbf_s
     job = Failures(chips=1, mtbf_chip_s=mtbf_s, save_s=save_s, restart_s=restart_s)
     interval_s = factor * job.best_interval_s()
-    # Young 1974: each loss by itself, to first order.
+    # Young 1974: each cost by itself, to first order.
     expected = 1 - save_s / interval_s - interval_s / (2 * mtbf_s) - restart_s / mtbf_s
     assert job.goodput(interval_s) == pytest.approx(expected, abs=(10 * ratio**0.5 + restart) ** 2)
 
 
-def test_a_job_that_never_fails_only_saves():
+def test_a_job_that_never_fails_only_pays_for_checkpoints():
     job = Failures(chips=1, mtbf_chip_s=1e30, save_s=60, restart_s=600, repair_s=1e5)
     assert job.shares(1140.0)["training"] == pytest.approx(1140 / 1200)
     assert job.shares(1140.0)["waiting"] == pytest.approx(0, abs=1e-12)
 
 
-# (1 - x) e^x = e^-d: choose x, compute d = -ln(1 - x) - x, and ask for x again.
+# (1 - x) e^x = e^-d: choose x, compute d = -ln(1 - x) - x, and solve for x again.
 @given(st.floats(1e-6, 0.999))
 def test_the_best_interval_solves_its_equation(x):
     d = -math.log1p(-x) - x
@@ -98,7 +98,7 @@ def test_the_best_interval_solves_its_equation(x):
 
 # Daly 2006, FGCS 22, eq. 37, worked by hand; Young 1974. Llama 3 405B (arXiv:2407.21783): 419
 # unexpected failures of 16,384 GPUs in 54 days; more than 90 % effective training time.
-def test_published_figures():
+def test_intervals_and_goodput_match_published_figures():
     assert young_s(60, 11_160) == pytest.approx(1157, abs=0.5)
     assert daly_s(300, 6 * 3600) == pytest.approx(3600 * (1 + 1 / 36 + 1 / 1296) - 300)
     assert daly_s(300, 100) == 100
@@ -113,13 +113,13 @@ def test_published_figures():
 
 
 # Erlang B from printed tables: B(1, 1) = 1/2, B(2, 1) = 1/5, B(5, 3) = 0.1101, B(10, 5) = 0.0184.
-def test_erlangs_table():
-    found = [erlang_loss(*row) for row in ((1, 1.0), (2, 1.0), (5, 3.0), (10, 5.0))]
-    assert found == pytest.approx([0.5, 0.2, 0.1101, 0.0184], abs=5e-5)
+def test_the_loss_formula_matches_printed_tables():
+    computed = [erlang_loss(*row) for row in ((1, 1.0), (2, 1.0), (5, 3.0), (10, 5.0))]
+    assert computed == pytest.approx([0.5, 0.2, 0.1101, 0.0184], abs=5e-5)
 
 
 @given(st.floats(1e-3, 50), st.floats(1e-6, 0.5))
-def test_the_fewest_spares_are_enough_and_one_less_is_not(load, most):
+def test_the_fewest_spares_are_enough_and_one_fewer_is_not(load, most):
     spares = fewest_spares(load, most)
     assert erlang_loss(spares + 1, load) <= most
     if spares:
@@ -140,7 +140,7 @@ def test_a_simulated_job_spends_its_time_as_computed(save_s, restart_s, interval
 
 
 def simulated(generator, mtbf_s, save_s, restart_s, interval_s, segments):
-    """Seconds by part of a job that is run event by event."""
+    """Seconds by part of a job that is simulated event by event."""
     spent = dict.fromkeys(PARTS[:4], 0.0)
     for _ in range(segments):
         while True:
@@ -157,7 +157,7 @@ def simulated(generator, mtbf_s, save_s, restart_s, interval_s, segments):
 
 
 @pytest.mark.parametrize("repair", ["same", "exponential"])
-def test_a_simulated_pool_of_spares_runs_out_as_often_as_computed(repair):
+def test_a_simulated_pool_of_spares_is_empty_as_often_as_computed(repair):
     generator, mtbf_s, repair_s, spares = np.random.default_rng(2), 10.0, 25.0, 3
     now = waited = 0.0
     back: list[float] = []
@@ -176,8 +176,8 @@ def test_a_simulated_pool_of_spares_runs_out_as_often_as_computed(repair):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"chips": 0}, {"spares": -1}, {"mtbf_chip_s": 0.0}, {"save_s": -1.0}]
+    "invalid", [{"chips": 0}, {"spares": -1}, {"mtbf_chip_s": 0.0}, {"save_s": -1.0}]
 )
-def test_what_cannot_be_is_refused(wrong):
+def test_impossible_values_are_refused(invalid):
     with pytest.raises(InputError):
-        Failures(**{**vars(LLAMA), **wrong})
+        Failures(**{**vars(LLAMA), **invalid})

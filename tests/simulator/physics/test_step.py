@@ -1,4 +1,4 @@
-"""Laws of one device's step: what must hold whatever the constants are."""
+"""Laws of a step on one device that are true whatever the constants are."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ EXECUTIONS = [
 
 
 @pytest.mark.parametrize("name", ["glam-0.1b", "glam-0.1b-64e", "glam-64b-64e", "gpt3-175b"])
-@pytest.mark.parametrize("words", EXECUTIONS)
-def test_executed_flop_of_a_step_equal_those_of_the_floor(name: str, words: dict) -> None:
-    shape, plan = catalog.model(name).shape, Plan(global_batch=8, **words)
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_a_step_executes_the_flop_that_energy_counts(name: str, execution: dict) -> None:
+    shape, plan = catalog.model(name).shape, Plan(global_batch=8, **execution)
     convention = "causal" if plan.flash else "full"
-    floor = flops.executed_flop(shape, plan.flop_execution(), convention)
-    found = step(shape, plan, H100, PRIORS).executed_flop
-    for part, per_token in floor.items():
-        assert found.get(part, 0) == pytest.approx(per_token * 8 * shape.seq_len, rel=1e-9), part
+    counted = flops.executed_flop(shape, plan.flop_execution(), convention)
+    executed = step(shape, plan, H100, PRIORS).executed_flop
+    for part, per_token in counted.items():
+        assert executed.get(part, 0) == pytest.approx(per_token * 8 * shape.seq_len, rel=1e-9), part
 
 
 @given(
@@ -69,13 +69,13 @@ def test_more_sequences_never_take_less_time(batch: int, more: int) -> None:
 
 
 @given(batches=st.lists(st.integers(1, 64), min_size=1, max_size=8))
-def test_an_array_of_plans_is_each_plan_alone(batches: list[int]) -> None:
+def test_an_array_of_plans_gives_each_plan_its_own_step(batches: list[int]) -> None:
     together = step(MOE, Plan(global_batch=np.array(batches)), H100, PRIORS)
     alone = [step(MOE, Plan(global_batch=batch), H100, PRIORS) for batch in batches]
-    np.testing.assert_allclose(together.step_s, [one.step_s for one in alone], rtol=1e-12)
+    np.testing.assert_allclose(together.step_s, [single.step_s for single in alone], rtol=1e-12)
     np.testing.assert_allclose(
         np.broadcast_to(chip_watts(together, H100, PRIORS), len(batches)),
-        [chip_watts(one, H100, PRIORS) for one in alone],
+        [chip_watts(single, H100, PRIORS) for single in alone],
         rtol=1e-12,
     )
 
@@ -83,16 +83,16 @@ def test_an_array_of_plans_is_each_plan_alone(batches: list[int]) -> None:
 def test_shapes_and_choices_broadcast_together() -> None:
     shape = replace(MOE, n_experts=np.array([[8], [64]]))
     plan = Plan(global_batch=8, recompute=np.array(["none", "selective", "full"]))
-    found = step(shape, plan, H100, PRIORS)
-    assert np.shape(found.step_s) == (2, 3)
-    assert np.all(np.diff(found.step_s, axis=1) > 0)
+    step_s = step(shape, plan, H100, PRIORS).step_s
+    assert np.shape(step_s) == (2, 3)
+    assert np.all(np.diff(step_s, axis=1) > 0)
 
 
-def test_one_expert_that_is_always_chosen_costs_its_dense_layers_and_the_permutation() -> None:
+def test_one_expert_that_is_always_chosen_takes_as_long_as_a_dense_layer() -> None:
     dense = replace(DENSE, ffn_matrices=2)
-    one = replace(dense, n_moe_layers=6, n_experts=1, top_k=1, d_expert=dense.d_ff)
+    single = replace(dense, n_moe_layers=6, n_experts=1, top_k=1, d_expert=dense.d_ff)
     free = replace(PRIORS, grouped_efficiency=1.0, group_s=1e-9)
-    a, b = (step(shape, Plan(global_batch=8), H100, free) for shape in (dense, one))
+    a, b = (step(shape, Plan(global_batch=8), H100, free) for shape in (dense, single))
     assert b.seconds["permutation"] == 0
     assert b.seconds["router"] == 0
     assert a.step_s == pytest.approx(b.step_s, rel=1e-5)
@@ -106,14 +106,14 @@ def test_many_experts_of_few_rows_run_at_a_lower_rate() -> None:
     assert a.seconds["experts"] < b.seconds["experts"]
 
 
-def test_micro_batches_share_one_optimiser_step() -> None:
+def test_micro_batches_share_one_optimizer_step() -> None:
     whole, cut = (step(MOE, Plan(global_batch=8, micro_batch=m), H100, PRIORS) for m in (8, 2))
     assert whole.seconds["optimizer"] == cut.seconds["optimizer"]
     assert whole.seconds["experts"] < cut.seconds["experts"]
 
 
 @given(c=st.floats(0, 1), m=st.floats(0, 1), link=st.floats(0, 1))
-def test_watts_lie_between_idle_and_the_limit(c: float, m: float, link: float) -> None:
+def test_watts_are_between_idle_and_the_limit(c: float, m: float, link: float) -> None:
     assert H100.idle_w <= watts_of(c, m, link, H100, PRIORS) <= H100.limit_w
 
 
@@ -124,21 +124,21 @@ def test_watts_of_the_worked_example() -> None:
 
 def test_weights_of_the_largest_glam_do_not_fit_one_chip_and_it_says_why() -> None:
     shape = catalog.model("glam-64b-64e").shape
-    found = memory(shape, Plan(global_batch=1), H100)
-    assert found.bytes["weights"] == 4 * total(parameters(shape))
-    assert not found.fits
-    assert "too many" in found.reason()
+    needed = memory(shape, Plan(global_batch=1), H100)
+    assert needed.bytes["weights"] == 4 * total(parameters(shape))
+    assert not needed.fits
+    assert "too many" in needed.reason()
     assert memory(DENSE, Plan(global_batch=1), H100).reason() == ""
 
 
-@pytest.mark.parametrize("words", [{"recompute": "full"}, {"flash": True}, {"micro_batch": 1}])
-def test_recomputing_flash_and_micro_batches_save_memory(words: dict) -> None:
-    before, after = (memory(MOE, Plan(global_batch=8, **w), H100) for w in ({}, words))
+@pytest.mark.parametrize("saving", [{"recompute": "full"}, {"flash": True}, {"micro_batch": 1}])
+def test_recomputation_flash_attention_and_micro_batches_save_memory(saving: dict) -> None:
+    before, after = (memory(MOE, Plan(global_batch=8, **w), H100) for w in ({}, saving))
     assert after.total_bytes < before.total_bytes
 
 
 @pytest.mark.parametrize(
-    ("words", "why"),
+    ("degrees", "reason"),
     [
         ({"n_chips": 3, "tp": 2}, "multiple of tp"),
         ({"n_chips": 8, "global_batch": 4}, "dp seq"),
@@ -149,18 +149,18 @@ def test_recomputing_flash_and_micro_batches_save_memory(words: dict) -> None:
         ({"n_chips": 4, "ep": 8, "global_batch": 8}, "ep . etp"),
     ],
 )
-def test_an_impossible_plan_is_infeasible_with_a_reason(words: dict, why: str) -> None:
-    with pytest.raises(InfeasibleError, match=why):
-        Plan(**words).require_possible(MOE)
+def test_an_impossible_plan_is_infeasible_with_a_reason(degrees: dict, reason: str) -> None:
+    with pytest.raises(InfeasibleError, match=reason):
+        Plan(**degrees).require_possible(MOE)
 
 
 @pytest.mark.parametrize(
-    "words",
+    "fields",
     [{"recompute": "half"}, {"global_batch": 0}, {"capacity_factor": 0.5}, {"tp": 0}],
 )
-def test_a_plan_of_wrong_words_is_refused(words: dict) -> None:
+def test_a_plan_with_an_invalid_field_is_refused(fields: dict) -> None:
     with pytest.raises(InputError, match="expected plan"):
-        Plan(**words)
+        Plan(**fields)
 
 
 def test_a_chip_without_watts_or_bandwidth_is_missing_data_not_zero() -> None:
@@ -172,7 +172,7 @@ def test_a_chip_without_watts_or_bandwidth_is_missing_data_not_zero() -> None:
     assert H100.power_boundary is Boundary.CHIP
 
 
-def test_a_shape_with_a_window_attends_less() -> None:
+def test_attention_in_windows_is_faster() -> None:
     windowed: Shape = replace(DENSE, window=128, n_window_layers=6)
     plan = Plan(global_batch=8, flash=True)
     a, b = (step(shape, plan, H100, PRIORS) for shape in (DENSE, windowed))

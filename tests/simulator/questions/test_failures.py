@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from energy.errors import InfeasibleError, InputError
 from energy.quantity import Origin, Quantity
-from simulator.facts.assumptions import defaults
+from simulator.facts.assumptions import failure_assumptions
 from simulator.runs.failures import Job, losses
 
 
@@ -22,7 +22,7 @@ def job(chips=1024, days=50.0, mw=0.5):
     )
 
 
-EXACT = {name: quantity.value for name, quantity in defaults().items()}
+EXACT = {name: quantity.value for name, quantity in failure_assumptions().items()}
 
 
 @settings(max_examples=20)
