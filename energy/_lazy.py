@@ -48,7 +48,7 @@ def exports(
 
     def load(name: str) -> Any:
         if name == "__version__":
-            value: Any = _version()
+            value: Any = version()
         elif name in home_of:
             module, attribute = home_of[name]
             value = getattr(import_module(module), attribute)
@@ -60,8 +60,8 @@ def exports(
     return load, public.copy, public
 
 
-def _version() -> str:
-    """The installed version of this distribution."""
+def version() -> str:
+    """The installed version of this distribution; "0+unknown" where only its source files are."""
     from importlib import metadata
 
     try:

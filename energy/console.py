@@ -12,11 +12,10 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
-from energy.errors import AccountingError, MissingDataError
-
-PACKAGE = "glam-energy"
+from energy._lazy import version
+from energy.errors import AccountingError
 
 
 def guard(app: Callable[[], object]) -> None:
@@ -42,7 +41,7 @@ def guard(app: Callable[[], object]) -> None:
         )
 
 
-def fail(message: str, code: int) -> None:
+def fail(message: str, code: int) -> NoReturn:
     """Print what is wrong in one line on stderr and exit with a code."""
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
@@ -53,27 +52,10 @@ def print_json(value: Mapping[str, Any] | list[Any]) -> None:
     print(json.dumps(value, indent=1, default=_plain, allow_nan=False))
 
 
-def package_version() -> str:
-    """Version of the installed package; all three commands come with it.
-
-    Raises:
-        MissingDataError: the package is not installed, only its source files are there.
-    """
-    # Slow to import, and needed for --version only.
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(PACKAGE)
-    except PackageNotFoundError as error:
-        raise MissingDataError(
-            f"expected the package {PACKAGE} to be installed", "source files only", "pip install ."
-        ) from error
-
-
 def print_version(requested: bool) -> None:
-    """Print the version and exit: the callback of an eager option --version."""
+    """Print the version of the package and exit: the callback of an eager option --version."""
     if requested:
-        print(package_version())
+        print(version())
         sys.exit(0)
 
 

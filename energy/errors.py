@@ -1,10 +1,10 @@
-"""The error tree. Every message says what was expected, what came, and how to mend it.
+"""The error tree. Every message says what was expected, what came instead, and what to do.
 
 AccountingError            exit 1
 ├── InputError             exit 2   bad usage or bad input
-│   ├── UnitError                   quantities of two units were combined
-│   ├── BoundaryError               joules of two boundaries, or overlapping devices, were added
-│   └── CommandError       exit 126, 127   a command to meter cannot be run, or is not there
+│   ├── UnitError                   quantities of different units were combined
+│   ├── BoundaryError               joules of two boundaries or of overlapping devices were added
+│   └── CommandError       exit 126, 127   a command to meter cannot be run, or does not exist
 ├── InfeasibleError        exit 3   the configuration cannot run
 ├── MissingDataError       exit 4   a fact is not known, or a fallback was refused
 └── ToleranceError         exit 5   a result is outside its stated tolerance
@@ -43,17 +43,17 @@ class UnitError(InputError):
 
 
 class BoundaryError(InputError):
-    """Joules of different boundaries, or of overlapping devices, were added."""
+    """Joules of different boundaries or of overlapping devices were added."""
 
 
 class CommandError(InputError):
-    """A command to meter did not start; it exits as a shell does.
+    """A command to meter did not start; the exit code is that of a shell.
 
     Args:
         expectation: what a correct command looks like.
         value: what came instead.
         fix: what the user can do about it.
-        exit_code: 127 where there is no such program, 126 where it is there and cannot be run.
+        exit_code: 127 for a program that does not exist, 126 for one that cannot be run.
     """
 
     def __init__(self, expectation: str, value: str, fix: str, *, exit_code: int) -> None:
@@ -80,9 +80,9 @@ class ToleranceError(AccountingError):
 
 
 def reason(error: Exception) -> str:
-    """What the system or a library says of a failure, without number and path, in lower case."""
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return told.lower()
+    """The message of the system or a library, without error number and path, in lower case."""
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return message.lower()
 
 
 def nearest(
@@ -92,19 +92,19 @@ def nearest(
     *,
     aliases: Mapping[str, str] | None = None,
 ) -> str:
-    """What a message says after an unknown name: the known names most like it.
+    """Suggest the known names most similar to an unknown one, as the fix of an error message.
 
-    "did you mean h100-sxm5-80gb?" for h10; all of them where none is like it.
+    "did you mean h100-sxm5-80gb?" for h10; the whole list when no name is similar.
 
     Args:
-        name: what came.
+        name: the unknown name.
         known: valid names.
-        otherwise: what to say where no name is like it, in place of the whole list.
-        aliases: other spellings, each with the valid name that it leads to.
+        otherwise: what to suggest when no name is similar, in place of the whole list.
+        aliases: other spellings, each with the valid name that it stands for.
     """
     from difflib import get_close_matches
 
-    canonical = {word: word for word in known} | dict(aliases or {})
+    canonical = {valid: valid for valid in known} | dict(aliases or {})
     close = get_close_matches(name, sorted(canonical), n=4, cutoff=0.5)
     names = list(dict.fromkeys(canonical[match] for match in close))[:3]
     if names:

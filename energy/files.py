@@ -1,4 +1,4 @@
-"""Files that are whole or absent: every result is written beside its place and then renamed."""
+"""Atomic writes: a file is written beside its final path and then renamed; no half file is seen."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from energy.errors import InputError, reason
 
 
 def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file so that a reader, a crash or a full disk never sees half of it.
+    """Write a file that is never seen half written, even after a crash or on a full disk.
 
     Args:
-        path: the final place; its folder is made if it is not there.
+        path: the final path; its folder is created if it does not exist.
         write: called with a binary file object.
 
     Raises:
@@ -26,38 +26,43 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = _opened(path)
+        handle, temporary = _open_beside(path)
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
             if temporary is None:
                 named = _beside(path)
-                # With a folder given, unused here, the call follows the link of /proc.
+                # src_dir_fd is unused but makes the call follow the symbolic link in /proc.
                 os.link(f"/proc/self/fd/{handle}", named, src_dir_fd=handle)
                 temporary = str(named)
         os.replace(temporary, path)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        # After the rename the temporary name is gone; after any failure it must not stay.
+        # After the rename the temporary name no longer exists; after a failure it must go.
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
 
 
-def _opened(path: Path) -> tuple[int, str | None]:
-    """A new file beside a path, without a name where the system has such: a kill leaves nothing."""
-    # The kernel applies the umask, which a thread cannot ask for without changing it for all.
+def _open_beside(path: Path) -> tuple[int, str | None]:
+    """Open a new file in the folder of a path.
+
+    Returns:
+        The file descriptor, and the name of the file; None for a file without a name, which
+        Linux removes by itself when the process is killed.
+    """
+    # The kernel applies the umask; a thread cannot read it without changing it for all threads.
     with contextlib.suppress(OSError, AttributeError):
-        os.stat("/proc/self/fd")  # where it gets its name from
+        os.stat("/proc/self/fd")  # needed later, to give the file its name
         return os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666), None
     named = str(_beside(path))
     return os.open(named, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o666), named
 
 
 def _beside(path: Path) -> Path:
-    """A name beside a path that no other thread or process gives."""
+    """A temporary name in the folder of a path, unique to this process and thread."""
     return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
 
 
@@ -67,7 +72,7 @@ def write_text_atomic(path: Path, text: str) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> InputError:
-    """Say in the user's words why a file could not be written."""
+    """The error for a file that could not be written, with what the user can do about it."""
     fix = {
         errno.ENOSPC: "free some space or choose another folder",
         errno.EDQUOT: "free some of your quota or choose another folder",

@@ -1,9 +1,9 @@
-"""Operations per token of a decoder: what the mathematics needs, and what the hardware does.
+"""FLOP per token of a decoder: what the mathematics needs, and what the hardware executes.
 
 model FLOP: forward and backward pass, 3 x forward; what MFU and regulation count.
 executed FLOP: with recomputation, capacity padding, one-hot dispatch; what time and energy follow.
-One multiply-add is 2 FLOP. Legend as in `energy.shape`. Norms, softmax and activations are left
-out of both (well below 1 % of a model of any size, and no product of matrices).
+One multiply-add is 2 FLOP. Symbols are those of `energy.shape`. Norms, softmax and activations are
+left out of both: they are no matrix products, and well below 1 % at any model size.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from energy.shape import Number, Shape, attention_weights, plain
 Convention = Literal["full", "causal"]
 """Whether attention scores count all S x S positions or the half that a causal mask keeps.
 
-Published MFU figures differ in this (PaLM appendix B and MPT: full; Megatron: causal), so it is
-stated with every one of ours.
+Published MFU figures differ in this (PaLM appendix B and MPT: full; Megatron: causal), so every
+MFU of this project states its convention.
 """
 
 
@@ -28,13 +28,15 @@ class Execution:
     """How the hardware does the work; fields may be arrays.
 
     Attributes:
-        expert_padding: slots computed per token needed: the capacity factor (normalised by K) in
-            capacity mode, the rounding to tiles in dropless mode, 1 for none.
-        recompute_layers: share of the layers whose forward pass is done again in the backward.
-        recompute_scores: share of the layers that do only the attention scores again.
-        one_hot_group: tokens in a group of GShard's one-hot dispatch; 0 for sorting, no FLOP.
+        expert_padding: expert slots computed per slot needed: the capacity factor (normalized by
+            K) in capacity mode, the rounding to tiles in dropless mode, 1 without padding.
+        recompute_layers: fraction of the layers whose forward pass is recomputed in the backward
+            pass.
+        recompute_scores: fraction of the layers that recompute only the attention scores.
+        one_hot_group: tokens in a group of GShard's one-hot dispatch; 0 for dispatch by sorting,
+            which has no FLOP.
         score_multiplier: executed training FLOP of the scores over their forward FLOP: 3, or 3.5
-            with a fused backward that computes them again (flash attention, arXiv:2307.08691).
+            with a fused backward pass that recomputes them (flash attention, arXiv:2307.08691).
     """
 
     expert_padding: Number = 1.0
@@ -47,8 +49,8 @@ class Execution:
 def mean_context(shape: Shape, convention: Convention) -> Number:
     """Positions that a token attends to, averaged over the sequence and the layers.
 
-    full: S. causal: S/2. A window w keeps w - w^2/(2S) of a causal sequence (w when full is
-    counted), which is S/2 at w = S.
+    full: S. causal: S/2. A window of w tokens keeps w - w^2/(2S) positions of a causal sequence
+    (w when all positions are counted), which is S/2 at w = S.
     gpt-oss: S 4096, w 128 in every other layer: causal 0.5*(2048 + 126) = 1087.
     """
     s = np.asarray(shape.seq_len, dtype=float)
@@ -61,16 +63,17 @@ def mean_context(shape: Shape, convention: Convention) -> Number:
 def forward_flop(shape: Shape, convention: Convention = "full") -> dict[str, Number]:
     """Forward FLOP per token, by part.
 
-    attention projections 2*(M*h*d + 2*M*k_v*d + h*d*M) a layer; scores 4*S*h*d a layer (half for
-    causal); dense feed-forward 2*n_m*M*H; experts 2*n_m*M*H_e*K; router 2*M*E; logits 2*V*M.
+    Per layer: attention projections 2*(M*h*d + 2*M*k_v*d + h*d*M); scores 4*S*h*d (half of it
+    when causal); dense feed-forward 2*n_m*M*H, with n_m matrices; experts 2*n_m*M*H_e*K; router
+    2*M*E. Once: logits 2*V*M.
     GLaM 64B/64E, S = 1024: 2 * 96.6e9 + scores 4.3e9 = 1.97e11 (full), 180 GFLOP as published
     without embedding and scores.
     """
     s = shape
     expert = 2 * s.expert_matrices * s.d_model * s.d_expert
-    # Latent attention scores keys of width d + d_rope and sums values of width d.
+    # In latent attention, keys have width d + d_rope and values have width d.
     widths = 2 * s.d_head + s.d_rope
-    found: dict[str, Any] = {
+    parts: dict[str, Any] = {
         "attention_projections": 2 * s.n_layers * attention_weights(s),
         "attention_scores": 2 * s.n_layers * mean_context(s, convention) * s.n_heads * widths,
         "dense_ffn": (s.n_layers - s.n_moe_layers) * 2 * s.ffn_matrices * s.d_model * s.d_ff,
@@ -80,11 +83,11 @@ def forward_flop(shape: Shape, convention: Convention = "full") -> dict[str, Num
         * np.where(np.asarray(s.n_experts) > 1, 2 * s.d_model * s.n_experts, 0),
         "logits": 2 * s.vocab_size * s.d_model,
     }
-    return {name: plain(count) for name, count in found.items()}
+    return {name: plain(count) for name, count in parts.items()}
 
 
 def model_flop(shape: Shape, convention: Convention = "full") -> dict[str, Number]:
-    """Training FLOP per token, by part: forward once, backward twice as much.
+    """Training FLOP per token, by part: the backward pass costs twice the forward pass.
 
     GPT-3 175B: 6 * 1.746e11 + scores, so 3.15e23 for 300e9 tokens without them.
     """
@@ -94,23 +97,23 @@ def model_flop(shape: Shape, convention: Convention = "full") -> dict[str, Numbe
 def executed_flop(
     shape: Shape, execution: Execution, convention: Convention = "full"
 ) -> dict[str, Number]:
-    """Training FLOP per token that the hardware does, by part.
+    """Training FLOP per token that the hardware executes, by part.
 
-    Adds to `model_flop`: one forward of the layers where they are recomputed, padded slots of the
-    experts, and GShard's one-hot dispatch and combine, 4*c*K*G*M a MoE layer forward and 2.5 times
-    that with the backward (the dispatch mask has no gradient). Their ratio to the experts' FLOP is
+    Adds to `model_flop`: one more forward pass of recomputed layers, padded slots of the experts,
+    and GShard's one-hot dispatch and combine: 4*c*K*G*M forward per MoE layer, and 2.5 times that
+    with the backward pass (the dispatch mask has no gradient). Their ratio to the experts' FLOP is
     2*G/(n_m*H_e): 3.1 % for GLaM with groups of 1,024, 12.5 % with 4,096.
     """
     forward = forward_flop(shape, convention)
-    again = np.asarray(execution.recompute_layers)
-    found: dict[str, Any] = {name: (3 + again) * count for name, count in forward.items()}
-    found["logits"] = 3 * forward["logits"]
-    found["attention_scores"] = forward["attention_scores"] * (
-        np.asarray(execution.score_multiplier) + again + np.asarray(execution.recompute_scores)
+    recomputed = np.asarray(execution.recompute_layers)
+    parts: dict[str, Any] = {name: (3 + recomputed) * count for name, count in forward.items()}
+    parts["logits"] = 3 * forward["logits"]
+    parts["attention_scores"] = forward["attention_scores"] * (
+        np.asarray(execution.score_multiplier) + recomputed + np.asarray(execution.recompute_scores)
     )
-    found["experts"] = found["experts"] * execution.expert_padding
-    found["dispatch"] = shape.n_moe_layers * dispatch_flop(shape, execution) * (2.5 + again)
-    return {name: plain(count) for name, count in found.items()}
+    parts["experts"] = parts["experts"] * execution.expert_padding
+    parts["dispatch"] = shape.n_moe_layers * dispatch_flop(shape, execution) * (2.5 + recomputed)
+    return {name: plain(count) for name, count in parts.items()}
 
 
 def dispatch_flop(shape: Shape, execution: Execution) -> Number:
@@ -127,7 +130,7 @@ def dispatch_flop(shape: Shape, execution: Execution) -> Number:
 def mfu(
     model_flop_per_token: float, tokens_per_s: float, chips: float, peak_flop_per_s: float
 ) -> float:
-    """Model FLOP utilisation (PaLM, arXiv:2204.02311, appendix B).
+    """Model FLOP utilization (PaLM, arXiv:2204.02311, appendix B).
 
     MFU = tokens/s * model FLOP/token / (chips * peak FLOP/s).
     GLaM: 132.3 tokens/s/chip * 5.796e11 / 2.75e14 = 0.279.

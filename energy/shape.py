@@ -1,10 +1,10 @@
-"""The shape of a decoder, and its parameters.
+"""The shape of a decoder, and its parameter counts.
 
-Dense is not a special case: a dense layer is one expert that is always chosen. Every field may
-be a number or a numpy array, so one formula serves one model or a million.
+Dense is not a special case: a dense layer is one expert that every token passes through. Every
+field may be a number or a numpy array, so the same formula serves one model or a million.
 
-Legend: L layers, M model width, h heads, k_v key-value heads, d head width, V vocabulary,
-S sequence, H feed-forward width, E experts, K chosen, H_e expert width.
+Symbols: L layers, M model width, h query heads, k_v key-value heads, d head width, V vocabulary,
+S sequence length, H feed-forward width, E experts, K experts per token (top k), H_e expert width.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ class Shape:
 
     Attributes:
         n_layers: L, all layers.
-        d_model: M.
-        n_heads: h query heads; h * d need not equal M.
-        n_kv_heads: k_v key and value heads (h without grouped queries).
-        d_head: d.
+        d_model: M, model width.
+        n_heads: h, query heads; h * d need not equal M.
+        n_kv_heads: k_v, key and value heads; h without grouped-query attention.
+        d_head: d, head width.
         d_ff: H, width of the dense feed-forward network.
-        ffn_matrices: 2 for a plain network, 3 for a gated one.
+        ffn_matrices: 2 for a plain feed-forward network, 3 for a gated one.
         vocab_size: V.
         seq_len: S, tokens in a training sequence.
-        n_moe_layers: layers whose feed-forward network is a mixture of experts; 0 is dense.
-        n_experts: E routed experts in such a layer.
-        top_k: K routed experts that a token passes through.
+        n_moe_layers: layers whose feed-forward network is a mixture of experts; 0 for dense.
+        n_experts: E, routed experts in such a layer.
+        top_k: K, routed experts that a token passes through.
         d_expert: H_e, width of one expert.
-        expert_matrices: 2 or 3, as `ffn_matrices`.
+        expert_matrices: 2 or 3, as in `ffn_matrices`.
         n_shared_experts: experts of the same width that every token passes through.
-        tied_embedding: input and output embedding are one matrix.
+        tied_embedding: whether input and output embedding share their matrix.
         position_rows: rows of a learned absolute position embedding.
-        relative_buckets: buckets of a relative position bias, one scalar a head, in each layer.
-        norm_vectors: learned vectors of width M in one norm: 1 scale, 2 scale and shift.
-        window: tokens that a windowed layer attends to; 0 for none.
-        n_window_layers: layers that attend in such a window.
-        q_rank: rank of the compressed query of latent attention; 0 for none.
-        kv_rank: rank of the compressed key and value of latent attention; 0 for plain attention.
-        d_rope: rotary width a head beside d in latent attention (the key's part is shared).
+        relative_buckets: buckets of a relative position bias, a scalar per head, in each layer.
+        norm_vectors: learned vectors of width M per norm: 1 for scale, 2 for scale and shift.
+        window: tokens that a windowed layer attends to; 0 for no window.
+        n_window_layers: layers with sliding-window attention.
+        q_rank: rank of the compressed query in latent attention; 0 for an uncompressed query.
+        kv_rank: rank of the compressed key and value in latent attention; 0 for plain attention.
+        d_rope: rotary width per head beside d in latent attention (shared by all heads in keys).
     """
 
     n_layers: Number
@@ -88,22 +88,22 @@ class Shape:
             "n_experts",
             "top_k",
         ):
-            self._require(np.all(np.asarray(getattr(self, name)) >= 1), name, "at least 1")
+            self._require(name, np.all(np.asarray(getattr(self, name)) >= 1), "at least 1")
         self._require(
-            np.all(np.asarray(self.top_k) <= self.n_experts), "top_k", "at most n_experts"
+            "top_k", np.all(np.asarray(self.top_k) <= self.n_experts), "at most n_experts"
         )
         self._require(
-            np.all(np.asarray(self.n_moe_layers) <= self.n_layers),
             "n_moe_layers",
+            np.all(np.asarray(self.n_moe_layers) <= self.n_layers),
             "at most n_layers",
         )
 
-    def _require(self, holds: bool | np.bool_, name: str, expectation: str) -> None:
-        if not holds:
+    def _require(self, name: str, valid: bool | np.bool_, expectation: str) -> None:
+        if not valid:
             raise InputError(f"expected {name} to be {expectation}", f"{getattr(self, name)}")
 
     def dense(self) -> Self:
-        """The dense model of the same layers: every feed-forward network is the dense one."""
+        """The dense model of the same layers: every feed-forward network is dense."""
         return replace(self, n_moe_layers=0, n_experts=1, top_k=1, n_shared_experts=0)
 
     def as_dict(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Shape:
         """The inverse of `as_dict`.
 
         Raises:
-            InputError: a key is unknown or a needed one is absent.
+            InputError: a key is unknown or a required one is absent.
         """
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
@@ -149,15 +149,16 @@ def attention_weights(shape: Shape) -> Number:
 def parameters(shape: Shape) -> dict[str, Number]:
     """Parameters by part; their sum is the size of the model.
 
-    embedding V*M (twice when untied), attention 4*M*h*d a layer, dense feed-forward n_m*M*H,
-    experts E*n_m*M*H_e, shared experts, router M*E (none for one expert), norms.
+    Embedding V*M (twice when untied). Per layer: attention 4*M*h*d, dense feed-forward n_m*M*H
+    with n_m matrices, experts E*n_m*M*H_e, shared experts, router M*E (none for a single expert),
+    norms.
     GLaM 64B/64E with 256,000 tokens of vocabulary: 1.162e12 (arXiv:2112.06905 says 1.2T).
     """
     s = shape
     untied = 2 - np.asarray(s.tied_embedding, dtype=float)
     latent = np.asarray(s.kv_rank) > 0
     expert = s.expert_matrices * s.d_model * s.d_expert
-    found: dict[str, Any] = {
+    parts: dict[str, Any] = {
         "embedding": s.vocab_size * s.d_model * untied + s.position_rows * s.d_model,
         "attention": s.n_layers * attention_weights(s),
         "relative_bias": s.n_layers * s.relative_buckets * s.n_heads,
@@ -169,19 +170,19 @@ def parameters(shape: Shape) -> dict[str, Number]:
         "norms": (2 * s.n_layers + 1) * s.norm_vectors * s.d_model
         + np.where(latent, s.n_layers * (s.q_rank + s.kv_rank), 0),
     }
-    return {name: plain(count) for name, count in found.items()}
+    return {name: plain(count) for name, count in parts.items()}
 
 
 def active_parameters(shape: Shape) -> dict[str, Number]:
-    """Parameters that one token passes through, by part.
+    """Parameters that a token passes through, by part.
 
-    As `parameters`, with K experts in the place of E. The embedding counts once when tied.
+    As `parameters`, with K experts in place of E. A tied embedding counts once.
     GLaM 64B/64E: 9.66e10, 8.3 % of the total.
     """
-    found = parameters(shape)
+    parts = parameters(shape)
     routed = np.asarray(shape.top_k) / np.asarray(shape.n_experts)
-    found["experts"] = plain(found["experts"] * routed)
-    return found
+    parts["experts"] = plain(parts["experts"] * routed)
+    return parts
 
 
 def total(parts: dict[str, Number]) -> Number:
@@ -190,7 +191,7 @@ def total(parts: dict[str, Number]) -> Number:
 
 
 def plain(value: Any) -> Number:
-    """A zero-dimensional array as a Python number, whole when it is whole."""
+    """An array as it is, a scalar as a Python number: an int when it is whole."""
     if np.ndim(value):
         return np.asarray(value)
     number = float(value)

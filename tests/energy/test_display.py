@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from energy.console import package_version
+import energy
 from energy.errors import MissingDataError
 from energy.quantity import Origin, Quantity
 from energy.units import J_PER_MWH
@@ -76,4 +76,4 @@ def test_without_pandas_a_frame_is_refused_with_the_command_that_installs_it(mon
 def test_energy_prints_the_version_of_the_installed_package():
     command = [sys.executable, "-m", "energy.cli", "--version"]
     run = subprocess.run(command, capture_output=True, text=True)
-    assert (run.returncode, run.stdout) == (0, package_version() + "\n")
+    assert (run.returncode, run.stdout) == (0, energy.__version__ + "\n")
