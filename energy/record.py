@@ -299,17 +299,18 @@ def _is_within_another(entry: EnergyEntry, entries: list[EnergyEntry]) -> bool:
     return False
 
 
-def raise_boundary(
-    total: Quantity, at: Boundary, to: Boundary, factor: Quantity
-) -> tuple[Boundary, Quantity]:
-    """Raise joules from one boundary to a wider one with a factor that has a source.
+def raise_boundary(total: Quantity, at: Boundary, to: Boundary, factor: Quantity) -> Quantity:
+    """Joules at a wider boundary: those at a narrower one times a factor that has a source.
 
     Example: node joules x PUE = facility joules, when the network share is in the PUE.
+
+    Raises:
+        BoundaryError: `to` is not wider than `at`.
     """
     order = list(Boundary)
     if order.index(to) <= order.index(at):
-        at.require(to)
-    return to, multiply(total, factor, total.unit)
+        raise BoundaryError(f"expected a boundary wider than {at}", str(to))
+    return multiply(total, factor, total.unit)
 
 
 def nothing_wasted(source: str, origin: Origin) -> Wasted:

@@ -31,5 +31,5 @@ def raised(
         joules, factor = found.get(below), steps.get(above)
         if above in found or joules is None or factor is None:
             continue
-        _, found[above] = raise_boundary(joules, below, above, factor)
+        found[above] = raise_boundary(joules, below, above, factor)
     return found
