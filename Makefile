@@ -6,7 +6,7 @@ RUNS ?= runs/demo
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help install demo test check format validate validate-folds validate-local bench-simulate \
+.PHONY: help install demo test coverage check format architecture validate validate-folds validate-local bench-simulate \
 	bench-commands bench-plan bench-meters bench-train experiment clean
 
 help: ## show the targets
@@ -31,6 +31,9 @@ check: install ## format, lint and types, as CI wants them
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+architecture: install ## draw docs/architecture.md again, from the imports and docstrings
+	$(BIN)/python -m scripts.architecture --write docs/architecture.md
 
 format: install ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
