@@ -46,7 +46,7 @@ def imported_by_part(room: str) -> str:
     """Every arrow in words: a row for each part, lines from above, separated by rules."""
     graph = _graph(room)
     from_energy = _imported(room, "energy") if room != "energy" else {}
-    rows = []
+    rows: list[str] = []
     for line in LINES[room]:
         names = [name for name in line.split() if name in graph]
         rows += ["-" * WIDTH] if rows and names else []
