@@ -179,8 +179,8 @@ def verify(
         print_json({"checks": [finding.as_dict() for finding in findings]})
     else:
         for finding in findings:
-            print(f"{'ok ' if finding.holds else 'BAD'} {finding.check:8} {finding.words}")
-    if not all(finding.holds for finding in findings if finding.check in ("chain", "sum")):
+            print(f"{'ok ' if finding.passed else 'BAD'} {finding.check:8} {finding.message}")
+    if not all(finding.passed for finding in findings if finding.check in ("chain", "sum")):
         sys.exit(5)
 
 
@@ -197,8 +197,8 @@ def calibrate(
     from energy.calibration import fit as engine
     from energy.calibration.apply import default_path
 
-    found, scores = engine.calibrate(engine.read(wall), source=wall.name)
-    told = {"cv": scores} | ({"test": engine.score(found, engine.read(test))} if test else {})
+    found, scores = engine.calibrate(engine.read_runs(wall), source=wall.name)
+    told = {"cv": scores} | ({"test": engine.score(found, engine.read_runs(test))} if test else {})
     place = out or default_path()
     found.save(place)
     if json:

@@ -23,7 +23,7 @@ PAIRS, STEPS, STEP_S = 250, 5, 0.020
 CHILD = """
 import json, random, sys, time
 from energy import Tracker
-from energy.sampler.inbox import INBOX_NS
+from energy.sampler.inbox import INBOX_POLL_NS
 
 pairs, steps, step_s = int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 
@@ -37,7 +37,7 @@ with Tracker(sys.argv[1], meters=["nvml"]) as tracker:
     def block(metered):
         tracker.pause(0.0 if metered else 1.0)
         # Steps that do not count until the sampler has read it: an idle core would start slowly.
-        ready_s = time.perf_counter() + 1.2 * INBOX_NS / 1e9
+        ready_s = time.perf_counter() + 1.2 * INBOX_POLL_NS / 1e9
         while time.perf_counter() < ready_s: sum(range(turns))
         start = time.perf_counter()
         for _ in range(steps):

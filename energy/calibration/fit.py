@@ -36,7 +36,7 @@ class Run:
     wall_j: float
 
 
-def read(path: Path) -> list[Run]:
+def read_runs(path: Path) -> list[Run]:
     """Runs from a CSV file with the columns device, model, duration_s, codecarbon_j, wall_j.
 
     Raises:
@@ -64,7 +64,7 @@ def read(path: Path) -> list[Run]:
     return runs
 
 
-def fit(runs: list[Run]) -> tuple[float, float]:
+def fit_line(runs: list[Run]) -> tuple[float, float]:
     """Gain and offset of least relative squares: each run counts by its relative error."""
     wall = np.array([run.wall_j for run in runs])
     seen = np.array([[run.tool_j, run.duration_s] for run in runs]) / wall[:, None]
@@ -72,14 +72,14 @@ def fit(runs: list[Run]) -> tuple[float, float]:
     return float(gain), float(offset_w)
 
 
-def left_out(runs: list[Run]) -> list[float]:
+def cross_validate(runs: list[Run]) -> list[float]:
     """Relative errors of each run, its line fitted to the runs of all other models."""
     errors = []
     for run in runs:
         others = [other for other in runs if other.model != run.model]
         if len(others) < 2:
             raise InputError("expected runs of at least two models in a class", run.device)
-        gain, offset_w = fit(others)
+        gain, offset_w = fit_line(others)
         errors.append((gain * run.tool_j + offset_w * run.duration_s) / run.wall_j - 1)
     return errors
 
@@ -95,9 +95,9 @@ def calibrate(runs: list[Run], source: str) -> tuple[Calibration, dict[str, Any]
         own = [run for run in runs if run.device == device]
         if len(own) < FEWEST:
             raise InputError(f"expected at least {FEWEST} runs of {device}", str(len(own)))
-        errors[device] = left_out(own)
+        errors[device] = cross_validate(own)
         spread = float(np.quantile(np.abs(errors[device]), 0.9))
-        lines[device] = Line(*fit(own), relative_error=spread, runs=len(own))
+        lines[device] = Line(*fit_line(own), relative_error=spread, runs=len(own))
     return Calibration(lines, source), _scores(runs, errors)
 
 

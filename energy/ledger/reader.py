@@ -143,7 +143,7 @@ class Lent:
     """
 
     def __init__(self, beside: Path, holder: Row) -> None:
-        link = beside.with_name(lent(holder["id"]))
+        link = beside.with_name(node_file_name(holder["id"]))
         self._lines = Lines(link if link.exists() else Path(holder["ledger"]))
         self._id, self._own = holder["id"], False
         self._domains: list[Row] = []
@@ -257,7 +257,7 @@ def segments(path: Path) -> list[Segment]:
     return Reader(path).segments()
 
 
-def lent(run_id: str) -> str:
+def node_file_name(run_id: str) -> str:
     """Name of the file in a run's folder that holds the samples another run took for it."""
     return f"node-{run_id}.jsonl"
 

@@ -24,17 +24,17 @@ class Finding:
 
     Attributes:
         check: chain, order, gaps, unread or sum.
-        holds: whether it is as it should be.
-        words: what was seen.
+        passed: whether it is as it should be.
+        message: what was seen.
     """
 
     check: str
-    holds: bool
-    words: str
+    passed: bool
+    message: str
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"check": self.check, "holds": self.holds, "words": self.words}
+        return {"check": self.check, "passed": self.passed, "message": self.message}
 
 
 def verify(path: Path) -> list[Finding]:

@@ -46,7 +46,7 @@ def require(names: str | list[str]) -> None:
             raise InputError("expected a meter", name, f"one of {known_names}")
 
 
-def opened(names: str | list[str]) -> tuple[list[Source], list[Domain]]:
+def open_sources(names: str | list[str]) -> tuple[list[Source], list[Domain]]:
     """Probe the sources of a choice.
 
     Args:

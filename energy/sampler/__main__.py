@@ -97,7 +97,7 @@ def metering(
     settings: dict[str, Any], header: dict[str, Any], seat: Seat, writer: Writer
 ) -> tuple[list[Source], Sampler]:
     """Open the meters, and say where the others find the samples."""
-    found, domains = sources.opened(settings["meters"])
+    found, domains = sources.open_sources(settings["meters"])
     writer.append(opening(settings, header, [domain.as_dict() for domain in domains]))
     names = [domain.id for domain in domains]
     seat.tell(header["id"], writer.path)

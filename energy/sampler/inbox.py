@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 
-INBOX_NS = 100_000_000
+INBOX_POLL_NS = 100_000_000
 """Between two looks at what the run has written. To be woken by each row would cost the run the
 change of processes; what it wrote waits in the pipe, which outlives it."""
 
@@ -34,7 +34,7 @@ class Inbox:
         for file in others:
             self._poll.register(file, select.POLLIN)
         # Rounded up to what poll knows: a wait that ends early would be followed by one of nothing.
-        wait_ms = -(-min(longest_ns, INBOX_NS) // 1_000_000)
+        wait_ms = -(-min(longest_ns, INBOX_POLL_NS) // 1_000_000)
         return {file for file, _ in self._poll.poll(wait_ms)}
 
     def lines(self) -> list[bytes] | None:

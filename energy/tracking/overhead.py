@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from energy.errors import InputError
 from energy.quantity import Origin, Quantity
-from energy.sampler.inbox import INBOX_NS
+from energy.sampler.inbox import INBOX_POLL_NS
 
 if TYPE_CHECKING:
     from energy.tracking.tracker import Tracker
@@ -88,7 +88,7 @@ def _cut(pairs: int = 40) -> int:
 def _timed(tracker: Tracker, step: Callable[[], object], metered: bool) -> float:
     """Seconds of one step; the sampler has been told before the clock starts."""
     tracker.pause(0.0 if metered else PAUSE_S)
-    time.sleep(1.2 * INBOX_NS / 1e9)  # longer than a sampler takes to look at what it is told
+    time.sleep(1.2 * INBOX_POLL_NS / 1e9)  # longer than a sampler takes to look at what it is told
     start = time.perf_counter()
     if metered:
         with tracker.window("overhead"):

@@ -95,7 +95,7 @@ def _recorded(
 def _remove(out: Path, new: list[Path]) -> None:
     """Take back what was made for a command that did not start."""
     with contextlib.suppress(OSError):
-        for made in (out / ledger.FILE, *out.glob(ledger.lent("*"))):
+        for made in (out / ledger.FILE, *out.glob(ledger.node_file_name("*"))):
             made.unlink()
         for folder in new:
             folder.rmdir()

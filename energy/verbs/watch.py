@@ -36,7 +36,7 @@ class Watch:
 
     def open(self) -> None:
         """Find the meters."""
-        self._found, self.domains = sources.opened("auto")
+        self._found, self.domains = sources.open_sources("auto")
         self.curves = {domain.id: Curve(domain.wrap_j) for domain in self.domains}
         self.read()
 

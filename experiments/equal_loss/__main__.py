@@ -26,7 +26,7 @@ from benchmarks.simulator.local import calibrate
 from energy.console import guard, print_json
 from energy.errors import InputError
 from energy.files import write_text_atomic
-from energy.meters.sources import opened
+from energy.meters.sources import open_sources
 from experiments.equal_loss import page as experiment_page
 from experiments.equal_loss import results as experiment_results
 from experiments.equal_loss.plan import EXPERTS, Run, runs
@@ -119,7 +119,7 @@ def chosen_meters() -> list[str]:
 
     A model of the whole machine would count what others do on it against the run.
     """
-    _, domains = opened("auto")
+    _, domains = open_sources("auto")
     measured = any(domain.origin == "measured" and not domain.reason for domain in domains)
     return [] if measured else ["cpu_tree"]
 

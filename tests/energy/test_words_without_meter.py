@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from energy.meters.sources import opened
+from energy.meters.sources import open_sources
 
 SPENT = re.compile(r"\d[\d.,e+-]*\s?[kMGTmµ]?(?:J|Wh|W)\b")
 """A number of joules, watt-hours or watts."""
@@ -44,7 +44,7 @@ ENERGY = [sys.executable, "-c", "from energy.cli import main; main()"]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    _, domains = opened("auto")
+    _, domains = open_sources("auto")
     if any(domain.origin == "measured" for domain in domains):
         pytest.skip("this machine has a meter: what it measures is not modelled")
     folder = tmp_path_factory.mktemp("words")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from energy import Tracker
 from energy.calibration.apply import Calibration, Line, default_path
-from energy.calibration.fit import Run, calibrate, fit, left_out
+from energy.calibration.fit import Run, calibrate, cross_validate, fit_line
 from energy.cli import app
 from energy.errors import InputError
 from energy.ledger.verify import verify
@@ -32,14 +32,14 @@ def runs(device="gpu", gain=1.14, offset_w=43.0, noise=0.0, models=8, each=3):
 
 
 def test_gain_and_offset_are_found_again():
-    assert fit(runs()) == pytest.approx((1.14, 43.0))
+    assert fit_line(runs()) == pytest.approx((1.14, 43.0))
 
 
 def test_a_model_is_judged_by_a_line_that_never_saw_it():
     """One model that is told wrongly spoils its own error and not the others'."""
     clean = runs()
     wrong = [Run(r.device, "odd", r.duration_s, r.tool_j, 2 * r.wall_j) for r in clean[:1]]
-    errors = left_out([*clean, *wrong])
+    errors = cross_validate([*clean, *wrong])
     assert errors[-1] == pytest.approx(-0.5)
 
 
@@ -130,7 +130,7 @@ def test_energy_run_uses_the_calibration_and_verifies_when_it_is_gone(tmp_path):
     assert "at the wall" in done.stderr, done.stderr
     assert RunRecord.load(tmp_path / "r").totals[Boundary.NODE].value > 45 * 0.3
     default_path().unlink()
-    assert all(finding.holds for finding in verify(tmp_path / "r" / "ledger.jsonl"))
+    assert all(finding.passed for finding in verify(tmp_path / "r" / "ledger.jsonl"))
 
 
 @pytest.mark.parametrize(

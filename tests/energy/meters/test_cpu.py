@@ -12,7 +12,7 @@ from energy import Tracker
 from energy.meters import cpu_rows
 from energy.meters.cpu_model import CpuModel
 from energy.meters.cpu_tree import CpuTree
-from energy.meters.sources import opened
+from energy.meters.sources import open_sources
 
 NAMED = {
     "AMD EPYC 7763 64-Core Processor": "epyc-7763",
@@ -84,5 +84,5 @@ def test_a_tracker_asked_for_its_own_tree_names_its_own_process(tmp_path):
 
 
 def test_a_process_that_is_not_there_is_missing():
-    _, (domain,) = opened(["cpu_tree:999999999"])
+    _, (domain,) = open_sources(["cpu_tree:999999999"])
     assert (domain.origin, domain.reason) == ("missing", "no such process")

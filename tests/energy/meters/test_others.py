@@ -15,7 +15,7 @@ from energy.meters.amd import Amd
 from energy.meters.hwmon import Hwmon
 from energy.meters.node import Node, watts
 from energy.meters.replay import Replay
-from energy.meters.sources import opened
+from energy.meters.sources import open_sources
 from energy.meters.ticks import Follower
 from energy.meters.tpu import Tpu
 from energy.quantity import Boundary, Origin
@@ -232,7 +232,7 @@ def test_a_replayed_wave_is_integrated_exactly_and_never_measured(tmp_path):
 
 
 def test_a_meter_of_no_known_name_is_missing_and_stops_nothing():
-    sources, domains = opened(["nosuch"])
+    sources, domains = open_sources(["nosuch"])
     assert sources == []
     assert domains[0].origin == "missing"
 

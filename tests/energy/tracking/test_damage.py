@@ -43,7 +43,7 @@ def test_marks_take_any_field_and_any_value(tmp_path):
     assert second == {"last": True}
     assert any("no JSON" in note for note in meter.notes)
     assert segment.end == "closed"
-    assert all(finding.holds for finding in verify(meter.path))
+    assert all(finding.passed for finding in verify(meter.path))
 
 
 def test_a_mark_that_died_with_its_sampler_wastes_one_step_and_not_the_run(tmp_path):
@@ -91,7 +91,7 @@ def test_two_runs_cannot_be_metered_into_one_folder(tmp_path):
         with meter.window("step"):
             pass
     assert windows(meter) == {"step": 1}
-    assert all(finding.holds for finding in verify(meter.path) if finding.check == "chain")
+    assert all(finding.passed for finding in verify(meter.path) if finding.check == "chain")
 
 
 RUN = """
@@ -117,7 +117,7 @@ def test_a_run_restarted_at_once_after_a_kill_goes_on_with_an_unbroken_chain(tmp
         pass
     ends = [segment.end for segment in ledger.segments(meter.path)]
     assert ends == ["parent died"] * 3 + ["closed"]
-    assert next(finding for finding in verify(meter.path) if finding.check == "chain").holds
+    assert next(finding for finding in verify(meter.path) if finding.check == "chain").passed
 
 
 def test_windows_of_a_resumed_run_survive_its_sampler(tmp_path):
@@ -158,7 +158,7 @@ def test_a_damaged_line_is_told_by_verify_and_left_out_by_the_record(tmp_path):
     record = meter.record()
     assert record.totals["chip"].value > 0
     assert any("4 damaged lines" in note and "line 3" in note for note in record.notes)
-    assert "chain" in {finding.check for finding in verify(meter.path) if not finding.holds}
+    assert "chain" in {finding.check for finding in verify(meter.path) if not finding.passed}
 
 
 def test_no_damage_to_one_line_makes_a_joule_or_a_traceback(tmp_path):
@@ -197,7 +197,7 @@ def test_a_ledger_that_is_deleted_alone_is_written_again_and_that_is_told(tmp_pa
     assert windows(meter) == {"early": 1}
     assert any("deleted" in note for note in record.notes)
     assert record.elapsed_s.value > 0.3
-    assert next(finding for finding in verify(meter.path) if finding.check == "chain").holds
+    assert next(finding for finding in verify(meter.path) if finding.check == "chain").passed
 
 
 def test_a_command_whose_run_folder_is_deleted_keeps_its_exit_code(tmp_path):
@@ -344,7 +344,7 @@ def test_a_source_that_fails_unforeseen_is_missing_and_stops_no_other(monkeypatc
             raise RuntimeError("no such register")
 
     monkeypatch.setitem(sources.SOURCES, "rapl", Broken)
-    found, domains = sources.opened(["rapl", "cpu_model"])
+    found, domains = sources.open_sources(["rapl", "cpu_model"])
     assert [source.name for source in found] == ["cpu_model"]
     assert domains[0].origin == "missing"
     assert "no such register" in domains[0].reason

@@ -136,13 +136,13 @@ def test_an_edited_ledger_does_not_verify(tmp_path):
     with Tracker(tmp_path, interval_s=0.05) as tracker:
         work(0.2)
     tracker.record().save(tmp_path / "record.json")
-    assert all(finding.holds for finding in verify(tracker.path))
+    assert all(finding.passed for finding in verify(tracker.path))
     lines = tracker.path.read_text().splitlines(keepends=True)
     lines[2] = lines[2].replace('"j":[', '"j":[1')
     tracker.path.write_text("".join(lines))
     findings = {finding.check: finding for finding in verify(tracker.path)}
-    assert not findings["chain"].holds
-    assert "row 3" in findings["chain"].words
+    assert not findings["chain"].passed
+    assert "row 3" in findings["chain"].message
 
 
 def test_what_metering_adds_to_a_step_is_measured_and_stands_in_the_ledger(tmp_path):
