@@ -96,4 +96,6 @@ class Attached:
     def _link(self, holder: dict[str, Any]) -> None:
         """Another name for the holder's ledger beside ours; another disk does without."""
         with contextlib.suppress(OSError):
-            os.link(holder["ledger"], self._writer.path.with_name(ledger.node_file_name(holder["id"])))
+            os.link(
+                holder["ledger"], self._writer.path.with_name(ledger.node_file_name(holder["id"]))
+            )
