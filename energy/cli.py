@@ -72,7 +72,7 @@ def run(
     """Meter any command; its output, signals and exit code pass through."""
     import time
 
-    from energy.facts.site import of
+    from energy.facts.site import site_from_options
     from energy.reports import summary
     from energy.verbs import run as engine
 
@@ -80,7 +80,13 @@ def run(
     stem = f"{Path(command[0]).name}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = out or Path("runs") / stem
     record, code = engine.run(
-        command, folder, labels, of(zone, pue), interval, second_opinion, meter or "auto"
+        command,
+        folder,
+        labels,
+        site_from_options(zone, pue),
+        interval,
+        second_opinion,
+        meter or "auto",
     )
     for line in [f"record: {folder / 'record.json'}", *summary.lines(record)]:
         print(line, file=sys.stderr)
@@ -95,11 +101,11 @@ def record(
     json: Json = False,
 ) -> None:
     """Write the record of a run that was killed before it could, from its ledger."""
-    from energy.facts.site import of
+    from energy.facts.site import site_from_options
     from energy.reports import summary
     from energy.verbs import run as engine
 
-    found = engine.rebuild(folder, of(zone, pue))
+    found = engine.rebuild(folder, site_from_options(zone, pue))
     if json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -225,12 +231,12 @@ def merge(
     json: Json = False,
 ) -> None:
     """Merge ledgers of ranks and nodes into one record; no joule is counted twice."""
-    from energy.facts.site import of
+    from energy.facts.site import site_from_options
     from energy.footprint import apply as footprint
     from energy.ledger import merge as engine
     from energy.reports import summary
 
-    found = footprint.apply(engine.merge(folders, out.name), of(zone, pue))
+    found = footprint.apply(engine.merge(folders, out.name), site_from_options(zone, pue))
     found.save(out / "record.json")
     if json:
         print_json(found.model_dump(mode="json"))

@@ -79,7 +79,7 @@ def train(
     from functools import partial
 
     from energy import Tracker
-    from energy.facts.site import of
+    from energy.facts.site import site_from_options
     from energy.meters import sources
     from energy.reports import summary
     from glam.config import GlamConfig
@@ -94,7 +94,7 @@ def train(
         config = config.with_router(router)
     if data:
         config = replace(config, corpus=replace(config.corpus, paths=tuple(data)))
-    site = of(zone, pue)
+    site = site_from_options(zone, pue)
     peak = machine_peak(machine) if machine else None
     record = run(
         config,

@@ -1,1 +1,1 @@
-"""Facts with sources: chips, models, grid zones, prices, sites."""
+"""Facts with their sources: chips, models, grid zones, prices, sites."""

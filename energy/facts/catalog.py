@@ -1,15 +1,15 @@
-"""Facts as rows: chips and models, each with source, year and status.
+"""The catalog of chips and models: table rows, each with source, year and status.
 
-The rows stand in `energy/facts/data/*.csv`; this file reads and checks them and finds one by name
-or alias. A cell that nobody published says `unknown` and is None here; a name that is not there is
-an error with the nearest names, never a guess.
+The rows are in `energy/facts/data/*.csv`; this module reads and checks them, and looks them up by
+name or alias. A cell that was never published says `unknown` and is None here. An unknown name is
+an error that lists the nearest names, never a guess.
 """
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.resources import files
@@ -20,8 +20,11 @@ from energy.quantity import Boundary
 from energy.shape import Shape
 
 STATUSES = ("confirmed", "mixed", "unconfirmed", "assumed")
-"""Read at the source; some cells from memory (named in the row); all from memory; our choice."""
+"""How reliable a row is.
 
+confirmed: read at the source. mixed: some cells, named in the row, are from memory. unconfirmed:
+the whole row is from memory. assumed: chosen by this project.
+"""
 
 Row = TypeVar("Row")
 
@@ -32,11 +35,11 @@ class Chip:
 
     Attributes:
         id: name of the row.
-        aliases: other spellings that find it.
-        name: as its maker writes it.
+        aliases: other spellings of the name.
+        name: as its vendor writes it.
         vendor: who makes it.
         kind: gpu, tpu, cpu, node or memory.
-        architecture: generation whose chips reach like shares of their peaks.
+        architecture: generation, whose chips reach similar fractions of their peaks.
         year: of its introduction.
         peak_bf16_flop_per_s: dense peak; the other peaks likewise, never with sparsity.
         peak_fp16_flop_per_s: dense peak.
@@ -45,32 +48,32 @@ class Chip:
         peak_fp8_flop_per_s: dense peak.
         peak_int8_op_per_s: dense peak.
         peak_fp4_flop_per_s: dense peak.
-        measured_matmul_bf16_flop_per_s: the best matrix product that somebody measured.
-        memory_bytes: of its own memory.
+        measured_matmul_bf16_flop_per_s: the best measured throughput of a matrix product.
+        memory_bytes: size of its own memory.
         memory_bytes_per_s: bandwidth of that memory.
         link: kind of the fast link between chips.
-        link_bytes_per_s: of that link, all lanes of a chip, one direction.
-        link_domain_chips: chips that the fast link joins.
-        link_axes: axes of a torus; 0 is a switch.
-        network_bytes_per_s: of a chip's share of the network of its usual node, one direction.
-        tdp_w: design power; `tdp_term` says what its maker calls it.
-        tdp_term: the maker's word for `tdp_w`.
-        idle_w: measured idle draw.
-        min_w: least draw in production.
-        mean_w: mean draw in training.
-        max_w: greatest measured draw.
+        link_bytes_per_s: bandwidth of that link, all lanes of a chip, one direction.
+        link_domain_chips: how many chips the fast link connects.
+        link_axes: axes of a torus; 0 for a switch.
+        network_bytes_per_s: a chip's share of the network of its usual node, one direction.
+        tdp_w: design power.
+        tdp_term: what the vendor calls `tdp_w`.
+        idle_w: measured idle power.
+        min_w: lowest power in production.
+        mean_w: mean power in training.
+        max_w: highest measured power.
         power_boundary: where idle, min, mean and max were measured: chip, or node for a node.
-        power_scope: circumstances of those watt figures.
-        host_w: share of one chip in what its node draws beside its chips; from low to high.
-        host_low_w: least of `host_w`.
-        host_high_w: most of `host_w`.
-        host_scope: what is in that share, and its source.
-        system_w: mean draw in training with the chip's share of host and network; boundary it.
-        system_scope: what is in that share, and its source.
-        embodied_kg: kgCO2e to make it; `embodied_scope` says what is in it.
-        embodied_scope: what `embodied_kg` covers.
+        power_scope: circumstances of those measurements.
+        host_w: a chip's share of what its node draws besides the chips.
+        host_low_w: lower end of `host_w`.
+        host_high_w: upper end of `host_w`.
+        host_scope: what that share includes, and its source.
+        system_w: mean power in training with the chip's share of host and network; boundary it.
+        system_scope: what that share includes, and its source.
+        embodied_kg: kgCO2e of its manufacture.
+        embodied_scope: what `embodied_kg` includes.
         source: where the row comes from.
-        status: confirmed, mixed or unconfirmed.
+        status: one of `STATUSES`.
         unconfirmed_fields: cells of a mixed row that are from memory.
         notes: conflicts between sources, and warnings.
     """
@@ -121,13 +124,13 @@ class Chip:
     def peak_flop_per_s(self, precision: str) -> float:
         """Dense peak at a precision: bf16, fp16, tf32, fp32, fp8, int8, fp4.
 
-        Where it is unknown bf16 and fp16 stand in for each other, and fp8 for int8.
+        Where a peak is unknown, bf16 and fp16 substitute for each other, and fp8 for int8.
 
         Raises:
             MissingDataError: no peak is known at that precision.
         """
-        twin = {"bf16": "fp16", "fp16": "bf16", "int8": "fp8"}
-        for name in (precision, twin.get(precision, precision)):
+        substitutes = {"bf16": "fp16", "fp16": "bf16", "int8": "fp8"}
+        for name in (precision, substitutes.get(precision, precision)):
             peak = getattr(self, f"peak_{name}_{'op' if name == 'int8' else 'flop'}_per_s", None)
             if peak is not None:
                 return float(peak)
@@ -145,14 +148,14 @@ class Model:
     Attributes:
         name: name of the row.
         title: as its authors write it.
-        shape: sizes of the decoder.
+        shape: shape of the decoder.
         params_total: published parameters; None is unknown.
         params_active: published parameters that one token passes through.
         tokens: tokens of its published training run.
         source: where the row comes from.
         year: of that publication.
-        status: confirmed, mixed or unconfirmed.
-        notes: what to know before trusting it.
+        status: one of `STATUSES`.
+        notes: caveats.
     """
 
     name: str
@@ -169,21 +172,21 @@ class Model:
 
 def chip(name: str) -> Chip:
     """A chip by id or alias ("tpu-v4", "H100", "A100-80"); case, '-' and '_' do not matter."""
-    return find("chip", name, chips(), lambda row: (row.id, *row.aliases))
+    return find("chip", name, chips(), lambda row: (row.id, *row.aliases), "simulator chips")
 
 
 def model(name: str) -> Model:
     """A model by name ("glam-64b-64e")."""
-    return find("model", name, models(), lambda row: (row.name,))
+    return find("model", name, models(), lambda row: (row.name,), "simulator models")
 
 
 @cache
 def chips() -> tuple[Chip, ...]:
     """All chips, in the order of the file."""
-    kinds = get_type_hints(Chip)
+    types = get_type_hints(Chip)
 
     def read(row: dict[str, str]) -> Chip:
-        values: dict[str, Any] = {name: cell(text, kinds[name]) for name, text in row.items()}
+        values: dict[str, Any] = {name: cell(text, types[name]) for name, text in row.items()}
         values["aliases"] = () if row["aliases"] == "none" else tuple(row["aliases"].split(";"))
         return Chip(**values)
 
@@ -216,39 +219,52 @@ def models() -> tuple[Model, ...]:
 
 
 def rows(file: str, read: Callable[[dict[str, str]], Row]) -> Iterable[Row]:
-    """Read a table of facts, refusing a row without source, status or a filled cell."""
+    """Read and check a table of facts.
+
+    Args:
+        file: name of a file in `energy/facts/data`.
+        read: makes an object of the cells of a row, by column.
+
+    Raises:
+        InputError: a row has an empty cell, no source, no valid status or a cell of a wrong type.
+    """
     table = files("energy.facts.data").joinpath(file).read_text(encoding="utf-8")
     for line, row in enumerate(csv.DictReader(table.splitlines()), start=2):
-        blank = [name for name, text in row.items() if name and not (text or "").strip()]
-        if blank or None in row:
-            raise InputError(
-                f"expected every cell of {file} to be filled",
-                f"line {line}: {', '.join(blank) or 'too many cells'}",
-                "write unknown where nobody published it",
-            )
-        if row["status"] not in STATUSES or row["source"] == "unknown":
-            raise InputError(
-                f"expected a source and a status ({', '.join(STATUSES)}) in {file}", f"line {line}"
-            )
+        _require_complete(row, file, line)
         try:
             yield read(row)
         except (ValueError, KeyError) as error:
             raise InputError(f"expected a valid row in {file}", f"line {line}: {error}") from error
 
 
-def cell(text: str, kind: Any) -> Any:
-    """A cell by the type of its column; `unknown` and `none` are None."""
+def _require_complete(row: dict[str, str], file: str, line: int) -> None:
+    empty = [name for name, text in row.items() if name and not (text or "").strip()]
+    # The csv module puts the cells beyond the last column under the name None.
+    if empty or None in row:
+        raise InputError(
+            f"expected every cell of {file} to be filled",
+            f"line {line}: {', '.join(empty) or 'too many cells'}",
+            "write unknown where nothing is published",
+        )
+    if row["status"] not in STATUSES or row["source"] == "unknown":
+        raise InputError(
+            f"expected a source and a status ({', '.join(STATUSES)}) in {file}", f"line {line}"
+        )
+
+
+def cell(text: str, column_type: Any) -> Any:
+    """A cell converted to the type of its column; `unknown` and `none` are None."""
     if text in ("unknown", "none"):
-        return text if kind is str else None
-    if kind == float | None:
+        return text if column_type is str else None
+    if column_type == float | None:
         return _amount(text)
-    if kind == Boundary | None:
+    if column_type == Boundary | None:
         return Boundary(text)
-    return int(text) if kind == int | None else text
+    return int(text) if column_type == int | None else text
 
 
 def _amount(text: str) -> float:
-    """A cell of a physical amount: finite and not negative."""
+    """A physical amount: finite and not negative."""
     value = float(text)
     if not 0 <= value < math.inf:
         raise ValueError(f"{text} is not an amount")
@@ -256,18 +272,34 @@ def _amount(text: str) -> float:
 
 
 def find(
-    what: str, name: str, known: tuple[Row, ...], names: Callable[[Row], tuple[str, ...]]
+    what: str,
+    name: str,
+    rows: Sequence[Row],
+    names: Callable[[Row], tuple[str, ...]],
+    listing: str = "",
 ) -> Row:
-    """A row by any of its names, or an error with the nearest ones."""
-    by_name = {plain_name(alias): row for row in known for alias in names(row)}
-    found = by_name.get(plain_name(name))
-    if found is not None:
-        return found
-    canonical = {plain_name(alias): names(row)[0] for row in known for alias in names(row)}
-    fix = nearest(plain_name(name), (), f"list them with: simulator {what}s", aliases=canonical)
+    """Look a row up by any of its names.
+
+    Args:
+        what: kind of the rows, for the error message.
+        name: the name to look up; case and separators do not matter.
+        rows: all rows.
+        names: the names of a row, the main one first.
+        listing: command that lists all rows, for the error message.
+
+    Raises:
+        InputError: no row has that name; the message suggests the nearest names.
+    """
+    by_name = {plain_name(alias): row for row in rows for alias in names(row)}
+    row = by_name.get(plain_name(name))
+    if row is not None:
+        return row
+    canonical = {alias: names(row)[0] for alias, row in by_name.items()}
+    everything = f"list them with: {listing}" if listing else ""
+    fix = nearest(plain_name(name), (), everything, aliases=canonical)
     raise InputError(f"expected a {what} of the catalog", name, fix)
 
 
 def plain_name(name: str) -> str:
-    """A name without case and separators, as it is compared."""
+    """A name in lower case without separators, as names are compared."""
     return "".join(letter for letter in name.lower() if letter.isalnum() or letter == ".")

@@ -1,12 +1,13 @@
-"""Grid zones and sites: grams of CO2e a kWh with vintage and band, never a silent fallback.
+"""Grid zones and published data centers: grams of CO2e per kWh with year and band.
 
-A zone is looked for in energy/facts/data/grid.csv, then among CodeCarbon's bundled factors where
-that package is installed. What is not there is an error with the nearest names; only a caller who
-allows it gets the world's average instead, and then the source says so first.
+A zone is looked up in energy/facts/data/grid.csv, then among the factors that come with CodeCarbon
+if that package is installed. An unknown zone is an error that lists the nearest names; only a
+caller who allows a fallback gets the world average instead, and its source then says so first.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -22,48 +23,44 @@ def zone(name: str, *, allow_fallback: bool = False) -> Zone:
     """A zone by its id, name or alias: "US", "FRA", "France", "gcp:europe-west1".
 
     Args:
-        name: of the zone.
-        allow_fallback: take the world's average for a name that is not known, and say so.
+        name: name of the zone.
+        allow_fallback: use the world average for an unknown name; its source says so.
 
     Raises:
-        MissingDataError: the name is not known and no fallback was allowed.
+        MissingDataError: the name is unknown and no fallback is allowed.
     """
     try:
         return catalog.find(
-            "grid zone", name, zones(), lambda row: (row.id, row.name, *row.aliases)
+            "grid zone", name, zones(), lambda row: (row.id, row.name, *row.aliases), "energy grid"
         )
     except InputError as error:
         if allow_fallback:
             return _fallback(name)
-        installed = any(found.id not in _own_ids() for found in zones())
-        more = "" if installed else " (CodeCarbon, extra carbon, brings 213 countries)"
+        more = "" if len(zones()) > len(_own()) else " (the extra carbon adds 213 countries)"
         raise MissingDataError(
             error.expectation,
             error.value,
-            f"{error.fix.replace('simulator grid zones', 'energy grid')}{more}, "
-            "or name no zone: the world's band is then assumed, loudly",
+            f"without a zone the world average is assumed, with a wide band; {error.fix}{more}",
         ) from error
 
 
 def unknown_place() -> Quantity:
-    """Grams of CO2e a kWh of a place that nobody named: the world's average, with a wide band."""
-    world = _world().g_per_kwh
-    source = (
-        f"NO ZONE GIVEN: world average assumed, band over the zones of the world; {world.source}"
-    )
-    return world.model_copy(
-        update={"origin": Origin.ASSUMED, "shares": {Origin.ASSUMED: 1.0}, "source": source}
+    """Grams of CO2e per kWh without a known zone: the world average, with a wide band."""
+    return _assumed_world_average(
+        "NO ZONE GIVEN: world average assumed, band over the zones of the world"
     )
 
 
 def region(name: str) -> Region:
-    """A published data centre by its id, such as "google-glam"."""
-    return catalog.find("published site", name, regions(), lambda row: (row.id,))
+    """A published data center by its id, such as "google-glam"."""
+    return catalog.find(
+        "published site", name, regions(), lambda row: (row.id,), "simulator regions --kind site"
+    )
 
 
 @cache
 def zones() -> tuple[Zone, ...]:
-    """Every zone that can be named: our own rows, then CodeCarbon's where it is installed."""
+    """All zones: the rows of grid.csv, then those of CodeCarbon if it is installed."""
     from energy.facts import grid_codecarbon
 
     return (*_own(), *grid_codecarbon.zones(overhead("grid_vintage").numbers()))
@@ -71,13 +68,13 @@ def zones() -> tuple[Zone, ...]:
 
 @cache
 def regions() -> tuple[Region, ...]:
-    """The data centres whose figures were published."""
-    number = ("pue", "wue_l_per_kwh", "ewif_l_per_kwh", "location_g_per_kwh", "market_g_per_kwh")
+    """The data centers whose figures are published."""
+    numbers = ("pue", "wue_l_per_kwh", "ewif_l_per_kwh", "location_g_per_kwh", "market_g_per_kwh")
 
     def read(row: dict[str, str]) -> Region:
         values: dict[str, Any] = dict(row)
         values |= {key: catalog.cell(row[key], str | None) for key in ("zone", "notes")}
-        values |= {key: catalog.cell(row[key], float | None) for key in number}
+        values |= {key: catalog.cell(row[key], float | None) for key in numbers}
         return Region(**values | {"year": int(row["year"])})
 
     return tuple(catalog.rows("regions.csv", read))
@@ -85,7 +82,7 @@ def regions() -> tuple[Region, ...]:
 
 @cache
 def overhead(name: str) -> Quantity:
-    """An overhead or lifetime of energy/facts/data/overheads.csv, with its band: an assumption."""
+    """An overhead or lifetime from energy/facts/data/overheads.csv: an assumption with a band."""
 
     def read(row: dict[str, str]) -> tuple[str, Quantity]:
         value, low, high = (float(row[key]) for key in ("value", "low", "high"))
@@ -115,7 +112,7 @@ def _own() -> tuple[Zone, ...]:
             value=value, low=low, high=high, unit="g/kWh", source=source, origin=Origin.MODELLED
         )
         return Zone(
-            **{key: row[key] for key in ("id", "name", "signal", "source", "licence", "status")},
+            **{key: row[key] for key in ("id", "name", "signal", "source", "license", "status")},
             aliases=tuple(row["aliases"].split(";")),
             g_per_kwh=intensity,
             year=int(row["year"]),
@@ -125,18 +122,21 @@ def _own() -> tuple[Zone, ...]:
     return tuple(catalog.rows("grid.csv", read))
 
 
-def _own_ids() -> set[str]:
-    return {row.id for row in _own()}
+def _fallback(name: str) -> Zone:
+    assumed = _assumed_world_average(f"FALLBACK: no factor for {name}, world average instead")
+    return replace(_world(), g_per_kwh=assumed, notes=assumed.source)
 
 
 def _world() -> Zone:
     return next(row for row in _own() if row.id == WORLD)
 
 
-def _fallback(name: str) -> Zone:
-    world = _world()
-    source = f"FALLBACK: no factor for {name}, world average instead; {world.g_per_kwh.source}"
-    assumed = world.g_per_kwh.model_copy(
-        update={"origin": Origin.ASSUMED, "shares": {Origin.ASSUMED: 1.0}, "source": source}
+def _assumed_world_average(reason: str) -> Quantity:
+    world = _world().g_per_kwh
+    return world.model_copy(
+        update={
+            "origin": Origin.ASSUMED,
+            "shares": {Origin.ASSUMED: 1.0},
+            "source": f"{reason}; {world.source}",
+        }
     )
-    return Zone(**{**vars(world), "g_per_kwh": assumed, "notes": source})

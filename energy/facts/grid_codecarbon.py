@@ -1,8 +1,8 @@
-"""CodeCarbon's bundled grid factors as zones of ours, each with the year of its data.
+"""Grid zones from the factors that come with CodeCarbon, each with the year of its data.
 
-Only the data files are read (MIT licence; the country factors are Our World in Data's): the
-package itself is not imported, so nothing of it runs. Where it falls back from a country to the
-world in silence, we have no zone. A factor of exactly 0 is a gap of the source, not clean power.
+Only its data files are read (MIT license; the country factors are from Our World in Data); the
+package is not imported, so none of its code runs. Where CodeCarbon silently uses the world average
+for a country, there is no zone here. A factor of exactly 0 is a gap in the source, not clean power.
 """
 
 from __future__ import annotations
@@ -20,18 +20,13 @@ from energy.quantity import Origin, Quantity
 if TYPE_CHECKING:
     from energy.facts.zone import Zone
 
-
 Vintage = tuple[float, float, float]
+"""Factor of the run's own hours over that of the file's year: middle, low and high."""
 
 
 @cache
 def zones(vintage: Vintage) -> tuple[Zone, ...]:
-    """Countries by ISO code, cloud regions as "gcp:us-central1"; none if it is not installed.
-
-    Args:
-        vintage: how far the factor of the run's own hours may lie from that of the file's year,
-            as middle, low and high.
-    """
+    """Countries by ISO code, cloud regions as "gcp:us-central1"; none without CodeCarbon."""
     spec = find_spec("codecarbon")
     if spec is None or not spec.submodule_search_locations:
         return ()
@@ -83,7 +78,7 @@ def _zone(
     year: int | None,
     vintage: Vintage,
     source: str,
-    licence: str,
+    license: str,
 ) -> Zone:
     from energy.facts.zone import Zone
 
@@ -105,7 +100,7 @@ def _zone(
         signal="average, life cycle",
         source=source,
         year=year,
-        licence=licence,
+        license=license,
         status="mixed" if year is None else "confirmed",
         notes=None,
     )

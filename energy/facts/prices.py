@@ -1,7 +1,7 @@
-"""Prices as dated rows: chip-hours and electricity, each with low, middle, high, terms and source.
+"""Dated prices of chip-hours and electricity, each with band, terms and source.
 
-A price is never assumed in silence: a site without one has no cost. Whoever wants one of these rows
-names it, and sees its date and how sure it is wherever the cost is shown.
+A price is never assumed silently: a site without a price has no cost. A scenario that uses one of
+these rows names it, and its date and status are shown wherever the cost is shown.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ KINDS = {"chip": "USD/h", "electricity": "USD/kWh"}
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """What a unit of something cost at a time.
+    """The price of one unit at a date.
 
     Attributes:
         id: name of the row.
-        kind: chip (dollars an hour of one chip) or electricity (dollars a kWh).
+        kind: chip (dollars per chip-hour) or electricity (dollars per kWh).
         chip: id of the chip in the catalog; None for electricity.
-        price: dollars, with the cheapest and the dearest offers as its band; always an assumption.
-        terms: what is bought: on demand, reserved, list.
+        price: dollars; the band spans the cheapest and the most expensive offers. Its origin is
+            always assumed.
+        terms: what is bought: on demand, reserved, list price.
         date: year and month.
         source: citation.
-        licence: of the data.
-        status: how sure the row is.
-        notes: what a reader must know.
+        license: license of the data.
+        status: one of `energy.facts.catalog.STATUSES`.
+        notes: caveats.
     """
 
     id: str
@@ -40,7 +41,7 @@ class Price:
     terms: str
     date: str
     source: str
-    licence: str
+    license: str
     status: str
     notes: str | None
 
@@ -49,19 +50,19 @@ def price(name: str, unit: str | None = None) -> Price:
     """A price by the name of its row.
 
     Args:
-        name: "h100-on-demand-2026".
-        unit: what it has to be in: "USD/h" for a chip, "USD/kWh" for electricity.
+        name: such as "h100-on-demand-2026".
+        unit: the unit that it must have: "USD/h" for a chip, "USD/kWh" for electricity.
 
     Raises:
-        InputError: there is no such row, or it is of another kind.
+        InputError: there is no such row, or it has another unit.
     """
-    found = catalog.find("price", name, prices(), lambda row: (row.id,))
-    if unit is not None and found.price.unit != unit:
-        known = ", ".join(row.id for row in prices() if row.price.unit == unit)
+    row = catalog.find("price", name, prices(), lambda row: (row.id,), "simulator prices")
+    if unit is not None and row.price.unit != unit:
+        names = ", ".join(other.id for other in prices() if other.price.unit == unit)
         raise InputError(
-            f"expected a price in {unit}", f"{found.id} in {found.price.unit}", f"one of: {known}"
+            f"expected a price in {unit}", f"{row.id} in {row.price.unit}", f"one of: {names}"
         )
-    return found
+    return row
 
 
 @cache
@@ -73,8 +74,8 @@ def prices() -> tuple[Price, ...]:
             raise ValueError(f"{row['kind']} in {row['unit']}")
         value, low, high = (float(row[key]) for key in ("value", "low", "high"))
         source = f"price {row['id']} ({row['date']}, {row['terms']}): {row['source']}"
-        # Its band is that of offers, its status that of the row: assumed until a user's own bill.
-        found = Quantity(
+        # The band is that of the offers; only a user's own bill would be more than an assumption.
+        amount = Quantity(
             value=value,
             low=low,
             high=high,
@@ -82,10 +83,10 @@ def prices() -> tuple[Price, ...]:
             origin=Origin.ASSUMED,
             source=f"{source} ({row['status']})",
         )
-        same = ("id", "kind", "terms", "date", "source", "licence", "status")
+        texts = ("id", "kind", "terms", "date", "source", "license", "status")
         return Price(
-            **{key: row[key] for key in same},
-            price=found,
+            **{key: row[key] for key in texts},
+            price=amount,
             chip=catalog.cell(row["chip"], str | None),
             notes=catalog.cell(row["notes"], str | None),
         )

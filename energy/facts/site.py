@@ -1,14 +1,14 @@
-"""Where a run stands: grid, building, water, prices. Every figure is a quantity with a source.
+"""The site of a run: grid, building, water and prices, every figure with its source.
 
-What is not given is taken from the tables of facts as an assumption with a band (PUE, overheads,
-a place that nobody named), or stays missing with its reason (water, prices, contracts): a price
-or a litre is never assumed in silence.
+An unknown figure is taken from the tables of facts as an assumption with a band (PUE, overheads,
+carbon intensity), or stays missing with a reason (water, prices, contracts): a price or a liter of
+water is never assumed silently.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from energy.errors import InputError
 from energy.facts import grid
@@ -36,19 +36,19 @@ class Site:
     """Place, building and contracts of a run.
 
     Attributes:
-        name: in words.
-        zone: grid zone, "not given" where nobody named one.
-        pue: facility over IT energy.
-        grid_location: average grams of CO2e a kWh of the grid (gross).
-        grid_market: grams of CO2e a kWh after clean-energy contracts (net).
-        wue: litres of the site an IT kWh.
-        ewif: litres a kWh of the grid.
-        electricity_price: dollars a kWh.
-        chip_price: dollars an hour of one chip; where given, it is the whole cost.
-        node_over_chip: joules of the node over those of its chips.
-        it_over_node: joules of IT over those of the nodes.
-        generation_over_facility: generated over delivered joules.
-        lifetime_s: seconds that a device serves.
+        name: for people.
+        zone: grid zone, or "not given".
+        pue: facility energy over IT energy.
+        grid_location: average grams of CO2e per kWh of the grid (gross).
+        grid_market: grams of CO2e per kWh after clean-energy contracts (net).
+        wue: liters of water per kWh of IT energy, used on site.
+        ewif: liters of water per kWh, used by the grid.
+        electricity_price: dollars per kWh.
+        chip_price: dollars per chip-hour; where known, it is the whole cost.
+        node_over_chip: energy of the node over that of its chips.
+        it_over_node: energy of the IT equipment over that of the nodes.
+        generation_over_facility: generated over delivered energy.
+        lifetime_s: service life of a device in seconds.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Site:
     lifetime_s: Quantity
 
     def steps(self) -> dict[Boundary, Quantity]:
-        """The factor that leads to each boundary from the one inside it."""
+        """The factor that raises joules to each boundary from the next narrower one."""
         return {
             Boundary.NODE: self.node_over_chip,
             Boundary.IT: self.it_over_node,
@@ -85,48 +85,56 @@ def site(
     region: str | None = None,
     name: str | None = None,
     allow_fallback: bool = False,
-    **given: Quantity | None,
+    **figures: Quantity | None,
 ) -> Site:
-    """A site: what is given, then what its region published, then the tables' assumptions.
+    """A site from its own figures, then those that its region published, then assumptions.
 
     Args:
         zone: a grid zone ("US", "FRA"); without it the place is unknown and the band is wide.
-        region: a published data centre ("google-glam") whose figures are taken.
-        name: in words.
-        allow_fallback: take the world's average for a zone that is not known.
-        given: quantities by the names of `Site`; a None is as if not given.
+        region: a published data center ("google-glam") that supplies figures.
+        name: for people.
+        allow_fallback: use the world average for an unknown zone.
+        figures: quantities by the names of `Site`; None counts as absent.
 
     Raises:
-        MissingDataError: the zone is not known and no fallback was allowed.
-        InputError: an unknown name or a wrong unit among `given`.
+        MissingDataError: the zone is unknown and no fallback is allowed.
+        InputError: a figure has an unknown name or a wrong unit.
     """
-    known = {key: value for key, value in given.items() if value is not None}
-    for key, value in known.items():
-        if key not in UNITS:
-            raise InputError(f"expected a figure of a site: {', '.join(UNITS)}", key)
-        if value.unit != UNITS[key]:
-            raise InputError(f"expected {key} in {UNITS[key]}", value.unit)
+    known = {key: value for key, value in figures.items() if value is not None}
+    _require_units(known)
     if region is not None:
         published = grid.region(region)
         zone = zone or published.zone
+        name = name or published.name
         known = _published(published) | known
-    found = _assumed(zone, allow_fallback, known) | known
-    words = name or (region and grid.region(region).name) or zone or "place not given"
-    return Site(name=words, zone=zone or "not given", **found)
+    return Site(
+        name=name or zone or "place not given",
+        zone=zone or "not given",
+        **_assumed(zone, allow_fallback, known) | known,
+    )
 
 
-def of(zone: str | None, pue: float | None) -> Site:
-    """The site of a command line: a zone and a PUE, both optional.
+def site_from_options(zone: str | None, pue: float | None) -> Site:
+    """The site of the command-line options --zone and --pue, both optional.
 
     Raises:
-        MissingDataError: the zone is not known.
+        MissingDataError: the zone is unknown.
     """
     return site(
         zone, pue=None if pue is None else Quantity.exact(pue, "1", "--pue", Origin.ASSUMED)
     )
 
 
+def _require_units(figures: Mapping[str, Quantity]) -> None:
+    for key, value in figures.items():
+        if key not in UNITS:
+            raise InputError(f"expected a figure of a site: {', '.join(UNITS)}", key)
+        if value.unit != UNITS[key]:
+            raise InputError(f"expected {key} in {UNITS[key]}", value.unit)
+
+
 def _published(region: Region) -> dict[str, Quantity]:
+    """The figures that a data center published."""
     values = {
         "pue": region.pue,
         "wue": region.wue_l_per_kwh,
@@ -145,30 +153,26 @@ def _published(region: Region) -> dict[str, Quantity]:
 def _assumed(
     zone: str | None, allow_fallback: bool, known: Mapping[str, Quantity]
 ) -> dict[str, Quantity]:
-    """Every figure of a site, from the tables or missing with its reason."""
-    found = {
-        key: Quantity.absent(unit, _REASONS[key]) for key, unit in UNITS.items() if key in _REASONS
-    }
+    """Every figure of a site, from the tables or missing with a reason."""
+    figures = {key: Quantity.absent(UNITS[key], reason) for key, reason in _NO_DEFAULT.items()}
     for key in ("pue", "node_over_chip", "it_over_node", "generation_over_facility"):
-        found[key] = grid.overhead(key)
-    found["lifetime_s"] = grid.overhead("lifetime_years").scaled(365.25 * S_PER_DAY, "s")
-    # A zone is not looked up when its factor is given: it is then only a name.
+        figures[key] = grid.overhead(key)
+    figures["lifetime_s"] = grid.overhead("lifetime_years").scaled(365.25 * S_PER_DAY, "s")
+    # With a known factor the zone is only a name, and may be one that no table has.
     if "grid_location" not in known:
-        found["grid_location"] = (
+        figures["grid_location"] = (
             grid.unknown_place()
             if zone is None
             else grid.zone(zone, allow_fallback=allow_fallback).g_per_kwh
         )
-    return found
+    return figures
 
 
-_REASONS = {
-    "grid_market": "no clean-energy contract was named; the location figure is no substitute",
-    "wue": "no water usage of the site was given (L an IT kWh)",
-    "ewif": "no water intensity of the grid was given (L a kWh)",
-    "electricity_price": "no price of electricity was given (USD a kWh)",
-    "chip_price": "no price of a chip-hour was given",
+_NO_DEFAULT = {
+    "grid_market": "no clean-energy contract is known; the location figure is no substitute",
+    "wue": "the water usage of the site is unknown (L per IT kWh)",
+    "ewif": "the water intensity of the grid is unknown (L per kWh)",
+    "electricity_price": "the price of electricity is unknown (USD per kWh)",
+    "chip_price": "the price of a chip-hour is unknown",
 }
-
-
-assert {*UNITS} == {field.name for field in fields(Site)} - {"name", "zone"}
+"""Figures that are never assumed, and why a site without them has none."""

@@ -1,4 +1,4 @@
-"""A grid zone and a data centre: one row of the tables each."""
+"""A grid zone and a data center, each a row of a table of facts."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from energy.quantity import Quantity
 
 @dataclass(frozen=True, kw_only=True)
 class Zone:
-    """A place and the average intensity of its electricity, one year.
+    """A place and the average carbon intensity of its electricity in one year.
 
     Attributes:
         id: "US", "FRA", "gcp:us-central1", "world".
-        aliases: other spellings of it.
-        name: in words.
-        g_per_kwh: grams of CO2e a kWh, location-based, with its band.
+        aliases: other spellings of the id.
+        name: full name.
+        g_per_kwh: grams of CO2e per kWh, location-based, with its band.
         signal: average or marginal, combustion or life cycle.
         source: citation.
-        year: of the data.
-        licence: of the data.
-        status: how sure the row is.
-        notes: what a reader must know.
+        year: year of the data.
+        license: license of the data.
+        status: one of `energy.facts.catalog.STATUSES`.
+        notes: caveats.
     """
 
     id: str
@@ -31,14 +31,14 @@ class Zone:
     signal: str
     source: str
     year: int | None
-    licence: str
+    license: str
     status: str
     notes: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """A data centre whose figures were published; None is not published."""
+    """A data center whose figures are published; None is an unpublished figure."""
 
     id: str
     name: str
@@ -50,6 +50,6 @@ class Region:
     market_g_per_kwh: float | None
     source: str
     year: int
-    licence: str
+    license: str
     status: str
     notes: str | None

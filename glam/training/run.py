@@ -15,7 +15,7 @@ import torch
 
 from energy import RunRecord, Tracker
 from energy.errors import InfeasibleError, InputError
-from energy.facts.site import Site, of
+from energy.facts.site import Site, site_from_options
 from energy.shape import parameters, total
 from glam.checkpoints.checkpoint import latest_checkpoint
 from glam.checkpoints.writer import CheckpointWriter
@@ -143,7 +143,7 @@ def train(
         state,
         meter,
         peak,
-        site or of(None, None),
+        site or site_from_options(None, None),
         interrupted=interrupt.wanted,
         stopped=stopped,
     )

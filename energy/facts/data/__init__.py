@@ -1,1 +1,1 @@
-"""Facts as rows: every one with source, year and status."""
+"""The tables of facts: every row has a source, a year and a status."""

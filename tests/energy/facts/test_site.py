@@ -1,0 +1,42 @@
+"""A site: its own figures first, then those its region published, then assumptions."""
+
+from dataclasses import fields
+
+import pytest
+
+from energy.errors import InputError
+from energy.facts.site import UNITS, Site, site, site_from_options
+from energy.quantity import Origin, Quantity
+
+
+def test_every_figure_of_a_site_has_a_unit():
+    assert set(UNITS) == {field.name for field in fields(Site)} - {"name", "zone"}
+
+
+def test_a_stated_figure_wins_over_the_published_one_and_that_over_the_assumption():
+    pue = Quantity.exact(1.05, "1", "own meter")
+    assert site().pue.origin is Origin.ASSUMED
+    assert site(region="google-glam").pue.value == 1.11
+    assert site(region="google-glam", pue=pue).pue == pue
+    assert site(region="google-glam").name == "Google data center of the GLaM run"
+
+
+def test_water_prices_and_contracts_are_never_assumed():
+    place = site("FRA")
+    for figure in (place.wue, place.ewif, place.chip_price, place.electricity_price):
+        assert figure.value is None
+    assert place.grid_market.value is None
+    assert place.grid_market.source
+
+
+def test_a_figure_of_an_unknown_name_or_unit_is_refused():
+    with pytest.raises(InputError, match="expected a figure of a site"):
+        site(pu=Quantity.exact(1.1, "1", "typo"))
+    with pytest.raises(InputError, match="expected pue in 1; got %"):
+        site(pue=Quantity.exact(110, "%", "wrong unit"))
+
+
+def test_the_options_of_a_command_line_make_a_site():
+    place = site_from_options("FRA", 1.2)
+    assert (place.zone, place.pue.value, place.pue.source) == ("FRA", 1.2, "--pue")
+    assert site_from_options(None, None).zone == "not given"
