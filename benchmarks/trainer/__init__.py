@@ -1,1 +1,1 @@
-"""Speed and memory of the trainer, beside its alternatives."""
+"""Speed and memory of the trainer beside its alternatives."""

@@ -1,7 +1,8 @@
-"""How long training stands still for a checkpoint, written in its place or beside the steps.
+"""How long a checkpoint halts training, written before the next step or in the background.
 
-Turns of equal steps: without a checkpoint, with one that is written before the next step, with one
-that is written beside the next steps. Each round has a turn of each; medians over rounds.
+Turns of equal numbers of steps: without a checkpoint, with one that is written before the next
+step, and with one that is written in the background of the next steps. Each round has a turn of
+each; medians over the rounds.
 
     python -m benchmarks.trainer.checkpoint [--model NAME] [--steps 8] [--rounds 15] [--json]
 """
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,12 +29,18 @@ from glam.device import choose_device, keep_freed_memory, precision, synchronise
 from glam.model.decoder import Glam
 from glam.training.optimizer import build_optimizer, update
 
-WAYS = ("none", "in its place", "beside")
+NONE, BLOCKING, BACKGROUND = "none", "blocking", "background"
+WAYS = (NONE, BLOCKING, BACKGROUND)
 
 
 @dataclass
 class Trainer:
-    """A model that trains on tokens drawn at random."""
+    """A model that trains on random tokens.
+
+    Attributes:
+        config: model and recipe.
+        folder: where its checkpoints go.
+    """
 
     config: GlamConfig
     folder: Path
@@ -48,46 +56,61 @@ class Trainer:
         self.saved = 0
 
     def step(self) -> None:
-        """One pass and one update."""
+        """One forward and backward pass and one update."""
         with precision(self.device):
             output = self.model(self.tokens)
         output.loss.backward()
         update(self.model, self.optimizer, self.config.training, 1, output.loss)
 
     def turn(self, way: str, steps: int) -> dict[str, float]:
-        """Seconds of some steps with a checkpoint on disk at their end, and of the stand-still."""
+        """Write a checkpoint in one of WAYS, then train.
+
+        Args:
+            way: how the checkpoint is written.
+            steps: after it.
+
+        Returns:
+            halt_s: seconds before the first step could begin; whole_s: of the turn, until the
+            checkpoint is on disk.
+        """
         with CheckpointWriter(self.folder) as writer:
             self.wait()
-            begun = time.perf_counter()
-            if way != "none":
+            begin = time.perf_counter()
+            if way != NONE:
                 self.saved += 1
                 checkpoint = Checkpoint.of(self.saved, self.config, self.model, self.optimizer)
-                if way == "beside":
+                if way == BACKGROUND:
                     writer.write(checkpoint)
                 else:
                     checkpoint.write(self.folder)
-            still_s = time.perf_counter() - begun
+            halt_s = time.perf_counter() - begin
             for _ in range(steps):
                 self.step()
             self.wait()
-        return {"still_s": still_s, "whole_s": time.perf_counter() - begun}
+        return {"halt_s": halt_s, "whole_s": time.perf_counter() - begin}
 
 
-def measure(config: GlamConfig, steps: int, rounds: int) -> dict[str, object]:
-    """Medians by way of checkpointing."""
-    with tempfile.TemporaryDirectory(dir=".", prefix="checkpoint-") as place:
-        trainer = Trainer(config, Path(place))
+def measure(config: GlamConfig, steps: int, rounds: int) -> dict[str, Any]:
+    """Median seconds by way of checkpointing.
+
+    Args:
+        config: of the model.
+        steps: in each turn.
+        rounds: turns of each way.
+    """
+    with tempfile.TemporaryDirectory(dir=".", prefix="checkpoint-") as folder:
+        trainer = Trainer(config, Path(folder))
         for way in WAYS:
             trainer.turn(way, steps)
         turns = [{way: trainer.turn(way, steps) for way in WAYS} for _ in range(rounds)]
-        size = checkpoints(Path(place))[-1].stat().st_size
+        size = checkpoints(Path(folder))[-1].stat().st_size
     ways = {
         way: {key: statistics.median(turn[way][key] for turn in turns) for key in turns[0][way]}
         for way in WAYS
     }
     for way in WAYS:
-        ways[way]["more_s"] = statistics.median(
-            turn[way]["whole_s"] - turn["none"]["whole_s"] for turn in turns
+        ways[way]["extra_s"] = statistics.median(
+            turn[way]["whole_s"] - turn[NONE]["whole_s"] for turn in turns
         )
     return {
         "model": config.name,
@@ -103,27 +126,26 @@ def measure(config: GlamConfig, steps: int, rounds: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """Parse, measure, print."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default="glam-mini-16e", help="a size or a TOML file")
-    parser.add_argument("--steps", type=int, default=8, help="of a turn")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    asked = parser.parse_args()
+    parser.add_argument("--model", default="glam-mini-16e", help="name of a size, or a TOML file")
+    parser.add_argument("--steps", type=int, default=8, help="steps of a turn (8)")
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each way (15)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
     keep_freed_memory()
-    found = measure(GlamConfig.of(asked.model), asked.steps, asked.rounds)
-    if asked.json:
-        print_json(found)
+    results = measure(GlamConfig.of(options.model), options.steps, options.rounds)
+    if options.json:
+        print_json(results)
         return
     print(
-        f"{found['model']}, {found['optimizer']}, {found['mb']:.0f} MB, {found['device']},"
-        f" {found['cores']} cores, {found['threads']} threads; medians of {asked.rounds} turns"
-        f" of {asked.steps} steps"
+        "{model}, {optimizer}, {mb:.0f} MB, {device}, {cores} cores, {threads} threads; "
+        "medians of {rounds} turns of {steps} steps".format(**results)
     )
-    for way, row in found["ways"].items():
+    for way, row in results["ways"].items():
         print(
-            f"{way:12}  stands still {row['still_s'] * 1e3:6.1f} ms, whole turn"
-            f" {row['whole_s'] * 1e3:8.1f} ms, {row['more_s'] * 1e3:+7.1f} ms"
+            f"{way:10}  training halts {row['halt_s'] * 1e3:6.1f} ms, whole turn"
+            f" {row['whole_s'] * 1e3:8.1f} ms, {row['extra_s'] * 1e3:+7.1f} ms"
         )
 
 

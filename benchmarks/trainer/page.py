@@ -1,67 +1,75 @@
-"""The page of the trainer's speed and memory: tables between two marks, made from one run."""
+"""The tables of the page about the trainer's speed and memory, made from one run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks.trainer.gates import Gate, gates, overhead
-from benchmarks.trainer.layer import DENSE, FEW_SLOTS, OURS, PUBLIC, fastest_public, flop
-from energy.errors import InputError
+from benchmarks.gate import Gate
+from benchmarks.pages import markdown_table
+from benchmarks.trainer.gates import all_gates, overhead
+from benchmarks.trainer.layer import (
+    DENSE,
+    LOOP,
+    ONE_HOT,
+    OURS,
+    OURS_SAME_CAPACITY,
+    PUBLIC,
+    fastest_public,
+    flop,
+)
 
-BEGIN, END = "<!-- made by benchmarks/trainer/__main__.py -->", "<!-- end -->"
+MARK = "tables: benchmarks.trainer"
+GATE_HEADS = ("gate", "target", "measured", "met")
 
 
-def written(page: str, found: dict[str, Any], name: str) -> str:
-    """A page with everything between its marks made anew.
-
-    Raises:
-        InputError: the page has no place for it.
-    """
-    if BEGIN not in page or END not in page:
-        raise InputError(f"expected {BEGIN} and {END} in {name}", "none", "write them there")
-    head, rest = page.split(BEGIN, 1)
-    return f"{head}{BEGIN}\n\n{markdown(found)}\n\n{END}{rest.split(END, 1)[1]}"
-
-
-def markdown(found: dict[str, Any]) -> str:
-    """All tables of a run."""
-    machine = found["machine"]
-    command = "make bench-train" if not found["quick"] else "benchmarks/trainer/__main__.py --quick"
-    missing = [f"{name}: {why}" for name, why in found["absent"].items()]
+def tables(results: dict[str, Any]) -> str:
+    """All tables of a run, in Markdown."""
+    absent = [f"{name}: {reason}" for name, reason in results["absent"].items()]
+    gates = [gate_cells(gate) for gate in all_gates(results)]
     return "\n\n".join(
         [
-            f"`{command}`, {found['date']}, {machine['cpu']}, {machine['threads']} thread(s), load "
-            f"before it {machine['load']:.1f} on {machine['cores']} cores, torch {machine['torch']}"
-            f", transformers {machine['transformers']}, C library {machine['libc']}. Seconds are "
-            + ("processor time." if machine["threads"] == 1 else "those of the clock."),
+            _conditions(results),
             "## Gates",
-            _gates(gates(found)),
+            markdown_table(GATE_HEADS, gates),
             "## A layer, forward and backward, GFLOP/s",
-            _layer(found["layer"]),
-            _ceiling(found["layer"], found["step"]["peak_flop_per_s"]),
-            *([f"Not measured: {'; '.join(missing)}."] if missing else []),
+            _layer(results["layer"]),
+            _ceiling(results["layer"], results["step"]["peak_flop_per_s"]),
+            *([f"Not measured: {'; '.join(absent)}."] if absent else []),
             "## A whole training step",
-            _step(found["step"]),
+            _step(results["step"]),
             "## Growth",
-            _growth(found["growth"]["rows"]),
-            "What takes the time of a step, in seconds (4 layers, one thread, torch's profiler):",
-            _profile(found["growth"]["profile"]),
+            _growth(results["growth"]["rows"]),
+            "Time of a step by operation, in seconds (4 layers, one thread, torch's profiler):",
+            _profile(results["growth"]["profile"]),
         ]
     )
 
 
-def _gates(found: Sequence[Gate]) -> str:
-    return _table(("gate", "wanted", "found", "met"), (gate.cells() for gate in found))
+def gate_cells(gate: Gate) -> tuple[str, ...]:
+    """The row of the table of gates."""
+    return gate.name, gate.target("{:.2f}".format), f"{gate.value:.2f}", gate.verdict
+
+
+def _conditions(results: dict[str, Any]) -> str:
+    """Command, date, machine and software."""
+    machine = results["machine"]
+    command = "python -m benchmarks.trainer --quick" if results["quick"] else "make bench-train"
+    clock = "processor time" if machine["threads"] == 1 else "elapsed time"
+    return (
+        f"`{command}`, {results['date']}, {machine['cpu']}, {machine['threads']} thread(s), load "
+        f"before the run {machine['load']:.1f} on {machine['cores']} cores, torch "
+        f"{machine['torch']}, transformers {machine['transformers']}, C library "
+        f"{machine['libc']}. Seconds are {clock}."
+    )
 
 
 def _layer(rows: list[dict[str, Any]]) -> str:
     names = [
         name
-        for name in (OURS, FEW_SLOTS, *PUBLIC, "per-expert loop", "one-hot einsum", DENSE)
+        for name in (OURS, OURS_SAME_CAPACITY, *PUBLIC, LOOP, ONE_HOT, DENSE)
         if name in rows[0]["seconds"]
     ]
-    return _table(
+    return markdown_table(
         ("M", "E", "allocator", *names),
         (
             (
@@ -76,32 +84,38 @@ def _layer(rows: list[dict[str, Any]]) -> str:
 
 
 def _ceiling(rows: list[dict[str, Any]], peak: float) -> str:
-    """How much faster than the fastest public layer a layer of nothing but products would be."""
-    told = []
+    """Largest possible speed-up over the fastest public layer: nothing but products, at peak.
+
+    Args:
+        rows: of the layers.
+        peak: FLOP/s of a large square product.
+    """
+    speedups = []
     for row in rows:
-        best = fastest_public(row["seconds"])
-        most = peak * row["seconds"][best] / flop(row["width"])
         if row["allocator"] == "default":
-            told.append(f"M {row['width']}, E {row['experts']}: {most:.2f} ({best})")
+            best = fastest_public(row["seconds"])
+            speedup = peak * row["seconds"][best] / flop(row["width"])
+            speedups.append(f"M {row['width']}, E {row['experts']}: {speedup:.2f} ({best})")
     return (
-        "A layer that did nothing but products of matrices, at the peak below, would be so many "
-        f"times as fast as the fastest public one under the default allocator: {'; '.join(told)}."
+        "Largest possible speed-up over the fastest public layer under the default allocator, for "
+        "a layer that does nothing but matrix products, at the peak below: "
+        f"{'; '.join(speedups)}."
     )
 
 
-def _step(found: dict[str, Any]) -> str:
-    peak = found["peak_flop_per_s"]
-    rows = _table(
+def _step(results: dict[str, Any]) -> str:
+    peak = results["peak_flop_per_s"]
+    rows = markdown_table(
         (
-            "",
+            "contestant",
             "allocator",
-            "s a step",
-            "of it update",
+            "step, s",
+            "update, s",
             "tokens/s",
             "GFLOP/s",
-            "of the peak",
-            "peak MB",
-            "of it before the first step",
+            "share of peak",
+            "peak memory, MB",
+            "before the first step, MB",
         ),
         (
             (
@@ -109,31 +123,34 @@ def _step(found: dict[str, Any]) -> str:
                 row["allocator"],
                 f"{row['seconds']:.2f}",
                 f"{row['update_s']:.2f}",
-                f"{found['tokens'] / row['seconds']:,.0f}",
-                f"{found['flop'] / row['seconds'] / 1e9:.1f}",
-                f"{found['flop'] / row['seconds'] / peak:.0%}",
+                f"{results['tokens'] / row['seconds']:,.0f}",
+                f"{results['flop'] / row['seconds'] / 1e9:.1f}",
+                f"{results['flop'] / row['seconds'] / peak:.0%}",
                 f"{row['peak_mb']:,.0f}",
                 f"{row['built_mb']:,.0f}",
             )
-            for row in found["rows"]
+            for row in results["rows"]
         ),
     )
-    return f"Peak: {peak / 1e9:.1f} GFLOP/s, a product of 1,536 x 1,536 in turn.\n\n{rows}"
+    return (
+        f"Peak: {peak / 1e9:.1f} GFLOP/s, a product of two 1,536 x 1,536 matrices, timed in turns "
+        f"with the rest.\n\n{rows}"
+    )
 
 
 def _growth(rows: list[dict[str, Any]]) -> str:
-    return _table(
+    return markdown_table(
         (
-            "",
-            "",
+            "axis",
+            "value",
             "passes, s",
             "update, s",
             "dense: passes, s",
-            "update, s",
+            "dense: update, s",
             "overhead",
             "GFLOP/s",
-            "peak MB",
-            "dense: peak MB",
+            "peak memory, MB",
+            "dense: peak memory, MB",
         ),
         (
             (
@@ -153,14 +170,9 @@ def _growth(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _profile(found: dict[str, dict[str, float]]) -> str:
-    groups = list(next(iter(found.values())))
-    return _table(
-        ("", *found),
-        ((group, *(f"{parts[group]:.2f}" for parts in found.values())) for group in groups),
+def _profile(profiles: dict[str, dict[str, float]]) -> str:
+    groups = list(next(iter(profiles.values())))
+    return markdown_table(
+        ("operations", *profiles),
+        [(group, *(f"{parts[group]:.2f}" for parts in profiles.values())) for group in groups],
     )
-
-
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [names, ["---"] * len(names), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

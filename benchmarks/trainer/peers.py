@@ -1,4 +1,4 @@
-"""The layers that ours is held against: published ones, and what one would write by hand."""
+"""The layers that ours is compared with: published ones, and what one would write by hand."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from glam.moe.dispatch import Capacity, capacity, places
 from glam.moe.layer import MixtureOfExperts
 
 CAPACITY = Dispatch(kind="switch", capacity_factor=1.25, group_tokens=256)
-"""Slots as GShard's, without chance, so that numbers can be held against ours."""
+"""Capacity as in GShard, without random routing, so that outputs can be compared with ours."""
 
-FEW_SLOTS = replace(CAPACITY, capacity_factor=0.625)
-"""As many slots as st-moe-pytorch has by its defaults: 1.25 / E of the tokens."""
+ST_MOE_CAPACITY = replace(CAPACITY, capacity_factor=0.625)
+"""The capacity of st-moe-pytorch by its defaults: 1.25 / E of the tokens for each expert."""
 
 
 def ours(width: int, n_experts: int) -> MixtureOfExperts:
-    """Our layer, dropless."""
+    """Return our layer, dropless."""
     shape = Shape(
         n_layers=1,
         d_model=width,
@@ -40,64 +40,64 @@ def ours(width: int, n_experts: int) -> MixtureOfExperts:
         top_k=2,
         d_expert=3 * width,
     )
-    return _drawn(MixtureOfExperts(shape))
+    return _initialized(MixtureOfExperts(shape))
 
 
-def with_capacity(layer: MixtureOfExperts, slots: Dispatch = CAPACITY) -> MixtureOfExperts:
-    """Our layer of the same weights, with slots."""
-    made = MixtureOfExperts.__new__(MixtureOfExperts)
-    nn.Module.__init__(made)
-    made.router, made.experts = layer.router, layer.experts
-    made.dispatch = Capacity(slots)
-    return made
+def with_capacity(layer: MixtureOfExperts, dispatch: Dispatch = CAPACITY) -> MixtureOfExperts:
+    """Return our layer with the same weights and a capacity of its experts."""
+    limited = MixtureOfExperts.__new__(MixtureOfExperts)
+    nn.Module.__init__(limited)
+    limited.router, limited.experts = layer.router, layer.experts
+    limited.dispatch = Capacity(dispatch)
+    return limited
 
 
 def mixtral(width: int, n_experts: int) -> dict[str, nn.Module]:
-    """Transformers' Mixtral block in both ways of computing its experts."""
+    """Return transformers' Mixtral block, with both implementations of its experts."""
     from transformers import MixtralConfig
     from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock
 
-    made = {}
-    for way in ("grouped_mm", "eager"):
+    blocks = {}
+    for implementation in ("grouped_mm", "eager"):
         config = MixtralConfig(
             hidden_size=width,
             intermediate_size=2 * width,
             num_local_experts=n_experts,
             num_experts_per_tok=2,
         )
-        config._experts_implementation = way
-        made[f"HF Mixtral, {way}"] = _drawn(MixtralSparseMoeBlock(config))
-    return made
+        config._experts_implementation = implementation
+        blocks[f"HF Mixtral, {implementation}"] = _initialized(MixtralSparseMoeBlock(config))
+    return blocks
 
 
 def st_moe(width: int, n_experts: int) -> dict[str, nn.Module]:
-    """The layer of st-moe-pytorch, where it is installed (capacity 1.25, one-hot)."""
+    """Return the layer of st-moe-pytorch if it is installed (capacity factor 1.25, one-hot)."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from st_moe_pytorch import MoE
     except ImportError:
         return {}
-    # int(M * 3 * 2 / 3) = 2 M, gated.
+    # Gated experts of width int(M * 3 * 2 / 3) = 2 M.
     return {"st-moe-pytorch": MoE(dim=width, num_experts=n_experts, expert_hidden_mult=3)}
 
 
 def dense(width: int) -> nn.Module:
-    """A plain network of as many FLOP as two of the experts."""
+    """Return a dense network with the FLOP of two experts."""
     return nn.Sequential(
         nn.Linear(width, 6 * width, bias=False), nn.GELU(), nn.Linear(6 * width, width, bias=False)
     )
 
 
 class Loop(nn.Module):
-    """Expert by expert, each on the tokens that chose it; weights unbound once."""
+    """Expert by expert, each on the tokens routed to it; weights are unbound once."""
 
     def __init__(self, layer: MixtureOfExperts) -> None:
         super().__init__()
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        """Mix the experts of x (B, S, M)."""
+        """Return the mixture (B, S, M) of the experts for x (B, S, M)."""
         tokens = x.reshape(-1, x.shape[-1])
         routing = self.layer.router(tokens)
         mixed = torch.zeros_like(tokens)
@@ -106,15 +106,15 @@ class Loop(nn.Module):
         )
         for e, (up, down) in enumerate(networks):
             token, choice = (routing.experts == e).nonzero(as_tuple=True)
-            found = gelu(tokens[token] @ up.T) @ down.T
-            mixed = mixed.index_add(0, token, found * routing.weights[token, choice, None])
+            output = gelu(tokens[token] @ up.T) @ down.T
+            mixed = mixed.index_add(0, token, output * routing.weights[token, choice, None])
         return mixed.view(x.shape)
 
 
 class OneHot(nn.Module):
-    """GShard as its paper writes it: one-hot tensors (G, S, E, C) send tokens and bring them back.
+    """GShard as in its paper: one-hot tensors (G, S, E, C) dispatch and combine the tokens.
 
-    Slots of `CAPACITY`; a group is a sequence.
+    Capacity as in `CAPACITY`; a group is a sequence.
     """
 
     def __init__(self, layer: MixtureOfExperts) -> None:
@@ -122,32 +122,32 @@ class OneHot(nn.Module):
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        """Mix the experts of x (G, S, M)."""
+        """Return the mixture (G, S, M) of the experts for x (G, S, M)."""
         tokens = x.reshape(-1, x.shape[-1])
         routing, n_experts = self.layer.router(tokens), len(self.layer.experts.up)
         group = x.shape[1]
-        room = capacity(CAPACITY.capacity_factor, 2, group, n_experts)
-        sent = torch.ones_like(routing.experts, dtype=torch.bool)
-        place = places(routing.experts, sent, group, n_experts)
-        # A place beyond the last slot is a row of zeros: the token is dropped.
-        slot = one_hot(place.clamp(max=room), room + 1)[..., :room].to(x.dtype)
+        slots = capacity(CAPACITY.capacity_factor, 2, group, n_experts)
+        kept = torch.ones_like(routing.experts, dtype=torch.bool)
+        place = places(routing.experts, kept, group, n_experts)
+        # A place beyond the last slot becomes a row of zeros: the token is dropped.
+        slot = one_hot(place.clamp(max=slots), slots + 1)[..., :slots].to(x.dtype)
         combine = torch.einsum(
             "tk,tke,tkc->tec",
             routing.weights,
             one_hot(routing.experts, n_experts).to(x.dtype),
             slot,
         )
-        combine = combine.view(len(x), group, n_experts, room)
-        send = (combine > 0).to(x.dtype)
-        sent_rows = torch.einsum("gsec,gsm->egcm", send, x)
+        combine = combine.view(len(x), group, n_experts, slots)
+        dispatch = (combine > 0).to(x.dtype)
+        dispatched = torch.einsum("gsec,gsm->egcm", dispatch, x)
         up, down = self.layer.experts.up, self.layer.experts.down
-        hidden = gelu(torch.einsum("egcm,ehm->egch", sent_rows, up))
-        found = torch.einsum("egch,emh->egcm", hidden, down)
-        return torch.einsum("gsec,egcm->gsm", combine, found)
+        hidden = gelu(torch.einsum("egcm,ehm->egch", dispatched, up))
+        output = torch.einsum("egch,emh->egcm", hidden, down)
+        return torch.einsum("gsec,egcm->gsm", combine, output)
 
 
-def _drawn(layer: Any) -> Any:
-    """Weights of variance 1/fan-in."""
+def _initialized(layer: nn.Module) -> Any:
+    """Draw all weights with variance 1 / fan-in."""
     for weight in layer.parameters():
         nn.init.normal_(weight, std=1 / math.sqrt(weight.shape[-1]))
     return layer

@@ -1,8 +1,8 @@
 """A whole training step: ours, its dense twin, and HF Mixtral of equal active FLOP.
 
-8 layers, every one a mixture, width 256, 16 experts, top-2, vocabulary 8,192, 16 sequences of 256.
-AdamW with a clipped gradient for all. Each contestant is a process of its own, so that its peak
-memory is its own too.
+8 layers, every one a mixture of experts, width 256, 16 experts, top-2, vocabulary 8,192, 16
+sequences of 256 tokens. All use AdamW with gradient clipping. Each contestant is a process of its
+own, so that its peak memory is its own too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from benchmarks.trainer.clock import ALLOCATORS, Child, Seconds, medians, serve
+from benchmarks.trainer.clock import ALLOCATORS, Child, Seconds, Turn, medians, serve
 from energy.flops import model_flop
 from energy.shape import Shape, total
 
@@ -40,28 +40,44 @@ CONTESTANTS = {
     "dense twin, compiled": "compiled",
     "HF Mixtral": "mixtral",
 }
+"""Name in the tables, and kind of a case."""
 
 
 def step_flop(shape: Shape, batch: int) -> float:
-    """Model FLOP of a step, scores counted in full."""
+    """Model FLOP of a step, with attention scores counted in full.
+
+    Args:
+        shape: of the model.
+        batch: sequences per step.
+    """
     return float(total(model_flop(shape))) * batch * float(shape.seq_len)
 
 
-def case(shape: Shape, kind: str, batch: int) -> dict[str, Any]:
-    """What a process is told to build."""
+def case_of(shape: Shape, kind: str, batch: int) -> dict[str, Any]:
+    """The case from which a child builds its contestants.
+
+    Args:
+        shape: of the mixture; the dense kinds take its dense twin.
+        kind: a value of CONTESTANTS.
+        batch: sequences per step.
+    """
     return {"shape": shape.as_dict(), "kind": kind, "batch": batch}
 
 
-def measure(talk: Callable[[str], None]) -> dict[str, Any]:
-    """Seconds and memory by allocator and contestant, and the rate of a large square product."""
-    talk("whole step")
+def measure(on_progress: Callable[[str], None]) -> dict[str, Any]:
+    """Seconds and memory by contestant and allocator, and the rate of a large square product.
+
+    Args:
+        on_progress: called with what is measured next.
+    """
+    on_progress("whole step")
     cases = {
-        f"{name}, {allocator}": (allocator, case(SHAPE, kind, BATCH))
+        f"{name}, {allocator}": (allocator, case_of(SHAPE, kind, BATCH))
         for name, kind in CONTESTANTS.items()
         for allocator in ALLOCATORS
     }
     cases[PEAK] = ("tuned", {"kind": "peak"})
-    seconds, memory = turns(cases, ROUNDS)
+    seconds, memory = measure_in_turns(cases, ROUNDS)
     rows = [
         {
             "contestant": name,
@@ -81,35 +97,40 @@ def measure(talk: Callable[[str], None]) -> dict[str, Any]:
     }
 
 
-def turns(
+def measure_in_turns(
     cases: Mapping[str, tuple[str, dict[str, Any]]], rounds: int
 ) -> tuple[dict[str, Seconds], dict[str, dict[str, float]]]:
-    """Median seconds and peak memory of processes, one of each case, timed in turns."""
+    """Median seconds and peak memory of one child for each case, timed in turns.
+
+    Args:
+        cases: name -> allocator and case.
+        rounds: turns of each child.
+    """
     with ExitStack() as stack:
         children = {
-            name: stack.enter_context(Child("step", what, allocator))
-            for name, (allocator, what) in cases.items()
+            name: stack.enter_context(Child("step", case, allocator))
+            for name, (allocator, case) in cases.items()
         }
         seconds = medians(children, rounds)
         return seconds, {name: child.ask("memory") for name, child in children.items()}
 
 
-def contestants(asked: dict[str, Any]) -> dict[str, Callable[[], object]]:
+def contestants(case: dict[str, Any]) -> dict[str, Turn]:
     """The passes and the update of one step, or a large square product."""
     import torch
 
-    if asked["kind"] == "peak":
+    if case["kind"] == "peak":
         matrix = torch.ones(1536, 1536)
         return {"product": lambda: matrix @ matrix}
-    shape = Shape.from_dict(asked["shape"])
-    tokens = torch.randint(int(shape.vocab_size), (asked["batch"], int(shape.seq_len) + 1))
-    if asked["kind"] == "mixtral":
+    shape = Shape.from_dict(case["shape"])
+    tokens = torch.randint(int(shape.vocab_size), (case["batch"], int(shape.seq_len) + 1))
+    if case["kind"] == "mixtral":
         return _mixtral(shape, tokens)
-    shape = shape if asked["kind"] == "ours" else shape.dense()
-    return _ours(shape, tokens, compiled=asked["kind"] == "compiled")
+    shape = shape if case["kind"] == "ours" else shape.dense()
+    return _ours(shape, tokens, compiled=case["kind"] == "compiled")
 
 
-def _ours(shape: Shape, tokens: Any, *, compiled: bool) -> dict[str, Callable[[], object]]:
+def _ours(shape: Shape, tokens: Any, *, compiled: bool) -> dict[str, Turn]:
     from glam.config import Training
     from glam.model.decoder import Glam
     from glam.training.optimizer import build_optimizer, update
@@ -118,17 +139,17 @@ def _ours(shape: Shape, tokens: Any, *, compiled: bool) -> dict[str, Callable[[]
     model = Glam(shape)
     optimizer = build_optimizer(model, training)
     if compiled:
-        model.compile()  # of a mixture torch cannot trace the grouped products on a CPU
+        model.compile()  # dense only: torch cannot trace grouped products on a CPU
 
     def passes() -> None:
-        found = model(tokens)
-        (found.loss + training.auxiliary_weight * found.auxiliary_loss).backward()
+        output = model(tokens)
+        (output.loss + training.auxiliary_weight * output.auxiliary_loss).backward()
 
     return {"passes": passes, "update": lambda: update(model, optimizer, training, step=1)}
 
 
-def _mixtral(shape: Shape, tokens: Any) -> dict[str, Callable[[], object]]:
-    """Transformers' model as it ships; its gated experts of 2/3 the width do as many FLOP."""
+def _mixtral(shape: Shape, tokens: Any) -> dict[str, Turn]:
+    """Transformers' model as it ships; gated experts of 2/3 the width have the same FLOP."""
     import torch
     from transformers import MixtralConfig, MixtralForCausalLM
 
