@@ -1,1 +1,1 @@
-"""Facts of software and assumptions, with their files."""
+"""Facts on training software, and assumptions, with their TOML files."""

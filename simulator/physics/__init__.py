@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: FLOP, seconds, bytes and watts. No file, no scenario."""
+"""FLOP, seconds, bytes and watts of a step: arrays in, arrays out, no files and no scenarios."""

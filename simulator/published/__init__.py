@@ -1,1 +1,1 @@
-"""Tables of published runs, their readers, and the plans that they leave open."""
+"""Published figures: tables, their readers, and the plans that they may stand for."""

@@ -1,15 +1,15 @@
-"""The plans that a published row may have run: what it says, and a search over what it leaves out.
+"""The plans that a published row may have run: its cells, and a search over what it leaves out.
 
-Every row becomes one or more complete plans. Which of them it ran is not known, so the fastest
-that fits in memory is taken: whoever publishes a figure has looked for it. All rows and all their
-plans are one set of arrays.
+Every row becomes one or more complete plans. Nobody knows which of them it ran, so the fastest
+one that fits in memory is assumed: whoever publishes a figure has searched for it. All plans of
+all rows are one set of arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -24,20 +24,22 @@ from simulator.published.throughput import ThroughputRow
 BATCH_TOKENS = 4e6
 """Tokens of a step where a row names no batch: the middle of published runs."""
 
-
 MOST_CANDIDATES = 400
-
 
 DEGREES = (1, 2, 4, 8)
 
-
 STAGES = (1, 2, 4, 8, 16)
 
+VIRTUAL_STAGES = (2, 4, 8)
 
-MICRO = (1, 2, 4, 8, 16, 32)
+EXPERT_DEGREES = (1, 2, 4, 8, 16, 32, 64, 128)
 
+MICRO_BATCHES = (1, 2, 4, 8, 16, 32)
 
-Row = dict[str, Any]
+LONG_SEQUENCE = 16384
+"""Tokens above which context parallelism is tried."""
+
+PlanFields = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ class Candidates:
         row: index of the row that each plan belongs to.
         shape: of the models.
         plan: the plans.
-        hardware: of the chips, without constants.
-        groups: what constants are pooled by: the groupings of `simulator.fit.pool`, a word a plan.
-        searched: by row, the names of blank fields.
+        hardware: of the chips.
+        groups: the group of each plan in the groupings that `simulator.fit.pool` pools by.
+        searched: by row, the names of the fields that its plans differ in.
     """
 
     row: NDArray[np.int64]
@@ -61,7 +63,7 @@ class Candidates:
     searched: tuple[tuple[str, ...], ...]
 
     def take(self, index: NDArray[np.int64]) -> Candidates:
-        """A part of the plans."""
+        """The plans at some places of the arrays."""
         return replace(
             self,
             row=self.row[index],
@@ -73,134 +75,195 @@ class Candidates:
 
 
 def candidates(rows: Sequence[ThroughputRow], constants: Constants) -> Candidates:
-    """Every plan that each row may have run."""
-    owner: list[int] = []
-    plans: list[Row] = []
-    searched = []
-    for number, row in enumerate(rows):
-        found = plans_of(row)
-        owner += [number] * len(found)
-        plans += found
-        blank = {name for name in found[0] if len({plan[name] for plan in found}) > 1}
-        searched.append(tuple(sorted(blank)))
-    index = np.array(owner)
-    columns: Row = {name: np.array([plan[name] for plan in plans]) for name in plans[0]}
+    """Every plan that each row may have run.
+
+    Args:
+        rows: of published throughput.
+        constants: for the watts of chips that nobody measured.
+    """
+    plans_by_row = [plans_of(row) for row in rows]
+    plans = list(chain.from_iterable(plans_by_row))
+    row_index = np.repeat(np.arange(len(rows)), [len(plans) for plans in plans_by_row])
+    columns: PlanFields = {name: np.array([plan[name] for plan in plans]) for name in plans[0]}
+    groups = {
+        "architecture": [row.chip.architecture or "other" for row in rows],
+        "software": [row.software.name for row in rows],
+        "framework": [row.framework for row in rows],
+        "release": [row.release for row in rows],
+    }
     return Candidates(
-        row=index,
-        shape=select(_stack(Shape, [row.shape for row in rows]), index),
+        row=row_index,
+        shape=select(_as_arrays(Shape, [row.shape for row in rows]), row_index),
         plan=Plan(**columns),
-        hardware=select(_stack(Hardware, [_hardware(row, constants) for row in rows]), index),
-        groups={
-            "architecture": np.array([rows[i].chip.architecture or "other" for i in owner]),
-            "software": np.array([rows[i].software.name for i in owner]),
-            "framework": np.array([rows[i].framework for i in owner]),
-            "release": np.array([rows[i].release for i in owner]),
-        },
-        searched=tuple(searched),
+        hardware=select(
+            _as_arrays(Hardware, [_hardware(row, constants) for row in rows]), row_index
+        ),
+        groups={name: np.array(words)[row_index] for name, words in groups.items()},
+        searched=tuple(_searched(plans) for plans in plans_by_row),
     )
 
 
-def plans_of(row: ThroughputRow) -> list[Row]:
-    """The plans that one row may have run: possible ones, or the single one that it names."""
-    known, software, shape = row.fields, row.software, row.shape
-    moe = float(shape.n_moe_layers) > 0
-    torus = bool(row.chip.link_axes)
-    tps = _known(known, "tp", [t for t in DEGREES if shape.n_heads % t == 0])
-    pps = _known(known, "pp", [1] if torus or known.get("zero") == 3 else STAGES)
-    cps = _known(known, "cp", [1] if float(shape.seq_len) <= 16384 else DEGREES)
-    modes = _known(known, "recompute", software.recompute)
-    experts = [e for e in (1, 2, 4, 8, 16, 32, 64, 128) if shape.n_experts % e == 0]
-    eps = _known(known, "ep", experts if moe else [1])
-    found = []
+def plans_of(row: ThroughputRow) -> list[PlanFields]:
+    """The fields of the plans that one row may have run; a row that names all has a single plan."""
+    plans = [
+        _plan(row, degrees, batch, *choices)
+        for degrees in _degrees(row)
+        for batch, *choices in product(
+            _batches(row, degrees),
+            _virtual_stages(row, degrees),
+            _expert_degrees(row),
+            _known(row, "recompute", row.software.recompute),
+        )
+    ]
+    possible = [plan for plan in plans if _experts_fit(plan)] or plans
+    return possible[:: max(1, len(possible) // MOST_CANDIDATES)]
+
+
+@dataclass(frozen=True)
+class _Degrees:
+    tp: int
+    pp: int
+    cp: int
+    dp: int
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Sequences of a micro-batch, and of a step on one data parallel rank."""
+
+    micro: float
+    local: float
+
+
+def _known(row: ThroughputRow, name: str, otherwise: Sequence[Any]) -> Sequence[Any]:
+    """The value of a field that the row names; else the values to try."""
+    return [row.fields[name]] if name in row.fields else otherwise
+
+
+def _is_moe(row: ThroughputRow) -> bool:
+    return float(row.shape.n_moe_layers) > 0
+
+
+def _has_torus(row: ThroughputRow) -> bool:
+    return bool(row.chip.link_axes)
+
+
+def _degrees(row: ThroughputRow) -> Iterator[_Degrees]:
+    """Tensor, pipeline and context parallel degrees; the rest of the chips is data parallel."""
+    no_stages = _has_torus(row) or row.fields.get("zero") == 3
+    short = float(row.shape.seq_len) <= LONG_SEQUENCE
+    tps = _known(row, "tp", [degree for degree in DEGREES if row.shape.n_heads % degree == 0])
+    pps = _known(row, "pp", [1] if no_stages else STAGES)
+    cps = _known(row, "cp", [1] if short else DEGREES)
     for tp, pp, cp in product(tps, pps, cps):
         dp = row.n_chips // (tp * pp * cp)
-        if dp < 1:
-            continue
-        micro_given = known.get("micro_batch")
-        batch = known.get("global_batch") or _batch(row, dp, micro_given)
-        # Without a word on the batch, sharded data parallelism does one micro-batch a step.
-        once = "global_batch" not in known and known.get("zero") == 3 and pp == 1
-        local = max(batch / dp, 1)
-        micros = _known(known, "micro_batch", [b for b in MICRO if b <= local or once] or [1])
-        vps = _known(known, "vp", _virtual(row, pp))
-        etps = _known(known, "etp", [tp if moe and not software.folds else 1])
-        zeros = _known(
-            known,
-            "zero",
-            [3] if torus or (tp * pp == 1 and software.zero == 3) else [min(software.zero, 1)],
-        )
-        for micro, vp, ep, etp, zero, mode in product(micros, vps, eps, etps, zeros, modes):
-            local = micro if once else local
-            found.append(
-                {
-                    "n_chips": tp * pp * cp * dp,
-                    "tp": tp,
-                    "pp": pp,
-                    "vp": vp,
-                    "ep": ep,
-                    "etp": etp,
-                    "cp": cp,
-                    "zero": zero,
-                    "shard": known.get("shard") or dp,
-                    "global_batch": float(local * dp),
-                    "micro_batch": float(min(micro, local)),
-                    "recompute": mode,
-                    "sequence_parallel": known.get("sequence_parallel", True),
-                    "capacity_factor": known.get("capacity_factor", 1.0),
-                    "imbalance": known.get("imbalance", 1.0),
-                    "dispatch": "one-hot" if moe and software.name == "xla-2020" else "sort",
-                    "dispatch_group": 1024,
-                    "gradient_bytes": 2 if zero == 3 else 4,
-                }
-                | software.execution()
-                | software.formats("bf16")
-                | ({"weight_bytes": 4} if torus else {})
-            )
-    folded = [plan for plan in found if _folds(plan)] or found
-    return folded[:: max(1, len(folded) // MOST_CANDIDATES)]
+        if dp >= 1:
+            yield _Degrees(tp, pp, cp, dp)
 
 
-def _known(fields_: Row, name: str, otherwise: Sequence[Any]) -> Sequence[Any]:
-    return [fields_[name]] if name in fields_ else otherwise
+def _batches(row: ThroughputRow, degrees: _Degrees) -> list[_Batch]:
+    """Micro-batches of at most the sequences of a rank."""
+    # Without a known batch, sharded data parallelism does one micro-batch per step.
+    is_sharded = row.fields.get("zero") == 3 and degrees.pp == 1
+    single = "global_batch" not in row.fields and is_sharded
+    batch = row.fields.get("global_batch") or _usual_batch(row, degrees.dp)
+    local = max(batch / degrees.dp, 1)
+    sizes = [size for size in MICRO_BATCHES if size <= local or single] or [1]
+    return [
+        _Batch(micro, micro if single else local) for micro in _known(row, "micro_batch", sizes)
+    ]
 
 
-def _batch(row: ThroughputRow, dp: int, micro: float | None) -> float:
-    """Sequences of a step where none is named: a usual number of tokens."""
+def _usual_batch(row: ThroughputRow, dp: int) -> float:
+    """Sequences of a step where none is named: a usual number of tokens, in whole micro-batches."""
     usual = max(BATCH_TOKENS / float(row.shape.seq_len), 1)
-    least = (micro or 1) * dp
+    least = (row.fields.get("micro_batch") or 1) * dp
     return max(usual // least, 1) * least
 
 
-def _virtual(row: ThroughputRow, pp: int) -> list[int]:
-    """Interleaved stages to try: none, and as many as leave a layer or a few to each."""
-    if pp == 1 or not row.software.virtual_stages:
-        return [1]
-    a_stage = int(float(row.shape.n_layers)) // pp
-    return sorted({1, *(v for v in (2, 4, 8) if v <= a_stage)})
+def _virtual_stages(row: ThroughputRow, degrees: _Degrees) -> Sequence[int]:
+    """Interleaved stages to try: none, and numbers that leave every one at least a layer."""
+    if degrees.pp == 1 or not row.software.virtual_stages:
+        return _known(row, "vp", [1])
+    stage_layers = int(float(row.shape.n_layers)) // degrees.pp
+    return _known(row, "vp", [1, *(number for number in VIRTUAL_STAGES if number <= stage_layers)])
 
 
-def _folds(plan: Row) -> bool:
-    group = plan["n_chips"] // plan["pp"]
-    return bool(group % (plan["ep"] * plan["etp"]) == 0)
+def _expert_degrees(row: ThroughputRow) -> Sequence[int]:
+    dividing = [degree for degree in EXPERT_DEGREES if row.shape.n_experts % degree == 0]
+    return _known(row, "ep", dividing if _is_moe(row) else [1])
+
+
+def _zero_stage(row: ThroughputRow, degrees: _Degrees) -> int:
+    """The ZeRO stage that the row names, or the usual one of its chip and software."""
+    if "zero" in row.fields:
+        return int(row.fields["zero"])
+    alone = degrees.tp * degrees.pp == 1
+    if _has_torus(row) or (alone and row.software.zero == 3):
+        return 3
+    return min(row.software.zero, 1)
+
+
+def _plan(
+    row: ThroughputRow, degrees: _Degrees, batch: _Batch, vp: int, ep: int, recompute: str
+) -> PlanFields:
+    """The fields of one plan."""
+    fields_, software, zero = row.fields, row.software, _zero_stage(row, degrees)
+    etp = degrees.tp if _is_moe(row) and not software.folds else 1
+    one_hot = _is_moe(row) and software.name == "xla-2020"
+    plan: PlanFields = {
+        "n_chips": degrees.tp * degrees.pp * degrees.cp * degrees.dp,
+        "tp": degrees.tp,
+        "pp": degrees.pp,
+        "vp": vp,
+        "ep": ep,
+        "etp": fields_.get("etp", etp),
+        "cp": degrees.cp,
+        "zero": zero,
+        "shard": fields_.get("shard") or degrees.dp,
+        "global_batch": float(batch.local * degrees.dp),
+        "micro_batch": float(min(batch.micro, batch.local)),
+        "recompute": recompute,
+        "sequence_parallel": fields_.get("sequence_parallel", True),
+        "capacity_factor": fields_.get("capacity_factor", 1.0),
+        "imbalance": fields_.get("imbalance", 1.0),
+        "dispatch": "one-hot" if one_hot else "sort",
+        "gradient_bytes": 2 if zero == 3 else 4,
+    }
+    plan |= software.execution() | software.formats("bf16")
+    if _has_torus(row):
+        plan["weight_bytes"] = 4
+    return plan
+
+
+def _experts_fit(plan: PlanFields) -> bool:
+    """Whether the chips of a stage are a multiple of the chips of one copy of all experts."""
+    stage_chips = plan["n_chips"] // plan["pp"]
+    return bool(stage_chips % (plan["ep"] * plan["etp"]) == 0)
+
+
+def _searched(plans: Sequence[PlanFields]) -> tuple[str, ...]:
+    """Fields in which the plans of a row differ."""
+    return tuple(sorted(name for name in plans[0] if len({plan[name] for plan in plans}) > 1))
 
 
 def _hardware(row: ThroughputRow, constants: Constants) -> Hardware:
-    found = Hardware.from_chip(row.chip, row.precision, constants)
+    hardware = Hardware.from_chip(row.chip, row.precision, constants)
     return replace(
-        found,
-        peak_16bit_flop_per_s=found.attention_flop_per_s,
-        network_bytes_per_s=row.network_bytes_per_s or found.network_bytes_per_s,
+        hardware,
+        peak_16bit_flop_per_s=hardware.attention_flop_per_s,
+        network_bytes_per_s=row.network_bytes_per_s or hardware.network_bytes_per_s,
     )
 
 
-def _stack(kind: Any, items: Sequence[Any]) -> Any:
-    """One object of arrays from many of numbers; words and bands stay those of the first."""
+def _as_arrays(kind: Any, items: Sequence[Any]) -> Any:
+    """One object of arrays from many objects of numbers; other fields are those of the first."""
     values = {}
     for item in fields(kind):
         first = getattr(items[0], item.name)
         if isinstance(first, int | float):
             number = bool if isinstance(first, bool) else float
-            values[item.name] = np.array([getattr(one, item.name) for one in items], number)
+            values[item.name] = np.array([getattr(entry, item.name) for entry in items], number)
         else:
             values[item.name] = first
     return kind(**values)

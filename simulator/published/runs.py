@@ -1,14 +1,13 @@
 """Rows of published whole runs: tokens, chip-hours, watts and energy, each with its boundary.
 
-The columns are those of `simulator/published/runs.csv`, by name in any order; missing ones are
-blank. What a run did is told apart from what was measured of it.
+The columns are those of `simulator/published/runs.csv`, in any order; a missing column is blank.
+What a run did is kept apart from what was measured of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from energy.errors import AccountingError, InputError
 from simulator.published.tables import Cells, read_table
@@ -16,18 +15,14 @@ from simulator.published.throughput import ThroughputRow, parse
 
 DENSE, MOE = "dense", "moe"
 
-
-TRAINED = ("pretrain", "train", "lora", "finetune", "step_benchmark", "distil")
+TRAINING_WORKLOADS = ("pretrain", "train", "lora", "finetune", "step_benchmark", "distil")
 """Beginnings of the workloads that are one training run of a Transformer."""
-
 
 USUAL_CHIPS = 256
 """Chips of a run that does not say: the middle of those that do."""
 
-
 ASPECT = 128
-"""Width over layers of a decoder whose sizes are not given (GPT-3: 12,288 / 96)."""
-
+"""Width over layers of a decoder whose sizes are unknown (GPT-3: 12,288 / 96)."""
 
 SCOPES = {
     "gpu only x pue": "chip",
@@ -36,10 +31,10 @@ SCOPES = {
     "node": "node",
     "gpu + cpu": "system",
 }
+"""Where watts were read, by the beginnings of `watts_boundary`."""
 
-
-MEASURED = ("measured",)
-"""Beginnings of the bases that may judge an energy model."""
+MEASURED = "measured"
+"""Beginning of the bases on which a figure may judge a prediction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +45,16 @@ class RunRow:
         run_id: its name.
         developer: who ran it: the fold it belongs to.
         kind: dense or moe.
-        configuration: what is predicted, as a row of throughput without a figure.
+        configuration: what is predicted, as a row of throughput without a measured rate.
         tokens: of the run; None where only its FLOP are known.
         flop: reported training FLOP; None where only its tokens are known.
-        utilisation: reported share of the peak.
+        utilization: reported share of the peak.
         scope: where watts were read: chip, system (with its share of host and network) or node.
         pue: facility over IT energy.
         chip_hours: reported; None is unknown.
         watts: reported mean of a chip at `scope`, where they were measured.
         energy_mwh: reported, where it was measured.
-        energy_scope: chip, system, node or facility.
+        energy_scope: chip, node or facility.
         source: citation.
     """
 
@@ -69,7 +64,7 @@ class RunRow:
     configuration: ThroughputRow
     tokens: float | None
     flop: float | None
-    utilisation: float | None
+    utilization: float | None
     scope: str
     pue: float | None
     chip_hours: float | None
@@ -91,44 +86,31 @@ def read_runs(path: Path) -> RunTable:
     """Read a table of whole runs.
 
     Raises:
-        InputError: no such file, or without the columns of one.
+        InputError: there is no such file, or a required column is missing.
     """
     cells = read_table(path, "whole runs", ("chip",), "runs.csv")
     rows, skipped = [], {}
     for number, row in enumerate(cells, start=1):
         name = (row.get("run_id") or f"row {number}").strip()
         try:
-            rows.append(_run(name, row))
+            rows.append(_run(name, Cells(row)))
         except AccountingError as error:
             skipped[name] = str(error)
     return RunTable(tuple(rows), skipped)
 
 
-def _run(name: str, row: dict[str, Any]) -> RunRow:
-    cells = Cells(row)
+def _run(name: str, cells: Cells) -> RunRow:
     text, number = cells.text, cells.number
     kind = text("kind") or (MOE if number("n_expert") else DENSE)
     if kind not in (DENSE, MOE):
         raise InputError("expected a Transformer, dense or moe", kind)
-    if text("workload") and not text("workload").startswith(TRAINED):
+    if text("workload") and not text("workload").startswith(TRAINING_WORKLOADS):
         raise InputError("expected one training run", text("workload"))
-    hours, chips = number("wall_hours"), number("n_chip")
-    chip_hours = number("chip_hours") or (hours * chips if hours and chips else None)
-    basis = text("watts_basis").startswith(MEASURED)
-    judged = text("energy_basis").startswith(MEASURED)
-    scope = next(
-        (
-            where
-            for words, where in SCOPES.items()
-            if text("watts_boundary").lower().startswith(words)
-        ),
-        "chip",
-    )
-    place = text("energy_boundary").lower()
-    found = parse([_configuration(name, kind, cells)])
-    if not found.rows:
+    chip_hours = _chip_hours(cells)
+    table = parse([_configuration(name, kind, cells)])
+    if not table.rows:
         raise InputError(
-            "expected a configuration that can be predicted", next(iter(found.skipped.values()))
+            "expected a configuration that can be predicted", next(iter(table.skipped.values()))
         )
     if not (number("tokens") or number("flop_total_reported")):
         raise InputError("expected tokens or FLOP of the run", "blank", "fill the cell")
@@ -136,39 +118,52 @@ def _run(name: str, row: dict[str, Any]) -> RunRow:
         run_id=name,
         developer=text("developer") or name,
         kind=kind,
-        configuration=found.rows[0],
+        configuration=table.rows[0],
         tokens=number("tokens"),
         flop=number("flop_total_reported"),
-        utilisation=number("utilisation_reported"),
-        scope=scope,
+        utilization=number("utilisation_reported"),
+        scope=_scope(text("watts_boundary")),
         pue=number("pue"),
         chip_hours=chip_hours,
-        watts=number("avg_watts_per_chip") if basis else None,
-        energy_mwh=number("energy_mwh") if judged else None,
-        energy_scope="facility"
-        if place.startswith("facility")
-        else "node"
-        if place.startswith("node")
-        else "chip",
+        watts=_if_measured(cells, "avg_watts_per_chip", "watts_basis"),
+        energy_mwh=_if_measured(cells, "energy_mwh", "energy_basis"),
+        energy_scope=_energy_scope(text("energy_boundary")),
         source=text("source"),
     )
 
 
+def _chip_hours(cells: Cells) -> float | None:
+    """Reported chip-hours, or hours times chips."""
+    hours, chips = cells.number("wall_hours"), cells.number("n_chip")
+    return cells.number("chip_hours") or (hours * chips if hours and chips else None)
+
+
+def _if_measured(cells: Cells, name: str, basis: str) -> float | None:
+    """A figure whose basis says that it was measured; else None."""
+    return cells.number(name) if cells.text(basis).startswith(MEASURED) else None
+
+
+def _scope(boundary: str) -> str:
+    """Where watts were read: chip, system or node; chip where it is not known."""
+    return next(
+        (scope for words, scope in SCOPES.items() if boundary.lower().startswith(words)), "chip"
+    )
+
+
+def _energy_scope(boundary: str) -> str:
+    """Where energy was read: facility, node or chip; chip where it is not known."""
+    scopes = ("facility", "node")
+    return next((scope for scope in scopes if boundary.lower().startswith(scope)), "chip")
+
+
 def _configuration(name: str, kind: str, row: Cells) -> dict[str, str]:
-    """The cells of a row of throughput."""
+    """The cells of a row of throughput that describe a run."""
     text, number = row.text, row.number
-    layers, width = number("n_layer"), number("d_model")
-    size = number("params_total")
-    if not (layers and width):
-        if kind == MOE or not size:
-            raise InputError("expected the sizes of the model", "blank", "fill n_layer and d_model")
-        layers = layers or max(2, round((size / (12 * ASPECT**2)) ** (1 / 3)))
-        width = width or 64 * max(1, round((size / 12 / layers) ** 0.5 / 64))
+    layers, width = _sizes(kind, row)
     gated = text("ffn_gated").lower()
     sequence = number("seq_len") or (2048 if (number("year") or 2024) < 2024 else 4096)
     batch = number("batch_tokens")
-    cells = {
-        "row_id": name,
+    numbers = {
         "layers": layers,
         "d_model": width,
         "d_ff": number("d_ff"),
@@ -188,24 +183,36 @@ def _configuration(name: str, kind: str, row: Cells) -> dict[str, str]:
         "n_chips": number("n_chip") or USUAL_CHIPS,
         "global_batch_seqs": max(1, round(batch / sequence)) if batch else None,
     }
-    told = {
-        key: f"{value:g}"
-        for key, value in cells.items()
-        if value is not None and not isinstance(value, str)
-    }
-    model = text("model") or name
-    return told | {
+    cells = {name: f"{value:g}" for name, value in numbers.items() if value is not None}
+    return cells | {
         "row_id": name,
         "chip": text("chip"),
-        "model_name": model,
+        "model_name": text("model") or name,
         "source": text("source"),
         "precision": "fp8" if text("precision").startswith("fp8") else text("precision"),
-        "framework": _software(text("chip"), number("year"), text("framework")),
+        "framework": _framework(text("chip"), number("year"), text("framework")),
     }
 
 
-def _software(chip: str, year: float | None, framework: str) -> str:
-    """What ran it: its own word, or what its year and chip had."""
+def _sizes(kind: str, row: Cells) -> tuple[float, float]:
+    """Layers and width of the model; of a dense one they may follow from its parameters.
+
+    Raises:
+        InputError: they are blank, and cannot be derived.
+    """
+    layers, width = row.number("n_layer"), row.number("d_model")
+    if layers and width:
+        return layers, width
+    size = row.number("params_total")
+    if kind == MOE or not size:
+        raise InputError("expected the sizes of the model", "blank", "fill n_layer and d_model")
+    # 12 L M^2 parameters, M = ASPECT * L.
+    layers = layers or max(2, round((size / (12 * ASPECT**2)) ** (1 / 3)))
+    return layers, width or 64 * max(1, round((size / 12 / layers) ** 0.5 / 64))
+
+
+def _framework(chip: str, year: float | None, framework: str) -> str:
+    """The framework of a run: the one it names, or a usual one of its year and chip."""
     if framework:
         return framework
     early = (year or 2024) < 2023

@@ -1,4 +1,4 @@
-"""The published tables that the package ships, and files of a user in their place."""
+"""The published tables that the package ships, and the files that a user names instead."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 SHIPPED = ("throughput.csv", "vtrain_single.csv", "nanotron.csv")
 
-
 PUBLISHED = "published"
+"""The word that stands for the package's own tables on the command line."""
 
 
 def published_tables() -> list[Path]:
@@ -23,7 +23,7 @@ def shipped(name: str) -> Path:
 
 
 def tables_of(names: list[str]) -> list[Path]:
-    """Tables by path; the word published is those of the package."""
+    """Tables of throughput by path; the word `PUBLISHED` stands for those of the package."""
     return [
         path
         for name in names
@@ -32,5 +32,5 @@ def tables_of(names: list[str]) -> list[Path]:
 
 
 def runs_of(name: str) -> Path:
-    """A table of whole runs by path, or the package's by the word published."""
+    """A table of whole runs by path; the word `PUBLISHED` stands for that of the package."""
     return shipped("runs.csv") if name == PUBLISHED else Path(name)

@@ -1,4 +1,4 @@
-"""Tables that a user hands in: rows of cells by column name, blank where nothing was published."""
+"""CSV tables, the package's or a user's: rows of cells by column name, blank where unpublished."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from energy.errors import InputError, reason
 
 
 class Cells:
-    """Cells of one row by name; blank, unknown and missing ones are None."""
+    """Cells of one row by column name; blank, unknown and missing ones are None."""
 
     def __init__(self, row: dict[str, Any]) -> None:
         self._row = row
 
     def text(self, name: str) -> str:
-        """The words of a cell, empty where it is blank."""
+        """The text of a cell, empty where it is blank."""
         return (self._row.get(name) or "").strip()
 
     def number(self, name: str) -> float | None:
@@ -36,30 +36,32 @@ class Cells:
             raise InputError(f"expected {name} of zero or more", text)
         return value
 
-    def count(self, name: str, default: float | None = None) -> float:
-        """The number of a cell that must be filled, above zero.
+    def required(self, name: str) -> float:
+        """The number of a cell that must be above zero.
 
         Raises:
-            InputError: it is blank or zero, and there is no default.
+            InputError: it is blank or zero.
         """
         value = self.number(name)
-        found = default if value is None else value
-        if not found:
+        if not value:
             raise InputError(f"expected {name}", "blank", "fill the cell")
-        return found
+        return value
 
 
-def read_table(path: Path, what: str, needed: tuple[str, ...], like: str) -> list[dict[str, Any]]:
+def read_table(
+    path: Path, content: str, required: tuple[str, ...], example: str
+) -> list[dict[str, Any]]:
     """The rows of a CSV file, as texts by column.
 
     Args:
         path: of the file.
-        what: its rows are, in words.
-        needed: columns that it must have.
-        like: a file of the package with all columns.
+        content: what its rows are, for messages.
+        required: columns that it must have.
+        example: file of `simulator/published` that has all columns.
 
     Raises:
-        InputError: no such file, not a table, without rows or without a needed column.
+        InputError: there is no such file, or it is not a table, or it has no rows or lacks a
+            required column.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -67,12 +69,12 @@ def read_table(path: Path, what: str, needed: tuple[str, ...], like: str) -> lis
             rows = [dict(row) for row in reader]
             columns = reader.fieldnames or []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"expected a table of {what} at {path}", reason(error)) from error
-    absent = [name for name in needed if name not in columns]
+        raise InputError(f"expected a table of {content} at {path}", reason(error)) from error
+    absent = [name for name in required if name not in columns]
     if absent or not rows:
         raise InputError(
-            f"expected columns and rows of {what} in {path}",
+            f"expected columns and rows of {content} in {path}",
             f"no {', '.join(absent) or 'rows'}",
-            f"columns as in simulator/published/{like}",
+            f"columns as in simulator/published/{example}",
         )
     return rows

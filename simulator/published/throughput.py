@@ -1,9 +1,8 @@
 """Rows of published training throughput: what a configuration says, and what it leaves blank.
 
-The columns are those of `simulator/published/throughput.csv`, found by name in any order; one that
-is missing is blank in every row. A blank is None here: what is searched, and what is a convention
-of the software, `simulator.published.candidates` decides. The measured figure is kept apart from
-all else.
+The columns are those of `simulator/published/throughput.csv`, in any order; a missing column is
+blank in every row. What is blank stays open here: `simulator.published.candidates` decides what is
+searched and what is a convention of the software. The measured rate is kept apart from all else.
 """
 
 from __future__ import annotations
@@ -20,24 +19,16 @@ from energy.shape import Shape
 from simulator.facts.software import Software, attention_of, framework_of, software_of
 from simulator.published.tables import Cells, read_table
 
-PRECISIONS = {
-    "fp8": "fp8",
-    "int8": "int8",
-    "fp4": "fp4",
-    "fp16": "fp16",
-    "bf16": "bf16",
-    "fp32": "fp32",
-    "tf32": "tf32",
-}
-
+PRECISIONS = ("fp8", "int8", "fp4", "fp16", "bf16", "fp32", "tf32")
 
 VOCABULARY = 51_200
-"""Where a row names none: GPT-2's 50,257 padded, the usual one of the tables that leave it out."""
+"""Where a row names none: GPT-2's 50,257 padded, as usual in the tables that leave it out."""
 
+TIED_BELOW = 4096
+"""Width below which input and output embedding are assumed to be one matrix."""
 
 MOST_TOKENS = 1e9
-"""A batch of more tokens than this was given in tokens, not in sequences."""
-
+"""A batch that would have more tokens than this was published in tokens, not in sequences."""
 
 GIB = 2**30
 """Training logs print allocated memory in GiB and call it GB."""
@@ -49,23 +40,24 @@ class ThroughputRow:
 
     Attributes:
         row_id: its name in the file.
-        tier: A complete, B a field or convention missing, C doubtful.
+        tier: A complete, B a field or convention is missing, C doubtful.
         source: where it was published.
         family: of the model.
         shape: of the model, with conventions where a cell is blank.
         chip: of the catalog.
         precision: of the matrix products.
-        software: the family and era of what ran it.
-        framework: its own name without releases.
-        release: its own name as it stands.
+        software: family and era of the software that ran it.
+        framework: the framework's name without releases.
+        release: the framework's name as it was published.
         n_chips: all chips.
-        network_bytes_per_s: a chip's share, where the row says; None is that of its usual node.
+        network_bytes_per_s: a chip's share, where the row says; None means its usual node's.
         fields: cells of the plan that are filled: tp, pp, vp, ep, etp, cp, zero, shard,
-            micro_batch, global_batch, recompute, dispatch, capacity_factor, sequence_parallel.
-        measured: tokens a second and chip; never read by a prediction. None where out of memory.
+            micro_batch, global_batch, recompute, capacity_factor, sequence_parallel, imbalance.
+        measured: tokens per second and chip; never read by a prediction. None where the run was
+            out of memory.
         memory_bytes: allocated between steps, where published.
         fitted: whether the run fitted in memory ("ok") or not ("oom").
-        assumed: blank cells that a convention filled, in words.
+        assumed: conventions that filled blank cells, in words.
     """
 
     row_id: str
@@ -104,7 +96,7 @@ def read_throughput(path: Path) -> Table:
     """Read a table of published throughput.
 
     Raises:
-        InputError: no such file, not a table, or without a column that every row needs.
+        InputError: there is no such file, or it is not a table, or a required column is missing.
     """
     return parse(
         read_table(path, "published throughput", ("layers", "d_model", "chip"), "throughput.csv")
@@ -130,18 +122,16 @@ def _row(name: str, cells: Cells) -> ThroughputRow:
     shape = _shape(cells, assumed)
     measured = cells.number("tokens_per_s_per_chip")
     memory = cells.number("memory_allocated_gb")
-    chips = cells.number("n_chips") or _multiplied(cells)
-    if not chips:
+    n_chips = cells.number("n_chips") or _product_of_degrees(cells)
+    if not n_chips:
         raise InputError("expected n_chips", "blank", "fill the cell")
-    fields = _plan(cells, software)
+    fields = _plan_fields(cells, software)
     model_parallel = fields.get("tp", 1) * fields.get("pp", 1) * fields.get("cp", 1)
-    if model_parallel > chips:
+    if model_parallel > n_chips:
         raise InputError(
             "expected n_chips of at least tp * pp * cp",
-            f"{chips:g} chips, {model_parallel} of one copy of the model",
+            f"{n_chips:g} chips, {model_parallel} of one copy of the model",
         )
-    bandwidth = re.search(r"(\d+) ?Gb(?:/s|ps)", cells.text("other_opts"))
-    per_node = cells.number("chips_per_node") or 8
     return ThroughputRow(
         row_id=name,
         tier=cells.text("tier") or "B",
@@ -153,8 +143,8 @@ def _row(name: str, cells: Cells) -> ThroughputRow:
         software=software,
         framework=framework_of(framework),
         release=framework.lower() or "other",
-        n_chips=int(chips),
-        network_bytes_per_s=float(bandwidth[1]) * 1e9 / 8 / per_node if bandwidth else None,
+        n_chips=int(n_chips),
+        network_bytes_per_s=_network_bytes_per_s(cells),
         fields=fields,
         measured=measured or None,
         memory_bytes=memory * GIB if memory else None,
@@ -163,7 +153,8 @@ def _row(name: str, cells: Cells) -> ThroughputRow:
     )
 
 
-def _multiplied(cells: Cells) -> float | None:
+def _product_of_degrees(cells: Cells) -> float | None:
+    """Chips as tp * pp * dp * cp; None where a degree other than cp is blank."""
     degrees = [cells.number(name) for name in ("tp", "pp", "dp")]
     if any(degree is None for degree in degrees):
         return None
@@ -173,55 +164,88 @@ def _multiplied(cells: Cells) -> float | None:
     return product
 
 
+def _network_bytes_per_s(cells: Cells) -> float | None:
+    """A chip's share of the network of its node, where the row names its Gb/s."""
+    rate = re.search(r"(\d+) ?Gb(?:/s|ps)", cells.text("other_opts"))
+    node_chips = cells.number("chips_per_node") or 8
+    return float(rate[1]) * 1e9 / 8 / node_chips if rate else None
+
+
 def _shape(cells: Cells, assumed: list[str]) -> Shape:
-    layers, width = cells.count("layers"), cells.count("d_model")
-    d_head = cells.number("head_dim")
-    heads = cells.number("heads") or width // (d_head or 128)
-    d_head = d_head or width / heads
-    gated = cells.number("gated_ffn") == 1
-    matrices = 3 if gated else 2
-    experts = cells.number("moe_experts") or 1
-    routed = experts > 1
-    every, leading = cells.number("moe_every_n") or 1, cells.number("moe_first_dense") or 0
-    d_ff = cells.number("d_ff") or 0.0
-    if not d_ff and not (routed and every == 1 and leading == 0):
-        d_ff = round(8 * width / 3) if gated else 4 * width
-        assumed.append(f"d_ff {d_ff:,.0f}")
-    expert_cell = cells.number("expert_gated")
-    expert_matrices = matrices if expert_cell is None else 3 if expert_cell == 1 else 2
+    """The model of a row; conventions that fill blank cells are added to `assumed`."""
+    layers, width = cells.required("layers"), cells.required("d_model")
+    heads = cells.number("heads") or width // (cells.number("head_dim") or 128)
+    d_head = cells.number("head_dim") or width / heads
+    d_ff = _feed_forward_width(cells, width, assumed)
     vocab = cells.number("vocab")
     if not vocab:
         vocab = VOCABULARY
         assumed.append(f"vocabulary {vocab:,}")
-    words = " ".join(cells.text(name) for name in ("model_name", "model_family"))
-    extra = attention_of(words, layers)
-    moe_layers = (layers - leading) // every if routed else 0
-    if re.search(r"\bw/ MTP|MTP layer included|MTP 1|, MTP", cells.text("other_opts")):
-        layers, moe_layers = layers + 1, moe_layers + routed
+    model = " ".join(cells.text(name) for name in ("model_name", "model_family"))
+    # A module for multi-token prediction is one more layer.
+    mtp = re.search(r"\bw/ MTP|MTP layer included|MTP 1|, MTP", cells.text("other_opts"))
     return Shape(
-        n_layers=layers,
+        n_layers=layers + 1 if mtp else layers,
         d_model=width,
         n_heads=heads,
         n_kv_heads=cells.number("kv_heads") or heads,
         d_head=d_head,
         d_ff=d_ff,
-        ffn_matrices=matrices,
+        ffn_matrices=3 if _is_gated(cells) else 2,
         vocab_size=vocab,
-        seq_len=cells.count("seq_len"),
-        n_moe_layers=moe_layers,
-        n_experts=experts if routed else 1,
-        top_k=(cells.number("moe_top_k") or 1) if routed else 1,
-        d_expert=(cells.number("moe_d_ff_expert") or d_ff) if routed else 0,
-        expert_matrices=expert_matrices,
-        n_shared_experts=(cells.number("moe_shared_experts") or 0) if routed else 0,
-        tied_embedding=width < 4096,
-        **extra,
+        seq_len=cells.required("seq_len"),
+        tied_embedding=width < TIED_BELOW,
+        **_mixture_fields(cells, layers, d_ff, 1 if mtp else 0),
+        **attention_of(model, layers),
     )
 
 
+def _is_gated(cells: Cells) -> bool:
+    return cells.number("gated_ffn") == 1
+
+
+def _is_mixture(cells: Cells) -> bool:
+    return (cells.number("moe_experts") or 1) > 1
+
+
+def _feed_forward_width(cells: Cells, width: float, assumed: list[str]) -> float:
+    """Width of the dense network; where a row needs it and is blank, 4 M, or 8/3 M if gated."""
+    d_ff = cells.number("d_ff") or 0.0
+    every, leading = cells.number("moe_every_n") or 1, cells.number("moe_first_dense") or 0
+    all_mixtures = _is_mixture(cells) and every == 1 and leading == 0
+    if not d_ff and not all_mixtures:
+        d_ff = round(8 * width / 3) if _is_gated(cells) else 4 * width
+        assumed.append(f"d_ff {d_ff:,.0f}")
+    return d_ff
+
+
+def _mixture_fields(cells: Cells, layers: float, d_ff: float, more_layers: int) -> dict[str, float]:
+    """Fields of a shape on its mixture of experts.
+
+    Args:
+        cells: of the row.
+        layers: of the model, without those for multi-token prediction.
+        d_ff: width of the dense network, and of an expert where it is blank.
+        more_layers: layers for multi-token prediction.
+    """
+    gated = cells.number("expert_gated")
+    is_gated = _is_gated(cells) if gated is None else gated == 1
+    matrices: dict[str, float] = {"expert_matrices": 3 if is_gated else 2}
+    if not _is_mixture(cells):
+        return matrices
+    every, leading = cells.number("moe_every_n") or 1, cells.number("moe_first_dense") or 0
+    return matrices | {
+        "n_moe_layers": (layers - leading) // every + more_layers,
+        "n_experts": cells.number("moe_experts") or 1,
+        "top_k": cells.number("moe_top_k") or 1,
+        "d_expert": cells.number("moe_d_ff_expert") or d_ff,
+        "n_shared_experts": cells.number("moe_shared_experts") or 0,
+    }
+
+
 def _precision(text: str, assumed: list[str]) -> str:
-    for word, precision in PRECISIONS.items():
-        if word in text.lower():
+    for precision in PRECISIONS:
+        if precision in text.lower():
             return precision
     if not text or "mixed" in text.lower():
         assumed.append("precision bf16")
@@ -229,50 +253,58 @@ def _precision(text: str, assumed: list[str]) -> str:
     raise InputError(f"expected one of {', '.join(PRECISIONS)} in precision", text)
 
 
-def _plan(cells: Cells, software: Software) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _plan_fields(cells: Cells, software: Software) -> dict[str, Any]:
+    """The fields of the plan that a row names, by the names of `simulator.physics.plan`."""
+    fields: dict[str, Any] = {
         name: int(value)
         for name in ("tp", "pp", "vp", "ep", "etp", "cp")
         if (value := cells.number(name))
     }
+    fields |= _batch_fields(cells)
+    fields |= _sharding_fields(cells.text("zero_fsdp").lower())
+    mode = cells.text("recompute").lower()
+    if mode:
+        fields["recompute"] = {"full": "full", "none": "none", "no": "none"}.get(mode, "selective")
+    options = cells.text("other_opts").lower()
+    if "no sequence parallel" in options or not software.flash:
+        fields["sequence_parallel"] = "sequence parallel" in options and "no seq" not in options
+    if capacity := cells.number("moe_capacity_factor"):
+        fields["capacity_factor"] = max(capacity, 1.0)
+    if "force-balanced" in cells.text("moe_dispatch"):
+        fields["imbalance"] = 1.0
+    return fields
+
+
+def _batch_fields(cells: Cells) -> dict[str, float]:
+    """Micro-batch and global batch in sequences, where they are printed or can be derived."""
+    fields = {}
     micro, batch = cells.number("micro_batch"), cells.number("global_batch_seqs")
     dp, accumulated = cells.number("dp"), cells.number("grad_accum")
     if micro:
-        found["micro_batch"] = micro
+        fields["micro_batch"] = micro
     if not batch and micro and dp and accumulated:
         batch = micro * dp * accumulated
-    if batch and batch * cells.count("seq_len") > MOST_TOKENS:
-        batch = batch / cells.count("seq_len")
+    if batch and batch * cells.required("seq_len") > MOST_TOKENS:
+        batch = batch / cells.required("seq_len")
     if batch:
-        found["global_batch"] = batch
-    words = cells.text("zero_fsdp").lower()
-    stage = re.search(r"zero-?\s?(\d)", words)
-    if stage:
-        found["zero"] = int(stage[1])
-    elif re.search(r"grad_op", words):
-        found["zero"] = 2
+        fields["global_batch"] = batch
+    return fields
+
+
+def _sharding_fields(words: str) -> dict[str, int]:
+    """ZeRO stage and the chips that it shards over, from words such as "ZeRO-1" or "fsdp 16"."""
+    fields = {}
+    if stage := re.search(r"zero-?\s?(\d)", words):
+        fields["zero"] = int(stage[1])
+    elif "grad_op" in words:
+        fields["zero"] = 2
     elif words in ("none", "no_shard"):
-        found["zero"] = 0
+        fields["zero"] = 0
     elif re.search(r"fsdp|full|shard", words):
-        found["zero"] = 3
-    inside = re.search(r"fsdp(?: group)? (\d+)|slice \((\d+)|ici_fsdp=(\d+)|(\d+)-way", words)
-    if inside and found.get("zero") == 3:
-        size = int(next(number for number in inside.groups() if number))
+        fields["zero"] = 3
+    group = re.search(r"fsdp(?: group)? (\d+)|slice \((\d+)|ici_fsdp=(\d+)|(\d+)-way", words)
+    if group and fields.get("zero") == 3:
+        size = int(next(number for number in group.groups() if number))
         if size > 1:
-            found["shard"] = size
-    mode = cells.text("recompute").lower()
-    if mode == "full":
-        found["recompute"] = "full"
-    elif mode in ("none", "no"):
-        found["recompute"] = "none"
-    elif mode:
-        found["recompute"] = "selective"
-    options = cells.text("other_opts").lower()
-    if "no sequence parallel" in options or software.name in ("megatron-2021", "xla-2020"):
-        found["sequence_parallel"] = "sequence parallel" in options and "no seq" not in options
-    capacity = cells.number("moe_capacity_factor")
-    if capacity:
-        found["capacity_factor"] = max(capacity, 1.0)
-    if "force-balanced" in cells.text("moe_dispatch"):
-        found["imbalance"] = 1.0
-    return found
+            fields["shard"] = size
+    return fields

@@ -188,12 +188,12 @@ def _run(
 
 def _given_utilisation(row: RunRow, blind: Guess) -> Guess:
     """Chip-hours from the run's own utilisation: work / (utilisation * peak)."""
-    if not row.utilisation:
+    if not row.utilization:
         return replace(blind, predicted=None, low=None, high=None)
     chip, shape = row.configuration.chip, row.configuration.shape
     work = row.flop or float(row.tokens or np.nan) * float(total(model_flop(shape)))
     hours = (
-        work / (row.utilisation * chip.peak_flop_per_s(row.configuration.precision)) / S_PER_HOUR
+        work / (row.utilization * chip.peak_flop_per_s(row.configuration.precision)) / S_PER_HOUR
     )
     return Guess(hours, hours * 0.9, hours * 1.35, row.chip_hours)
 

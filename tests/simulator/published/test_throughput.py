@@ -1,4 +1,4 @@
-"""Published rows: what is read, what is refused, and that no row is predicted by its own figure."""
+"""Published rows: what is read, what is refused, and that no row is predicted from its own rate."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def simulator(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["simulator", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
             main()
-        told = capsys.readouterr()
-        return end.value.code or 0, told.out, told.err
+        output = capsys.readouterr()
+        return end.value.code or 0, output.out, output.err
 
     return run
 
@@ -45,66 +45,65 @@ def write(path, rows):
     return path
 
 
-def test_a_prediction_does_not_depend_on_the_figure_of_its_row(cells):
+def test_a_prediction_does_not_depend_on_the_measured_rate_of_its_row(cells):
     rows = parse(cells).rows
     blind = [replace(row, measured=None) for row in rows]
     wrong = [replace(row, measured=1e9) for row in rows]
-    found = [evaluate(some, published()).tokens_per_s for some in (rows, blind, wrong)]
-    np.testing.assert_array_equal(found[0], found[1])
-    np.testing.assert_array_equal(found[0], found[2])
+    rates = [evaluate(copies, published()).tokens_per_s for copies in (rows, blind, wrong)]
+    np.testing.assert_array_equal(rates[0], rates[1])
+    np.testing.assert_array_equal(rates[0], rates[2])
 
 
-def test_a_row_alone_is_predicted_as_among_others(cells):
+def test_a_row_is_predicted_alone_as_it_is_among_others(cells):
     rows = parse(cells).rows
     together = evaluate(rows, published()).tokens_per_s
     alone = [evaluate([row], published()).tokens_per_s[0] for row in rows[:5]]
     np.testing.assert_allclose(alone, together[:5], rtol=1e-12)
 
 
-def test_columns_are_found_by_name_in_any_order_and_may_be_missing(cells, tmp_path):
+def test_columns_may_be_in_any_order_or_missing(cells, tmp_path):
     kept = [name for name in reversed(list(cells[0])) if name not in ("tier", "notes", "doubt")]
     path = write(tmp_path / "rows.csv", [{name: row[name] for name in kept} for row in cells])
-    found = read_throughput(path).rows
-    assert [row.shape for row in found] == [row.shape for row in parse(cells).rows]
-    assert {row.tier for row in found} == {"B"}
+    rows = read_throughput(path).rows
+    assert [row.shape for row in rows] == [row.shape for row in parse(cells).rows]
+    assert {row.tier for row in rows} == {"B"}
 
 
-def test_every_shipped_row_is_predicted_or_named():
+def test_every_shipped_row_is_predicted_or_skipped_with_a_reason():
     table = read_throughput(shipped("throughput.csv"))
-    made = validation(evaluate(table.rows, published()), published())
-    assert np.all(np.isfinite(made.evaluated.tokens_per_s))
-    assert np.all(
-        (made.low < made.evaluated.tokens_per_s) & (made.evaluated.tokens_per_s < made.high)
-    )
+    answer = validation(evaluate(table.rows, published()), published())
+    rates = answer.evaluated.tokens_per_s
+    assert np.all(np.isfinite(rates))
+    assert np.all((answer.low < rates) & (rates < answer.high))
     assert len(table.rows) + len(table.skipped) == 879
 
 
-def test_more_chips_of_one_copy_than_there_are_is_a_reason_not_a_traceback(
+def test_a_copy_of_the_model_on_more_chips_than_there_are_is_skipped_with_a_reason(
     cells, tmp_path, simulator
 ):
     impossible = cells[0] | {"tp": "8", "pp": "8", "n_chips": "16"}
     path = write(tmp_path / "rows.csv", [impossible, cells[1]])
     code, out, err = simulator("validate", "--throughput", path, "--json")
     assert (code, err) == (0, "")
-    told = json.loads(out)
-    assert "tp * pp * cp" in told["skipped"][impossible["row_id"]]
-    assert told["all"]["n"] == 1
+    answer = json.loads(out)
+    assert "tp * pp * cp" in answer["skipped"][impossible["row_id"]]
+    assert answer["all"]["n"] == 1
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [("a,b\n1,2\n", "no layers, d_model, chip"), ("layers,d_model,chip\n", "no rows")],
 )
-def test_what_is_no_table_of_rows_is_one_line(text, said, tmp_path, simulator):
+def test_a_file_without_rows_or_columns_is_refused_in_one_line(text, message, tmp_path, simulator):
     path = tmp_path / "rows.csv"
     path.write_text(text)
     code, out, err = simulator("validate", "--throughput", path)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
 
 
-def test_own_rows_move_the_constants_towards_a_slower_framework(cells, tmp_path, simulator):
+def test_own_rows_move_the_constants_toward_a_slower_framework(cells, tmp_path, simulator):
     slower = []
     for row in cells:
         rate = float(row["tokens_per_s_per_chip"]) * 0.7
