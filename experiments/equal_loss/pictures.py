@@ -1,7 +1,7 @@
-"""The experiment's pictures: curves, joules to equal loss, predictions, load of the experts.
+"""The experiment's pictures: curves, cost to equal loss, predictions, load of the experts.
 
-Dense is orange and dashed, mixtures are blue and solid, darker with more experts; a band is of the
-same colour, lighter. What is predicted is grey.
+Dense models are orange and dashed, mixtures blue and solid, darker with more experts; predicted
+values are grey.
 """
 
 from __future__ import annotations
@@ -15,79 +15,74 @@ from matplotlib.axes import Axes
 
 from energy.reports.plots import DENSE, PREDICTED, SPARSE
 from energy.units import J_PER_KWH
-from experiments.equal_loss.results import Told, bootstrap, of_variant, ratio
+from experiments.equal_loss.results import (
+    Json,
+    bootstrap,
+    ratio,
+    runs_of,
+    size_names,
+    variant_names,
+)
 from simulator.kit import style as plots
 
 SHADES = {1: DENSE, 4: "#9dc3e6", 16: "#3d7dbd", 32: SPARSE}
 MARKS = {1: "s", 4: "o", 16: "^", 32: "D"}
-AGAINST = {
+AXES = {
     "tokens": ("text read / million tokens", 1e6),
     "train_s": ("time of the steps / min", 60.0),
     "energy_j": ("energy of the steps / Wh ({origins})", J_PER_KWH / 1e3),
 }
+"""Key of a point of a curve -> label of its axis, and the unit of the label in SI."""
 
 
-def style(experts: int) -> dict[str, Any]:
-    """Colour, line and mark of a variant."""
-    return {
-        "color": SHADES[experts],
-        "linestyle": "--" if experts == 1 else "-",
-        "marker": MARKS[experts],
-        "markersize": 3,
-    }
+def curves(path: Path, results: Json, size: str) -> None:
+    """Draw validation loss against tokens, time and joules, as the mean over the seeds.
 
-
-def named(experts: int) -> str:
-    """A variant in words."""
-    return "dense" if experts == 1 else f"{experts} experts, top-2"
-
-
-def variants(told: Told, size: str) -> list[list[Told]]:
-    """Runs of one size, by variant."""
-    names = dict.fromkeys(run["variant"] for run in told["runs"] if run["size"] == size)
-    return [of_variant(told, name) for name in names]
-
-
-def curves(path: Path, told: Told, size: str) -> None:
-    """Held-out loss against tokens, time and joules; mean of the seeds."""
+    Args:
+        path: of the picture.
+        results: of the experiment.
+        size: small or large.
+    """
 
     def panel(what: str) -> plots.Panel:
+        label, unit = AXES[what]
+
         def draw(axes: Axes) -> Axes:
-            for runs in variants(told, size):
+            for runs in _variants(results, size):
                 loss = np.array([[point["loss"] for point in run["curve"]] for run in runs])
                 spent = np.array([[point[what] for point in run["curve"]] for run in runs])
-                look, x = style(runs[0]["experts"]), spent.mean(axis=0) / AGAINST[what][1]
+                experts, x = runs[0]["experts"], spent.mean(axis=0) / unit
                 late = x > x[-1] / 4
-                axes.plot(x[late], loss.mean(axis=0)[late], label=named(runs[0]["experts"]), **look)
-            axes.set_xlabel(AGAINST[what][0].format(origins=origins(told)))
-            axes.set_ylabel("held-out loss / nat a token")
+                axes.plot(x[late], loss.mean(axis=0)[late], label=_label(experts), **_look(experts))
+            axes.set_xlabel(label.format(origins=origins(results)))
+            axes.set_ylabel("validation loss / nat per token")
             return plots.finish(axes)
 
         return draw
 
-    plots.save(path, *(panel(what) for what in AGAINST), size=(6.5, 3.1))
+    plots.save(path, *(panel(what) for what in AXES), size=(6.5, 3.1))
 
 
-def origins(told: Told) -> str:
-    """What the joules are, in words: their shares by origin."""
-    words = {run["energy_shares"] for run in told["runs"]}
-    return words.pop() if len(words) == 1 else "mostly " + sorted(words)[0]
+def origins(results: Json) -> str:
+    """Where the joules come from, in words: shares by origin."""
+    words: list[str] = sorted({run["energy_shares"] for run in results["runs"]})
+    return words[0] if len(words) == 1 else f"mostly {words[0]}"
 
 
-def to_equal_loss(path: Path, told: Told) -> None:
-    """Joules, time and tokens to the dense model's final loss, over what the dense model spent."""
+def to_equal_loss(path: Path, results: Json) -> None:
+    """Draw what mixtures spend to the dense model's final loss, over what that model spent."""
     words = {"energy_j": "energy", "train_s": "time", "tokens": "tokens"}
     rows = [
         (runs, what)
-        for size in dict.fromkeys(run["size"] for run in told["runs"])
-        for runs in variants(told, size)[1:]
+        for size in size_names(results)
+        for runs in _variants(results, size)[1:]
         for what in words
     ]
 
     def draw(axes: Axes) -> Axes:
         axes.axvline(1, color=plots.REFERENCE, linestyle="--", linewidth=1, label="the dense model")
         for place, (runs, what) in enumerate(rows):
-            dense = of_variant(told, f"{runs[0]['size']}-dense")
+            dense = runs_of(results, f"{runs[0]['size']}-dense")
             value = ratio(dense, runs, what)
             if not np.isfinite(value):
                 axes.text(1.0, place, " not reached", va="center", fontsize="small")
@@ -104,7 +99,7 @@ def to_equal_loss(path: Path, told: Told) -> None:
             )
         axes.set_xlabel(
             "spent to the dense model's final loss / spent by the dense model\n"
-            "(bar: 80 % band, seeds drawn again; one seed has none)"
+            "(bar: 80 % band, bootstrap over seeds; none for one seed)"
         )
         return plots.named_rows(
             axes, [f"{runs[0]['variant']}: {words[what]}" for runs, what in rows]
@@ -113,12 +108,12 @@ def to_equal_loss(path: Path, told: Told) -> None:
     plots.save(path, draw, size=(6.5, 0.26 * len(rows) + 1.4))
 
 
-def predictions(path: Path, told: Told) -> None:
-    """Predicted over measured time of every run, with the predicted band."""
+def predictions(path: Path, results: Json) -> None:
+    """Draw predicted over measured time of every run, with the predicted band."""
 
     def draw(axes: Axes) -> Axes:
         axes.axvline(1, color=plots.REFERENCE, linestyle="--", linewidth=1, label="measured")
-        for place, run in enumerate(told["runs"]):
+        for place, run in enumerate(results["runs"]):
             value, low, high = (number / run["measured_s"][0] for number in run["predicted_s"])
             axes.errorbar(
                 value,
@@ -129,29 +124,29 @@ def predictions(path: Path, told: Told) -> None:
                 color=PREDICTED,
             )
         axes.set_xlabel("predicted / measured time of the steps (bar: predicted 80 % band)")
-        return plots.named_rows(axes, [run["name"] for run in told["runs"]])
+        return plots.named_rows(axes, [run["name"] for run in results["runs"]])
 
-    plots.save(path, draw, size=(6.5, 0.22 * len(told["runs"]) + 1.0))
+    plots.save(path, draw, size=(6.5, 0.22 * len(results["runs"]) + 1.0))
 
 
-def load(path: Path, told: Told) -> None:
-    """Load of the busiest and of the idlest expert over training, even load being one."""
-    sparse = [run for run in told["runs"] if run["experts"] > 1 and run["seed"] == 0]
+def load(path: Path, results: Json) -> None:
+    """Draw the load of the busiest and the least busy expert over training; balanced load is 1."""
+    sparse = [run for run in results["runs"] if run["experts"] > 1 and run["seed"] == 0]
 
-    def ends(axes: Axes, runs: Sequence[Told]) -> None:
+    def extremes(axes: Axes, runs: Sequence[Json]) -> None:
         for run in runs:
             shares = [np.array(point["load"]) * run["experts"] for point in run["load"]]
             x = [point["tokens"] / 1e6 for point in run["load"]]
-            look = style(run["experts"])
+            look = _look(run["experts"])
             axes.plot(x, [share.max() for share in shares], label=run["variant"], **look)
             axes.plot(x, [share.min() for share in shares], **(look | {"linestyle": ":"}))
 
     def panel(size: str) -> plots.Panel:
         def draw(axes: Axes) -> Axes:
-            ends(axes, [run for run in sparse if run["size"] == size])
-            axes.axhline(1, color=plots.REFERENCE, linestyle="--", linewidth=1, label="even load")
+            extremes(axes, [run for run in sparse if run["size"] == size])
+            axes.axhline(1, color=plots.REFERENCE, linestyle="--", linewidth=1, label="balanced")
             axes.set_xlabel("text read / million tokens")
-            axes.set_ylabel("tokens of an expert / mean\n(solid: busiest, dotted: idlest)")
+            axes.set_ylabel("tokens of an expert / mean\n(solid: busiest, dotted: least busy)")
             axes.grid(alpha=0.3)
             return plots.legend_below(axes, ncols=4, drop=-0.22)
 
@@ -162,3 +157,22 @@ def load(path: Path, told: Told) -> None:
         *(panel(size) for size in dict.fromkeys(run["size"] for run in sparse)),
         size=(6.5, 2.8),
     )
+
+
+def _variants(results: Json, size: str) -> list[list[Json]]:
+    """The runs of one size, by variant, dense first."""
+    return [runs_of(results, name) for name in variant_names(results, size)]
+
+
+def _look(experts: int) -> dict[str, Any]:
+    """Colour, line and mark of a variant."""
+    return {
+        "color": SHADES[experts],
+        "linestyle": "--" if experts == 1 else "-",
+        "marker": MARKS[experts],
+        "markersize": 3,
+    }
+
+
+def _label(experts: int) -> str:
+    return "dense" if experts == 1 else f"{experts} experts, top-2"

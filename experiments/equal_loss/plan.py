@@ -1,11 +1,12 @@
 """What the experiment trains: sizes, mixtures of equal active parameters, seeds and tokens.
 
-A mixture has its experts in every other layer, as GLaM has, and two of them with their router
-weigh what a dense layer's network does: 2 * 2 * h + E = 3 * H a unit of width, but for the
-rounding of h to a multiple of four that the products want.
+A mixture has experts in every other layer, as GLaM has. Two experts h wide and a router over E
+experts have as many weights per unit of width as a dense network H wide: 2 * 2 * h + E = 3 * H, up
+to the rounding of h to a multiple of four, which suits the matrix products. For H = 4 * 64 and
+E = 16 that is h = 188.
 
-The models are small and read fifteen tokens for each weight, as nobody sees what experts are worth
-in a model that has yet to learn what a small one can hold.
+The models are small and read fifteen tokens per weight: experts show their worth only once a model
+has learned what a small one can hold.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.scenarios import scenario
+from simulator.scenarios.scenario import Scenario, check
 
 SEQUENCE = 128
 BATCH = 32
-"""Sequences of a step: 32 experts still see 256 tokens each."""
+"""Sequences per step: each of 32 experts still sees 256 tokens."""
 EVALUATIONS = 24
-"""Held-out losses of a run, at the same tokens in all."""
+"""Validation losses of a run, after the same numbers of tokens in all runs."""
 CHECKPOINT_EVERY = 100
-TOKENS_AN_HOUR = {"small": 4.8e6, "large": 4.8e6}
-"""Tokens of one run for each hour that all runs may take, on one core."""
+TOKENS_PER_HOUR = {"small": 4.8e6, "large": 4.8e6}
+"""Tokens of one run per hour that all runs together may take on one core."""
 TEXT_MB = 16
-"""Of each domain, so that no document is read often."""
+"""Text of each domain, enough that no document is read often."""
 FAMILY = {
     "d_head": 32,
     "ffn_matrices": 3,
@@ -43,9 +44,9 @@ class Size:
 
     Attributes:
         name: small or large.
-        layers: of the model, half of them mixtures.
-        width: d_model; the dense network has four times as many units.
-        seeds: of weights and data order, each a run of every variant.
+        layers: number of layers; in a mixture, half of them have experts.
+        width: d_model; the dense feed-forward network is four times as wide.
+        seeds: seeds of weights and data order; every variant is trained with each.
     """
 
     name: str
@@ -64,9 +65,9 @@ class Run:
     """One training of the experiment.
 
     Attributes:
-        size: of the model.
-        experts: of each mixture layer; 1 is dense.
-        seed: of weights and data order.
+        size: size of the model.
+        experts: experts of each MoE layer; 1 for a dense model.
+        seed: seed of weights and data order.
         steps: optimizer steps.
     """
 
@@ -77,37 +78,37 @@ class Run:
 
     @property
     def variant(self) -> str:
-        """Size and experts: "small-16e"; all seeds share it."""
+        """Size and experts, "small-16e"; the same for all seeds."""
         return f"{self.size.name}-{'dense' if self.experts == 1 else f'{self.experts}e'}"
 
     @property
     def name(self) -> str:
-        """The folder of the run: "small-16e-seed2"."""
+        """Variant and seed, "small-16e-seed2"; also the folder of the run."""
         return f"{self.variant}-seed{self.seed}"
 
     @property
     def evaluate_every(self) -> int:
-        """Steps between two held-out losses."""
+        """Steps between two evaluations."""
         return max(1, self.steps // EVALUATIONS)
 
     def shape(self) -> dict[str, Any]:
-        """The fields of its `Shape`."""
+        """The fields of its `Shape`, by name."""
         width, heads = self.size.width, self.size.width // 32
-        routed = self.experts > 1
+        sparse = self.experts > 1
         return FAMILY | {
             "n_layers": self.size.layers,
             "d_model": width,
             "n_heads": heads,
             "n_kv_heads": heads,
             "d_ff": 4 * width,
-            "n_moe_layers": self.size.layers // 2 if routed else 0,
+            "n_moe_layers": self.size.layers // 2 if sparse else 0,
             "n_experts": self.experts,
-            "top_k": 2 if routed else 1,
-            "d_expert": (3 * 4 * width - self.experts) // 16 * 4 if routed else 0,
+            "top_k": 2 if sparse else 1,
+            "d_expert": (3 * 4 * width - self.experts) // 16 * 4 if sparse else 0,
         }
 
     def configuration(self) -> str:
-        """The trainer's configuration, as TOML; one recipe for all."""
+        """The trainer's configuration, as TOML; the recipe is the same for all runs."""
         every = self.evaluate_every
         training = {
             "steps": self.steps,
@@ -123,21 +124,25 @@ class Run:
         lines += ["[training]", *(f"{key} = {value}" for key, value in training.items())]
         return "\n".join([*lines, "[corpus]", f"max_mb = {TEXT_MB}"]) + "\n"
 
-    def question(self, machine: str) -> scenario.Scenario:
-        """What the simulator is asked before the run starts; nothing of a run is known to it."""
+    def scenario(self, machine: str) -> Scenario:
+        """The scenario that the simulator predicts before the run starts.
+
+        Args:
+            machine: path of the machine file, which no run of the experiment went into.
+        """
         table = {
             "name": self.name,
             "model": {"shape": self.shape()},
             "run": {"steps": self.steps, "batch_sequences": BATCH, "goodput": 1.0},
             "hardware": {"machine": machine},
         }
-        return scenario.check(table, self.name)
+        return check(table, self.name)
 
 
 def runs(hours: float) -> list[Run]:
     """All runs of an experiment of so many hours: size by size, seed by seed, dense first."""
-    found = []
+    planned = []
     for size in SIZES:
-        steps = max(EVALUATIONS, round(hours * TOKENS_AN_HOUR[size.name] / (BATCH * SEQUENCE)))
-        found += [Run(size, experts, seed, steps) for seed in size.seeds for experts in EXPERTS]
-    return found
+        steps = max(EVALUATIONS, round(hours * TOKENS_PER_HOUR[size.name] / (BATCH * SEQUENCE)))
+        planned += [Run(size, experts, seed, steps) for seed in size.seeds for experts in EXPERTS]
+    return planned

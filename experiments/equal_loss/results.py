@@ -1,7 +1,7 @@
-"""The experiment's runs as one small table, and what follows from it.
+"""The results of the experiment as one small table, and the figures derived from it.
 
-Joules and seconds are those of the optimizer steps; held-out evaluations and checkpoints are left
-out of both, as they are the same for all and no part of training. Nothing here trains or draws.
+Joules and seconds are those of the optimizer steps. Evaluations and checkpoints are left out of
+both: they are the same for all runs and not part of training. Nothing here trains or draws.
 """
 
 from __future__ import annotations
@@ -16,35 +16,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy import flops
+from energy.quantity import Boundary
 from energy.record import RunRecord
 from energy.shape import Shape, active_parameters, parameters, total
 from experiments.equal_loss.plan import BATCH, SEQUENCE, Run
 
 Array = NDArray[np.float64]
-Told = dict[str, Any]
+Json = dict[str, Any]
+"""The results, a run, or a point of its curve, as results.json stores them."""
 
 BAND = (0.1, 0.9)
+"""Quantiles at the ends of an 80 % band."""
 LOADS_KEPT = 5
-"""Points of a run at which the load of its experts is kept."""
+"""Points of a run for which the load of its experts is stored."""
 SMOOTHED = 3
-"""Held-out losses that are averaged: at a constant learning rate one alone jumps about."""
+"""Validation losses that are averaged: at a constant learning rate a single one is noisy."""
 
 
-def gather(planned: Sequence[Run], out: Path, hours: float) -> Told:
-    """What the runs left on disk, without their checkpoints: curves, spending, predictions."""
-    found = [_run(run, out / run.name) for run in planned]
+def gather(planned: Sequence[Run], out: Path, hours: float) -> Json:
+    """Collect curves, costs and predictions of all runs from their folders.
+
+    Args:
+        planned: the runs.
+        out: folder with a folder for each.
+        hours: length of the experiment.
+    """
+    results = [_result(run, out / run.name) for run in planned]
     record = RunRecord.load(out / planned[0].name / "run" / "record.json")
     environment = record.environment or {}
     return {
         "hours": hours,
-        "runs": found,
+        "runs": results,
         "created_utc": record.created_utc,
         "machine": {key: environment.get(key) for key in ("cpu", "os", "python", "torch")}
         | {"threads": record.labels.get("threads", "unknown")},
     }
 
 
-def _run(run: Run, out: Path) -> Told:
+def _result(run: Run, out: Path) -> Json:
     shape = Shape.from_dict(run.shape())
     record = RunRecord.load(out / "run" / "record.json")
     predicted = RunRecord.load(out / "predicted" / "record.json")
@@ -70,37 +79,37 @@ def _run(run: Run, out: Path) -> Told:
         "params_active": float(total(active_parameters(shape))),
         "params_total": float(total(parameters(shape))),
         "flop_per_token": float(total(flops.model_flop(shape))),
-        # The last evaluation follows the last line.
+        # The last evaluation is after the last line of metrics.
         "curve": [*curve(lines[:-1], evaluation_s, power_w), last],
         "measured_s": step.elapsed_s.numbers(),
         "predicted_s": predicted.elapsed_s.numbers(),
         "measured_j": step.energy_j.numbers(),
         "energy_shares": step.energy_j.origins,
-        "predicted_j": predicted.totals["chip"].numbers(),
+        "predicted_j": predicted.totals[Boundary.CHIP].numbers(),
         "mfu": [line["mfu"] for line in lines if line.get("mfu")][-1],
         "load": _loads(lines),
         "dropped_steps": record.metrics["skipped_steps"].numbers()[0],
     }
 
 
-def curve(lines: Sequence[Told], evaluation_s: float, power_w: float) -> list[Told]:
-    """Held-out loss against tokens, seconds and joules of the steps.
+def curve(lines: Sequence[Json], evaluation_s: float, power_w: float) -> list[Json]:
+    """Validation loss against tokens, seconds and joules of the steps.
 
-    A line's rate is over the time since the last line, in which one evaluation lies.
+    The rate in a line is over the time since the previous line, which includes one evaluation.
 
     Args:
         lines: of metrics, in order.
         evaluation_s: seconds of one evaluation.
-        power_w: mean watts of the steps.
+        power_w: mean power of the steps.
     """
-    found, train_s, before = [], 0.0, 0.0
+    points, train_s, tokens_before = [], 0.0, 0.0
     for line in lines:
         evaluated = "held_out_loss" in line
-        passed_s = (line["tokens"] - before) / line["tokens_per_s"]
-        train_s += max(passed_s - evaluation_s * evaluated, 0.0)
-        before = line["tokens"]
+        elapsed_s = (line["tokens"] - tokens_before) / line["tokens_per_s"]
+        train_s += max(elapsed_s - evaluation_s * evaluated, 0.0)
+        tokens_before = line["tokens"]
         if evaluated:
-            found.append(
+            points.append(
                 {
                     "tokens": line["tokens"],
                     "loss": line["held_out_loss"],
@@ -108,41 +117,41 @@ def curve(lines: Sequence[Told], evaluation_s: float, power_w: float) -> list[To
                     "energy_j": power_w * train_s,
                 }
             )
-    return found
+    return points
 
 
-def _loads(lines: Sequence[Told]) -> list[Told]:
-    """Load of each expert of each layer, at a few points of the run."""
+def _loads(lines: Sequence[Json]) -> list[Json]:
+    """Load of each expert of each layer at LOADS_KEPT points of the run."""
     with_load = [line for line in lines if line.get("expert_load")]
     if not with_load:
         return []
-    picked = np.unique(np.linspace(0, len(with_load) - 1, LOADS_KEPT).round().astype(int))
+    indices = np.unique(np.linspace(0, len(with_load) - 1, LOADS_KEPT).round().astype(int))
     return [
         {
             "tokens": with_load[i]["tokens"],
             "load": np.round(with_load[i]["expert_load"], 5).tolist(),
         }
-        for i in picked
+        for i in indices
     ]
 
 
 def smooth(losses: Sequence[float]) -> Array:
-    """Mean of each loss and the last ones before it."""
+    """Mean of each loss and the ones before it, SMOOTHED in all (losses)."""
     sums = np.cumsum([0.0, *losses])
     counts = np.minimum(np.arange(1, len(losses) + 1), SMOOTHED)
     ends = np.arange(1, len(losses) + 1)
     return np.asarray((sums[ends] - sums[ends - counts]) / counts)
 
 
-def spent_at(points: Sequence[Told], loss: float, what: str) -> float:
-    """What a run had spent when its held-out loss, smoothed, first came down to a value.
+def spent_at(points: Sequence[Json], loss: float, what: str) -> float:
+    """What a run had spent when its smoothed validation loss first fell to a value.
 
-    Between two evaluations the loss is taken as linear in what was spent; a run that never comes
-    down to it has spent infinitely much.
+    Between two evaluations the loss is taken as linear in what was spent. A run that never
+    reaches the value has spent infinitely much.
 
     Args:
         points: of a curve, in order.
-        loss: nats a token.
+        loss: nats per token.
         what: "tokens", "train_s" or "energy_j".
     """
     losses, spent = smooth([point["loss"] for point in points]), [point[what] for point in points]
@@ -154,8 +163,8 @@ def spent_at(points: Sequence[Told], loss: float, what: str) -> float:
     return float("inf")
 
 
-def loss_at(points: Sequence[Told], spent: float, what: str) -> float:
-    """Held-out loss of a run, smoothed, when it had spent so much; of its end where it spent less.
+def loss_at(points: Sequence[Json], spent: float, what: str) -> float:
+    """Smoothed validation loss of a run when it had spent so much, or at its end if it spent less.
 
     Args:
         points: of a curve, in order.
@@ -166,20 +175,33 @@ def loss_at(points: Sequence[Told], spent: float, what: str) -> float:
     return float(np.interp(spent, [point[what] for point in points], losses))
 
 
-def of_variant(told: Told, variant: str) -> list[Told]:
+def size_names(results: Json) -> list[str]:
+    """Names of the sizes that were trained."""
+    return list(dict.fromkeys(run["size"] for run in results["runs"]))
+
+
+def variant_names(results: Json, size: str | None = None) -> list[str]:
+    """Names of the variants, "small-16e", of one size or of all."""
+    return list(
+        dict.fromkeys(run["variant"] for run in results["runs"] if size in (None, run["size"]))
+    )
+
+
+def runs_of(results: Json, variant: str) -> list[Json]:
     """The runs of a variant, seed by seed."""
-    return [run for run in told["runs"] if run["variant"] == variant]
+    return [run for run in results["runs"] if run["variant"] == variant]
 
 
-def final_loss(runs: Sequence[Told]) -> float:
-    """Mean final held-out loss of some runs, smoothed."""
+def final_loss(runs: Sequence[Json]) -> float:
+    """Mean of the smoothed final validation losses of some runs."""
     return float(np.mean([smooth([p["loss"] for p in run["curve"]])[-1] for run in runs]))
 
 
-def ratio(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> float:
-    """What mixtures spend to the final loss of dense runs, over what those spent in all.
+def ratio(dense: Sequence[Json], sparse: Sequence[Json], what: str) -> float:
+    """What mixtures spend to reach the final loss of dense runs, over what those spent in all.
 
-    Seed by seed, as a seed fixes the order of the text too: the sum of one side over the other's.
+    Seed by seed, because a seed also fixes the order of the text: the sum over one side divided
+    by the sum over the other.
     """
     ours = sum(
         spent_at(b["curve"], final_loss([a]), what) for a, b in zip(dense, sparse, strict=True)
@@ -187,35 +209,36 @@ def ratio(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> float:
     return float(ours / sum(run["curve"][-1][what] for run in dense))
 
 
-def gain(dense: Sequence[Told], sparse: Sequence[Told], what: str = "energy_j") -> list[float]:
-    """Loss of dense runs at their end, less the mixtures' where they had spent as much; by seed."""
+def gain(dense: Sequence[Json], sparse: Sequence[Json], what: str = "energy_j") -> list[float]:
+    """Final loss of dense runs minus that of mixtures when they had spent as much, by seed."""
     return [
         final_loss([a]) - loss_at(b["curve"], a["curve"][-1][what], what)
         for a, b in zip(dense, sparse, strict=True)
     ]
 
 
-def bootstrap(dense: Sequence[Told], sparse: Sequence[Told], what: str) -> tuple[float, float]:
-    """80 % band of the ratio: seeds drawn again with replacement, all draws.
+def bootstrap(dense: Sequence[Json], sparse: Sequence[Json], what: str) -> tuple[float, float]:
+    """80 % band of the ratio over all resamples of the seeds with replacement.
 
-    Three seeds give 27 draws, 10 of them distinct.
+    Three seeds have 27 resamples, 10 of them distinct.
     """
     pairs = list(zip(dense, sparse, strict=True))
     ratios = [
-        ratio([a for a, _ in draw], [b for _, b in draw], what)
-        for draw in itertools.product(pairs, repeat=len(pairs))
+        ratio([a for a, _ in resample], [b for _, b in resample], what)
+        for resample in itertools.product(pairs, repeat=len(pairs))
     ]
     ordered = np.sort(ratios)
-    low, high = (ordered[round(end * (len(ordered) - 1))] for end in BAND)
+    low, high = (ordered[round(quantile * (len(ordered) - 1))] for quantile in BAND)
     return float(low), float(high)
 
 
-def decomposition(dense: Sequence[Told], sparse: Sequence[Told]) -> dict[str, float]:
-    """Joules to the dense loss taken apart: tokens x FLOP a token x joules a FLOP.
+def decomposition(dense: Sequence[Json], sparse: Sequence[Json]) -> dict[str, float]:
+    """Joules to the dense loss as a product: tokens x FLOP per token x joules per FLOP.
 
     quality = tokens of the mixture to the dense loss, over the dense run's tokens;
-    flop = FLOP a token of the mixture over the dense model's;
-    efficiency = joules a FLOP of the mixture over the dense model's. Their product is joules.
+    flop = FLOP per token of the mixture over the dense model's;
+    efficiency = joules per FLOP of the mixture over the dense model's. Their product is joules:
+    0.84 * 1.000 * 1.14 = 0.96 for 16 experts of the small size.
     """
     joules = ratio(dense, sparse, "energy_j")
     quality = ratio(dense, sparse, "tokens")
@@ -228,54 +251,59 @@ def decomposition(dense: Sequence[Told], sparse: Sequence[Told]) -> dict[str, fl
     }
 
 
-def errors(told: Told, what: str) -> Array:
-    """Predicted over measured, less 1, of each run: "s" or "j"."""
+def errors(results: Json, what: str) -> Array:
+    """Predicted over measured, minus 1, of each run: "s" for time or "j" for energy (runs)."""
     return np.array(
-        [run[f"predicted_{what}"][0] / run[f"measured_{what}"][0] - 1 for run in told["runs"]]
+        [run[f"predicted_{what}"][0] / run[f"measured_{what}"][0] - 1 for run in results["runs"]]
     )
 
 
-def in_band(told: Told, what: str) -> float:
-    """Share of runs whose measured number lies in the predicted band."""
+def coverage(results: Json, what: str) -> float:
+    """Share of runs whose measured value lies in the predicted band; "s" or "j"."""
     return float(
         np.mean(
             [
                 run[f"predicted_{what}"][1]
                 <= run[f"measured_{what}"][0]
                 <= run[f"predicted_{what}"][2]
-                for run in told["runs"]
+                for run in results["runs"]
             ]
         )
     )
 
 
-def summary(told: Told) -> Told:
-    """Every number that the page says, under stable names."""
-    variants = list(dict.fromkeys(run["variant"] for run in told["runs"]))
-    found: Told = {}
-    for variant in variants:
-        runs = of_variant(told, variant)
-        dense = of_variant(told, f"{runs[0]['size']}-dense")
-        found[variant] = {"final_loss": final_loss(runs), "seeds": len(runs)}
-        if variant != dense[0]["variant"]:
-            found[variant] |= decomposition(dense, runs)
-            found[variant]["gain_at_equal_joules"] = gain(dense, runs)
-            found[variant]["gain_at_equal_tokens"] = gain(dense, runs, "tokens")
+def summary(results: Json) -> Json:
+    """Every figure on the page, under stable names."""
+    variants: Json = {}
+    for name in variant_names(results):
+        runs = runs_of(results, name)
+        dense = runs_of(results, f"{runs[0]['size']}-dense")
+        variants[name] = {"final_loss": final_loss(runs), "seeds": len(runs)}
+        if name != dense[0]["variant"]:
+            variants[name] |= decomposition(dense, runs)
+            variants[name]["gain_at_equal_joules"] = gain(dense, runs)
+            variants[name]["gain_at_equal_tokens"] = gain(dense, runs, "tokens")
             if len(runs) > 1:
-                found[variant]["joules_band"] = bootstrap(dense, runs, "energy_j")
+                variants[name]["joules_band"] = bootstrap(dense, runs, "energy_j")
     return {
-        "variants": found,
-        "time_median_abs_rel_error": float(np.median(np.abs(errors(told, "s")))),
-        "energy_median_abs_rel_error": float(np.median(np.abs(errors(told, "j")))),
-        "time_band_coverage": in_band(told, "s"),
-        "energy_band_coverage": in_band(told, "j"),
+        "variants": variants,
+        "time_median_abs_rel_error": float(np.median(np.abs(errors(results, "s")))),
+        "energy_median_abs_rel_error": float(np.median(np.abs(errors(results, "j")))),
+        "time_band_coverage": coverage(results, "s"),
+        "energy_band_coverage": coverage(results, "j"),
     }
 
 
-def plain(told: Any) -> Any:
-    """The same with null where a number is infinite, which JSON does not know."""
-    if isinstance(told, dict):
-        return {name: plain(value) for name, value in told.items()}
-    if isinstance(told, list | tuple):
-        return [plain(value) for value in told]
-    return None if isinstance(told, float) and not np.isfinite(told) else told
+def mixtures(results: Json) -> Json:
+    """The summaries of the mixtures: those variants that a dense model is compared with."""
+    variants: Json = summary(results)["variants"]
+    return {name: variant for name, variant in variants.items() if "joules" in variant}
+
+
+def without_infinities(value: Any) -> Any:
+    """The same value with null in place of infinite numbers, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: without_infinities(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_infinities(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

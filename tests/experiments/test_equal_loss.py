@@ -1,4 +1,4 @@
-"""The experiment: equal active parameters, honest arithmetic of equal loss, a page of all of it."""
+"""The experiment: equal active parameters, the arithmetic of equal loss, and its page."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.shape import Shape, active_parameters, total
-from experiments.equal_loss import page as experiment_page
+from experiments.equal_loss import page
 from experiments.equal_loss.plan import EXPERTS, SIZES, runs
 from experiments.equal_loss.results import (
     bootstrap,
@@ -19,24 +19,25 @@ from experiments.equal_loss.results import (
     final_loss,
     gain,
     loss_at,
-    plain,
+    mixtures,
     ratio,
     smooth,
     spent_at,
     summary,
+    without_infinities,
 )
 from tests.support import ROOT
 
 
-def made(experts, seed, scale=1.0, joules_a_token=2.0, floor=3.0):
-    """A run whose loss falls as 1 / sqrt(tokens), `scale` as fast in tokens."""
+def result_of(experts, seed, scale=1.0, joules_per_token=2.0, floor=3.0):
+    """The result of a run whose loss falls as 1 / sqrt(tokens * scale)."""
     tokens = np.linspace(1e5, 2e6, 20)
-    curve_ = [
+    points = [
         {
             "tokens": n,
             "loss": floor + 300 / np.sqrt(n * scale) + 0.01 * seed,
             "train_s": n / 1e4,
-            "energy_j": joules_a_token * n,
+            "energy_j": joules_per_token * n,
         }
         for n in tokens
     ]
@@ -53,7 +54,7 @@ def made(experts, seed, scale=1.0, joules_a_token=2.0, floor=3.0):
         "params_active": 1.5e6,
         "params_total": 3e6,
         "flop_per_token": 1e7 * (1 + 0.01 * experts),
-        "curve": curve_,
+        "curve": points,
         "mfu": 0.6,
         "measured_s": [200.0] * 3,
         "predicted_s": [190.0, 150.0, 250.0],
@@ -68,11 +69,13 @@ def made(experts, seed, scale=1.0, joules_a_token=2.0, floor=3.0):
 @pytest.mark.parametrize("run", runs(1.0), ids=lambda run: run.name)
 def test_every_mixture_has_the_active_parameters_of_its_dense_model(run):
     active = float(total(active_parameters(Shape.from_dict(run.shape()))))
-    (dense,) = (
-        one for one in runs(1.0) if (one.size, one.experts, one.seed) == (run.size, 1, run.seed)
+    (twin,) = (
+        other
+        for other in runs(1.0)
+        if (other.size, other.experts, other.seed) == (run.size, 1, run.seed)
     )
-    own = float(total(active_parameters(Shape.from_dict(dense.shape()))))
-    assert active == pytest.approx(own, rel=0.01)
+    dense = float(total(active_parameters(Shape.from_dict(twin.shape()))))
+    assert active == pytest.approx(dense, rel=0.01)
 
 
 def test_the_plan_is_two_sizes_three_mixtures_and_three_seeds_of_one_size():
@@ -84,40 +87,40 @@ def test_the_plan_is_two_sizes_three_mixtures_and_three_seeds_of_one_size():
 
 @given(st.lists(st.floats(1.0, 10.0), min_size=1, max_size=30))
 def test_smoothing_stays_between_the_extremes_and_keeps_the_length(losses):
-    found = smooth(losses)
-    assert len(found) == len(losses)
-    assert min(losses) - 1e-9 <= found.min() <= found.max() <= max(losses) + 1e-9
+    smoothed = smooth(losses)
+    assert len(smoothed) == len(losses)
+    assert min(losses) - 1e-9 <= smoothed.min() <= smoothed.max() <= max(losses) + 1e-9
 
 
 @given(high=st.floats(3.3, 3.6), lower=st.floats(0.0, 0.08))
 def test_a_lower_loss_never_costs_less(high, lower):
-    points = made(1, 0)["curve"]
+    points = result_of(1, 0)["curve"]
     for what in ("tokens", "train_s", "energy_j"):
         assert spent_at(points, high - lower, what) >= spent_at(points, high, what)
 
 
-def test_a_loss_that_was_never_reached_cost_infinitely_much():
-    assert spent_at(made(1, 0)["curve"], 0.1, "energy_j") == np.inf
+def test_a_loss_that_is_never_reached_costs_infinitely_much():
+    assert spent_at(result_of(1, 0)["curve"], 0.1, "energy_j") == np.inf
 
 
-def test_loss_at_what_a_loss_cost_is_that_loss():
-    points = made(1, 0)["curve"]
+def test_the_loss_at_the_cost_of_a_loss_is_that_loss():
+    points = result_of(1, 0)["curve"]
     assert loss_at(points, spent_at(points, 3.4, "energy_j"), "energy_j") == pytest.approx(3.4)
 
 
 def test_a_costlier_mixture_gains_less_at_equal_joules_than_at_equal_tokens():
-    dense, sparse = [made(1, 0)], [made(16, 0, scale=2.0, joules_a_token=3.0)]
+    dense, sparse = [result_of(1, 0)], [result_of(16, 0, scale=2.0, joules_per_token=3.0)]
     assert gain(dense, dense) == pytest.approx([0.0])
     assert 0 < gain(dense, sparse)[0] < gain(dense, sparse, "tokens")[0]
 
 
-def test_a_run_against_itself_spends_what_it_spent():
-    dense = [made(1, seed) for seed in range(3)]
+def test_the_ratio_of_a_model_to_itself_is_one():
+    dense = [result_of(1, seed) for seed in range(3)]
     assert ratio(dense, dense, "energy_j") == pytest.approx(1.0)
 
 
-def test_twice_as_fast_a_learner_needs_half_and_costlier_tokens_cost_more():
-    dense, sparse = [made(1, 0)], [made(16, 0, scale=2.0, joules_a_token=3.0)]
+def test_learning_twice_as_fast_halves_the_tokens_and_costlier_tokens_raise_the_joules():
+    dense, sparse = [result_of(1, 0)], [result_of(16, 0, scale=2.0, joules_per_token=3.0)]
     parts = decomposition(dense, sparse)
     assert parts["quality"] == pytest.approx(0.5, rel=0.06)
     assert parts["quality"] * parts["flop"] * parts["efficiency"] == pytest.approx(
@@ -127,79 +130,72 @@ def test_twice_as_fast_a_learner_needs_half_and_costlier_tokens_cost_more():
 
 
 @given(scales=st.tuples(*[st.floats(1.0, 3.0)] * 3))
-def test_the_bootstrap_band_holds_the_ratio_of_the_middle_seed(scales):
-    dense = [made(1, seed) for seed in range(3)]
-    sparse = [made(16, seed, scale=scale) for seed, scale in enumerate(scales)]
+def test_the_bootstrap_band_contains_the_ratio_of_the_middle_seed(scales):
+    dense = [result_of(1, seed) for seed in range(3)]
+    sparse = [result_of(16, seed, scale=scale) for seed, scale in enumerate(scales)]
     low, high = bootstrap(dense, sparse, "energy_j")
     each = sorted(ratio([a], [b], "energy_j") for a, b in zip(dense, sparse, strict=True))
     assert low - 1e-9 <= each[1] <= high + 1e-9
     assert each[0] - 1e-9 <= low <= high <= each[-1] + 1e-9
 
 
-def test_a_curve_leaves_the_time_of_evaluations_out():
+def test_a_curve_leaves_out_the_time_of_evaluations():
     lines = [
         {"tokens": 100.0 * i, "tokens_per_s": 10.0, "held_out_loss": 5.0 - i} for i in range(1, 4)
     ]
-    found = curve(lines, evaluation_s=2.0, power_w=3.0)
-    assert [point["train_s"] for point in found] == pytest.approx([8.0, 16.0, 24.0])
-    assert [point["energy_j"] for point in found] == pytest.approx([24.0, 48.0, 72.0])
+    points = curve(lines, evaluation_s=2.0, power_w=3.0)
+    assert [point["train_s"] for point in points] == pytest.approx([8.0, 16.0, 24.0])
+    assert [point["energy_j"] for point in points] == pytest.approx([24.0, 48.0, 72.0])
 
 
-def told():
+def stored_results():
     return {
         "hours": 1.0,
         "created_utc": "2026-01-02T00:00:00+00:00",
         "machine": {"cpu": "a processor", "torch": "2", "threads": "1"},
         "runs": [
-            made(experts, seed, scale=1 + experts / 50) for seed in range(3) for experts in EXPERTS
+            result_of(experts, seed, scale=1 + experts / 50)
+            for seed in range(3)
+            for experts in EXPERTS
         ],
     }
 
 
-def test_the_page_says_the_numbers_of_its_results_and_names_every_picture(tmp_path):
-    page = experiment_page.write(told(), tmp_path).read_text()
-    found = summary(told())
-    for one in found["variants"].values():
-        if "joules" in one:
-            assert f"{one['joules']:.2f} x" in page
+def test_the_page_shows_the_figures_of_its_results_and_every_picture(tmp_path):
+    text = page.write(stored_results(), tmp_path).read_text()
+    sparse = mixtures(stored_results())
+    assert all(f"{variant['joules']:.2f} x" in text for variant in sparse.values())
     pictures = {path.name for path in (tmp_path / "experiment").iterdir()}
     assert pictures == {"curves-small.png", "equal-loss.png", "predictions.png", "expert-load.png"}
-    assert all(f"(experiment/{name})" in page for name in pictures)
-    assert "modelled 100 %" in page
-    assert "2 of 2 steps to more experts lower the final loss | yes" in page
-    best = min(one.get("joules", 1.0) for one in found["variants"].values())
-    assert f"{best:.2f} of the dense model's joules at best, on one machine | no" in page
+    assert all(f"(experiment/{name})" in text for name in pictures)
+    assert "modelled 100 %" in text
+    assert "2 of 2 steps to more experts lower the final loss | yes" in text
+    best = min(variant["joules"] for variant in sparse.values())
+    assert f"{best:.2f} of the dense model's joules at best, on one machine | no" in text
 
 
-def test_a_mixture_that_never_gets_there_is_said_so(tmp_path):
-    worse = told()
+def test_the_page_names_a_mixture_that_does_not_reach_the_dense_loss(tmp_path):
+    worse = stored_results()
     for run in worse["runs"]:
         if run["experts"] == 32:
             for point in run["curve"]:
                 point["loss"] += 1.0
-    page = experiment_page.write(worse, tmp_path).read_text()
-    assert "not every seed comes down to that loss" in page
-    assert "1 of 2 steps to more experts lower the final loss | in part" in page
-    assert "2 of 3 mixtures reach the dense loss with fewer joules | in part" in page
-    assert plain(summary(worse))["variants"]["small-32e"]["joules"] is None
+    text = page.write(worse, tmp_path).read_text()
+    assert "not every seed reaches that loss" in text
+    assert "1 of 2 steps to more experts lower the final loss | in part" in text
+    assert "2 of 3 mixtures reach the dense loss with fewer joules | in part" in text
+    assert without_infinities(summary(worse))["variants"]["small-32e"]["joules"] is None
     assert final_loss([run for run in worse["runs"] if run["experts"] == 32]) > 4
 
 
-def test_the_page_is_written_again_from_its_results_and_refused_without(tmp_path):
-    words = [
-        sys.executable,
-        "-m",
-        "experiments.equal_loss",
-        "--page",
-        "--docs",
-        str(tmp_path),
-    ]
-    run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+def test_the_page_can_be_written_from_stored_results_only(tmp_path):
+    command = [sys.executable, "-m", "experiments.equal_loss", "--page", "--docs", str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 2
     assert run.stderr.startswith("error: expected results at")
     (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "results.json").write_text(json.dumps(told()))
-    run = subprocess.run([*words, "--json"], cwd=ROOT, capture_output=True, text=True)
+    (tmp_path / "experiment" / "results.json").write_text(json.dumps(stored_results()))
+    run = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0
     assert set(json.loads(run.stdout)["variants"]) == {
         "small-dense",

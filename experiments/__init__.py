@@ -1,0 +1,1 @@
+"""Experiments: each answers one question with trainings of its own."""
