@@ -1,4 +1,4 @@
-# Every target works from a fresh clone: it makes the virtual environment it needs.
+# Every target works from a fresh clone: it creates the virtual environment it needs.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,10 +9,10 @@ SHELL := /bin/bash
 .PHONY: help install demo test coverage check format architecture validate validate-folds validate-local bench-simulate \
 	bench-commands bench-plan bench-meters bench-train experiment clean
 
-help: ## show the targets
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
-install: $(VENV)/.installed ## make the virtual environment with everything a developer needs
+install: $(VENV)/.installed ## create the virtual environment with everything a developer needs
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer; got " + sys.version.split()[0] + "; name one with make PYTHON=python3.12")'
@@ -27,7 +27,7 @@ test: install ## run the tests
 	scripts/system-packages
 	$(BIN)/python -m pytest
 
-check: install ## format, lint and types, as CI wants them
+check: install ## format, lint and types, as CI checks them
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -35,37 +35,37 @@ check: install ## format, lint and types, as CI wants them
 architecture: install ## draw docs/architecture.md again, from the imports and docstrings
 	$(BIN)/python -m scripts.architecture --write docs/architecture.md
 
-format: install ## mend what ruff can mend
+format: install ## format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-validate-local: install ## predict, then train, 8 small models that calibration never saw
+validate-local: install ## predict, then train 8 small models that calibration never saw
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m benchmarks.simulator.local
 
-validate: install ## hold the simulator against published figures; exit 5 where it got worse
+validate: install ## compare the simulator with published figures; exit 5 if it got worse
 	$(BIN)/python -m benchmarks.simulator.gates
 
-validate-folds: install ## the same with every source, model and chip left out (6 minutes)
+validate-folds: install ## the same with every source, model and chip left out in turn (6 minutes)
 	$(BIN)/python -m benchmarks.simulator.runs --write docs/results-simulator.md
 	$(BIN)/python -m benchmarks.simulator.gates --folds --write docs/results-simulator.md
 
-bench-simulate: install ## configurations a second, and the memory of a sweep of millions
+bench-simulate: install ## configurations per second, and the memory of sweeps of millions
 	$(BIN)/python -m benchmarks.simulator.speed --write docs/results-simulator.md
 
-experiment: install ## does sparse save energy? 16 trainings on one core, about 90 minutes, restartable
+experiment: install ## does sparsity save energy? 16 trainings on one core, about 90 minutes, resumable
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m experiments.equal_loss
 
-bench-commands: install ## processor time of commands beside another checkout (BESIDE=DIR), and their seconds
+bench-commands: install ## processor time of commands against another checkout (BESIDE=DIR), and seconds
 	$(BIN)/python -m benchmarks.commands $(if $(BESIDE),--beside $(BESIDE)) --write docs/results.md
 
-bench-meters: install ## accuracy and cost of the meters, ours beside the peers
+bench-meters: install ## accuracy and cost of the meters, beside other tools
 	$(BIN)/python -m benchmarks.meters --peers
 
-bench-plan: install ## the planner on four published models: plans searched, seconds, the published one
+bench-plan: install ## the planner on four published models: plans, seconds, rank of the published plan
 	$(BIN)/python -m benchmarks.simulator.plans --write docs/planner.md
 
-bench-train: install ## speed and memory of the trainer beside its alternatives, 20 minutes
+bench-train: install ## speed and memory of the trainer beside its alternatives (20 minutes)
 	$(BIN)/python -m benchmarks.trainer --write docs/results-train.md
 
-clean: ## remove what the targets made
+clean: ## remove what the targets created
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

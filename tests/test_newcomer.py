@@ -1,4 +1,4 @@
-"""The newcomer's path of the README: from an empty folder to a Pareto picture in four commands."""
+"""The README's path for newcomers: from an empty folder to a Pareto picture in four commands."""
 
 import re
 import shlex
@@ -11,10 +11,6 @@ BLOCKS = re.findall(r"```\n(.*?)```", SECTION, re.DOTALL)
 COMMANDS = [line for line in BLOCKS[0].replace("\\\n", " ").splitlines() if line.strip()]
 
 
-def words(line):
-    return line.split()
-
-
 def test_the_path_is_four_commands_that_run_from_an_empty_folder(simulator, tmp_path):
     assert list(tmp_path.iterdir()) == []
     assert len(COMMANDS) == 4
@@ -22,14 +18,14 @@ def test_the_path_is_four_commands_that_run_from_an_empty_folder(simulator, tmp_
         code, out, err = simulator(*shlex.split(command)[1:])
         assert (code, err) == (0, "")
         assert out
-    made = {path.name for path in tmp_path.iterdir()}
-    assert made == {"my-run.toml", "power.html", "pareto.png"}
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {"my-run.toml", "power.html", "pareto.png"}
     assert (tmp_path / "pareto.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_what_the_readme_prints_is_what_the_last_command_says(simulator):
+def test_the_readme_shows_what_the_last_command_prints(simulator):
     simulator(*shlex.split(COMMANDS[0])[1:])
     _, out, _ = simulator(*shlex.split(COMMANDS[-1])[1:])
-    said = [words(line) for line in out.splitlines()]
+    printed = [line.split() for line in out.splitlines()]
     for line in BLOCKS[1].splitlines():
-        assert words(line) in said
+        assert line.split() in printed

@@ -146,7 +146,7 @@ def load(path: Path, results: Json) -> None:
             extremes(axes, [run for run in sparse if run["size"] == size])
             axes.axhline(1, color=plots.REFERENCE, linestyle="--", linewidth=1, label="balanced")
             axes.set_xlabel("text read / million tokens")
-            axes.set_ylabel("tokens of an expert / mean\n(solid: busiest, dotted: least busy)")
+            axes.set_ylabel("tokens per expert / mean\n(solid: most, dotted: fewest)")
             axes.grid(alpha=0.3)
             return plots.legend_below(axes, ncols=4, drop=-0.22)
 

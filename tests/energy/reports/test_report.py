@@ -133,4 +133,4 @@ def test_the_notebook_runs_on_the_records_and_holds_no_logic(folder, monkeypatch
     assert len(drawn) == 2
     source = "\n".join(cell.source for cell in code)
     assert "def " not in source
-    assert "for run in found]" in source
+    assert "for run in all_runs]" in source
