@@ -165,7 +165,7 @@ def _variants(results: Json, size: str) -> list[list[Json]]:
 
 
 def _look(experts: int) -> dict[str, Any]:
-    """Colour, line and mark of a variant."""
+    """Color, line and marker of a variant."""
     return {
         "color": SHADES[experts],
         "linestyle": "--" if experts == 1 else "-",
