@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from energy.console import guard, print_json, print_version
 
+ABOUT = "What a run spends: joules, FLOP, CO2, water and money, with boundary, origin and band."
+
 app = typer.Typer(
     name="energy",
-    help="What a run spends: joules, FLOP, CO2, water and money, with boundary, origin and band.",
+    help=ABOUT,
     epilog="Exit codes: 0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance.",
     no_args_is_help=True,
     add_completion=False,
@@ -20,24 +23,22 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-
-
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Zone = Annotated[
-    str | None, typer.Option(help="Grid zone (see energy grid); without it, a band over all.")
+    str | None,
+    typer.Option(help="Grid zone (see energy grid); without it, a band over all zones."),
+]
+Pue = Annotated[
+    float | None, typer.Option(help="Facility over IT energy; without it, a band is assumed.")
 ]
 
 
-Pue = Annotated[float | None, typer.Option(help="Facility over IT energy; else a band.")]
-
-
 def main() -> None:
-    """Run the command; errors become one line and an exit code."""
+    """Run the command; an expected error becomes one line and an exit code."""
     guard(app)
 
 
-@app.callback()
+@app.callback(help=ABOUT)
 def energy(
     version: Annotated[
         bool,
@@ -46,7 +47,7 @@ def energy(
         ),
     ] = False,
 ) -> None:
-    """What a run spends: joules, FLOP, CO2, water and money, with boundary, origin and band."""
+    """Options that stand before the verb."""
 
 
 @app.command(
@@ -56,7 +57,9 @@ def energy(
 def run(
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run.")],
     out: Annotated[Path | None, typer.Option(help="Folder; default runs/COMMAND-TIME.")] = None,
-    label: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A label.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="A label of the run; repeatable.")
+    ] = None,
     interval: Annotated[float, typer.Option(min=0.05, help="Seconds between samples.")] = 1.0,
     meter: Annotated[
         list[str] | None,
@@ -66,121 +69,112 @@ def run(
     pue: Pue = None,
     second_opinion: Annotated[
         bool,
-        typer.Option("--second-opinion", help="Run CodeCarbon beside it; tell the difference."),
+        typer.Option("--second-opinion", help="Run CodeCarbon too and report the difference."),
     ] = False,
 ) -> None:
-    """Meter any command; its output, signals and exit code pass through."""
+    """Meter any command.
+
+    Its output, signals and exit code pass through.
+    """
     import time
 
     from energy.facts.site import site_from_options
     from energy.reports import summary
-    from energy.verbs import run as engine
+    from energy.verbs import run as runs
 
-    labels = dict(_label(text) for text in label or [])
-    stem = f"{Path(command[0]).name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = out or Path("runs") / stem
-    record, code = engine.run(
+    folder = out or Path("runs") / f"{Path(command[0]).name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    measured, code = runs.run(
         command,
         folder,
-        labels,
-        site_from_options(zone, pue),
-        interval,
-        second_opinion,
-        meter or "auto",
+        labels=dict(_label(text) for text in label or []),
+        site=site_from_options(zone, pue),
+        interval_s=interval,
+        second_opinion=second_opinion,
+        meters=meter or "auto",
     )
-    for line in [f"record: {folder / 'record.json'}", *summary.lines(record)]:
+    for line in [f"record: {folder / 'record.json'}", *summary.lines(measured)]:
         print(line, file=sys.stderr)
     sys.exit(code)
 
 
 @app.command(epilog="\b\nExample:\n  energy record runs/killed --zone FRA")
 def record(
-    folder: Annotated[Path, typer.Argument(help="Folder that holds a ledger.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with a ledger.")],
     zone: Zone = None,
     pue: Pue = None,
     json: Json = False,
 ) -> None:
-    """Write the record of a run that was killed before it could, from its ledger."""
+    """Write the record of a killed run from its ledger."""
     from energy.facts.site import site_from_options
     from energy.reports import summary
-    from energy.verbs import run as engine
+    from energy.verbs import run as runs
 
-    found = engine.rebuild(folder, site_from_options(zone, pue))
+    rebuilt = runs.rebuild(folder, site_from_options(zone, pue))
     if json:
-        print_json(found.model_dump(mode="json"))
+        print_json(rebuilt.model_dump(mode="json"))
     else:
-        print("\n".join(summary.lines(found)))
+        print("\n".join(summary.lines(rebuilt)))
 
 
 @app.command()
 def doctor(
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.1, help="How long to watch; 10 with a GPU counter, else 1."),
+        typer.Option(min=0.1, help="How long to watch; default 10 with a GPU counter, else 1."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show every meter: what it sees, how well, why one is missing and what mends that."""
-    from energy.verbs import doctor as engine
+    """Show every meter, and how to enable the missing ones.
 
-    rows = engine.examine(seconds)
+    For each: what it measures, its band, its cost, or why it is missing and what to run.
+    """
+    from energy.verbs import doctor as meters
+
+    rows = meters.examine(seconds)
     if json:
         print_json({"meters": rows})
-        return
-    for row in rows:
-        watts = (
-            ""
-            if row["watts"] is None
-            else (
-                f"  {row['watts']:.1f} W {row['origin']}, least {row['least_w']:.1f} W, "
-                f"{row['cost_us']:.0f} us a reading"
-            )
-        )
-        state = row["boundary"] if row["found"] else "missing"
-        print(f"{row['meter']:10} {row['name']:24} {state:8}{watts}")
-        band = (
-            ""
-            if row["low"] is None
-            else (f"; true value {row['low']:.2f} to {row['high']:.2f} times that (95 %)")
-        )
-        if row["found"]:
-            print(f"{'':11}{row['api']}{band}")
-            print(f"{'':11}{row['why']}")
-            if row["counter_over_power"] is not None:
-                print(f"{'':11}counter over integrated power: {row['counter_over_power']:.3f}")
-        else:
-            fix = f"; fix: {row['fix']}" if row["fix"] else ""
-            print(f"{'':11}{row['why']}{fix}")
+    else:
+        print("\n".join(meters.lines(rows)))
 
 
 @app.command(epilog="\b\nExample:\n  energy watch --prometheus 9400")
 def watch(
     interval: Annotated[float, typer.Option(min=0.05, help="Seconds between readings.")] = 1.0,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="How long; else for ever.")] = None,
-    prometheus: Annotated[int | None, typer.Option(metavar="PORT", help="Serve metrics.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="How long; default until Ctrl-C.")
+    ] = None,
+    prometheus: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Serve to Prometheus on this port instead.")
+    ] = None,
 ) -> None:
-    """Show what every meter says now; or serve it to Prometheus on this machine's own address."""
+    """Show current readings, or serve them to Prometheus.
+
+    The server listens on the loopback address only.
+    """
     from rich.console import Console
 
-    from energy.verbs import watch as engine
+    from energy.verbs import watch as readings
 
     if prometheus is None:
-        engine.show(interval, seconds, Console())
+        readings.show(interval, seconds, Console())
         return
     address = f"http://127.0.0.1:{prometheus}/metrics"
-    engine.serve(prometheus, interval, seconds, lambda: print(address, file=sys.stderr))
+    readings.serve(prometheus, interval, seconds, lambda: print(address, file=sys.stderr))
 
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder that holds a ledger.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with a ledger.")],
     json: Json = False,
 ) -> None:
-    """Check a ledger: hash chain, gaps, clocks, failed readings, and its record's sum."""
-    from energy.ledger import verify as engine
+    """Check a ledger and the sum in its record.
+
+    Hash chain, gaps, clocks, failed readings, and the record's sum.
+    """
+    from energy.ledger import verify as checks
     from energy.ledger.reader import require_ledger
 
-    findings = engine.verify(require_ledger(folder))
+    findings = checks.verify(require_ledger(folder))
     if json:
         print_json({"checks": [finding.as_dict() for finding in findings]})
     else:
@@ -195,31 +189,32 @@ def calibrate(
     wall: Annotated[
         Path, typer.Argument(help="CSV: device, model, duration_s, codecarbon_j, wall_j.")
     ],
-    test: Annotated[Path | None, typer.Option(help="Other runs, to test the line on.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to keep it.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Other runs, to test the fit on.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; default in your configuration folder.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Fit gain and offset of this machine against a wall meter; keep its error as the band."""
-    from energy.calibration import fit as engine
+    """Calibrate this machine against a wall meter.
+
+    Fits a gain and an offset; the cross-validated error becomes the band of later records.
+    """
+    from energy.calibration import fit
     from energy.calibration.apply import default_path
 
-    found, scores = engine.calibrate(engine.read_runs(wall), source=wall.name)
-    told = {"cv": scores} | ({"test": engine.score(found, engine.read_runs(test))} if test else {})
-    place = out or default_path()
-    found.save(place)
+    calibration, scores = fit.calibrate(fit.read_runs(wall), source=wall.name)
+    results = {"cv": scores}
+    if test:
+        results["test"] = fit.score(calibration, fit.read_runs(test))
+    path = out or default_path()
+    calibration.save(path)
     if json:
-        print_json(told)
+        print_json(results)
         return
-    for name, line in found.lines.items():
+    for name, line in calibration.lines.items():
         print(f"{name}: wall = {line.gain:.3f} x tool + {line.offset_w:.1f} W, {line.runs} runs")
-    for kind, words in (("cv", "each model by the others"), ("test", "the test file")):
-        for name, row in told.get(kind, {}).items():
-            error = row["mean_abs_rel_error"]
-            print(
-                f"{words}, {name}: mean absolute error {100 * error['before']:.1f} % before, "
-                f"{100 * error['after']:.1f} % after ({row['n']} runs)"
-            )
-    print(f"kept in {place}")
+    print("\n".join(_score_lines(results)))
+    print(f"written to {path}")
 
 
 @app.command(epilog="\b\nExample:\n  energy merge runs/rank-* --out runs/all")
@@ -230,43 +225,46 @@ def merge(
     pue: Pue = None,
     json: Json = False,
 ) -> None:
-    """Merge ledgers of ranks and nodes into one record; no joule is counted twice."""
+    """Merge ledgers of ranks and nodes into one record.
+
+    No joule is counted twice.
+    """
     from energy.facts.site import site_from_options
     from energy.footprint import apply as footprint
-    from energy.ledger import merge as engine
+    from energy.ledger import merge as ledgers
     from energy.reports import summary
 
-    found = footprint.apply(engine.merge(folders, out.name), site_from_options(zone, pue))
-    found.save(out / "record.json")
+    merged = footprint.apply(ledgers.merge(folders, out.name), site_from_options(zone, pue))
+    merged.save(out / "record.json")
     if json:
-        print_json(found.model_dump(mode="json"))
+        print_json(merged.model_dump(mode="json"))
     else:
-        print("\n".join(summary.lines(found)))
+        print("\n".join(summary.lines(merged)))
 
 
 @app.command(epilog="\b\nExample:\n  energy report runs/demo --html report.html")
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Folders with runs somewhere below.")],
+    folders: Annotated[list[Path], typer.Argument(help="Folders with runs at any depth.")],
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
     json: Json = False,
 ) -> None:
-    """Tell runs: a page with pictures, a summary in lines, or their records as JSON."""
-    from energy.reports import runs as reading
+    """Report runs as lines, an HTML page or JSON."""
+    from energy.reports import runs as records
     from energy.reports import summary
 
-    found = reading.find(folders)
+    runs = records.find(folders)
     if html is not None:
         from energy.reports.html import write
 
-        write(folders, html)
+        write(runs, html)
         print(f"page: {html}", file=sys.stderr)
     if json:
-        print_json({"records": [run.record.model_dump(mode="json") for run in found]})
+        print_json({"records": [run.record.model_dump(mode="json") for run in runs]})
     elif html is None:
-        for run in found:
-            # "measured" beside joules would be read as their origin.
-            told = "a run" if run.measured else "a prediction"
-            print("\n".join(summary.lines(run.record)) + f" ({told})")
+        for run in runs:
+            # "measured" next to joules would read as their origin.
+            kind = "a run" if run.measured else "a prediction"
+            print("\n".join(summary.lines(run.record)) + f" ({kind})")
 
 
 @app.command(epilog="\b\nExample:\n  energy grid FRA US")
@@ -274,21 +272,21 @@ def grid(
     names: Annotated[list[str] | None, typer.Argument(help="Zones; default all.")] = None,
     json: Json = False,
 ) -> None:
-    """List grid zones: grams of CO2e a kWh with band, year and source."""
-    from energy.facts import grid as engine
+    """List grid zones: grams of CO2e per kWh, year, source."""
+    from energy.facts import grid as facts
 
-    zones = [engine.zone(name) for name in names] if names else list(engine.zones())
+    zones = [facts.zone(name) for name in names] if names else list(facts.zones())
     if json:
         print_json(
             [
                 {
-                    "id": z.id,
-                    "name": z.name,
-                    "year": z.year,
-                    "intensity": z.g_per_kwh,
-                    "status": z.status,
+                    "id": zone.id,
+                    "name": zone.name,
+                    "year": zone.year,
+                    "intensity": zone.g_per_kwh,
+                    "status": zone.status,
                 }
-                for z in zones
+                for zone in zones
             ]
         )
         return
@@ -316,6 +314,17 @@ def _label(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise InputError("expected a label as key=value", text, "--label task=demo")
     return key, value
+
+
+def _score_lines(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The errors of a calibration before and after, a line per test and class of device."""
+    for test, title in (("cv", "each model by the others"), ("test", "the test file")):
+        for name, score in results.get(test, {}).items():
+            error = score["mean_abs_rel_error"]
+            yield (
+                f"{title}, {name}: mean absolute error {100 * error['before']:.1f} % before, "
+                f"{100 * error['after']:.1f} % after ({score['n']} runs)"
+            )
 
 
 if __name__ == "__main__":  # python -m energy.cli

@@ -1,1 +1,1 @@
-"""Trackers for other people's training loops; each file imports its own library alone."""
+"""Metering for the training loops of other libraries; each module imports only its own library."""

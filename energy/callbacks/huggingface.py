@@ -1,8 +1,9 @@
 """Meter the Hugging Face Trainer: `Trainer(..., callbacks=[EnergyCallback("runs/mine")])`.
 
-Each optimiser step is a window and a mark; evaluation and saving are windows of their own phase;
-the joules so far stand in the logs; the record is written when training ends. A Trainer that
-resumes from a checkpoint continues the ledger in its folder, and what it does again is wasted.
+Each optimizer step is a window and a mark, an evaluation is a window of its own phase, and a saved
+checkpoint is a mark. The logs contain the joules so far; the record is written when training ends.
+A Trainer that resumes from a checkpoint continues the ledger in its folder, and the steps that it
+repeats count as wasted.
 """
 
 from __future__ import annotations
@@ -31,21 +32,21 @@ class EnergyCallback(TrainerCallback):
         self.loop = Loop(out_dir, sync=sync, **tracker)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Open the meters; the first rank of each node only, as one sampler sees all devices."""
+        """Start metering, on the first rank of each node: one sampler reads all devices."""
         if args.local_rank in (-1, 0):
             self.loop.open(resume_step=state.global_step)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Open the window of an optimiser step."""
+        """Open the window of an optimizer step."""
         self.loop.begin("step")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Close it, and mark the step."""
+        """Close the window and mark the step."""
         self.loop.end("step")
         self.loop.mark("step", step=state.global_step)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Close the window of an evaluation, which began with its first batch."""
+        """Close the window of an evaluation, which opened with its first batch."""
         self.loop.end("evaluation")
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -59,12 +60,10 @@ class EnergyCallback(TrainerCallback):
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
     ) -> None:
-        """Add the joules so far, with their origin, to what the Trainer logs."""
-        told = self.loop.so_far()
-        if logs is not None and told:
-            logs.update(told)
+        """Add the joules so far, with their origin, to the logs of the Trainer."""
+        if logs is not None:
+            logs.update(self.loop.so_far())
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write the record."""
-        tokens = getattr(state, "num_input_tokens_seen", 0)
-        self.loop.close(tokens=tokens)
+        self.loop.close(tokens=getattr(state, "num_input_tokens_seen", 0))

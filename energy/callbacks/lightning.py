@@ -1,7 +1,7 @@
 """Meter Lightning: `Trainer(callbacks=[EnergyCallback("runs/mine")])`.
 
-Each training batch is a window, each optimiser step a mark; validation and saving are told apart;
-the record is written when fitting ends, also when it ends with an exception.
+Each training batch is a window and a mark, a validation is a window of its own phase, and a saved
+checkpoint is a mark. The record is written when fitting ends, even if it ends with an exception.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class EnergyCallback(Callback):
         self.loop = Loop(out_dir, sync=sync, **tracker)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        """Open the meters; the first rank of each node only, as one sampler sees all devices."""
+        """Start metering, on the first rank of each node: one sampler reads all devices."""
         if trainer.local_rank == 0:
             self.loop.open(resume_step=trainer.global_step)
 
@@ -39,7 +39,7 @@ class EnergyCallback(Callback):
         self.loop.begin("batch")
 
     def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-        """Close it, and mark the step."""
+        """Close the window and mark the step."""
         self.loop.end("batch")
         self.loop.mark("step", step=trainer.global_step)
 
@@ -48,7 +48,7 @@ class EnergyCallback(Callback):
         self.loop.begin("validation", phase="evaluation")
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Close it."""
+        """Close the window of a validation."""
         self.loop.end("validation")
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
@@ -56,7 +56,7 @@ class EnergyCallback(Callback):
         self.loop.mark("checkpoint", step=trainer.global_step)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Write the record of what was spent until then."""
+        """Write the record of what was spent before the exception."""
         self.loop.close()
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:

@@ -1,6 +1,7 @@
-"""What every callback does with a tracker: begin and end windows by name, log joules, close once.
+"""What all callbacks share: windows that begin and end by name, joules for the logs, one record.
 
-Callbacks are told of edges one at a time, so windows are held open here by name.
+A callback receives the beginning and the end of a window as separate events, so open windows are
+kept here by name.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from energy.tracking.tracker import Tracker
 
 
 class Loop:
-    """A tracker that is driven by events; every call does nothing until `open`.
+    """A tracker driven by events; before `open`, every call does nothing.
 
     Args:
         out_dir: folder of ledger and record.json.
@@ -30,13 +31,13 @@ class Loop:
         self._open: dict[str, contextlib.AbstractContextManager[None]] = {}
 
     def open(self, resume_step: int = 0) -> None:
-        """Start metering; a run that resumes at a step throws away what came after it."""
+        """Start metering; a run that resumes at a step discards what its ledger has after it."""
         resume = {"step": resume_step} if resume_step else None
         self.tracker = Tracker(self.out_dir, sync=self._sync, resume_at=resume, **self._settings)
         self.tracker.open()
 
     def begin(self, name: str, phase: str = "compute") -> None:
-        """Open a window, unless one of that name is open."""
+        """Open a window, unless a window of that name is open."""
         if self.tracker is None or name in self._open:
             return
         window = self.tracker.window(name, phase)
@@ -50,12 +51,12 @@ class Loop:
             window.__exit__(None, None, None)
 
     def mark(self, kind: str, **fields: Any) -> None:
-        """Write a row that the run wants to remember."""
+        """Write a mark, such as a step or a checkpoint, into the ledger."""
         if self.tracker is not None:
             self.tracker.mark(kind, **fields)
 
     def so_far(self) -> dict[str, float]:
-        """Joules so far, under a name that says how they are known."""
+        """Joules so far, under a name that states their origin; empty before the first sample."""
         if self.tracker is None:
             return {}
         energy = self.tracker.snapshot().energy
@@ -65,7 +66,7 @@ class Loop:
         """Stop metering and write the record.
 
         Args:
-            tokens: that the run counted; 0 for a run that does not count them.
+            tokens: tokens that the run counted; 0 if it does not count them.
         """
         if self.tracker is None:
             return

@@ -1,1 +1,1 @@
-"""What regulators, hubs and auditors ask for, computed from a record."""
+"""Disclosures for regulators, model hubs and auditors, computed from a record."""

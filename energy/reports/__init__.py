@@ -1,1 +1,1 @@
-"""Records told to people: pages now, forms of regulators and model cards beside them."""
+"""Records presented to people: summaries, pages and plots."""

@@ -1,11 +1,11 @@
-"""One self-contained page about some runs: pictures, every number with band and origin, machine.
+"""One self-contained page about some runs: figures, every number with band and origin, machine.
 
-No script, no font, no picture is fetched from anywhere; the file can be mailed.
+No script, font or image is fetched from anywhere, so the file can be sent by mail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -13,9 +13,8 @@ from pathlib import Path
 from energy import units
 from energy.files import write_text_atomic
 from energy.record import RunRecord
-from energy.reports import runs as reading
 from energy.reports.page_plots import pictures
-from energy.reports.plots import chip_total, kind
+from energy.reports.plots import chip_total, title
 from energy.reports.runs import Run
 from energy.tables import html_table
 
@@ -37,21 +36,20 @@ code { font-size: .85em; overflow-wrap: anywhere; }
 """
 
 
-def write(folders: Iterable[Path], out: Path) -> Path:
-    """Write a page about all runs below some folders.
+def write(runs: Sequence[Run], out: Path) -> None:
+    """Write a page about some runs.
 
     Raises:
-        InputError: there is no run below them, or the page cannot be written.
+        InputError: the page cannot be written.
     """
-    write_text_atomic(out, page(reading.find(list(folders))))
-    return out
+    write_text_atomic(out, page(runs))
 
 
 def page(runs: Sequence[Run]) -> str:
     """The page as HTML."""
     figures = "\n".join(
-        f"<figure><h2>{escape(title)}</h2>{svg}<figcaption>{escape(words)}</figcaption></figure>"
-        for title, words, svg in pictures(runs)
+        f"<figure><h2>{escape(heading)}</h2>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+        for heading, caption, svg in pictures(runs)
     )
     tables = "\n".join(_table(run) for run in runs)
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -74,14 +72,13 @@ def page(runs: Sequence[Run]) -> str:
 
 
 def _headline(runs: Sequence[Run]) -> str:
-    """The result in words, with the origin of every joule."""
-    measured = [run for run in runs if run.measured]
-    told = [
-        f"{kind(run)}: {units.energy(total.value)} {total.origins}{_loss(run.record)}"
-        for run in measured
-        if (total := chip_total(run.record)).value is not None
+    """Joules and loss of the measured runs, with the origin of every joule."""
+    results = [
+        f"{title(run)}: {units.energy(total.value)} {total.origins}{_loss(run.record)}"
+        for run in runs
+        if run.measured and (total := chip_total(run.record)).value is not None
     ]
-    return "; ".join(told) or f"{len(runs)} predicted runs"
+    return "; ".join(results) or f"{len(runs)} predicted runs"
 
 
 def _loss(record: RunRecord) -> str:
@@ -90,18 +87,18 @@ def _loss(record: RunRecord) -> str:
 
 
 def _notes(runs: Sequence[Run]) -> list[str]:
-    """What a reader must know before believing a number."""
+    """Caveats that apply to the numbers."""
     notes = []
     if any("modelled" in chip_total(run.record).origins for run in runs if run.measured):
         notes.append(
-            "No meter of this machine could be read for all of its power: those joules are "
-            "modelled or assumed, and their bands are wide. Compare the runs with each other on "
-            "this machine; do not quote the joules as measured."
+            "The meters of this machine do not cover all of its power: the rest is modelled or "
+            "assumed, with wide bands. Compare the runs with each other on this machine; do not "
+            "quote the joules as measured."
         )
     if any(run.record.labels.get("zone") == "not given" for run in runs):
         notes.append(
-            "No grid zone was given: CO2 is counted with the world's average and a band over "
-            "the zones of the world. Name one with --zone."
+            "The grid zone is unknown: CO2 is computed with the world average and a band over the "
+            "zones of the world. Name a zone with --zone."
         )
     return notes
 

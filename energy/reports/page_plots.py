@@ -1,4 +1,4 @@
-"""The pictures of a report page as inline SVG."""
+"""The figures of a report page as inline SVG."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from energy.reports import plots
 from energy.reports.runs import Run
 
 Picture = tuple[str, str, str]
-"""Title, what it shows, SVG."""
+"""Title, caption, SVG."""
 
 
 def pictures(runs: Sequence[Run]) -> list[Picture]:
-    """All pictures that these runs can fill."""
-    found = [
+    """The figures of some runs; runs with experts get one of their expert load each."""
+    figures = [
         (
             "Loss against joules",
-            "Which model reaches a loss for fewer joules. Solid: mixture of experts; dashed: its "
-            "dense twin of the same active parameters.",
+            "Which model reaches a loss with fewer joules. Solid: mixture of experts; dashed: its "
+            "dense counterpart with the same active parameters.",
             _svg(lambda axes: plots.loss_against_energy(runs, axes), (7, 4)),
         ),
         (
             "Measured against predicted",
-            "Each prediction was written before its run began. 1 is a perfect one; where both "
-            "sides are modelled, agreement in joules says nothing about watts.",
+            "Each prediction was written before its run began; 1 is perfect. Where both sides are "
+            "modelled, agreement in joules says nothing about the true power.",
             _svg(lambda axes: plots.measured_against_predicted(runs, axes), (7, 4)),
         ),
         (
@@ -50,13 +50,13 @@ def pictures(runs: Sequence[Run]) -> list[Picture]:
     for run in runs:
         if run.measured and run.sparse and run.metrics:
             svg = _svg(partial(plots.expert_load, run), (7, 3.6))
-            words = "Load of each expert over training; 1 is an even share, 0 an idle expert."
-            found.append((f"Expert load of {run.record.name}", words, svg))
-    return found
+            caption = "Load of each expert over training; 1 is an even share, 0 an idle expert."
+            figures.append((f"Expert load of {run.record.name}", caption, svg))
+    return figures
 
 
 def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:
-    """A figure as an SVG element, its text kept as text."""
+    """A figure as an SVG element; its text stays text."""
     settings: Any = {
         "svg.fonttype": "none",
         "font.family": "sans-serif",
@@ -68,7 +68,7 @@ def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots())
         text = io.StringIO()
-        # Without a date the same records give the same page.
+        # Without a date, the same records give the same page.
         figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()
     return svg[svg.index("<svg") :]

@@ -1,27 +1,27 @@
-"""Pictures of records. Each takes data and Axes and returns the Axes.
+"""Plots of runs: each function draws on an Axes and returns it.
 
-One colour and one line style per concept everywhere, told apart in grey as well; a unit on every
-axis, bands drawn, and the words measured, modelled and assumed wherever joules or watts are shown.
+Every concept has one color and one line style in all plots, distinguishable in grayscale too. Every
+axis has a unit, bands are drawn, and joules and watts are labeled measured, modelled or assumed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from energy.ledger.segment import Segment
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import RunRecord
 from energy.reports.runs import Pair, Run, pairs
 
 SPARSE, DENSE = "#0b5394", "#d9822b"
-"""Mixture of experts, dense."""
-
+"""Colors of mixture-of-experts and dense models."""
 
 PREDICTED = "#7a7a7a"
-
 
 PARTS = {
     "attention_projections": "#0b5394",
@@ -37,18 +37,18 @@ PARTS = {
     "optimizer": "#555555",
     "host": "#dddddd",
 }
-
+"""Colors of the parts of a training step."""
 
 HATCHES = ("", "//", "\\\\", "xx", "..", "--", "||", "++", "oo", "**", "//..", "xx..")
 
 
 def style(run: Run) -> dict[str, Any]:
-    """Colour and line of a run: a mixture of experts is solid, a dense model dashed."""
+    """Color and line of a run: solid for a mixture of experts, dashed for a dense model."""
     return {"color": SPARSE if run.sparse else DENSE, "linestyle": "-" if run.sparse else "--"}
 
 
-def kind(run: Run) -> str:
-    """The name of a run and what its model is."""
+def title(run: Run) -> str:
+    """The name of a run and the kind of its model."""
     return f"{run.record.name} ({'MoE' if run.sparse else 'dense'})"
 
 
@@ -60,46 +60,43 @@ def chip_total(record: RunRecord) -> Quantity:
 
 
 def loss_against_energy(runs: Iterable[Run], axes: Axes) -> Axes:
-    """Training loss over the joules spent so far, a line a run; lower left is better."""
-    told = ""
+    """Training loss over the joules spent so far, a line per run; lower left is better."""
+    origins = "none"
     for run in runs:
         rows = [row for row in run.metrics if row.get("energy_j") is not None]
         if not run.measured or not rows:
             continue
         joules, losses = [row["energy_j"] for row in rows], [row["loss"] for row in rows]
         axes.plot(joules, losses, linewidth=0.8, alpha=0.4, **style(run))
-        axes.plot(joules, _smoothed(losses), label=kind(run), linewidth=2, **style(run))
-        told = chip_total(run.record).origins
-        held_out = run.record.metrics.get("held_out_loss")
-        if held_out is not None and held_out.value is not None:
+        axes.plot(joules, _smoothed(losses), label=title(run), linewidth=2, **style(run))
+        origins = chip_total(run.record).origins
+        validation_loss = run.record.metrics.get("held_out_loss")
+        if validation_loss is not None and validation_loss.value is not None:
             axes.plot(
                 rows[-1]["energy_j"],
-                held_out.value,
+                validation_loss.value,
                 "o",
                 color=style(run)["color"],
                 markerfacecolor="white",
             )
-    axes.set_xlabel(f"energy so far / J ({told or 'none'})")
-    axes.set_ylabel("loss / nat per token\n(thin: one batch; circle: held-out text)")
+    axes.set_xlabel(f"energy so far / J ({origins})")
+    axes.set_ylabel("loss / nat per token\n(thin: one batch; circle: validation)")
     return _finish(axes)
 
 
 def measured_against_predicted(runs: Iterable[Run], axes: Axes) -> Axes:
     """Predicted over measured, with the predicted band, for time, FLOP, energy and CO2."""
-    found = pairs(runs)
     names: list[str] = []
-    for pair in found:
+    for pair in pairs(runs):
         for label, predicted, measured in _compared(pair):
             if predicted.value is None or not measured.value:
                 continue
             value, low, high = (number / measured.value for number in predicted.numbers())
-            place = len(names)
-            mark = "o" if pair.measured.sparse else "s"
             axes.errorbar(
                 value,
-                place,
+                len(names),
                 xerr=[[value - low], [high - value]],
-                fmt=mark,
+                fmt="o" if pair.measured.sparse else "s",
                 capsize=3,
                 color=style(pair.measured)["color"],
                 ecolor=PREDICTED,
@@ -107,7 +104,7 @@ def measured_against_predicted(runs: Iterable[Run], axes: Axes) -> Axes:
             names.append(f"{pair.measured.record.name}: {label}")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
-    # Plain numbers, few of them: powers of ten at every minor tick run into each other.
+    # A few plain numbers: powers of ten at every minor tick would overlap.
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -119,52 +116,38 @@ def measured_against_predicted(runs: Iterable[Run], axes: Axes) -> Axes:
 
 
 def power_over_time(runs: Iterable[Run], axes: Axes) -> Axes:
-    """Watts of all counted devices between the samples of each run's ledger."""
-    told = ""
+    """Watts of all devices that count, between the samples of each run's ledger."""
+    origins = "none"
     for run in runs:
         for number, segment in enumerate(run.segments()):
-            counted = [d["id"] for d in segment.header["domains"] if not d["within"]]
-            times, watts = _power(
-                segment.times,
-                [[segment.curves[name].at(t) for t in segment.times] for name in counted],
+            times, watts = _power(segment)
+            if not watts:
+                continue
+            axes.step(
+                [time - segment.start_s for time in times],
+                watts,
+                where="pre",
+                label=title(run) if number == 0 else None,
+                **style(run),
             )
-            if watts:
-                axes.step(
-                    [time - segment.start_s for time in times],
-                    watts,
-                    where="pre",
-                    label=kind(run) if number == 0 else None,
-                    **style(run),
-                )
-                told = chip_total(run.record).origins
+            origins = chip_total(run.record).origins
     axes.set_xlabel("time since the start / s")
-    axes.set_ylabel(f"power / W\n({told or 'none'})")
-    # From zero, and with room above: a steady load would else lie on the frame.
+    axes.set_ylabel(f"power / W\n({origins})")
+    # From zero and with room above, or a steady load would coincide with the frame.
     axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
     return _finish(axes)
 
 
 def parts(runs: Iterable[Run], axes: Axes) -> Axes:
     """Shares of executed FLOP and modelled joules by part of the predicted step."""
-    bars: list[tuple[str, dict[str, float]]] = []
-    for run in runs:
-        if run.measured:
-            continue
-        for label, field in (("FLOP", "executed_flop"), ("joules, modelled", "energy_j")):
-            values = {
-                part.name: quantity.value
-                for part in run.record.parts
-                if (quantity := getattr(part, field)) is not None and quantity.value
-            }
-            if values:
-                bars.append((f"{run.record.name}: {label}", values))
+    bars = [bar for run in runs if not run.measured for bar in _bars(run.record)]
     shown: set[str] = set()
-    for place, (_, values) in enumerate(bars):
+    for row, (_, values) in enumerate(bars):
         left = 0.0
         for name, value in values.items():
             share = 100 * value / sum(values.values())
             axes.barh(
-                place,
+                row,
                 share,
                 left=left,
                 color=PARTS.get(name, "#999999"),
@@ -190,16 +173,16 @@ def parts(runs: Iterable[Run], axes: Axes) -> Axes:
 
 
 def expert_load(run: Run, axes: Axes) -> Axes:
-    """Load of each expert over training, all MoE layers in turn; 1 is an even share."""
+    """Load of each expert over training, layer below layer; 1 is an even share."""
     rows = [row for row in run.metrics if row.get("expert_load")]
     if not rows:
         axes.text(0.5, 0.5, "no expert load logged", ha="center", transform=axes.transAxes)
         return axes
     layers, experts = len(rows[0]["expert_load"]), len(rows[0]["expert_load"][0])
     grid = [
-        [layer[e] * experts for row in rows for layer in [row["expert_load"][n]]]
-        for n in range(layers)
-        for e in range(experts)
+        [row["expert_load"][layer][expert] * experts for row in rows]
+        for layer in range(layers)
+        for expert in range(experts)
     ]
     image = axes.imshow(
         grid,
@@ -219,47 +202,59 @@ def expert_load(run: Run, axes: Axes) -> Axes:
         [(number + 0.5) * experts for number in range(layers)],
         [f"MoE layer {number + 1}\n{experts} experts" for number in range(layers)],
     )
-    axes.set_xlabel("optimiser step")
+    axes.set_xlabel("optimizer step")
     return axes
 
 
 def _compared(pair: Pair) -> list[tuple[str, Quantity, Quantity]]:
-    """What is put side by side, by name."""
+    """The quantities that are compared: label, predicted, measured."""
     predicted, measured = pair.predicted.record, pair.measured.record
     modelled = chip_total(measured).origin is not Origin.MEASURED
-    word = "energy (modelled on both sides)" if modelled else "energy"
+    energy_label = "energy (modelled on both sides)" if modelled else "energy"
     return [
         ("time", predicted.elapsed_s, measured.elapsed_s),
         ("model FLOP", predicted.model_flop, measured.model_flop),
-        (word, chip_total(predicted), chip_total(measured)),
+        (energy_label, chip_total(predicted), chip_total(measured)),
         ("CO2e, modelled", predicted.co2_location_g, measured.co2_location_g),
     ]
 
 
-def _power(
-    times: Sequence[float], joules: Sequence[Sequence[float | None]]
-) -> tuple[list[float], list[float]]:
-    """Ends of the sampling intervals and the watts within them; an unread interval is left out."""
+def _bars(record: RunRecord) -> Iterator[tuple[str, dict[str, float]]]:
+    """The bars of a predicted record: label, and value by part."""
+    for label, field in (("FLOP", "executed_flop"), ("joules, modelled", "energy_j")):
+        values = {
+            part.name: quantity.value
+            for part in record.parts
+            if (quantity := getattr(part, field)) is not None and quantity.value
+        }
+        if values:
+            yield f"{record.name}: {label}", values
+
+
+def _power(segment: Segment) -> tuple[list[float], list[float]]:
+    """Ends of the sampling intervals, and the mean watts in each; unread intervals are left out."""
+    outer = [domain["id"] for domain in segment.header["domains"] if not domain["within"]]
+    joules = [[segment.curves[name].at(time) for time in segment.times] for name in outer]
     ends, watts = [], []
-    for i in range(1, len(times)):
-        steps = [(series[i - 1], series[i]) for series in joules]
+    for i, (begin, end) in enumerate(pairwise(segment.times)):
+        steps = [(series[i], series[i + 1]) for series in joules]
         known = [
             after - before for before, after in steps if before is not None and after is not None
         ]
-        # Two samples at a window's edge can lie too close for a coarse counter.
-        if len(known) == len(steps) and times[i] - times[i - 1] > 0.2:
-            ends.append(times[i])
-            watts.append(sum(known) / (times[i] - times[i - 1]))
+        # Two samples at the edge of a window can be too close for a coarse counter.
+        if len(known) == len(steps) and end - begin > 0.2:
+            ends.append(end)
+            watts.append(sum(known) / (end - begin))
     return ends, watts
 
 
 def _smoothed(values: Sequence[float], memory: float = 0.6) -> list[float]:
-    """Exponential mean without the bias of its start."""
-    found, mean, weight = [], 0.0, 0.0
+    """Exponential moving average with bias correction."""
+    means, total, weight = [], 0.0, 0.0
     for value in values:
-        mean, weight = memory * mean + value, memory * weight + 1
-        found.append(mean / weight)
-    return found
+        total, weight = memory * total + value, memory * weight + 1
+        means.append(total / weight)
+    return means
 
 
 def _hatch(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The runs of a folder, as reports and notebooks read them: records, metrics, ledgers."""
+"""The runs in a folder, for reports and notebooks: records, metrics and ledgers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from energy.record import Kind, RunRecord
 
 @dataclass(frozen=True)
 class Run:
-    """One run and what it left behind.
+    """A run and its files.
 
     Attributes:
-        folder: where it lies.
+        folder: folder of the run.
         record: its record, measured or predicted.
-        metrics: lines of metrics.jsonl; none where there is no such file.
+        metrics: lines of metrics.jsonl; empty without such a file.
     """
 
     folder: Path
@@ -30,48 +30,48 @@ class Run:
 
     @property
     def measured(self) -> bool:
-        """Whether this run happened."""
+        """Whether this run happened; else it was predicted."""
         return self.record.kind is Kind.MEASURED
 
     @property
     def sparse(self) -> bool:
-        """Whether its model has experts."""
+        """Whether its model is a mixture of experts."""
         return bool(self.record.shape.get("n_moe_layers"))
 
     def segments(self) -> list[Segment]:
-        """What its ledger says; nothing where there is none."""
+        """The segments of its ledger; empty without one."""
         path = self.folder / ledger.FILE
         return ledger.segments(path) if path.is_file() else []
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A run and the prediction that was made for it."""
+    """A run and the prediction made for it."""
 
     measured: Run
     predicted: Run
 
 
 def find(folders: Path | Iterable[Path]) -> list[Run]:
-    """Every run below some folders, by name, measured before predicted.
+    """All runs in some folders, at any depth, by name, measured before predicted.
 
     Raises:
-        InputError: there is no record below them, or one cannot be read.
+        InputError: there is no record in the folders, or one cannot be read.
     """
-    places = [folders] if isinstance(folders, Path) else list(folders)
-    paths = sorted({path for place in places for path in place.rglob("record.json")})
+    roots = [folders] if isinstance(folders, Path) else list(folders)
+    paths = sorted({path for root in roots for path in root.rglob("record.json")})
     if not paths:
         raise InputError(
-            f"expected a record.json below {', '.join(map(str, places))}",
+            f"expected a record.json in {', '.join(map(str, roots))}",
             "none",
-            "train first: glam train, or make demo",
+            "meter a run first: energy run, glam train or make demo",
         )
-    found = [Run(path.parent, RunRecord.load(path), _metrics(path.parent)) for path in paths]
-    return sorted(found, key=lambda run: (run.record.name, run.record.kind))
+    runs = [Run(path.parent, RunRecord.load(path), _metrics(path.parent)) for path in paths]
+    return sorted(runs, key=lambda run: (run.record.name, run.record.kind))
 
 
 def pairs(runs: Iterable[Run]) -> list[Pair]:
-    """Runs with the prediction of the same name."""
+    """The measured runs that have a prediction of the same name."""
     runs = list(runs)
     predicted = {run.record.name: run for run in runs if not run.measured}
     return [

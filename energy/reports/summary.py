@@ -1,26 +1,29 @@
-"""A record in a few lines: what was spent, at which boundary, and how much of that was measured."""
+"""A record in a few lines: what was spent, at which boundary, and how much of it was measured."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from energy import units
 from energy.calibration import apply as calibrated
 from energy.quantity import Boundary, Origin, Quantity
-from energy.record import Phase, RunRecord
+from energy.record import Phase, RunRecord, Wasted
 
 
 def headline(record: RunRecord) -> str:
-    """Joules at the innermost boundary with band and split, the line that every summary ends with.
+    """The last line of every summary: joules at the innermost boundary with band and origins.
 
     '1.84 kWh ±6 %, chip boundary; 91 % measured, 7 % modelled; missing: cpu (permission)'
     """
     if not record.totals:
-        return "no joule was metered or modelled"
-    at = min(record.totals, key=list(Boundary).index)
-    return f"{told(record.totals[at])}, {at} boundary; {split(record.totals[at])}"
+        return "no energy was metered or modelled"
+    boundary = min(record.totals, key=list(Boundary).index)
+    total = record.totals[boundary]
+    return f"{with_band(total)}, {boundary} boundary; {by_origin(total)}"
 
 
-def told(total: Quantity) -> str:
-    """Joules with their band: '1.84 kWh ±6 %', or both ends where the band is wide or uneven."""
+def with_band(total: Quantity) -> str:
+    """Joules with their band: '1.84 kWh ±6 %', or both ends if the band is wide or uneven."""
     if total.value is None:
         return f"missing ({total.source})"
     value, low, high = total.numbers()
@@ -30,54 +33,65 @@ def told(total: Quantity) -> str:
     return f"{units.energy(value)} ({units.energy(low)} to {units.energy(high)})"
 
 
-def split(total: Quantity) -> str:
-    """'91 % measured, 7 % modelled, 2 % assumed; missing: cpu (permission)'."""
+def by_origin(total: Quantity) -> str:
+    """Shares of a total: '91 % measured, 7 % modelled, 2 % assumed; missing: cpu (permission)'."""
     shares = ", ".join(
         f"{100 * total.shares[origin]:.0f} % {origin}"
         for origin in Origin
         if total.shares.get(origin)
     )
-    gone = f"; missing: {', '.join(map(str, total.missing))}" if total.missing else ""
-    return (shares or "nothing read") + gone
+    missing = f"; missing: {', '.join(map(str, total.missing))}" if total.missing else ""
+    return (shares or "nothing read") + missing
 
 
 def lines(record: RunRecord) -> list[str]:
-    """The summary of a run, a line each; the headline last."""
-    found = []
+    """The summary of a run, line by line; the headline last."""
+    heading = []
     if record.elapsed_s.value is not None:
-        found.append(f"{record.name}: {units.duration(record.elapsed_s.value)}")
-    for window in record.windows:
-        found.append(
-            f"  {window.name} x {window.count:,}: "
-            f"{units.duration(window.elapsed_s.value or 0.0)}, {_with_origin(window.energy_j)}"
-        )
-    # One phase says nothing that the whole does not say.
-    long = [phase for phase in record.phases if _share(phase, record) > SHORT]
-    for phase in long if len(long) > 1 else ():
-        found.append(
-            f"  phase {phase.name}: {units.duration(phase.elapsed_s.value or 0.0)}, "
-            f"{_with_origin(phase.energy_j)}"
-        )
-    if record.wasted.elapsed_s.value:
-        found.append(
-            f"  wasted, done again or thrown away: "
-            f"{units.duration(record.wasted.elapsed_s.value)}, "
-            f"{_with_origin(record.wasted.energy_j)}"
-        )
-    for entry in record.energy:
-        if entry.api == calibrated.API and entry.value is not None:
-            found.append(f"  at the wall: {_with_origin(entry)}; {entry.source}")
-    return [*found, *(f"  note: {note}" for note in record.notes), headline(record)]
+        heading.append(f"{record.name}: {units.duration(record.elapsed_s.value)}")
+    details = [
+        *(
+            f"{window.name} x {window.count:,}: {_spent(window.elapsed_s, window.energy_j)}"
+            for window in record.windows
+        ),
+        *(
+            f"phase {phase.name}: {_spent(phase.elapsed_s, phase.energy_j)}"
+            for phase in _notable_phases(record)
+        ),
+        *_wasted(record.wasted),
+        *(
+            f"at the wall: {_with_origins(entry)}; {entry.source}"
+            for entry in record.energy
+            if entry.api == calibrated.API and entry.value is not None
+        ),
+        *(f"note: {note}" for note in record.notes),
+    ]
+    return [*heading, *(f"  {detail}" for detail in details), headline(record)]
 
 
-SHORT = 0.005
-"""Share of the run below which a phase is left out of the lines."""
+NOTABLE = 0.005
+"""Share of the run below which a phase is left out of the summary."""
 
 
-def _share(phase: Phase, record: RunRecord) -> float:
-    return (phase.elapsed_s.value or 0.0) / (record.elapsed_s.value or 1.0)
+def _notable_phases(record: RunRecord) -> list[Phase]:
+    """The phases that take some time; none if there is only one, which says nothing new."""
+    whole_s = record.elapsed_s.value or 1.0
+    phases = [
+        phase for phase in record.phases if (phase.elapsed_s.value or 0.0) / whole_s > NOTABLE
+    ]
+    return phases if len(phases) > 1 else []
 
 
-def _with_origin(energy: Quantity) -> str:
-    """Joules and the word that says where they come from."""
-    return f"{told(energy)} {energy.origins}" if energy.value is not None else told(energy)
+def _wasted(wasted: Wasted) -> Iterator[str]:
+    if wasted.elapsed_s.value:
+        yield f"wasted (repeated or discarded work): {_spent(wasted.elapsed_s, wasted.energy_j)}"
+
+
+def _spent(elapsed_s: Quantity, energy_j: Quantity) -> str:
+    """Time, and joules with their origins."""
+    return f"{units.duration(elapsed_s.value or 0.0)}, {_with_origins(energy_j)}"
+
+
+def _with_origins(energy: Quantity) -> str:
+    """Joules with their band and origins."""
+    return with_band(energy) if energy.value is None else f"{with_band(energy)} {energy.origins}"

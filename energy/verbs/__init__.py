@@ -1,1 +1,1 @@
-"""The verbs of the command `energy` that are more than a call."""
+"""The verbs of the command `energy` that need more than a call."""

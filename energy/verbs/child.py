@@ -1,6 +1,6 @@
-"""A command that runs in our place: the same terminal, our signals, its exit code.
+"""A child process that runs in place of this one: same terminal, same signals, its exit code.
 
-What it leaves behind (a daemon) becomes our child, and is waited for too.
+Processes that it leaves running (daemons) are adopted, and waited for too.
 """
 
 from __future__ import annotations
@@ -19,166 +19,164 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from energy.errors import CommandError
+from energy.errors import CommandError, reason
 
 PR_SET_CHILD_SUBREAPER = 36
 """From linux/prctl.h."""
 
+FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals that are forwarded to the command; Ctrl-C reaches it directly from the terminal."""
 
-PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""Signals that go on to the command; Ctrl-C reaches it from the terminal by itself."""
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+"""Exit codes of a shell for a command that does not exist, and for one that cannot be run."""
 
-
-NOT_FOUND, NOT_RUN = 127, 126
-"""Exit codes of a shell for a command that is not there, and for one that cannot be run."""
-
-
-LOOK_S = 0.05
-"""Between two looks at what the command left running."""
+POLL_S = 0.05
+"""Interval between checks for processes that the command left running."""
 
 
 def require_program(name: str) -> None:
-    """Say what is wrong with the name of a program before anything is made for it.
+    """Check that a program can be run, before any file is created for the run.
 
     Raises:
-        CommandError: it is not there, or there is no permission to run it.
+        CommandError: the program does not exist, or there is no permission to run it.
     """
     if shutil.which(name) is not None:
         return
-    named = [name] if os.sep in name else [os.path.join(f, name) for f in os.get_exec_path()]
-    found = next((path for path in named if os.path.exists(path)), None)
-    if found is None:
+    candidates = [name] if os.sep in name else [os.path.join(f, name) for f in os.get_exec_path()]
+    path = next((path for path in candidates if os.path.exists(path)), None)
+    if path is None:
         fix = "check its name and PATH"
         if os.path.exists(name):
-            fix = f"it lies in this folder, which is not in PATH: {_interpreter(name)}./{name}"
+            fix = f"it is in this folder, which is not in PATH: {_interpreter(name)}./{name}"
         raise CommandError("expected a program to run", name, fix, exit_code=NOT_FOUND)
-    if os.path.isdir(found):
+    if os.path.isdir(path):
         raise CommandError(
             "expected a program to run",
-            f"the folder {found}",
+            f"the folder {path}",
             "name a program in it",
-            exit_code=NOT_RUN,
+            exit_code=NOT_EXECUTABLE,
         )
-    mode = stat.filemode(os.stat(found).st_mode)
-    fix = f"chmod +x {found}"
-    if interpreter := _interpreter(found):
-        fix += f", or name its interpreter: {interpreter}{found}"
+    mode = stat.filemode(os.stat(path).st_mode)
+    fix = f"chmod +x {path}"
+    if interpreter := _interpreter(path):
+        fix += f", or name its interpreter: {interpreter}{path}"
     raise CommandError(
         "expected a file with the permission to execute it (x)",
-        f"{found} ({mode})",
+        f"{path} ({mode})",
         fix,
-        exit_code=NOT_RUN,
+        exit_code=NOT_EXECUTABLE,
     )
 
 
 def _interpreter(path: str) -> str:
-    """The word before a script that is run by its interpreter; empty for other files."""
+    """The interpreter of a script and a space, to stand before its path; empty for other files."""
     return {".py": "python ", ".sh": "sh "}.get(Path(path).suffix, "")
 
 
 class Command:
-    """A command in our place.
+    """A command that runs in place of this process.
 
-    While the object is entered no signal ends us: those that are passed on go to the command (to
-    what it left running, once it has ended), and Ctrl-C is the command's to answer.
+    Inside its `with` block no signal ends this process: signals are forwarded to the command (or,
+    once it has ended, to what it left running), and Ctrl-C is left for the command to handle.
 
     Args:
-        words: program and arguments.
+        arguments: program and arguments.
     """
 
-    def __init__(self, words: list[str]) -> None:
-        self._words = words
+    def __init__(self, arguments: list[str]) -> None:
+        self._arguments = arguments
         self._child: subprocess.Popen[bytes] | None = None
-        self._early: list[int] = []
-        self._ended = self._left_alone = False
-        self._keeper: int | None = None
-        self._before: dict[int, Any] = {}
+        self._pending: list[int] = []
+        self._ended = self._abandoned = False
+        self._excluded_pid: int | None = None
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._pass_on) for number in PASSED_ON}
-        self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._interrupted)
+        self._handlers = {number: signal.signal(number, self._forward) for number in FORWARDED}
+        self._handlers[signal.SIGINT] = signal.signal(signal.SIGINT, self._interrupted)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def run(self, keeper: int | None) -> int:
-        """Run it to the end of its last process.
+    def run(self, excluded_pid: int | None) -> int:
+        """Run the command until its last process has ended.
 
         Args:
-            keeper: process id of a child of ours that is none of its processes (the sampler).
+            excluded_pid: a child of this process that does not belong to the command (the
+                sampler).
 
         Returns:
-            The exit code as a shell gives it: 128 + signal for a killed command.
+            The exit code as a shell reports it: 128 + signal for a killed command.
 
         Raises:
             CommandError: the kernel cannot run it.
         """
         _adopt_orphans()
-        self._keeper = keeper
+        self._excluded_pid = excluded_pid
         try:
-            self._child = subprocess.Popen(self._words)
+            self._child = subprocess.Popen(self._arguments)
         except OSError as error:
-            raise self._refused(error) from error
-        for number in self._early:
+            raise self._cannot_run(error) from error
+        for number in self._pending:
             self._child.send_signal(number)
         code = self._child.wait()
         self._ended = True
-        self._wait_for_the_rest()
+        self._wait_for_leftovers()
         return 128 - code if code < 0 else code
 
-    def _refused(self, error: OSError) -> CommandError:
+    def _cannot_run(self, error: OSError) -> CommandError:
         expectation, fix = {
             errno.ENOENT: (
                 "expected the interpreter in the first line of the program",
-                "mend that line, or name the interpreter yourself",
+                "correct that line, or name the interpreter yourself",
             ),
             errno.ENOEXEC: (
                 "expected a program of this machine, or a first line #!INTERPRETER",
                 "add that line, or name the interpreter yourself",
             ),
         }.get(error.errno or 0, ("expected a program that the kernel can run", ""))
-        told = f"{self._words[0]}: {(error.strerror or '').lower()}"
-        return CommandError(expectation, told, fix, exit_code=NOT_RUN)
+        value = f"{self._arguments[0]}: {reason(error)}"
+        return CommandError(expectation, value, fix, exit_code=NOT_EXECUTABLE)
 
-    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+    def _forward(self, number: int, _frame: FrameType | None) -> None:
         if self._child is None:
-            self._early.append(number)
+            self._pending.append(number)
         elif not self._ended:
             self._child.send_signal(number)
         else:
-            for pid in self._rest():
+            for pid in self._leftovers():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
 
     def _interrupted(self, number: int, _frame: FrameType | None) -> None:
         if self._child is None:
-            self._early.append(number)  # it was not there yet to hear it
-        self._left_alone = self._ended
+            self._pending.append(number)  # the terminal could not reach it yet
+        self._abandoned = self._ended
 
-    def _wait_for_the_rest(self) -> None:
-        """Wait for what the command left running; Ctrl-C leaves it to itself."""
-        told = False
-        while (left := self._rest()) and not self._left_alone:
-            if not told:
-                print(f"waiting for what the command left running: {left}", file=sys.stderr)
-                told = True
-            for pid in left:
+    def _wait_for_leftovers(self) -> None:
+        """Wait for processes that the command left running, until Ctrl-C."""
+        announced = False
+        while (pids := self._leftovers()) and not self._abandoned:
+            if not announced:
+                print(f"waiting for what the command left running: {pids}", file=sys.stderr)
+                announced = True
+            for pid in pids:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
 
-    def _rest(self) -> list[int]:
-        """Process ids of our children, the keeper left out."""
+    def _leftovers(self) -> list[int]:
+        """Process ids of all children of this process but the excluded one."""
         try:
-            told = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+            children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
         except OSError:
             return []
-        return [pid for pid in map(int, told.split()) if pid != self._keeper]
+        return [pid for pid in map(int, children.split()) if pid != self._excluded_pid]
 
 
 def _adopt_orphans() -> None:
-    """Ask the kernel (Linux) to hand us processes whose parents ended; elsewhere they are free."""
+    """Become the parent of processes whose own parent ended; Linux only."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -1,8 +1,9 @@
-"""What CodeCarbon says of the same run, beside our own number and never in its place.
+"""CodeCarbon's measurement of the same run, shown beside ours and never in its place.
 
-Its offline tracker alone (no location look-up, no file), in the process of `energy run`. Each of
-its three numbers gets the origin of the backend behind it, which its own output does not say: a
-processor told by load is modelled, one told by a constant assumed, memory by modules assumed.
+It runs as the offline tracker (no location lookup, no file) in the process of `energy run`. Each of
+its three numbers gets the origin of its backend, which CodeCarbon's own output does not state: a
+processor estimated from its load is modelled, one estimated from a constant is assumed, and so is
+memory, which is estimated from the number of modules.
 """
 
 from __future__ import annotations
@@ -26,11 +27,19 @@ BACKENDS = {
     "intel_power_gadget": Origin.MEASURED,
     "constant": Origin.ASSUMED,
 }
-"""CodeCarbon's words for how it reads the processor; a word not here counts as assumed."""
+"""Origin by CodeCarbon's name of its processor backend; an unknown backend is assumed."""
+
+DEVICES = {"cpu": ("cpu", "psys"), "gpu": ("GPU", "gpu", "MIG"), "ram": ("memory", "dram")}
+"""Prefixes of our device names, by CodeCarbon's parts."""
 
 
 class SecondOpinion:
-    """CodeCarbon's offline tracker around a block of code."""
+    """CodeCarbon's offline tracker around a block of code.
+
+    Attributes:
+        parts: its joules of cpu, gpu and ram, once the block has ended; parts without joules are
+            left out.
+    """
 
     def __init__(self) -> None:
         self._tracker: Any = None
@@ -52,7 +61,7 @@ class SecondOpinion:
                 "pip install 'glam-energy[carbon]'",
             ) from error
         with _silent():
-            # Only joules are taken; the country that it insists on plays no part in them.
+            # Only the joules are used; the country is a required argument without effect on them.
             self._tracker = OfflineEmissionsTracker(
                 country_iso_code="USA",
                 measure_power_secs=1,
@@ -64,88 +73,89 @@ class SecondOpinion:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it and take its three numbers."""
+        """Stop it and read its three numbers."""
         with _silent():
             self._tracker.stop()
-        told = self._tracker.final_emissions_data
+        totals = self._tracker.final_emissions_data
         mode = str(getattr(self._tracker, "_cpu_tracking_mode", "") or _mode(self._tracker))
         origins = {
             "cpu": BACKENDS.get(mode, Origin.ASSUMED),
             "gpu": Origin.MEASURED,
             "ram": Origin.ASSUMED,
         }
-        how = {"cpu": mode or "unknown backend", "gpu": "NVML", "ram": "watts per module"}
+        methods = {"cpu": mode or "unknown backend", "gpu": "NVML", "ram": "watts per module"}
         for part, origin in origins.items():
-            joules = float(getattr(told, f"{part}_energy")) * J_PER_KWH
+            joules = float(getattr(totals, f"{part}_energy")) * J_PER_KWH
             if joules > 0:
                 self.parts[part] = Quantity.exact(
-                    joules, "J", f"CodeCarbon {part}: {how[part]}", origin
+                    joules, "J", f"CodeCarbon {part}: {methods[part]}", origin
                 )
 
-    def explain(self, record: RunRecord) -> tuple[Quantity, str]:
-        """Its total, and in words how it differs from the record, part by part, and why."""
+    def compare(self, record: RunRecord) -> tuple[Quantity, str]:
+        """CodeCarbon's total, and a note on how it differs from the record, part by part."""
         if not self.parts:
-            reason = "CodeCarbon gave no joule (a run of less than its interval?)"
+            reason = "CodeCarbon reported no energy (was the run shorter than its interval?)"
             return Quantity.absent("J", reason), reason
         total = add(list(self.parts.values()), source="CodeCarbon, offline tracker")
-        ours = {part: _of_part(record, part) for part in OURS}
-        told = {
-            part: _against(self.parts.get(part), own)
+        ours = {part: _our_joules(record, part) for part in DEVICES}
+        lines = {
+            part: f"{part}: {_with_method(self.parts.get(part))} against {_with_source(own)}"
             for part, own in ours.items()
             if own or part in self.parts
         }
-        apart = {part: abs(_j(self.parts.get(part)) - _j(ours[part])) for part in told}
-        most = max(apart, key=lambda part: apart[part])
-        whole = sum(map(_j, ours.values()))
-        ratio = f", {_j(total) / whole:.2f} times ours" if whole else ""
-        return total, (
-            f"CodeCarbon says {_j(total):.0f} J{ratio}; most of the difference is {most}: "
-            f"{told.pop(most)}" + "".join(f"; {part}: {words}" for part, words in told.items())
+        difference = {
+            part: abs(_joules(self.parts.get(part)) - _joules(ours[part])) for part in lines
+        }
+        largest = max(difference, key=lambda part: difference[part])
+        our_total = sum(map(_joules, ours.values()))
+        ratio = f", {_joules(total) / our_total:.2f} times ours" if our_total else ""
+        note = (
+            f"CodeCarbon reports {_joules(total):.0f} J{ratio}; most of the difference is "
+            f"{lines.pop(largest)}"
         )
+        return total, "; ".join([note, *lines.values()])
 
 
-OURS = {"cpu": ("cpu", "psys"), "gpu": ("GPU", "gpu", "MIG"), "ram": ("memory", "dram")}
-"""How the names of our devices begin, by CodeCarbon's parts."""
-
-
-def _of_part(record: RunRecord, part: str) -> Quantity | None:
-    """Our joules of one of CodeCarbon's parts; None where we have none."""
-    own = [
+def _our_joules(record: RunRecord, part: str) -> Quantity | None:
+    """The record's joules of one of CodeCarbon's parts; None where it has none."""
+    entries = [
         entry
         for entry in record.energy
-        if entry.device.startswith(OURS[part]) and entry.within is None and entry.value is not None
+        if entry.device.startswith(DEVICES[part])
+        and entry.within is None
+        and entry.value is not None
     ]
-    sources = sorted({entry.api for entry in own})
-    return add(own, source="; ".join(sources)) if own else None
+    sources = sorted({entry.api for entry in entries})
+    return add(entries, source="; ".join(sources)) if entries else None
 
 
-def _against(theirs: Quantity | None, own: Quantity | None) -> str:
-    """A part as both tell it, with how each came by it."""
-    left = (
-        "nothing"
-        if theirs is None
-        else (f"{_j(theirs):.0f} J {theirs.origin} ({theirs.source.split(': ')[1]})")
-    )
-    right = "nothing" if own is None else f"{_j(own):.0f} J {own.origin} ({own.source})"
-    return f"{left} against {right}"
+def _with_method(part: Quantity | None) -> str:
+    """CodeCarbon's joules with their origin and backend."""
+    if part is None:
+        return "nothing"
+    return f"{_joules(part):.0f} J {part.origin} ({part.source.split(': ')[1]})"
 
 
-def _j(quantity: Quantity | None) -> float:
+def _with_source(own: Quantity | None) -> str:
+    """Our joules with their origin and source."""
+    return "nothing" if own is None else f"{_joules(own):.0f} J {own.origin} ({own.source})"
+
+
+def _joules(quantity: Quantity | None) -> float:
     return 0.0 if quantity is None else quantity.value or 0.0
 
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Keep its talk, and that of the libraries that it tries, out of the command's output."""
-    logger = logging.getLogger("codecarbon")
-    logger.disabled = True
-    heard = io.StringIO()
-    with contextlib.redirect_stderr(heard), contextlib.redirect_stdout(heard):
+    """Keep messages of CodeCarbon, and of the libraries it tries, out of the command's output."""
+    logging.getLogger("codecarbon").disabled = True
+    discarded = io.StringIO()
+    with contextlib.redirect_stderr(discarded), contextlib.redirect_stdout(discarded):
         yield
 
 
 def _mode(tracker: Any) -> str:
-    """How it reads the processor, from its hardware list."""
+    """The processor backend according to the tracker's list of hardware."""
     for part in getattr(tracker, "_hardware", []):
         if type(part).__name__ == "CPU":
             return str(getattr(part, "_mode", ""))

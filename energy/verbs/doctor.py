@@ -1,8 +1,10 @@
-"""`energy doctor`: which meters this machine has, what each can see, and how to mend the rest."""
+"""`energy doctor`: the meters of this machine, what each measures, and how to enable the rest."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -19,77 +21,132 @@ ABSENT = {
     "node": "no management controller (/dev/ipmi0)",
     "cpu_model": "/proc cannot be read",
 }
-
+"""Why a source has no domain at all."""
 
 FIX = {
     "nvml": "with a board (lspci -d 10de:): install its driver, then run nvidia-smi",
     "amd": "with a board (lspci -d 1002:): sudo modprobe amdgpu",
-    "rapl": "on a machine of its own: sudo modprobe intel_rapl_msr",
+    "rapl": "on a physical machine: sudo modprobe intel_rapl_msr",
     "node": "on a server: sudo modprobe ipmi_devintf ipmi_si",
 }
-"""What to run where the device is there and only its driver is not loaded."""
+"""What to run where the device exists and only its driver is not loaded."""
+
+POLL_S = 0.05
+
+NOT_OBSERVED = dict.fromkeys(("tick_s", "watts", "least_w", "counter_over_power", "cost_us"))
+
+TOLERANCE = 0.05
+"""A larger relative difference between counter and integrated power is reported."""
 
 
-LOOK_S = 0.05
+@dataclass
+class _Observation:
+    """A source, and what was read from it while the doctor watched.
 
+    Attributes:
+        meter: name of the source.
+        source: the source itself, already probed.
+        domains: what it can meter, unreadable domains included.
+        curves: joules against time, by domain.
+        powers: integrated power of domains that have both a counter and a power reading.
+        cost_s: shortest time that one reading took.
+    """
 
-UNSEEN = dict.fromkeys(("tick_s", "watts", "least_w", "counter_over_power", "cost_us"))
+    meter: str
+    source: Source
+    domains: list[Domain]
+    curves: dict[str, Curve] = field(default_factory=dict)
+    powers: dict[str, Integral] = field(default_factory=dict)
+    cost_s: float = 1.0
 
+    def read(self) -> None:
+        """Take one reading of every domain."""
+        begin = time.perf_counter()
+        joules = self.source.read()
+        self.cost_s = min(self.cost_s, time.perf_counter() - begin)
+        for domain in self.domains:
+            curve = self.curves.setdefault(domain.id, Curve(domain.wrap_j))
+            curve.add(time.monotonic(), joules.get(domain.id))
+        for device, watts in self.source.powers().items():
+            self.powers.setdefault(device, Integral()).add(watts, time.monotonic())
 
-AGREE = 0.05
-"""Counter and integrated power that differ by more are told as a finding."""
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row per domain; a single row when the source has none."""
+        if not self.domains:
+            yield _absent_row(self.meter)
+        for domain in self.domains:
+            row = _row(self.meter, domain)
+            _add_power(row, self.curves[domain.id], self.powers.get(domain.id))
+            row["cost_us"] = None if row["watts"] is None else self.cost_s * 1e6
+            yield row
 
 
 def examine(seconds: float | None) -> list[dict[str, Any]]:
-    """Every source and domain, watched for its watts, and each counter held against power.
+    """Watch every source for some time, and compare each counter with its integrated power.
 
     Args:
-        seconds: how long; None is 10 s where a counter can be held against power, else 1 s.
+        seconds: how long; None is 10 s if there is a counter to compare with power, else 1 s.
 
     Returns:
-        A row a domain, and a row for each source that has none: name, meter, found, boundary,
-        origin, api, within, low, high, tick_s, watts, least_w (over a tenth of the time: idle
-        watts, on an idle machine), counter_over_power, cost_us (of one reading of its source),
-        why, fix.
+        A row per domain, and a row for each source without domains: name, meter, found, boundary,
+        origin, api, within, low, high, tick_s, watts, least_w (mean of the lowest tenth of the
+        time: idle power, on an idle machine), counter_over_power, cost_us (of one reading of the
+        source), why, fix.
     """
-    opened: list[tuple[str, Source, list[Domain]]] = []
+    observations = []
     for name, make in sources.SOURCES.items():
         source = make()
-        opened.append((name, source, source.probe()))
+        observations.append(_Observation(name, source, source.probe()))
     if seconds is None:
-        seconds = 10.0 if any(source.powers() for _, source, _ in opened) else 1.0
-    curves: dict[tuple[str, str], Curve] = {}
-    powers: dict[tuple[str, str], Integral] = {}
-    costs: dict[str, float] = {}
+        comparable = any(observation.source.powers() for observation in observations)
+        seconds = 10.0 if comparable else 1.0
     stop_s = time.monotonic() + seconds
     while True:
-        for name, source, domains in opened:
-            begin = time.perf_counter()
-            now = source.read()
-            costs[name] = min(costs.get(name, 1.0), time.perf_counter() - begin)
-            for domain in domains:
-                curve = curves.setdefault((name, domain.id), Curve(domain.wrap_j))
-                curve.add(time.monotonic(), now.get(domain.id))
-            for device, watts in source.powers().items():
-                powers.setdefault((name, device), Integral()).add(watts, time.monotonic())
+        for observation in observations:
+            observation.read()
         if time.monotonic() >= stop_s:
             break
-        time.sleep(min(LOOK_S, max(0.0, stop_s - time.monotonic())))
-    rows: list[dict[str, Any]] = []
-    for name, source, domains in opened:
-        if not domains:
-            rows.append(_row(name, None, ABSENT[name]))
-        for domain in domains:
-            row = _row(name, domain, domain.reason)
-            _watched(row, curves[name, domain.id], powers.get((name, domain.id)))
-            row["cost_us"] = None if row["watts"] is None else costs[name] * 1e6
-            rows.append(row)
-        source.close()
+        time.sleep(min(POLL_S, max(0.0, stop_s - time.monotonic())))
+    rows = [row for observation in observations for row in observation.rows()]
+    for observation in observations:
+        observation.source.close()
     return rows
 
 
-def _watched(row: dict[str, Any], curve: Curve, power: Integral | None) -> None:
-    """Put what was seen into a row: mean and least watts, and counter over integrated power."""
+def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The rows of `examine` for a terminal."""
+    for row in rows:
+        state = row["boundary"] if row["found"] else "missing"
+        yield f"{row['meter']:10} {row['name']:24} {state:8}{_power_words(row)}"
+        details = _details(row) if row["found"] else [_reason_words(row)]
+        yield from (f"{'':11}{detail}" for detail in details)
+
+
+def _power_words(row: dict[str, Any]) -> str:
+    if row["watts"] is None:
+        return ""
+    return (
+        f"  {row['watts']:.1f} W {row['origin']}, least {row['least_w']:.1f} W, "
+        f"{row['cost_us']:.0f} us per reading"
+    )
+
+
+def _details(row: dict[str, Any]) -> Iterator[str]:
+    band = ""
+    if row["low"] is not None:
+        band = f"; true value {row['low']:.2f} to {row['high']:.2f} times that (95 %)"
+    yield f"{row['api']}{band}"
+    yield row["why"]
+    if row["counter_over_power"] is not None:
+        yield f"counter over integrated power: {row['counter_over_power']:.3f}"
+
+
+def _reason_words(row: dict[str, Any]) -> str:
+    return f"{row['why']}; fix: {row['fix']}" if row["fix"] else str(row["why"])
+
+
+def _add_power(row: dict[str, Any], curve: Curve, power: Integral | None) -> None:
+    """Add what was observed to a row: mean and least watts, and counter over integrated power."""
     if len(curve.times) < 2:
         return
     start_s, stop_s = curve.times[0], curve.times[-1]
@@ -98,26 +155,28 @@ def _watched(row: dict[str, Any], curve: Curve, power: Integral | None) -> None:
     row["least_w"] = min(b - a for a, b in pairwise(edges)) / (stop_s - start_s) * 10
     if power is not None and power.joules > 0:
         ratio = row["counter_over_power"] = (edges[-1] - edges[0]) / power.joules
-        if abs(ratio - 1) > AGREE:
+        if abs(ratio - 1) > TOLERANCE:
             row["why"] += f"; its counter is {ratio:.2f} times its integrated power: trust neither"
 
 
-def _row(meter: str, domain: Domain | None, why: str) -> dict[str, Any]:
-    if domain is None:
-        return {
-            "name": meter,
-            "meter": meter,
-            "found": False,
-            "boundary": None,
-            "origin": "missing",
-            "api": "",
-            "within": None,
-            "low": None,
-            "high": None,
-            **UNSEEN,
-            "why": why,
-            "fix": FIX.get(meter, ""),
-        }
+def _absent_row(meter: str) -> dict[str, Any]:
+    return {
+        "name": meter,
+        "meter": meter,
+        "found": False,
+        "boundary": None,
+        "origin": "missing",
+        "api": "",
+        "within": None,
+        "low": None,
+        "high": None,
+        **NOT_OBSERVED,
+        "why": ABSENT[meter],
+        "fix": FIX.get(meter, ""),
+    }
+
+
+def _row(meter: str, domain: Domain) -> dict[str, Any]:
     return {
         "name": domain.id,
         "meter": meter,
@@ -128,8 +187,8 @@ def _row(meter: str, domain: Domain | None, why: str) -> dict[str, Any]:
         "within": domain.within,
         "low": domain.low,
         "high": domain.high,
-        **UNSEEN,
+        **NOT_OBSERVED,
         "tick_s": domain.tick_s or None,
-        "why": why or domain.source,
+        "why": domain.reason or domain.source,
         "fix": domain.fix,
     }

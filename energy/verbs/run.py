@@ -23,6 +23,7 @@ from energy.verbs.codecarbon import SecondOpinion
 def run(
     command: list[str],
     out: Path,
+    *,
     labels: Mapping[str, str],
     site: Site,
     interval_s: float,
@@ -34,19 +35,19 @@ def run(
     Args:
         command: program and arguments.
         out: folder for ledger and record.
-        labels: what the run wants to be found by.
+        labels: labels of the run, copied into the record.
         site: where it runs, for carbon, water and cost.
         interval_s: seconds between samples.
-        second_opinion: run CodeCarbon beside it and tell how it differs.
+        second_opinion: run CodeCarbon as well and report how its result differs.
         meters: "auto", or names of sources.
 
     Returns:
-        The record, and the exit code as a shell gives it: 128 + signal for a killed command.
+        The record, and the exit code as a shell reports it: 128 + signal for a killed command.
 
     Raises:
         CommandError: there is no such program, or it cannot be run; nothing is left behind.
-        InputError: the folder cannot be written, or holds a ledger; or there is no such meter.
-        SystemExit: with the command's exit code, where its ledger was thrown away meanwhile.
+        InputError: the folder cannot be written or contains a ledger, or a meter is unknown.
+        SystemExit: with the command's exit code, when its ledger was deleted in the meantime.
     """
     require_program(command[0])
     sources.require(meters)
@@ -54,37 +55,37 @@ def run(
         raise InputError(
             "expected a folder without a ledger", str(out), "choose another with --out"
         )
-    new = [folder for folder in (out, *out.parents) if not folder.exists()]
-    other = SecondOpinion() if second_opinion else None
+    new_folders = [folder for folder in (out, *out.parents) if not folder.exists()]
+    codecarbon = SecondOpinion() if second_opinion else None
     tracker = Tracker(
         out, name=Path(command[0]).name, labels=labels, meters=meters, interval_s=interval_s
     )
     with Command(command) as program:
         try:
-            with other or contextlib.nullcontext(), tracker:
+            with codecarbon or contextlib.nullcontext(), tracker:
                 with tracker.window("command"):
                     code = program.run(tracker.sampler_pid)
                 tracker.mark("exit", code=code)
         except CommandError:
-            _remove(out, new)
+            _remove(out, new_folders)
             raise
-        return _recorded(tracker, command, code, site, other), code
+        return _recorded(tracker, command, code, site, codecarbon), code
 
 
 def _recorded(
-    tracker: Tracker, command: list[str], code: int, site: Site, other: SecondOpinion | None
+    tracker: Tracker, command: list[str], code: int, site: Site, codecarbon: SecondOpinion | None
 ) -> RunRecord:
     """Write the record of a command that has ended."""
     try:
         measured = tracker.record()
     except MissingDataError as error:
-        # The command has run: its exit code stands, whatever became of our files.
+        # The command has run: its exit code counts, whatever happened to our files.
         print(f"no record of this run: {error}", file=sys.stderr)
         sys.exit(code)
-    if other is not None:
-        total, words = other.explain(measured)
+    if codecarbon is not None:
+        total, note = codecarbon.compare(measured)
         measured.metrics["codecarbon_energy_j"] = total
-        measured.notes.append(words)
+        measured.notes.append(note)
     record = footprint.apply(measured, site)
     record.environment["command"] = " ".join(command)
     record.environment["exit_code"] = code
@@ -92,21 +93,21 @@ def _recorded(
     return record
 
 
-def _remove(out: Path, new: list[Path]) -> None:
-    """Take back what was made for a command that did not start."""
+def _remove(out: Path, new_folders: list[Path]) -> None:
+    """Remove what was created for a command that did not start."""
     with contextlib.suppress(OSError):
-        for made in (out / ledger.FILE, *out.glob(ledger.node_file_name("*"))):
-            made.unlink()
-        for folder in new:
+        for file in (out / ledger.FILE, *out.glob(ledger.node_file_name("*"))):
+            file.unlink()
+        for folder in new_folders:
             folder.rmdir()
 
 
 def rebuild(folder: Path, site: Site) -> RunRecord:
-    """The record of a run whose own process could not write it, from its ledger.
+    """Write the record of a run from its ledger, when its own process could not.
 
     Raises:
         InputError: there is no ledger.
-        MissingDataError: the ledger holds no sample.
+        MissingDataError: the ledger contains no sample.
     """
     path = require_ledger(folder)
     name = next((s.header.get("name", "run") for s in ledger.segments(path)), "run")

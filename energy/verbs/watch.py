@@ -1,4 +1,4 @@
-"""`energy watch`: what the meters of this machine say now, in the terminal or for Prometheus."""
+"""`energy watch`: current readings of this machine's meters, in the terminal or for Prometheus."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ from energy import units
 from energy.errors import MissingDataError
 from energy.ledger.curve import Curve
 from energy.meters import sources
-from energy.meters.base import Domain
+from energy.meters.base import Domain, Source
 
 KEPT_S = 60.0
-"""Readings that stay in memory, for the watts of the last seconds."""
+"""How long readings stay in memory."""
 
 
 @dataclass
 class Watch:
-    """Reads all meters once an interval.
+    """Reads all meters at an interval.
 
     Attributes:
-        domains: what is metered, the missing ones too.
-        curves: joules of each against time.
+        domains: what is metered, unreadable domains included.
+        curves: joules against time, by domain.
     """
 
     domains: list[Domain] = field(default_factory=list)
     curves: dict[str, Curve] = field(default_factory=dict)
-    _found: list[Any] = field(default_factory=list)
+    _sources: list[Source] = field(default_factory=list)
 
     def open(self) -> None:
-        """Find the meters."""
-        self._found, self.domains = sources.open_sources("auto")
+        """Open all meters of this machine and take the first reading."""
+        self._sources, self.domains = sources.open_sources("auto")
         self.curves = {domain.id: Curve(domain.wrap_j) for domain in self.domains}
         self.read()
 
     def read(self) -> None:
-        """Take a reading of each."""
-        for source in self._found:
+        """Take one reading of every meter."""
+        for source in self._sources:
             for name, joules in source.read().items():
                 if name in self.curves:
                     self.curves[name].add(time.monotonic(), joules)
                     self.curves[name].forget(time.monotonic() - KEPT_S)
 
     def close(self) -> None:
-        """Let the meters go."""
-        for source in self._found:
+        """Release the meters."""
+        for source in self._sources:
             source.close()
 
     def joules(self, name: str) -> float | None:
-        """Joules since the watch began; None where nothing was read."""
+        """Joules since the watch began; None if nothing was read."""
         return self.curves[name].spent_j()
 
     def watts(self, name: str, over_s: float = 2.0) -> float | None:
-        """Mean watts of the last seconds; None before two readings."""
+        """Mean watts over the last seconds; None before the second reading."""
         times = self.curves[name].times
         if len(times) < 2:
             return None
@@ -71,7 +71,7 @@ class Watch:
 
 
 def rows(watch: Watch) -> list[dict[str, Any]]:
-    """A row a domain: name, boundary, origin, within, watts, joules, why it is missing."""
+    """A row per domain: name, boundary, origin, within, watts, joules, why it is missing."""
     return [
         {
             "name": d.id,
@@ -87,19 +87,19 @@ def rows(watch: Watch) -> list[dict[str, Any]]:
 
 
 def table(watch: Watch) -> Table:
-    """The rows for a terminal."""
-    drawn = Table("meter", "power", "since start", "origin", "boundary", title="energy watch")
+    """The rows as a table for the terminal."""
+    view = Table("meter", "power", "since start", "origin", "boundary", title="energy watch")
     for row in rows(watch):
         power = "" if row["watts"] is None else units.si(row["watts"], "W")
         spent = "" if row["joules"] is None else units.energy(row["joules"])
         name = f"  {row['name']}" if row["within"] else row["name"]
         state = f"missing ({row['why']})" if row["why"] else row["origin"]
-        drawn.add_row(name, power, spent, state, row["boundary"])
-    return drawn
+        view.add_row(name, power, spent, state, row["boundary"])
+    return view
 
 
 def ticking(watch: Watch, interval_s: float, seconds: float | None) -> Iterator[None]:
-    """Read at each interval until the time is up or somebody interrupts."""
+    """Read at each interval until the time is up or Ctrl-C is pressed."""
     watch.open()
     stop_s = None if seconds is None else time.monotonic() + seconds
     try:
@@ -114,7 +114,7 @@ def ticking(watch: Watch, interval_s: float, seconds: float | None) -> Iterator[
 
 
 def show(interval_s: float, seconds: float | None, console: Console) -> None:
-    """The live table; where there is no terminal, the table once at the end."""
+    """Show a live table; without a terminal, print the table once at the end."""
     watch = Watch()
     if not console.is_terminal:
         for _ in ticking(watch, interval_s, seconds or 2 * interval_s):
@@ -127,7 +127,13 @@ def show(interval_s: float, seconds: float | None, console: Console) -> None:
 
 
 def serve(port: int, interval_s: float, seconds: float | None, ready: Callable[[], object]) -> None:
-    """Counters and watts for Prometheus at /metrics, on this machine's own address alone.
+    """Serve joules and watts to Prometheus at /metrics, on the loopback address only.
+
+    Args:
+        port: port of the server.
+        interval_s: seconds between readings.
+        seconds: how long; None for ever.
+        ready: called when the server is up.
 
     Raises:
         MissingDataError: prometheus_client is not installed.
@@ -145,18 +151,18 @@ def serve(port: int, interval_s: float, seconds: float | None, ready: Callable[[
     labels = ("device", "boundary", "origin", "within")
 
     class Collector:
-        """What the watch knows, at the moment it is asked."""
+        """Current readings, collected at each scrape."""
 
         def collect(self) -> Iterator[Any]:
-            """Joules since the watch began and watts now; a missing meter has no sample."""
-            joules = CounterMetricFamily("energy_joules", "Joules since start", labels=labels)
-            power = GaugeMetricFamily("energy_power_watts", "Watts now", labels=labels)
+            """Joules since the watch began and current watts; a missing meter has no sample."""
+            joules = CounterMetricFamily("energy_joules", "Joules since the start", labels=labels)
+            power = GaugeMetricFamily("energy_power_watts", "Current watts", labels=labels)
             for row in rows(watch):
-                told = [row["name"], row["boundary"], row["origin"], row["within"] or ""]
+                values = [row["name"], row["boundary"], row["origin"], row["within"] or ""]
                 if row["joules"] is not None:
-                    joules.add_metric(told, row["joules"])
+                    joules.add_metric(values, row["joules"])
                 if row["watts"] is not None:
-                    power.add_metric(told, row["watts"])
+                    power.add_metric(values, row["watts"])
             yield from (joules, power)
 
     registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""A file is whole or absent, and a command that cannot write says so in one line."""
+"""A file is whole or absent, and a failed write is one line of error."""
 
 import errno
 import os
@@ -12,20 +12,20 @@ from energy.files import write_atomic, write_text_atomic
 
 
 def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path):
-    place = tmp_path / "record.json"
-    write_text_atomic(place, "old")
+    path = tmp_path / "record.json"
+    write_text_atomic(path, "old")
 
     def fail_half_way(file):
         file.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(InputError, match="no space left on device; free some space"):
-        write_atomic(place, fail_half_way)
-    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
-    assert place.read_text() == "old"
+        write_atomic(path, fail_half_way)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "old"
 
 
-def test_a_real_limit_of_the_system_is_told_in_one_line(tmp_path):
+def test_a_limit_of_the_system_is_one_line_of_error(tmp_path):
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
         "from pathlib import Path; from energy.console import guard\n"
@@ -39,13 +39,13 @@ def test_a_real_limit_of_the_system_is_told_in_one_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_a_file_is_told_in_words(tmp_path):
+def test_a_path_below_a_file_is_an_input_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="expected to write"):
         write_text_atomic(tmp_path / "file" / "record.json", "")
 
 
-def test_an_error_says_expectation_value_and_fix_and_carries_its_exit_code(capsys):
+def test_an_error_states_expectation_value_and_fix_and_has_an_exit_code(capsys):
     from energy.console import guard
 
     def infeasible():
@@ -57,24 +57,24 @@ def test_an_error_says_expectation_value_and_fix_and_carries_its_exit_code(capsy
     assert capsys.readouterr().err == "error: expected 32 GiB a chip; got 41 GiB; use more chips\n"
 
 
-def test_a_writer_that_is_killed_leaves_the_old_file_and_no_half_one(tmp_path):
-    """Where the file system has files without a name, as every usual one of Linux."""
+def test_a_killed_writer_leaves_the_old_file_and_no_half_one(tmp_path):
+    """On a file system with unnamed files, which all usual ones of Linux have."""
     try:
         os.close(os.open(tmp_path, os.O_TMPFILE | os.O_WRONLY))
     except OSError:
-        pytest.skip("this file system has no files without a name")
-    place = tmp_path / "shard"
-    write_text_atomic(place, "old")
+        pytest.skip("this file system has no unnamed files")
+    path = tmp_path / "shard"
+    write_text_atomic(path, "old")
     code = (
         "import os, pathlib, sys; from energy.files import write_atomic\n"
         "def write(file):\n"
         "    file.write(b'half' * 100_000); file.flush(); os.kill(os.getpid(), 9)\n"
         "write_atomic(pathlib.Path(sys.argv[1]), write)"
     )
-    run = subprocess.run([sys.executable, "-c", code, str(place)])
+    run = subprocess.run([sys.executable, "-c", code, str(path)])
     assert run.returncode == -9
-    assert [path.name for path in tmp_path.iterdir()] == ["shard"]
-    assert place.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "old"
 
 
 def test_a_file_system_without_unnamed_files_gets_the_same_file(tmp_path, monkeypatch):
@@ -85,7 +85,7 @@ def test_a_file_system_without_unnamed_files_gets_the_same_file(tmp_path, monkey
 
 
 @pytest.mark.parametrize("unnamed", [True, False])
-def test_a_file_may_be_read_by_whom_the_umask_says(tmp_path, monkeypatch, unnamed):
+def test_the_umask_decides_who_may_read_a_file(tmp_path, monkeypatch, unnamed):
     if not unnamed:
         monkeypatch.delattr(os, "O_TMPFILE")
     before = os.umask(0o027)

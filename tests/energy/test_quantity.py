@@ -1,4 +1,4 @@
-"""Laws of numbers with a band and an origin."""
+"""Laws of quantities: bands, origins, boundaries."""
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,7 @@ def entry(device, value=100.0, boundary=Boundary.CHIP, within=None, origin=Origi
 
 
 @given(st.lists(quantities(), min_size=1, max_size=6), st.booleans())
-def test_a_sum_holds_its_value_inside_its_band_and_its_shares_sum_to_one(parts, correlated):
+def test_the_value_of_a_sum_is_in_its_band_and_its_shares_sum_to_one(parts, correlated):
     total = add(parts, correlated=correlated)
     assert total.low <= total.value <= total.high
     assert sum(total.shares.values()) == pytest.approx(1)
@@ -35,7 +35,7 @@ def test_a_sum_holds_its_value_inside_its_band_and_its_shares_sum_to_one(parts, 
 
 
 @given(st.lists(quantities(), min_size=2, max_size=6))
-def test_errors_that_go_together_give_the_wider_band(parts):
+def test_correlated_errors_give_the_wider_band(parts):
     together, apart = add(parts), add(parts, correlated=False)
     slack = 1e-9 * together.high
     assert together.low <= apart.low + slack
@@ -51,12 +51,12 @@ def test_a_product_is_as_weak_as_its_weakest_factor(energy, factor):
 
 
 def test_missing_is_named_and_never_zero():
-    gone = Quantity.absent("J", "permission")
+    absent = Quantity.absent("J", "permission")
     known = Quantity.of(100.0, "J", "counter", Origin.MEASURED, relative=0.05)
-    total = add([known, gone], names=["gpu", "cpu"])
+    total = add([known, absent], names=["gpu", "cpu"])
     assert total.value == 100.0
     assert [(part.device, part.reason) for part in total.missing] == [("cpu", "permission")]
-    assert add([gone], names=["cpu"]).value is None
+    assert add([absent], names=["cpu"]).value is None
     with pytest.raises(ValidationError, match="origin is missing"):
         Quantity(value=0.0, unit="J", origin=Origin.MISSING, source="permission")
     with pytest.raises(ValidationError, match="reason"):
@@ -80,7 +80,7 @@ def test_a_device_within_another_is_not_counted_twice():
     assert sums[Boundary.CHIP].value == 100.0
 
 
-def test_a_total_says_how_much_of_it_was_measured():
+def test_a_total_states_how_much_of_it_was_measured():
     sums = totals([entry("gpu", 910.0), entry("cpu", 90.0, origin=Origin.MODELLED)])
     assert sums[Boundary.CHIP].shares == pytest.approx({"measured": 0.91, "modelled": 0.09})
     assert sums[Boundary.CHIP].origin == Origin.MODELLED
@@ -96,7 +96,7 @@ def test_raising_a_boundary_needs_a_wider_one():
         raise_boundary(joules, Boundary.FACILITY, Boundary.IT, pue)
 
 
-def test_a_record_survives_the_way_to_disk_and_back(tmp_path):
+def test_a_record_survives_saving_and_loading(tmp_path):
     absent = Quantity.absent("1", "not given")
     record = RunRecord(
         name="run",

@@ -1,4 +1,4 @@
-"""Parameter counts of the paper's sizes, and laws that hold for every shape."""
+"""Parameter counts of the paper's models, and laws of every shape."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def test_arrays_and_numbers_give_the_same_counts():
     assert total(parameters(many))[2] == total(parameters(GLAM_64B))
 
 
-def test_one_expert_chosen_once_is_dense():
-    one = replace(GLAM_64B, n_experts=1, top_k=1)
-    gated = Shape(**{**one.as_dict(), "expert_matrices": 3})
+def test_a_single_expert_that_every_token_uses_is_dense():
+    single = replace(GLAM_64B, n_experts=1, top_k=1)
+    gated = Shape(**{**single.as_dict(), "expert_matrices": 3})
     assert total(parameters(gated)) == total(parameters(GLAM_64B.dense()))

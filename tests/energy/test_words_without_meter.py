@@ -1,4 +1,4 @@
-"""No modelled joule goes without the word, in any output of any verb, where there is no meter."""
+"""Without a meter, every output of every verb labels its joules and watts modelled or assumed."""
 
 import html
 import json
@@ -19,7 +19,7 @@ SPENT = re.compile(r"\d[\d.,e+-]*\s?[kMGTmµ]?(?:J|Wh|W)\b")
 
 WORDS = re.compile(r"modelled|assumed|missing")
 FACT = re.compile(r"W busy|cpu_defaults|x \d\S* W|Teads|wall = |W a core|W per GiB|\(none\)")
-"""Lines that tell a constant of the model and its source, or an empty axis, not what was spent."""
+"""Lines with a constant of the model and its source, or an empty axis: nothing that was spent."""
 
 VERBS = {
     "run": ["run", "--out", "again", "--interval", "0.1", "--", "sleep", "0.2"],
@@ -59,34 +59,40 @@ def place(tmp_path_factory):
 
 
 def bare_lines(text):
-    """Lines with a number of joules or watts and no word of its origin on them or beside them."""
-    lines = text.splitlines()
+    """Lines with a number of joules or watts and without its origin."""
     return [
         line
-        for line in lines
+        for line in text.splitlines()
         if SPENT.search(line) and not WORDS.search(line) and not FACT.search(line)
     ]
 
 
-def bare_values(told, path=""):
-    """Places in JSON that hold joules or watts and not their origin."""
-    if isinstance(told, list):
-        return [bad for i, part in enumerate(told) for bad in bare_values(part, f"{path}[{i}]")]
-    if not isinstance(told, dict):
+def bare_values(document, path=""):
+    """Paths in a JSON document to joules or watts without their origin."""
+    if isinstance(document, list):
+        return [bad for i, part in enumerate(document) for bad in bare_values(part, f"{path}[{i}]")]
+    if not isinstance(document, dict):
         return []
-    spent = told.get("unit") in ("J", "W", "Wh") and told.get("value") is not None
-    spent = spent or any(told.get(key) is not None for key in ("watts", "joules"))
-    found = []
-    # What was never spent is known to be nothing: "wasted" of a run that lost no work.
-    if spent and told.get("value") != 0 and told.get("origin") not in ("modelled", "assumed"):
-        found.append(path)
-    if spent and "measured" in told.get("shares", {}) and told.get("value") != 0:
-        found.append(f"{path}.shares")
-    return found + [bad for key, part in told.items() for bad in bare_values(part, f"{path}.{key}")]
+    bare = []
+    # Zero needs no label: nothing was spent, as in "wasted" of a run that lost no work.
+    if is_spent(document) and document.get("value") != 0:
+        if document.get("origin") not in ("modelled", "assumed"):
+            bare.append(path)
+        if "measured" in document.get("shares", {}):
+            bare.append(f"{path}.shares")
+    children = document.items()
+    return bare + [bad for key, part in children for bad in bare_values(part, f"{path}.{key}")]
+
+
+def is_spent(row):
+    """Whether a JSON object states joules or watts."""
+    return (row.get("unit") in ("J", "W", "Wh") and row.get("value") is not None) or any(
+        row.get(key) is not None for key in ("watts", "joules")
+    )
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_no_output_tells_a_modelled_joule_without_the_word(place, verb):
+def test_no_output_shows_a_modelled_joule_without_its_origin(place, verb):
     done = subprocess.run([*ENERGY, *VERBS[verb]], cwd=place, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert bare_lines(done.stderr) == []

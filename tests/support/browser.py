@@ -1,4 +1,4 @@
-"""A real headless browser for pages; skipped, loudly, where there is none."""
+"""A headless browser for pages; without a browser the test is skipped, in CI it fails."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-QUIET = (
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -22,14 +22,14 @@ QUIET = (
 
 
 def browser(folder, width=1000, height=1400):
-    """A browser with a profile of its own."""
+    """A browser with its own profile."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not program or not driver:
-        words = "no browser: install chromium and chromium-driver (scripts/system-packages)"
-        pytest.fail(words) if os.environ.get("CI") else pytest.skip(words)
+        reason = "no browser: install chromium and chromium-driver (scripts/system-packages)"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     options = Options()
     options.binary_location = program
-    for word in (*QUIET, f"--user-data-dir={folder}", f"--window-size={width},{height}"):
-        options.add_argument(word)
+    for flag in (*FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}"):
+        options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     return webdriver.Chrome(options=options, service=Service(driver))

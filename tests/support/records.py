@@ -1,4 +1,4 @@
-"""RunRecords for tests, made of a few numbers."""
+"""RunRecords for tests, made from a few numbers."""
 
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry, Kind, RunRecord, Window, nothing_wasted, totals
@@ -30,7 +30,7 @@ def run_record(
 
     entry = EnergyEntry(**q(it_j, "J").model_dump(), device="node", boundary=Boundary.IT)
     facility = q(it_j * pue, "J")
-    gone = Quantity.absent("1", "not given")
+    absent = Quantity.absent("1", "not given")
     return RunRecord(
         name=name,
         kind=kind,
@@ -46,11 +46,11 @@ def run_record(
         totals={**totals([entry]), Boundary.FACILITY: facility},
         co2_location_g=q(it_j * pue * grid_g_per_kwh / 3.6e6, "g"),
         co2_market_g=q(it_j * pue * grid_g_per_kwh / 7.2e6, "g"),
-        co2_embodied_g=gone,
-        water_l=gone,
-        cost_usd=gone,
+        co2_embodied_g=absent,
+        water_l=absent,
+        cost_usd=absent,
         wasted=nothing_wasted("test", Origin.MEASURED),
         factors={"pue": quantity(pue, "1")},
-        windows=[Window(name="step", count=steps, elapsed_s=q(elapsed_s, "s"), energy_j=gone)],
+        windows=[Window(name="step", count=steps, elapsed_s=q(elapsed_s, "s"), energy_j=absent)],
         labels=dict(labels),
     )

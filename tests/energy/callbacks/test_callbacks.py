@@ -1,4 +1,4 @@
-"""The real Trainer of transformers and of Lightning, training a tiny model under the meters."""
+"""The Trainers of transformers and of Lightning train a tiny model under the meters."""
 
 import pytest
 import torch
@@ -15,8 +15,8 @@ class Tiny(torch.nn.Module):
         self.layer = torch.nn.Linear(4, 1)
 
     def forward(self, x, labels=None):
-        found = self.layer(x)
-        return {"loss": ((found[:, 0] - labels) ** 2).mean(), "logits": found}
+        logits = self.layer(x)
+        return {"loss": ((logits[:, 0] - labels) ** 2).mean(), "logits": logits}
 
 
 class Rows(torch.utils.data.Dataset):
@@ -65,7 +65,7 @@ def test_the_hugging_face_trainer_is_metered_step_by_step_and_after_a_restart(tm
     # One evaluation at step 4, one when training ends.
     assert counts(folder) == {"step": 6, "evaluation": 2}
     trainer(8).train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-4"))
-    # Steps 5 and 6 were done twice: once wasted, once counted.
+    # Steps 5 and 6 ran twice: they are wasted once and counted once.
     assert counts(folder)["step"] == 8
     assert RunRecord.load(folder).wasted.elapsed_s.value > 0
     kinds = [mark["kind"] for s in ledger.segments(folder / ledger.FILE) for mark in s.marks]

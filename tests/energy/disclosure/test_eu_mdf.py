@@ -1,4 +1,4 @@
-"""The counts of the European Union's Guidelines (18 July 2025) and documentation form."""
+"""Compute as in the European Union's Guidelines (18 July 2025) and its documentation form."""
 
 import csv
 
@@ -12,16 +12,16 @@ from energy.units import S_PER_DAY, S_PER_HOUR
 from tests.support import GOLDEN
 
 ANNEX = list(csv.DictReader((GOLDEN / "eu_annex.csv").read_text().splitlines()))
-# G is printed as 1.5e23 and H as 6.5e23, cut rather than rounded: the rows hold what their own
-# inputs give, and the test below holds that against the print.
-CUT = {"G": 1.5e23, "H": 6.5e23}
+# G is printed as 1.5e23 and H as 6.5e23, truncated rather than rounded: the rows contain what their
+# inputs give, and a test below compares that with the printed figures.
+TRUNCATED = {"G": 1.5e23, "H": 6.5e23}
 
 
 def computed(row):
     if row["approach"] == "hardware":
         seconds = float(row["device_hours"]) * S_PER_HOUR
         return eu.hardware_compute(
-            seconds, float(row["peak_flop_per_s"]), float(row["utilisation"])
+            seconds, float(row["peak_flop_per_s"]), float(row["utilization"])
         )
     return eu.dense_compute(float(row["parameters"]), float(row["tokens"]))
 
@@ -31,13 +31,13 @@ def test_every_example_of_the_annex_is_reproduced(row):
     assert eu.rounded(computed(row), int(row["digits"])) == float(row["published_flop"])
 
 
-@pytest.mark.parametrize(("name", "printed"), CUT.items())
-def test_the_two_printed_figures_that_were_cut_are_one_digit_away(name, printed):
+@pytest.mark.parametrize(("name", "printed"), TRUNCATED.items())
+def test_the_two_printed_figures_that_were_truncated_are_one_digit_away(name, printed):
     row = next(row for row in ANNEX if row["id"] == name)
     assert printed <= computed(row) < printed + 0.1e23
 
 
-def test_glam_fills_the_form_as_a_general_purpose_model_29_times_under_systemic_risk():
+def test_glam_is_a_general_purpose_model_29_times_below_systemic_risk():
     compute = 6 * 96.6e9 * 600e9
     elapsed_s, chips = 1230 * S_PER_HOUR, 1024
     assert eu.size_bucket(1.2e12) == ">1T"
@@ -58,30 +58,30 @@ def test_glam_fills_the_form_as_a_general_purpose_model_29_times_under_systemic_
         (1.1e25, "systemic risk"),
     ],
 )
-def test_a_threshold_has_to_be_passed_not_met(flop, presumed):
+def test_a_threshold_must_be_exceeded_not_only_reached(flop, presumed):
     assert eu.presumed(flop) == presumed
 
 
-def test_the_allowed_error_is_relative_to_what_was_reported():
+def test_the_allowed_error_is_relative_to_the_reported_value():
     assert eu.within_allowed_error(1e23, 1.3e23 * (1 - 1e-12))
     assert not eu.within_allowed_error(1e23, 1.31e23)
-    # 1.31e23 reported for 1e23: 24 % of the report, although 31 % of the truth.
+    # 1.31e23 reported for 1e23 is off by 24 % of the report, although by 31 % of the truth.
     assert eu.within_allowed_error(1.31e23, 1e23)
 
 
 def test_a_modifier_becomes_a_provider_above_one_third():
     assert not eu.modifier_is_provider(1e23, 3e23)
     assert eu.modifier_is_provider(1.01e23, 3e23)
-    # An original that is not known counts as its threshold.
+    # An unknown original counts as its threshold.
     assert eu.modifier_is_provider(0.34e23, None)
     assert not eu.modifier_is_provider(0.34e23, None, systemic=True)
     assert eu.modifier_is_provider(0.34e25, None, systemic=True)
 
 
-@pytest.mark.parametrize("utilisation", [0.0, 1.01, 94.0, -0.3])
-def test_a_utilisation_that_is_no_mfu_is_refused(utilisation):
-    with pytest.raises(InputError, match="utilisation"):
-        eu.hardware_compute(1.0, 1e15, utilisation)
+@pytest.mark.parametrize("utilization", [0.0, 1.01, 94.0, -0.3])
+def test_a_utilization_that_is_no_mfu_is_refused(utilization):
+    with pytest.raises(InputError, match="utilization"):
+        eu.hardware_compute(1.0, 1e15, utilization)
 
 
 @pytest.mark.parametrize(
@@ -93,5 +93,5 @@ def test_a_size_on_the_edge_belongs_to_the_smaller_bucket(parameters, bucket):
 
 
 @given(st.floats(1, 1e30), st.integers(1, 6))
-def test_rounding_to_digits_moves_a_figure_by_half_of_the_last_one_at_most(value, digits):
+def test_rounding_moves_a_figure_by_at_most_half_of_its_last_digit(value, digits):
     assert eu.rounded(value, digits) == pytest.approx(value, rel=0.5 * 10.0 ** (1 - digits) + 1e-12)

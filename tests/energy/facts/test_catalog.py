@@ -1,4 +1,4 @@
-"""The tables of chips and models: whole, sourced, found by any spelling, true to the papers."""
+"""The tables of chips and models: complete, sourced, true to the papers, names in any spelling."""
 
 import csv
 from importlib.resources import files
@@ -60,14 +60,14 @@ def test_the_137b_dense_model_is_137b_without_its_embedding():
     assert total(parts) - parts["embedding"] == pytest.approx(137.4e9, rel=1e-3)
 
 
-# Rows whose published figure no vocabulary fits; their notes say so.
+# Rows whose published figure fits no vocabulary size; their notes say so.
 DOUBTFUL = {"glam-0.1b", "glam-0.1b-64e", "glam-1.7b-32e"}
 
 
 @pytest.mark.parametrize("row", catalog.models(), ids=lambda row: row.name)
 def test_each_shape_gives_the_published_total(row):
     if row.params_total is None:
-        assert row.status == "assumed", "a model of our own publishes no count"
+        assert row.status == "assumed", "only our own models have no published count"
         return
     whole = count(row.name)[0]
     if row.name in DOUBTFUL:
@@ -91,7 +91,7 @@ def test_active_parameters_of_later_models_are_as_published(name, published):
     assert count(name)[1] == pytest.approx(published, rel=0.02)
 
 
-def test_gpt_oss_counts_its_input_embedding_out():
+def test_gpt_oss_counts_active_parameters_without_the_input_embedding():
     shape = catalog.model("gpt-oss-120b").shape
     active = float(total(active_parameters(shape))) - shape.vocab_size * shape.d_model
     assert active == pytest.approx(5.1e9, rel=0.01)
@@ -108,7 +108,7 @@ def test_gpt_oss_counts_its_input_embedding_out():
         ("h800_80gb", "h800-sxm5-80gb"),
     ],
 )
-def test_a_chip_is_found_by_any_common_spelling(spelling, chip_id):
+def test_a_chip_is_known_by_any_common_spelling(spelling, chip_id):
     assert catalog.chip(spelling).id == chip_id
 
 
@@ -119,23 +119,23 @@ def test_no_two_chips_share_a_spelling():
     assert len(spellings) == len(set(spellings))
 
 
-def test_an_unknown_name_is_answered_with_its_neighbours():
+def test_an_unknown_name_is_answered_with_the_nearest_names():
     with pytest.raises(InputError, match="h100-sxm5-80gb"):
         catalog.chip("H100-SXN")
     with pytest.raises(InputError, match="glam-64b-64e"):
         catalog.model("glam-64b")
 
 
-def test_a_peak_that_nobody_published_is_missing_not_zero():
+def test_an_unpublished_peak_is_missing_not_zero():
     assert catalog.chip("tpu-v4").tdp_w is None
     with pytest.raises(MissingDataError, match="fp8"):
         catalog.chip("tpu-v4").peak_flop_per_s("fp8")
 
 
 @pytest.mark.parametrize("row", catalog.chips(), ids=lambda row: row.id)
-def test_watts_come_with_their_boundary_and_in_order(row):
-    seen = [row.idle_w, row.min_w, row.mean_w, row.max_w]
-    known = [watts for watts in seen if watts is not None]
+def test_watts_have_a_boundary_and_are_in_order(row):
+    watts = (row.idle_w, row.min_w, row.mean_w, row.max_w)
+    known = [power_w for power_w in watts if power_w is not None]
     assert known == sorted(known)
     assert (row.power_boundary is None) == (not known)
     if known:
@@ -147,7 +147,7 @@ def test_watts_come_with_their_boundary_and_in_order(row):
 
 
 @pytest.mark.parametrize("row", catalog.chips(), ids=lambda row: row.id)
-def test_a_mixed_or_recalled_row_names_what_was_not_read(row):
+def test_a_mixed_or_unconfirmed_row_names_the_cells_from_memory(row):
     columns = set(vars(row)) | {"all"}
     assert set(row.unconfirmed_fields.split(";")) <= columns | {"none"}
     if row.status == "unconfirmed":
@@ -163,11 +163,11 @@ def tables():
 
 
 @pytest.mark.parametrize("name", tables())
-def test_every_table_of_facts_is_read_whole(name):
+def test_every_table_of_facts_is_complete(name):
     """Each row has all its cells, a source, a year and a status; unknown is written out."""
-    read = list(catalog.rows(name, dict))
-    assert read
-    for row in read:
+    rows = list(catalog.rows(name, dict))
+    assert rows
+    for row in rows:
         year = row.get("year") or row["date"][:4]
         assert year == "unknown" or 1990 <= int(year) <= 2030, row
 
@@ -187,12 +187,14 @@ def table_of(text, monkeypatch, tmp_path):
         ("id,source,status\na,paper,confirmed,more\n", "to be filled"),
     ],
 )
-def test_a_row_without_source_or_with_a_blank_is_refused(text, complaint, monkeypatch, tmp_path):
+def test_a_row_without_source_or_with_an_empty_cell_is_refused(
+    text, complaint, monkeypatch, tmp_path
+):
     with pytest.raises(InputError, match=complaint):
         table_of(text, monkeypatch, tmp_path)
 
 
-def test_the_tables_spell_every_column_once():
+def test_no_table_has_a_column_twice():
     for name in tables():
         header = next(csv.reader((files("energy.facts") / "data" / name).read_text().splitlines()))
         assert len(header) == len(set(header)), name

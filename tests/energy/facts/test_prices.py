@@ -50,14 +50,14 @@ def cost(**more):
     return predict(load("glam-mini-16e", more)).record.cost_usd
 
 
-def test_no_price_is_a_default():
+def test_no_price_is_assumed_by_default():
     assert cost().value is None
     assert "price" in cost().source
 
 
-# Without watts of a chip there is no prediction, and so no cost.
+# Without the power of a chip there is no prediction, and so no cost.
 @given(st.sampled_from([row for row in prices() if row.chip and catalog.chip(row.chip).tdp_w]))
-def test_a_named_chip_price_is_the_number_with_its_band(row):
+def test_a_named_chip_price_is_the_same_number_with_a_band(row):
     named = cost(**{"site.chip_price": row.id, "hardware.chip": row.chip})
     alone = cost(**{"site.chip_price": row.price.value, "hardware.chip": row.chip})
     assert named.value == pytest.approx(alone.value)
@@ -71,13 +71,13 @@ def test_a_price_of_another_chip_is_refused():
         cost(**{"site.chip_price": "tpu-v4-list-2024"})
 
 
-def test_electricity_by_name_is_dollars_of_the_facilitys_kwh():
+def test_a_named_electricity_price_applies_to_the_kwh_of_the_facility():
     record = predict(load("glam-mini-16e", {"site.electricity_price": "us-industrial-2023"})).record
     kwh = record.totals["facility"].value / 3.6e6
     assert record.cost_usd.value == pytest.approx(0.0806 * kwh)
 
 
-def test_the_verbs(simulator):
+def test_prices_can_be_listed_and_named_on_the_command_line(simulator):
     code, out, _ = simulator("prices", "--json")
     rows = json.loads(out)
     assert (code, len(rows)) == (0, len(prices()))
@@ -94,9 +94,9 @@ def test_the_verbs(simulator):
         "--set",
         "site.chip_price=v100-on-demand-2024",
     )
-    told = json.loads(out)
-    assert (code, told["binding"]) == (0, "usd")
-    assert told["spend"]["usd"]["value"] == pytest.approx(1e6, rel=1e-6)
+    answer = json.loads(out)
+    assert (code, answer["binding"]) == (0, "usd")
+    assert answer["spend"]["usd"]["value"] == pytest.approx(1e6, rel=1e-6)
     code, out, err = simulator("predict", "glam-mini-16e", "--set", "site.chip_price=h100-demand")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "site.chip_price = 'h100-demand'" in err

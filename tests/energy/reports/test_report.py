@@ -1,4 +1,4 @@
-"""The page and the pictures: whole in a real browser, and no modelled joule without the word."""
+"""The report page and its plots: complete in a browser, every modelled joule labeled."""
 
 import json
 import re
@@ -24,7 +24,7 @@ MOE = {"n_moe_layers": 2, "n_experts": 4}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two metered runs of this very machine, with their predictions beside them."""
+    """Two metered runs of this machine, with their predictions."""
     place = tmp_path_factory.mktemp("runs")
     for name, shape in (("sparse", MOE), ("plain", {"n_moe_layers": 0})):
         lines = []
@@ -67,24 +67,24 @@ def folder(tmp_path_factory):
     return place
 
 
-def test_a_run_is_paired_with_the_prediction_of_its_name(folder):
-    found = reading.find(folder)
-    assert [(run.record.name, run.measured) for run in found] == [
+def test_a_run_is_paired_with_the_prediction_of_the_same_name(folder):
+    runs = reading.find(folder)
+    assert [(run.record.name, run.measured) for run in runs] == [
         ("plain", True),
         ("plain", False),
         ("sparse", True),
         ("sparse", False),
     ]
-    assert {pair.measured.record.name for pair in reading.pairs(found)} == {"plain", "sparse"}
+    assert {pair.measured.record.name for pair in reading.pairs(runs)} == {"plain", "sparse"}
 
 
-def test_the_page_asks_the_network_for_nothing(folder):
+def test_the_page_fetches_nothing_from_the_network(folder):
     text = page(reading.find(folder))
     for word in ("<script", "<link", "src=", "@import", "url(http"):
         assert word not in text
 
 
-def test_every_place_that_shows_joules_or_watts_says_that_they_are_modelled(folder):
+def test_joules_and_watts_are_labeled_modelled_wherever_they_are_shown(folder):
     text = page(reading.find(folder))
     headline = text[text.index("<h1>") : text.index("</h1>")]
     assert headline.count("modelled") == 2
@@ -97,8 +97,9 @@ def test_every_place_that_shows_joules_or_watts_says_that_they_are_modelled(fold
     assert "measured" not in headline
 
 
-def test_the_page_is_whole_in_a_real_browser(folder, tmp_path):
-    path = write([folder], tmp_path / "report.html")
+def test_the_page_is_complete_in_a_real_browser(folder, tmp_path):
+    path = tmp_path / "report.html"
+    write(reading.find(folder), path)
     window = browser(tmp_path / "profile")
     try:
         window.get(path.as_uri())
@@ -109,7 +110,7 @@ def test_the_page_is_whole_in_a_real_browser(folder, tmp_path):
             assert picture.rect["width"] > 300
             assert picture.rect["height"] > 100
         assert "modelled" in window.find_element("tag name", "h1").text
-        # On a phone nothing but the tables is wider than the screen.
+        # On a phone, only the tables are wider than the screen.
         window.set_window_size(500, 800)
         narrow = "return document.documentElement.scrollWidth <= window.innerWidth"
         WebDriverWait(window, 5).until(lambda page: page.execute_script(narrow))
@@ -124,7 +125,7 @@ def test_the_same_runs_give_the_same_pictures(folder):
     assert [len(svg) for _, _, svg in first] == [len(svg) for _, _, svg in second]
 
 
-def test_the_notebook_runs_on_the_records_and_holds_no_logic(folder, monkeypatch):
+def test_the_notebook_runs_on_the_records_and_contains_no_logic(folder, monkeypatch):
     monkeypatch.setenv("RUNS", str(folder))
     notebook = nbformat.read(ROOT / "notebooks/01_measured_against_predicted.ipynb", as_version=4)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": ROOT}}).execute()

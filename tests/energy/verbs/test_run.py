@@ -1,4 +1,4 @@
-"""`energy run`, `doctor`, `verify`, `record`: what a person at a shell gets."""
+"""`energy run`, `doctor`, `verify` and `record` from the shell."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_output_and_exit_code_pass_through_and_the_record_is_written(tmp_path):
     assert record["co2_location_g"]["value"] > 0
 
 
-def test_a_chosen_meter_is_the_only_one_that_is_read(tmp_path):
+def test_only_the_chosen_meter_is_read(tmp_path):
     (tmp_path / "wave.csv").write_text("t_s,device,watts\n0,board,100\n")
     run = energy(
         "run",
@@ -61,7 +61,7 @@ def test_a_chosen_meter_is_the_only_one_that_is_read(tmp_path):
     assert entry["origin"] == "modelled"
 
 
-def test_a_signal_reaches_the_command_and_its_death_is_told(tmp_path):
+def test_a_signal_reaches_the_command_and_its_death_is_reported(tmp_path):
     run = subprocess.Popen(
         [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sleep", "30"],
         stderr=subprocess.DEVNULL,
@@ -74,7 +74,7 @@ def test_a_signal_reaches_the_command_and_its_death_is_told(tmp_path):
     assert (tmp_path / "r" / "record.json").exists()
 
 
-def test_a_killed_meter_leaves_a_ledger_that_becomes_the_record(tmp_path):
+def test_the_ledger_of_a_killed_run_becomes_its_record(tmp_path):
     folder = tmp_path / "r"
     run = subprocess.Popen(
         [*ENERGY, "run", "--out", str(folder), "--interval", "0.1", "--", "sleep", "5"],
@@ -88,9 +88,9 @@ def test_a_killed_meter_leaves_a_ledger_that_becomes_the_record(tmp_path):
     run.wait()
     time.sleep(0.3)
     assert not (folder / "record.json").exists()
-    told = energy("record", folder, "--json")
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout)["totals"]["chip"]["value"] > 0
+    rebuilt = energy("record", folder, "--json")
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    assert json.loads(rebuilt.stdout)["totals"]["chip"]["value"] > 0
     assert energy("verify", folder).returncode == 0
 
 
@@ -137,7 +137,7 @@ def test_a_command_that_cannot_start_exits_as_in_a_shell_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == before
 
 
-def test_a_second_run_does_not_write_into_the_first_ones_ledger(tmp_path):
+def test_a_second_run_does_not_write_into_the_ledger_of_the_first(tmp_path):
     assert energy("run", "--out", tmp_path, "--", "true").returncode == 0
     again = energy("run", "--out", tmp_path, "--", "true")
     assert again.returncode == 2
@@ -145,12 +145,12 @@ def test_a_second_run_does_not_write_into_the_first_ones_ledger(tmp_path):
 
 
 def test_the_doctor_names_every_meter_with_boundary_origin_and_reason():
-    told = json.loads(energy("doctor", "--seconds", "0.2", "--json").stdout)["meters"]
-    for row in told:
+    rows = json.loads(energy("doctor", "--seconds", "0.2", "--json").stdout)["meters"]
+    for row in rows:
         assert {"name", "found", "boundary", "origin", "why"} <= set(row)
         assert row["found"] or row["why"]
-    found = [row for row in told if row["found"]]
-    assert all(row["origin"] in ("measured", "modelled", "assumed") for row in found)
+    origins = {row["origin"] for row in rows if row["found"]}
+    assert origins <= {"measured", "modelled", "assumed"}
 
 
 def test_a_daemon_that_the_command_leaves_behind_is_metered_until_it_ends(tmp_path):
@@ -164,7 +164,7 @@ def test_a_daemon_that_the_command_leaves_behind_is_metered_until_it_ends(tmp_pa
     assert record["elapsed_s"]["value"] > 1.4
 
 
-def test_ctrl_c_is_the_commands_to_answer(tmp_path):
+def test_ctrl_c_is_left_to_the_command(tmp_path):
     code = "import time\ntry: time.sleep(30)\nexcept KeyboardInterrupt: raise SystemExit(9)"
     run = subprocess.Popen(
         [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", sys.executable, "-c", code],
@@ -182,10 +182,10 @@ def test_ctrl_c_is_the_commands_to_answer(tmp_path):
 def test_ctrl_c_twice_stops_the_command_once_and_still_writes_the_record(tmp_path):
     code = (
         "import os, signal, time\n"
-        "signal.signal(signal.SIGINT, lambda *_: told.append(1)); told = []\n"
+        "signal.signal(signal.SIGINT, lambda *_: caught.append(1)); caught = []\n"
         "print('ready', flush=True)\n"
-        "while len(told) < 2: time.sleep(0.01)\n"
-        "os._exit(9)"  # an interpreter on its way out no longer answers
+        "while len(caught) < 2: time.sleep(0.01)\n"
+        "os._exit(9)"  # an interpreter that is shutting down no longer handles signals
     )
     run = subprocess.Popen(
         [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", sys.executable, "-c", code],
@@ -195,7 +195,7 @@ def test_ctrl_c_twice_stops_the_command_once_and_still_writes_the_record(tmp_pat
     )
     assert run.stdout.readline() == b"ready\n"
     while b'"k":"end"' not in (tmp_path / "r" / "ledger.jsonl").read_bytes():
-        os.killpg(run.pid, signal.SIGINT)  # the later ones arrive when the command has ended
+        os.killpg(run.pid, signal.SIGINT)  # some arrive after the command has ended
         time.sleep(0.01)
     assert run.wait(10) == 9
     run.stdout.close()
@@ -203,7 +203,7 @@ def test_ctrl_c_twice_stops_the_command_once_and_still_writes_the_record(tmp_pat
 
 
 def test_a_signal_reaches_what_the_command_left_running(tmp_path):
-    daemon = "(trap 'echo told; exit' TERM; echo up; while :; do sleep 0.05; done) & exit 4"
+    daemon = "(trap 'echo caught; exit' TERM; echo up; while :; do sleep 0.05; done) & exit 4"
     run = subprocess.Popen(
         [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", daemon],
         stdout=subprocess.PIPE,
@@ -214,10 +214,10 @@ def test_a_signal_reaches_what_the_command_left_running(tmp_path):
     assert "left running" in run.stderr.readline()
     run.send_signal(signal.SIGTERM)
     out, _ = run.communicate(timeout=10)
-    assert (run.returncode, out) == (4, "told\n")
+    assert (run.returncode, out) == (4, "caught\n")
 
 
-def test_the_doctor_holds_a_counter_against_its_power(tmp_path):
+def test_the_doctor_compares_a_counter_with_its_power(tmp_path):
     library = compiled_nvml(tmp_path)
     environment = {
         **os.environ,
@@ -225,8 +225,8 @@ def test_the_doctor_holds_a_counter_against_its_power(tmp_path):
         "STANDIN_LOW_W": "300",
         "STANDIN_HIGH_W": "300",
     }
-    told = json.loads(energy("doctor", "--seconds", "2", "--json", env=environment).stdout)
-    (board,) = [row for row in told["meters"] if row["meter"] == "nvml"]
+    report = json.loads(energy("doctor", "--seconds", "2", "--json", env=environment).stdout)
+    (board,) = [row for row in report["meters"] if row["meter"] == "nvml"]
     assert board["counter_over_power"] == pytest.approx(1, abs=0.08)
     assert board["tick_s"] == 0.1
     assert board["watts"] == pytest.approx(300, rel=0.08)
@@ -236,10 +236,10 @@ def test_the_second_opinion_names_the_backend_of_each_part_and_the_difference(tm
     run = energy("run", "--out", tmp_path / "r", "--second-opinion", "--", "sleep", "2")
     assert run.returncode == 0, run.stderr
     record = json.loads((tmp_path / "r" / "record.json").read_text())
-    other = record["metrics"]["codecarbon_energy_j"]
-    assert other["value"] > 0
-    assert other["shares"]["assumed"] > 0  # its memory is a constant
+    codecarbon = record["metrics"]["codecarbon_energy_j"]
+    assert codecarbon["value"] > 0
+    assert codecarbon["shares"]["assumed"] > 0  # its memory is a constant
     assert "times ours; most of the difference is ram: " in run.stderr
     assert "J assumed (watts per module) against " in run.stderr
     assert "J modelled (cpu_load) against " in run.stderr
-    assert "/proc/stat" in run.stderr  # what ours is, too
+    assert "/proc/stat" in run.stderr  # the source of our number

@@ -1,4 +1,4 @@
-"""`energy watch`: the table and what Prometheus reads, with the word for what is modelled."""
+"""`energy watch`: the table and the Prometheus metrics, each with its origin."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 WATCH = [sys.executable, "-c", "from energy.cli import main; main()", "watch"]
 
 
-def test_the_table_names_the_origin_of_every_watt():
+def test_the_table_states_the_origin_of_every_watt():
     run = subprocess.run(
         [*WATCH, "--seconds", "0.4", "--interval", "0.1"], capture_output=True, text=True
     )
