@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from energy.facts import catalog
 from energy.shape import Shape
 from simulator.facts.software import framework_of
-from simulator.fit.pool import published
+from simulator.fit.pool import published_pool
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import Plan
 from simulator.physics.step import step
@@ -57,7 +57,7 @@ def capacity_ratios() -> NDArray[np.float64]:
         `itertools.product`.
     """
     chip = catalog.chip("tpu-v6e")
-    constants = published().constants(
+    constants = published_pool().constants(
         architecture=chip.architecture or "other",
         software="xla",
         framework=framework_of("MaxText"),

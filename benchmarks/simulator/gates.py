@@ -23,8 +23,8 @@ from benchmarks.simulator.capacity import PUBLISHED_RATIO, capacity_ratios
 from energy.console import guard, print_json
 from energy.errors import ToleranceError
 from energy.files import write_text_atomic
-from simulator.fit.pool import published
-from simulator.fit.refit import fold_errors, folds
+from simulator.fit.folds import fold_errors, folds
+from simulator.fit.pool import published_pool
 from simulator.kit.progress import watching
 from simulator.published.runs import read_runs
 from simulator.published.shipped import published_tables, runs_of
@@ -124,7 +124,7 @@ def all_gates(*, with_folds: bool) -> list[Gate]:
     """
     tables = [read_throughput(path) for path in published_tables()]
     rows = Table(tuple(row for each in tables for row in each.rows), {})
-    fitted = held(rows, published())
+    fitted = held(rows, published_pool())
     gates = kind_gates("fitted", fitted)
     if with_folds:
         with watching() as on_progress:
@@ -232,7 +232,7 @@ def memory_gates(rows: Sequence[ThroughputRow], validation: Validation) -> list[
 
 def run_gates() -> list[Gate]:
     """Whole runs; of a run's own report only its configuration is used, unless the name says so."""
-    runs = whole_runs(read_runs(runs_of("published")), published()).runs
+    runs = whole_runs(read_runs(runs_of("published")), published_pool()).runs
     guesses = page_runs.QUESTIONS
     gates = []
     for name, guess, limit in (

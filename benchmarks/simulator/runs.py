@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.pages import markdown_table, write_between
 from energy.console import guard
-from simulator.fit.pool import published
+from simulator.fit.pool import published_pool
 from simulator.published.runs import read_runs
 from simulator.published.shipped import runs_of
 from simulator.questions.validate.runs import Guess, Runs, WholeRun, whole_runs
@@ -38,7 +38,7 @@ def main() -> None:
 
 def predict_all() -> Runs:
     """Predict every published run with the constants fitted to published rows."""
-    return whole_runs(read_runs(runs_of("published")), published())
+    return whole_runs(read_runs(runs_of("published")), published_pool())
 
 
 def text(runs: Runs) -> str:

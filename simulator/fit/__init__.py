@@ -1,1 +1,1 @@
-"""Constants fitted to data: a probe of one machine, or published rows."""
+"""Constants fitted to data: to a probe of one machine, or to published rows."""

@@ -1,9 +1,9 @@
 """The fit of pooled constants to rows: Gauss-Newton in logarithms, robust, with priors.
 
-Residuals are ln(predicted / measured). A row's derivative by a deviation of its group is that by
-the world's constant, so each iteration predicts all rows once a constant, however many groups
-there are. A row far off counts by the logarithm of its distance (Cauchy): tables hold runs that
-stalled for reasons no configuration shows, and they must not bend what the others say.
+Residuals are ln(predicted / measured). A row's derivative by a deviation of its group equals that
+by the world constant, so an iteration predicts all rows once per constant, however many groups
+there are. A row far off counts by the logarithm of its distance (Cauchy): tables contain runs that
+were slow for reasons that no configuration shows, and these must not bend the fit of the others.
 """
 
 from __future__ import annotations
@@ -14,41 +14,37 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.fit.least_squares import Loss, descend, weak
+from simulator.fit.least_squares import Loss, Objective, descend, undetermined
 from simulator.fit.pool import DEVIATIONS, Pool, world_priors
-from simulator.physics.constants import Constants, prior
+from simulator.physics.constants import PRIORS, Constants
 
 Array = NDArray[np.float64]
 
-
 Groups = dict[str, NDArray[np.str_]]
 
-
 SCALE = 0.1
-"""One sigma of the residual of a row: what frameworks and laboratories differ by."""
-
+"""One sigma of the residual of a row: the spread between frameworks and laboratories."""
 
 TAIL = 0.25
 """Residual at which a row stops counting by its square."""
 
-
 FEWEST = 4
-"""Rows that a group has at least, to differ from the world."""
-
+"""Rows that a group needs to have deviations of its own."""
 
 STEP = 1e-4
+"""Step of the numerical derivatives, in logarithms."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is fitted.
+    """Rows and the constants to fit to them.
 
     Attributes:
         names: world constants.
-        groups: words of each row by grouping.
-        predict: from constants (arrays, a place a row) to predictions.
-        measured: of each row.
-        weight: of each row.
+        groups: the group of each row, by grouping.
+        predict: from constants (arrays over rows) to predictions (rows).
+        measured: (rows).
+        weight: (rows).
     """
 
     names: tuple[str, ...]
@@ -60,7 +56,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class PooledFit:
-    """What a fit found: the pool, the residuals of its rows, and what they do not determine."""
+    """A fitted pool, the residuals of its rows, and the constants that they do not determine."""
 
     pool: Pool
     residuals: Array
@@ -78,95 +74,108 @@ def fit_pool(
     """Fit world constants and deviations.
 
     Args:
-        problem: rows and what predicts them.
+        problem: rows and constants.
         start: where to begin.
         iterations: at most.
-        around: a pool whose world is the centre of the priors; None is the physical priors.
-        trust: share of the priors' width that is left around it.
+        around: a pool whose world constants are the centers of the priors; None means the
+            physical priors.
+        trust: width of the priors around that pool, as a share of the physical ones.
     """
     layout = _Layout.of(problem)
     if around is not None:
-        layout = layout.moved(around, trust)
-    found = descend(
+        layout = layout.centered(around, trust)
+    descent = descend(
         layout.vector(start),
-        lambda x: layout.residuals(x, problem),
-        lambda x, r: layout.jacobian(x, r, problem),
-        _loss(problem.weight),
-        layout.centre,
-        layout.width,
-        layout.inside,
+        Objective(
+            residuals=lambda x: layout.residuals(x, problem),
+            jacobian=lambda x, r: layout.jacobian(x, r, problem),
+            loss=_cauchy(problem.weight),
+            center=layout.center,
+            width=layout.width,
+            clip=layout.clip,
+        ),
         iterations=iterations,
         least_gain=1e-4,
         longest=0.7,
     )
-    names = len(problem.names)
-    weak_names = weak(
-        problem.names, found.x[:names], layout.low[:names], layout.high[:names], found.left[:names]
+    return PooledFit(
+        pool=layout.pool(descent.x),
+        residuals=descent.residuals,
+        not_identified=undetermined(problem.names, descent, layout.low, layout.high),
     )
-    return PooledFit(layout.pool(found.x), found.residuals, weak_names)
 
 
-def _loss(weight: Array) -> Loss:
-    """Cauchy's, each row by its weight."""
+def _cauchy(weight: Array) -> Loss:
+    """A loss that grows with the logarithm of large residuals, with a weight per row."""
     return Loss(
-        lambda r: float((weight * (TAIL / SCALE) ** 2 * np.log1p((r / TAIL) ** 2)).sum()),
-        lambda r: weight / (SCALE**2 * (1 + (r / TAIL) ** 2)),
+        value=lambda r: float((weight * (TAIL / SCALE) ** 2 * np.log1p((r / TAIL) ** 2)).sum()),
+        curvature=lambda r: weight / (SCALE**2 * (1 + (r / TAIL) ** 2)),
     )
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where each number of a pool stands in the vector that is fitted."""
+    """The place of each number of a pool in the vector that is fitted.
+
+    Attributes:
+        names: world constants, the first numbers of the vector.
+        places: (grouping, group, constant) of the deviations that follow.
+        members: rows of the group of each deviation.
+        center: of the priors.
+        width: of the priors.
+        low: ends of the ranges.
+        high: likewise.
+    """
 
     names: tuple[str, ...]
     places: tuple[tuple[str, str, str], ...]
     members: tuple[NDArray[np.bool_], ...]
-    centre: Array
+    center: Array
     width: Array
     low: Array
     high: Array
 
     @classmethod
     def of(cls, problem: Problem) -> _Layout:
-        centre, width = world_priors(problem.names)
+        center, width = world_priors(problem.names)
         places, members, sigmas = [], [], []
         for grouping, words in problem.groups.items():
+            known, counts = np.unique(words[problem.weight > 0], return_counts=True)
             for constant, sigma in DEVIATIONS[grouping].items():
                 if constant in problem.names:
-                    known, counts = np.unique(words[problem.weight > 0], return_counts=True)
                     for group in known[counts >= FEWEST]:
                         places.append((grouping, str(group), constant))
                         members.append(words == group)
                         sigmas.append(sigma)
-        found = [prior(name) for name in problem.names]
-        end = np.full(len(places), np.inf)
+        priors = [PRIORS[name] for name in problem.names]
+        unbounded = np.full(len(places), np.inf)
         return cls(
             problem.names,
             tuple(places),
             tuple(members),
-            np.concatenate([centre, np.zeros(len(places))]),
+            np.concatenate([center, np.zeros(len(places))]),
             np.concatenate([width, sigmas]),
-            np.concatenate([np.log([one.low for one in found]), -end]),
-            np.concatenate([np.log([one.high for one in found]), end]),
+            np.concatenate([np.log([p.low for p in priors]), -unbounded]),
+            np.concatenate([np.log([p.high for p in priors]), unbounded]),
         )
 
-    def moved(self, around: Pool, trust: float) -> _Layout:
+    def centered(self, around: Pool, trust: float) -> _Layout:
         """The same places with narrower priors around a pool."""
         width = self.width.copy()
         width[: len(self.names)] *= trust
-        return replace(self, centre=self.vector(around), width=width)
+        return replace(self, center=self.vector(around), width=width)
 
-    def inside(self, x: Array) -> Array:
+    def clip(self, x: Array) -> Array:
         return np.clip(x, self.low, self.high)
 
     def vector(self, pool: Pool) -> Array:
-        x = self.centre.copy()
+        x = self.center.copy()
         for i, name in enumerate(self.names):
             if name in pool.world:
                 x[i] = np.log(pool.world[name])
         for i, (grouping, group, constant) in enumerate(self.places, start=len(self.names)):
             x[i] = pool.deviations.get(grouping, {}).get(group, {}).get(constant, 0.0)
-        return self.inside(x)
+        return self.clip(x)
 
     def pool(self, x: Array) -> Pool:
         world = dict(zip(self.names, np.exp(x[: len(self.names)]).tolist(), strict=True))
@@ -178,10 +187,11 @@ class _Layout:
         return Pool(world, deviations)
 
     def residuals(self, x: Array, problem: Problem) -> Array:
-        return _residuals(self.pool(x), problem)
+        predicted = problem.predict(self.pool(x).resolve(problem.groups))
+        return np.asarray(np.log(predicted / problem.measured))
 
     def jacobian(self, x: Array, r: Array, problem: Problem) -> Array:
-        """Derivatives of the residuals (rows, numbers of the pool)."""
+        """Derivatives of the residuals (rows, numbers of the vector)."""
         columns = np.zeros((len(r), len(x)))
         for i in range(len(self.names)):
             moved = x.copy()
@@ -193,8 +203,3 @@ class _Layout:
         ):
             columns[:, i] = np.where(rows, columns[:, index[constant]], 0.0)
         return columns
-
-
-def _residuals(pool: Pool, problem: Problem) -> Array:
-    predicted = problem.predict(pool.resolve(problem.groups))
-    return np.asarray(np.log(predicted / problem.measured))

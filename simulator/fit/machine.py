@@ -1,13 +1,15 @@
-"""The machine file that `simulator calibrate` writes and a scenario names."""
+"""The machine file: what `simulator calibrate` writes and a scenario names."""
 
 from __future__ import annotations
 
+import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from energy.errors import InputError, reason
+from energy.files import write_text_atomic
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 
@@ -16,7 +18,7 @@ SCHEMA = "machine-1"
 
 @dataclass(frozen=True)
 class Machine:
-    """A calibrated machine: its hardware row, its constants and where they came from."""
+    """A calibrated machine: its hardware, its constants and where they came from."""
 
     hardware: Hardware
     constants: Constants
@@ -46,3 +48,31 @@ def load_machine(path: Path) -> Machine:
         Constants.from_dict(table.get("constants", {})),
         table.get("provenance", {}),
     )
+
+
+def save_machine(machine: Machine, path: Path) -> None:
+    """Write the file that `load_machine` reads."""
+    tables = {
+        "hardware": asdict(machine.hardware),
+        "constants": asdict(machine.constants),
+        "provenance": machine.provenance,
+    }
+    lines = [
+        "# Written by simulator calibrate: fitted to timed operations, not to be edited by hand.",
+        f'schema = "{SCHEMA}"',
+    ]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *_toml(table)]
+        for key, inner in table.items():
+            if isinstance(inner, dict):
+                lines += ["", f"[{name}.{key}]", *_toml(inner)]
+    write_text_atomic(path, "\n".join(lines) + "\n")
+
+
+def _toml(table: dict[str, Any]) -> list[str]:
+    """Numbers, texts and lists as TOML, which JSON writes alike; None and tables are left out."""
+    return [
+        f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in table.items()
+        if value is not None and not isinstance(value, dict)
+    ]

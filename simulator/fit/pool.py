@@ -1,17 +1,17 @@
 """Constants that differ a little from chip to chip and from framework to framework.
 
-A constant of a row is its world value times deviations of the row's groups:
+A constant of a row is the world constant times the deviations of the row's groups:
 
 ln c = ln c_world + sum over groupings of d[grouping, group]
 
-Each deviation has a prior centred on zero (partial pooling), so a group of few rows stays near the
-world, and one that no row has seen is the world.
+Each deviation has a prior centered on zero (partial pooling), so a group of few rows stays near the
+world, and a group without rows is the world.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 
 from energy.errors import InputError, reason
 from simulator.facts.software import nearest_release
-from simulator.physics.constants import Constants, prior
+from simulator.physics.constants import PRIORS, Constants
 
 SCHEMA = "constants-2"
-
 
 DEVIATIONS: dict[str, dict[str, float]] = {
     "architecture": {
@@ -68,9 +67,10 @@ DEVIATIONS: dict[str, dict[str, float]] = {
 }
 """One sigma of the logarithm of each deviation, by grouping and constant."""
 
-
 UNFITTED_BAND = (-0.45, 0.45)
-"""80 % band of constants that are priors: what rows of one chip differ by before any fit."""
+"""80 % band of ln(measured / predicted) where all constants are priors."""
+
+Words = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Pool:
     """World constants and the deviations of groups.
 
     Attributes:
-        world: constants by name; those that are absent keep their prior.
+        world: constants by name; absent ones keep their prior.
         deviations: ln of a factor, by grouping, group and constant.
         bands: 80 % band of ln(measured / predicted) by kind of row, from errors of rows that
             were left out of the fit.
@@ -92,56 +92,59 @@ class Pool:
 
     def constants(self, **groups: str) -> Constants:
         """The constants of one chip and software: `constants(architecture="hopper")`."""
-        arrays = {name: np.array([word]) for name, word in groups.items()}
-        found = self.resolve(arrays)
-        return Constants(
-            **{
-                item.name: float(np.ravel(getattr(found, item.name))[0])
-                for item in fields(Constants)
-            }
-        )
+        arrays = self.resolve({name: np.array([word]) for name, word in groups.items()})
+        return Constants(**{name: float(np.ravel(getattr(arrays, name))[0]) for name in PRIORS})
 
-    def resolve(self, groups: dict[str, NDArray[np.str_]]) -> Constants:
-        """Constants as arrays beside arrays of words: one group a place, in each grouping.
+    def resolve(self, groups: dict[str, Words]) -> Constants:
+        """The constants of many rows as arrays.
 
-        A release that was never fitted is taken for the nearest of its framework.
+        A release without rows has the deviations of the nearest release of its framework.
+
+        Args:
+            groups: by grouping, the group of each row.
         """
-        releases = self.deviations.get("release", {})
-        named = dict(groups)
-        if releases and "release" in groups:
-            words_, places = np.unique(groups["release"], return_inverse=True)
-            named["release"] = np.array(
-                [
-                    word if word in releases else nearest_release(str(word), releases)
-                    for word in words_
-                ]
-            )[places]
+        if "release" in groups:
+            groups = groups | {"release": self._nearest_releases(groups["release"])}
         values: dict[str, Any] = {}
-        for item in fields(Constants):
-            meta = item.metadata
-            total: Any = np.log(self.world.get(item.name, item.default))  # type: ignore[arg-type]
-            for grouping, words in named.items():
-                by_group = {
-                    group: names[item.name]
-                    for group, names in self.deviations.get(grouping, {}).items()
-                    if item.name in names
-                }
-                if by_group:
-                    known, inverse = np.unique(words, return_inverse=True)
-                    total = total + np.array([by_group.get(str(w), 0.0) for w in known])[inverse]
-            values[item.name] = np.clip(np.exp(total), meta["low"], meta["high"])
+        for name, prior in PRIORS.items():
+            total: Any = np.log(self.world.get(name, prior.value))
+            for grouping, words in groups.items():
+                total = total + self._deviation(grouping, name, words)
+            values[name] = np.clip(np.exp(total), prior.low, prior.high)
         return Constants(**values)
+
+    def _nearest_releases(self, words: Words) -> Words:
+        """The fitted releases that stand for those of the rows."""
+        fitted = self.deviations.get("release", {})
+        distinct, place = np.unique(words, return_inverse=True)
+        nearest = [
+            word if word in fitted else nearest_release(str(word), fitted) for word in distinct
+        ]
+        return np.array(nearest)[place]
+
+    def _deviation(self, grouping: str, constant: str, words: Words) -> NDArray[np.float64] | float:
+        """The deviation of a constant in the group of each row; 0 where no group has one."""
+        by_group = {
+            group: values[constant]
+            for group, values in self.deviations.get(grouping, {}).items()
+            if constant in values
+        }
+        if not by_group:
+            return 0.0
+        distinct, place = np.unique(words, return_inverse=True)
+        deviations = np.array([by_group.get(str(word), 0.0) for word in distinct])
+        return np.asarray(deviations[place])
 
     def band(self, kind: str, *, framework: str, architecture: str) -> tuple[float, float]:
         """80 % band of ln(measured / predicted) of a dense or moe row; wider on unknown chips."""
         word = "known" if self.has_seen(framework=framework) else "new"
         own = self.bands.get(f"{kind}, {framework}")
-        found = [own or self.bands.get(f"{kind}, {word} framework", {})]
+        bands = [own or self.bands.get(f"{kind}, {word} framework", {})]
         if not self.has_seen(architecture=architecture):
-            found.append(self.bands.get(f"{kind}, new chip", {}))
+            bands.append(self.bands.get(f"{kind}, new chip", {}))
         return (
-            min(one.get("low", UNFITTED_BAND[0]) for one in found),
-            max(one.get("high", UNFITTED_BAND[1]) for one in found),
+            min(band.get("low", UNFITTED_BAND[0]) for band in bands),
+            max(band.get("high", UNFITTED_BAND[1]) for band in bands),
         )
 
     def has_seen(self, **groups: str) -> bool:
@@ -149,12 +152,12 @@ class Pool:
         return all(word in self.deviations.get(name, {}) for name, word in groups.items())
 
     def as_dict(self) -> dict[str, Any]:
-        """The content of a constants file; deviations that are nothing are left out."""
-        told = {
+        """The content of a constants file, without negligible deviations."""
+        deviations = {
             grouping: {
-                group: kept
+                group: rounded
                 for group, values in groups.items()
-                if (kept := {n: round(v, 4) for n, v in values.items() if abs(v) > 5e-4})
+                if (rounded := {n: round(v, 4) for n, v in values.items() if abs(v) > 5e-4})
                 or grouping in ("framework", "architecture")
             }
             for grouping, groups in self.deviations.items()
@@ -165,7 +168,7 @@ class Pool:
             "provenance": self.provenance,
             "bands": self.bands,
             "world": world,
-            "deviations": told,
+            "deviations": deviations,
         }
 
     @classmethod
@@ -173,7 +176,7 @@ class Pool:
         """Read the content of a constants file.
 
         Raises:
-            InputError: another schema, or a constant of another version.
+            InputError: it is of another schema, or has a constant of another version.
         """
         if table.get("schema") != SCHEMA:
             raise InputError(
@@ -185,14 +188,14 @@ class Pool:
         used = set(table["world"]).union(
             *(values for groups in deviations.values() for values in groups.values())
         )
-        if unknown := sorted(used - {item.name for item in fields(Constants)}):
+        if unknown := sorted(used - set(PRIORS)):
             raise InputError(
                 "expected the constants of this version", ", ".join(unknown), "calibrate again"
             )
         return cls(table["world"], deviations, table.get("bands", {}), table.get("provenance", {}))
 
 
-def load(path: Path) -> Pool:
+def load_pool(path: Path) -> Pool:
     """Read a constants file.
 
     Raises:
@@ -209,13 +212,13 @@ def load(path: Path) -> Pool:
 
 
 @cache
-def published() -> Pool:
-    """The constants that the published rows were fitted to."""
+def published_pool() -> Pool:
+    """The constants that were fitted to the published rows."""
     text = (files("simulator.published") / "constants.json").read_text(encoding="utf-8")
     return Pool.from_dict(json.loads(text))
 
 
 def world_priors(names: tuple[str, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Logarithms of the priors and their widths."""
-    found = [prior(name) for name in names]
-    return (np.log([float(one.value) for one in found]), np.log([one.factor for one in found]))
+    """Logarithms of the priors of some constants, and their widths (one sigma)."""
+    priors = [PRIORS[name] for name in names]
+    return np.log([p.value for p in priors]), np.log([p.factor for p in priors])

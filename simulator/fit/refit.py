@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,42 +10,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import MissingDataError
-from simulator.fit.from_rows import Watch, bands, fit_published, left_out, problem, source_folds
-from simulator.fit.gauss_newton import fit_pool
-from simulator.fit.pool import Pool, published
+from simulator.fit.folds import bands, left_out
+from simulator.fit.from_rows import OnProgress, fit_published, problem
+from simulator.fit.gauss_newton import PooledFit, fit_pool
+from simulator.fit.pool import Pool, published_pool
 from simulator.fit.throughput import evaluate
 from simulator.published.throughput import ThroughputRow
 
 FEWEST_ROWS = 5
 
-
-OWN_ROWS = 20
-"""Rows of a user's own log that are enough: fewer leave more to the published fit."""
-
+ENOUGH_ROWS = 20
+"""Rows of a user's own log that are enough; fewer leave more to the published fit."""
 
 TRUST = 0.15
-"""Share of a constant's prior width that is left once the published rows are known."""
+"""Width of the priors around the published fit, as a share of that of the physical priors."""
 
 
-def fit_anew(rows: Sequence[ThroughputRow], watch: Watch) -> Pool:
+def fit_anew(rows: Sequence[ThroughputRow], on_progress: OnProgress) -> Pool:
     """Fit everything from physical priors, and the bands from folds."""
-    whole = fit_published(rows, watch)
-    unseen = left_out(rows, whole, source_folds(rows), watch)
-    seen = left_out(rows, whole, model_fold, watch)
-    strange = left_out(rows, whole, chip_fold, watch)
-    pool = whole.found.pool
+    whole = fit_published(rows, on_progress)
+    errors = left_out(rows, whole, on_progress)
     return replace(
-        pool,
-        bands=bands(rows, unseen, seen, strange),
+        whole.fit.pool,
+        bands=bands(rows, errors),
         provenance={
-            "fitted": datetime.now(UTC).isoformat(timespec="seconds"),
+            "fitted": _now(),
             "rows": len(rows),
             "sources": len({row.source for row in rows}),
-            "fit_median_abs_rel_error": _median(whole.found.residuals),
-            "source_left_out_median_abs_rel_error": _median(unseen),
-            "model_left_out_median_abs_rel_error": _median(seen),
-            "chip_left_out_median_abs_rel_error": _median(strange),
-            "not_identified": whole.found.not_identified,
+            "fit_median_abs_rel_error": _median(whole.fit.residuals),
+            "source_left_out_median_abs_rel_error": _median(errors["source"]),
+            "model_left_out_median_abs_rel_error": _median(errors["model"]),
+            "chip_left_out_median_abs_rel_error": _median(errors["chip"]),
+            "not_identified": whole.fit.not_identified,
         },
     )
 
@@ -54,67 +50,46 @@ def fit_own(rows: Sequence[ThroughputRow]) -> Pool:
     """Fit a user's rows, starting from the published constants and staying near them.
 
     Raises:
-        MissingDataError: fewer rows than say anything.
+        MissingDataError: there are too few rows.
     """
     if len(rows) < FEWEST_ROWS:
         raise MissingDataError(
-            f"expected {FEWEST_ROWS} rows with a measured rate, better {OWN_ROWS}",
+            f"expected {FEWEST_ROWS} rows with a measured rate, better {ENOUGH_ROWS}",
             f"{len(rows)}",
             "log more configurations",
         )
-    base = published()
+    base = published_pool()
     chosen = evaluate(rows, base).plans
-    found = fit_pool(problem(rows, chosen), base, iterations=15, around=base, trust=TRUST)
-    merged = {
-        grouping: base.deviations.get(grouping, {}) | found.pool.deviations.get(grouping, {})
-        for grouping in {*base.deviations, *found.pool.deviations}
-    }
-    spread = float(np.quantile(np.abs(found.residuals), 0.8)) + 0.03
-    own = {
-        f"{kind}, {name}": {"low": -spread, "high": spread, "rows": float(len(rows))}
-        for kind in ("dense", "moe")
-        for name in {row.framework for row in rows}
-    }
+    fit = fit_pool(problem(rows, chosen), base, iterations=15, around=base, trust=TRUST)
     return Pool(
-        base.world | found.pool.world,
-        merged,
-        base.bands | own,
-        {
-            "fitted": datetime.now(UTC).isoformat(timespec="seconds"),
+        world=base.world | fit.pool.world,
+        deviations={
+            grouping: base.deviations.get(grouping, {}) | fit.pool.deviations.get(grouping, {})
+            for grouping in {*base.deviations, *fit.pool.deviations}
+        },
+        bands=base.bands | _own_bands(rows, fit),
+        provenance={
+            "fitted": _now(),
             "rows": len(rows),
             "on_top_of": base.provenance.get("fitted", "published rows"),
-            "fit_median_abs_rel_error": _median(found.residuals),
-            "not_identified": found.not_identified,
+            "fit_median_abs_rel_error": _median(fit.residuals),
+            "not_identified": fit.not_identified,
         },
     )
 
 
-def fold_errors(rows: Sequence[ThroughputRow], watch: Watch) -> dict[str, NDArray[np.float64]]:
-    """Errors of rows that a fit did not see: without their source, their model, their chip."""
-    measured = [i for i, row in enumerate(rows) if row.measured]
-    told = [rows[i] for i in measured]
-    whole = fit_published(told, watch)
-    answers = {}
-    for name, by in folds(told).items():
-        errors = np.full(len(rows), np.nan)
-        errors[measured] = left_out(told, whole, by, watch)
-        answers[name] = errors
-    return answers
+def _own_bands(rows: Sequence[ThroughputRow], fit: PooledFit) -> dict[str, dict[str, float]]:
+    """The band of each of a user's frameworks: 80 % of the fit's errors, and 3 % more."""
+    spread = float(np.quantile(np.abs(fit.residuals), 0.8)) + 0.03
+    return {
+        f"{kind}, {name}": {"low": -spread, "high": spread, "rows": float(len(rows))}
+        for kind in ("dense", "moe")
+        for name in {row.framework for row in rows}
+    }
 
 
-def folds(rows: Sequence[ThroughputRow]) -> dict[str, Callable[[ThroughputRow], str]]:
-    """What is left out together with a row, by the name of the way."""
-    return {"source": source_folds(rows), "model": model_fold, "chip": chip_fold}
-
-
-def model_fold(row: ThroughputRow) -> str:
-    """A model by its family and sizes."""
-    return f"{row.family} {row.shape.n_layers:g} x {row.shape.d_model:g}"
-
-
-def chip_fold(row: ThroughputRow) -> str:
-    """A chip by its generation."""
-    return str(row.chip.architecture)
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _median(residuals: NDArray[np.float64]) -> float:

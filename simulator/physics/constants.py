@@ -15,14 +15,35 @@ from energy.errors import InputError
 from energy.shape import Number
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """What is assumed of a constant before any row is fitted: a log-normal prior within a range.
+
+    Attributes:
+        value: median.
+        factor: one sigma is a multiplication or division by it.
+        low: smallest allowed value.
+        high: largest allowed value.
+        unit: of the constant.
+        meaning: of the constant, in words.
+    """
+
+    value: float
+    factor: float
+    low: float
+    high: float
+    unit: str
+    meaning: str
+
+
 def _constant(
     default: float, unit: str, low: float, high: float, factor: float, meaning: str
 ) -> Any:
-    """A constant's range and log-normal prior: median `default`, one sigma a factor `factor`."""
-    return field(
-        default=default,
-        metadata={"unit": unit, "low": low, "high": high, "factor": factor, "meaning": meaning},
+    """A field of `Constants` with its prior, whose median is the default."""
+    prior = Prior(
+        value=float(default), factor=factor, low=low, high=high, unit=unit, meaning=meaning
     )
+    return field(default=default, metadata={"prior": prior})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,9 +150,11 @@ class Constants:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            value, low, high = getattr(self, item.name), item.metadata["low"], item.metadata["high"]
-            if not np.all((np.asarray(value) >= low) & (np.asarray(value) <= high)):
-                raise InputError(f"expected {item.name} from {low:g} to {high:g}", f"{value}")
+            value, prior = getattr(self, item.name), item.metadata["prior"]
+            if not np.all((np.asarray(value) >= prior.low) & (np.asarray(value) <= prior.high)):
+                raise InputError(
+                    f"expected {item.name} from {prior.low:g} to {prior.high:g}", f"{value}"
+                )
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Self:
@@ -151,36 +174,5 @@ class Constants:
         return cls(**table)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prior:
-    """What is assumed of a constant before any row is fitted.
-
-    Attributes:
-        value: median.
-        factor: one sigma is a multiplication or division by it.
-        low: smallest allowed value.
-        high: largest allowed value.
-        unit: of the constant.
-        meaning: of the constant, in words.
-    """
-
-    value: float
-    factor: float
-    low: float
-    high: float
-    unit: str
-    meaning: str
-
-
-def prior(name: str) -> Prior:
-    """The prior of a constant by its name."""
-    item = next(item for item in fields(Constants) if item.name == name)
-    meta = item.metadata
-    return Prior(
-        value=float(str(item.default)),
-        factor=meta["factor"],
-        low=meta["low"],
-        high=meta["high"],
-        unit=meta["unit"],
-        meaning=meta["meaning"],
-    )
+PRIORS: dict[str, Prior] = {item.name: item.metadata["prior"] for item in fields(Constants)}
+"""The prior of each constant, by its name."""

@@ -17,7 +17,7 @@ from energy.facts import catalog
 from energy.shape import Shape
 from simulator.facts.software import Software, framework_of, named_software
 from simulator.fit.machine import load_machine
-from simulator.fit.pool import load, published
+from simulator.fit.pool import load_pool, published_pool
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import Plan
@@ -95,7 +95,7 @@ def machine_of(scenario: Scenario, shape: Shape) -> tuple[Hardware, Constants, t
         return replace(machine.hardware, **_links(section)), machine.constants, (note,)
     assert section.chip is not None
     chip = catalog.chip(section.chip)
-    pool = load(Path(section.constants)) if section.constants else published()
+    pool = load_pool(Path(section.constants)) if section.constants else published_pool()
     software = section.software or usual_software(chip.id)
     framework = section.framework or ""
     words = {

@@ -7,7 +7,7 @@ from scipy.optimize import least_squares
 from simulator.fit.gauss_newton import SCALE, TAIL, Problem, fit_pool
 from simulator.fit.least_squares import fit
 from simulator.fit.pool import DEVIATIONS, Pool
-from simulator.physics.constants import prior
+from simulator.physics.constants import PRIORS
 
 NAMES = ("eff_max", "memory_efficiency", "launch_s")
 ROWS = 60
@@ -67,7 +67,7 @@ def cauchy(z):
 
 
 def priors_of(names):
-    rows = [prior(name) for name in names]
+    rows = [PRIORS[name] for name in names]
     columns = [(row.value, row.factor, row.low, row.high) for row in rows]
     return np.log(np.array(columns)).T
 
@@ -90,7 +90,7 @@ def test_a_constant_at_the_end_of_its_range_leaves_the_others_near_their_minimum
         lambda x: np.log(seconds(*np.exp(x)) / times), width, centre, low, high, soft_l1(0.1)
     )
     fitted = fit(NAMES, lambda constants: seconds(**constants), times, scale=0.1)
-    assert fitted.values["eff_max"] == prior("eff_max").high
+    assert fitted.values["eff_max"] == PRIORS["eff_max"].high
     # The step of all constants is cut at the range of one, so the others stop just short of theirs.
     assert [fitted.values[name] for name in NAMES] == pytest.approx(np.exp(expected), rel=0.01)
 

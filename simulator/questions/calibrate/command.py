@@ -42,12 +42,13 @@ def calibrate(
 
 
 def _machine(probe: Path, out: Path, as_json: bool) -> None:
-    from simulator.fit.probe import calibrate as fitted
-    from simulator.fit.probe import read_probe, save
+    from simulator.fit.machine import save_machine
+    from simulator.fit.probe import calibrate as calibrate_machine
+    from simulator.fit.probe_rows import read_probe
     from simulator.questions.calibrate import page as show_machine
 
-    machine = fitted(read_probe(probe), str(probe))
-    save(machine, out)
+    machine = calibrate_machine(read_probe(probe), str(probe))
+    save_machine(machine, out)
     if as_json:
         print_json(show_machine.told(machine))
     else:

@@ -9,7 +9,7 @@ from typing import Any
 from energy.reports.words import console, table
 from energy.units import si
 from simulator.fit.machine import Machine
-from simulator.physics.constants import prior
+from simulator.physics.constants import PRIORS
 
 
 def told(machine: Machine) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def page(machine: Machine, out: Path) -> None:
     screen.print(f"  watts         {idle_w:.1f} idle to {busy_w:.1f} ({hardware.power_source})")
     rows = table("constant", "fitted", "prior", "unit", "meaning")
     for name, value in asdict(machine.constants).items():
-        before = prior(name)
+        before = PRIORS[name]
         weak = provenance["not_identified"].get(name)
         rows.add_row(
             name,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from energy.reports.words import console, table
 from simulator.fit.pool import Pool
-from simulator.physics.constants import prior
+from simulator.physics.constants import PRIORS
 
 
 def constants_page(pool: Pool, path: Path) -> None:
@@ -15,7 +15,7 @@ def constants_page(pool: Pool, path: Path) -> None:
     page = table("constant", "prior", "fitted", "unit", "meaning")
     weak = pool.provenance.get("not_identified", {})
     for name, value in pool.world.items():
-        one = prior(name)
+        one = PRIORS[name]
         page.add_row(
             f"{name}{' *' if name in weak else ''}",
             f"{one.value:.3g}",

@@ -52,7 +52,7 @@ def validate(
     The predicted figure of a row never depends on its measured one.
     """
     from energy.errors import InputError
-    from simulator.fit import pool as pools
+    from simulator.fit.pool import load_pool, published_pool
 
     if not (records or throughput or runs):
         raise InputError(
@@ -60,7 +60,7 @@ def validate(
             "nothing",
             "name it: --records DIR, --throughput FILE.csv or --runs FILE.csv",
         )
-    pool = pools.load(constants) if constants else pools.published()
+    pool = load_pool(constants) if constants else published_pool()
     told: dict[str, Any] = {}
     if throughput:
         told |= _throughput(throughput, pool, folds, tolerance, as_json)
@@ -75,7 +75,7 @@ def validate(
 def _throughput(
     names: list[str], pool: Any, folds: bool, tolerance: float | None, as_json: bool
 ) -> dict[str, Any]:
-    from simulator.fit.refit import fold_errors
+    from simulator.fit.folds import fold_errors
     from simulator.kit.progress import watching
     from simulator.published.shipped import tables_of
     from simulator.published.throughput import Table, read_throughput

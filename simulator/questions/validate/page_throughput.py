@@ -10,7 +10,7 @@ from rich.table import Table as Page
 
 from energy.errors import ToleranceError
 from energy.reports.words import console, table
-from simulator.fit.refit import folds
+from simulator.fit.folds import folds
 from simulator.published.throughput import Table
 from simulator.questions.validate.throughput import Summary, Validation, fits_in_memory
 

@@ -1,4 +1,4 @@
-"""Pooled constants: releases that no row shows, and bands that widen where nothing was seen."""
+"""Pooled constants: releases without rows, and bands that widen where nothing was fitted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.facts.software import nearest_release
-from simulator.fit.pool import Pool, published
+from simulator.fit.pool import Pool, published_pool
 from simulator.runs.setup import machine_of
 from simulator.scenarios.scenario import load
 
@@ -23,21 +23,22 @@ KNOWN = ("megatron-bridge 25.09", "megatron-bridge 26.02", "megatron-bridge 26.0
         ("maxtext 26.02", "maxtext 26.02"),
     ],
 )
-def test_a_release_that_no_row_shows_is_like_the_nearest_of_its_framework(release, nearest):
+def test_a_release_without_rows_is_like_the_nearest_of_its_framework(release, nearest):
     assert nearest_release(release, KNOWN) == nearest
 
 
-def test_a_new_release_has_the_constants_of_the_latest_and_no_release_those_of_all():
+def test_a_new_release_has_the_constants_of_the_nearest_and_no_release_those_of_the_world():
     pool = Pool(deviations={"release": {"megatron-bridge 26.02": {"software": -0.5}}})
-    found = pool.resolve({"release": np.array(["megatron-bridge 26.09", "", "nemo 24.07"])})
-    assert np.asarray(found.software) == pytest.approx(
+    releases = np.array(["megatron-bridge 26.09", "", "nemo 24.07"])
+    constants = pool.resolve({"release": releases})
+    assert np.asarray(constants.software) == pytest.approx(
         np.asarray(Pool().constants().software) * np.array([np.exp(-0.5), 1, 1])
     )
 
 
 @pytest.mark.parametrize("kind", ["dense", "moe"])
-def test_the_band_of_an_unknown_chip_holds_that_of_a_known_one_and_is_wider(kind):
-    pool = published()
+def test_the_band_of_an_unknown_chip_contains_that_of_a_known_one_and_is_wider(kind):
+    pool = published_pool()
     for framework in ("maxtext", "megatron-bridge", "a framework of tomorrow"):
         known = pool.band(kind, framework=framework, architecture="hopper")
         new = pool.band(kind, framework=framework, architecture="a chip of tomorrow")
@@ -45,15 +46,15 @@ def test_the_band_of_an_unknown_chip_holds_that_of_a_known_one_and_is_wider(kind
     assert new != known
 
 
-def test_a_chip_that_was_fitted_stays_known_when_its_deviations_are_nothing():
+def test_a_fitted_chip_stays_known_when_its_deviations_are_zero():
     pool = Pool(world={"software": 1.0}, deviations={"architecture": {"hopper": {"software": 0.0}}})
     assert Pool.from_dict(pool.as_dict()).has_seen(architecture="hopper")
 
 
 def test_a_scenario_may_name_the_release_of_its_framework():
-    named = {"hardware.chip": "h100", "hardware.count": 1024}
-    step = {}
+    chips = {"hardware.chip": "h100", "hardware.count": 1024}
+    software = {}
     for framework in ("megatron-bridge 25.09", "megatron-bridge 26.08"):
-        scenario = load("gpt3-175b", named | {"hardware.framework": framework})
-        step[framework] = machine_of(scenario, scenario.model.resolve())[1].software
-    assert step["megatron-bridge 26.08"] < step["megatron-bridge 25.09"]
+        scenario = load("gpt3-175b", chips | {"hardware.framework": framework})
+        software[framework] = machine_of(scenario, scenario.model.resolve())[1].software
+    assert software["megatron-bridge 26.08"] < software["megatron-bridge 25.09"]

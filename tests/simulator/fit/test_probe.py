@@ -1,4 +1,4 @@
-"""Calibration: the constants that made a probe are found again; what no row shows is named."""
+"""Calibration recovers the constants that made a probe, and names what no row shows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from energy.errors import InputError
-from simulator.fit.machine import load_machine
-from simulator.fit.probe import PARTS, calibrate, read_probe, save, timed
+from simulator.fit.machine import load_machine, save_machine
+from simulator.fit.probe import calibrate
+from simulator.fit.probe_rows import OPERATIONS, read_probe, timed
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 
@@ -36,32 +37,32 @@ WATTS = {
 
 
 def rows() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [
+    operations: list[dict[str, Any]] = [
         {"op": "matmul", "m": m, "n": n, "k": k}
         for m in (16, 64, 1024)
         for n in (16, 128, 1536)
         for k in (16, 128, 1024)
     ]
-    found += [
+    operations += [
         {"op": "grouped_matmul", "groups": g, "m": m, "n": 512, "k": 256}
         for g in (4, 32)
         for m in (4, 64, 256)
     ]
-    found += [
+    operations += [
         {"op": "attention", "batch": 8, "heads": 8, "seq": seq, "d_head": 64, "fused": False}
         for seq in (64, 256, 512)
     ]
-    found += [{"op": "elementwise", "bytes": 2**power} for power in (20, 23, 26)]
-    found += [
+    operations += [{"op": "elementwise", "bytes": 2**power} for power in (20, 23, 26)]
+    operations += [
         {"op": "optimizer", "kind": kind, "parameters": 2**22, "tensors": 4}
         for kind in ("adafactor", "adamw")
     ]
-    found += [{"op": "cross_entropy", "tokens": 1024, "vocab": 8192, "d_model": 128}]
-    return [*found, {"op": "launch"}]
+    operations += [{"op": "cross_entropy", "tokens": 1024, "vocab": 8192, "d_model": 128}]
+    return [*operations, {"op": "launch"}]
 
 
 def probe(noise: float = 0.0) -> dict[str, Any]:
-    """A probe of a machine whose constants are known."""
+    """A probe of a machine whose constants are `TRUTH`."""
     table = {
         "schema": "probe-1",
         "dtype": "float32",
@@ -77,21 +78,22 @@ def probe(noise: float = 0.0) -> dict[str, Any]:
         idle_w=20,
         busy_w=90,
         limit_w=90,
-        power_relative=0.1,
+        power_relative=(-0.1, 0.1),
         power_source="meter",
     )
-    told = [{**row, "seconds": 1.0} for row in rows()]
-    scatter = np.random.default_rng(1).normal(0, noise, len(told))
-    for row, one, off in zip(told, timed({**table, "rows": told}), scatter, strict=True):
-        true = sum(w.count * w.seconds(machine, TRUTH) for w in one.work)
-        row["seconds"] = float(true * np.exp(off))
-    return {**table, "rows": told}
+    raw_rows = [{**row, "seconds": 1.0} for row in rows()]
+    errors = np.random.default_rng(1).normal(0, noise, len(raw_rows))
+    parsed = timed({**table, "rows": raw_rows})
+    for raw, row, error in zip(raw_rows, parsed, errors, strict=True):
+        true = sum(w.count * w.seconds(machine, TRUTH) for w in row.work)
+        raw["seconds"] = float(true * np.exp(error))
+    return {**table, "rows": raw_rows}
 
 
-def test_constants_that_made_a_probe_are_found_again() -> None:
-    found = calibrate(probe())
-    hardware, constants = found.hardware, found.constants
-    # The best product that was timed stands in for the peak; only their product is physical.
+def test_constants_that_made_a_probe_are_recovered() -> None:
+    machine = calibrate(probe())
+    hardware, constants = machine.hardware, machine.constants
+    # The best timed product stands in for the peak, so only the peak times eff_max is physical.
     rate = hardware.peak_flop_per_s * constants.eff_max
     assert rate == pytest.approx(1e12 * TRUTH.eff_max, rel=0.05)
     assert hardware.memory_bytes_per_s * constants.memory_efficiency == pytest.approx(
@@ -99,10 +101,10 @@ def test_constants_that_made_a_probe_are_found_again() -> None:
     )
     for name in ("m_half", "n_half", "k_half", "grouped_efficiency", "launch_s"):
         assert getattr(constants, name) == pytest.approx(getattr(TRUTH, name), rel=0.15), name
-    assert found.provenance["median_abs_error"] < 0.01
+    assert machine.provenance["median_abs_error"] < 0.01
 
 
-def test_noise_widens_the_band_and_is_called_by_its_name() -> None:
+def test_noise_widens_the_band_and_is_reported() -> None:
     quiet, noisy = calibrate(probe()), calibrate(probe(noise=0.8))
     assert quiet.provenance["quiet"] is True
     assert noisy.provenance["quiet"] is False
@@ -110,17 +112,17 @@ def test_noise_widens_the_band_and_is_called_by_its_name() -> None:
 
 
 def test_what_no_row_shows_keeps_its_prior_and_is_named() -> None:
-    found = calibrate(probe())
-    assert found.constants.attention_efficiency == Constants().attention_efficiency
+    machine = calibrate(probe())
+    assert machine.constants.attention_efficiency == Constants().attention_efficiency
     assert {"attention_efficiency", "step_s", "wait_share"} <= set(
-        found.provenance["not_identified"]
+        machine.provenance["not_identified"]
     )
 
 
-def test_a_machine_file_reads_back_as_it_was(tmp_path: Path) -> None:
-    found = calibrate(probe())
-    save(found, tmp_path / "machine.toml")
-    assert load_machine(tmp_path / "machine.toml") == found
+def test_a_machine_file_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    machine = calibrate(probe())
+    save_machine(machine, tmp_path / "machine.toml")
+    assert load_machine(tmp_path / "machine.toml") == machine
 
 
 def test_watts_of_the_probe_keep_their_origin() -> None:
@@ -130,7 +132,7 @@ def test_watts_of_the_probe_keep_their_origin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"dtype": "int3"}, "dtype"),
         ({"rows": [{"op": "sort", "seconds": 1}]}, "operation"),
@@ -139,18 +141,18 @@ def test_watts_of_the_probe_keep_their_origin() -> None:
         ({"rows": [{"op": "launch", "seconds": 1e-6}]}, "matmul and elementwise rows"),
     ],
 )
-def test_a_bad_probe_is_refused_in_one_line(change: dict, says: str) -> None:
-    with pytest.raises(InputError, match=says):
+def test_an_invalid_probe_is_refused_with_a_reason(change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         calibrate(probe() | change)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "probe-9"}'])
-def test_a_file_that_is_no_probe_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_probe_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "probe.json").write_text(text)
     with pytest.raises(InputError, match="probe"):
         read_probe(tmp_path / "probe.json")
 
 
-def test_a_probe_file_is_read_as_written(tmp_path: Path) -> None:
+def test_a_probe_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     (tmp_path / "probe.json").write_text(json.dumps(probe()))
-    assert {row["op"] for row in read_probe(tmp_path / "probe.json")["rows"]} == set(PARTS)
+    assert {row["op"] for row in read_probe(tmp_path / "probe.json")["rows"]} == set(OPERATIONS)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator.fit.pool import published
+from simulator.fit.pool import published_pool
 from simulator.fit.throughput import evaluate
 from simulator.published.shipped import shipped
 from simulator.published.throughput import parse, read_throughput
@@ -49,15 +49,15 @@ def test_a_prediction_does_not_depend_on_the_measured_rate_of_its_row(cells):
     rows = parse(cells).rows
     blind = [replace(row, measured=None) for row in rows]
     wrong = [replace(row, measured=1e9) for row in rows]
-    rates = [evaluate(copies, published()).tokens_per_s for copies in (rows, blind, wrong)]
+    rates = [evaluate(copies, published_pool()).tokens_per_s for copies in (rows, blind, wrong)]
     np.testing.assert_array_equal(rates[0], rates[1])
     np.testing.assert_array_equal(rates[0], rates[2])
 
 
 def test_a_row_is_predicted_alone_as_it_is_among_others(cells):
     rows = parse(cells).rows
-    together = evaluate(rows, published()).tokens_per_s
-    alone = [evaluate([row], published()).tokens_per_s[0] for row in rows[:5]]
+    together = evaluate(rows, published_pool()).tokens_per_s
+    alone = [evaluate([row], published_pool()).tokens_per_s[0] for row in rows[:5]]
     np.testing.assert_allclose(alone, together[:5], rtol=1e-12)
 
 
@@ -71,7 +71,7 @@ def test_columns_may_be_in_any_order_or_missing(cells, tmp_path):
 
 def test_every_shipped_row_is_predicted_or_skipped_with_a_reason():
     table = read_throughput(shipped("throughput.csv"))
-    answer = validation(evaluate(table.rows, published()), published())
+    answer = validation(evaluate(table.rows, published_pool()), published_pool())
     rates = answer.evaluated.tokens_per_s
     assert np.all(np.isfinite(rates))
     assert np.all((answer.low < rates) & (rates < answer.high))

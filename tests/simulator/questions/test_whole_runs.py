@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.fit.pool import published
+from simulator.fit.pool import published_pool
 from simulator.published.runs import read_runs
 from simulator.published.shipped import runs_of
 from simulator.questions.validate.runs import KEPT, kept_share, whole_runs
@@ -15,7 +15,7 @@ RATIOS = [(f"lab{i}", float(np.log(share))) for i, share in enumerate(np.linspac
 
 @pytest.fixture(scope="module")
 def runs():
-    found = whole_runs(read_runs(runs_of("published")), published()).runs
+    found = whole_runs(read_runs(runs_of("published")), published_pool()).runs
     return {run.row.run_id: run for run in found}
 
 

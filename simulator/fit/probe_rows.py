@@ -1,0 +1,160 @@
+"""The file of `glam probe`: timed operations, read as the operations that a step is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from energy.errors import InputError, reason
+from energy.shape import Shape
+from simulator.physics import compute
+from simulator.physics.operations import Operation, linear, product
+from simulator.physics.plan import Formats, Plan
+
+SCHEMA = "probe-1"
+
+WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+
+Reader = Callable[[dict[str, Any], Plan], list[Operation]]
+"""From a row and a plan with the bytes of its type to the operations that the row timed."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One timed operation: its name, the work that was done, and how long it took."""
+
+    name: str
+    work: tuple[Operation, ...]
+    seconds: float
+
+
+def read_probe(path: Path) -> dict[str, Any]:
+    """Read the file that `glam probe` wrote.
+
+    Raises:
+        InputError: there is no such file, or it is not a probe of this version.
+    """
+    try:
+        table = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"expected a probe at {path}",
+            reason(error),
+            "write one with glam probe --out probe.json",
+        ) from error
+    schema = table.get("schema") if isinstance(table, dict) else None
+    if schema != SCHEMA:
+        raise InputError(
+            f"expected schema {SCHEMA} in {path}",
+            f"{schema!r}",
+            "write one with glam probe --out probe.json",
+        )
+    probe: dict[str, Any] = table
+    return probe
+
+
+def timed(probe: dict[str, Any]) -> list[Row]:
+    """The rows of a probe as operations.
+
+    Raises:
+        InputError: an operation is unknown, or a row lacks a number.
+    """
+    width = WIDTHS.get(str(probe.get("dtype")))
+    if width is None:
+        raise InputError("expected dtype float32, bfloat16 or float16", f"{probe.get('dtype')!r}")
+    plan, rows = Plan(activation_bytes=width), []
+    for number, raw in enumerate(probe.get("rows", [])):
+        name = raw.get("op")
+        if name not in OPERATIONS:
+            raise InputError(
+                f"expected an operation of {', '.join(OPERATIONS)} in row {number}",
+                f"{name!r}",
+                "run glam probe of this version",
+            )
+        try:
+            rows.append(Row(name, tuple(OPERATIONS[name](raw, plan)), _seconds(raw)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"expected a whole {name} row ({number})", str(error), "run glam probe again"
+            ) from error
+    return rows
+
+
+def _seconds(raw: dict[str, Any]) -> float:
+    """Seconds of a row: as a whole, or of its forward and backward pass together."""
+    if "seconds" in raw:
+        seconds = float(raw["seconds"])
+    else:
+        seconds = float(raw["seconds_forward"]) + float(raw["seconds_backward"])
+    if not 0 < seconds < np.inf:
+        raise ValueError(f"seconds = {seconds}")
+    return seconds
+
+
+def _matmul(raw: dict[str, Any], plan: Plan) -> list[Operation]:
+    return [product((raw["m"], raw["n"], raw["k"]), plan.activation_bytes)]
+
+
+def _grouped(raw: dict[str, Any], plan: Plan) -> list[Operation]:
+    dims = (raw["m"], raw["n"], raw["k"])
+    return [product(dims, plan.activation_bytes, kind="grouped", groups=raw["groups"])]
+
+
+def _attention(raw: dict[str, Any], plan: Plan) -> list[Operation]:
+    heads, width = raw["heads"], raw["d_head"]
+    shape = Shape(
+        n_layers=1,
+        d_model=heads * width,
+        n_heads=heads,
+        n_kv_heads=heads,
+        d_head=width,
+        d_ff=1,
+        ffn_matrices=2,
+        vocab_size=1,
+        seq_len=raw["seq"],
+        relative_buckets=raw.get("buckets", 0),
+    )
+    fused = bool(raw.get("fused", False))
+    step = Plan(global_batch=raw["batch"], flash=fused, activation_bytes=plan.activation_bytes)
+    return [work for work in compute.scores(shape, step) if np.any(work.count)]
+
+
+def _elementwise(raw: dict[str, Any], plan: Plan) -> list[Operation]:
+    return [Operation(kind="elementwise", bytes=raw["bytes"])]
+
+
+def _optimizer(raw: dict[str, Any], plan: Plan) -> list[Operation]:
+    formats = Formats(optimizer=raw["kind"])
+    updates = compute.optimizer(raw["parameters"], formats, raw.get("tensors", 1))
+    return [update for update in updates if update.count]
+
+
+def _loss(raw: dict[str, Any], plan: Plan) -> list[Operation]:
+    rows = min(raw["tokens"], int(plan.loss_chunk))
+    chunks = raw["tokens"] / rows
+    return [
+        *linear((rows, raw["vocab"], raw["d_model"]), plan, 0, count=chunks),
+        compute.cross_entropy(rows, raw["vocab"], raw["d_model"], plan, chunks),
+    ]
+
+
+def _launch(raw: dict[str, Any], plan: Plan) -> list[Operation]:
+    return [Operation(kind="elementwise")]
+
+
+OPERATIONS: dict[str, Reader] = {
+    "matmul": _matmul,
+    "grouped_matmul": _grouped,
+    "attention": _attention,
+    "elementwise": _elementwise,
+    "optimizer": _optimizer,
+    "cross_entropy": _loss,
+    "launch": _launch,
+}
