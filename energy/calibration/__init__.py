@@ -1,1 +1,1 @@
-"""A machine fitted to a wall meter, and that fit applied to a record."""
+"""Calibration of a machine against a wall meter, and its application to later records."""

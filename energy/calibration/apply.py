@@ -1,7 +1,7 @@
-"""What a calibration against a wall meter says of later records on this machine.
+"""Applies a calibration against a wall meter to later records of the same machine.
 
-The joules that our meters see become joules at the wall, at the boundary of the node, by the line
-of the class of device; the band is the error that the line had on models it was not fitted to.
+The line of the device class turns the joules that our meters see into joules at the wall, at the
+node boundary. The band is the error of the line on models that it was not fitted to.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from energy.record import EnergyEntry, totals
 
 API = "wall = gain x seen + offset x seconds"
 
-
 COVERAGE = 0.9
-"""The kept error is the 90th percentile of the cross-validated ones."""
+"""The stored error is the 90th percentile of the cross-validated errors."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,11 @@ class Line:
     """wall joules = gain x tool joules + offset_w x seconds.
 
     Attributes:
-        gain: joules at the wall for a joule that the tool saw.
+        gain: joules at the wall per joule that the tool sees.
         offset_w: watts that the tool does not see at all.
-        relative_error: 90th percentile of the absolute relative error, each model left out once.
-        runs: runs that the line was fitted to.
+        relative_error: 90th percentile of the absolute relative error under cross-validation, each
+            model left out in turn.
+        runs: number of runs that the line was fitted to.
     """
 
     gain: float
@@ -42,18 +42,18 @@ class Line:
     runs: int
 
     def wall_j(self, tool_j: float, duration_s: float) -> float:
-        """Joules at the wall; gain 1.14, offset 43.8 W: 1,000 J in 10 s give 1,578 J."""
+        """Joules at the wall. Gain 1.14 and offset 43.8 W turn 1,000 J in 10 s into 1,578 J."""
         return self.gain * tool_j + self.offset_w * duration_s
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The lines of one machine, by class of device.
+    """The lines of one machine, by device class.
 
     Attributes:
-        lines: by gpu, cpu.
-        source: the file that they were fitted to.
-        host: the machine; a home folder may be shared by many.
+        lines: the lines, by class: gpu, cpu.
+        source: name of the file that they were fitted to.
+        host: the machine; a home folder may be shared by many machines.
     """
 
     lines: dict[str, Line]
@@ -62,20 +62,24 @@ class Calibration:
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
-        told = {
+        fields = {
             "source": self.source,
             "host": self.host,
             "lines": {name: asdict(line) for name, line in self.lines.items()},
         }
-        write_text_atomic(path, json.dumps(told, indent=1) + "\n")
+        write_text_atomic(path, json.dumps(fields, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
-        """The calibration of this machine; None where none was made."""
+        """Read a calibration; None if there is no such file.
+
+        Raises:
+            InputError: the file is not a calibration.
+        """
         try:
-            told = json.loads(path.read_text())
-            lines = {name: Line(**line) for name, line in told["lines"].items()}
-            return cls(lines, told["source"], told.get("host", ""))
+            fields = json.loads(path.read_text())
+            lines = {name: Line(**line) for name, line in fields["lines"].items()}
+            return cls(lines, fields["source"], fields.get("host", ""))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
@@ -85,46 +89,49 @@ class Calibration:
 
 
 def default_path() -> Path:
-    """Where this user's calibration lies: $XDG_CONFIG_HOME/glam-energy/calibration.json."""
+    """Path of this user's calibration: $XDG_CONFIG_HOME/glam-energy/calibration.json."""
     home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     return Path(home) / "glam-energy" / "calibration.json"
 
 
-def at_the_wall(
+def wall_entries(
     entries: list[EnergyEntry], kinds: set[str], elapsed_s: float
 ) -> tuple[list[EnergyEntry], list[str]]:
-    """The joules of this machine at the wall, where it was calibrated.
+    """The joules of this machine at the wall, if it has been calibrated.
 
-    A line of gain 1.14 and 43.8 W whose error was 9 %: 1,000 J seen in 10 s are 1,578 J at the
-    wall, 1,436 to 1,720. A node with a meter of its own needs no line.
+    Example: a line with gain 1.14, offset 43.8 W and error 9 % turns 1,000 J seen in 10 s into
+    1,578 J at the wall, 1,436 to 1,720. A node with a meter of its own is not calibrated.
 
     Args:
-        entries: of the record.
-        kinds: of the devices that were read: with a gpu its class is gpu, else cpu.
-        elapsed_s: seconds of the record.
+        entries: the entries of the record.
+        kinds: kinds of the devices that were read; the class is gpu if there is a gpu, else cpu.
+        elapsed_s: elapsed seconds of the record.
 
     Returns:
         The entry to add, if any, and notes on a calibration that could not be used.
     """
     path = default_path()
     try:
-        found = Calibration.load(path)
+        calibration = Calibration.load(path)
     except InputError as error:
         return [], [f"calibration left out: {error}"]
-    if found is None:
+    if calibration is None:
         return [], []
-    if found.host != platform.node():
-        return [], [f"calibration left out: {path} was made on {found.host or 'another machine'}"]
-    own = totals(entries)
-    seen, line = own.get(Boundary.CHIP), found.lines.get("gpu" if "gpu" in kinds else "cpu")
-    if seen is None or seen.value is None or line is None or Boundary.NODE in own:
+    if calibration.host != platform.node():
+        host = calibration.host or "another machine"
+        return [], [f"calibration left out: {path} was made on {host}"]
+    metered = totals(entries)
+    seen = metered.get(Boundary.CHIP)
+    line = calibration.lines.get("gpu" if "gpu" in kinds else "cpu")
+    if seen is None or seen.value is None or line is None or Boundary.NODE in metered:
         return [], []
     joules = line.wall_j(seen.value, elapsed_s)
-    return [_entry(seen, joules, line, f"{path} ({found.source}, {line.runs} runs)")], []
+    source = f"calibration {path} ({calibration.source}, {line.runs} runs)"
+    return [_entry(seen, joules, line, source)], []
 
 
 def _entry(seen: Quantity, joules: float, line: Line, source: str) -> EnergyEntry:
-    # A line through measured joules is a model, and no stronger than what it was fed with.
+    # A line through measured joules is a model, and no stronger than the joules it is applied to.
     shares: dict[Origin, float] = {}
     for origin, share in seen.shares.items():
         weaker = origin.weaker(Origin.MODELLED)
@@ -139,6 +146,6 @@ def _entry(seen: Quantity, joules: float, line: Line, source: str) -> EnergyEntr
         origin=seen.origin.weaker(Origin.MODELLED),
         shares=shares,
         missing=seen.missing,
-        source=f"calibration {source}",
+        source=source,
         coverage=COVERAGE,
     )

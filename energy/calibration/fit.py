@@ -1,9 +1,9 @@
-"""Calibrate a machine's meters against a wall meter: one gain and one offset a device class.
+"""Calibrates a machine's meters against a wall meter: one gain and one offset per device class.
 
-A tool sees part of a machine; the rest (fans, supply losses, boards) is close to a share of what
-it sees plus a constant. Two numbers a class repair most of it: on 254 public runs of one
-workstation a tool that is 25 to 37 % low comes within 4 % (GPU) and 6 % (CPU) of the wall, each
-model predicted by the others. The cross-validated error is kept and is the band from then on.
+A tool sees part of a machine. The rest (fans, supply losses, boards) is roughly a share of what it
+sees plus a constant, so two numbers per class correct most of it. On 254 public runs of one
+workstation, a tool that reads 25 to 37 % low comes within 4 % (GPU) and 6 % (CPU) of the wall, with
+each model predicted from the others. The cross-validated error is stored and becomes the band.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import numpy as np
 from energy.calibration.apply import Calibration, Line
 from energy.errors import InputError, reason
 
-COLUMNS = ("device", "model", "duration_s", "codecarbon_j", "wall_j")
+NUMBERS = ("duration_s", "codecarbon_j", "wall_j")
+COLUMNS = ("device", "model", *NUMBERS)
 
-
-FEWEST = 5
-"""Runs of a class that a line is fitted to; fewer are refused."""
+MIN_RUNS = 5
+"""Runs that a class needs for a line."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run seen by both meters: class of device, workload model, seconds, joules."""
+    """One run that both meters saw: device class, workload model, seconds, joules."""
 
     device: str
     model: str
@@ -37,10 +37,11 @@ class Run:
 
 
 def read_runs(path: Path) -> list[Run]:
-    """Runs from a CSV file with the columns device, model, duration_s, codecarbon_j, wall_j.
+    """Read runs from a CSV file with the columns device, model, duration_s, codecarbon_j, wall_j.
 
     Raises:
-        InputError: no such file, a column is missing, or a cell is not a positive number.
+        InputError: there is no such file, a column is missing, a cell is not a positive number, or
+            the table is empty.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -50,22 +51,14 @@ def read_runs(path: Path) -> list[Run]:
     absent = [name for name in COLUMNS if name not in (table.fieldnames or [])]
     if absent:
         raise InputError(f"expected the columns {', '.join(COLUMNS)}", f"none {', '.join(absent)}")
-    runs = []
-    for number, row in enumerate(table, start=2):
-        try:
-            seconds, tool_j, wall_j = (float(row[name]) for name in COLUMNS[2:])
-        except (TypeError, ValueError):
-            seconds = tool_j = wall_j = -1.0
-        if not (seconds > 0 and tool_j >= 0 and wall_j > 0):
-            raise InputError("expected positive seconds and joules", f"line {number} of {path}")
-        runs.append(Run(row["device"], row["model"], seconds, tool_j, wall_j))
+    runs = [_run(row, f"line {number} of {path}") for number, row in enumerate(table, start=2)]
     if not runs:
         raise InputError(f"expected runs in {path}", "an empty table")
     return runs
 
 
 def fit_line(runs: list[Run]) -> tuple[float, float]:
-    """Gain and offset of least relative squares: each run counts by its relative error."""
+    """Fit gain and offset by least squares of the relative errors of the runs."""
     wall = np.array([run.wall_j for run in runs])
     seen = np.array([[run.tool_j, run.duration_s] for run in runs]) / wall[:, None]
     gain, offset_w = np.linalg.lstsq(seen, np.ones(len(runs)), rcond=None)[0]
@@ -73,7 +66,11 @@ def fit_line(runs: list[Run]) -> tuple[float, float]:
 
 
 def cross_validate(runs: list[Run]) -> list[float]:
-    """Relative errors of each run, its line fitted to the runs of all other models."""
+    """The relative error of each run, with its line fitted to the runs of all other models.
+
+    Raises:
+        InputError: all runs, or all but one, are of the same model.
+    """
     errors = []
     for run in runs:
         others = [other for other in runs if other.model != run.model]
@@ -85,16 +82,24 @@ def cross_validate(runs: list[Run]) -> list[float]:
 
 
 def calibrate(runs: list[Run], source: str) -> tuple[Calibration, dict[str, Any]]:
-    """Fit every class, and say how well each run is predicted by the other models' runs.
+    """Fit a line for each class, and score how well other models' runs predict each run.
+
+    Args:
+        runs: runs of all classes.
+        source: name of the file that they were read from.
 
     Returns:
-        The calibration, and the scores by class and for all: n, mean_abs_rel_error before, after.
+        The calibration, and the scores by class and for all: `n`, and `mean_abs_rel_error` before
+        and after.
+
+    Raises:
+        InputError: a class has too few runs or too few models.
     """
     lines, errors = {}, {}
     for device in sorted({run.device for run in runs}):
         own = [run for run in runs if run.device == device]
-        if len(own) < FEWEST:
-            raise InputError(f"expected at least {FEWEST} runs of {device}", str(len(own)))
+        if len(own) < MIN_RUNS:
+            raise InputError(f"expected at least {MIN_RUNS} runs of {device}", str(len(own)))
         errors[device] = cross_validate(own)
         spread = float(np.quantile(np.abs(errors[device]), 0.9))
         lines[device] = Line(*fit_line(own), relative_error=spread, runs=len(own))
@@ -102,10 +107,10 @@ def calibrate(runs: list[Run], source: str) -> tuple[Calibration, dict[str, Any]
 
 
 def score(calibration: Calibration, runs: list[Run]) -> dict[str, Any]:
-    """How well other runs are told by a calibration, by class and for all.
+    """How well a calibration predicts other runs, by class and for all; as from `calibrate`.
 
     Raises:
-        InputError: a class of device that was not calibrated.
+        InputError: a run is of a class that was not calibrated.
     """
     errors: dict[str, list[float]] = {}
     for run in runs:
@@ -119,17 +124,31 @@ def score(calibration: Calibration, runs: list[Run]) -> dict[str, Any]:
     return _scores(runs, errors)
 
 
-def _scores(runs: list[Run], errors: dict[str, list[float]]) -> dict[str, Any]:
-    def told(before: list[float], after: list[float]) -> dict[str, Any]:
-        mean = {"before": float(np.mean(np.abs(before))), "after": float(np.mean(np.abs(after)))}
-        return {"n": len(after), "mean_abs_rel_error": mean}
+def _run(row: dict[str, str], place: str) -> Run:
+    """The run of a row; `place` is where it is, for the error."""
+    try:
+        duration_s, tool_j, wall_j = (float(row[name]) for name in NUMBERS)
+    except (TypeError, ValueError):
+        duration_s = tool_j = wall_j = -1.0
+    if not (duration_s > 0 and tool_j >= 0 and wall_j > 0):
+        raise InputError("expected positive seconds and joules", place)
+    return Run(row["device"], row["model"], duration_s, tool_j, wall_j)
 
+
+def _scores(runs: list[Run], after: dict[str, list[float]]) -> dict[str, Any]:
+    """Mean errors by class and for all, of the tool alone (before) and of the line (after)."""
     before = {
         device: [run.tool_j / run.wall_j - 1 for run in runs if run.device == device]
-        for device in errors
+        for device in after
     }
-    found = {device: told(before[device], after) for device, after in errors.items()}
-    found["all"] = told(
-        [e for b in before.values() for e in b], [e for a in errors.values() for e in a]
+    scores = {device: _score(before[device], after[device]) for device in after}
+    scores["all"] = _score(
+        [error for errors in before.values() for error in errors],
+        [error for errors in after.values() for error in errors],
     )
-    return found
+    return scores
+
+
+def _score(before: list[float], after: list[float]) -> dict[str, Any]:
+    mean = {"before": float(np.mean(np.abs(before))), "after": float(np.mean(np.abs(after)))}
+    return {"n": len(after), "mean_abs_rel_error": mean}

@@ -1,26 +1,21 @@
-"""From a ledger to joules: windows, totals, what was wasted, and the RunRecord.
-
-Joules are differences of cumulative counters, taken at the edges of a window by interpolation
-between the samples around them, so contiguous windows sum to the window around them exactly.
-"""
+"""From a ledger to a RunRecord: energy, windows, phases, and what was wasted."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from energy.calibration import apply as calibrated
+from energy.calibration import apply as calibration
 from energy.errors import MissingDataError
-from energy.ledger import phases
+from energy.ledger import joules, phases
 from energy.ledger import reader as ledger
 from energy.ledger.environment import machine
-from energy.ledger.segment import Row, Segment
-from energy.ledger.wasted import Span, is_lost, wasted_spans
-from energy.quantity import Boundary, Origin, Quantity
+from energy.ledger.segment import LOST, Row, Segment
+from energy.ledger.wasted import Span, is_wasted, wasted_spans
+from energy.quantity import Origin, Quantity
 from energy.record import (
     EnergyEntry,
     Kind,
@@ -32,31 +27,61 @@ from energy.record import (
     totals,
 )
 
-METER_COVERAGE = 0.95
+MIN_TICKS = 3
+"""Ticks of the coarsest counter that a window must span to count as resolved."""
+
+UNSTATED = {
+    "the run did not say": {
+        "tokens": "1",
+        "params_total": "1",
+        "params_active": "1",
+        "model_flop": "FLOP",
+        "executed_flop": "FLOP",
+    },
+    "no site was applied": {
+        "co2_location_g": "g",
+        "co2_market_g": "g",
+        "co2_embodied_g": "g",
+        "water_l": "L",
+        "cost_usd": "USD",
+    },
+}
+"""Fields of a record that a ledger does not contain, by the reason why they are missing."""
 
 
-TICKS = 3
-"""Steps of a counter that a window must hold to be called resolved."""
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a run that is going on.
+
+    Attributes:
+        elapsed_s: time since the tracker was opened.
+        energy: joules of this process so far, at the innermost boundary.
+        power_w: mean watts over the last sampling interval.
+    """
+
+    elapsed_s: float
+    energy: Quantity
+    power_w: Quantity
 
 
 def snapshot(segments: list[Segment], run_id: str, elapsed_s: float) -> Snapshot:
-    """Joules and watts of the newest segment of a ledger."""
-    found = [s for s in segments if s.header.get("id") == run_id]
-    if not found:
+    """Joules and watts of the newest segment of a run."""
+    own = [segment for segment in segments if segment.header.get("id") == run_id]
+    if not own:
         reason = "no sample yet"
         return Snapshot(elapsed_s, Quantity.absent("J", reason), Quantity.absent("W", reason))
-    now = found[-1]
+    newest = own[-1]
     energy = (
-        _sum([(now, now.start_s, now.stop_s)])
-        if now.stop_s > now.start_s
-        else Quantity.absent("J", "one sample only")
+        joules.total([(newest, newest.start_s, newest.stop_s)])
+        if newest.stop_s > newest.start_s
+        else Quantity.absent("J", "only one sample")
     )
-    recent = now.times[-2] if len(now.times) > 1 else now.start_s
-    seconds = now.stop_s - recent
+    recent_s = newest.times[-2] if len(newest.times) > 1 else newest.start_s
+    seconds = newest.stop_s - recent_s
     power = (
-        _sum([(now, recent, now.stop_s)]).scaled(1 / seconds, unit="W")
+        joules.total([(newest, recent_s, newest.stop_s)]).scaled(1 / seconds, unit="W")
         if seconds > 0
-        else Quantity.absent("W", "one sample only")
+        else Quantity.absent("W", "only one sample")
     )
     return Snapshot(elapsed_s, energy, power)
 
@@ -72,135 +97,65 @@ def record(
     environment: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> RunRecord:
-    """The measured record of a run folder.
+    """The measured record of a run.
 
     Args:
         path: the ledger.
-        name: of the run.
-        labels: of the run.
-        notes: what a reader should know.
-        chips: devices that the run held, for chip-seconds.
-        flop_by_window: model FLOP of one window, by name; prices the wasted windows.
-        environment: facts about software that only the caller knows.
-        fields: tokens, params_total, params_active, model_flop, executed_flop, parts, metrics,
-            shape, ...; a quantity that is not given is missing, with that as its reason.
+        name: name of the run.
+        labels: labels of the run.
+        notes: what a reader of the record should know.
+        chips: devices that the run occupied, for chip-seconds.
+        flop_by_window: model FLOP of one window, by name, to count the FLOP of wasted windows.
+        environment: facts about the software that only the caller knows.
+        fields: further fields of the record: tokens, params_total, params_active, model_flop,
+            executed_flop, parts, metrics, shape, ...; quantities that are not passed are missing.
 
     Raises:
-        MissingDataError: the ledger holds no sample.
+        MissingDataError: the ledger has no sample.
     """
     reader = ledger.Reader(path)
     segments = reader.segments() if path.is_file() else []
     if not segments:
         raise MissingDataError(f"expected samples in {path}", "none", "was the sampler killed?")
-    all_spans = [(segment, segment.start_s, segment.stop_s) for segment in segments]
-    lost = wasted_spans(segments)
-    entries = _entries(all_spans)
-    elapsed_s = sum(stop - start for _, start, stop in all_spans)
+    spans = [(segment, segment.start_s, segment.stop_s) for segment in segments]
+    wasted = wasted_spans(segments)
+    elapsed_s = sum(stop - start for _, start, stop in spans)
     elapsed = Quantity.exact(elapsed_s, "s", "monotonic clock, first to last sample")
-    values: dict[str, Any] = {
-        "tokens": Quantity.absent("1", "the run did not say"),
-        "params_total": Quantity.absent("1", "the run did not say"),
-        "params_active": Quantity.absent("1", "the run did not say"),
-        "model_flop": Quantity.absent("FLOP", "the run did not say"),
-        "executed_flop": Quantity.absent("FLOP", "the run did not say"),
-        "co2_location_g": Quantity.absent("g", "no site was applied"),
-        "co2_market_g": Quantity.absent("g", "no site was applied"),
-        "co2_embodied_g": Quantity.absent("g", "no site was applied"),
-        "water_l": Quantity.absent("L", "no site was applied"),
-        "cost_usd": Quantity.absent("USD", "no site was applied"),
-    }
-    values.update(fields)
+    energy = joules.entries(spans, elapsed_s)
     kinds = {d["kind"] for s in segments for d in s.header["domains"] if not d["reason"]}
-    wall, troubles = calibrated.at_the_wall(entries, kinds, elapsed_s)
-    entries += wall
+    wall, calibration_notes = calibration.wall_entries(energy, kinds, elapsed_s)
+    energy += wall
+    unstated = {
+        field: Quantity.absent(unit, reason)
+        for reason, units in UNSTATED.items()
+        for field, unit in units.items()
+    }
     return RunRecord(
         name=name,
         kind=Kind.MEASURED,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         elapsed_s=elapsed,
         chip_s=elapsed.scaled(chips, source="chips x elapsed time"),
-        energy=entries,
-        totals=totals(entries),
-        wasted=_wasted(lost, flop_by_window or {}, entries),
-        windows=_windows(segments, lost),
+        energy=energy,
+        totals=totals(energy),
+        wasted=_wasted(wasted, flop_by_window or {}, energy),
+        windows=_windows(segments, wasted),
         phases=_phases(segments),
-        environment={**machine(), **_synchronised(segments), **(environment or {})},
+        environment={**machine(), **_sync(segments), **(environment or {})},
         labels=dict(labels),
-        notes=[*notes, *_ends(segments), *_jumps(segments), *_damage(reader.damaged), *troubles],
-        **values,
+        notes=[*notes, *_notes(segments, reader.damaged), *calibration_notes],
+        **{**unstated, **fields},
     )
 
 
-def entry(
-    domain: Row, parts: list[float | None], prefix: str = "", doubt_j: float = 0.0
-) -> EnergyEntry:
-    """The joules of a domain from its stretches; missing where none could be read.
-
-    Args:
-        domain: its row in the header of a ledger.
-        parts: joules of each stretch; None where it could not be read.
-        prefix: put before the names of devices, to tell nodes apart.
-        doubt_j: joules by which the edges of the stretches may be off, all together.
-    """
-    told = {
-        "device": prefix + domain["id"],
-        "boundary": Boundary(domain["boundary"]),
-        "within": prefix + domain["within"] if domain["within"] else None,
-        "api": domain["api"],
-    }
-    read = [part for part in parts if part is not None]
-    if domain["reason"] or not read:
-        reason = domain["reason"] or "no reading succeeded"
-        return EnergyEntry(value=None, origin=Origin.MISSING, source=reason, **told)
-    joules = max(0.0, sum(read))
-    return EnergyEntry(
-        value=joules,
-        low=max(0.0, joules * domain["low"] - doubt_j),
-        high=joules * domain["high"] + doubt_j,
-        origin=Origin(domain["origin"]),
-        source=domain["source"] or domain["api"],
-        coverage=METER_COVERAGE,
-        **told,
-    )
-
-
-def _entries(spans: list[Span]) -> list[EnergyEntry]:
-    """One entry a domain over stretches of the ledger."""
-    domains = {d["id"]: d for segment, _, _ in spans for d in segment.header["domains"]}
-    found = []
-    for name, domain in domains.items():
-        own = [span for span in spans if name in span[0].curves]
-        joules = [segment.between(name, start, stop) for segment, start, stop in own]
-        found.append(entry(domain, joules, doubt_j=_doubt(name, own)))
-    return found
-
-
-def _doubt(name: str, spans: list[Span]) -> float:
-    """Joules by which the edges of stretches may be off; an edge between neighbours cancels."""
-    edges: dict[tuple[int, float], int] = {}
-    curves = {id(segment): segment.curves[name] for segment, _, _ in spans}
-    for segment, start, stop in spans:
-        for edge in ((id(segment), start), (id(segment), stop)):
-            edges[edge] = edges.get(edge, 0) + 1
-    return math.hypot(*(curves[place].doubt(edge) for (place, edge), n in edges.items() if n == 1))
-
-
-def _sum(spans: list[Span]) -> Quantity:
-    """Joules of stretches at the innermost boundary that was metered."""
-    found = totals(_entries(spans))
-    if not found:
-        return Quantity.absent("J", "no meter")
-    return found[min(found, key=list(Boundary).index)]
-
-
-def _windows(segments: list[Segment], lost: list[Span]) -> list[Window]:
-    """The windows that were not wasted, rolled up by name and phase."""
+def _windows(segments: list[Segment], wasted: list[Span]) -> list[Window]:
+    """The windows that were not wasted, summed by name and phase."""
     groups: dict[tuple[str, str], list[Span]] = {}
     for segment in segments:
         for row in segment.windows:
-            span = _clip(segment, row)
-            if not is_lost(row, segment, lost):
-                groups.setdefault((row["name"], row["phase"]), []).append(span)
+            if not is_wasted(row, segment, wasted):
+                groups.setdefault((row["name"], row["phase"]), []).append(_clipped(segment, row))
+    offsets = _offsets(segments)
     return [
         Window(
             name=name,
@@ -209,106 +164,100 @@ def _windows(segments: list[Segment], lost: list[Span]) -> list[Window]:
             elapsed_s=Quantity.exact(
                 sum(stop - start for _, start, stop in spans), "s", "monotonic clock"
             ),
-            energy_j=_sum(spans),
-            unresolved=sum(stop - start < TICKS * s.resolution_s() for s, start, stop in spans),
+            energy_j=joules.total(spans),
+            begin_s=min(start + offsets[id(segment)] for segment, start, _ in spans),
+            end_s=max(stop + offsets[id(segment)] for segment, _, stop in spans),
+            unresolved=sum(
+                stop - start < MIN_TICKS * segment.resolution_s() for segment, start, stop in spans
+            ),
         )
         for (name, phase), spans in groups.items()
     ]
 
 
+def _offsets(segments: list[Segment]) -> dict[int, float]:
+    """Seconds that turn the clock of each segment, by its identity, into elapsed time of the run.
+
+    Clocks of different boots cannot be compared, so the segments are joined end to end, as in the
+    elapsed time of the record: the time between a kill and a restart does not count.
+    """
+    offsets, elapsed_s = {}, 0.0
+    for segment in segments:
+        offsets[id(segment)] = elapsed_s - segment.start_s
+        elapsed_s += segment.stop_s - segment.start_s
+    return offsets
+
+
 def _phases(segments: list[Segment]) -> list[Phase]:
-    """Time and joules of each phase; wasted work has the phase that it had."""
+    """Time and joules of each phase; wasted work counts in the phase in which it was done."""
     spans: dict[str, list[Span]] = {}
     for segment in segments:
         windows = ((row["m0"] / 1e9, row["m1"] / 1e9, row["phase"]) for row in segment.windows)
-        shares = phases.shared_out(windows, segment.start_s, segment.stop_s)
-        for name, stretches in shares.items():
+        by_phase = phases.split_by_phase(windows, segment.start_s, segment.stop_s)
+        for name, stretches in by_phase.items():
             spans.setdefault(name, []).extend((segment, *stretch) for stretch in stretches)
     return [
         Phase(
             name=name,
             elapsed_s=Quantity.exact(sum(b - a for _, a, b in own), "s", "monotonic clock"),
-            energy_j=_sum(own),
+            energy_j=joules.total(own),
         )
         for name, own in spans.items()
     ]
 
 
 def _wasted(
-    lost: list[Span], flop_by_window: Mapping[str, float], entries: list[EnergyEntry]
+    spans: list[Span], flop_by_window: Mapping[str, float], energy: list[EnergyEntry]
 ) -> Wasted:
-    """Joules, FLOP and seconds of wasted stretches; no joules are told as those of the run are."""
-    source = "ledger: after the last mark that was taken up again, and steps thrown away"
-    if not lost:
-        told = [entry.origin for entry in entries if entry.value is not None]
-        weakest = max(told, key=lambda origin: origin.rank, default=Origin.ASSUMED)
-        return nothing_wasted("ledger: nothing was done again", weakest)
+    """Joules, FLOP and seconds of wasted stretches; zero joules have the origin of the run's."""
+    source = "ledger: work after the last mark before a restart, and steps that were thrown away"
+    if not spans:
+        origins = [entry.origin for entry in energy if entry.value is not None]
+        weakest = max(origins, key=lambda origin: origin.rank, default=Origin.ASSUMED)
+        return nothing_wasted("ledger: nothing was repeated", weakest)
     flop = sum(
         flop_by_window.get(row["name"], 0.0)
-        for segment in {id(segment): segment for segment, _, _ in lost}.values()
+        for segment in {id(segment): segment for segment, _, _ in spans}.values()
         for row in segment.windows
-        if is_lost(row, segment, lost)
+        if is_wasted(row, segment, spans)
     )
     return Wasted(
-        energy_j=_sum(lost),
+        energy_j=joules.total(spans),
         model_flop=Quantity.exact(flop, "FLOP", source),
-        elapsed_s=Quantity.exact(sum(stop - start for _, start, stop in lost), "s", source),
+        elapsed_s=Quantity.exact(sum(stop - start for _, start, stop in spans), "s", source),
     )
 
 
-def _clip(segment: Segment, row: Row) -> Span:
-    """A window as a stretch of its segment."""
+def _clipped(segment: Segment, row: Row) -> Span:
+    """A window as a stretch within its segment."""
     return segment, max(row["m0"] / 1e9, segment.start_s), min(row["m1"] / 1e9, segment.stop_s)
 
 
-def _synchronised(segments: list[Segment]) -> dict[str, str]:
-    """What was called at the edges of the windows, so that queued work lies inside them."""
-    told = {segment.header["sync"] for segment in segments if segment.header.get("sync")}
-    return {"sync": ", ".join(sorted(told))} if told else {}
+def _sync(segments: list[Segment]) -> dict[str, str]:
+    """What was called at the edges of windows, so that queued device work is inside them."""
+    names = {segment.header["sync"] for segment in segments if segment.header.get("sync")}
+    return {"sync": ", ".join(sorted(names))} if names else {}
 
 
-def _ends(segments: list[Segment]) -> list[str]:
-    """A note for every segment that did not end by itself."""
-    words = {
+def _notes(segments: list[Segment], damaged: list[int]) -> list[str]:
+    """Notes on segments that were cut short, on clocks and gaps, and on lines left out."""
+    ends = {
         "parent died": "the run was killed; metering ended in order",
-        "lost": "run and sampler were killed: up to one interval is not counted",
+        LOST: "run and sampler were killed: up to one interval is not counted",
     }
-    return [
-        f"segment {i + 1}: {words[segment.end]}"
-        for i, segment in enumerate(segments)
-        if segment.end in words
+    notes = [
+        f"segment {i}: {ends[segment.end]}"
+        for i, segment in enumerate(segments, start=1)
+        if segment.end in ends
     ]
-
-
-def _jumps(segments: list[Segment]) -> list[str]:
-    """A note for every clock that jumped and every gap, with its cause."""
-    return [
-        f"segment {i + 1}: {row['why']} ({row['s']:+.0f} s)"
-        for i, segment in enumerate(segments)
-        for row in segment.jumps
+    notes += [
+        f"segment {i}: {row['why']} ({row['s']:+.0f} s)"
+        for i, segment in enumerate(segments, start=1)
+        for row in segment.incidents
     ]
-
-
-def _damage(lines: list[int]) -> list[str]:
-    """A note on the lines that could not be read."""
-    if not lines:
-        return []
-    return [
-        f"{len(lines)} damaged lines of the ledger were left out, first line {lines[0]}; "
-        "counters are cumulative, so the joules between their neighbours count"
-    ]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Where a run stands.
-
-    Attributes:
-        elapsed_s: since the tracker opened.
-        energy: joules so far in this process, all domains that may be added.
-        power_w: mean watts over the last sampling interval.
-    """
-
-    elapsed_s: float
-    energy: Quantity
-    power_w: Quantity
+    if damaged:
+        notes.append(
+            f"{len(damaged)} damaged lines of the ledger were left out, first line {damaged[0]}; "
+            "counters are cumulative, so the joules between their neighbours count"
+        )
+    return notes

@@ -9,20 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from energy.meters.files import cpuinfo_field, text_of
+
 
 def machine() -> dict[str, Any]:
-    """What the record remembers of this machine and its software."""
-    model = ""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        pass
+    """Host, processor, system, Python, command line and git commit."""
     return {
         "host": platform.node(),
-        "cpu": model,
+        "cpu": cpuinfo_field(text_of(Path("/proc/cpuinfo")), "model name"),
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -32,9 +26,9 @@ def machine() -> dict[str, Any]:
 
 
 def _commit() -> str:
-    """The commit of this package, or an empty string outside a checkout."""
+    """The commit of this package; empty outside a checkout."""
     try:
-        found = subprocess.run(
+        git = subprocess.run(
             ["git", "rev-parse", "HEAD"],
             cwd=Path(__file__).parent,
             capture_output=True,
@@ -44,4 +38,4 @@ def _commit() -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return found.stdout.strip()
+    return git.stdout.strip()

@@ -1,30 +1,33 @@
-"""`energy verify`: does a ledger hold together? Hash chain, gaps, order, and its record's sum."""
+"""`energy verify`: is a ledger consistent? Hash chain, gaps, order, and the sum of its record."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from energy.calibration import apply as calibrated
+from energy.calibration import apply as calibration
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
 from energy.ledger.segment import Segment
-from energy.quantity import Boundary
+from energy.quantity import Quantity
 from energy.record import RunRecord, totals
 
-GAP = 2.5
+GAP_INTERVALS = 2.5
 """Intervals without a sample that count as a gap."""
+
+TOLERANCE = 1e-9
+"""Relative difference between the record's joules and the ledger's that counts as equal."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         check: chain, order, gaps, unread or sum.
-        passed: whether it is as it should be.
+        passed: whether all is well.
         message: what was seen.
     """
 
@@ -33,60 +36,51 @@ class Finding:
     message: str
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"check": self.check, "passed": self.passed, "message": self.message}
+        """The fields, for JSON."""
+        return asdict(self)
 
 
 def verify(path: Path) -> list[Finding]:
-    """Look a ledger over, and the record beside it if there is one."""
-    sealed = [valid for _, valid in ledger.rows(path)]
-    broken = [number for number, valid in enumerate(sealed, start=1) if not valid]
+    """Check a ledger, and the record beside it if there is one."""
     segments = ledger.segments(path)
-    found = [
-        Finding(
-            "chain",
-            not broken,
-            f"{len(sealed):,} rows, each sealed to the one before it"
-            if not broken
-            else f"row {broken[0]} does not follow from the one before it",
-        ),
-        _order(segments),
-        _gaps(segments),
-        _unread(segments),
-    ]
-    place = path.parent / "record.json"
-    if place.is_file() and segments:
-        found.append(_sum(path, RunRecord.load(place)))
-    return found
+    findings = [_chain(path), _order(segments), _gaps(segments), _unread(segments)]
+    record = path.parent / "record.json"
+    if record.is_file() and segments:
+        findings.append(_sum(path, RunRecord.load(record)))
+    return findings
+
+
+def _chain(path: Path) -> Finding:
+    valid = [follows for _, follows in ledger.rows(path)]
+    if all(valid):
+        return Finding("chain", True, f"{len(valid):,} rows, each sealed to the one before it")
+    first = valid.index(False) + 1
+    return Finding("chain", False, f"row {first} does not follow from the one before it")
 
 
 def _order(segments: list[Segment]) -> Finding:
     backward = sum(
         later < earlier for segment in segments for earlier, later in pairwise(segment.times)
     )
-    words = (
-        f"{len(segments)} segments, clocks run forward"
-        if not backward
-        else (f"{backward} samples are older than the one before them")
-    )
-    return Finding("order", not backward, words)
+    if backward:
+        return Finding("order", False, f"{backward} samples are older than the one before them")
+    return Finding("order", True, f"{len(segments)} segments, clocks run forward")
 
 
 def _gaps(segments: list[Segment]) -> Finding:
     gaps = []
     for segment in segments:
-        limit = GAP * segment.header.get("interval_s", 1.0)
+        limit = GAP_INTERVALS * segment.header.get("interval_s", 1.0)
         pairs = pairwise(segment.times)
         gaps += [later - earlier for earlier, later in pairs if later - earlier > limit]
-    words = (
-        "no gap"
-        if not gaps
-        else (
-            f"{len(gaps)} gaps, the longest {max(gaps):.1f} s; counters are cumulative, so their "
-            "joules are in the totals"
-        )
+    if not gaps:
+        return Finding("gaps", True, "no gap")
+    return Finding(
+        "gaps",
+        False,
+        f"{len(gaps)} gaps, the longest {max(gaps):.1f} s; counters are cumulative, so their "
+        "joules are in the totals",
     )
-    return Finding("gaps", not gaps, words)
 
 
 def _unread(segments: list[Segment]) -> Finding:
@@ -95,32 +89,31 @@ def _unread(segments: list[Segment]) -> Finding:
         for domain, curve in segment.curves.items():
             if curve.unread:
                 unread[domain] = unread.get(domain, 0) + curve.unread
-    words = (
-        "every reading succeeded"
-        if not unread
-        else ", ".join(f"{domain}: {count} readings failed" for domain, count in unread.items())
-    )
-    return Finding("unread", not unread, words)
+    if not unread:
+        return Finding("unread", True, "every reading succeeded")
+    failures = ", ".join(f"{domain}: {count} readings failed" for domain, count in unread.items())
+    return Finding("unread", False, failures)
 
 
 def _sum(path: Path, record: RunRecord) -> Finding:
+    """Compare the totals of a record with those of its ledger.
+
+    Joules at the wall are left out: the calibration may have changed since, and the ledger does not
+    contain it.
+    """
     again = accounting.record(path, name=record.name, labels={}, notes=[])
-    # A calibration may be new since; what it says is not in the ledger.
-    told, found = (
-        totals([entry for entry in one.energy if entry.api != calibrated.API])
-        for one in (record, again)
+    recorded, expected = (
+        totals([entry for entry in run.energy if entry.api != calibration.API])
+        for run in (record, again)
     )
-    same = all(
-        (told[at].value or 0.0) - 1e-9 * abs(found[at].value or 0.0)
-        <= (found[at].value or 0.0)
-        <= (told[at].value or 0.0) * (1 + 1e-9)
-        for at in Boundary
-        if at in told and at in found
-    ) and set(told) == set(found)
-    return Finding(
-        "sum",
-        same,
-        "the record's joules are the ledger's"
-        if same
-        else "the record's joules are not the ledger's",
+    same = recorded.keys() == expected.keys() and all(
+        _equal(recorded[boundary], expected[boundary]) for boundary in recorded
     )
+    verb = "are" if same else "are not"
+    return Finding("sum", same, f"the record's joules {verb} the ledger's")
+
+
+def _equal(recorded: Quantity, expected: Quantity) -> bool:
+    recorded_j, expected_j = recorded.value or 0.0, expected.value or 0.0
+    low = recorded_j - TOLERANCE * abs(expected_j)
+    return low <= expected_j <= recorded_j * (1 + TOLERANCE)

@@ -1,7 +1,7 @@
-"""Which stretches of a ledger were spent for nothing: done again after a restart, or thrown away.
+"""Which stretches of a ledger were wasted: repeated after a restart, or thrown away.
 
 A header with "resume_at" throws away what came after that point. A mark of kind "wasted" throws
-away what came before it, since a moment ("since_ns") or since a step ("since_step").
+away what came before it, back to a moment ("since_ns") or to a step ("since_step").
 """
 
 from __future__ import annotations
@@ -12,72 +12,81 @@ from collections.abc import Iterator, Mapping
 from energy.ledger.segment import Row, Segment
 
 Span = tuple[Segment, float, float]
-"""A stretch of a segment: from one monotonic second to another."""
+"""A stretch of a segment, from one monotonic second to another."""
+
+Stretch = tuple[int, float, float]
+"""A stretch of the segment with this index."""
 
 
 def wasted_spans(segments: list[Segment]) -> list[Span]:
-    """What was spent on work that was thrown away, each moment once.
+    """What was spent on work that was thrown away; no moment is counted twice.
 
-    A segment that resumes at {"step": k} throws away all that earlier segments did after their
-    last mark with step k or before it: the mark of step k itself may have died with the sampler.
-    Where there is no such mark, all of it is thrown away.
+    A segment that resumes at {"step": k} throws away what earlier segments did after their last
+    mark with step k or less, because the mark of step k itself may have died with the sampler.
+    Without such a mark, everything they did is thrown away.
     """
-    lost: dict[int, list[tuple[float, float]]] = {}
-    for i, segment in enumerate(segments):
-        found: list[tuple[int, float, float]] = []
-        if resume := segment.header.get("resume_at"):
-            found += _since(segments, i - 1, math.inf, resume)
-        for mark in segment.marks:
-            fields = mark.get("fields", {})
-            if mark.get("kind") != "wasted":
-                continue
-            if isinstance(since_ns := fields.get("since_ns"), int | float):
-                found.append((i, since_ns / 1e9, mark["m"] / 1e9))
-            elif isinstance(since_step := fields.get("since_step"), int | float):
-                found += _since(segments, i, mark["m"] / 1e9, {"step": since_step})
-        for j, start, stop in found:
-            lost.setdefault(j, []).append(
+    by_segment: dict[int, list[tuple[float, float]]] = {}
+    for i in range(len(segments)):
+        for j, start, stop in (*_repeated(segments, i), *_discarded(segments, i)):
+            by_segment.setdefault(j, []).append(
                 (max(start, segments[j].start_s), min(stop, segments[j].stop_s))
             )
     return [
         (segments[j], start, stop)
-        for j, stretches in sorted(lost.items())
+        for j, stretches in sorted(by_segment.items())
         for start, stop in _merged(stretches)
         if start < stop
     ]
 
 
-def is_lost(row: Row, segment: Segment, lost: list[Span]) -> bool:
-    """Whether a window ended within a wasted stretch; one may end after the last sample."""
+def is_wasted(row: Row, segment: Segment, wasted: list[Span]) -> bool:
+    """Whether a window ended within a wasted stretch; it may end after the last sample."""
     end = row["m1"] / 1e9
     return any(
         segment is other and start < end and (end <= stop or stop >= segment.stop_s)
-        for other, start, stop in lost
+        for other, start, stop in wasted
     )
+
+
+def _repeated(segments: list[Segment], i: int) -> Iterator[Stretch]:
+    """What segment i does again, because it resumes from an earlier point."""
+    if resume_at := segments[i].header.get("resume_at"):
+        yield from _since(segments, i - 1, math.inf, resume_at)
+
+
+def _discarded(segments: list[Segment], i: int) -> Iterator[Stretch]:
+    """What the marks of segment i throw away."""
+    for mark in segments[i].marks:
+        fields = mark.get("fields", {})
+        if mark.get("kind") != "wasted":
+            continue
+        if isinstance(since_ns := fields.get("since_ns"), int | float):
+            yield i, since_ns / 1e9, mark["m"] / 1e9
+        elif isinstance(since_step := fields.get("since_step"), int | float):
+            yield from _since(segments, i, mark["m"] / 1e9, {"step": since_step})
 
 
 def _since(
     segments: list[Segment], last: int, stop_s: float, point: Mapping[str, float]
-) -> Iterator[tuple[int, float, float]]:
+) -> Iterator[Stretch]:
     """From the last mark at or before a point of the run to a moment of segment `last`."""
     for j in range(last, -1, -1):
-        stop = min(stop_s if j == last else math.inf, segments[j].stop_s)
         until = stop_s if j == last else math.inf
-        kept = [
+        reached_s = [
             mark["m"] / 1e9
             for mark in segments[j].marks
-            if _reached(mark, point) and mark["m"] / 1e9 <= until
+            if _at_or_before(mark, point) and mark["m"] / 1e9 <= until
         ]
-        start = max(kept) if kept else segments[j].start_s
+        start = max(reached_s) if reached_s else segments[j].start_s
         if any(start < row["m1"] / 1e9 <= until for row in segments[j].windows):
-            yield j, start, stop
-        # Else it ended where it is taken up again: its last moments are overhead, not waste.
-        if kept:
+            yield j, start, min(until, segments[j].stop_s)
+        # Without a window it ended where it is resumed: its last moments are overhead, not waste.
+        if reached_s:
             return
 
 
-def _reached(mark: Row, point: Mapping[str, float]) -> bool:
-    """Whether a mark lies at or before a point of the run, counted by the point's keys."""
+def _at_or_before(mark: Row, point: Mapping[str, float]) -> bool:
+    """Whether a mark lies at or before a point of the run, by the keys of the point."""
     fields = mark.get("fields", {})
     if not all(isinstance(fields.get(key), int | float) for key in point):
         return False
@@ -85,11 +94,11 @@ def _reached(mark: Row, point: Mapping[str, float]) -> bool:
 
 
 def _merged(stretches: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Stretches without their overlaps, in order."""
-    found: list[tuple[float, float]] = []
+    """The union of stretches, in order and without overlap."""
+    union: list[tuple[float, float]] = []
     for start, stop in sorted(stretches):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(stop, found[-1][1]))
+        if union and start <= union[-1][1]:
+            union[-1] = (union[-1][0], max(stop, union[-1][1]))
         else:
-            found.append((start, stop))
-    return found
+            union.append((start, stop))
+    return union

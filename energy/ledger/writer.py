@@ -1,4 +1,4 @@
-"""Appends sealed rows to a ledger: one writer a file, torn tails cut, full disks waited out."""
+"""Appends sealed rows to a ledger: one writer per file, torn tails cut, full disks tolerated."""
 
 from __future__ import annotations
 
@@ -12,47 +12,48 @@ from typing import Any
 from energy.ledger import reader as ledger
 
 SYNC_S = 30.0
-"""Seconds between flushes to the disk itself, which is what a power cut can cost."""
-
+"""Seconds between flushes to the disk itself; the most that a power cut can cost."""
 
 LOCK_S = 3.0
 """Seconds to wait for the sampler of a run that has just died to write its last rows."""
 
+COPY_BYTES = 1 << 20
+"""Copied at a time when a deleted ledger is restored."""
 
-CHUNK = 1 << 20
+ROWS_AT_ONCE = 100
+"""Rows in a single write."""
+
+KEPT_ROWS = 10_000
+"""Rows kept in memory while the disk is full."""
 
 
-AT_ONCE = 100
-"""Rows in one write."""
-
-
-class Taken(Exception):  # noqa: N818  (it is an answer, told to the tracker as a word)
+class LedgerInUseError(Exception):
     """Another sampler writes this ledger."""
 
 
 class Writer:
-    """Appends sealed rows; a full disk delays them and loses none that are still in memory.
+    """Appends sealed rows; a full disk delays rows but loses none that are still in memory.
 
-    It holds a lock on the file for as long as it lives, so that two never write one chain.
+    It holds a lock on the file as long as it lives, so that there are never two writers of a chain.
 
     Raises:
-        Taken: another process holds the lock, and went on holding it.
+        LedgerInUseError: another process holds the lock, and kept it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._lock()
-        self._good = os.lseek(self._file, 0, os.SEEK_END)
+        self._size = os.lseek(self._file, 0, os.SEEK_END)
         self._drop_torn_tail()
         self._previous = ledger.last_hash(path)
         self._waiting: list[dict[str, Any]] = []
         self._synced = time.monotonic()
 
     def append(self, *rows: dict[str, Any]) -> None:
-        """Write rows, and before them those that the disk refused so far."""
-        # What a full disk has refused is tried row by row: its last room is for what is oldest.
-        at_once = 1 if self._waiting else AT_ONCE
+        """Write rows, after those that the disk has refused so far."""
+        # Refused rows are retried one by one: the last free space goes to the oldest.
+        at_once = 1 if self._waiting else ROWS_AT_ONCE
         self._waiting += rows
         while self._waiting:
             lines, previous = [], self._previous
@@ -65,7 +66,7 @@ class Writer:
             elif at_once > 1:
                 at_once = 1
             else:
-                del self._waiting[:-10_000]
+                del self._waiting[:-KEPT_ROWS]
                 return
         if time.monotonic() - self._synced > SYNC_S:
             self.sync()
@@ -73,7 +74,7 @@ class Writer:
     def restore(self) -> bool:
         """Write the ledger again if somebody has deleted it; returns whether that was so.
 
-        A folder that is gone too is not made again: then the run itself was thrown away.
+        If the folder is gone too, nothing is restored: the run itself was thrown away.
         """
         try:
             if os.fstat(self._file).st_nlink:
@@ -83,8 +84,8 @@ class Writer:
             return False
         with contextlib.suppress(OSError):
             fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for start in range(0, self._good, CHUNK):
-            os.write(again, os.pread(self._file, min(CHUNK, self._good - start), start))
+        for start in range(0, self._size, COPY_BYTES):
+            os.write(again, os.pread(self._file, min(COPY_BYTES, self._size - start), start))
         os.close(self._file)
         self._file = again
         return True
@@ -102,27 +103,28 @@ class Writer:
                 return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 if time.monotonic() > give_up_s:
-                    raise Taken from error
+                    raise LedgerInUseError from error
                 time.sleep(0.02)
             except OSError:
                 return None  # a file system without locks
 
-    def _write(self, line: bytes) -> bool:
+    def _write(self, lines: bytes) -> bool:
         try:
-            written = os.write(self._file, line)
+            written = os.write(self._file, lines)
         except OSError:
             written = 0
-        if written == len(line):
-            self._good += written
+        if written == len(lines):
+            self._size += written
             return True
         with contextlib.suppress(OSError):
-            os.ftruncate(self._file, self._good)
+            os.ftruncate(self._file, self._size)
         return False
 
     def _drop_torn_tail(self) -> None:
-        """Cut a last line that was being written when its writer was killed."""
-        size = self._good
-        tail = os.pread(self._file, min(size, 65536), max(0, size - 65536))
+        """Cut off a last line that was being written when its writer was killed."""
+        size = self._size
+        tail_bytes = min(size, ledger.TAIL_BYTES)
+        tail = os.pread(self._file, tail_bytes, size - tail_bytes)
         if tail and not tail.endswith(b"\n"):
-            self._good = size - len(tail) + tail.rfind(b"\n") + 1
-            os.ftruncate(self._file, self._good)
+            self._size = size - len(tail) + tail.rfind(b"\n") + 1
+            os.ftruncate(self._file, self._size)

@@ -1,1 +1,1 @@
-"""Meters: one small protocol, one file a source, chosen by what the machine has."""
+"""Meters: one small protocol, and one file per source; a machine uses the sources that it has."""

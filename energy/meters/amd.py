@@ -1,7 +1,7 @@
-"""Joules of AMD Instinct GPUs through amdsmi, its counter checked against power before it counts.
+"""Joules of AMD Instinct GPUs through amdsmi, with the counter checked against power first.
 
-AMD's counters were seen frozen, impossible, or told by one die for two; so each is held against
-the integral of power for half a second, and power is integrated where they differ.
+AMD's counters have been seen frozen, implausible, or reporting two dies through one. So each is
+compared with the integral of power for half a second, and power is integrated where they disagree.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energy.meters.base import Domain, Integral, Steady, missing
+from energy.meters.base import BaseSource, Domain, Integral, missing
 
 DRIVER = Path("/dev/kfd")
 CHECK_S = 0.5
 AGREE = (0.5, 2.0)
-"""A counter whose joules over power x time lie outside does not count."""
+"""A counter is rejected if its joules over power x time lie outside this range."""
 
 J_PER_UJ = 1e-6
 
 
 @dataclass
 class Board:
-    """One GPU, its way of reading, and the integral where that is power."""
+    """One GPU, how it is read, and the integral if that is power."""
 
     id: str
     handle: Any
@@ -31,11 +31,20 @@ class Board:
     integral: Integral = field(default_factory=Integral)
 
 
-class Amd(Steady):
-    """All GPUs that amdsmi shows.
+@dataclass(frozen=True)
+class Probe:
+    """Counter, power and time of a board at one moment."""
+
+    joules: float | None
+    watts: float | None
+    time_s: float
+
+
+class Amd(BaseSource):
+    """All GPUs that amdsmi lists.
 
     Args:
-        driver: exists where AMD's compute driver is loaded.
+        driver: a path that exists if AMD's compute driver is loaded.
         check_s: how long counter and power are compared.
     """
 
@@ -55,49 +64,51 @@ class Amd(Steady):
 
             amdsmi.amdsmi_init()
             handles = amdsmi.amdsmi_get_processor_handles()
-        except Exception as error:  # amdsmi raises many kinds, from its loader too
+        except Exception as error:  # amdsmi raises many kinds, also while it is imported
             return [missing("gpu", "gpu", "amdsmi", f"amdsmi: {error}", "pip install amdsmi")]
         self._smi = amdsmi
         boards = [Board(self._name(handle, i), handle) for i, handle in enumerate(handles)]
-        first = [(self._counter_j(b), self._power_w(b), time.monotonic()) for b in boards]
+        first = [self._probed(board) for board in boards]
         time.sleep(self._check_s)
-        return [self._domain(board, *seen) for board, seen in zip(boards, first, strict=True)]
+        return [self._domain(board, seen) for board, seen in zip(boards, first, strict=True)]
 
     def read(self) -> dict[str, float | None]:
         """Joules by board."""
         return {
-            b.id: self._counter_j(b)
-            if b.counter
-            else b.integral.add(self._power_w(b), time.monotonic())
-            for b in self._boards
+            board.id: self._counter_j(board)
+            if board.counter
+            else board.integral.add(self._power_w(board), time.monotonic())
+            for board in self._boards
         }
 
     def poll_s(self) -> float:
-        """Ten readings a second where a power is integrated."""
+        """Ten readings a second if a power is integrated."""
         return 0.1 if any(not board.counter for board in self._boards) else 0.0
 
     def close(self) -> None:
-        """Let the driver go."""
+        """Shut amdsmi down."""
         if self._smi is not None:
             self._call("amdsmi_shut_down")
 
-    def _domain(
-        self, board: Board, joules: float | None, watts: float | None, start_s: float
-    ) -> Domain:
-        later, now_w, seconds = (
-            self._counter_j(board),
-            self._power_w(board),
-            (time.monotonic() - start_s),
-        )
-        if watts is None or now_w is None:
+    def _probed(self, board: Board) -> Probe:
+        joules, watts = self._counter_j(board), self._power_w(board)
+        return Probe(joules, watts, time.monotonic())
+
+    def _domain(self, board: Board, first: Probe) -> Domain:
+        """Choose counter or power for a board, by what both did since the first probe."""
+        last = self._probed(board)
+        if first.watts is None or last.watts is None:
             return missing(board.id, "gpu", "amdsmi", "no power reading")
-        if watts == now_w == 0.0:
-            return missing(board.id, "gpu", "amdsmi", "its twin die tells for both")
-        expected_j = (watts + now_w) / 2 * seconds
-        ratio = None if joules is None or later is None else (later - joules) / expected_j
-        board.counter = ratio is not None and AGREE[0] < ratio < AGREE[1]
+        if first.watts == last.watts == 0.0:
+            return missing(board.id, "gpu", "amdsmi", "its twin die reports for both")
+        if first.joules is None or last.joules is None:
+            check = "no counter"
+        else:
+            power_j = (first.watts + last.watts) / 2 * (last.time_s - first.time_s)
+            ratio = (last.joules - first.joules) / power_j
+            board.counter = AGREE[0] < ratio < AGREE[1]
+            check = f"counter over power {ratio:.2f}"
         self._boards.append(board)
-        said = "no counter" if ratio is None else f"counter over power {ratio:.2f}"
         return Domain(
             id=board.id,
             kind="gpu",
@@ -106,7 +117,7 @@ class Amd(Steady):
             high=1.1,
             method="counter" if board.counter else "power",
             tick_s=0.0 if board.counter else 0.1,
-            api=f"amdsmi {'energy counter' if board.counter else 'socket power'} ({said})",
+            api=f"amdsmi {'energy counter' if board.counter else 'socket power'} ({check})",
             source="no external check known, our default +-10 %",
         )
 
@@ -114,21 +125,21 @@ class Amd(Steady):
         return str(self._call("amdsmi_get_gpu_device_uuid", handle) or f"amd-gpu-{index}")
 
     def _counter_j(self, board: Board) -> float | None:
-        told = self._call("amdsmi_get_energy_count", board.handle)
-        if not told:
+        answer = self._call("amdsmi_get_energy_count", board.handle)
+        if not answer:
             return None
-        count = told.get("energy_accumulator", told.get("power"))
-        return None if count is None else float(count) * told["counter_resolution"] * J_PER_UJ
+        count = answer.get("energy_accumulator", answer.get("power"))
+        return None if count is None else float(count) * answer["counter_resolution"] * J_PER_UJ
 
     def _power_w(self, board: Board) -> float | None:
-        told = self._call("amdsmi_get_power_info", board.handle) or {}
+        answer = self._call("amdsmi_get_power_info", board.handle) or {}
         for name in ("current_socket_power", "average_socket_power"):
-            if isinstance(told.get(name), (int, float)):
-                return float(told[name])
+            if isinstance(answer.get(name), (int, float)):
+                return float(answer[name])
         return None
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        """A call of amdsmi; None when it fails, as it does for what a board lacks."""
+        """Call a function of amdsmi; None if it fails, as it does for unsupported features."""
         try:
             return getattr(self._smi, name)(*arguments)
         except Exception:

@@ -1,13 +1,15 @@
-"""What every meter speaks: domains that it can read, and cumulative joules of each.
+"""The interface of a meter: which domains it can read, and the cumulative joules of each.
 
-A source is probed once and read often. It never raises, writes nothing, asks no network and no
-sudo; a reading that fails is None and becomes a gap in the ledger, never a zero.
+A source is probed once and read often. Reading never raises, writes nothing, and needs neither the
+network nor sudo. A failed reading is None and becomes a gap in the ledger, never a zero.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -18,16 +20,16 @@ class Domain:
     Attributes:
         id: unique on the node: a GPU UUID, "cpu-package-0", "memory".
         kind: gpu, cpu, memory, node, ...
-        boundary: chip, node, it, facility: where the meter stands.
-        within: the domain whose joules hold these already; such a domain is shown, never added.
+        boundary: where the meter stands: chip, node, it or facility.
+        within: the domain whose joules include these; such a domain is shown but never added.
         api: the counter or formula that is read.
         method: counter, power, model or constant.
         origin: measured, modelled, assumed or missing.
         low: lower end of the 95 % systematic band, as a factor of the reading.
-        high: its upper end.
-        wrap_j: joules at which the raw counter starts again; 0 for never.
-        tick_s: seconds between steps of the counter, or between readings of the power; 0 where
-            it moves faster than anyone reads it.
+        high: upper end of that band.
+        wrap_j: joules at which the raw counter wraps around; 0 if it never does.
+        tick_s: seconds between updates of the counter, or between readings of the power; 0 if the
+            counter updates faster than it is read.
         source: where the band and the constants come from.
         reason: why the domain is missing.
         fix: the command that would make it readable.
@@ -49,7 +51,7 @@ class Domain:
     fix: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields, for the header of a ledger."""
+        """All fields, as they are written to the header of a ledger."""
         return asdict(self)
 
 
@@ -59,35 +61,35 @@ class Source(Protocol):
     name: str
 
     def counters(self) -> dict[str, Callable[[], float | None]]:
-        """Readers of single counters that move in coarse steps, to be polled for their ticks."""
+        """Readers of single counters that update in coarse ticks and must be polled for them."""
         ...
 
     def poll_s(self) -> float:
-        """Seconds between the readings that an integral of power needs; 0 for none."""
+        """Seconds between the readings that an integral of power needs; 0 if there is none."""
         ...
 
     def powers(self) -> dict[str, float | None]:
-        """Watts now of domains that are read by a counter, to hold the two against each other."""
+        """Present watts of domains that are read by a counter, as a check on the counter."""
         ...
 
     def probe(self) -> list[Domain]:
-        """All domains of this family on this machine, the unreadable ones with their reason."""
+        """All domains of this family on this machine; unreadable ones carry a reason."""
         ...
 
     def read(self) -> dict[str, float | None]:
-        """Joules since some fixed moment, by domain; None where the reading failed."""
+        """Joules since a fixed moment, by domain; None where the reading failed."""
         ...
 
     def close(self) -> None:
-        """Give back what `probe` took."""
+        """Release what `probe` acquired."""
         ...
 
 
-class Steady:
-    """What sources share whose counters are fine enough to be read at the interval alone."""
+class BaseSource:
+    """Defaults for a source that only needs to be read once per sampling interval."""
 
     def counters(self) -> dict[str, Callable[[], float | None]]:
-        """None that ticks coarsely."""
+        """No counter with coarse ticks."""
         return {}
 
     def poll_s(self) -> float:
@@ -95,18 +97,18 @@ class Steady:
         return 0.0
 
     def powers(self) -> dict[str, float | None]:
-        """No second reading."""
+        """No second reading to check a counter against."""
         return {}
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""
 
 
 @dataclass
 class Integral:
-    """Joules of a power reading, each value held until the next one.
+    """Joules of a power reading, where each value counts until the next reading.
 
-    Holding is exact for steps and never loses a constant power; a trapezoid over changes does.
+    This is exact for steps and for constant power; a trapezoid would smear every step.
     """
 
     joules: float = 0.0
@@ -114,7 +116,10 @@ class Integral:
     last_w: float = 0.0
 
     def add(self, power_w: float | None, now_s: float) -> float | None:
-        """Joules up to now; 500 W held for 2 s add 1,000 J. A failed reading is None."""
+        """Add a reading and return the joules so far; a failed reading gives None.
+
+        Example: 500 W for 2 s add 1,000 J.
+        """
         if power_w is None:
             return None
         if self.last_s is not None:
@@ -124,7 +129,13 @@ class Integral:
 
 
 def missing(name: str, kind: str, api: str, reason: str, fix: str = "") -> Domain:
-    """A domain that exists, or should, and cannot be read."""
+    """A domain that exists, or should exist, but cannot be read."""
     return Domain(
         id=name, kind=kind, boundary="chip", origin="missing", api=api, reason=reason, fix=fix
     )
+
+
+def unreadable(domain: Domain, file: Path) -> Domain:
+    """A domain whose file exists but cannot be read, with the command that grants access."""
+    reason = "permission" if not os.access(file, os.R_OK) else "the counter cannot be read"
+    return replace(domain, origin="missing", reason=reason, fix=f"sudo chmod o+r {file}")

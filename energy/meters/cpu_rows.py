@@ -1,18 +1,16 @@
-"""Watts of one visible processor: the row of the processor that is here, else the defaults."""
+"""Watts of one visible processor, from the row of this machine's processor or from defaults."""
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-DATA = Path(__file__).resolve().parent.parent / "facts" / "data"
+from energy.meters.files import cpuinfo_field, fact_rows
 
 
 @dataclass(frozen=True)
 class Watts:
-    """Watts of one core, thread or GiB, idle and busy, with a band as factors and a source."""
+    """Idle and busy watts of one core, thread or GiB, with a band (as factors) and a source."""
 
     idle_w: float
     busy_w: float
@@ -22,7 +20,7 @@ class Watts:
 
 
 def defaults() -> dict[str, Watts]:
-    """The rows of cpu_defaults.csv by kind."""
+    """The rows of cpu_defaults.csv, by kind."""
     return {
         row["kind"]: Watts(
             float(row["idle_w"]),
@@ -31,25 +29,26 @@ def defaults() -> dict[str, Watts]:
             float(row["high_factor"]),
             row["source"],
         )
-        for row in _rows("cpu_defaults.csv")
+        for row in fact_rows("cpu_defaults.csv")
     }
 
 
 def watts(cpuinfo: str) -> Watts:
     """Watts of one visible processor of this machine.
 
-    TDP over the threads of a socket, or over its cores where its threads are not shown; idle by
-    the share of the defaults. EPYC 7763: 280 W / 128 threads = 2.19 W busy, 0.66 W idle.
+    Busy watts are the TDP divided by the threads of a socket, or by its cores where threads are
+    not visible; idle watts are the same share of busy watts as in the defaults. Example: EPYC 7763
+    with 280 W / 128 threads = 2.19 W busy, 0.66 W idle.
 
     Args:
         cpuinfo: text of /proc/cpuinfo.
     """
     general = defaults()["cpu"]
-    found = _socket(_field(cpuinfo, "model name"))
-    if found is None:
+    rows = _socket_rows(cpuinfo_field(cpuinfo, "model name"))
+    if rows is None:
         return general
-    chip, socket = found
-    siblings, cores = _field(cpuinfo, "siblings"), _field(cpuinfo, "cpu cores")
+    chip, socket = rows
+    siblings, cores = cpuinfo_field(cpuinfo, "siblings"), cpuinfo_field(cpuinfo, "cpu cores")
     threads = int(siblings) / int(cores) if siblings.isdigit() and cores.isdigit() else 1.0
     busy_w = float(chip["tdp_w"]) / (int(socket["cores"]) * max(1.0, threads))
     return Watts(
@@ -59,28 +58,20 @@ def watts(cpuinfo: str) -> Watts:
         general.high,
         f"{chip['name'].split(' (')[0]}: {chip['tdp_w']} W {chip['tdp_term']}, "
         f"{socket['cores']} cores (chips.csv row {chip['id']}, {chip['source']}); "
-        f"idle share and band as cpu_defaults.csv: {general.source}",
+        f"idle share and band from cpu_defaults.csv: {general.source}",
     )
 
 
-def _socket(model: str) -> tuple[dict[str, str], dict[str, str]] | None:
-    """The rows of a processor by the number in its name; None for one that is not there."""
-    words = set(re.sub(r"\((?:R|TM)\)|@.*", " ", model, flags=re.IGNORECASE).split())
-    sockets = {row["id"]: row for row in _rows("cpu_sockets.csv")}
-    for chip in _rows("chips.csv"):
+def _socket_rows(model_name: str) -> tuple[dict[str, str], dict[str, str]] | None:
+    """The rows of a processor in chips.csv and cpu_sockets.csv; None if it is not listed.
+
+    A row matches when the family and the number in its name are words of the model name.
+    """
+    words = set(re.sub(r"\((?:R|TM)\)|@.*", " ", model_name, flags=re.IGNORECASE).split())
+    sockets = {row["id"]: row for row in fact_rows("cpu_sockets.csv")}
+    for chip in fact_rows("chips.csv"):
         if chip["kind"] == "cpu" and chip["id"] in sockets and chip["tdp_w"] != "unknown":
             _, *family, number = chip["name"].split(" (")[0].split()
             if number in words and family[0] in words:
                 return chip, sockets[chip["id"]]
     return None
-
-
-def _field(cpuinfo: str, name: str) -> str:
-    """The first value of a field of /proc/cpuinfo; empty where there is none."""
-    found = re.search(rf"^{name}\s*:\s*(.*)$", cpuinfo, flags=re.MULTILINE)
-    return found[1].strip() if found else ""
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    with (DATA / name).open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))

@@ -1,6 +1,6 @@
-"""Joules of one process and all it started, by a model: busy core-seconds times busy watts.
+"""Modelled joules of one process and its descendants: busy core-seconds times busy watts.
 
-The idle draw of the machine is nobody's and is left out. Never called measured.
+The idle power of the machine belongs to no process and is left out. Never labelled measured.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ import os
 from pathlib import Path
 
 from energy.meters import cpu_rows
-from energy.meters.base import Domain, Steady, missing
+from energy.meters.base import BaseSource, Domain, missing
+from energy.meters.files import text_of
 
 
-class CpuTree(Steady):
+class CpuTree(BaseSource):
     """A process and its descendants.
 
     Args:
-        pid: of the process.
-        proc: the proc file system, for tests.
+        pid: process id of the root of the tree.
+        proc: the proc file system; tests pass their own.
     """
 
     name = "cpu_tree"
@@ -28,12 +29,8 @@ class CpuTree(Steady):
         self._busy_w = self._most_s = 0.0
 
     def probe(self) -> list[Domain]:
-        """One domain; missing where the process cannot be read."""
-        try:
-            cpuinfo = (self._proc / "cpuinfo").read_text()
-        except OSError:
-            cpuinfo = ""
-        watts = cpu_rows.watts(cpuinfo)
+        """One domain; missing if the process cannot be read."""
+        watts = cpu_rows.watts(text_of(self._proc / "cpuinfo"))
         self._busy_w = watts.busy_w
         name = f"cpu-tree-{self._pid}"
         if self._times(self._pid) is None:
@@ -53,27 +50,28 @@ class CpuTree(Steady):
         ]
 
     def read(self) -> dict[str, float | None]:
-        """Joules since the process began."""
-        parents: dict[int, list[int]] = {}
+        """Joules since the process started."""
+        children: dict[int, list[int]] = {}
         seconds: dict[int, float] = {}
-        for place in self._proc.iterdir():
-            if place.name.isdigit() and (told := self._times(int(place.name))) is not None:
-                parent, seconds[int(place.name)] = told
-                parents.setdefault(parent, []).append(int(place.name))
-        total, open_ = 0.0, [self._pid]
-        while open_:
-            pid = open_.pop()
+        for folder in self._proc.iterdir():
+            if folder.name.isdigit() and (times := self._times(int(folder.name))) is not None:
+                parent, seconds[int(folder.name)] = times
+                children.setdefault(parent, []).append(int(folder.name))
+        total, pending = 0.0, [self._pid]
+        while pending:
+            pid = pending.pop()
             total += seconds.get(pid, 0.0)
-            open_ += parents.get(pid, [])
-        # A daemon that leaves the tree takes its seconds along: they stay counted.
+            pending += children.get(pid, [])
+        # A daemon that leaves the tree would take its seconds along; the maximum keeps them.
         self._most_s = max(self._most_s, total)
         return {f"cpu-tree-{self._pid}": self._most_s * self._busy_w}
 
     def _times(self, pid: int) -> tuple[int, float] | None:
-        """Parent, and core-seconds of a process and of its children that have ended."""
+        """Parent of a process, and its core-seconds including those of children that have ended."""
         try:
-            told = (self._proc / str(pid) / "stat").read_text()
-            fields = told[told.rindex(")") + 2 :].split()
+            stat = (self._proc / str(pid) / "stat").read_text()
+            # The name in parentheses may itself contain spaces and parentheses.
+            fields = stat[stat.rindex(")") + 2 :].split()
             return int(fields[1]), sum(map(int, fields[11:15])) / self._hz
         except (OSError, ValueError, IndexError):
             return None

@@ -1,7 +1,8 @@
 """Joules of the whole node from its management controller: `ipmitool dcmi power reading`.
 
-The only common reading with fans, drives and supply losses in it. The controller answers in about
-a tenth of a second and averages over a second, so it is asked in a child that nobody waits for.
+This is the only common reading that includes fans, drives and supply losses. The controller takes
+about a tenth of a second to answer and averages over a second, so the query runs in a child process
+that the sampler never waits for.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ import subprocess
 import time
 from pathlib import Path
 
-from energy.meters.base import Domain, Integral, Steady, missing
+from energy.meters.base import BaseSource, Domain, Integral, missing
 
 COMMAND = ("ipmitool", "dcmi", "power", "reading")
 DEVICES = ("/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0")
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 
 
-class Node(Steady):
-    """The node's supply as its controller tells it.
+class Node(BaseSource):
+    """The node's power supply as its controller reports it.
 
     Args:
-        command: prints the reading, for tests.
-        devices: where the kernel shows a controller.
+        command: prints the reading; tests pass their own.
+        devices: where the kernel exposes a controller.
     """
 
     name = "node"
@@ -35,11 +36,11 @@ class Node(Steady):
         self._command, self._devices = command, devices
         self._integral = Integral()
         self._joules: float | None = None
-        self._asked: subprocess.Popen[str] | None = None
-        self._asked_s = 0.0
+        self._query: subprocess.Popen[str] | None = None
+        self._query_s = 0.0
 
     def probe(self) -> list[Domain]:
-        """One domain where there is a controller; missing where it may not be asked."""
+        """One domain if there is a controller; missing if it cannot be queried."""
         if not any(Path(device).exists() for device in self._devices):
             return []
         if shutil.which(self._command[0]) is None:
@@ -49,15 +50,15 @@ class Node(Steady):
                 )
             ]
         try:
-            told = subprocess.run(
-                self._command, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            query = subprocess.run(
+                self._command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
             )
         except (OSError, subprocess.TimeoutExpired):
             return [missing("node", "node", "IPMI", "the controller does not answer")]
-        if watts(told.stdout) is None:
-            reason = "permission" if "Could not open" in told.stderr else "no DCMI power reading"
+        if watts(query.stdout) is None:
+            reason = "permission" if "Could not open" in query.stderr else "no DCMI power reading"
             return [missing("node", "node", "IPMI", reason, "sudo chmod o+rw /dev/ipmi0")]
-        self._take(told.stdout)
+        self._take(query.stdout)
         return [
             Domain(
                 id="node",
@@ -73,40 +74,40 @@ class Node(Steady):
         ]
 
     def read(self) -> dict[str, float | None]:
-        """Joules so far, from the last answer that came; asks again."""
-        if self._asked is not None:
-            if self._asked.poll() is None:
-                if time.monotonic() - self._asked_s < PATIENCE_S:
+        """Joules up to the last answer that has arrived; starts the next query."""
+        if self._query is not None:
+            if self._query.poll() is None:
+                if time.monotonic() - self._query_s < TIMEOUT_S:
                     return {"node": self._joules}
-                self._asked.kill()
-            answer, _ = self._asked.communicate()
+                self._query.kill()
+            answer, _ = self._query.communicate()
             self._take(answer)
-        self._ask()
+        self._start_query()
         return {"node": self._joules}
 
     def close(self) -> None:
-        """End a question that is still open."""
-        if self._asked is not None:
-            self._asked.kill()
-            self._asked.communicate()
+        """End a query that is still running."""
+        if self._query is not None:
+            self._query.kill()
+            self._query.communicate()
 
-    def _ask(self) -> None:
-        self._asked_s = time.monotonic()
+    def _start_query(self) -> None:
+        self._query_s = time.monotonic()
         try:
-            self._asked = subprocess.Popen(
+            self._query = subprocess.Popen(
                 self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
         except OSError:
-            self._asked = None
+            self._query = None
 
     def _take(self, answer: str) -> None:
         self._joules = self._integral.add(watts(answer), time.monotonic())
 
 
 def watts(answer: str) -> float | None:
-    """The watts in ipmitool's words; None when there are none.
+    """The watts in ipmitool's output; None if there are none.
 
-    'Instantaneous power reading:  220 Watts' is 220.
+    'Instantaneous power reading:  220 Watts' gives 220.
     """
-    found = re.search(r"Instantaneous power reading:\s+(\d+)\s+Watts", answer)
-    return float(found[1]) if found else None
+    match = re.search(r"Instantaneous power reading:\s+(\d+)\s+Watts", answer)
+    return float(match[1]) if match else None

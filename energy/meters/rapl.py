@@ -1,17 +1,17 @@
 """Joules of processor packages and memory from the kernel's powercap files (RAPL).
 
-Counters are microjoules that start again at a stated range. psys holds the packages, a package
-holds its cores; DRAM lies in the package's folder and beside it in truth (its joules are not in
-the package's). Dies that mirror one counter are counted once. An unreadable file is a gap.
+Counters are in microjoules and wrap around at a stated range. psys contains the packages, and a
+package contains its cores. DRAM sits in the package's folder, but its joules are not part of the
+package's. Dies that mirror one counter are counted once. An unreadable file is a gap.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from energy.meters.base import Domain, Steady
+from energy.meters.base import BaseSource, Domain, unreadable
+from energy.meters.files import cpuinfo_field, text_of
 
 ROOT = Path("/sys/class/powercap")
 J_PER_UJ = 1e-6
@@ -20,7 +20,7 @@ BANDS = {
     "GenuineIntel": (0.95, 1.05),
     "AuthenticAMD": (0.85, 1.15),
 }
-"""95 % systematic band by vendor: Intel servers +-5 %, AMD (a model inside) +-15 %; see docs."""
+"""95 % systematic band by vendor: Intel servers +-5 %, AMD (a model internally) +-15 %."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Zone:
     last_uj: int | None = None
 
     def joules(self) -> float | None:
-        """Raw counter in joules; None when the file cannot be read."""
+        """Raw counter in joules; None if the file cannot be read."""
         try:
             self.last_uj = int(self.file.read_text())
         except (OSError, ValueError):
@@ -40,24 +40,46 @@ class Zone:
         return self.last_uj * J_PER_UJ
 
 
-class Rapl(Steady):
+class Rapl(BaseSource):
     """All RAPL zones below a powercap folder.
 
     Args:
-        root: the folder, for tests.
-        vendor: processor vendor as /proc/cpuinfo writes it; read there when not given.
+        root: the folder; tests pass their own.
+        vendor: processor vendor as in /proc/cpuinfo, which is read by default.
     """
 
     name = "rapl"
 
     def __init__(self, root: Path = ROOT, vendor: str | None = None) -> None:
-        self._root, self._vendor = root, vendor or _vendor()
+        self._root = root
+        self._vendor = vendor or cpuinfo_field(text_of(Path("/proc/cpuinfo")), "vendor_id")
         self._zones: list[Zone] = []
 
     def probe(self) -> list[Domain]:
-        """Packages, psys, DRAM and cores, with what holds what; unreadable ones are missing."""
-        self._zones, missing = [], []
-        found: dict[Path, Domain] = {}
+        """Packages, psys, DRAM and cores with their nesting; unreadable ones are missing."""
+        zones, missing = [], []
+        domains: dict[Path, Domain] = {}
+        for folder, name, range_uj in self._listed():
+            domain = self._domain(folder, name, range_uj, domains)
+            domains[folder] = domain
+            zone = Zone(domain, folder / "energy_uj")
+            if zone.joules() is None:
+                missing.append(unreadable(domain, zone.file))
+            else:
+                zones.append(zone)
+        self._zones = _without_mirrors(zones)
+        return [zone.domain for zone in self._zones] + missing
+
+    def read(self) -> dict[str, float | None]:
+        """Raw joules by domain; the ledger's reader unwraps them."""
+        return {zone.domain.id: zone.joules() for zone in self._zones}
+
+    def _listed(self) -> list[tuple[Path, str, int]]:
+        """Folder, name and range of each zone, containers first.
+
+        psys comes first wherever the kernel lists it; then parents, which sort before their
+        children (intel-rapl:0 before intel-rapl:0:0).
+        """
         zones = []
         for folder in self._root.glob("*rapl*:*"):
             try:
@@ -65,42 +87,27 @@ class Rapl(Steady):
                 zones.append((folder, name, int((folder / "max_energy_range_uj").read_text())))
             except (OSError, ValueError):
                 continue
-        # What holds others comes first: psys wherever the kernel lists it, then parents, which
-        # sort before their children (intel-rapl:0 before intel-rapl:0:0).
-        for folder, name, range_uj in sorted(zones, key=lambda zone: (zone[1] != "psys", zone[0])):
-            domain = self._domain(folder, name, range_uj, found)
-            found[folder] = domain
-            zone = Zone(domain, folder / "energy_uj")
-            if zone.joules() is None:
-                missing.append(_unreadable(domain, zone.file))
-            else:
-                self._zones.append(zone)
-        self._zones = _unmirrored(self._zones)
-        return [zone.domain for zone in self._zones] + missing
+        return sorted(zones, key=lambda zone: (zone[1] != "psys", zone[0]))
 
-    def read(self) -> dict[str, float | None]:
-        """Raw joules by domain; the reader of the ledger unwraps them."""
-        return {zone.domain.id: zone.joules() for zone in self._zones}
-
-    def _domain(self, folder: Path, name: str, range_uj: int, found: dict[Path, Domain]) -> Domain:
-        """A zone as a domain; package-0 is "cpu-package-0", its DRAM "dram-package-0"."""
+    def _domain(
+        self, folder: Path, name: str, range_uj: int, containers: dict[Path, Domain]
+    ) -> Domain:
+        """The domain of a zone: package-0 is "cpu-package-0", its DRAM is "dram-package-0"."""
         low, high = BANDS.get(self._vendor, (0.85, 1.15))
-        parent_folder = folder.with_name(folder.name.rsplit(":", 1)[0])
-        parent = found.get(parent_folder)
-        psys = next((d.id for d in found.values() if d.kind == "psys"), None)
-        kind, within = "cpu", None
+        parent = containers.get(folder.with_name(folder.name.rsplit(":", 1)[0]))
+        psys = next((d.id for d in containers.values() if d.kind == "psys"), None)
+        kind, within = "cpu", psys
         if name == "psys":
-            kind = "psys"
+            kind, within = "psys", None
         elif name == "dram":
             kind, low, high = "dram", min(low, 0.9), max(high, 1.1)
         elif parent is not None:
             within = parent.id
-        place = f"{parent.id.removeprefix('cpu-')}" if parent is not None else ""
         return Domain(
-            id=f"cpu-{name}" if parent is None else f"{name}-{place}",
+            id=f"cpu-{name}" if parent is None else f"{name}-{parent.id.removeprefix('cpu-')}",
             kind=kind,
             boundary="chip",
-            within=within or (psys if kind != "psys" else None),
+            within=within,
             api=f"powercap {folder.name} energy_uj",
             wrap_j=range_uj * J_PER_UJ,
             low=low,
@@ -109,13 +116,14 @@ class Rapl(Steady):
         )
 
 
-def _unmirrored(zones: list[Zone]) -> list[Zone]:
-    """Zones without the second sight of one counter (two dies, or MSR and MMIO).
+def _without_mirrors(zones: list[Zone]) -> list[Zone]:
+    """Drop zones that show another zone's counter again (two dies, or MSR and MMIO).
 
-    Two top zones of one name with equal counters are one; AMD dies of one package show it too.
+    Outermost zones of one kind with equal counters are taken to be the same counter, as AMD dies
+    of one package show it.
     """
     kept: list[Zone] = []
-    seen: dict[tuple[str, int | None], str] = {}
+    seen: set[tuple[str, int | None]] = set()
     dropped = set()
     for zone in zones:
         key = (zone.domain.kind, zone.last_uj)
@@ -124,31 +132,6 @@ def _unmirrored(zones: list[Zone]) -> list[Zone]:
             continue
         if zone.domain.within in dropped:
             continue
-        seen[key] = zone.domain.id
+        seen.add(key)
         kept.append(zone)
     return kept
-
-
-def _unreadable(domain: Domain, file: Path) -> Domain:
-    """A domain that exists and cannot be read, with the command that mends it."""
-    reason = "permission" if not os.access(file, os.R_OK) else "the counter cannot be read"
-    return Domain(
-        id=domain.id,
-        kind=domain.kind,
-        boundary=domain.boundary,
-        within=domain.within,
-        api=domain.api,
-        origin="missing",
-        reason=reason,
-        fix=f"sudo chmod o+r {file}",
-    )
-
-
-def _vendor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("vendor_id"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return ""

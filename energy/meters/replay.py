@@ -1,8 +1,8 @@
-"""A recorded or drawn waveform played through the same protocol: for tests, demos and what-ifs.
+"""A recorded or drawn waveform, replayed as if it were a meter: for tests, demos and what-ifs.
 
-A CSV file with the columns t_s, device, watts; each value holds until the device's next row, and
-the last one for ever. The name on the command line is `replay:PATH`. What a file tells is never
-called measured.
+The file is a CSV table with the columns t_s, device, watts. Each value lasts until the device's
+next row, the last one for ever. On the command line the meter is `replay:PATH`. A replay is never
+labelled measured.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from energy.meters.base import Domain, Steady, missing
+from energy.meters.base import BaseSource, Domain, missing
 
 
-class Replay(Steady):
-    """Plays a file from the moment of its probe.
+class Replay(BaseSource):
+    """Replays a file, starting when it is probed.
 
     Args:
-        path: of the file.
-        now: monotonic seconds.
+        path: the CSV file.
+        now: clock in monotonic seconds.
     """
 
     name = "replay"
@@ -31,7 +31,7 @@ class Replay(Steady):
         self._start_s = 0.0
 
     def probe(self) -> list[Domain]:
-        """A domain a device of the file; missing where the file cannot be read."""
+        """One domain per device of the file; missing if the file cannot be read."""
         try:
             with self._path.open(encoding="utf-8") as file:
                 for row in csv.DictReader(file):
@@ -55,13 +55,13 @@ class Replay(Steady):
         ]
 
     def read(self) -> dict[str, float | None]:
-        """Exact integral of each wave since the probe."""
+        """Exact integral of each waveform since the probe."""
         elapsed_s = self._now() - self._start_s
-        return {device: held_j(wave, elapsed_s) for device, wave in self._waves.items()}
+        return {device: integral_j(wave, elapsed_s) for device, wave in self._waves.items()}
 
 
-def held_j(wave: list[tuple[float, float]], until_s: float) -> float:
-    """Joules of held values from 0 to a moment; [(0, 100), (2, 50)] to 3 s are 250 J."""
+def integral_j(wave: list[tuple[float, float]], until_s: float) -> float:
+    """Joules of a step waveform from 0 to a moment; [(0, 100), (2, 50)] until 3 s gives 250 J."""
     total = 0.0
     for i, (start_s, watts) in enumerate(wave):
         stop_s = wave[i + 1][0] if i + 1 < len(wave) else until_s

@@ -1,6 +1,6 @@
 """Which sources a tracker reads: those named, or all that this machine has.
 
-The processor's model stands in only where no counter of the processor can be read.
+The processor model is only used where no counter of the processor can be read.
 """
 
 from __future__ import annotations
@@ -29,61 +29,71 @@ SOURCES: dict[str, Callable[[], Source]] = {
     "node": Node,
     "cpu_model": CpuModel,
 }
-"""Every source that is looked for; the processor's model last, for what no other covers."""
+"""Every source that "auto" probes; the processor model last, for what no other source covers."""
 
 
 def require(names: str | list[str]) -> None:
-    """Refuse names that no meter has, where a person has typed them.
+    """Check names of meters that a user has typed.
 
     Raises:
-        InputError: a name is none of `SOURCES`, "replay:PATH", "cpu_tree" and "cpu_tree:PID".
+        InputError: a name is not in `SOURCES` and not "replay:PATH", "cpu_tree" or "cpu_tree:PID".
     """
     for name in [] if names == "auto" else names:
-        kind, _, told = name.partition(":")
-        known = told.isdecimal() if kind == "cpu_tree" else kind == "replay" and told
-        if name not in (*SOURCES, "cpu_tree") and not known:
+        if name != "cpu_tree" and _maker(name) is None:
             known_names = ", ".join([*SOURCES, "replay:FILE", "cpu_tree", "cpu_tree:PID"])
             raise InputError("expected a meter", name, f"one of {known_names}")
 
 
 def open_sources(names: str | list[str]) -> tuple[list[Source], list[Domain]]:
-    """Probe the sources of a choice.
+    """Create and probe sources.
 
     Args:
-        names: "auto", or names of sources; "replay:PATH" plays a file, "cpu_tree:PID" models what
-            one process and its descendants spend.
+        names: "auto", or names of sources; "replay:PATH" replays a file, "cpu_tree:PID" models the
+            energy of one process and its descendants.
 
     Returns:
-        The sources to read, and their domains; a domain that cannot be read has its reason.
+        The sources to read, and all domains; a domain that cannot be read carries a reason.
     """
-    wanted = list(SOURCES) if names == "auto" else list(names)
     sources: list[Source] = []
     domains: list[Domain] = []
-    for name in wanted:
-        if name.startswith("replay:"):
-            source: Source = Replay(Path(name.removeprefix("replay:")))
-        elif name.startswith("cpu_tree:") and name.removeprefix("cpu_tree:").isdecimal():
-            source = CpuTree(int(name.removeprefix("cpu_tree:")))
-        elif name in SOURCES:
-            source = SOURCES[name]()
-        else:
+    for name in SOURCES if names == "auto" else names:
+        make = _maker(name)
+        if make is None:
             domains.append(missing(name, "unknown", "", f"no meter of that name: {list(SOURCES)}"))
             continue
-        found = _probed(source)
-        kinds = {domain.kind for domain in domains if not domain.reason}
+        source = make()
+        own = _probed(source)
         if names == "auto" and name == "cpu_model":
-            # A measured package or DRAM makes the model of the same thing a second count.
-            covered = kinds | ({"memory"} if "dram" in kinds or "psys" in kinds else set())
-            found = [domain for domain in found if domain.kind not in covered]
-        if any(not domain.reason for domain in found):
+            own = _uncovered(own, domains)
+        if any(not domain.reason for domain in own):
             sources.append(source)
-        domains += found
+        domains += own
     return sources, domains
 
 
+def _maker(name: str) -> Callable[[], Source] | None:
+    """What creates the source of a name; None if there is no such source."""
+    kind, _, argument = name.partition(":")
+    if kind == "replay" and argument:
+        return lambda: Replay(Path(argument))
+    if kind == "cpu_tree" and argument.isdecimal():
+        return lambda: CpuTree(int(argument))
+    return SOURCES.get(name)
+
+
 def _probed(source: Source) -> list[Domain]:
-    """The domains of a source; one that fails in a way that it did not foresee is missing."""
+    """The domains of a source; a source that fails unexpectedly is missing."""
     try:
         return source.probe()
     except Exception as error:
         return [missing(source.name, "unknown", source.name, f"{type(error).__name__}: {error}")]
+
+
+def _uncovered(modelled: list[Domain], others: list[Domain]) -> list[Domain]:
+    """Modelled domains of which no other source reads a counter.
+
+    Beside a measured package or DRAM the model would count the same energy a second time.
+    """
+    kinds = {domain.kind for domain in others if not domain.reason}
+    covered = kinds | ({"memory"} if "dram" in kinds or "psys" in kinds else set())
+    return [domain for domain in modelled if domain.kind not in covered]

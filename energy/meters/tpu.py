@@ -1,36 +1,36 @@
-"""Joules of TPU chips by a model: no public interface tells their watts.
+"""Modelled joules of TPU chips, whose watts no public interface reports.
 
 Watts = least + duty cycle x (greatest - least), with the published watts of the chip in chips.csv
-(v3 123 to 262 W, v4 90 to 192 W) and the duty cycle of libtpu's monitoring. Chips are found by
-their PCI vendor; libtpu is asked in a child that may hang without anybody waiting for it. Always
-modelled, wide; a chip with no published watts is missing.
+(v3 123 to 262 W, v4 90 to 192 W) and the duty cycle from libtpu's monitoring. Chips are detected by
+their PCI vendor. libtpu runs in a child process, so that the sampler is not blocked if it hangs.
+The result is always labelled modelled, with a wide band; a chip without published watts is missing.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from energy.meters.base import Domain, Integral, Steady, missing
+from energy.meters.base import BaseSource, Domain, Integral, missing
+from energy.meters.files import fact_rows, text_of
 
 VENDOR = "0x1ae0"
 PCI = Path("/sys/bus/pci/devices")
-DATA = Path(__file__).resolve().parent.parent / "facts" / "data"
 STALE_S = 10.0
-"""A duty cycle older than this is not known; the mean power then stands in."""
+"""A duty cycle older than this is unknown; the mean power is used instead."""
 
-NO_ORPHAN = """
+DIE_WITH_PARENT = """
 import ctypes
-try: ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: a library that hangs ends with the sampler
+try: ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: a hung library dies with the sampler
 except (OSError, AttributeError): pass
 """
 
-ASK = """
+MONITOR = """
 import json, time
 from libtpu.sdk import tpumonitoring
 while True:
@@ -40,98 +40,94 @@ while True:
 """
 
 
-class Tpu(Steady):
+@dataclass(frozen=True)
+class Watts:
+    """Published watts of a chip."""
+
+    least: float
+    mean: float
+    greatest: float
+
+    def at(self, duty: float | None) -> float:
+        """Watts at a duty cycle of 0 to 1; the mean if the duty cycle is not known."""
+        return self.mean if duty is None else self.least + duty * (self.greatest - self.least)
+
+
+@dataclass
+class Chip:
+    """One chip: its domain, its watts, and their integral."""
+
+    id: str
+    watts: Watts
+    integral: Integral = field(default_factory=Integral)
+
+
+class Tpu(BaseSource):
     """The TPU chips on the PCI bus.
 
     Args:
-        pci: folder of PCI devices, for tests.
-        ask: program that prints a JSON list of duty cycles in per cent, a line a second.
+        pci: folder of PCI devices; tests pass their own.
+        monitor: program that prints a JSON list of duty cycles in per cent, one line a second.
     """
 
     name = "tpu"
 
-    def __init__(self, pci: Path = PCI, ask: str = ASK) -> None:
-        self._pci, self._ask = pci, ask
-        self._chips: list[tuple[str, dict[str, float], Integral]] = []
+    def __init__(self, pci: Path = PCI, monitor: str = MONITOR) -> None:
+        self._pci, self._monitor = pci, monitor
+        self._chips: list[Chip] = []
         self._child: subprocess.Popen[bytes] | None = None
         self._duty: list[float] = []
-        self._heard_s = float("-inf")
+        self._duty_s = float("-inf")
         self._tail = b""
 
     def probe(self) -> list[Domain]:
-        """A domain a chip; libtpu is started only where there is one."""
-        found = []
+        """One domain per chip; libtpu is started only if there is a chip."""
+        domains = []
         for index, chip in enumerate(self._on_the_bus()):
-            watts = _watts(chip)
-            name = f"tpu-{index}"
+            watts, name = _watts(chip), f"tpu-{index}"
             if watts is None:
-                found.append(
-                    missing(
-                        name,
-                        "tpu",
-                        "libtpu",
-                        f"nobody published the watts of {chip}",
-                        "calibrate against a wall meter",
-                    )
-                )
-                continue
-            self._chips.append((name, watts, Integral()))
-            # Above 80 % duty the model is within a quarter. Where no duty cycle is told the mean
-            # stands for anything between idle and the greatest.
-            low = min(0.6, watts["least_w"] / watts["mean_w"])
-            high = max(1.6, watts["max_w"] / watts["mean_w"])
-            found.append(
-                Domain(
-                    id=name,
-                    kind="tpu",
-                    boundary="chip",
-                    method="model",
-                    origin="modelled",
-                    tick_s=1.0,
-                    low=low,
-                    high=high,
-                    api=f"duty cycle x ({watts['least_w']:g} to {watts['max_w']:g} W) of {chip}",
-                    source="published least, mean and greatest watts of the chip",
-                )
-            )
+                reason, fix = f"no published watts for {chip}", "calibrate against a wall meter"
+                domains.append(missing(name, "tpu", "libtpu", reason, fix))
+            else:
+                self._chips.append(Chip(name, watts))
+                domains.append(_domain(name, chip, watts))
         if self._chips:
-            command = [sys.executable, "-c", NO_ORPHAN + self._ask]
-            self._child = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-            if self._child.stdout is not None:
-                os.set_blocking(self._child.stdout.fileno(), False)
-        return found
+            self._start_monitor()
+        return domains
 
     def read(self) -> dict[str, float | None]:
         """Modelled joules by chip."""
-        self._listen()
+        self._take_duty()
         now = time.monotonic()
-        known = now - self._heard_s < STALE_S
-        told: dict[str, float | None] = {}
-        for index, (name, watts, integral) in enumerate(self._chips):
-            duty = self._duty[index] / 100 if known and index < len(self._duty) else None
-            span = watts["max_w"] - watts["least_w"]
-            power_w = watts["mean_w"] if duty is None else watts["least_w"] + duty * span
-            told[name] = integral.add(power_w, now)
-        return told
+        fresh = now - self._duty_s < STALE_S
+        joules: dict[str, float | None] = {}
+        for index, chip in enumerate(self._chips):
+            duty = self._duty[index] / 100 if fresh and index < len(self._duty) else None
+            joules[chip.id] = chip.integral.add(chip.watts.at(duty), now)
+        return joules
 
     def close(self) -> None:
-        """End the child."""
+        """End the child process."""
         if self._child is not None:
             self._child.kill()
             self._child.communicate()
 
     def _on_the_bus(self) -> list[str]:
-        """Names of the chips, in the order of the bus."""
-        chips = []
-        for device in sorted(self._pci.glob("*")):
-            if _text(device / "vendor") == VENDOR:
-                chips.append(_chip(_text(device / "device"), _text(device / "subsystem_device")))
-        return chips
+        """Names of the chips, in bus order."""
+        return [
+            _chip(text_of(device / "device"), text_of(device / "subsystem_device"))
+            for device in sorted(self._pci.glob("*"))
+            if text_of(device / "vendor") == VENDOR
+        ]
 
-    def _listen(self) -> None:
-        """Take up the last whole line that the child has printed."""
+    def _start_monitor(self) -> None:
+        command = [sys.executable, "-c", DIE_WITH_PARENT + self._monitor]
+        self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if self._child.stdout is not None:
+            os.set_blocking(self._child.stdout.fileno(), False)
+
+    def _take_duty(self) -> None:
+        """Take the last whole line that the child has printed."""
         if self._child is None or self._child.stdout is None:
             return
         data = self._child.stdout.read()
@@ -139,32 +135,39 @@ class Tpu(Steady):
             return
         *lines, self._tail = (self._tail + data).split(b"\n")
         if lines:
-            self._duty, self._heard_s = json.loads(lines[-1]), time.monotonic()
+            self._duty, self._duty_s = json.loads(lines[-1]), time.monotonic()
+
+
+def _domain(name: str, chip: str, watts: Watts) -> Domain:
+    # Above 80 % duty the model is within a quarter. Without a duty cycle the mean is used, and the
+    # truth may be anything from idle to the greatest.
+    return Domain(
+        id=name,
+        kind="tpu",
+        boundary="chip",
+        method="model",
+        origin="modelled",
+        tick_s=1.0,
+        low=min(0.6, watts.least / watts.mean),
+        high=max(1.6, watts.greatest / watts.mean),
+        api=f"duty cycle x ({watts.least:g} to {watts.greatest:g} W) of {chip}",
+        source="published least, mean and greatest watts of the chip",
+    )
 
 
 def _chip(device: str, subsystem: str) -> str:
-    with (DATA / "tpu_pci.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row["device"] == device and row["subsystem"] in ("any", subsystem):
-                return row["chip"]
+    """The chip of a PCI device and subsystem id: its row in chips.csv, else "TPU 0x00ff"."""
+    for row in fact_rows("tpu_pci.csv"):
+        if row["device"] == device and row["subsystem"] in ("any", subsystem):
+            return row["chip"]
     return f"TPU {device}"
 
 
-def _watts(chip: str) -> dict[str, float] | None:
-    """Least, mean and greatest watts of a chip; None where one of them is not published."""
-    with (DATA / "chips.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row["id"] == chip:
-                least = row["idle_w"] if row["idle_w"] != "unknown" else row["min_w"]
-                told = {"least_w": least, "mean_w": row["mean_w"], "max_w": row["max_w"]}
-                return (
-                    None if "unknown" in told.values() else {k: float(v) for k, v in told.items()}
-                )
+def _watts(chip: str) -> Watts | None:
+    """Published watts of a chip; None if one of them is not published."""
+    for row in fact_rows("chips.csv"):
+        if row["id"] == chip:
+            least = row["idle_w"] if row["idle_w"] != "unknown" else row["min_w"]
+            cells = (least, row["mean_w"], row["max_w"])
+            return None if "unknown" in cells else Watts(*map(float, cells))
     return None
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text().strip()
-    except OSError:
-        return ""

@@ -1,7 +1,7 @@
-"""Watches the machine's clocks beside each other, so that a jump of one is told in the ledger.
+"""Compares the machine's clocks, so that a jump of one of them is recorded in the ledger.
 
-Joules are dated by the monotonic clock alone; it neither runs back when somebody sets the time nor
-counts the hours that a machine slept. UTC stands beside it once a minute.
+Joules are dated by the monotonic clock only: it does not run backwards when somebody sets the time,
+and it does not count the hours that a machine sleeps. UTC is recorded beside it once a minute.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 JUMP_S = 1.0
-
+"""A clock that moves by more than this against the monotonic clock has jumped."""
 
 PAIR_S = 60.0
+"""Seconds between rows that record UTC beside the monotonic clock."""
 
 
 class Clocks:
-    """Compares wall clock and boot time with the monotonic clock at each look.
+    """Compares wall clock and boot time with the monotonic clock.
 
     Args:
         monotonic: seconds that stand still while the machine sleeps.
-        wall: seconds of UTC, that somebody may set.
-        boot: seconds that go on while the machine sleeps.
+        wall: seconds of UTC, which somebody may set.
+        boot: seconds that continue while the machine sleeps.
     """
 
     def __init__(
@@ -37,24 +38,24 @@ class Clocks:
         self._paired = now
         self._slept, self._ahead = boot() - now, wall() - now
 
-    def look(self) -> list[dict[str, Any]]:
-        """Rows for the ledger: a pair each minute, and each jump with its cause and seconds."""
+    def rows(self) -> list[dict[str, Any]]:
+        """New rows for the ledger: UTC once a minute, and every jump with its cause."""
         now, wall = self._monotonic(), self._wall()
         slept, ahead = self._boot() - now, wall - now
         asleep, moved = slept - self._slept, ahead - self._ahead
-        told = {
+        pair = {
             "k": "clock",
             "m": round(now * 1e9),
             "utc": datetime.fromtimestamp(wall, UTC).isoformat(),
         }
         rows = []
         if asleep > JUMP_S:
-            rows.append({**told, "why": "the machine slept", "s": round(asleep, 3)})
-        # A sleep moves the wall clock on by itself.
+            rows.append({**pair, "why": "the machine slept", "s": round(asleep, 3)})
+        # While the machine sleeps the wall clock goes on, which is not a jump of its own.
         if abs(moved - asleep) > JUMP_S:
-            rows.append({**told, "why": "the wall clock was set", "s": round(moved - asleep, 3)})
+            rows.append({**pair, "why": "the wall clock was set", "s": round(moved - asleep, 3)})
         if not rows and now - self._paired >= PAIR_S:
-            rows.append(told)
+            rows.append(pair)
         if rows:
             self._paired = now
         self._slept, self._ahead = slept, ahead

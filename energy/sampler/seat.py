@@ -1,11 +1,11 @@
-"""One process reads the meters of a node; those that come later attach to it.
+"""One process reads the meters of a node; processes that come later attach to it.
 
-Whoever holds the lock on a file of this user, named by the boot and by what is read, is the one
-that reads. The file says who that is and where its samples lie. The kernel gives the lock to the
-next when its holder ends, however it ends, so a node is never without a reader for long.
+The reader holds a lock on a file of this user, named by the boot and by what is read. The file says
+which run holds the seat and where its samples are written. When the holder ends, however it ends,
+the kernel passes the lock to the next in line, so a node is never without a reader for long.
 
-Beside the lock the holder listens on a datagram socket, where those attached to it name the edges
-of their windows, so that the counters are dated around them too.
+The holder also listens on a datagram socket beside the lock. Attached processes send it the edges
+of their windows, so that the counters are dated around those too.
 """
 
 from __future__ import annotations
@@ -23,21 +23,24 @@ import threading
 from pathlib import Path
 from typing import Any
 
-WORD_BYTES = 8192
-"""Of the longest word to a holder."""
+MESSAGE_BYTES = 8192
+"""Size of the longest message to a holder."""
+
+MESSAGES = 1000
+"""Messages that a holder takes at a time."""
 
 
 class Seat:
-    """The place of the one reader of a node, for one choice of what is read.
+    """The place of the one process that reads a given choice of meters on a node.
 
     Args:
-        choice: what is read; those who read the same share one reader.
+        choice: what is read; processes with the same choice share one reader.
     """
 
     def __init__(self, choice: object) -> None:
         self._lock = -1
-        self._heard: socket.socket | None = None
-        self._sends: socket.socket | None = None
+        self._receiver: socket.socket | None = None
+        self._sender: socket.socket | None = None
         self._path: Path | None = None
         with contextlib.suppress(OSError):
             digest = hashlib.sha256(json.dumps(choice).encode()).hexdigest()[:8]
@@ -45,7 +48,7 @@ class Seat:
             self._lock = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
 
     def take(self) -> bool:
-        """Take the seat if it is free; True too where there are no locks, and each reads alone."""
+        """Take the seat if it is free; without file locks every process takes a seat of its own."""
         if self._lock < 0:
             return True
         try:
@@ -54,90 +57,96 @@ class Seat:
             return False
         except OSError:
             return True
-        self._taken()
+        self._start_holding()
         return True
 
     def wait(self) -> int:
-        """Wait for the seat in the background; returns a file that ends when it is ours."""
+        """Wait for the seat in the background.
+
+        Returns:
+            A descriptor that reaches its end once this process holds the seat.
+        """
         ours, theirs = os.pipe()
 
         def queue() -> None:
             with contextlib.suppress(OSError):
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
-                self._taken()
+                self._start_holding()
                 os.close(theirs)
 
         threading.Thread(target=queue, daemon=True).start()
         return ours
 
-    def tell(self, run_id: str, ledger: Path) -> None:
-        """Say who sits here, and where its samples are written."""
+    def announce(self, run_id: str, ledger: Path) -> None:
+        """Publish which run holds the seat, and where its samples are written."""
         if self._lock >= 0:
-            told = json.dumps({"id": run_id, "ledger": str(ledger)}).encode()
+            text = json.dumps({"id": run_id, "ledger": str(ledger)}).encode()
             with contextlib.suppress(OSError):
-                os.pwrite(self._lock, told, 0)
-                os.ftruncate(self._lock, len(told))
+                os.pwrite(self._lock, text, 0)
+                os.ftruncate(self._lock, len(text))
 
     def holder(self) -> dict[str, Any] | None:
-        """Who sits here, as `tell` said it; None while the holder is only starting."""
+        """What the holder has announced: `id` and `ledger`; None while it is starting."""
         try:
-            told = json.loads(os.pread(self._lock, 65536, 0))
+            holder = json.loads(os.pread(self._lock, 65536, 0))
         except (OSError, ValueError):
             return None
-        return told if isinstance(told, dict) and {"id", "ledger"} <= told.keys() else None
+        return holder if isinstance(holder, dict) and {"id", "ledger"} <= holder.keys() else None
 
-    def ask(self, words: str) -> None:
-        """Send a word to the holder; it is lost where nobody listens."""
+    def send(self, message: str) -> None:
+        """Send a message to the holder; it is lost if nobody listens."""
         if self._path is None:
             return
         with contextlib.suppress(OSError):
-            if self._sends is None:
-                self._sends = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-                self._sends.setblocking(False)
-            self._sends.sendto(words.encode(), f"{self._path}.ask")
+            if self._sender is None:
+                self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self._sender.setblocking(False)
+            self._sender.sendto(message.encode(), str(self._socket_path()))
 
     def fileno(self) -> int:
-        """The file to wait on for what the others ask; -1 where nobody can."""
-        return -1 if self._heard is None else self._heard.fileno()
+        """The descriptor on which the holder waits for messages; -1 if it cannot receive any."""
+        return -1 if self._receiver is None else self._receiver.fileno()
 
-    def asked(self) -> list[str]:
-        """What the others have asked since the last look."""
-        words: list[str] = []
+    def messages(self) -> list[str]:
+        """The messages that have arrived since the last call."""
+        messages: list[str] = []
         with contextlib.suppress(OSError):
-            while self._heard is not None and len(words) < 1000:
-                words.append(self._heard.recv(WORD_BYTES).decode(errors="replace"))
-        return words
+            while self._receiver is not None and len(messages) < MESSAGES:
+                messages.append(self._receiver.recv(MESSAGE_BYTES).decode(errors="replace"))
+        return messages
 
     def leave(self) -> None:
-        """Give the seat to the next; the socket goes while the lock says that it is ours."""
-        if self._heard is not None:
-            self._heard.close()
+        """Leave the seat to the next; the socket is removed while the lock is still held."""
+        if self._receiver is not None:
+            self._receiver.close()
             with contextlib.suppress(OSError):
-                os.unlink(f"{self._path}.ask")
-            self._heard = None
+                self._socket_path().unlink()
+            self._receiver = None
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
-    def _taken(self) -> None:
-        """Forget who sat here before, and listen."""
+    def _start_holding(self) -> None:
+        """Erase the previous holder's announcement, and listen."""
         with contextlib.suppress(OSError):
             os.ftruncate(self._lock, 0)
-        place = f"{self._path}.ask"
         with contextlib.suppress(OSError):
-            os.unlink(place)
+            self._socket_path().unlink()
         with contextlib.suppress(OSError):
-            heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            heard.setblocking(False)
-            heard.bind(place)
-            self._heard = heard
+            receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            receiver.setblocking(False)
+            receiver.bind(str(self._socket_path()))
+            self._receiver = receiver
+
+    def _socket_path(self) -> Path:
+        return Path(f"{self._path}.sock")
 
 
 def runtime_folder() -> Path:
-    """The folder of this user for what lives as long as its processes.
+    """This user's folder for files that live as long as their processes.
 
     Raises:
-        OSError: there is none that is this user's alone.
+        OSError: there is no folder that only this user can write.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.access(runtime, os.W_OK):
@@ -146,15 +155,15 @@ def runtime_folder() -> Path:
         folder = Path(tempfile.gettempdir()) / f"glam-energy-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    # Anybody may have made that name in a shared folder before us.
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise PermissionError(f"{folder} is not this user's")
+    status = folder.lstat()
+    # In a shared folder anybody may have created that name before us.
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise PermissionError(f"{folder} does not belong to this user")
     return folder
 
 
 def boot_id() -> str:
-    """The kernel's name for this boot; the host name where there is none."""
+    """The kernel's id of this boot; the host name if there is none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

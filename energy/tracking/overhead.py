@@ -1,4 +1,4 @@
-"""Does metering slow a step down? Steps with it (A) and without (B), in pairs of random order."""
+"""Does metering slow a step down? Steps with it (A) and without it (B), in randomized pairs."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ from energy.sampler.inbox import INBOX_POLL_NS
 if TYPE_CHECKING:
     from energy.tracking.tracker import Tracker
 
-
-FEWEST = 6
-"""Pairs below which no interval of 95 % exists."""
-
+MIN_PAIRS = 6
+"""With fewer pairs there is no 95 % interval."""
 
 PAUSE_S = 1.0
 """The longest pause that a sampler grants."""
 
 
 def measure(tracker: Tracker, step: Callable[[], object], pairs: int = 40) -> Quantity:
-    """Relative change of a step's time by metering: the median over pairs, with its interval.
+    """Relative change of a step's time due to metering: the median over pairs, with its interval.
 
-    A is the step in a window, with the sampler reading; B the same step without a window, while the
-    sampler pauses. The interval is that of the median by order statistics (Hollander and Wolfe,
-    Nonparametric Statistical Methods, 3.6), which assumes nothing about the noise: of 40 pairs it
-    reaches from the 14th to the 27th, with 96 %. The ledger gets a mark "overhead".
+    A is the step in a window while the sampler reads the meters; B is the same step without a
+    window while the sampler pauses. The interval is that of the median by order statistics
+    (Hollander and Wolfe, Nonparametric Statistical Methods, 3.6), which assumes nothing about the
+    noise: of 40 pairs it reaches from the 14th to the 27th, with 96 % coverage. The result is also
+    written to the ledger, as a mark "overhead".
 
     Args:
-        tracker: an open one.
-        step: a step of less than a second; it is run 2 x pairs times.
-        pairs: how many.
+        tracker: an open tracker.
+        step: a step of less than a second; it runs 2 x pairs times, and once to warm up.
+        pairs: number of pairs.
 
     Returns:
         A ratio: 0.001 is a step that takes 0.1 % longer.
@@ -44,40 +43,40 @@ def measure(tracker: Tracker, step: Callable[[], object], pairs: int = 40) -> Qu
     Raises:
         InputError: fewer than 6 pairs.
     """
-    if pairs < FEWEST:
-        raise InputError(f"expected at least {FEWEST} pairs", str(pairs))
-    draw = random.Random(pairs)
+    if pairs < MIN_PAIRS:
+        raise InputError(f"expected at least {MIN_PAIRS} pairs", str(pairs))
+    generator = random.Random(pairs)
     step()
     with_s: list[float] = []
     without_s: list[float] = []
     for _ in range(pairs):
-        for metered in draw.sample((True, False), 2):
+        for metered in generator.sample((True, False), 2):
             (with_s if metered else without_s).append(_timed(tracker, step, metered))
     changes = sorted(a / b - 1 for a, b in zip(with_s, without_s, strict=True))
     cut = _cut(pairs)
-    found = Quantity(
+    overhead = Quantity(
         value=statistics.median(changes),
         unit="1",
         low=changes[cut],
         high=changes[-1 - cut],
         origin=Origin.MEASURED,
         coverage=0.95,
-        source=f"{pairs} pairs of steps, metered against not, in random order",
+        source=f"{pairs} pairs of steps, metered against unmetered, in random order",
     )
     tracker.mark(
         "overhead",
         pairs=pairs,
-        relative=found.value,
-        low=found.low,
-        high=found.high,
+        relative=overhead.value,
+        low=overhead.low,
+        high=overhead.high,
         with_s=statistics.median(with_s),
         without_s=statistics.median(without_s),
     )
-    return found
+    return overhead
 
 
 def _cut(pairs: int = 40) -> int:
-    """Changes to leave out at each end of the interval of the median; 13 of 40."""
+    """Changes to leave out at each end to get the 95 % interval of the median; 13 of 40."""
     tail, cut = 1, 0
     while 2 * (tail + math.comb(pairs, cut + 1)) <= 0.05 * 2**pairs:
         cut += 1
@@ -86,9 +85,9 @@ def _cut(pairs: int = 40) -> int:
 
 
 def _timed(tracker: Tracker, step: Callable[[], object], metered: bool) -> float:
-    """Seconds of one step; the sampler has been told before the clock starts."""
+    """Seconds of one step; the sampler has received the request before the clock starts."""
     tracker.pause(0.0 if metered else PAUSE_S)
-    time.sleep(1.2 * INBOX_POLL_NS / 1e9)  # longer than a sampler takes to look at what it is told
+    time.sleep(1.2 * INBOX_POLL_NS / 1e9)  # longer than the sampler waits between two reads
     start = time.perf_counter()
     if metered:
         with tracker.window("overhead"):

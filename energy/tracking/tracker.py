@@ -1,12 +1,12 @@
-"""The one object that a training loop sees: it opens the ledger, marks windows, tells the joules.
+"""The one object that a training loop sees: it opens the ledger, marks windows, reports joules.
 
     with Tracker(out, name="glam-mini") as tracker:
         with tracker.window("step"):
             ...
     record = tracker.record(tokens=..., model_flop=...)
 
-Nothing here raises into training once it has started: a meter that fails is a row and a note. The
-metering itself runs in `energy.sampler`, a process of its own.
+Once it has started, nothing here raises into training: a meter that fails becomes a row and a note.
+The metering itself runs in `energy.sampler`, a process of its own.
 """
 
 from __future__ import annotations
@@ -31,23 +31,26 @@ from energy.errors import InputError
 from energy.files import unwritable
 from energy.ledger import reader as ledger
 from energy.sampler.seat import boot_id
-from energy.tracking.window import Window, as_line, window_line, words
+from energy.tracking.window import Window, as_line, window_fields, window_line
 
 if TYPE_CHECKING:
     from energy.ledger.accounting import Snapshot
     from energy.record import RunRecord
 
+SAMPLER = Path(__file__).resolve().parent.parent / "sampler" / "__main__.py"
+"""The program of the sampler, which is started by path."""
 
 READY_S = 5.0
 """Seconds to wait for the sampler's first reading before training goes on without it."""
 
-
-KEPT = 1000
-"""Rows kept in memory, to be sent again if the sampler is killed before it wrote them."""
-
+KEPT_ROWS = 1000
+"""Rows kept in memory, to be sent again if the sampler is killed before it has written them."""
 
 PIPE_BYTES = 1 << 20
-"""Room for some 8,000 rows between two looks of the sampler, where the kernel grants it."""
+"""Room for some 8,000 rows between two reads of the sampler, if the kernel grants it."""
+
+MAX_RESTARTS = 100
+"""Restarts of the sampler after which the tracker gives up."""
 
 
 class Tracker:
@@ -56,13 +59,13 @@ class Tracker:
     Args:
         out_dir: folder of the run; an existing ledger there is continued.
         name: name of the run.
-        labels: what the run wants to be found by.
-        meters: "auto", or names of sources; "cpu_tree" is this process and all it starts.
+        labels: labels by which the run can be found later.
+        meters: "auto", or names of sources; "cpu_tree" is this process and its descendants.
         sync: called at both edges of every window, so that queued device work is inside it (for
             CUDA: torch.cuda.synchronize).
         interval_s: seconds between samples on disk.
-        resume_at: where a continued run takes up again, as {"step": k}: what the ledger holds
-            after the last mark with step k is wasted work.
+        resume_at: where a continued run resumes, as {"step": k}; what the ledger contains after the
+            last mark with step k is wasted work.
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class Tracker:
         self._sync, self._interval_s = sync, interval_s
         self._resume_at = dict(resume_at) if resume_at else None
         self._lock = threading.Lock()
-        self._sent: collections.deque[tuple[int, bytes]] = collections.deque(maxlen=KEPT)
+        self._sent: collections.deque[tuple[int, bytes]] = collections.deque(maxlen=KEPT_ROWS)
         self._count, self._restarts = 0, 0
         self._id = uuid.uuid4().hex[:12]
         self._sampler: subprocess.Popen[bytes] | None = None
@@ -133,27 +136,27 @@ class Tracker:
         self._closed_s = time.monotonic()
         _retire(sampler)
         if sampler is not None and sampler.returncode is None:
-            self._note("the sampler stood still at the end: the time after its last row is missing")
+            self._note("the sampler did not respond at the end: no data after its last row")
 
     @property
     def sampler_pid(self) -> int | None:
-        """Process id of the sampler; None where none could be started."""
+        """Process id of the sampler; None if none could be started."""
         return None if self._sampler is None else self._sampler.pid
 
     def window(self, name: str, phase: str = "compute") -> Window:
-        """Meter a piece of code; windows nest, overlap and may be used from any thread."""
-        return Window(self._closed, self._sync, words(str(name), str(phase)))
+        """Meter a piece of code; windows may nest, overlap and be used from any thread."""
+        return Window(self._window_closed, self._sync, window_fields(str(name), str(phase)))
 
     def mark(self, kind: str, **fields: Any) -> None:
         """Write a row that the run wants to remember: a step, a checkpoint, a restart.
 
-        Fields may have any name. What is no JSON (a tensor of one number, an array's element) is
-        written as a float where it is one, else as its text.
+        Fields may have any name. A value that JSON cannot encode (a tensor with one element, an
+        element of an array) is written as a float if it can be one, else as text.
         """
         self._send({"k": "mark", "m": time.monotonic_ns(), "kind": kind, "fields": fields})
 
     def pause(self, seconds: float) -> None:
-        """Let the sampler read nothing for so long, a second at most; counters go on."""
+        """Let the sampler read nothing for up to a second; counters go on."""
         self._send({"k": "pause", "until": time.monotonic_ns() + round(seconds * 1e9)})
 
     def snapshot(self) -> Snapshot:
@@ -163,14 +166,14 @@ class Tracker:
         elapsed_s = (self._closed_s or time.monotonic()) - self._opened_s
         with self._lock:
             try:
-                found = self._reader.segments()
+                segments = self._reader.segments()
             except OSError as error:
                 self._note(f"the ledger could not be read: {error}")
-                found = []
-            return accounting.snapshot(found, self._id, elapsed_s)
+                segments = []
+            return accounting.snapshot(segments, self._id, elapsed_s)
 
     def record(self, **fields: Any) -> RunRecord:
-        """The measured RunRecord; see `energy.ledger.accounting.record` for the fields."""
+        """The measured RunRecord; `energy.ledger.accounting.record` lists the fields."""
         from energy.ledger import accounting
 
         fields.setdefault("name", self.name)
@@ -179,33 +182,10 @@ class Tracker:
         return accounting.record(self.path, labels=labels, notes=notes, **fields)
 
     def _start(self, header: dict[str, Any]) -> bytes:
-        """Start a sampler and wait for its first word; without one, note it and go on."""
-        settings = {
-            "ledger": str(self.path.resolve()),
-            "meters": self._meters,
-            "interval_s": self._interval_s,
-            "header": {
-                "id": self._id,
-                "name": self.name,
-                "labels": self.labels,
-                "boot": boot_id(),
-                "host": platform.node(),
-                "pid": os.getpid(),
-                "sync": _named(self._sync),
-                **header,
-            },
-            # Who reads the same boards by the same meters as often needs no second reader.
-            "choice": [
-                self._meters,
-                self._interval_s,
-                os.environ.get("CUDA_VISIBLE_DEVICES"),
-                os.getcwd(),
-            ],
-        }
-        program = str(Path(__file__).resolve().parent.parent / "sampler" / "__main__.py")
+        """Start a sampler and return its first word; empty, with a note, if it does not start."""
         try:
             self._sampler = subprocess.Popen(
-                [sys.executable, program, json.dumps(settings)],
+                [sys.executable, str(SAMPLER), json.dumps(self._settings(header))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -222,21 +202,46 @@ class Tracker:
             return b""
         return word
 
+    def _settings(self, header: dict[str, Any]) -> dict[str, Any]:
+        """What the sampler needs to know; `header` is added to the header row of the ledger."""
+        return {
+            "ledger": str(self.path.resolve()),
+            "meters": self._meters,
+            "interval_s": self._interval_s,
+            "header": {
+                "id": self._id,
+                "name": self.name,
+                "labels": self.labels,
+                "boot": boot_id(),
+                "host": platform.node(),
+                "pid": os.getpid(),
+                "sync": _qualified_name(self._sync),
+                **header,
+            },
+            # Runs that read the same devices with the same meters and interval share one reader.
+            "choice": [
+                self._meters,
+                self._interval_s,
+                os.environ.get("CUDA_VISIBLE_DEVICES"),
+                os.getcwd(),
+            ],
+        }
+
     def _first_word(self) -> bytes:
-        """What the sampler says when it has started; empty when it died or is late."""
+        """The word that the sampler sends when it has started; empty if it died or is late."""
         if self._sampler is None or self._sampler.stdout is None:
             return b""
-        told, _, _ = select.select([self._sampler.stdout], [], [], READY_S)
-        word = self._sampler.stdout.read(len(ledger.TAKEN)) if told else b""
+        ready, _, _ = select.select([self._sampler.stdout], [], [], READY_S)
+        word = self._sampler.stdout.read(len(ledger.TAKEN)) if ready else b""
         if not word:
             self._note("the sampler did not start: energy of this run is missing")
         return word or b""
 
-    def _closed(self, start_ns: int, stop_ns: int, middle: bytes) -> None:
+    def _window_closed(self, start_ns: int, stop_ns: int, fields: bytes) -> None:
         """Send the row of a window that has closed."""
         with self._lock:
             self._count = count = self._count + 1
-            self._write(count, window_line(start_ns, stop_ns, middle, count))
+            self._write(count, window_line(start_ns, stop_ns, fields, count))
 
     def _send(self, row: dict[str, Any]) -> None:
         """Send any other row."""
@@ -245,12 +250,12 @@ class Tracker:
             try:
                 line = as_line(row)
             except (TypeError, ValueError, RecursionError) as error:
-                self._note(f"a row that is no JSON was left out: {error}")
+                self._note(f"a row that JSON cannot encode was left out: {error}")
                 return
             self._write(row["n"], line)
 
     def _write(self, count: int, line: bytes) -> None:
-        """Pass a row to the sampler; start another if it was killed."""
+        """Pass a row to the sampler; start another sampler if it was killed."""
         if len(line) > select.PIPE_BUF:
             self._note(f"a row of more than {select.PIPE_BUF} bytes was left out")
             return
@@ -260,19 +265,19 @@ class Tracker:
             return
         try:
             if sampler.stdin.write(line) is None:
-                self._note("the sampler stood still: rows of windows and marks are missing")
+                self._note("the sampler did not respond: rows of windows and marks are missing")
         except (BrokenPipeError, ValueError):
-            self._revive()
+            self._restart()
 
-    def _note(self, words: str) -> None:
-        """Remember a trouble once."""
-        if words not in self.notes:
-            self.notes.append(words)
+    def _note(self, text: str) -> None:
+        """Add a note on something that went wrong, unless it is there already."""
+        if text not in self.notes:
+            self.notes.append(text)
 
-    def _revive(self) -> None:
+    def _restart(self) -> None:
         """Start another sampler after the first was killed, and send what was not written."""
         self._restarts += 1
-        if self._restarts > 100:
+        if self._restarts > MAX_RESTARTS:
             return
         self._note("the sampler was killed and started again; counters are cumulative")
         written = self._written()
@@ -286,19 +291,19 @@ class Tracker:
                     self._sampler.stdin.write(line)
 
     def _written(self) -> set[int]:
-        """Numbers of the rows of this tracker that are in the ledger; earlier runs count anew."""
-        found, own = set(), False
+        """Numbers of this tracker's rows in the ledger; each tracker of a run counts from 1."""
+        numbers, own = set(), False
         with contextlib.suppress(OSError):
             for row, _ in ledger.rows(self.path):
                 if row["k"] == "header":
                     own = row.get("id") == self._id
                 elif own and "n" in row:
-                    found.add(row["n"])
-        return found
+                    numbers.add(row["n"])
+        return numbers
 
 
-def _named(sync: Callable[[], object] | None) -> str | None:
-    """How a callback is called, for the ledger."""
+def _qualified_name(sync: Callable[[], object] | None) -> str | None:
+    """Module and name of a callback, for the ledger."""
     if sync is None:
         return None
     return f"{getattr(sync, '__module__', '')}.{getattr(sync, '__qualname__', type(sync).__name__)}"

@@ -1,4 +1,4 @@
-"""A window around code, and rows as the lines in which they go to the sampler: both cost little."""
+"""A window around a piece of code, and rows encoded as lines for the sampler; both are cheap."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 
 class Window:
-    """A piece of code between two moments; a class, as a generator costs twice as much."""
+    """A piece of code between two moments; a class, because a generator costs twice as much."""
 
-    __slots__ = ("_close", "_start", "_sync", "_words")
+    __slots__ = ("_close", "_fields", "_start", "_sync")
 
     def __init__(
         self,
         close: Callable[[int, int, bytes], None],
         sync: Callable[[], object] | None,
-        words: bytes,
+        fields: bytes,
     ) -> None:
-        self._close, self._sync, self._words = close, sync, words
+        self._close, self._sync, self._fields = close, sync, fields
         self._start = 0
 
     def __enter__(self) -> None:
@@ -31,31 +31,31 @@ class Window:
     def __exit__(self, *_: object) -> None:
         if self._sync is not None:
             self._sync()
-        self._close(self._start, monotonic_ns(), self._words)
+        self._close(self._start, monotonic_ns(), self._fields)
 
 
 @lru_cache(maxsize=256)
-def words(name: str, phase: str) -> bytes:
-    """Name and phase as the middle of a row; told again at each step of a run."""
+def window_fields(name: str, phase: str) -> bytes:
+    """Name and phase as the middle of a row; cached, as they recur at each step of a run."""
     return _ENCODER.encode({"name": name, "phase": phase})[1:-1].encode()
 
 
-def window_line(start_ns: int, stop_ns: int, middle: bytes, number: int) -> bytes:
+def window_line(start_ns: int, stop_ns: int, fields: bytes, number: int) -> bytes:
     """The row of a closed window as a line for the sampler.
 
-    Written by hand: in a step of 20 ms the encoder, whose code the caches have lost by then, would
-    be a tenth of what the step may be slowed down by.
+    Formatted by hand: within a step of 20 ms the JSON encoder, whose code has left the caches by
+    then, would use up a tenth of the overhead that a step may have.
     """
-    return b'{"k":"window","m0":%d,"m1":%d,%b,"n":%d}\n' % (start_ns, stop_ns, middle, number)
+    return b'{"k":"window","m0":%d,"m1":%d,%b,"n":%d}\n' % (start_ns, stop_ns, fields, number)
 
 
 def as_line(row: dict[str, Any]) -> bytes:
-    """A row as one line for the sampler."""
+    """A row as a line for the sampler."""
     return _ENCODER.encode(row).encode() + b"\n"
 
 
 def _plain(value: Any) -> float | str:
-    """What JSON does not know, as a number where it is one, else as text."""
+    """A value that JSON cannot encode: as a number if it can be one, else as text."""
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError):
@@ -63,4 +63,4 @@ def _plain(value: Any) -> float | str:
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), default=_plain)
-"""Made once: `json.dumps` with settings makes one for each row."""
+"""Created once: `json.dumps` with options creates an encoder for each row."""

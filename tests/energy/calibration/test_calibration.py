@@ -1,4 +1,4 @@
-"""A line a device class repairs a meter, and says how well on runs it has not seen."""
+"""One line per device class corrects a meter, with an error known from runs left out."""
 
 import json
 import subprocess
@@ -21,34 +21,35 @@ from energy.reports import summary
 
 
 def runs(device="gpu", gain=1.14, offset_w=43.0, noise=0.0, models=8, each=3):
-    random = np.random.default_rng(0)
-    found = []
+    """Runs of several models whose joules at the wall lie on a line, with some noise."""
+    generator = np.random.default_rng(0)
+    table = []
     for index in range(models * each):
-        seconds = float(random.uniform(60, 300))
-        tool_j = float(random.uniform(50, 450)) * seconds
-        wall_j = (gain * tool_j + offset_w * seconds) * (1 + noise * random.standard_normal())
-        found.append(Run(device, f"model-{index % models}", seconds, tool_j, float(wall_j)))
-    return found
+        seconds = float(generator.uniform(60, 300))
+        tool_j = float(generator.uniform(50, 450)) * seconds
+        wall_j = (gain * tool_j + offset_w * seconds) * (1 + noise * generator.standard_normal())
+        table.append(Run(device, f"model-{index % models}", seconds, tool_j, float(wall_j)))
+    return table
 
 
-def test_gain_and_offset_are_found_again():
+def test_gain_and_offset_are_recovered():
     assert fit_line(runs()) == pytest.approx((1.14, 43.0))
 
 
-def test_a_model_is_judged_by_a_line_that_never_saw_it():
-    """One model that is told wrongly spoils its own error and not the others'."""
+def test_a_model_is_scored_by_a_line_that_was_not_fitted_to_it():
+    """A model with doubled joules at the wall is predicted at half of them."""
     clean = runs()
     wrong = [Run(r.device, "odd", r.duration_s, r.tool_j, 2 * r.wall_j) for r in clean[:1]]
     errors = cross_validate([*clean, *wrong])
     assert errors[-1] == pytest.approx(-0.5)
 
 
-def test_the_kept_error_holds_nine_of_ten_runs():
+def test_the_stored_error_covers_nine_of_ten_runs():
     own = runs(noise=0.05, models=20)
-    found, _ = calibrate(own, "test")
-    line = found.lines["gpu"]
-    fresh = [abs(line.wall_j(r.tool_j, r.duration_s) / r.wall_j - 1) for r in own]
-    assert np.mean(np.array(fresh) <= line.relative_error) >= 0.85
+    calibration, _ = calibrate(own, "test")
+    line = calibration.lines["gpu"]
+    errors = [abs(line.wall_j(r.tool_j, r.duration_s) / r.wall_j - 1) for r in own]
+    assert np.mean(np.array(errors) <= line.relative_error) >= 0.85
 
 
 def write(path, table):
@@ -58,23 +59,21 @@ def write(path, table):
     return str(path)
 
 
-def test_the_command_keeps_the_line_and_prints_both_scores(tmp_path):
+def test_the_command_stores_the_line_and_prints_both_scores(tmp_path):
     both = [*runs(noise=0.02), *runs("cpu", 1.25, 45.0, noise=0.02)]
-    wall, kept = write(tmp_path / "wall.csv", both), tmp_path / "kept.json"
-    done = CliRunner().invoke(
-        app, ["calibrate", wall, "--test", wall, "--out", str(kept), "--json"]
-    )
-    told = json.loads(done.stdout)
+    wall, out = write(tmp_path / "wall.csv", both), tmp_path / "calibration.json"
+    command = ["calibrate", wall, "--test", wall, "--out", str(out), "--json"]
+    scores = json.loads(CliRunner().invoke(app, command).stdout)
     for part in ("cv", "test"):
-        assert set(told[part]) == {"all", "gpu", "cpu"}
-        assert told[part]["all"]["n"] == len(both)
-        error = told[part]["gpu"]["mean_abs_rel_error"]
+        assert set(scores[part]) == {"all", "gpu", "cpu"}
+        assert scores[part]["all"]["n"] == len(both)
+        error = scores[part]["gpu"]["mean_abs_rel_error"]
         assert error["after"] < 0.05 < error["before"]
-    assert set(Calibration.load(kept).lines) == {"gpu", "cpu"}
+    assert set(Calibration.load(out).lines) == {"gpu", "cpu"}
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("", "columns"),
         ("device,model,duration_s,codecarbon_j,wall_j\n", "empty table"),
@@ -82,11 +81,11 @@ def test_the_command_keeps_the_line_and_prints_both_scores(tmp_path):
         ("device,model,duration_s,codecarbon_j\n", "wall_j"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_told_in_words(tmp_path, text, words):
+def test_a_table_that_cannot_be_used_is_refused_with_the_reason(tmp_path, text, message):
     (tmp_path / "wall.csv").write_text(text)
-    done = CliRunner().invoke(app, ["calibrate", str(tmp_path / "wall.csv")])
-    assert isinstance(done.exception, InputError)
-    assert words in str(done.exception)
+    run = CliRunner().invoke(app, ["calibrate", str(tmp_path / "wall.csv")])
+    assert isinstance(run.exception, InputError)
+    assert message in str(run.exception)
 
 
 def metered(folder):
@@ -95,7 +94,7 @@ def metered(folder):
     return tracker.record()
 
 
-def test_later_records_tell_the_wall_with_the_stored_error_as_band(tmp_path):
+def test_later_records_have_joules_at_the_wall_with_the_stored_error_as_band(tmp_path):
     assert Boundary.NODE not in metered(tmp_path / "before").totals
     Calibration({"cpu": Line(1.25, 45.0, 0.18, 104)}, "wall.csv").save(default_path())
     record = metered(tmp_path / "after")
@@ -108,9 +107,9 @@ def test_later_records_tell_the_wall_with_the_stored_error_as_band(tmp_path):
     assert any("at the wall" in line and "modelled" in line for line in summary.lines(record))
 
 
-def test_energy_run_uses_the_calibration_and_verifies_when_it_is_gone(tmp_path):
+def test_energy_run_uses_the_calibration_and_still_verifies_without_it(tmp_path):
     Calibration({"cpu": Line(1.25, 45.0, 0.18, 104)}, "wall.csv").save(default_path())
-    done = subprocess.run(
+    run = subprocess.run(
         [
             sys.executable,
             "-c",
@@ -127,21 +126,21 @@ def test_energy_run_uses_the_calibration_and_verifies_when_it_is_gone(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert "at the wall" in done.stderr, done.stderr
+    assert "at the wall" in run.stderr, run.stderr
     assert RunRecord.load(tmp_path / "r").totals[Boundary.NODE].value > 45 * 0.3
     default_path().unlink()
     assert all(finding.passed for finding in verify(tmp_path / "r" / "ledger.jsonl"))
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [("{}", "calibration left out"), ('{"source": "w", "host": "other", "lines": {}}', "other")],
 )
-def test_a_calibration_of_another_machine_or_a_broken_one_is_left_out_and_told(
-    tmp_path, text, words
+def test_a_calibration_that_is_broken_or_of_another_machine_is_left_out_with_a_note(
+    tmp_path, text, message
 ):
     default_path().parent.mkdir(parents=True)
     default_path().write_text(text)
     record = metered(tmp_path)
     assert Boundary.NODE not in record.totals
-    assert any(words in note for note in record.notes)
+    assert any(message in note for note in record.notes)

@@ -1,4 +1,4 @@
-"""A day of a node with eight boards: what grows with it, and what must not."""
+"""A day of a node with eight boards: what may grow with time, and what must not."""
 
 import sys
 import tracemalloc
@@ -8,19 +8,19 @@ import pytest
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
 from energy.ledger.writer import Writer
-from energy.meters.base import Domain, Steady
+from energy.meters.base import BaseSource, Domain
 from energy.sampler import edges, sampling
 from energy.sampler.sampling import Sampler
 
 BOARDS, DAY_S, WATTS = 8, 86_400, 312.5
 PART = DAY_S // 4
-"""Rows where memory is traced, which makes reading five times slower."""
+"""Rows of a reading whose memory is traced, which makes it five times slower."""
 
 START_NS = 1_000_000_000_000
 
 
 class Clock:
-    """The clock of a node that a test turns."""
+    """A clock that a test sets."""
 
     now_ns = START_NS
 
@@ -31,8 +31,8 @@ class Clock:
         return self.now_ns / 1e9
 
 
-class Boards(Steady):
-    """Eight boards of constant power; `tick_s` shows their counters in steps."""
+class Boards(BaseSource):
+    """Eight boards of constant power; with `tick_s` their counters tick."""
 
     name = "boards"
 
@@ -62,7 +62,8 @@ def clock(monkeypatch):
     return clock
 
 
-def opened(path, source):
+def sampler_of(path, source):
+    """A sampler that reads a source and writes a new ledger."""
     writer = Writer(path)
     domains = [
         Domain(id=name(i), kind="gpu", boundary="chip", tick_s=source.tick_s).as_dict()
@@ -87,12 +88,12 @@ def opened(path, source):
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory):
-    """The ledger of a day, and the bytes that the sampler gained in its first and last minutes."""
+    """The ledger of a day, and the bytes that the sampler gains in its first and last minutes."""
     path, clock = tmp_path_factory.mktemp("day") / ledger.FILE, Clock()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling, "time", clock)
         patch.setattr(edges, "time", clock)
-        sampler = opened(path, Boards(clock))
+        sampler = sampler_of(path, Boards(clock))
         tracemalloc.start()
         for second in range(DAY_S + 1):
             if second == 600:
@@ -101,7 +102,7 @@ def day(tmp_path_factory):
             if second == DAY_S - 600:
                 tracemalloc.start()
             clock.now_ns = START_NS + second * 1_000_000_000
-            sampler.step()
+            sampler.run_pending()
         late = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
     return path, early, late
@@ -110,34 +111,35 @@ def day(tmp_path_factory):
 def test_a_day_of_samples_keeps_the_sampler_and_the_disk_small(day):
     path, early, late = day
     assert early < 1e5
-    assert late < 1e5  # a sampler that kept its samples would gain six times that
+    assert late < 1e5  # six times that if the sampler kept its samples
     assert path.stat().st_size < 30e6
 
 
-def test_a_follower_keeps_two_minutes_of_steps_whatever_the_length_of_the_run(tmp_path, clock):
-    sampler = opened(tmp_path / ledger.FILE, Boards(clock, tick_s=0.1))
-    held = []
+def test_a_follower_keeps_two_minutes_of_ticks_however_long_the_run(tmp_path, clock):
+    sampler = sampler_of(tmp_path / ledger.FILE, Boards(clock, tick_s=0.1))
+    used = []
     tracemalloc.start()
     for minute in range(8):
         until_ns = START_NS + (minute + 1) * 60_000_000_000
         while clock.now_ns < until_ns:
             clock.now_ns += max(1_000_000, sampler.wait_ns())
-            sampler.step()
+            sampler.run_pending()
             if clock.now_ns % 3 == 0:
-                sampler.edge(clock.now_ns - 40_000_000, clock.now_ns)
-        held.append(tracemalloc.get_traced_memory()[0])
+                sampler.add_edges(clock.now_ns - 40_000_000, clock.now_ns)
+        used.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    # Steps are kept for two minutes; told edges for twice that.
-    assert held[-1] < 1.1 * held[5]
+    # Ticks are kept for two minutes, the moments of written ones for twice that.
+    assert used[-1] < 1.1 * used[5]
 
 
-def first(day, path, rows):
+def beginning(day, path, rows):
+    """The header and the first rows of the day as a ledger of their own."""
     path.write_bytes(b"".join(day[0].read_bytes().splitlines(keepends=True)[: rows + 1]))
     return path
 
 
-def test_a_day_is_read_in_bounded_memory_with_every_joule(day, tmp_path):
-    path = first(day, tmp_path / ledger.FILE, PART)
+def test_a_day_is_read_in_bounded_memory_without_losing_a_joule(day, tmp_path):
+    path = beginning(day, tmp_path / ledger.FILE, PART)
     tracemalloc.start()
     (segment,) = ledger.segments(path)
     used = tracemalloc.get_traced_memory()[0]
@@ -148,8 +150,8 @@ def test_a_day_is_read_in_bounded_memory_with_every_joule(day, tmp_path):
     assert joules == pytest.approx(WATTS * DAY_S, rel=1e-9)
 
 
-def test_a_run_that_looks_at_its_own_joules_forgets_old_samples_and_no_joule(day, tmp_path):
-    """`Tracker.snapshot` through a quarter of a day, a thousand samples at a time."""
+def test_a_live_reader_forgets_old_samples_but_no_joule(day, tmp_path):
+    """As in `Tracker.snapshot`, for a quarter of a day, a thousand samples at a time."""
     path = tmp_path / ledger.FILE
     reader = ledger.Reader(path, live=True)
     lines = day[0].read_bytes().splitlines(keepends=True)[: PART + 1]
@@ -158,21 +160,21 @@ def test_a_run_that_looks_at_its_own_joules_forgets_old_samples_and_no_joule(day
         with path.open("ab") as file:
             file.writelines(lines[start : start + 1000])
         (segment,) = reader.segments()
-        told = accounting.snapshot([segment], "run", 0.0)
+        snapshot = accounting.snapshot([segment], "run", 0.0)
         spent_j = BOARDS * WATTS * (segment.stop_s - START_NS / 1e9)
-        assert told.energy.value == pytest.approx(spent_j, rel=1e-9)
+        assert snapshot.energy.value == pytest.approx(spent_j, rel=1e-9)
     used = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    assert len(segment.times) <= ledger.LIVE
+    assert len(segment.times) <= ledger.LIVE_SAMPLES
     assert used < 3e6
-    assert told.power_w.value == pytest.approx(BOARDS * WATTS, rel=1e-6)
+    assert snapshot.power_w.value == pytest.approx(BOARDS * WATTS, rel=1e-6)
 
 
-def test_reading_takes_time_in_proportion_to_the_rows(day, tmp_path):
-    """Counted in lines of Python that are run, not in seconds: no other work can disturb it."""
+def test_reading_takes_time_proportional_to_the_rows(day, tmp_path):
+    """Counted in executed lines of Python, not in seconds, so that other work cannot disturb it."""
 
-    def steps(rows):
-        path = first(day, tmp_path / f"{rows}.jsonl", rows)
+    def lines_run(rows):
+        path = beginning(day, tmp_path / f"{rows}.jsonl", rows)
         count = 0
 
         def trace(*_):
@@ -187,5 +189,5 @@ def test_reading_takes_time_in_proportion_to_the_rows(day, tmp_path):
             sys.settrace(None)
         return count
 
-    steps(100)  # what is loaded at the first use
-    assert steps(2000) < 2.2 * steps(1000)
+    lines_run(100)  # imports at the first use
+    assert lines_run(2000) < 2.2 * lines_run(1000)

@@ -1,4 +1,4 @@
-"""The phases of a run share out its time and joules, and the summary ends with their origins."""
+"""The phases of a run divide its time and joules, and the summary ends with their origins."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from energy import Tracker
 from energy.arithmetic import add
-from energy.ledger.phases import shared_out
+from energy.ledger.phases import split_by_phase
 from energy.quantity import Boundary, Origin, Quantity
 from energy.reports import summary
 from tests.support.records import run_record
@@ -22,24 +22,28 @@ windows = st.lists(st.tuples(moments, moments, st.sampled_from("abc")), max_size
 
 
 def test_a_moment_belongs_to_the_innermost_window_around_it():
-    found = shared_out([(1, 9, "compute"), (4, 6, "evaluation")], 0, 10)
-    assert found == {"idle": [(0, 1), (9, 10)], "compute": [(1, 4), (6, 9)], "evaluation": [(4, 6)]}
+    stretches = split_by_phase([(1, 9, "compute"), (4, 6, "evaluation")], 0, 10)
+    assert stretches == {
+        "idle": [(0, 1), (9, 10)],
+        "compute": [(1, 4), (6, 9)],
+        "evaluation": [(4, 6)],
+    }
 
 
 @given(windows)
-def test_phases_share_out_the_run_without_a_gap_or_an_overlap(drawn):
-    found = shared_out(drawn, 2.0, 8.0)
-    stretches = sorted(stretch for own in found.values() for stretch in own)
+def test_phases_divide_the_run_without_a_gap_or_an_overlap(drawn):
+    by_phase = split_by_phase(drawn, 2.0, 8.0)
+    stretches = sorted(stretch for own in by_phase.values() for stretch in own)
     assert stretches[0][0] == 2.0
     assert stretches[-1][1] == 8.0
     assert all(a[1] == b[0] for a, b in pairwise(stretches))
 
 
-def test_a_record_rolls_up_its_phases_and_they_sum_to_its_total(tmp_path):
+def test_the_phases_of_a_record_sum_to_its_totals(tmp_path):
     with Tracker(tmp_path, interval_s=0.05, meters=["cpu_model"]) as tracker:
         with tracker.window("epoch"):
             time.sleep(0.1)
-            with tracker.window("held out", phase="evaluation"):
+            with tracker.window("validation", phase="evaluation"):
                 time.sleep(0.1)
         with tracker.window("save", phase="checkpoint"):
             time.sleep(0.1)
@@ -56,7 +60,7 @@ def test_a_record_rolls_up_its_phases_and_they_sum_to_its_total(tmp_path):
     assert sum(line.startswith("  phase ") for line in summary.lines(record)) == 4
 
 
-def test_the_summary_ends_with_the_split():
+def test_the_summary_ends_with_the_share_of_each_origin():
     def part(joules, origin):
         return Quantity.of(joules, "J", str(origin), origin, relative=0.06)
 
@@ -76,8 +80,8 @@ def test_the_summary_ends_with_the_split():
     )
 
 
-def test_energy_run_ends_with_the_split(tmp_path):
-    done = subprocess.run(
+def test_energy_run_ends_with_the_share_of_each_origin(tmp_path):
+    run = subprocess.run(
         [
             sys.executable,
             "-c",
@@ -92,5 +96,5 @@ def test_energy_run_ends_with_the_split(tmp_path):
         capture_output=True,
         text=True,
     )
-    last = done.stderr.splitlines()[-1]
+    last = run.stderr.splitlines()[-1]
     assert re.search(r"chip boundary; (\d+ % (measured|modelled|assumed)(, )?)+", last), last

@@ -1,4 +1,4 @@
-"""What a run marks as wasted is counted once, and no window outside of it is lost."""
+"""What a run marks as wasted counts once, and no window outside of it is wasted."""
 
 from itertools import pairwise
 
@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.ledger.segment import Segment
-from energy.ledger.wasted import is_lost, wasted_spans
+from energy.ledger.wasted import is_wasted, wasted_spans
 
 
 def segment(steps, marks=(), **header):
-    """Ten seconds; step k is the window from k - 1 to k and a mark at its end."""
+    """Ten seconds; step k is the window from k - 1 to k, with a mark at its end."""
     rows = [
         {"m": round(step * 1e9) + 1, "kind": "step", "fields": {"step": step}} for step in steps
     ]
@@ -26,37 +26,37 @@ def wasted(at_s, **fields):
     return {"m": round(at_s * 1e9), "kind": "wasted", "fields": fields}
 
 
-def lost_steps(segments):
+def wasted_steps(segments):
     spans = wasted_spans(segments)
     return [
         round(row["m1"] / 1e9)
-        for one in segments
-        for row in one.windows
-        if is_lost(row, one, spans)
+        for segment in segments
+        for row in segment.windows
+        if is_wasted(row, segment, spans)
     ]
 
 
-def test_a_skipped_step_alone_is_lost():
-    one = segment(range(1, 9), [wasted(4.0, since_ns=3e9)])
-    assert lost_steps([one]) == [4]
-    assert [(start, stop) for _, start, stop in wasted_spans([one])] == [(3.0, 4.0)]
+def test_a_skipped_step_is_wasted_and_no_other():
+    run = segment(range(1, 9), [wasted(4.0, since_ns=3e9)])
+    assert wasted_steps([run]) == [4]
+    assert [(start, stop) for _, start, stop in wasted_spans([run])] == [(3.0, 4.0)]
 
 
-def test_a_rollback_loses_what_came_since_and_a_skip_within_it_counts_once():
-    one = segment(range(1, 9), [wasted(5.0, since_ns=4e9), wasted(6.5, since_step=3)])
-    assert lost_steps([one]) == [4, 5, 6]
-    ((_, start, stop),) = wasted_spans([one])
+def test_a_rollback_wastes_what_came_since_and_a_skip_within_it_counts_once():
+    run = segment(range(1, 9), [wasted(5.0, since_ns=4e9), wasted(6.5, since_step=3)])
+    assert wasted_steps([run]) == [4, 5, 6]
+    ((_, start, stop),) = wasted_spans([run])
     assert (round(start, 6), stop) == (3.0, 6.5)
 
 
-def test_a_rollback_reaches_into_the_attempt_before():
+def test_a_rollback_reaches_back_into_the_attempt_before():
     first, second = segment(range(1, 5)), segment([5, 6], [wasted(6.5, since_step=2)])
-    assert lost_steps([first, second]) == [3, 4, 5, 6]
+    assert wasted_steps([first, second]) == [3, 4, 5, 6]
 
 
-def test_a_resume_after_a_rollback_loses_only_what_it_does_again():
+def test_a_resume_after_a_rollback_wastes_only_what_is_repeated():
     first = segment(range(1, 9), [wasted(5.5, since_ns=4e9)])
-    assert lost_steps([first, segment([], resume_at={"step": 7})]) == [5, 8]
+    assert wasted_steps([first, segment([], resume_at={"step": 7})]) == [5, 8]
 
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10)), max_size=6))

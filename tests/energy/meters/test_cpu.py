@@ -1,4 +1,4 @@
-"""The processor's model: watts of the named processor, the visible share, one process tree."""
+"""The processor model: watts of the named processor, the visible share, one process tree."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def proc(folder, model, cpus, siblings, cores):
 
 
 @pytest.mark.parametrize(("model", "row"), NAMED.items())
-def test_a_named_processor_is_told_by_its_row(tmp_path, model, row):
+def test_a_known_processor_uses_its_row(tmp_path, model, row):
     meter = CpuModel(proc(tmp_path, model, 2, 2, 1))
     cpu = next(domain for domain in meter.probe() if domain.id == "cpu")
     assert f"row {row}," in cpu.source
@@ -41,13 +41,13 @@ def test_a_named_processor_is_told_by_its_row(tmp_path, model, row):
 
 
 @pytest.mark.parametrize("model", ["Intel(R) Xeon(R) Processor", "AMD EPYC 7763X", "", "8480+"])
-def test_a_processor_without_a_row_has_the_defaults(tmp_path, model):
+def test_a_processor_without_a_row_uses_the_defaults(model):
     watts = cpu_rows.watts(f"model name : {model}\n")
     assert watts == cpu_rows.defaults()["cpu"]
 
 
-def test_the_visible_share_of_a_socket_draws_that_share_of_its_tdp(tmp_path):
-    """All 128 threads of an EPYC 7763 busy draw 280 W; 16 of them an eighth."""
+def test_a_visible_share_of_a_socket_draws_that_share_of_its_tdp(tmp_path):
+    """With all 128 threads busy an EPYC 7763 draws 280 W; 16 threads draw an eighth."""
     for cpus, busy_w in ((128, 280.0), (16, 35.0)):
         meter = CpuModel(proc(tmp_path, "AMD EPYC 7763 64-Core Processor", cpus, 128, 64))
         meter.probe()
@@ -60,7 +60,7 @@ def test_the_visible_share_of_a_socket_draws_that_share_of_its_tdp(tmp_path):
         assert after - before == pytest.approx((busy_w - idle_w) * 100 + idle_w * dt, rel=1e-3)
 
 
-def test_a_process_tree_spends_for_its_own_seconds_alone():
+def test_a_process_tree_only_counts_its_own_seconds():
     code = "import time\nstop = time.process_time() + 0.5\nwhile time.process_time() < stop: pass"
     with subprocess.Popen(["sleep", "30"]) as sleeper:
         idle, meter = CpuTree(sleeper.pid), CpuTree(os.getpid())
@@ -76,13 +76,13 @@ def test_a_process_tree_spends_for_its_own_seconds_alone():
     assert slept < half_s * 0.1
 
 
-def test_a_tracker_asked_for_its_own_tree_names_its_own_process(tmp_path):
+def test_a_tracker_of_its_own_process_tree_names_its_own_process(tmp_path):
     with Tracker(tmp_path, meters=["cpu_tree"]) as tracker:
         pass
     (entry,) = tracker.record().energy
     assert entry.device == f"cpu-tree-{os.getpid()}"
 
 
-def test_a_process_that_is_not_there_is_missing():
+def test_a_process_that_does_not_exist_is_missing():
     _, (domain,) = open_sources(["cpu_tree:999999999"])
     assert (domain.origin, domain.reason) == ("missing", "no such process")

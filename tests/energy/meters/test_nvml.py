@@ -1,7 +1,6 @@
 """The real nvidia-ml-py against a compiled stand-in library whose energy is known exactly."""
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import pytest
 
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
-from tests.support.standin import compiled_nvml
+from tests.support.standin import compiled_nvml, nvml_environment
 
 METER = """
 import json, time
@@ -35,42 +34,43 @@ def library(tmp_path_factory):
 
 
 def metered(library, *, seconds=1.0, every=0.05, **settings):
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent)}
-    environment |= {f"STANDIN_{name}": str(value) for name, value in settings.items()}
-    code = METER.format(seconds=seconds, every=every)
+    """Domains, elapsed seconds and readings of a meter in a child process."""
     run = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", METER.format(seconds=seconds, every=every)],
+        env=nvml_environment(library, **settings),
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 
 
-def joules(told, uuid="GPU-stand-in-0"):
-    values = [reading[uuid] for reading in told["readings"] if reading[uuid] is not None]
+def joules(run, uuid="GPU-stand-in-0"):
+    values = [reading[uuid] for reading in run["readings"] if reading[uuid] is not None]
     return values[-1] - values[0]
 
 
 def test_the_energy_counter_is_read_first_and_is_exact_at_constant_power(library):
-    told = metered(library, LOW_W=250, HIGH_W=250, TICK_S=0.001)
-    assert told["domains"][0]["method"] == "counter"
-    assert joules(told) == pytest.approx(250 * told["seconds"], rel=0.01)
+    run = metered(library, LOW_W=250, HIGH_W=250, TICK_S=0.001)
+    assert run["domains"][0]["method"] == "counter"
+    assert joules(run) == pytest.approx(250 * run["seconds"], rel=0.01)
 
 
-def test_without_a_counter_instant_power_is_held_and_integrated(library):
-    told = metered(library, LOW_W=250, HIGH_W=250, NO_COUNTER=1)
-    assert "field 186" in told["domains"][0]["api"]
-    assert joules(told) == pytest.approx(250 * told["seconds"], rel=0.02)
+def test_without_a_counter_instantaneous_power_is_integrated(library):
+    run = metered(library, LOW_W=250, HIGH_W=250, NO_COUNTER=1)
+    assert "field 186" in run["domains"][0]["api"]
+    assert joules(run) == pytest.approx(250 * run["seconds"], rel=0.02)
 
 
-def test_without_fields_the_older_power_call_serves(library):
-    told = metered(library, LOW_W=250, HIGH_W=250, NO_COUNTER=1, NO_FIELDS=1)
-    assert "nvmlDeviceGetPowerUsage" in told["domains"][0]["api"]
-    assert joules(told) == pytest.approx(250 * told["seconds"], rel=0.02)
+def test_without_power_fields_the_older_power_call_is_used(library):
+    run = metered(library, LOW_W=250, HIGH_W=250, NO_COUNTER=1, NO_FIELDS=1)
+    assert "nvmlDeviceGetPowerUsage" in run["domains"][0]["api"]
+    assert joules(run) == pytest.approx(250 * run["seconds"], rel=0.02)
 
 
-def test_a_gpu_that_is_lost_for_a_moment_is_a_gap_and_not_zero(library):
-    told = metered(library, LOW_W=250, HIGH_W=250, TICK_S=0.001, FAIL_EVERY=5)
-    readings = [reading["GPU-stand-in-0"] for reading in told["readings"]]
+def test_a_gpu_that_is_lost_for_a_moment_leaves_a_gap_and_not_a_zero(library):
+    run = metered(library, LOW_W=250, HIGH_W=250, TICK_S=0.001, FAIL_EVERY=5)
+    readings = [reading["GPU-stand-in-0"] for reading in run["readings"]]
     assert None in readings
     assert 0 not in readings
     known = [value for value in readings if value is not None]
@@ -78,9 +78,9 @@ def test_a_gpu_that_is_lost_for_a_moment_is_a_gap_and_not_zero(library):
 
 
 def test_eight_gpus_are_eight_domains_by_uuid(library):
-    told = metered(library, seconds=0.1, DEVICES=8)
-    assert len({domain["id"] for domain in told["domains"]}) == 8
-    assert {domain["boundary"] for domain in told["domains"]} == {"chip"}
+    run = metered(library, seconds=0.1, DEVICES=8)
+    assert len({domain["id"] for domain in run["domains"]}) == 8
+    assert {domain["boundary"] for domain in run["domains"]} == {"chip"}
 
 
 def test_without_a_driver_there_is_no_gpu_and_no_error():
@@ -98,32 +98,28 @@ def test_a_tracked_run_reports_the_gpu_as_measured(library, tmp_path):
         "total = record.totals['chip']\n"
         "print(total.origin, total.value / record.elapsed_s.value)\n"
     )
-    environment = {
-        **os.environ,
-        "LD_LIBRARY_PATH": str(library.parent),
-        "STANDIN_TICK_S": "0.001",
-        "STANDIN_LOW_W": "300",
-        "STANDIN_HIGH_W": "300",
-    }
     run = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env=nvml_environment(library, TICK_S=0.001, LOW_W=300, HIGH_W=300),
+        capture_output=True,
+        text=True,
     )
     origin, watts = run.stdout.split()
     assert origin == "measured"
     assert float(watts) == pytest.approx(300, rel=0.02)
 
 
-def test_hbm_lies_within_its_board_and_a_superchips_module_holds_it(library):
-    told = metered(library, seconds=0.1, HBM_W=60, MODULE_W=800, NAME="NVIDIA GH200 480GB")
+def test_a_superchips_module_contains_its_board_and_the_board_its_hbm(library):
+    run = metered(library, seconds=0.1, HBM_W=60, MODULE_W=800, NAME="NVIDIA GH200 480GB")
     within = {
-        domain["id"].removeprefix("GPU-stand-in-0"): domain["within"] for domain in told["domains"]
+        domain["id"].removeprefix("GPU-stand-in-0"): domain["within"] for domain in run["domains"]
     }
     assert within == {"": "GPU-stand-in-0/module", "/module": None, "/hbm": "GPU-stand-in-0"}
 
 
 def test_a_board_that_echoes_its_own_power_as_module_power_has_no_module(library):
-    told = metered(library, seconds=0.1, MODULE_W=400, NAME="NVIDIA H100 80GB HBM3")
-    assert [domain["id"] for domain in told["domains"]] == ["GPU-stand-in-0"]
+    run = metered(library, seconds=0.1, MODULE_W=400, NAME="NVIDIA H100 80GB HBM3")
+    assert [domain["id"] for domain in run["domains"]] == ["GPU-stand-in-0"]
 
 
 @pytest.mark.parametrize(
@@ -140,19 +136,19 @@ def test_a_board_that_echoes_its_own_power_as_module_power_has_no_module(library
         "index",
         "UUID and index",
         "MIG counts its parent",
-        "two slices, one board",
+        "two slices of one board",
         "no such board",
         "a wrong name hides what follows",
     ],
 )
 def test_only_visible_boards_are_metered(library, monkeypatch, visible, seen):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    told = metered(library, seconds=0.1, DEVICES=4, MIG=1)
-    assert [domain["id"] for domain in told["domains"]] == [f"GPU-stand-in-{i}" for i in seen]
+    run = metered(library, seconds=0.1, DEVICES=4, MIG=1)
+    assert [domain["id"] for domain in run["domains"]] == [f"GPU-stand-in-{i}" for i in seen]
 
 
-def test_a_missing_symbol_disables_that_reading_alone(monkeypatch):
-    """The real binding over an object in its library variable that has no energy counter."""
+def test_a_missing_symbol_disables_that_reading_only():
+    """The real binding, with its library variable set to an object without an energy counter."""
     code = """
 import ctypes, pynvml
 from energy.meters import nvml
@@ -181,16 +177,14 @@ meter.read()
 
 
 def tracked(library, folder, code, **settings):
-    """Windows of a tracked child: (start, stop, joules, low, high) of each, by the ledger."""
+    """The segments of the ledger of a tracked child process."""
     program = (
         "import sys, time\nfrom energy import Tracker\n"
         "with Tracker(sys.argv[1], meters=['nvml']) as tracker:\n" + code
     )
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent)}
-    environment |= {f"STANDIN_{name}": str(value) for name, value in settings.items()}
     run = subprocess.run(
         [sys.executable, "-c", program, str(folder)],
-        env=environment,
+        env=nvml_environment(library, **settings),
         capture_output=True,
         text=True,
     )
@@ -198,7 +192,7 @@ def tracked(library, folder, code, **settings):
     return ledger.segments(folder / ledger.FILE)
 
 
-def test_edges_between_ticks_are_interpolated_and_the_doubt_is_told(library, tmp_path):
+def test_edges_between_ticks_are_interpolated_and_widen_the_band(library, tmp_path):
     code = (
         "    time.sleep(0.6)\n    for index in range(20):\n"
         "        with tracker.window(f'w{index}'): time.sleep(0.13 + index * 0.01)\n"
@@ -207,9 +201,9 @@ def test_edges_between_ticks_are_interpolated_and_the_doubt_is_told(library, tmp
     errors = []
     for row in segment.windows:
         start_s, stop_s = row["m0"] / 1e9, row["m1"] / 1e9
-        found = segment.between("GPU-stand-in-0", start_s, stop_s)
-        errors.append(abs(found - 300 * (stop_s - start_s)))
-    # 300 W held: a counter read at its last step would be off by up to 30 J, 12 J in the mean.
+        joules = segment.between("GPU-stand-in-0", start_s, stop_s)
+        errors.append(abs(joules - 300 * (stop_s - start_s)))
+    # At 300 W a counter read at its last tick would be off by up to 30 J, by 12 J on average.
     assert statistics.median(errors) < 2
     record = accounting.record(tmp_path / ledger.FILE, name="r", labels={}, notes=[])
     assert record.notes == []
@@ -217,16 +211,16 @@ def test_edges_between_ticks_are_interpolated_and_the_doubt_is_told(library, tmp
     assert all(window.energy_j.low < window.energy_j.high for window in record.windows)
 
 
-def test_a_driver_that_is_loaded_again_opens_the_counter_from_zero(library, tmp_path):
+def test_a_driver_reload_restarts_the_counter_and_loses_little(library, tmp_path):
     code = "    time.sleep(2.5)\n"
     (segment,) = tracked(library, tmp_path, code, LOW_W=300, HIGH_W=300, RESET_AT_S=1.2)
     joules = segment.between("GPU-stand-in-0", segment.start_s, segment.stop_s)
-    # What was spent between the last reading before and the reset is the most that is lost.
+    # At most the energy between the last reading and the reset is lost.
     assert 300 * (segment.stop_s - segment.start_s) == pytest.approx(joules, abs=300)
     assert joules > 0
 
 
-def test_a_gpu_that_is_lost_for_good_neither_stops_the_run_nor_becomes_zero(library, tmp_path):
+def test_a_gpu_that_is_lost_for_good_does_not_stop_the_run_nor_count_as_zero(library, tmp_path):
     (segment,) = tracked(
         library, tmp_path, "    time.sleep(2.2)\n", LOST_AFTER_S=1.0, LOW_W=300, HIGH_W=300
     )
@@ -234,8 +228,8 @@ def test_a_gpu_that_is_lost_for_good_neither_stops_the_run_nor_becomes_zero(libr
     assert segment.between("GPU-stand-in-0", segment.start_s, segment.stop_s) > 0
 
 
-def test_the_edge_of_a_long_window_is_dated_though_shorter_ones_were_told_since(library, tmp_path):
-    """The outer window begins in the first half of a wave that the samples alone do not show."""
+def test_the_start_of_a_long_window_is_dated_even_after_many_shorter_windows(library, tmp_path):
+    """The outer window starts in the first half of a wave that samples alone cannot resolve."""
     code = (
         "    time.sleep(1.33)\n    with tracker.window('outer'):\n        time.sleep(0.9)\n"
         "        for _ in range(30):\n            with tracker.window('inner'): time.sleep(0.05)\n"

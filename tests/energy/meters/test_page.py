@@ -1,4 +1,4 @@
-"""The page about the meters names what there is, and nothing else."""
+"""docs/meters.md names every meter, and only meters and options that exist."""
 
 import re
 import subprocess
@@ -17,14 +17,14 @@ def test_every_meter_is_on_the_page(name):
     assert f"`{name}`" in PAGE
 
 
-def test_every_meter_that_the_page_chooses_exists():
+def test_every_meter_in_the_examples_of_the_page_exists():
     chosen = re.findall(r"--meter (\w+)", PAGE) + re.findall(r'meters=\["(\w+)", "(\w+)"\]', PAGE)
     for names in chosen:
         require([names] if isinstance(names, str) else list(names))
     assert len(chosen) == 4
 
 
-def test_every_command_on_the_page_has_the_options_that_it_is_given():
+def test_every_option_of_the_commands_on_the_page_exists():
     for verb, rest in re.findall(r"^\$ energy (\w+)(.*)", PAGE, re.MULTILINE):
         run = subprocess.run(
             [sys.executable, "-m", "energy", verb, "--help"], capture_output=True, text=True

@@ -1,10 +1,10 @@
-"""RAPL from real files in a temporary folder: what holds what, turns, gaps, mirrored dies."""
+"""RAPL from real files in a temporary folder: nesting, wrap-around, gaps, mirrored dies."""
 
 import os
 
 import pytest
 
-from energy.ledger import accounting
+from energy.ledger.joules import entry
 from energy.ledger.curve import Curve
 from energy.meters.rapl import Rapl
 from energy.record import totals
@@ -27,14 +27,14 @@ def server(tmp_path):
     return tmp_path
 
 
-def test_cores_lie_within_their_package_and_memory_beside_it(server):
+def test_cores_are_part_of_their_package_and_memory_is_not(server):
     domains = {domain.id: domain for domain in Rapl(server, "GenuineIntel").probe()}
     assert set(domains) == {"cpu-package-0", "dram-package-0", "core-package-0", "cpu-package-1"}
     assert domains["core-package-0"].within == "cpu-package-0"
     assert domains["dram-package-0"].within is None
 
 
-def test_the_whole_system_holds_its_packages(tmp_path):
+def test_psys_contains_the_packages(tmp_path):
     powercap(
         tmp_path,
         {
@@ -46,7 +46,7 @@ def test_the_whole_system_holds_its_packages(tmp_path):
     assert domains["cpu-package-0"].within == "cpu-psys"
 
 
-def test_the_whole_system_is_not_counted_again_where_it_is_listed_last(tmp_path):
+def test_psys_is_not_counted_twice_if_it_is_listed_last(tmp_path):
     powercap(
         tmp_path,
         {
@@ -65,11 +65,11 @@ def test_the_whole_system_is_not_counted_again_where_it_is_listed_last(tmp_path)
         "core-package-0": "cpu-package-0",
     }
     joules = meter.read()
-    entries = [accounting.entry(domains[name].as_dict(), [joules[name]]) for name in domains]
+    entries = [entry(domains[name].as_dict(), [joules[name]]) for name in domains]
     assert totals(entries)["chip"].value == pytest.approx(9)
 
 
-def test_joules_are_the_files_microjoules(server):
+def test_joules_are_the_microjoules_of_the_file(server):
     meter = Rapl(server, "GenuineIntel")
     meter.probe()
     before = meter.read()["cpu-package-0"]
@@ -98,17 +98,18 @@ def test_dies_that_mirror_one_counter_are_counted_once(tmp_path):
 
 
 def test_a_counter_that_only_root_may_read_is_missing_with_its_fix(server):
-    # Nobody may pass: only bits that are missing are added, as one of the parents is /tmp itself.
+    # Let the user nobody pass. Only missing bits are added, as one of the parents is /tmp itself.
     for parent in (server, *server.parents[:3]):
         parent.chmod(parent.stat().st_mode | 0o055)
     os.chmod(server / "intel-rapl:0" / "energy_uj", 0o000)
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        if os.geteuid() == 0:  # mode bits do not stop root: be nobody
+        if os.geteuid() == 0:  # mode bits do not stop root, so become nobody
             os.setuid(65534)
-        told = {d.id: (d.origin, d.reason, d.fix) for d in Rapl(server, "GenuineIntel").probe()}
-        os.write(writer, "|".join(told["cpu-package-0"]).encode())
+        domains = {domain.id: domain for domain in Rapl(server, "GenuineIntel").probe()}
+        package = domains["cpu-package-0"]
+        os.write(writer, f"{package.origin}|{package.reason}|{package.fix}".encode())
         os._exit(0)
     os.waitpid(child, 0)
     origin, reason, fix = os.read(reader, 4096).decode().split("|")
@@ -119,17 +120,17 @@ def test_a_counter_that_only_root_may_read_is_missing_with_its_fix(server):
 @pytest.mark.parametrize(
     ("wrap_j", "raw", "joules"),
     [(100.0, [90.0, 98.0, 5.0, 20.0], 30.0), (0.0, [90.0, 98.0, 5.0, 20.0], 28.0)],
-    ids=["a turn of the counter", "a reset to zero"],
+    ids=["the counter wraps around", "the counter is reset to zero"],
 )
-def test_a_counter_that_falls_loses_and_doubles_nothing(wrap_j, raw, joules):
+def test_a_counter_that_falls_loses_nothing_and_counts_nothing_twice(wrap_j, raw, joules):
     curve = Curve(wrap_j)
     for second, value in enumerate(raw):
         curve.add(float(second), value)
     assert curve.at(len(raw)) - curve.at(0) == pytest.approx(joules)
 
 
-def test_a_reset_is_not_taken_for_a_turn_of_a_large_counter():
-    """After 200 J a counter of 262 kJ falls to 5 J: a turn would need 260 kW."""
+def test_the_reset_of_a_large_counter_is_not_taken_for_a_wrap_around():
+    """After 200 J a counter of 262 kJ falls to 5 J; wrapping around would take 260 kW."""
     curve = Curve(RANGE_UJ * 1e-6)
     for second, value in enumerate([0.0, 200.0, 5.0, 15.0]):
         curve.add(float(second), value)

@@ -1,4 +1,4 @@
-"""Nothing is lost: SIGKILL of the run, of the sampler, of both; a full disk; a long native call."""
+"""Nothing is lost to SIGKILL of run, sampler or both, to a full disk, or to a long native call."""
 
 import json
 import os
@@ -16,6 +16,7 @@ import pytest
 from energy import Tracker
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
+from tests.energy.sampler.processes import sampler_pids
 
 INTERVAL_S = 0.05
 
@@ -34,28 +35,16 @@ with Tracker(sys.argv[1], interval_s={interval}, meters=["cpu_model"]) as tracke
 
 
 def started(folder):
+    """A run that is metered into a folder, on a node of its own."""
     node = Path(os.environ["XDG_RUNTIME_DIR"]) / folder.name
     node.mkdir()
     run = subprocess.Popen(
         [sys.executable, "-c", RUN.format(interval=INTERVAL_S), str(folder)],
         stdout=subprocess.PIPE,
-        env={**os.environ, "XDG_RUNTIME_DIR": str(node)},  # a node of its own
+        env={**os.environ, "XDG_RUNTIME_DIR": str(node)},
     )
     assert run.stdout.readline() == b"open\n"
     return run
-
-
-def sampler_of(folder):
-    """The process id of the sampler that writes a folder's ledger."""
-    for place in os.listdir("/proc"):
-        if place.isdigit():
-            try:
-                command = Path(f"/proc/{place}/cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"sampler/__main__.py" in command and str(folder).encode() in command:
-                return int(place)
-    raise AssertionError("no sampler")
 
 
 def wait_for_end(folder):
@@ -68,14 +57,14 @@ def wait_for_end(folder):
 
 
 def killed(folder, victim, after_s):
-    """Kill at a moment; the ledger's only segment, and the moment."""
+    """Kill a run, its sampler or both; returns the only segment of the ledger, and the moment."""
     run = started(folder)
     time.sleep(after_s)
-    sampler = sampler_of(folder)
+    (sampler,) = sampler_pids(folder)
     if victim != "run":
         os.kill(sampler, signal.SIGKILL)
     if victim == "sampler":
-        # The run meets a closed pipe and starts another.
+        # The run finds its pipe closed and starts another sampler.
         while (folder / ledger.FILE).read_bytes().count(b'"k":"header"') < 2:
             time.sleep(0.01)
     killed_s = time.monotonic()
@@ -91,18 +80,18 @@ def killed(folder, victim, after_s):
 @pytest.mark.parametrize(
     ("victim", "kills"), [("run", 17), ("sampler", 17), ("run and sampler", 16)]
 )
-def test_a_kill_at_any_of_fifty_moments_loses_one_interval_at_most(tmp_path, victim, kills):
-    """The model of memory is a line in time, so every joule lost or doubled would show."""
+def test_a_kill_at_any_of_fifty_moments_loses_at_most_one_interval(tmp_path, victim, kills):
+    """The memory model is linear in time, so every joule lost or counted twice would show."""
     moments = random.Random(7)
     plan = [(tmp_path / str(n), victim, moments.uniform(0.1, 0.4)) for n in range(kills)]
     with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda job: killed(*job), plan))
-    for (folder, *_), (segment, killed_s) in zip(plan, found, strict=True):
+        results = list(pool.map(lambda arguments: killed(*arguments), plan))
+    for (folder, *_), (segment, killed_s) in zip(plan, results, strict=True):
         assert segment.end == ("lost" if victim == "run and sampler" else "parent died")
         if victim == "run and sampler":
             assert killed_s - segment.stop_s < INTERVAL_S + 0.25  # scheduling of a busy machine
         else:
-            assert segment.stop_s >= killed_s  # a sampler outlived it and took a last sample
+            assert segment.stop_s >= killed_s  # a sampler survived and took a last sample
         span_s = segment.stop_s - segment.start_s
         watts = segment.between("memory", segment.start_s, segment.stop_s) / span_s
         for earlier, later in pairwise(segment.times):
@@ -118,7 +107,7 @@ def test_a_killed_sampler_is_replaced_and_no_joule_is_lost(tmp_path):
     with Tracker(tmp_path, interval_s=INTERVAL_S, meters=["cpu_model"]) as tracker:
         for step in range(30):
             if step == 10:
-                os.kill(sampler_of(tmp_path), signal.SIGKILL)
+                os.kill(tracker.sampler_pid, signal.SIGKILL)
             with tracker.window("step"):
                 time.sleep(0.01)
     segments = ledger.segments(tracker.path)
@@ -130,7 +119,7 @@ def test_a_killed_sampler_is_replaced_and_no_joule_is_lost(tmp_path):
     assert segments[0].curves["cpu"].unread == 0
 
 
-def test_a_torn_last_line_is_dropped_and_the_chain_goes_on(tmp_path):
+def test_a_torn_last_line_is_dropped_and_the_chain_continues(tmp_path):
     with Tracker(tmp_path, interval_s=INTERVAL_S) as tracker:
         time.sleep(0.1)
     with tracker.path.open("ab") as file:
@@ -144,7 +133,7 @@ def test_a_torn_last_line_is_dropped_and_the_chain_goes_on(tmp_path):
 
 
 def test_a_full_disk_never_reaches_training(tmp_path):
-    """A limit on the size of files refuses the sampler's writes as a full disk would."""
+    """A limit on file size refuses the sampler's writes as a full disk would."""
     code = (
         "import resource, sys, time\n"
         "from energy import Tracker\n"
@@ -164,10 +153,10 @@ def test_a_full_disk_never_reaches_training(tmp_path):
     assert [json.loads(line) for line in lines.splitlines()]
 
 
-def test_a_long_native_call_makes_no_hole(tmp_path):
-    """A call that holds the interpreter's lock does not stop a sampler in another process."""
+def test_a_long_native_call_leaves_no_gap(tmp_path):
+    """A call that holds the interpreter lock does not stop a sampler in another process."""
     with Tracker(tmp_path, interval_s=INTERVAL_S) as tracker:
-        # One regular expression that backtracks for about a second, in C and under the lock.
+        # A single regular expression that backtracks for about a second, in C, under the lock.
         import re
 
         re.match(r"(a+)+$", "a" * 25 + "b")

@@ -1,4 +1,4 @@
-"""Eight ranks on a node have one reader of its meters, and count each joule once."""
+"""Eight ranks on a node share one reader of its meters, and each joule counts once."""
 
 import itertools
 import json
@@ -16,10 +16,11 @@ from energy import Tracker
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
 from energy.ledger.merge import merge
-from energy.ledger.reader import FILE, seal
+from energy.ledger.reader import FILE
 from energy.ledger.verify import verify
 from energy.sampler.seat import runtime_folder
-from tests.support.standin import compiled_nvml
+from tests.energy.sampler.processes import sampler_pids
+from tests.support.standin import compiled_nvml, nvml_environment, write_ledger
 
 RANK = """
 import sys, time
@@ -32,45 +33,33 @@ with Tracker(sys.argv[1], interval_s=0.1, meters=["nvml"]) as tracker:
             time.sleep(0.02)
         tracker.mark("step")
 """
-STANDIN = {"STANDIN_DEVICES": "2", "STANDIN_LOW_W": "300", "STANDIN_HIGH_W": "300"}
 WATTS = 600.0
+"""Two boards of 300 W."""
 
 
 def started(folder, stop, library):
+    """A rank that runs until the file `stop` exists."""
     run = subprocess.Popen(
         [sys.executable, "-c", RANK, str(folder), str(stop)],
-        env={**os.environ, **STANDIN, "LD_LIBRARY_PATH": str(library.parent)},
+        env=nvml_environment(library, DEVICES=2, LOW_W=300, HIGH_W=300),
         stdout=subprocess.PIPE,
     )
     assert run.stdout.readline() == b"open\n"
     return run
 
 
-def ended(*runs):
+def wait_for(*runs):
     for run in runs:
         assert run.wait(20) == 0
         run.stdout.close()
-
-
-def samplers(folder):
-    """Process ids of the programs that write ledgers below a folder."""
-    found = []
-    for place in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            command = Path(f"/proc/{place}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"sampler/__main__.py" in command and str(folder).encode() in command:
-            found.append(int(place))
-    return found
 
 
 def reads_meters(pid):
     return "nvidia-ml" in Path(f"/proc/{pid}/maps").read_text()
 
 
-def holds(energy, elapsed):
-    """Whether the stated band holds what the boards drew, and the value is near it."""
+def contains_truth(energy, elapsed):
+    """Whether the stated band contains what the boards drew, and the value is close to it."""
     truth = WATTS * elapsed.value
     return energy.low <= truth <= energy.high and abs(energy.value - truth) < 0.1 * truth
 
@@ -81,26 +70,26 @@ def joules(folders):
 
 @pytest.fixture
 def eight(tmp_path):
-    """Folders of eight ranks, of which the first began first and ended last."""
+    """Folders of eight ranks; the first starts first and ends last."""
     library, runs = compiled_nvml(tmp_path), []
     folders = [tmp_path / f"rank-{index}" for index in range(8)]
     first, others = tmp_path / "first", tmp_path / "others"
     for folder in folders:
         runs.append(started(folder, others if runs else first, library))
         if len(runs) == 1:
-            time.sleep(0.4)  # its counters' steps are dated from the third one on
-    writers = samplers(tmp_path)
+            time.sleep(0.4)  # ticks of its counters are dated from the third one on
+    writers = sampler_pids(tmp_path)
     assert len(writers) == 8
     assert [reads_meters(pid) for pid in writers].count(True) == 1
     time.sleep(0.6)
     others.touch()
-    ended(*runs[1:])
+    wait_for(*runs[1:])
     first.touch()
-    ended(runs[0])
+    wait_for(runs[0])
     return folders
 
 
-def test_eight_ranks_have_one_reader_and_the_total_of_a_single_rank(eight):
+def test_eight_ranks_have_one_reader_and_the_total_of_one_rank(eight):
     alone = joules(eight[:1])
     assert joules(eight) == alone
     assert joules(eight[::-1]) == alone
@@ -111,25 +100,22 @@ def test_eight_ranks_have_one_reader_and_the_total_of_a_single_rank(eight):
         assert rows.count("window") > 5
         assert next(f for f in verify(folder / FILE) if f.check == "chain").passed
         own = accounting.record(folder / FILE, name="rank", labels={}, notes=[])
-        assert holds(own.totals["chip"], own.elapsed_s)
+        assert contains_truth(own.totals["chip"], own.elapsed_s)
         (window,) = own.windows
-        assert holds(window.energy_j, window.elapsed_s)
+        assert contains_truth(window.energy_j, window.elapsed_s)
 
 
-def test_two_nodes_of_eight_ranks_merge_alike_in_any_order_and_twice(eight, tmp_path):
+def test_two_nodes_of_eight_ranks_merge_in_any_order_and_with_repetitions(eight, tmp_path):
     other = []
     for folder in eight:
         copy = tmp_path / f"other-{folder.name}"
         shutil.copytree(folder, copy)
         for path in copy.glob("*.jsonl"):
-            rows, previous = [row for row, _ in ledger.rows(path)], ""
-            lines = []
+            rows = [row for row, _ in ledger.rows(path)]
             for row in rows:
                 if row["k"] == "header":
                     row |= {"boot": "another boot", "host": "b"}
-                line, previous = seal(row, previous)
-                lines.append(line)
-            path.write_bytes(b"".join(lines))
+            write_ledger(path, rows)
         other.append(copy)
     both = [*eight, *other]
     orders = [both, both[::-1], [*both, *both], *itertools.permutations((eight[0], *other[:2]))]
@@ -139,37 +125,37 @@ def test_two_nodes_of_eight_ranks_merge_alike_in_any_order_and_twice(eight, tmp_
 
 
 @pytest.mark.parametrize("death", ["in order", "SIGKILL of rank and reader"])
-def test_another_rank_reads_on_when_the_reader_ends(tmp_path, death):
+def test_another_rank_continues_reading_when_the_reader_ends(tmp_path, death):
     library = compiled_nvml(tmp_path)
     stop, last = tmp_path / "stop", tmp_path / "last"
     folders = [tmp_path / "rank-0", tmp_path / "rank-1", tmp_path / "rank-2"]
     runs = [started(folders[0], stop, library)]
-    (reader,) = samplers(folders[0])
+    (reader,) = sampler_pids(folders[0])
     time.sleep(0.4)
     runs += [started(folder, last, library) for folder in folders[1:]]
     time.sleep(0.5)
     if death == "in order":
         stop.touch()
-        ended(runs[0])
+        wait_for(runs[0])
     else:
         os.kill(reader, signal.SIGKILL)
         runs[0].kill()
         runs[0].wait()
         runs[0].stdout.close()
     time.sleep(0.8)
-    assert sum(reads_meters(pid) for pid in samplers(tmp_path)) == 1
+    assert sum(reads_meters(pid) for pid in sampler_pids(tmp_path)) == 1
     last.touch()
-    ended(*runs[1:])
-    # Counters are cumulative: what was spent while the seat changed hands is not lost either.
+    wait_for(*runs[1:])
+    # Counters are cumulative: energy spent while the seat changed hands is not lost either.
     merged = merge(folders, "all")
     assert merged.totals["chip"].value == pytest.approx(WATTS * merged.elapsed_s.value, rel=0.05)
     assert joules(folders[::-1]) == merged.totals["chip"].value
     for folder in folders[1:]:
         own = accounting.record(folder / FILE, name="rank", labels={}, notes=[])
-        assert holds(own.totals["chip"], own.elapsed_s)
+        assert contains_truth(own.totals["chip"], own.elapsed_s)
 
 
-def test_an_attached_run_stays_whole_when_the_readers_folder_is_deleted(tmp_path):
+def test_an_attached_run_stays_complete_when_the_readers_folder_is_deleted(tmp_path):
     settings = {"interval_s": 0.05, "meters": ["cpu_model"]}
     with Tracker(tmp_path / "first", **settings), Tracker(tmp_path / "second", **settings) as meter:
         time.sleep(0.3)
@@ -178,7 +164,7 @@ def test_an_attached_run_stays_whole_when_the_readers_folder_is_deleted(tmp_path
     assert 0 < live <= meter.record().totals["chip"].value
 
 
-def test_samples_that_nobody_finds_are_missing_and_not_zero(tmp_path):
+def test_samples_that_are_gone_are_missing_and_not_zero(tmp_path):
     settings = {"interval_s": 0.05, "meters": ["cpu_model"]}
     with Tracker(tmp_path / "first", **settings), Tracker(tmp_path / "second", **settings) as meter:
         time.sleep(0.2)
@@ -190,7 +176,7 @@ def test_samples_that_nobody_finds_are_missing_and_not_zero(tmp_path):
     assert "which is gone" in record.totals["chip"].missing[0].reason
 
 
-def test_runs_that_read_something_else_have_a_reader_of_their_own(tmp_path):
+def test_runs_that_read_other_meters_have_a_reader_of_their_own(tmp_path):
     for name, meters in (("a", "cpu_model"), ("b", "nosuch")):
         with Tracker(tmp_path / name, interval_s=0.05, meters=[meters]):
             pass
@@ -204,21 +190,7 @@ def test_runs_that_read_something_else_have_a_reader_of_their_own(tmp_path):
         assert header["domains"]
 
 
-def test_a_reader_that_ends_takes_its_socket_with_it(tmp_path):
+def test_a_reader_that_ends_removes_its_socket(tmp_path):
     with Tracker(tmp_path, interval_s=0.05, meters=["cpu_model"]):
-        assert len(list(runtime_folder().glob("*.ask"))) == 1
-    assert list(runtime_folder().glob("*.ask")) == []
-
-
-def test_a_file_that_has_ended_ends_one_wait_of_the_sampler_and_no_later_one():
-    code = (
-        "import os; from energy.sampler.inbox import Inbox\n"
-        "inbox, (ours, theirs) = Inbox(), os.pipe()\n"
-        "assert inbox.wait([ours], 1_000_000) == set()\n"
-        "os.close(theirs)\n"
-        "assert inbox.wait([ours], 10**12) == {ours}\n"
-        "assert inbox.wait([], 1_000_000) == set()\n"
-        "input_end = inbox.lines(); assert input_end == [], input_end\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as run:
-        assert run.wait(20) == 0
+        assert len(list(runtime_folder().glob("*.sock"))) == 1
+    assert list(runtime_folder().glob("*.sock")) == []

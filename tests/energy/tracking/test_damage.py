@@ -1,5 +1,6 @@
-"""What a run, its neighbours and its disk may do to a ledger without training hearing of it."""
+"""What a run, its neighbours and its disk may do to a ledger without disturbing training."""
 
+import errno
 import os
 import shutil
 import signal
@@ -18,6 +19,10 @@ from energy.errors import InputError, MissingDataError
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
 from energy.ledger.verify import verify
+from energy.ledger.writer import Writer
+from energy.meters.base import BaseSource, Domain
+from energy.sampler.clocks import Clocks
+from energy.sampler.sampling import Sampler
 
 INTERVAL_S = 0.05
 
@@ -26,27 +31,27 @@ def tracker(folder, **settings):
     return Tracker(folder, interval_s=INTERVAL_S, meters=["cpu_model"], **settings)
 
 
-def windows(meter):
+def window_counts(meter):
     return {window.name: window.count for window in meter.record().windows}
 
 
-def test_marks_take_any_field_and_any_value(tmp_path):
+def test_marks_accept_any_field_and_any_value(tmp_path):
     loop = []
     loop.append(loop)
     with tracker(tmp_path) as meter:
         meter.mark("evaluation", k=2, m=3, n=4, h=5, kind_=6, loss=np.float32(0.5), path=tmp_path)
-        meter.mark("evaluation", endless=loop)
+        meter.mark("evaluation", circular=loop)
         meter.mark("evaluation", last=True)
     (segment,) = ledger.segments(meter.path)
     first, second = (mark["fields"] for mark in segment.marks)
     assert first == {"k": 2, "m": 3, "n": 4, "h": 5, "kind_": 6, "loss": 0.5, "path": str(tmp_path)}
     assert second == {"last": True}
-    assert any("no JSON" in note for note in meter.notes)
+    assert any("JSON cannot encode" in note for note in meter.notes)
     assert segment.end == "closed"
     assert all(finding.passed for finding in verify(meter.path))
 
 
-def test_a_mark_that_died_with_its_sampler_wastes_one_step_and_not_the_run(tmp_path):
+def test_a_mark_that_died_with_its_sampler_wastes_a_single_step(tmp_path):
     with tracker(tmp_path) as meter:
         for step in range(1, 9):
             with meter.window("step"):
@@ -57,10 +62,10 @@ def test_a_mark_that_died_with_its_sampler_wastes_one_step_and_not_the_run(tmp_p
         time.sleep(0.005)
     record = meter.record(flop_by_window={"step": 1.0})
     assert record.wasted.model_flop.value == 1
-    assert windows(meter) == {"step": 8}
+    assert window_counts(meter) == {"step": 8}
 
 
-def test_a_restart_from_the_beginning_wastes_all_before_it(tmp_path):
+def test_a_restart_from_the_beginning_wastes_everything_before_it(tmp_path):
     for resume_at in (None, {"step": 0}):
         with tracker(tmp_path, resume_at=resume_at) as meter:
             for step in range(1, 4):
@@ -68,10 +73,10 @@ def test_a_restart_from_the_beginning_wastes_all_before_it(tmp_path):
                     time.sleep(0.005)
                 meter.mark("step", step=step)
     assert meter.record(flop_by_window={"step": 1.0}).wasted.model_flop.value == 3
-    assert windows(meter) == {"step": 3}
+    assert window_counts(meter) == {"step": 3}
 
 
-def test_a_ledger_that_is_deleted_under_a_run_stops_nothing(tmp_path):
+def test_deleting_the_folder_of_a_run_stops_nothing(tmp_path):
     folder = tmp_path / "run"
     with tracker(folder) as meter:
         shutil.rmtree(folder)
@@ -90,7 +95,7 @@ def test_two_runs_cannot_be_metered_into_one_folder(tmp_path):
             tracker(tmp_path).open()
         with meter.window("step"):
             pass
-    assert windows(meter) == {"step": 1}
+    assert window_counts(meter) == {"step": 1}
     assert all(finding.passed for finding in verify(meter.path) if finding.check == "chain")
 
 
@@ -98,7 +103,7 @@ RUN = """
 import os, sys, time
 from energy import Tracker
 with Tracker(sys.argv[1], interval_s=0.2, meters=["cpu_model"]):
-    if os.fork() == 0:  # as a worker of a data loader: it holds the pipe to the sampler open
+    if os.fork() == 0:  # like a data loader worker, it keeps the pipe to the sampler open
         time.sleep(2)
         os._exit(0)
     print("open", flush=True)
@@ -106,7 +111,7 @@ with Tracker(sys.argv[1], interval_s=0.2, meters=["cpu_model"]):
 """
 
 
-def test_a_run_restarted_at_once_after_a_kill_goes_on_with_an_unbroken_chain(tmp_path):
+def test_a_run_restarted_right_after_a_kill_continues_an_unbroken_chain(tmp_path):
     for _ in range(3):
         run = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path)], stdout=subprocess.PIPE)
         assert run.stdout.readline() == b"open\n"
@@ -120,7 +125,7 @@ def test_a_run_restarted_at_once_after_a_kill_goes_on_with_an_unbroken_chain(tmp
     assert next(finding for finding in verify(meter.path) if finding.check == "chain").passed
 
 
-def test_windows_of_a_resumed_run_survive_its_sampler(tmp_path):
+def test_windows_of_a_resumed_run_survive_the_death_of_its_sampler(tmp_path):
     with tracker(tmp_path) as meter:
         for _ in range(20):
             with meter.window("first"):
@@ -134,10 +139,10 @@ def test_windows_of_a_resumed_run_survive_its_sampler(tmp_path):
         meter._sampler.wait()
         with meter.window("second"):
             pass
-    assert windows(meter) == {"first": 20, "second": 11}
+    assert window_counts(meter) == {"first": 20, "second": 11}
 
 
-def test_a_sampler_killed_in_a_run_without_windows_is_made_good_at_the_end(tmp_path):
+def test_a_sampler_that_is_killed_in_a_run_without_windows_is_replaced_at_the_end(tmp_path):
     with tracker(tmp_path) as meter:
         os.kill(meter.sampler_pid, signal.SIGKILL)
         meter._sampler.wait()
@@ -149,7 +154,7 @@ def test_a_sampler_killed_in_a_run_without_windows_is_made_good_at_the_end(tmp_p
     assert record.notes == ["the sampler was killed and started again; counters are cumulative"]
 
 
-def test_a_damaged_line_is_told_by_verify_and_left_out_by_the_record(tmp_path):
+def test_a_damaged_line_fails_verify_and_is_left_out_of_the_record(tmp_path):
     with tracker(tmp_path) as meter:
         time.sleep(0.3)
     lines = meter.path.read_bytes().splitlines(keepends=True)
@@ -161,7 +166,7 @@ def test_a_damaged_line_is_told_by_verify_and_left_out_by_the_record(tmp_path):
     assert "chain" in {finding.check for finding in verify(meter.path) if not finding.passed}
 
 
-def test_no_damage_to_one_line_makes_a_joule_or_a_traceback(tmp_path):
+def test_damage_to_a_line_adds_no_joule_and_raises_nothing(tmp_path):
     with tracker(tmp_path) as meter:
         time.sleep(0.3)
     lines = meter.path.read_bytes().splitlines(keepends=True)
@@ -183,24 +188,24 @@ def test_no_damage_to_one_line_makes_a_joule_or_a_traceback(tmp_path):
         for text in damage:
             broken = [*lines[:number], text + b"\n", *lines[number + 1 :]]
             meter.path.write_bytes(b"".join(broken))
-            told = meter.record()
-            assert 0 < told.totals["chip"].value <= whole * (1 + 1e-9)
+            joules = meter.record().totals["chip"].value
+            assert 0 < joules <= whole * (1 + 1e-9)
 
 
-def test_a_ledger_that_is_deleted_alone_is_written_again_and_that_is_told(tmp_path):
+def test_a_deleted_ledger_is_written_again_with_a_note(tmp_path):
     with tracker(tmp_path) as meter:
         with meter.window("early"):
             time.sleep(0.1)
         meter.path.unlink()
         time.sleep(0.2)
     record = meter.record()
-    assert windows(meter) == {"early": 1}
+    assert window_counts(meter) == {"early": 1}
     assert any("deleted" in note for note in record.notes)
     assert record.elapsed_s.value > 0.3
     assert next(finding for finding in verify(meter.path) if finding.check == "chain").passed
 
 
-def test_a_command_whose_run_folder_is_deleted_keeps_its_exit_code(tmp_path):
+def test_a_command_keeps_its_exit_code_when_its_run_folder_is_deleted(tmp_path):
     code = "from energy.cli import main; main()"
     run = subprocess.run(
         [
@@ -223,7 +228,7 @@ def test_a_command_whose_run_folder_is_deleted_keeps_its_exit_code(tmp_path):
     assert "Traceback" not in run.stderr
 
 
-def test_a_suspended_sampler_is_told_and_loses_no_joule(tmp_path):
+def test_a_suspended_sampler_loses_no_joule_and_leaves_a_note(tmp_path):
     with tracker(tmp_path) as meter:
         time.sleep(0.1)
         os.kill(meter.sampler_pid, signal.SIGSTOP)
@@ -232,7 +237,7 @@ def test_a_suspended_sampler_is_told_and_loses_no_joule(tmp_path):
         time.sleep(0.2)
     record = meter.record()
     (segment,) = ledger.segments(meter.path)
-    (gap,) = segment.jumps
+    (gap,) = segment.incidents
     assert 1.0 < gap["s"] < 2.5
     assert any("suspended" in note for note in record.notes)
     memory = segment.curves["memory"]
@@ -241,45 +246,23 @@ def test_a_suspended_sampler_is_told_and_loses_no_joule(tmp_path):
         assert high - low == pytest.approx(watts * (stop - start), abs=0.05)
 
 
-def test_a_wall_clock_set_back_an_hour_stands_in_the_record_and_moves_no_joule(tmp_path):
-    from energy.sampler import __main__ as sampler
-    from energy.sampler.clocks import Clocks
+def test_a_wall_clock_set_back_an_hour_is_noted_and_moves_no_joule(tmp_path):
+    class Steady(BaseSource):
+        """A counter of 100 W."""
 
-    class Line:
-        name = "line"
-
-        def counters(self):
-            return {}
-
-        def poll_s(self):
-            return 0.0
+        name = "steady"
 
         def read(self):
             return {"cpu": time.monotonic() * 100.0}
 
-    set_s, domain = (
-        [0.0],
-        {
-            "id": "cpu",
-            "kind": "cpu",
-            "boundary": "chip",
-            "within": None,
-            "api": "",
-            "origin": "measured",
-            "low": 1,
-            "high": 1,
-            "wrap_j": 0,
-            "source": "line",
-            "reason": "",
-        },
-    )
-    writer = sampler.Writer(tmp_path / ledger.FILE)
-    writer.append({"k": "header", "boot": "b", "host": "h", "domains": [domain]})
-    meter = sampler.Sampler([Line()], ["cpu"], writer, 0.05)
-    meter._clocks = Clocks(wall=lambda: time.time() + set_s[0])
+    domain, shift_s = Domain(id="cpu", kind="cpu", boundary="chip"), 0.0
+    writer = Writer(tmp_path / ledger.FILE)
+    writer.append({"k": "header", "boot": "b", "host": "h", "domains": [domain.as_dict()]})
+    sampler = Sampler([Steady()], ["cpu"], writer, 0.05)
+    sampler._clocks = Clocks(wall=lambda: time.time() + shift_s)
     for second in range(6):
-        set_s[0] = -3600.0 if second > 2 else 0.0
-        meter.sample()
+        shift_s = -3600.0 if second > 2 else 0.0
+        sampler.sample()
         time.sleep(0.02)
     record = accounting.record(tmp_path / ledger.FILE, name="x", labels={}, notes=[])
     assert record.totals["chip"].value == pytest.approx(100 * record.elapsed_s.value, rel=0.05)
@@ -310,17 +293,13 @@ def test_a_backport_beside_the_package_does_not_hide_the_standard_library(tmp_pa
     assert len(ledger.segments(tmp_path / "run" / ledger.FILE)) == 1
 
 
-def test_a_disk_that_was_full_for_a_while_costs_no_row(tmp_path, monkeypatch):
-    import errno
-
-    from energy.sampler import __main__ as sampler
-
+def test_a_disk_that_is_full_for_a_while_loses_no_row(tmp_path, monkeypatch):
     path, write = tmp_path / ledger.FILE, os.write
-    writer = sampler.Writer(path)
+    writer = Writer(path)
     writer.append({"k": "mark", "n": 0})
 
     def refuse(file, line):
-        write(file, line[:10])  # what fits is written, as a file system does
+        write(file, line[:10])  # a file system writes what fits
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", refuse)
@@ -329,22 +308,6 @@ def test_a_disk_that_was_full_for_a_while_costs_no_row(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "write", write)
     assert [row["n"] for row, _ in ledger.rows(path)] == [0]
     writer.append({"k": "mark", "n": 5})
-    found = list(ledger.rows(path))
-    assert [row["n"] for row, _ in found] == [0, 1, 2, 3, 4, 5]
-    assert all(valid for _, valid in found)
-
-
-def test_a_source_that_fails_unforeseen_is_missing_and_stops_no_other(monkeypatch):
-    from energy.meters import sources
-
-    class Broken(sources.CpuModel):
-        name = "rapl"
-
-        def probe(self):
-            raise RuntimeError("no such register")
-
-    monkeypatch.setitem(sources.SOURCES, "rapl", Broken)
-    found, domains = sources.open_sources(["rapl", "cpu_model"])
-    assert [source.name for source in found] == ["cpu_model"]
-    assert domains[0].origin == "missing"
-    assert "no such register" in domains[0].reason
+    rows = list(ledger.rows(path))
+    assert [row["n"] for row, _ in rows] == [0, 1, 2, 3, 4, 5]
+    assert all(valid for _, valid in rows)

@@ -1,4 +1,4 @@
-"""What a training loop sees: windows that sum, marks, notes instead of exceptions."""
+"""What a training loop sees: windows that add up, marks, notes instead of exceptions."""
 
 import threading
 import time
@@ -10,6 +10,8 @@ from energy import Tracker
 from energy.errors import InputError
 from energy.ledger import reader as ledger
 from energy.ledger.curve import Curve
+from energy.ledger.segment import Segment
+from energy.ledger.verify import verify
 from energy.quantity import Boundary, Origin
 from energy.tracking import overhead
 
@@ -20,19 +22,19 @@ def work(seconds):
         pass
 
 
-def test_contiguous_windows_sum_to_the_window_around_them(tmp_path):
-    """The edges of neighbours are the same moments, so their joules sum to rounding."""
+def test_contiguous_windows_add_up_to_the_window_around_them():
+    """Neighbouring windows share their edges, so their joules add up to within rounding."""
     times = [index * 0.01 for index in range(101)]
-    segment = ledger.Segment.opened({"domains": [{"id": "cpu", "wrap_j": 0}]})
+    segment = Segment.from_header({"domains": [{"id": "cpu", "wrap_j": 0}]})
     for t in times:
-        segment.sampled({"m": t * 1e9, "j": [t**2 * 7]})
+        segment.add_sample({"m": t * 1e9, "j": [t**2 * 7]})
     edges = [0.003 + index * 0.00099 for index in range(1001)]
     steps = [segment.between("cpu", a, b) for a, b in pairwise(edges)]
     assert sum(steps) == pytest.approx(segment.between("cpu", edges[0], edges[-1]), rel=1e-9)
 
 
-def test_a_step_that_is_told_twice_with_a_microsecond_between_is_one_step():
-    """100 W, then 400 W from 0.237 s on, in ticks of 0.1 s; a window ends 30 ms before that."""
+def test_a_tick_that_is_recorded_twice_within_a_microsecond_counts_once():
+    """100 W, then 400 W from 0.237 s on, in ticks of 0.1 s; a window ends 30 ms before the step."""
     curve = Curve()
     for tick in range(6):
         moment = tick / 10
@@ -42,7 +44,7 @@ def test_a_step_that_is_told_twice_with_a_microsecond_between_is_one_step():
     assert curve.at(0.207) - curve.at(0.1) == pytest.approx(10.7, rel=1e-6)
 
 
-def test_windows_nest_overlap_and_come_from_any_thread(tmp_path):
+def test_windows_nest_and_overlap_and_run_in_any_thread(tmp_path):
     with Tracker(tmp_path, name="run", interval_s=0.05) as tracker:
 
         def inner():
@@ -60,7 +62,7 @@ def test_windows_nest_overlap_and_come_from_any_thread(tmp_path):
     assert windows["inner"].elapsed_s.value > windows["outer"].elapsed_s.value
 
 
-def test_a_machine_without_a_meter_never_says_measured(tmp_path):
+def test_a_machine_without_a_meter_never_reports_measured_energy(tmp_path):
     with Tracker(tmp_path, interval_s=0.05, meters=["cpu_model"]) as tracker:
         work(0.3)
         live = tracker.snapshot()
@@ -71,7 +73,7 @@ def test_a_machine_without_a_meter_never_says_measured(tmp_path):
     assert total.origin is not Origin.MEASURED
 
 
-def test_a_snapshot_grows_and_ends_at_the_record(tmp_path):
+def test_snapshots_grow_towards_the_record(tmp_path):
     with Tracker(tmp_path, interval_s=0.05) as tracker:
         work(0.2)
         early = tracker.snapshot().energy.value
@@ -80,7 +82,7 @@ def test_a_snapshot_grows_and_ends_at_the_record(tmp_path):
     assert 0 < early < late <= tracker.record().totals[Boundary.CHIP].value
 
 
-def test_the_sync_callback_runs_at_both_edges_and_is_recorded(tmp_path):
+def test_the_sync_callback_runs_at_both_edges_of_a_window_and_is_recorded(tmp_path):
     calls = []
 
     def synchronize():
@@ -98,14 +100,14 @@ def test_the_sync_callback_runs_at_both_edges_and_is_recorded(tmp_path):
     assert "sync" not in tracker.record().environment
 
 
-def test_an_exception_in_training_passes_through_and_the_window_is_kept(tmp_path):
+def test_an_exception_in_training_passes_through_and_its_window_is_kept(tmp_path):
     tracker = Tracker(tmp_path, interval_s=0.05)
     with pytest.raises(ZeroDivisionError), tracker, tracker.window("step"):
         _ = 1 / 0
     assert [window.name for window in tracker.record().windows] == ["step"]
 
 
-def test_what_a_restart_does_again_is_wasted_and_counted_once(tmp_path):
+def test_what_a_restart_repeats_is_wasted_and_counted_once(tmp_path):
     with Tracker(tmp_path, interval_s=0.02) as first:
         for step in range(4):
             with first.window("step"):
@@ -130,9 +132,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path):
         Tracker(tmp_path / "file" / "run").open()
 
 
-def test_an_edited_ledger_does_not_verify(tmp_path):
-    from energy.ledger.verify import verify
-
+def test_an_edited_ledger_fails_verify(tmp_path):
     with Tracker(tmp_path, interval_s=0.05) as tracker:
         work(0.2)
     tracker.record().save(tmp_path / "record.json")
@@ -145,33 +145,33 @@ def test_an_edited_ledger_does_not_verify(tmp_path):
     assert "row 3" in findings["chain"].message
 
 
-def test_what_metering_adds_to_a_step_is_measured_and_stands_in_the_ledger(tmp_path):
+def test_the_overhead_of_metering_is_measured_and_recorded_in_the_ledger(tmp_path):
     def step():
         sum(range(50_000))
 
     with Tracker(tmp_path, interval_s=0.05, meters=["cpu_model"]) as tracker:
-        found = overhead.measure(tracker, step, pairs=12)
+        measured = overhead.measure(tracker, step, pairs=12)
         with pytest.raises(InputError, match="at least 6 pairs"):
             overhead.measure(tracker, step, pairs=2)
     (segment,) = ledger.segments(tracker.path)
     (mark,) = [mark["fields"] for mark in segment.marks if mark["kind"] == "overhead"]
-    assert (mark["pairs"], mark["relative"]) == (12, found.value)
-    assert found.low <= found.value <= found.high
+    assert (mark["pairs"], mark["relative"]) == (12, measured.value)
+    assert measured.low <= measured.value <= measured.high
     assert mark["with_s"] > 0 < mark["without_s"]
     assert sum(row["name"] == "overhead" for row in segment.windows) == 12
 
 
-def test_overhead_shows_a_step_that_metering_slows(tmp_path):
-    """Five milliseconds in the callback at the edges of a window are ten of a step of twenty."""
+def test_the_overhead_of_a_slow_sync_callback_shows(tmp_path):
+    """A callback of 5 ms at both edges of a window adds 10 ms to a step of 20 ms."""
     with Tracker(
         tmp_path, interval_s=0.5, meters=["cpu_model"], sync=lambda: time.sleep(0.005)
     ) as tracker:
-        found = overhead.measure(tracker, lambda: time.sleep(0.02), pairs=8)
-    assert 0.3 < found.value < 0.8
-    assert found.low > 0
+        measured = overhead.measure(tracker, lambda: time.sleep(0.02), pairs=8)
+    assert 0.3 < measured.value < 0.8
+    assert measured.low > 0
 
 
-def test_a_burst_of_windows_between_two_looks_of_the_sampler_is_kept_whole(tmp_path):
+def test_a_burst_of_windows_between_two_reads_of_the_sampler_is_kept_whole(tmp_path):
     with Tracker(tmp_path, interval_s=0.05, meters=["cpu_model"]) as tracker:
         for _ in range(3000):
             with tracker.window("step"):
@@ -180,5 +180,5 @@ def test_a_burst_of_windows_between_two_looks_of_the_sampler_is_kept_whole(tmp_p
     assert [row["n"] for row in segment.windows] == list(range(1, 3001))
 
 
-def test_the_interval_of_the_overhead_is_that_of_the_median():
+def test_the_interval_of_the_overhead_is_that_of_a_median():
     assert [overhead._cut(pairs) for pairs in (6, 12, 40, 100)] == [0, 2, 13, 39]

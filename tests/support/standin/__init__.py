@@ -1,15 +1,22 @@
-"""Stand-ins for hardware: real files and a real library, driven by closed forms."""
+"""Stand-ins for hardware and for runs: real files and a real library, whose energy is known."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
+from energy.ledger.reader import seal
+from energy.ledger.segment import Row
+
 
 def compiled_nvml(folder: Path) -> Path:
-    """Compile the stand-in for libnvidia-ml.so.1; skipped, loudly, where there is no compiler."""
+    """Compile the stand-in for libnvidia-ml.so.1.
+
+    Without a C compiler the test is skipped; in CI it fails.
+    """
     compiler = shutil.which("cc")
     if compiler is None:
         if os.environ.get("CI"):
@@ -34,11 +41,35 @@ def compiled_nvml(folder: Path) -> Path:
     return library
 
 
-def powercap(root: Path, zones: dict[str, tuple[str, int, int]]) -> None:
-    """A powercap tree: folder name -> (zone name, microjoules, range)."""
+def nvml_environment(library: Path, **settings: object) -> dict[str, str]:
+    """The environment of a process that loads the stand-in; settings are listed in nvml.c."""
+    return {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(library.parent),
+        **{f"STANDIN_{name}": str(value) for name, value in settings.items()},
+    }
+
+
+def write_tree(root: Path, texts: Mapping[str, object]) -> None:
+    """Write a tree of small files, as the kernel shows them: path below root -> content."""
+    for name, text in texts.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(f"{text}\n")
+
+
+def powercap(root: Path, zones: Mapping[str, tuple[str, int, int]]) -> None:
+    """Write a powercap tree: folder name -> (zone name, microjoules, range)."""
     for folder, (name, energy_uj, range_uj) in zones.items():
-        place = root / folder
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "name").write_text(f"{name}\n")
-        (place / "energy_uj").write_text(f"{energy_uj}\n")
-        (place / "max_energy_range_uj").write_text(f"{range_uj}\n")
+        write_tree(
+            root / folder,
+            {"name": name, "energy_uj": energy_uj, "max_energy_range_uj": range_uj},
+        )
+
+
+def write_ledger(path: Path, rows: Iterable[Row]) -> None:
+    """Write a ledger with these rows, each sealed to the one before it."""
+    lines, previous = [], ""
+    for row in rows:
+        line, previous = seal(row, previous)
+        lines.append(line)
+    path.write_bytes(b"".join(lines))

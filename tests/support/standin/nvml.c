@@ -1,13 +1,20 @@
-/* A stand-in for NVIDIA's management library, with exact truth.
+/* A stand-in for NVIDIA's management library (NVML) whose true energy is known.
  *
- * Every device draws a square wave of power: LOW_W and HIGH_W in turn, each for half of PERIOD_S,
- * beginning PHASE_S late, read with GAIN and OFFSET_W. Its energy counter is the exact integral of
- * that wave, shown in steps of TICK_S; it starts again from zero at RESET_AT_S after loading.
- * Settings come from the environment, so that one library serves every test: STANDIN_ and one of
- * the names above, DEVICES, STAGGER_S (the counter of each device steps so much later than that of
- * the one before it), FAIL_EVERY (each n-th reading says GPU_IS_LOST), LOST_AFTER_S (from
- * then on all do), SLOW_S (each reading takes that long), NO_COUNTER, NO_FIELDS, HBM_W, MODULE_W
- * (constant watts of those scopes), NAME, MIG (each device has one instance, MIG-<index>).
+ * The power of every device is a square wave: HIGH_W and LOW_W in turn, each for half of PERIOD_S,
+ * starting PHASE_S late, and reported with GAIN and OFFSET_W. The energy counter is the exact
+ * integral of that wave, updated in ticks of TICK_S; it restarts from zero RESET_AT_S after loading.
+ *
+ * Settings come from the environment, so that one library serves every test. Their names are
+ * STANDIN_ followed by one of the names above or by one of these:
+ *   DEVICES       number of devices
+ *   STAGGER_S     the counter of each device ticks this much later than the one before it
+ *   FAIL_EVERY    every n-th reading fails with GPU_IS_LOST
+ *   LOST_AFTER_S  after this time all readings fail
+ *   SLOW_S        duration of each reading
+ *   NO_COUNTER, NO_FIELDS  the counter or the power fields are not supported
+ *   HBM_W, MODULE_W  constant watts of those scopes
+ *   NAME          product name
+ *   MIG           each device has one instance, MIG-<index>
  */
 #define _GNU_SOURCE
 #include <math.h>

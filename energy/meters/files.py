@@ -1,0 +1,32 @@
+"""Small files that the meters read: texts from the kernel, and tables of facts."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+DATA = Path(__file__).resolve().parent.parent / "facts" / "data"
+
+
+def text_of(file: Path) -> str:
+    """The text of a kernel file without surrounding space; empty if it cannot be read."""
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return ""
+
+
+def cpuinfo_field(cpuinfo: str, name: str) -> str:
+    """The first value of a field in the text of /proc/cpuinfo; empty if there is none."""
+    match = re.search(rf"^{name}[ \t]*:[ \t]*(.*)$", cpuinfo, flags=re.MULTILINE)
+    return match[1].strip() if match else ""
+
+
+def fact_rows(name: str) -> list[dict[str, str]]:
+    """The rows of a CSV table in energy/facts/data, as text.
+
+    The sampler process reads its tables here: `energy.facts.catalog` would load pydantic.
+    """
+    with (DATA / name).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))

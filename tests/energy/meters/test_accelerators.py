@@ -1,0 +1,137 @@
+"""AMD and TPU meters, against a stand-in for amdsmi, a tree of PCI files and small programs."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from energy.meters.amd import Amd
+from energy.meters.tpu import Tpu
+from tests.support.standin import write_tree
+
+AMDSMI = """
+import time
+WATTS = {{"a": 300.0, "b": {b_w}}}
+def amdsmi_init(): pass
+def amdsmi_shut_down(): pass
+def amdsmi_get_processor_handles(): return ["a", "b"]
+def amdsmi_get_gpu_device_uuid(handle): return "amd-" + handle
+def amdsmi_get_power_info(handle): return {{"current_socket_power": WATTS[handle]}}
+def amdsmi_get_energy_count(handle):
+    moving = {{"a": time.monotonic(), "b": {b_count}}}[handle]
+    return {{"energy_accumulator": moving * 300 / 15.3e-6, "counter_resolution": 15.3}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("b_w", "b_count", "method", "reason"),
+    [
+        (300.0, "time.monotonic()", "counter", ""),
+        (300.0, "5.0", "power", ""),
+        (0.0, "0.0", "counter", "its twin die reports for both"),
+    ],
+    ids=["both good", "a frozen counter", "an odd die"],
+)
+def test_an_amd_counter_is_only_used_if_it_agrees_with_power(
+    tmp_path, monkeypatch, b_w, b_count, method, reason
+):
+    (tmp_path / "amdsmi.py").write_text(AMDSMI.format(b_w=b_w, b_count=b_count))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "amdsmi", raising=False)
+    meter = Amd(driver=tmp_path, check_s=0.1)
+    a, b = meter.probe()
+    meter.close()
+    monkeypatch.delitem(sys.modules, "amdsmi")
+    assert (a.method, a.origin) == ("counter", "measured")
+    assert b.reason == reason
+    assert reason or b.method == method
+
+
+def bus(root, device):
+    """A PCI bus with a TPU and a device of another vendor."""
+    write_tree(
+        root,
+        {
+            "0000:00:05.0/vendor": "0x1ae0",
+            "0000:00:05.0/device": device,
+            "0000:00:05.0/subsystem_device": "0x0050",
+            "0000:00:06.0/vendor": "0x8086",
+        },
+    )
+    return root
+
+
+def mean_w(meter, seconds):
+    """Mean watts of the chip over the next seconds."""
+    start, first = time.monotonic(), meter.read()["tpu-0"]
+    time.sleep(seconds)
+    return (meter.read()["tpu-0"] - first) / (time.monotonic() - start)
+
+
+def test_a_tpu_is_modelled_from_its_duty_cycle_and_published_watts(tmp_path):
+    monitor = "import time\nwhile True: print('[50.0]', flush=True); time.sleep(0.05)"
+    meter = Tpu(bus(tmp_path, "0x005e"), monitor)
+    (domain,) = meter.probe()
+    assert domain.origin == "modelled"
+    time.sleep(1.5)
+    # A value counts until the next reading: the duty cycle applies from the second reading on.
+    meter.read()
+    watts = mean_w(meter, 0.4)
+    meter.close()
+    assert watts == pytest.approx((90 + 192) / 2, rel=0.05)
+
+
+def test_a_monitor_that_hangs_leaves_the_published_mean(tmp_path):
+    meter = Tpu(bus(tmp_path, "0x005e"), "import time; time.sleep(60)")
+    meter.probe()
+    watts = mean_w(meter, 0.2)
+    meter.close()
+    assert watts == pytest.approx(170, rel=0.05)
+
+
+def test_a_monitor_that_is_killed_leaves_the_published_mean_and_a_band_that_contains_idle(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("energy.meters.tpu.STALE_S", 0.1)
+    monitor = "print('[100.0]', flush=True); import time; time.sleep(60)"
+    meter = Tpu(bus(tmp_path, "0x005e"), monitor)
+    (domain,) = meter.probe()
+    assert domain.low * 170 <= 90 < 192 <= domain.high * 170
+    while not meter._duty:
+        meter.read()
+        time.sleep(0.02)
+    meter._child.kill()
+    time.sleep(0.2)
+    meter.read()
+    watts = mean_w(meter, 0.2)
+    meter.close()
+    assert watts == pytest.approx(170, rel=0.05)
+
+
+def test_a_monitor_that_hangs_ends_with_its_sampler(tmp_path):
+    code = (
+        "import os, pathlib, sys, time; from energy.meters.tpu import Tpu\n"
+        "meter = Tpu(pathlib.Path(sys.argv[1]),\n"
+        "            \"print('[1.0]', flush=True); import time; time.sleep(60)\")\n"
+        "meter.probe()\n"
+        "while not meter._duty: meter.read(); time.sleep(0.02)\n"
+        "print(meter._child.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    pci = bus(tmp_path, "0x005e")
+    run = subprocess.run([sys.executable, "-c", code, str(pci)], capture_output=True, text=True)
+    child = Path(f"/proc/{int(run.stdout)}/stat")
+    for _ in range(100):
+        # A zombie that nobody has waited for yet is dead too.
+        if not child.exists() or child.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            return
+        time.sleep(0.02)
+    raise AssertionError("the monitor outlived its sampler")
+
+
+def test_a_tpu_without_published_watts_is_missing_and_not_zero(tmp_path):
+    meter = Tpu(bus(tmp_path, "0x0063"))
+    (domain,) = meter.probe()
+    assert domain.origin == "missing"
+    assert meter.read() == {}
