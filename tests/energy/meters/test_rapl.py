@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from energy.ledger.joules import entry
 from energy.ledger.curve import Curve
+from energy.ledger.joules import entry
 from energy.meters.rapl import Rapl
 from energy.record import totals
 from tests.support.standin import powercap
