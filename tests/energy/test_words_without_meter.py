@@ -18,7 +18,7 @@ SPENT = re.compile(r"\d[\d.,e+-]*\s?[kMGTmµ]?(?:J|Wh|W)\b")
 """A number of joules, watt-hours or watts."""
 
 WORDS = re.compile(r"modelled|assumed|missing")
-FACT = re.compile(r"W busy|cpu_defaults|x \d\S* W|Teads|wall = |W a core|W per GiB|\(none\)")
+FACT = re.compile(r"W busy|cpu_defaults|x \d\S* W|Teads|wall = |W per core|W per GiB|\(none\)")
 """Lines with a constant of the model and its source, or an empty axis: nothing that was spent."""
 
 VERBS = {
