@@ -1,4 +1,4 @@
-"""`python -m energy`: the command `energy` where only the interpreter is at hand."""
+"""`python -m energy` runs the command `energy`."""
 
 from energy.cli import main
 

@@ -47,7 +47,7 @@ def energy(
         ),
     ] = False,
 ) -> None:
-    """Options that stand before the verb."""
+    """The options of the command itself."""
 
 
 @app.command(

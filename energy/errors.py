@@ -100,7 +100,7 @@ def nearest(
         name: the unknown name.
         known: valid names.
         otherwise: what to suggest when no name is similar, in place of the whole list.
-        aliases: other spellings, each with the valid name that it stands for.
+        aliases: other spellings, each with the valid name that it means.
     """
     from difflib import get_close_matches
 

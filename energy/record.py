@@ -40,7 +40,7 @@ class EnergyEntry(Quantity):
 
     Attributes:
         device: unique name of what was metered: a GPU UUID, "cpu-package-0", "node".
-        boundary: where its meter stands.
+        boundary: the boundary at which it is metered.
         phase: compute, evaluation, checkpoint, idle, ... or "run" for the whole run.
         within: the device whose joules include these, if any; such entries are shown and never
             added.
@@ -267,7 +267,7 @@ def total(entries: list[EnergyEntry]) -> Quantity:
     """Joules of entries that may be added.
 
     Raises:
-        BoundaryError: two of them overlap, or stand at different boundaries.
+        BoundaryError: two of them overlap, or have different boundaries.
     """
     names = [entry.device for entry in entries]
     for entry in entries:

@@ -1,4 +1,4 @@
-"""The terminal: tables of one look for the pages of every command."""
+"""The terminal, and tables with a common look for the pages of all commands."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def require_program(name: str) -> None:
 
 
 def _interpreter(path: str) -> str:
-    """The interpreter of a script and a space, to stand before its path; empty for other files."""
+    """The interpreter of a script with a trailing space; empty for other files."""
     return {".py": "python ", ".sh": "sh "}.get(Path(path).suffix, "")
 
 

@@ -85,14 +85,14 @@ def test_a_stretch_without_readings_is_an_entry_of_its_own_that_is_listed_and_ne
 
 
 def test_missing_parts_windows_and_revision_have_the_documented_json_form():
-    gone = Quantity.absent("J", "not read")
+    absent = Quantity.absent("J", "not read")
     part = MissingPart(device="cpu", reason="permission")
     total = Quantity(value=1.0, unit="J", origin=Origin.MEASURED, source="counter", missing=(part,))
     window = Window(
         name="step",
         count=2,
         elapsed_s=Quantity.exact(3.0, "s", "clock"),
-        energy_j=gone,
+        energy_j=absent,
         begin_s=1.0,
         end_s=4.5,
     )
