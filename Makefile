@@ -6,8 +6,9 @@ RUNS ?= runs/demo
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help install demo test coverage check format architecture validate validate-folds validate-local bench-simulate \
-	bench-commands bench-plan bench-meters bench-train experiment clean
+.PHONY: help install demo test test-quick coverage check format architecture validate \
+	validate-folds validate-local bench-simulate bench-commands bench-plan bench-meters bench-train \
+	experiment clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -26,6 +27,18 @@ demo: install ## calibrate, predict, train, compare: the whole story in under 6 
 test: install ## run the tests
 	scripts/system-packages
 	$(BIN)/python -m pytest
+
+test-quick: install ## the tests that need no torch, no processes and little time: about a minute
+	$(BIN)/python -m pytest -q -m "not slow and not process and not torch and not browser"
+
+coverage: install ## run the tests and measure coverage by branches; exit 2 where it fell
+	scripts/system-packages
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --include='energy/*' --fail-under=85
+	$(BIN)/coverage report --include='glam/*' --fail-under=85
+	$(BIN)/coverage report --include='simulator/*' --fail-under=85
 
 check: install ## format, lint and types, as CI checks them
 	$(BIN)/ruff format --check .
@@ -68,4 +81,4 @@ bench-train: install ## speed and memory of the trainer beside its alternatives 
 	$(BIN)/python -m benchmarks.trainer --write docs/results-train.md
 
 clean: ## remove what the targets created
-	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -3,6 +3,8 @@
 import os
 import sys
 import tempfile
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,6 +13,50 @@ from hypothesis import settings
 settings.register_profile("anywhere", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
+
+
+TESTS = Path(__file__).parent
+
+# Marks of whole folders and files; single tests carry their own.
+MARKED = {
+    "torch": ("glam", "experiments", "energy/callbacks"),
+    "process": (
+        "benchmarks",
+        "energy/calibration",
+        "energy/callbacks",
+        "energy/ledger/test_phases.py",
+        "energy/meters",
+        "energy/sampler",
+        "energy/test_words_without_meter.py",
+        "energy/tracking",
+        "energy/verbs",
+        "experiments",
+        "glam/checkpoints/test_writer.py",
+        "glam/training/test_restart.py",
+    ),
+}
+
+
+def _is_marked(path, mark):
+    return any(path.is_relative_to(TESTS / place) for place in MARKED[mark])
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of marked folders and files."""
+    for item in items:
+        for mark in MARKED:
+            if _is_marked(item.path, mark):
+                item.add_marker(mark)
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave out what cannot be imported without torch."""
+    return True if find_spec("torch") is None and _is_marked(collection_path, "torch") else None
+
+
+def pytest_report_header():
+    """Say so where tests are left out."""
+    return None if find_spec("torch") else "torch is not installed: its tests are left out"
 
 
 @pytest.fixture(scope="session", autouse=True)

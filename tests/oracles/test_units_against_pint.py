@@ -34,16 +34,16 @@ def test_a_conversion_constant_is_that_of_pint(name):
 
 @pytest.mark.parametrize("joules", [1.0, 999.0, 3.6e6, 1.6416e12, 4.633e12])
 def test_a_printed_energy_is_the_joules_that_it_prints(joules):
-    number, unit = units.energy(joules, digits=9).split()
+    number, unit = units.energy(joules).split()
     printed = UNITS.Quantity(float(number.replace(",", "")), unit)
-    assert printed.to("joule").magnitude == pytest.approx(joules, rel=1e-8)
+    assert printed.to("joule").magnitude == pytest.approx(joules, rel=5e-3)
 
 
 @pytest.mark.parametrize("grams", [1.5, 2.5e3, 4.01e7])
 def test_a_printed_mass_is_the_grams_that_it_prints(grams):
-    number, unit = units.mass(grams, digits=9).split()
+    number, unit = units.mass(grams).split()
     printed = UNITS.Quantity(float(number.replace(",", "")), {"t": "metric_ton"}.get(unit, unit))
-    assert printed.to("gram").magnitude == pytest.approx(grams, rel=1e-8)
+    assert printed.to("gram").magnitude == pytest.approx(grams, rel=5e-3)
 
 
 @pytest.mark.parametrize("prefix", ["n", "µ", "m", "", "k", "M", "G", "T", "P", "E", "Z", "Y"])
