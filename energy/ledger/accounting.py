@@ -155,7 +155,7 @@ def _windows(segments: list[Segment], wasted: list[Span]) -> list[Window]:
         for row in segment.windows:
             if not is_wasted(row, segment, wasted):
                 groups.setdefault((row["name"], row["phase"]), []).append(_clipped(segment, row))
-    offsets = _offsets(segments)
+    before_s = _elapsed_before(segments)
     return [
         Window(
             name=name,
@@ -165,27 +165,25 @@ def _windows(segments: list[Segment], wasted: list[Span]) -> list[Window]:
                 sum(stop - start for _, start, stop in spans), "s", "monotonic clock"
             ),
             energy_j=joules.total(spans),
-            begin_s=min(start + offsets[id(segment)] for segment, start, _ in spans),
-            end_s=max(stop + offsets[id(segment)] for segment, _, stop in spans),
-            unresolved=sum(
-                stop - start < MIN_TICKS * segment.resolution_s() for segment, start, stop in spans
-            ),
+            begin_s=min(before_s[id(s)] + (start - s.start_s) for s, start, _ in spans),
+            end_s=max(before_s[id(s)] + (stop - s.start_s) for s, _, stop in spans),
+            unresolved=sum(stop - start < MIN_TICKS * s.resolution_s() for s, start, stop in spans),
         )
         for (name, phase), spans in groups.items()
     ]
 
 
-def _offsets(segments: list[Segment]) -> dict[int, float]:
-    """Seconds that turn the clock of each segment, by its identity, into elapsed time of the run.
+def _elapsed_before(segments: list[Segment]) -> dict[int, float]:
+    """Elapsed seconds of the run before each segment, by the segment's identity.
 
     Clocks of different boots cannot be compared, so the segments are joined end to end, as in the
     elapsed time of the record: the time between a kill and a restart does not count.
     """
-    offsets, elapsed_s = {}, 0.0
+    before_s, elapsed_s = {}, 0.0
     for segment in segments:
-        offsets[id(segment)] = elapsed_s - segment.start_s
+        before_s[id(segment)] = elapsed_s
         elapsed_s += segment.stop_s - segment.start_s
-    return offsets
+    return before_s
 
 
 def _phases(segments: list[Segment]) -> list[Phase]:
@@ -229,8 +227,11 @@ def _wasted(
 
 
 def _clipped(segment: Segment, row: Row) -> Span:
-    """A window as a stretch within its segment."""
-    return segment, max(row["m0"] / 1e9, segment.start_s), min(row["m1"] / 1e9, segment.stop_s)
+    """A window as a stretch within its segment; empty if it lies after the last sample."""
+    start, stop = (
+        min(max(row[edge] / 1e9, segment.start_s), segment.stop_s) for edge in ("m0", "m1")
+    )
+    return segment, start, stop
 
 
 def _sync(segments: list[Segment]) -> dict[str, str]:

@@ -63,6 +63,13 @@ def test_a_window_that_reaches_beyond_the_samples_is_cut_at_the_run(tmp_path):
     assert (window.begin_s, window.end_s) == (0.0, run.elapsed_s.value)
 
 
+def test_a_window_after_the_last_sample_has_no_time_and_no_joules(tmp_path):
+    run = record(tmp_path, segment(100, 110, windows=[("step", 111, 112)]))
+    (window,) = run.windows
+    assert (window.elapsed_s.value, window.energy_j.value) == (0, 0)
+    assert (window.begin_s, window.end_s) == (10.0, 10.0)
+
+
 def test_the_time_before_a_restart_counts_and_the_pause_does_not(tmp_path):
     """Ten seconds, then a restart after a reboot, whose clock starts again from 5 s."""
     run = record(
