@@ -259,6 +259,6 @@ def _notes(segments: list[Segment], damaged: list[int]) -> list[str]:
     if damaged:
         notes.append(
             f"{len(damaged)} damaged lines of the ledger were left out, first line {damaged[0]}; "
-            "counters are cumulative, so the joules between their neighbours count"
+            "counters are cumulative, so the joules between their neighbors count"
         )
     return notes

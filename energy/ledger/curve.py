@@ -106,7 +106,7 @@ class Curve:
         """Joules by which `at` may be off, if power takes one step anywhere between two readings.
 
         Over a stretch dt, interpolation is off by at most dt/4 x the step. The step is taken to be
-        the spread of the mean powers of the stretch and its neighbours. 300 W, 0.1 s: 7.5 J.
+        the spread of the mean powers of the stretch and its neighbors. 300 W, 0.1 s: 7.5 J.
         """
         i = bisect.bisect_left(self.times, time_s)
         if not 0 < i < len(self.times):

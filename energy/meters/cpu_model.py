@@ -3,7 +3,7 @@
 Processor: idle watts x time + (busy - idle) watts x busy core-seconds, from /proc/stat. Memory:
 watts per GiB x time. The watts come from the processor's row in chips.csv, if /proc/cpuinfo names
 one, scaled to the share of its cores that is visible here. Like a counter, both values are
-cumulative since boot, so a restart loses nothing. Neither is ever labelled measured: the processor
+cumulative since boot, so a restart loses nothing. Neither is ever labeled measured: the processor
 is modelled and the memory assumed, both with wide bands.
 """
 

@@ -1,6 +1,6 @@
 """Modelled joules of one process and its descendants: busy core-seconds times busy watts.
 
-The idle power of the machine belongs to no process and is left out. Never labelled measured.
+The idle power of the machine belongs to no process and is left out. Never labeled measured.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The file is a CSV table with the columns t_s, device, watts. Each value lasts until the device's
 next row, the last one for ever. On the command line the meter is `replay:PATH`. A replay is never
-labelled measured.
+labeled measured.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Watts = least + duty cycle x (greatest - least), with the published watts of the chip in chips.csv
 (v3 123 to 262 W, v4 90 to 192 W) and the duty cycle from libtpu's monitoring. Chips are detected by
 their PCI vendor. libtpu runs in a child process, so that the sampler is not blocked if it hangs.
-The result is always labelled modelled, with a wide band; a chip without published watts is missing.
+The result is always labeled modelled, with a wide band; a chip without published watts is missing.
 """
 
 from __future__ import annotations

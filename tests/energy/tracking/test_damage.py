@@ -1,4 +1,4 @@
-"""What a run, its neighbours and its disk may do to a ledger without disturbing training."""
+"""What a run, its neighbors and its disk may do to a ledger without disturbing training."""
 
 import errno
 import os

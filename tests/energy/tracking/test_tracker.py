@@ -23,7 +23,7 @@ def work(seconds):
 
 
 def test_contiguous_windows_add_up_to_the_window_around_them():
-    """Neighbouring windows share their edges, so their joules add up to within rounding."""
+    """Neighboring windows share their edges, so their joules add up to within rounding."""
     times = [index * 0.01 for index in range(101)]
     segment = Segment.from_header({"domains": [{"id": "cpu", "wrap_j": 0}]})
     for t in times:
