@@ -29,15 +29,10 @@ from simulator.kit.progress import watching
 from simulator.published.runs import read_runs
 from simulator.published.shipped import published_tables, runs_of
 from simulator.published.throughput import Table, ThroughputRow, read_throughput
-from simulator.questions.validate import page_runs
+from simulator.questions.validate.memory import check_memory
 from simulator.questions.validate.runs import whole_runs
-from simulator.questions.validate.throughput import (
-    Summary,
-    Validation,
-    fits_in_memory,
-    held,
-    labels,
-)
+from simulator.questions.validate.summary import Summary
+from simulator.questions.validate.throughput import Validation, labels, validate_table
 
 MARK = "gates: benchmarks.simulator.gates"
 HEADS = ("absolute relative error", "rows", "target", "measured", "met")
@@ -124,13 +119,13 @@ def all_gates(*, with_folds: bool) -> list[Gate]:
     """
     tables = [read_throughput(path) for path in published_tables()]
     rows = Table(tuple(row for each in tables for row in each.rows), {})
-    fitted = held(rows, published_pool())
+    fitted = validate_table(rows, published_pool())
     gates = kind_gates("fitted", fitted)
     if with_folds:
         with watching() as on_progress:
             errors_by_fold = fold_errors(rows.rows, on_progress)
         left_out = {
-            fold: fitted.unseen(errors, folds(rows.rows)[fold])
+            fold: fitted.left_out(errors, folds(rows.rows)[fold])
             for fold, errors in errors_by_fold.items()
         }
         gates += fold_gates(rows.rows, left_out)
@@ -210,20 +205,20 @@ def fold_gates(rows: Sequence[ThroughputRow], left_out: dict[str, Validation]) -
 
 def memory_gates(rows: Sequence[ThroughputRow], validation: Validation) -> list[Gate]:
     """Whether a plan fits in memory, and how much it needs; nothing in that model is fitted."""
-    memory = fits_in_memory(rows, validation.evaluated)
+    memory = check_memory(rows, validation.evaluated)
     with_bytes = sum(bool(row.memory_bytes) for row in rows)
     with_outcome = sum(not row.fitted or bool(row.memory_bytes) for row in rows)
     return [
         Gate(
             "fits in memory or not, balanced accuracy",
-            memory["balanced_accuracy"],
+            memory.balanced_accuracy,
             0.95,
             at_least=True,
             rows=with_outcome,
         ),
         Gate(
             "memory allocated between steps",
-            memory["memory_median_abs_rel_error"],
+            memory.median_abs_rel_error or np.nan,
             0.10,
             rows=with_bytes,
         ),
@@ -232,20 +227,17 @@ def memory_gates(rows: Sequence[ThroughputRow], validation: Validation) -> list[
 
 def run_gates() -> list[Gate]:
     """Whole runs; of a run's own report only its configuration is used, unless the name says so."""
-    runs = whole_runs(read_runs(runs_of("published")), published_pool()).runs
-    guesses = page_runs.QUESTIONS
-    gates = []
-    for name, guess, limit in (
-        ("chip-hours of whole runs, blind", guesses["chip_hours"]["blind"], 0.20),
-        ("watts per chip, blind", guesses["watts_per_chip"]["blind"], 0.10),
-        ("MWh given the hours", guesses["energy_mwh"]["conditional"], 0.10),
-    ):
-        summary = page_runs.summary([guess(run) for run in runs])
-        gates.append(Gate(name, summary["median_abs_rel_error"], limit, rows=summary["n"]))
-    hours = page_runs.summary([guesses["chip_hours"]["blind"](run) for run in runs])
-    coverage = hours["band_coverage"]
-    name = "coverage of the 80 % band of chip-hours"
-    return [*gates, Gate(name, coverage, 0.80, at_least=True, rows=hours["n"])]
+    runs = whole_runs(read_runs(runs_of("published")), published_pool())
+    hours = runs.summary("chip_hours", "blind")
+    coverage = hours.band_coverage or 0.0
+    return [
+        _median("chip-hours of whole runs, blind", hours, 0.20),
+        _median("watts per chip, blind", runs.summary("watts_per_chip", "blind"), 0.10),
+        _median("MWh given the hours", runs.summary("energy_mwh", "conditional"), 0.10),
+        Gate(
+            "coverage of the 80 % band of chip-hours", coverage, 0.80, at_least=True, rows=hours.n
+        ),
+    ]
 
 
 def capacity_gate() -> Gate:

@@ -13,7 +13,7 @@ from energy.console import guard
 from simulator.fit.pool import published_pool
 from simulator.published.runs import read_runs
 from simulator.published.shipped import runs_of
-from simulator.questions.validate.runs import Guess, Runs, WholeRun, whole_runs
+from simulator.questions.validate.runs import Comparison, Runs, WholeRun, whole_runs
 
 MARK = "runs: benchmarks.simulator.runs"
 HEADS = (
@@ -66,15 +66,15 @@ def cells(run: WholeRun) -> tuple[str, ...]:
     )
 
 
-def _predicted(guess: Guess) -> str:
-    if guess.predicted is None:
+def _predicted(figure: Comparison) -> str:
+    if figure.predicted is None:
         return ""
-    number = f"{_number(guess.predicted)} ({_number(guess.low)} to {_number(guess.high)})"
-    return f"{number} !" if guess.in_band is False else number
+    number = f"{_number(figure.predicted)} ({_number(figure.low)} to {_number(figure.high)})"
+    return f"{number} !" if figure.in_band is False else number
 
 
-def _reported(guess: Guess) -> str:
-    return _number(guess.reported) if guess.reported else ""
+def _reported(figure: Comparison) -> str:
+    return _number(figure.reported) if figure.reported else ""
 
 
 def _number(value: float | None) -> str:

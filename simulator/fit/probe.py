@@ -154,7 +154,5 @@ def _errors_by_operation(rows: Sequence[Row], fitted: Fit) -> dict[str, float]:
 def _not_probed(fitted: Fit) -> dict[str, str]:
     """Constants that no operation of a probe depends on, with the reason."""
     return {
-        name: "no operation of a probe shows it: it keeps its prior"
-        for name in PRIORS
-        if name not in fitted.values
+        name: "no operation of a probe shows it" for name in PRIORS if name not in fitted.values
     }

@@ -1,1 +1,1 @@
-"""Which constants do measurements give?"""
+"""Which constants do measurements show?"""

@@ -1,15 +1,17 @@
-"""The verb `calibrate`: constants of a machine or of a table of runs."""
+"""The verb `calibrate`: fits the constants of a machine, or of a cluster and its software."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energy.console import print_json
 from simulator.kit.options import Json, examples
-from simulator.kit.progress import watching
+
+if TYPE_CHECKING:
+    from simulator.questions.calibrate.answer import ConstantsAnswer, MachineAnswer
 
 
 @examples(
@@ -30,40 +32,47 @@ def calibrate(
     ] = None,
     anew: Annotated[
         bool,
-        typer.Option("--anew", help="Forget the published fit; without TABLE, make it again."),
+        typer.Option(
+            "--anew", help="Fit from physical priors; without TABLE, to the published tables."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Fit the physical constants: of a machine to its probe, of a cluster to its throughput."""
+    from energy.reports.words import console
+
+    answer: MachineAnswer | ConstantsAnswer
     if tables and len(tables) == 1 and tables[0].suffix == ".json":
-        _machine(tables[0], out or Path("machine.toml"), as_json)
+        answer = _machine(tables[0], out or Path("machine.toml"))
     else:
-        _cluster(tables or [], out or Path("constants.json"), anew, as_json)
+        answer = _cluster(tables or [], out or Path("constants.json"), anew)
+    if as_json:
+        print_json(answer.as_json())
+    else:
+        answer.page(console())
 
 
-def _machine(probe: Path, out: Path, as_json: bool) -> None:
+def _machine(probe: Path, out: Path) -> MachineAnswer:
     from simulator.fit.machine import save_machine
     from simulator.fit.probe import calibrate as calibrate_machine
     from simulator.fit.probe_rows import read_probe
-    from simulator.questions.calibrate import page as show_machine
+    from simulator.questions.calibrate.answer import MachineAnswer
 
     machine = calibrate_machine(read_probe(probe), str(probe))
     save_machine(machine, out)
-    if as_json:
-        print_json(show_machine.told(machine))
-    else:
-        show_machine.page(machine, out)
+    return MachineAnswer(machine, out)
 
 
-def _cluster(tables: list[Path], out: Path, anew: bool, as_json: bool) -> None:
+def _cluster(tables: list[Path], out: Path, anew: bool) -> ConstantsAnswer:
     import json
 
     from energy.errors import InputError
     from energy.files import write_text_atomic
     from simulator.fit.refit import fit_anew, fit_own
+    from simulator.kit.progress import watching
     from simulator.published.shipped import published_tables
     from simulator.published.throughput import read_throughput
-    from simulator.questions.calibrate.page_constants import constants_page
+    from simulator.questions.calibrate.answer import ConstantsAnswer
 
     if not tables and not anew:
         raise InputError(
@@ -71,9 +80,9 @@ def _cluster(tables: list[Path], out: Path, anew: bool, as_json: bool) -> None:
             "nothing",
             "name it, or --anew for the published tables",
         )
-    read = [read_throughput(path) for path in tables or published_tables()]
-    rows = [row for table in read for row in table.rows if row.measured]
-    with watching() as watch:
-        pool = fit_anew(rows, watch) if anew else fit_own(rows)
+    parts = [read_throughput(path) for path in tables or published_tables()]
+    rows = [row for part in parts for row in part.rows if row.measured]
+    with watching() as on_progress:
+        pool = fit_anew(rows, on_progress) if anew else fit_own(rows)
     write_text_atomic(out, json.dumps(pool.as_dict(), indent=1, ensure_ascii=False) + "\n")
-    print_json(pool.as_dict()) if as_json else constants_page(pool, out)
+    return ConstantsAnswer(pool, out)

@@ -1,31 +1,32 @@
-"""The page of fitted constants."""
+"""The page of `simulator calibrate` for constants fitted to tables of throughput."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from energy.reports.words import console, table
+from rich.console import Console
+
+from energy.reports.words import table
 from simulator.fit.pool import Pool
 from simulator.physics.constants import PRIORS
 
 
-def constants_page(pool: Pool, path: Path) -> None:
-    """Print fitted constants beside their priors, and what the rows do not determine."""
-    out = console()
+def constants_page(pool: Pool, path: Path, screen: Console) -> None:
+    """Print fitted constants beside their priors, and which of them the rows do not determine."""
     page = table("constant", "prior", "fitted", "unit", "meaning")
-    weak = pool.provenance.get("not_identified", {})
+    not_identified = pool.provenance.get("not_identified", {})
     for name, value in pool.world.items():
-        one = PRIORS[name]
+        prior = PRIORS[name]
         page.add_row(
-            f"{name}{' *' if name in weak else ''}",
-            f"{one.value:.3g}",
+            f"{name}{' *' if name in not_identified else ''}",
+            f"{prior.value:.3g}",
             f"{value:.3g}",
-            one.unit,
-            one.meaning,
+            prior.unit,
+            prior.meaning,
         )
-    out.print(page)
-    out.print("* not identified: the rows hardly say more than the prior did")
+    screen.print(page)
+    screen.print("* not identified: the rows say little more than the prior")
     for name, value in pool.provenance.items():
         if name.endswith("error"):
-            out.print(f"{name.replace('_', ' ')}: {value:.1%}")
-    out.print(f"wrote {path}")
+            screen.print(f"{name.replace('_', ' ')}: {value:.1%}")
+    screen.print(f"wrote {path}")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from energy.reports.words import band, console, human, table
+from rich.console import Console
+
+from energy.reports.words import band, human, table
 from simulator.questions.validate.records import Agreement, Row
 
 
-def agreements(found: Iterable[Agreement]) -> None:
-    """Print measured against predicted, a table a run."""
-    out = console()
-    for one in found:
+def records_page(agreements: Iterable[Agreement], screen: Console) -> None:
+    """Print predicted and measured numbers, one table per run."""
+    for agreement in agreements:
         page = table(
             "",
             "predicted",
@@ -21,21 +22,21 @@ def agreements(found: Iterable[Agreement]) -> None:
             "origin",
             "error",
             "in band",
-            title=f"{one.name}: measured against predicted",
+            title=f"{agreement.name}: measured and predicted",
         )
-        for row in one.rows:
-            page.add_row(row.name, *_agreement(row))
-        out.print(page)
-        for note in one.notes():
-            out.print(f"note: {note}", markup=False)
-        out.print()
+        for row in agreement.rows:
+            page.add_row(row.name, *_cells(row))
+        screen.print(page)
+        for note in agreement.notes():
+            screen.print(f"note: {note}", markup=False)
+        screen.print()
 
 
-def _agreement(row: Row) -> tuple[str, ...]:
+def _cells(row: Row) -> tuple[str, ...]:
     error = "" if row.error is None else f"{row.error:+.1%}"
-    inside = {True: "yes", False: "no", None: ""}[row.in_band]
+    in_band = {True: "yes", False: "no", None: ""}[row.in_band]
     if row.both_modelled:
-        inside += " (both modelled)"
+        in_band += " (both modelled)"
     return (
         human(row.predicted),
         band(row.predicted),
@@ -43,5 +44,5 @@ def _agreement(row: Row) -> tuple[str, ...]:
         human(row.measured),
         row.measured.origins,
         error,
-        inside.strip(),
+        in_band.strip(),
     )

@@ -1,8 +1,8 @@
-"""Measured against predicted, number by number, from two RunRecords.
+"""A prediction beside the measured run that it was made for, number by number.
 
 Errors are signed: predicted / measured - 1, so +0.10 is a prediction 10 % too high. Where both
-sides are modelled (a machine without a meter: watts from a model on both) an agreement proves
-nothing about watts, and the row says so: its error is then that of the time alone.
+sides are modelled (on a machine without a meter, watts come from a model on both) an agreement
+proves nothing about watts, and the row says so: its error is then that of the time alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from energy.quantity import Boundary, Origin, Quantity
 from energy.record import Kind, RunRecord
 
 STEP = "step"
-"""Name of the window that a trainer opens around each optimiser step."""
+"""Name of the window that a trainer opens around each optimizer step."""
+
+WATTS = ("mean power", *(f"{boundary} energy" for boundary in Boundary))
+"""Rows that depend on watts."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Row:
     Attributes:
         name: what it is; the unit is in both quantities.
         predicted: with its band.
-        measured: what the run's own record says; its origin may still be modelled.
+        measured: from the run's own record; its origin may still be modelled.
     """
 
     name: str
@@ -37,14 +40,14 @@ class Row:
 
     @property
     def error(self) -> float | None:
-        """Signed relative error; None where a side is missing or the measured is zero."""
+        """Signed relative error; None where a side is missing or the measured value is zero."""
         if self.predicted.value is None or not self.measured.value:
             return None
         return self.predicted.value / self.measured.value - 1
 
     @property
     def in_band(self) -> bool | None:
-        """Whether the measured value lies in the predicted band; None where a side is missing."""
+        """Whether the measured value is within the band; None where a side is missing."""
         if self.predicted.value is None or self.measured.value is None:
             return None
         _, low, high = self.predicted.numbers()
@@ -53,7 +56,7 @@ class Row:
 
     @property
     def both_modelled(self) -> bool:
-        """Neither side was read from a meter, so that agreement is no evidence."""
+        """Whether neither side was read from a meter, so that an agreement is no evidence."""
         weak = (Origin.MODELLED, Origin.ASSUMED)
         return self.predicted.origin in weak and self.measured.origin in weak
 
@@ -71,7 +74,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Agreement:
-    """A prediction held against the run that it was made for."""
+    """A prediction and the run that it was made for."""
 
     name: str
     predicted: RunRecord
@@ -86,22 +89,22 @@ class Agreement:
         return self.predicted.created_utc <= self.measured.created_utc
 
     def notes(self) -> list[str]:
-        """What a reader must know before believing the errors."""
-        found = []
+        """What a reader needs to know before trusting the errors."""
+        notes = []
         modelled = [row.name for row in self.rows if row.both_modelled]
         if modelled:
-            found.append(
-                f"{', '.join(modelled)}: modelled on both sides, so their agreement is that of two "
+            notes.append(
+                f"{', '.join(modelled)}: modelled on both sides, so an agreement is one of two "
                 "models and proves nothing"
             )
         if any(row.both_modelled and row.name in WATTS for row in self.rows):
-            found.append(
+            notes.append(
                 "no meter read this machine's power: the error in joules is the error in time, and "
                 "says nothing about watts"
             )
         if self.predicted_before is False:
-            found.append("the prediction was written after the run that it is judged by")
-        return found
+            notes.append("the prediction was written after the run that it is judged by")
+        return notes
 
     def as_json(self) -> dict[str, Any]:
         """The agreement as plain data."""
@@ -114,30 +117,31 @@ class Agreement:
 
 
 def agreement(predicted: RunRecord, measured: RunRecord) -> Agreement:
-    """Compare every number that both records can give."""
-    found = [Row(name, read(predicted), read(measured)) for name, read in READERS.items()]
-    found += [
+    """Compare every number that either record has."""
+    rows = [Row(name, read(predicted), read(measured)) for name, read in READERS.items()]
+    rows += [
         Row(f"{boundary} energy", _total(predicted, boundary), _total(measured, boundary))
         for boundary in Boundary
         if boundary in predicted.totals or boundary in measured.totals
     ]
-    found += [
+    rows += [
         Row("CO2, location", predicted.co2_location_g, measured.co2_location_g),
         Row("CO2, market", predicted.co2_market_g, measured.co2_market_g),
         Row("water", predicted.water_l, measured.water_l),
         Row("cost", predicted.cost_usd, measured.cost_usd),
     ]
-    rows = [
-        row for row in found if row.predicted.value is not None or row.measured.value is not None
+    known = [
+        row for row in rows if row.predicted.value is not None or row.measured.value is not None
     ]
-    return Agreement(measured.name, predicted, measured, tuple(rows))
+    return Agreement(measured.name, predicted, measured, tuple(known))
 
 
 def pairs(records: Iterable[RunRecord]) -> list[tuple[RunRecord, RunRecord]]:
     """Each measured record with the prediction of the same name.
 
     Raises:
-        MissingDataError: there is no pair, or a name has more than one prediction.
+        InputError: a name has more than one prediction.
+        MissingDataError: there is no pair.
     """
     predicted: dict[str, RunRecord] = {}
     measured = []
@@ -154,19 +158,23 @@ def pairs(records: Iterable[RunRecord]) -> list[tuple[RunRecord, RunRecord]]:
             predicted[record.name] = record
     if len(predicted) == 1 and len(measured) == 1:
         return [(next(iter(predicted.values())), measured[0])]
-    found = [(predicted[record.name], record) for record in measured if record.name in predicted]
-    if not found:
+    matching = [(predicted[record.name], record) for record in measured if record.name in predicted]
+    if not matching:
         raise MissingDataError(
-            "expected a predicted and a measured record of one name",
+            "expected a predicted and a measured record of the same name",
             f"predicted: {', '.join(predicted) or 'none'}; "
             f"measured: {', '.join(record.name for record in measured) or 'none'}",
             "write a prediction with simulator predict --out, a measurement with glam train --out",
         )
-    return found
+    return matching
 
 
 def read_records(places: Sequence[Path]) -> list[RunRecord]:
-    """Every record at or below the given folders and files."""
+    """Every record among some files and below some folders, each once.
+
+    Raises:
+        InputError: there is no record in one of the places, or it is not valid.
+    """
     paths: list[Path] = []
     for place in places:
         below = sorted(place.rglob("record.json")) if place.is_dir() else [place]
@@ -180,16 +188,16 @@ def read_records(places: Sequence[Path]) -> list[RunRecord]:
     return [RunRecord.load(path) for path in paths]
 
 
-def require(agreements: Iterable[Agreement], tolerance: float) -> None:
-    """Hold every error that a meter or a clock can judge against a tolerance.
+def require_within(agreements: Iterable[Agreement], tolerance: float) -> None:
+    """Check every error that a meter or a clock can judge against a tolerance.
 
     Raises:
-        ToleranceError: the worst error is larger, with its name.
+        ToleranceError: the worst error is larger; the message names it.
     """
     judged = [
-        (abs(row.error), row.error, found.name, row.name)
-        for found in agreements
-        for row in found.rows
+        (abs(row.error), row.error, agreement.name, row.name)
+        for agreement in agreements
+        for row in agreement.rows
         if row.error is not None and not row.both_modelled
     ]
     worst = max(judged, default=None)
@@ -202,7 +210,7 @@ def require(agreements: Iterable[Agreement], tolerance: float) -> None:
 
 
 def step_time(record: RunRecord) -> Quantity:
-    """Mean seconds of one optimiser step."""
+    """Mean seconds of one optimizer step."""
     for window in record.windows:
         if window.name == STEP and window.count:
             return window.elapsed_s.scaled(1 / window.count)
@@ -216,9 +224,6 @@ def mean_power(record: RunRecord) -> Quantity:
             watts = multiply(record.totals[boundary], record.elapsed_s, "W", divide=True)
             return watts.model_copy(update={"source": f"{boundary} energy / elapsed time"})
     return Quantity.absent("W", f"{record.name} has no energy")
-
-
-WATTS = ("mean power", *(f"{boundary} energy" for boundary in Boundary))
 
 
 READERS: dict[str, Callable[[RunRecord], Quantity]] = {

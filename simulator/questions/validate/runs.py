@@ -1,19 +1,20 @@
-"""Whole runs: chip-hours, watts and energy, predicted blind and given what the run itself reports.
+"""Whole runs: chip-hours, watts and energy, predicted blind and from what the run itself reports.
 
 chip-hours = work / (predicted rate of a chip * share of its steady rate that a run keeps)
 energy = chip-hours * watts of a chip * boundary factors
 
-Blind is from the configuration alone. Conditional is what most tools report: energy given the
-run's own hours, hours given its own utilisation. What a run keeps of its steady rate (restarts,
-evaluation, checkpoints, a plan that is not the fastest) is the median of the published runs of
-other developers; the spread of theirs is the band.
+Blind is from the configuration alone. Conditional is what most tools report: energy from the run's
+own hours, hours from its own utilization. The share of its steady rate that a run keeps (after
+restarts, evaluation, checkpoints, a plan that is not the fastest) is the median of the published
+runs of other developers; its band is their spread.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,30 +25,31 @@ from energy.shape import total
 from energy.units import J_PER_MWH, S_PER_HOUR
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import Evaluated, evaluate
-from simulator.physics.hardware import Hardware
-from simulator.physics.power import watts_of
-from simulator.physics.step import Step, step
+from simulator.physics.power import chip_watts
+from simulator.physics.step import step
 from simulator.published.runs import RunRow, RunTable, read_runs
-from simulator.published.shipped import runs_of
+from simulator.published.shipped import PUBLISHED, runs_of
+from simulator.questions.validate.summary import Summary
 from simulator.runs.hosts import host_ratio
 
 Array = NDArray[np.float64]
 
+Range = tuple[float | None, float | None, float | None]
+"""A figure and the ends of its 80 % band."""
 
 FEWEST_RUNS = 8
 
-
 KEPT = (0.55, 0.78, 0.95)
-"""Share of the steady rate that a run keeps, low to high, where too few published runs tell."""
-
+"""Share of the steady rate that a run keeps, low to high, where there are too few published runs.
+"""
 
 WATTS_BAND = (-0.18, 0.18)
 """80 % band of modelled watts in logarithms: published watts of one chip differ by as much."""
 
 
 @dataclass(frozen=True)
-class Guess:
-    """A predicted number with its 80 % band, and the reported one; None where there is none."""
+class Comparison:
+    """A predicted figure with its 80 % band, and the reported one; None where there is none."""
 
     predicted: float | None
     low: float | None
@@ -63,22 +65,51 @@ class Guess:
 
     @property
     def in_band(self) -> bool | None:
-        """Whether the reported number lies in the band."""
+        """Whether the reported figure is within the band."""
         if self.reported is None or self.low is None or self.high is None:
             return None
         return self.low <= self.reported <= self.high
 
+    def as_json(self) -> dict[str, Any]:
+        """Both figures, the band and the error."""
+        return asdict(self) | {"error": self.error, "in_band": self.in_band}
+
 
 @dataclass(frozen=True)
 class WholeRun:
-    """One run: what was predicted of it, blind and conditional."""
+    """What was predicted of one run, blind and conditional."""
 
     row: RunRow
-    chip_hours_blind: Guess
-    chip_hours_conditional: Guess
-    watts_blind: Guess
-    energy_blind: Guess
-    energy_conditional: Guess
+    chip_hours_blind: Comparison
+    chip_hours_conditional: Comparison
+    watts_blind: Comparison
+    energy_blind: Comparison
+    energy_conditional: Comparison
+
+    def as_json(self) -> dict[str, Any]:
+        """The run and all its comparisons."""
+        row = self.row
+        return {
+            "run_id": row.run_id,
+            "kind": row.kind,
+            "source": row.source,
+            "scope": row.scope,
+            "energy_scope": row.energy_scope,
+            "origin": "modelled",
+        } | {
+            f"{figure}_{way}": comparison(self).as_json()
+            for (figure, way), comparison in COMPARISONS.items()
+        }
+
+
+COMPARISONS: dict[tuple[str, str], Callable[[WholeRun], Comparison]] = {
+    ("chip_hours", "blind"): lambda run: run.chip_hours_blind,
+    ("chip_hours", "conditional"): lambda run: run.chip_hours_conditional,
+    ("energy_mwh", "blind"): lambda run: run.energy_blind,
+    ("energy_mwh", "conditional"): lambda run: run.energy_conditional,
+    ("watts_per_chip", "blind"): lambda run: run.watts_blind,
+}
+"""The comparisons of a run by figure and way."""
 
 
 @dataclass(frozen=True)
@@ -88,45 +119,79 @@ class Runs:
     runs: tuple[WholeRun, ...]
     skipped: dict[str, str]
 
+    def summary(self, figure: str, way: str, kind: str = "all") -> Summary:
+        """Errors of one figure of all runs that report it.
+
+        Args:
+            figure: chip_hours, energy_mwh or watts_per_chip.
+            way: blind or conditional.
+            kind: all, dense or moe.
+        """
+        comparison = COMPARISONS[figure, way]
+        of_kind = [comparison(run) for run in self.runs if kind in ("all", run.row.kind)]
+        reported = [(c.error, bool(c.in_band)) for c in of_kind if c.error is not None]
+        return Summary.of(
+            np.array([error for error, _ in reported], float),
+            np.array([in_band for _, in_band in reported], bool),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The errors of each figure by way and kind of model, and every run."""
+        table: dict[str, Any] = {}
+        for figure, way in COMPARISONS:
+            table.setdefault(figure, {})[way] = {
+                kind: self.summary(figure, way, kind).as_json() for kind in ("all", "dense", "moe")
+            }
+        table["runs"] = [run.as_json() for run in self.runs]
+        table["runs_skipped"] = self.skipped
+        return table
+
 
 def whole_runs(table: RunTable, pool: Pool) -> Runs:
     """Predict every run of a table."""
     if not table.rows:
         return Runs((), table.skipped)
-    made = evaluate([row.configuration for row in table.rows], pool)
-    hours, watts = _steady_hours(table.rows, made), _watts(made, pool)
-    ratios, place = _published_ratios(pool), site(None)
+    evaluated = evaluate([row.configuration for row in table.rows], pool)
+    hours, watts = _steady_hours(table.rows, evaluated), _watts(evaluated, pool)
+    ratios, default_site = _published_ratios(pool), site(None)
     runs = [
-        _run(row, float(h), float(w), kept_share(row.developer, ratios), place)
+        _run(row, float(h), float(w), kept_share(row.developer, ratios), default_site)
         for row, h, w in zip(table.rows, hours, watts, strict=True)
     ]
     return Runs(tuple(runs), table.skipped)
 
 
-def _steady_hours(rows: Sequence[RunRow], made: Evaluated) -> Array:
-    """Chip-hours if every step were a steady one: tokens / (tokens/s a chip)."""
-    found = []
-    for row, rate in zip(rows, made.tokens_per_s, strict=True):
+def _work_flop(row: RunRow) -> float:
+    """Model FLOP of a run: as reported, or from its tokens.
+
+    Reported FLOP come first: 6 P a token is not the work of an encoder and decoder.
+    """
+    per_token = float(total(model_flop(row.configuration.shape)))
+    return row.flop or float(row.tokens or np.nan) * per_token
+
+
+def _steady_hours(rows: Sequence[RunRow], evaluated: Evaluated) -> Array:
+    """Chip-hours if every step took its steady time: tokens / (tokens/s per chip)."""
+    hours = []
+    for row, rate in zip(rows, evaluated.tokens_per_s, strict=True):
         per_token = float(total(model_flop(row.configuration.shape)))
-        # Reported FLOP are the work itself; 6 P a token is not that of an encoder and decoder.
         tokens = row.flop / per_token if row.flop else float(row.tokens or np.nan)
-        found.append(tokens / rate / S_PER_HOUR)
-    return np.array(found)
+        hours.append(tokens / rate / S_PER_HOUR)
+    return np.array(hours)
 
 
-def _watts(made: Evaluated, pool: Pool) -> Array:
-    """Watts of one chip in each run's steady step."""
-    plans = made.plans
+def _watts(evaluated: Evaluated, pool: Pool) -> Array:
+    """Watts of one chip in the steady step of each run."""
+    plans = evaluated.plans
     constants = pool.resolve(plans.groups)
-    found: Step = step(plans.shape, plans.plan, plans.hardware, constants)
-    hardware: Hardware = plans.hardware
-    watts = watts_of(found.compute_busy, found.memory_busy, found.link_busy, hardware, constants)
-    return np.broadcast_to(np.asarray(watts, float), made.tokens_per_s.shape)
+    steps = step(plans.shape, plans.plan, plans.hardware, constants)
+    watts = chip_watts(steps, plans.hardware, constants)
+    return np.broadcast_to(np.asarray(watts, float), evaluated.tokens_per_s.shape)
 
 
 def _published_ratios(pool: Pool) -> list[tuple[str, float]]:
     """ln(steady hours / reported hours) of the published runs, with their developers."""
-    rows = [row for row in read_runs(runs_of("published")).rows if row.chip_hours]
+    rows = [row for row in read_runs(runs_of(PUBLISHED)).rows if row.chip_hours]
     steady = _steady_hours(rows, evaluate([row.configuration for row in rows], pool))
     return [
         (row.developer, float(np.log(h / float(row.chip_hours or np.nan))))
@@ -135,11 +200,15 @@ def _published_ratios(pool: Pool) -> list[tuple[str, float]]:
 
 
 def kept_share(developer: str, ratios: list[tuple[str, float]]) -> tuple[float, float, float]:
-    """Share of the steady rate that a run keeps (low, middle, high), without one's own runs.
+    """Share of its steady rate that a run of a developer keeps (low, middle, high).
 
-    The runs of a developer are alike, and a new run is of a new one: each developer counts as
-    one, and the newcomer as one more that may lie beyond them all (two-layer conformal
-    prediction, Dunn, Wasserman and Ramdas, arXiv:1809.07441).
+    The developer's own runs are left out. Runs of one developer are alike, and the new run is of a
+    new one: each developer counts as one, and the new one as one more that may lie beyond them all
+    (two-layer conformal prediction, Dunn, Wasserman and Ramdas, arXiv:1809.07441).
+
+    Args:
+        developer: of the run.
+        ratios: developer and ln(steady hours / reported hours) of known runs.
     """
     others = sorted((ratio, name) for name, ratio in ratios if name != developer)
     if len(others) < FEWEST_RUNS:
@@ -152,50 +221,56 @@ def kept_share(developer: str, ratios: list[tuple[str, float]]) -> tuple[float, 
 
 
 def _run(
-    row: RunRow, steady_hours: float, chip_w: float, kept: tuple[float, float, float], place: Site
+    row: RunRow,
+    steady_hours: float,
+    chip_w: float,
+    kept: tuple[float, float, float],
+    default_site: Site,
 ) -> WholeRun:
     low, middle, high = kept
-    hours = Guess(steady_hours / middle, steady_hours / high, steady_hours / low, row.chip_hours)
-    host = host_ratio(row.configuration.chip, chip_w) if chip_w > 0 else None
-    node = (host or place.node_over_chip).numbers()
-    over = node if row.scope in ("system", "node") else (1.0, 1.0, 1.0)
-    spread = np.exp(WATTS_BAND)
-    watts = (
-        _finite(chip_w * over[0]),
-        _finite(chip_w * over[1] * spread[0]),
-        _finite(chip_w * over[2] * spread[1]),
-    )
-    pue = row.pue or (place.pue.numbers()[0] if row.energy_scope == "facility" else 1.0)
-    raised = pue if row.energy_scope == "facility" else 1.0
+    hours = (steady_hours / middle, steady_hours / high, steady_hours / low)
+    watts = _watts_at_scope(row, chip_w, default_site)
+    is_facility = row.energy_scope == "facility"
+    pue = (row.pue or default_site.pue.numbers()[0]) if is_facility else 1.0
 
-    def energy(hours_: tuple[float | None, float | None, float | None]) -> Guess:
-        ends = [
-            None if h is None or w is None else h * S_PER_HOUR * w * raised / J_PER_MWH
-            for h, w in zip(hours_, watts, strict=True)
+    def energy(chip_hours: Range) -> Comparison:
+        mwh = [
+            None if h is None or w is None else h * S_PER_HOUR * w * pue / J_PER_MWH
+            for h, w in zip(chip_hours, watts, strict=True)
         ]
-        return Guess(ends[0], ends[1], ends[2], row.energy_mwh)
+        return Comparison(mwh[0], mwh[1], mwh[2], row.energy_mwh)
 
-    given = (row.chip_hours,) * 3
     return WholeRun(
-        row,
-        hours,
-        _given_utilisation(row, hours),
-        Guess(*watts, row.watts),
-        energy((hours.predicted, hours.low, hours.high)),
-        energy(given),
+        row=row,
+        chip_hours_blind=Comparison(*hours, row.chip_hours),
+        chip_hours_conditional=_hours_at_reported_utilization(row),
+        watts_blind=Comparison(*watts, row.watts),
+        energy_blind=energy(hours),
+        energy_conditional=energy((row.chip_hours,) * 3),
     )
 
 
-def _given_utilisation(row: RunRow, blind: Guess) -> Guess:
-    """Chip-hours from the run's own utilisation: work / (utilisation * peak)."""
+def _watts_at_scope(row: RunRow, chip_w: float, default_site: Site) -> Range:
+    """Watts of a chip where the run reports them: alone, or with its share of host and network."""
+    ratios = (1.0, 1.0, 1.0)
+    if row.scope in ("system", "node"):
+        host = host_ratio(row.configuration.chip, chip_w) if chip_w > 0 else None
+        ratios = (host or default_site.node_over_chip).numbers()
+    spread = np.exp(WATTS_BAND)
+    return (
+        _finite(chip_w * ratios[0]),
+        _finite(chip_w * ratios[1] * spread[0]),
+        _finite(chip_w * ratios[2] * spread[1]),
+    )
+
+
+def _hours_at_reported_utilization(row: RunRow) -> Comparison:
+    """Chip-hours from the run's own utilization: work / (utilization * peak)."""
     if not row.utilization:
-        return replace(blind, predicted=None, low=None, high=None)
-    chip, shape = row.configuration.chip, row.configuration.shape
-    work = row.flop or float(row.tokens or np.nan) * float(total(model_flop(shape)))
-    hours = (
-        work / (row.utilization * chip.peak_flop_per_s(row.configuration.precision)) / S_PER_HOUR
-    )
-    return Guess(hours, hours * 0.9, hours * 1.35, row.chip_hours)
+        return Comparison(None, None, None, row.chip_hours)
+    peak = row.configuration.chip.peak_flop_per_s(row.configuration.precision)
+    hours = _work_flop(row) / (row.utilization * peak) / S_PER_HOUR
+    return Comparison(hours, hours * 0.9, hours * 1.35, row.chip_hours)
 
 
 def _finite(value: float) -> float | None:

@@ -14,7 +14,7 @@ from simulator.fit.pool import published_pool
 from simulator.fit.throughput import evaluate
 from simulator.published.shipped import shipped
 from simulator.published.throughput import parse, read_throughput
-from simulator.questions.validate.throughput import validation
+from simulator.questions.validate.throughput import compare
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_columns_may_be_in_any_order_or_missing(cells, tmp_path):
 
 def test_every_shipped_row_is_predicted_or_skipped_with_a_reason():
     table = read_throughput(shipped("throughput.csv"))
-    answer = validation(evaluate(table.rows, published_pool()), published_pool())
+    answer = compare(evaluate(table.rows, published_pool()), published_pool())
     rates = answer.evaluated.tokens_per_s
     assert np.all(np.isfinite(rates))
     assert np.all((answer.low < rates) & (rates < answer.high))
