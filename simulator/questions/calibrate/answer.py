@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simulator.fit.machine import Machine
 from simulator.fit.pool import Pool
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,7 @@ class MachineAnswer:
     machine: Machine
     path: Path
 
-    def page(self, screen: Console) -> None:
+    def page(self, screen: Any) -> None:
         """Print the machine and its constants."""
         from simulator.questions.calibrate.page_machine import machine_page
 
@@ -42,7 +39,7 @@ class ConstantsAnswer:
     pool: Pool
     path: Path
 
-    def page(self, screen: Console) -> None:
+    def page(self, screen: Any) -> None:
         """Print the constants beside their priors."""
         from simulator.questions.calibrate.page_constants import constants_page
 

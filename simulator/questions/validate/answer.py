@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simulator.questions.validate import records
 from simulator.questions.validate.records import Agreement
 from simulator.questions.validate.runs import Runs
 from simulator.questions.validate.throughput import ThroughputResult
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class ValidateAnswer:
     runs: Runs | None = None
     agreements: tuple[Agreement, ...] | None = None
 
-    def page(self, screen: Console) -> None:
+    def page(self, screen: Any) -> None:
         """Print everything that was validated."""
         if self.throughput is not None:
             from simulator.questions.validate.page_throughput import throughput_page
