@@ -1,1 +1,1 @@
-"""Laws of loss, and models matched at equal loss."""
+"""Scaling laws of the loss, and runs matched at equal loss."""

@@ -1,11 +1,11 @@
-"""Published laws of loss: what a model reaches with its tokens, and the tokens it needs for a loss.
+"""Published scaling laws: the loss of a model after its tokens, and the tokens it needs for a loss.
 
-Every law here has the form floor(model) + b / D^beta, so tokens at a given loss have a closed form.
-The constants stand in `scaling_laws.toml`, each with its paper, its range and how sure it is.
+Every law here has the form floor(model) + b / D^beta, so the tokens for a loss have a closed form.
+The constants are in `scaling_laws.toml`, each with its paper, its range and its status.
 
 A mixture of experts is described by its active and total parameters, by its expansion (total over
 active width of a mixture layer) and by its granularity (experts that one token passes through). A
-dense law takes it as the dense model that it is worth by Clark et al. (arXiv:2202.01169).
+dense law uses its effective parameters by Clark et al. (arXiv:2202.01169).
 """
 
 from __future__ import annotations
@@ -22,21 +22,18 @@ from energy.errors import InputError, nearest
 from energy.facts import catalog
 from energy.shape import Shape
 
-Range = tuple[float, float]
-
-
 DEFAULT_LAW = "besiroglu-2024"
-"""The law that gives the middle where nobody names one."""
+"""The law that is used where none is named."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """What the laws ask of a model.
+    """The sizes of a model that the laws depend on.
 
     Attributes:
         total: parameters.
         active: parameters that one token passes through.
-        embedding: of those, rows of the vocabulary.
+        embedding: parameters of the embedding, a part of both.
         expansion: total over active width of a mixture layer; 1 is dense.
         granularity: experts that one token passes through; 1 is dense.
     """
@@ -55,11 +52,11 @@ class Size:
 
 @dataclass(frozen=True)
 class Law:
-    """One law, or a dense law with the routing that brings a mixture before it.
+    """A law; a dense one with the routing from which a mixture's effective parameters follow.
 
     Attributes:
         name: of the row, with that of the routing where there is one.
-        row: the row of `scaling_laws.toml`.
+        row: of `scaling_laws.toml`.
         routing: row of the routing, for a dense law.
     """
 
@@ -69,12 +66,12 @@ class Law:
 
     @property
     def source(self) -> str:
-        """Papers and how sure the constants are."""
+        """Papers and the status of the constants."""
         rows = [self.row] + ([self.routing] if self.routing else [])
         return "; ".join(f"{row['title']}: {row['source']} ({row['status']})" for row in rows)
 
     def loss(self, size: Size, tokens: float) -> float:
-        """Loss in nat a token.
+        """Loss in nat per token.
 
         Chinchilla, 70B and 1.4T tokens, by Hoffmann et al.: 1.69 + 0.0838 + 0.163 = 1.937.
         """
@@ -86,31 +83,31 @@ class Law:
         floor, b, beta = self._terms(size)
         if loss <= floor:
             return None
-        # Beyond a float's range is never, too.
+        # More tokens than a float can express count as never.
         exponent = math.log(b / (loss - floor)) / beta
         return math.exp(exponent) if exponent < 700 else None
 
     def decades_outside(self, size: Size, tokens: float) -> float:
-        """Powers of ten by which a run lies outside what the law was fitted to."""
-        found = _outside(self.parameters(size), self.row["parameters"])
-        found += _outside(tokens, self.row["tokens"])
+        """Powers of ten by which a run is outside the range that the law was fitted to."""
+        decades = _decades_outside(self.parameters(size), self.row["parameters"])
+        decades += _decades_outside(tokens, self.row["tokens"])
         expansion = self.row.get("expansion")
         if self.routing is not None and not size.dense:
-            found += _outside(size.active, self.routing["parameters"])
+            decades += _decades_outside(size.active, self.routing["parameters"])
             expansion = self.routing["expansion"]
         if expansion is not None and not size.dense:
-            found += _outside(size.expansion, expansion)
-        return found
+            decades += _decades_outside(size.expansion, expansion)
+        return decades
 
     def parameters(self, size: Size) -> float:
-        """Parameters as the law counts them: all or without embedding, dense worth or total."""
+        """Parameters as the law counts them: effective or total, all or without embedding."""
         if self.row["form"] == "dense":
-            return dense_worth(size, self.routing)
+            return effective_parameters(size, self.routing)
         embedding = size.embedding if self.row["counts"] == "without embedding" else 0.0
         return size.total - embedding
 
     def _terms(self, size: Size) -> tuple[float, float, float]:
-        """Loss with endless tokens, and b and beta of the tokens' term."""
+        """The loss with infinite tokens, and b and beta of the term of the tokens."""
         n = self.parameters(size)
         c: dict[str, float] = self.row["constants"]
         if self.row["form"] == "granular" and size.dense:
@@ -126,7 +123,7 @@ class Law:
 
 
 def size_of(shape: Shape) -> Size:
-    """What the laws ask of a shape.
+    """The sizes of a shape that the laws depend on.
 
     GLaM 64B/64E: 1.16e12 parameters, 9.66e10 active, expansion 64 / 2 = 32, granularity 2.
     """
@@ -142,11 +139,11 @@ def size_of(shape: Shape) -> Size:
     )
 
 
-def dense_worth(size: Size, routing: dict[str, Any] | None) -> float:
-    """Parameters of the dense model that a mixture is worth: Clark et al. 2022, equation 11.
+def effective_parameters(size: Size, routing: dict[str, Any] | None) -> float:
+    """Parameters of the dense model with the loss of a mixture: Clark et al. 2022, equation 11.
 
-    5M active and 128 experts, S-BASE: 51M (the paper says 55M). At its cutoff and beyond, routing
-    is worth nothing: then the active parameters count.
+    5M active and 128 experts, S-BASE: 51M (the paper says 55M). From the cutoff on, routing does
+    not help: then the active parameters count.
     """
     if size.dense or routing is None:
         return size.active
@@ -154,53 +151,54 @@ def dense_worth(size: Size, routing: dict[str, Any] | None) -> float:
     bend = -c["b"] / math.log10(c["cutoff"])
     spread = 1 / (1 / c["e_start"] - 1 / c["e_max"])
     expanded = 1 / (1 / (size.expansion - 1 + spread) + 1 / c["e_max"])
-    n, e, one = (math.log10(value) for value in (size.active, expanded, c["e_start"]))
+    n, e, e_dense = (math.log10(value) for value in (size.active, expanded, c["e_start"]))
     loss = c["a"] * n + c["b"] * e + bend * n * e
-    worth = (loss - c["b"] * one) / (c["a"] + bend * one)
-    return max(size.active, float(10**worth))
+    effective = (loss - c["b"] * e_dense) / (c["a"] + bend * e_dense)
+    return max(size.active, float(10**effective))
 
 
 def laws() -> tuple[Law, ...]:
-    """Every law; a dense one once for each routing."""
-    table = _table()
-    found = []
-    for name, row in table["law"].items():
+    """Every law; a dense one once with each routing."""
+    every = []
+    for name, row in _table()["law"].items():
         if row["form"] == "dense":
-            found += [
-                Law(f"{name} with {routing}", row, how) for routing, how in table["routing"].items()
+            every += [
+                Law(f"{name} with {routing_name}", row, routing)
+                for routing_name, routing in _table()["routing"].items()
             ]
         else:
-            found.append(Law(name, row))
-    return tuple(found)
+            every.append(Law(name, row))
+    return tuple(every)
 
 
 def law(name: str) -> Law:
-    """A law by its name; a dense one alone stands with the first routing.
+    """A law by its name; the name of a dense law alone means the one with the first routing.
 
     Raises:
         InputError: there is no such law.
     """
-    for one in laws():
-        if one.name == name or one.name.startswith(f"{name} with "):
-            return one
-    raise InputError("expected --law", name, nearest(name, [one.name for one in laws()]))
+    for candidate in laws():
+        if candidate.name == name or candidate.name.startswith(f"{name} with "):
+            return candidate
+    names = [candidate.name for candidate in laws()]
+    raise InputError("expected --law", name, nearest(name, names))
 
 
 def outside_factor(decades: float) -> float:
-    """How far tokens at equal loss may be off, outside the range: our assumption."""
-    return float(_table()["outside_factor_a_decade"] ** decades)
+    """How far tokens at equal loss may be off outside the range of a law: our assumption."""
+    return float(_table()["outside_factor_per_decade"] ** decades)
 
 
 @dataclass(frozen=True)
 class Check:
-    """Two runs that were published as about equal, and what a law says of them.
+    """Two runs that were published as about equal, and what a law says about them.
 
     Attributes:
         first: model of the first run.
         first_tokens: its tokens.
         second: model of the second run.
         published: tokens at which the second was about equal.
-        by_law: tokens at which it has the loss of the first by the law; None is never.
+        by_law: tokens at which it has the loss of the first by the law; None means never.
         source: citation.
     """
 
@@ -212,23 +210,21 @@ class Check:
     source: str
 
 
-def checks(one: Law) -> list[Check]:
-    """What a law says of the pairs of runs that were published as about equal."""
-    found = []
-    for row in _table()["check"]:
-        first, second = (size_of(catalog.model(row[key]).shape) for key in ("first", "second"))
-        needed = one.tokens(second, one.loss(first, row["first_tokens"]))
-        found.append(
-            Check(
-                row["first"],
-                row["first_tokens"],
-                row["second"],
-                row["second_tokens"],
-                needed,
-                row["source"],
-            )
-        )
-    return found
+def checks(scaling_law: Law) -> list[Check]:
+    """What a law says about the pairs of runs that were published as about equal."""
+    return [_check(scaling_law, row) for row in _table()["check"]]
+
+
+def _check(scaling_law: Law, row: dict[str, Any]) -> Check:
+    first, second = (size_of(catalog.model(row[key]).shape) for key in ("first", "second"))
+    return Check(
+        first=row["first"],
+        first_tokens=row["first_tokens"],
+        second=row["second"],
+        published=row["second_tokens"],
+        by_law=scaling_law.tokens(second, scaling_law.loss(first, row["first_tokens"])),
+        source=row["source"],
+    )
 
 
 @cache
@@ -236,6 +232,6 @@ def _table() -> dict[str, Any]:
     return tomllib.loads((files("simulator.facts") / "scaling_laws.toml").read_text())
 
 
-def _outside(value: float, known: list[float]) -> float:
-    low, high = known
+def _decades_outside(value: float, fitted_range: list[float]) -> float:
+    low, high = fitted_range
     return max(0.0, math.log10(low / value), math.log10(value / high))

@@ -1,8 +1,8 @@
-"""Holding quality equal: each later run gets the tokens that bring it to the loss of the first.
+"""Equal quality: the tokens with which a second run reaches the loss of a first.
 
-Which tokens these are is the answer of one published law; how little is known is the spread of all
-of them, widened for every decade that a run lies outside what they were fitted to. Loss is not
-skill: two models of one loss, trained on other text, may score differently.
+One published law gives the tokens. Their band is the spread of all laws, widened for every decade
+that a run is outside the range that the law was fitted to. Loss is not skill: two models of equal
+loss that were trained on different text may score differently.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from dataclasses import dataclass
 
 from energy.errors import InfeasibleError
 from energy.quantity import Origin, Quantity
-from simulator.quality.laws import Law, Size, laws, outside_factor, size_of
+from simulator.quality.laws import Law, laws, outside_factor, size_of
 from simulator.scenarios.scenario import Scenario
+
+EQUALS = ("tokens", "quality")
+"""In what runs may be equal."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,12 @@ class Match:
 
     Attributes:
         name: of the run.
-        law: which gives the middle.
-        loss: that both have then, by that law.
-        own_loss: of the run with the tokens it came with.
+        law: the law of the middle value.
+        loss: of both runs then, by that law.
+        own_loss: of the run with its own tokens, by that law.
         tokens: how many, with the spread of the laws.
-        by_law: tokens by the name of each law; None where it says never.
-        decades_outside: of the law that gives the middle.
+        by_law: tokens by the name of each law; None means never.
+        decades_outside: the range of that law.
     """
 
     name: str
@@ -39,7 +42,7 @@ class Match:
 
     @property
     def spread(self) -> Quantity:
-        """The tokens over their middle: a band around 1."""
+        """The tokens over their middle value: a band around 1."""
         value = self.tokens.numbers()[0]
         return self.tokens.scaled(1 / value, "1", "spread of the laws of loss")
 
@@ -52,54 +55,71 @@ class Match:
 def match(first: Scenario, second: Scenario, central: Law) -> Match:
     """The tokens at which the second run has the loss of the first.
 
-    GLaM 64B/64E against GPT-3 at 300B tokens, by Besiroglu et al. with Clark's S-BASE: 341B, and
-    66B to 403B over all laws; that 280B gave similar scores was published.
+    GLaM 64B/64E and GPT-3 at 300B tokens, by Besiroglu et al. with Clark's S-BASE: 341B, and 66B
+    to 403B over all laws; similar scores at 280B were published.
+
+    Args:
+        first: the run whose loss is reached.
+        second: the run that reaches it.
+        central: the law of the middle value.
 
     Raises:
-        InfeasibleError: by the central law it never has.
+        InfeasibleError: by the central law the second run never reaches that loss.
     """
-    one, other = (size_of(scenario.model.resolve()) for scenario in (first, second))
-    read = _tokens(first)
-    loss = central.loss(one, read)
-    needed = central.tokens(other, loss)
+    size, other_size = (size_of(scenario.model.resolve()) for scenario in (first, second))
+    first_tokens = _tokens(first)
+    loss = central.loss(size, first_tokens)
+    needed = central.tokens(other_size, loss)
     if needed is None:
         raise InfeasibleError(
             f"expected a loss that {second.name} can reach",
             f"{loss:.3g} of {first.name}, below its floor by {central.name}",
             "compare from the other side, or by another law: --law",
         )
-    by_law = {law.name: law.tokens(other, law.loss(one, read)) for law in _different(one, other)}
+    by_law = {
+        law.name: law.tokens(other_size, law.loss(size, first_tokens))
+        for law in _distinct_laws(both_dense=size.dense and other_size.dense)
+    }
     by_law[central.name] = needed
-    outside = max(central.decades_outside(one, read), central.decades_outside(other, needed))
+    outside = max(
+        central.decades_outside(size, first_tokens), central.decades_outside(other_size, needed)
+    )
+    # The same model needs the same tokens by every law: nothing is unknown then.
+    low, high = (needed, needed) if size == other_size else _band(by_law, outside)
+    return Match(
+        name=second.name,
+        law=central,
+        loss=loss,
+        own_loss=central.loss(other_size, _tokens(second)),
+        tokens=Quantity(
+            value=needed,
+            low=low,
+            high=high,
+            unit="1",
+            origin=Origin.MODELLED,
+            source=f"loss of {first.name} by {central.source}; band: the laws' spread"
+            + (f", widened for {outside:.1f} decades outside their range" if outside else ""),
+        ),
+        by_law=by_law,
+        decades_outside=outside,
+    )
+
+
+def _band(by_law: dict[str, float | None], outside: float) -> tuple[float, float]:
+    """The spread of the laws, widened outside of their range."""
     known = [tokens for tokens in by_law.values() if tokens is not None]
     factor = outside_factor(outside)
-    # The same model needs the same tokens by every law: then nothing is unknown.
-    exact = one == other
-    tokens = Quantity(
-        value=needed,
-        low=needed if exact else min(known) / factor,
-        high=needed if exact else max(known) * factor,
-        unit="1",
-        origin=Origin.MODELLED,
-        source=f"loss of {first.name} by {central.source}; band: the laws' spread"
-        + (f", widened for {outside:.1f} decades outside their range" if outside else ""),
-    )
-    return Match(
-        second.name, central, loss, central.loss(other, _tokens(second)), tokens, by_law, outside
-    )
+    return min(known) / factor, max(known) * factor
 
 
-def _different(one: Size, other: Size) -> list[Law]:
-    """Every law once: between two dense models the routing does not matter."""
-    found: dict[str, Law] = {}
-    for each in laws():
-        key = each.name.partition(" with ")[0] if one.dense and other.dense else each.name
-        found.setdefault(key, each)
-    return list(found.values())
+def _distinct_laws(*, both_dense: bool) -> list[Law]:
+    """Laws that may differ: between two dense models the routing does not matter."""
+    distinct: dict[str, Law] = {}
+    for law in laws():
+        key = law.name.partition(" with ")[0] if both_dense else law.name
+        distinct.setdefault(key, law)
+    return list(distinct.values())
 
 
 def _tokens(scenario: Scenario) -> float:
     return scenario.run.total_tokens(float(scenario.model.resolve().seq_len))
-
-
-EQUALS = ("tokens", "quality")

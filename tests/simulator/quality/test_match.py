@@ -21,34 +21,34 @@ def of(name, tokens):
 
 @settings(max_examples=25)
 @given(st.floats(5e10, 2e12), st.sampled_from(["glam-137b", "gpt3-175b", "glam-64b-64e"]))
-def test_both_runs_have_one_loss_and_the_band_holds_every_law(tokens, second):
+def test_both_runs_have_the_same_loss_and_the_band_contains_every_law(tokens, second):
     first = of("glam-8b", tokens)
-    found = match(first, of(second, 300e9), LAW)
+    matched = match(first, of(second, 300e9), LAW)
     other = size_of(of(second, 300e9).model.resolve())
-    assert LAW.loss(other, found.tokens.value) == pytest.approx(found.loss)
-    for name, needed in found.by_law.items():
+    assert LAW.loss(other, matched.tokens.value) == pytest.approx(matched.loss)
+    for name, needed in matched.by_law.items():
         assert needed is not None, name
-        assert found.tokens.low <= needed <= found.tokens.high
+        assert matched.tokens.low <= needed <= matched.tokens.high
 
 
 @settings(max_examples=10)
 @given(st.floats(1e10, 2e12))
 def test_a_model_matches_itself_at_its_own_tokens_exactly(tokens):
-    found = match(of("glam-64b-64e", tokens), of("glam-64b-64e", 6e11), LAW)
-    assert found.tokens.value == pytest.approx(tokens, rel=1e-9)
-    assert found.tokens.low == found.tokens.high == found.tokens.value
+    matched = match(of("glam-64b-64e", tokens), of("glam-64b-64e", 6e11), LAW).tokens
+    assert matched.value == pytest.approx(tokens, rel=1e-9)
+    assert matched.low == matched.high == matched.value
 
 
 @settings(max_examples=10)
 @given(st.floats(5e10, 3e11))
-def test_matching_there_and_back_gives_the_tokens_back(tokens):
+def test_matching_there_and_back_returns_the_same_tokens(tokens):
     there = match(of("glam-64b-64e", tokens), of("gpt3-175b", 3e11), LAW)
     back = match(of("gpt3-175b", there.tokens.value), of("glam-64b-64e", 6e11), LAW)
     assert back.tokens.value == pytest.approx(tokens, rel=1e-9)
 
 
-# Published (arXiv:2112.06905): GLaM 64B/64E at 280B tokens scores about as GPT-3 at 300B.
-def test_glams_own_point_lies_in_the_band():
+# Published (arXiv:2112.06905): GLaM 64B/64E at 280B tokens has about the scores of GPT-3 at 300B.
+def test_the_published_tokens_of_glam_are_within_the_band():
     tokens = match(of("gpt3-175b", 3e11), of("glam-64b-64e", 6e11), LAW).tokens
     assert tokens.low < 280e9 < tokens.high
     assert tokens.value == pytest.approx(341e9, rel=0.01)
