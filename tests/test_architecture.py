@@ -26,15 +26,17 @@ from scripts.architecture.rules import (
     PRIVATE_TO_ENERGY,
 )
 
-# Folders that do not keep the rules of length and of names yet.
+# Folders and files that do not keep the rules of length and of names yet.
 NOT_YET = (
-    "benchmarks",
-    "energy",
-    "experiments",
+    "energy/footprint",
     "glam",
-    "simulator",
-    "tests/energy",
-    "tests/experiments",
+    "simulator/kit",
+    "simulator/plans",
+    "simulator/questions",
+    "simulator/runs",
+    "simulator/scenarios",
+    "simulator/terms.py",
+    "tests/energy/footprint",
     "tests/glam",
     "tests/simulator",
 )
