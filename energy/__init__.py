@@ -23,7 +23,7 @@ if _typing.TYPE_CHECKING:
     from energy.flops import executed_flop as executed_flop
     from energy.flops import mfu as mfu
     from energy.flops import model_flop as model_flop
-    from energy.footprint.apply import apply as _at_site
+    from energy.footprint.apply import at_site as at_site
     from energy.ledger.merge import merge as merge
     from energy.quantity import Boundary as Boundary
     from energy.quantity import Origin as Origin
@@ -32,7 +32,6 @@ if _typing.TYPE_CHECKING:
     from energy.shape import Shape as Shape
     from energy.tracking.tracker import Tracker as Tracker
 
-    at_site = _at_site
     __version__: str
 else:
     __getattr__, __dir__, __all__ = _lazy.exports(
@@ -41,7 +40,7 @@ else:
             "energy.facts.catalog": ("chip", "model"),
             "energy.facts.site": ("Site", "site"),
             "energy.flops": ("executed_flop", "mfu", "model_flop"),
-            "energy.footprint.apply": ("apply as at_site",),
+            "energy.footprint.apply": ("at_site",),
             "energy.ledger.merge": ("merge",),
             "energy.quantity": ("Boundary", "Origin", "Quantity"),
             "energy.record": ("RunRecord",),

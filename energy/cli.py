@@ -230,11 +230,11 @@ def merge(
     No joule is counted twice.
     """
     from energy.facts.site import site_from_options
-    from energy.footprint import apply as footprint
+    from energy.footprint.apply import at_site
     from energy.ledger import merge as ledgers
     from energy.reports import summary
 
-    merged = footprint.apply(ledgers.merge(folders, out.name), site_from_options(zone, pue))
+    merged = at_site(ledgers.merge(folders, out.name), site_from_options(zone, pue))
     merged.save(out / "record.json")
     if json:
         print_json(merged.model_dump(mode="json"))

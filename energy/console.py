@@ -49,7 +49,7 @@ def fail(message: str, code: int) -> NoReturn:
 
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:
     """Print one JSON document on stdout; pydantic models and arrays inside are converted."""
-    print(json.dumps(value, indent=1, default=_plain, allow_nan=False))
+    print(json.dumps(value, indent=1, default=plain, allow_nan=False))
 
 
 def print_version(requested: bool) -> None:
@@ -59,7 +59,8 @@ def print_version(requested: bool) -> None:
         sys.exit(0)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Convert what JSON has no form for: models become tables, arrays lists."""
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     if hasattr(value, "tolist"):

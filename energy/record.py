@@ -14,7 +14,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from energy import tables
-from energy.arithmetic import add, multiply
+from energy.arithmetic import add
 from energy.errors import BoundaryError, InputError
 from energy.files import write_text_atomic
 from energy.quantity import Boundary, Origin, Quantity
@@ -121,7 +121,7 @@ class Wasted(BaseModel):
 class RunRecord(BaseModel):
     """One run, measured or predicted; docs/record.md explains every field.
 
-    Totals are joules by boundary. `energy.footprint.apply.apply` computes the carbon, water and
+    Totals are joules by boundary. `energy.footprint.apply.at_site` computes the carbon, water and
     cost fields from the totals and from dated factors, which it lists in `factors`.
     """
 
@@ -297,20 +297,6 @@ def _is_within_another(entry: EnergyEntry, entries: list[EnergyEntry]) -> bool:
             return True
         name = outer.within
     return False
-
-
-def raise_boundary(total: Quantity, at: Boundary, to: Boundary, factor: Quantity) -> Quantity:
-    """Joules at a wider boundary: those at a narrower one times a factor that has a source.
-
-    Example: node joules x PUE = facility joules, when the network share is in the PUE.
-
-    Raises:
-        BoundaryError: `to` is not wider than `at`.
-    """
-    order = list(Boundary)
-    if order.index(to) <= order.index(at):
-        raise BoundaryError(f"expected a boundary wider than {at}", str(to))
-    return multiply(total, factor, total.unit)
 
 
 def nothing_wasted(source: str, origin: Origin) -> Wasted:

@@ -16,23 +16,35 @@ if _typing.TYPE_CHECKING:
     from energy.errors import MissingDataError as MissingDataError
     from energy.errors import ToleranceError as ToleranceError
     from energy.errors import UnitError as UnitError
-    from simulator.api import load_scenario as load_scenario
-    from simulator.api import predict as predict
-    from simulator.api import presets as presets
     from simulator.physics.hardware import Hardware as Hardware
     from simulator.physics.plan import Plan as Plan
-    from simulator.runs.predict import Prediction as Prediction
+    from simulator.questions.plan.answer import plan as plan
+    from simulator.questions.power.answer import power as power
+    from simulator.questions.predict.answer import Prediction as Prediction
+    from simulator.questions.predict.answer import predict as predict
+    from simulator.questions.sweep.feasible import feasible as feasible
+    from simulator.questions.sweep.pareto import pareto as pareto
     from simulator.scenarios.scenario import Scenario as Scenario
+    from simulator.scenarios.scenario import load as _load_scenario
+    from simulator.scenarios.scenario import presets as presets
 
+    load_scenario = _load_scenario
     __version__: str
 else:
     __getattr__, __dir__, __all__ = _lazy.exports(
         __name__,
         {
-            "simulator.api": ("load_scenario", "predict", "presets"),
             "simulator.physics.hardware": ("Hardware",),
             "simulator.physics.plan": ("Plan",),
-            "simulator.runs.predict": ("Prediction",),
+            "simulator.questions.predict.answer": ("Prediction",),
             "simulator.scenarios.scenario": ("Scenario",),
+        },
+        {
+            "simulator.questions.plan.answer": ("plan",),
+            "simulator.questions.power.answer": ("power",),
+            "simulator.questions.predict.answer": ("predict",),
+            "simulator.questions.sweep.feasible": ("feasible",),
+            "simulator.questions.sweep.pareto": ("pareto",),
+            "simulator.scenarios.scenario": ("load as load_scenario", "presets"),
         },
     )

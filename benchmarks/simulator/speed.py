@@ -26,11 +26,9 @@ from benchmarks.pages import markdown_table, print_table, split_at_marks, write_
 from benchmarks.process import run_process
 from energy.console import guard, print_json
 from energy.errors import InputError
-from energy.units import J_PER_KWH
-from simulator.physics.plan import Plan
-from simulator.plans.evaluate import all_plans, predict_all
-from simulator.runs.hosts import placed
-from simulator.runs.setup import allowed, machine_of, usual_widths
+from simulator.plans.evaluate import evaluate
+from simulator.runs.costs import costs
+from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import Scenario, check
 
 MARK = "speed: benchmarks.simulator.speed"
@@ -38,7 +36,7 @@ MODELS = ("glam-64b-64e", "deepseek-v3", "mixtral-8x7b", "gpt3-175b", "llama3-70
 CHIPS = ("tpu-v4", "h100-sxm5-80gb", "a100-sxm4-80gb")
 COUNTS = (512, 1024, 1536, 2048, 3072, 4096)
 BATCH_TOKENS = (4e6, 6e6, 8e6, 12e6, 16e6)
-HEADS = ("configurations", "time", "per second", "share enumerating plans", "peak memory")
+HEADS = ("configurations", "time", "per second", "share finding degrees", "peak memory")
 
 
 def main() -> None:
@@ -106,44 +104,39 @@ def cells(sweep: dict[str, Any]) -> tuple[str, ...]:
         f"{sweep['configurations']:,}",
         f"{sweep['seconds']:.1f} s",
         f"{sweep['per_second']:,.0f}",
-        f"{sweep['planning_share']:.0%}",
+        f"{sweep['degrees_share']:.0%}",
         f"{sweep['peak_mb']:,.0f} MB",
     )
 
 
 def sweep(size: int) -> dict[str, float]:
-    """Predict at least so many configurations, and keep the least of each measure.
+    """Evaluate at least so many configurations, and keep the least of each measure.
 
     Returns:
-        configurations predicted, seconds, configurations per second, share of the time that
-        enumerating plans took, and the least step time.
+        configurations checked against the memory (those that fit are predicted as well), seconds,
+        configurations per second, share of the time that finding possible degrees took, and the
+        least step time.
     """
-    least, done, planning_s, began = np.full(4, np.inf), 0, 0.0, time.perf_counter()
+    least, done, degrees_s, began = np.full(4, np.inf), 0, 0.0, time.perf_counter()
     for scenario in scenarios():
         if done >= size:
             break
-        shape = scenario.model.resolve()
-        hardware, constants, _ = machine_of(scenario, shape)
-        batch = scenario.run.sequences(float(shape.seq_len))
-        base = Plan(**usual_widths(scenario), n_chips=scenario.hardware.count, global_batch=batch)
-        planning = time.perf_counter()
-        plans = all_plans(shape, scenario.hardware.count, batch, base, allowed(scenario))
-        planning_s += time.perf_counter() - planning
-        predictions = predict_all(shape, plans, hardware, constants)
-        watts = hardware.watts(float(predictions.chip_w[0]))
-        site = placed(scenario, hardware.power_boundary, watts)
-        chip_j = predictions.chip_w * predictions.chips / predictions.tokens_per_s
-        joules = chip_j * site.pue.numbers()[0]
-        grams = joules / J_PER_KWH * site.grid_location.numbers()[0]
-        costs = np.stack([predictions.step_s, predictions.needs_bytes, joules, grams])
-        least = np.minimum(least, np.min(costs, axis=1, where=predictions.fits, initial=np.inf))
-        done += len(predictions)
+        setup = Setup.of(scenario)
+        started = time.perf_counter()
+        space = setup.space()
+        degrees_s += time.perf_counter() - started
+        evaluation = evaluate(setup.shape, space, setup.hardware, setup.constants)
+        done += evaluation.considered
+        if len(evaluation):
+            taken = costs(setup, evaluation)
+            measures = (evaluation.step_s, evaluation.needs_bytes, taken.energy_j, taken.co2_g)
+            least = np.minimum(least, [np.min(measure) for measure in measures])
     elapsed_s = time.perf_counter() - began
     return {
         "configurations": done,
         "seconds": elapsed_s,
         "per_second": done / elapsed_s,
-        "planning_share": planning_s / elapsed_s,
+        "degrees_share": degrees_s / elapsed_s,
         "least_seconds": float(least[0]),
     }
 

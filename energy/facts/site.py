@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from energy.arithmetic import add, multiply
 from energy.errors import InputError
 from energy.facts import grid
 from energy.facts.zone import Region
@@ -73,6 +74,14 @@ class Site:
             Boundary.FACILITY: self.pue,
             Boundary.GENERATION: self.generation_over_facility,
         }
+
+    def water(self) -> Quantity:
+        """Litres an IT kWh, of the site and of the grid: WUE + PUE x EWIF."""
+        of_grid = multiply(self.pue, self.ewif, "L/kWh")
+        intensity = add([self.wue, of_grid], names=["site", "grid"], source="WUE + PUE x EWIF")
+        if intensity.value is None:
+            return Quantity.absent("L/kWh", intensity.source)
+        return intensity
 
     def factors(self) -> dict[str, Quantity]:
         """Every figure by name, for the record."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from energy.errors import CommandError, InputError, MissingDataError
 from energy.facts.site import Site
-from energy.footprint import apply as footprint
+from energy.footprint.apply import at_site
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
 from energy.ledger.reader import require_ledger
@@ -86,7 +86,7 @@ def _recorded(
         total, note = codecarbon.compare(measured)
         measured.metrics["codecarbon_energy_j"] = total
         measured.notes.append(note)
-    record = footprint.apply(measured, site)
+    record = at_site(measured, site)
     record.environment["command"] = " ".join(command)
     record.environment["exit_code"] = code
     record.save(tracker.out_dir / "record.json")
@@ -112,6 +112,6 @@ def rebuild(folder: Path, site: Site) -> RunRecord:
     path = require_ledger(folder)
     name = next((s.header.get("name", "run") for s in ledger.segments(path)), "run")
     record = accounting.record(path, name=name, labels={}, notes=["rebuilt from the ledger"])
-    record = footprint.apply(record, site)
+    record = at_site(record, site)
     record.save(path.parent / "record.json")
     return record

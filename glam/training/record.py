@@ -11,7 +11,7 @@ import torch
 from energy import Quantity, RunRecord
 from energy.facts.site import Site
 from energy.flops import model_flop
-from energy.footprint import apply as footprint
+from energy.footprint.apply import at_site
 from energy.record import Part
 from energy.shape import active_parameters, parameters, total
 from glam.config import GlamConfig
@@ -72,7 +72,7 @@ def write_record(
             if why
         ],
     )
-    record = footprint.apply(record, site)
+    record = at_site(record, site)
     record.save(out / "record.json")
     return record
 

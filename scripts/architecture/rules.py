@@ -34,7 +34,7 @@ LINES: dict[str, tuple[str, ...]] = {
     ),
     "simulator": (
         "__main__",
-        "cli api",
+        "cli",
         "questions",
         "runs",
         "fit quality",

@@ -37,3 +37,10 @@ def scenario_assumptions() -> dict[str, dict[str, Quantity]]:
         group: {name: Quantity(**{"unit": "1"} | row) for name, row in rows.items()}
         for group, rows in table.items()
     }
+
+
+def goodput(stated: Quantity | None, chips: int) -> Quantity:
+    """Productive over elapsed time: as stated, or a band that is loudly assumed."""
+    if stated is not None:
+        return stated
+    return scenario_assumptions()["goodput"]["one_machine" if chips == 1 else "cluster"]

@@ -1,21 +1,12 @@
-"""What the verbs of the command `simulator` share: options, examples, values laid over."""
+"""What the verbs of the command `simulator` share: options, examples, overrides."""
 
 from __future__ import annotations
 
-import io
-import shlex
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
-
-if TYPE_CHECKING:
-    from simulator.kit.style import Panel
-    from simulator.terms import Term
-
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
@@ -25,7 +16,7 @@ Explain = Annotated[bool, typer.Option("--explain", help="Print how each number 
 
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Lay a value over the scenario's, as TOML."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Set a value of the scenario, as TOML."),
 ]
 
 
@@ -34,7 +25,11 @@ Basis = Annotated[str, typer.Option(help="auto, published or predicted.")]
 
 Plot = Annotated[
     Path | None,
-    typer.Option("--plot", metavar="FILE.png|svg|html", help="Draw the answer; html tells it too."),
+    typer.Option(
+        "--plot",
+        metavar="FILE.png|svg|html",
+        help="Draw the answer; a page of html has its text, too.",
+    ),
 ]
 
 
@@ -65,79 +60,32 @@ def overridden(assignments: list[str] | None) -> dict[str, Any]:
 
     from energy.errors import InputError
 
-    found: dict[str, Any] = {}
+    overrides: dict[str, Any] = {}
     for text in assignments or []:
         key, sign, value = text.partition("=")
         if not sign or not key.strip():
             raise InputError("expected --set KEY=VALUE", text, "for example --set run.tokens=280e9")
         try:
-            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+            overrides[key.strip()] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            found[key.strip()] = value.strip()
-    return found
+            overrides[key.strip()] = value.strip()
+    return overrides
 
 
-def tell(
-    page: Callable[[], object],
-    data: Callable[[], Any],
-    trees: Mapping[str, Term] | Term | None,
-    as_json: bool,
-) -> None:
-    """Print an answer, as JSON or as a page, and how it came about where that was asked for.
+def listed(text: str | None) -> list[str]:
+    """The words of an option that takes several, separated by commas."""
+    return [word for part in (text or "").split(",") if (word := part.strip())]
 
-    Args:
-        page: prints the answer.
-        data: the same as plain data.
-        trees: how it came about: one tree, or several by what each is of; none without --explain.
-        as_json: of --json; a list, which has sources in its rows, stays one.
+
+def counts(text: str | None) -> list[int]:
+    """The whole numbers of --chips, separated by commas.
+
+    Raises:
+        InputError: a word is no whole number.
     """
-    from energy.console import print_json
-    from simulator import terms as explain
+    from energy.errors import InputError
 
-    several = {"": trees} if isinstance(trees, explain.Term) else dict(trees or {})
-    if as_json:
-        told = data()
-        if isinstance(told, dict) and trees is not None:
-            told["explain"] = (
-                explain.as_json(several[""])
-                if "" in several
-                else [{"of": of} | explain.as_json(tree) for of, tree in several.items()]
-            )
-        print_json(told)
-        return
-    page()
-    for of, tree in several.items():
-        # Where a name ends in the tree's own, that is not said twice.
-        begin = f"{of}: " if of and not of.endswith(tree.name) else of.removesuffix(tree.name)
-        typer.echo(f"\n{begin}" + "\n".join(explain.lines(tree)))
-
-
-def draw(
-    path: Path | None,
-    panels: Callable[[], Sequence[Panel]],
-    page: Callable[[], object],
-    size: tuple[float, float] = (6.5, 4.0),
-) -> None:
-    """Draw an answer into the file of --plot; a page of HTML has the printed answer beneath it.
-
-    Args:
-        path: of --plot; nothing is drawn without it.
-        panels: of the picture.
-        page: prints the answer.
-        size: inches of one panel.
-    """
-    if path is None:
-        return
-    from simulator.kit import style as plots
-
-    printed = io.StringIO()
-    if path.suffix.lower() == ".html":
-        with redirect_stdout(printed):
-            page()
-    plots.save(
-        path,
-        *panels(),
-        size=size,
-        told=printed.getvalue(),
-        command=shlex.join(["simulator", *sys.argv[1:]]),
-    )
+    try:
+        return [int(word) for word in listed(text)]
+    except ValueError as error:
+        raise InputError("expected --chips with whole numbers", text or "") from error

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[str, int], None]]:
@@ -32,10 +30,11 @@ def counting(what: str) -> Iterator[Callable[[str, int], None]]:
 
 @contextmanager
 def watching() -> Iterator[Callable[[str], None]]:
-    """Tell progress on stderr while a long fit runs; quiet when it is not a terminal."""
-    talk = Console(stderr=True)
+    """Show progress on stderr while a long fit runs; quiet when it is not a terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    with talk.status("reading rows") as status:
+    from rich.console import Console
+
+    with Console(stderr=True).status("reading rows") as status:
         yield status.update

@@ -1,9 +1,9 @@
-"""The look of every picture of the simulator, and the files that they become.
+"""The look of every picture of the simulator, and the files that pictures become.
 
 One colour and one line style per concept everywhere, told apart in grey as well: an answer is a
 solid blue line with its 80 % band in light blue, a limit or a reference is black and dashed, what
 is lost or lowered is hatched or dotted orange, a factor is hatched grey. A unit on every axis. A
-panel takes Axes and returns them; the modules `plots_*` make panels of answers.
+panel takes Axes and returns them; the modules `picture*` of the questions make panels of answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from energy.errors import InputError
@@ -25,6 +25,7 @@ from energy.files import write_atomic, write_text_atomic
 from energy.quantity import Quantity
 from energy.reports.html import STYLE
 from energy.units import G_PER_KG, G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
+from simulator.terms import quantiles
 
 ANSWER, BAND, LOST, FACTOR, REFERENCE = "#0b5394", "#9dc3e6", "#d9822b", "#b0b0b0", "#222222"
 
@@ -42,11 +43,26 @@ SETTINGS: Any = {
 Panel = Callable[[Axes], Axes]
 
 
+def figure(panels: Sequence[Panel], size: tuple[float, float] = (6.5, 4.0)) -> Figure:
+    """A figure of panels, one above the other.
+
+    Args:
+        panels: each draws on its own Axes.
+        size: inches of one panel.
+    """
+    with matplotlib.rc_context(SETTINGS):
+        drawn = Figure(figsize=(size[0], size[1] * len(panels)), layout="constrained")
+        rows = drawn.subplots(len(panels), squeeze=False)
+        for panel, (axes,) in zip(panels, rows, strict=True):
+            panel(axes)
+        return drawn
+
+
 def save(
     path: Path,
     *panels: Panel,
     size: tuple[float, float] = (6.5, 4.0),
-    told: str = "",
+    text: str = "",
     command: str = "",
 ) -> None:
     """Draw panels, one above the other, into a PNG or SVG file or an HTML page.
@@ -55,8 +71,8 @@ def save(
         path: the file; its ending says which.
         panels: each draws on its own Axes.
         size: inches of one panel.
-        told: the answer in text, for a page.
-        command: that asked for it, for a page.
+        text: the printed answer, for a page.
+        command: that gave it, for a page.
 
     Raises:
         InputError: another ending, or the file cannot be written.
@@ -68,26 +84,23 @@ def save(
     settings = SETTINGS | ({"svg.fonttype": "none"} if form == "html" else {})
     vector: dict[str, Any] = {"format": "svg", "metadata": {"Date": None}}
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(size[0], size[1] * len(panels)), layout="constrained")
-        rows = figure.subplots(len(panels), squeeze=False)
-        for panel, (axes,) in zip(panels, rows, strict=True):
-            panel(axes)
+        drawn = figure(panels, size)
         if form == "html":
-            text = io.StringIO()
-            figure.savefig(text, **vector)
-            write_text_atomic(path, page(text.getvalue(), told, command))
+            svg = io.StringIO()
+            drawn.savefig(svg, **vector)
+            write_text_atomic(path, page(svg.getvalue(), text, command))
             return
         how = vector if form == "svg" else {"format": "png", "dpi": 150}
-        write_atomic(path, lambda file: figure.savefig(file, **how))
+        write_atomic(path, lambda file: drawn.savefig(file, **how))
 
 
-def page(svg: str, told: str, command: str) -> str:
+def page(svg: str, text: str, command: str) -> str:
     """A picture, the answer in text beneath it and the command, as one page that fetches nothing.
 
     Args:
         svg: the picture as an SVG file.
-        told: the answer in text.
-        command: that asked for it; its words before the first option are the title.
+        text: the printed answer.
+        command: that gave it; its words before the first option are the title.
     """
     title = escape(command.partition(" --")[0] or "simulator")
     return f"""<!doctype html>
@@ -97,7 +110,7 @@ def page(svg: str, told: str, command: str) -> str:
 <body>
 <h1>{title}</h1>
 <figure>{svg[svg.index("<svg") :]}</figure>
-<div class="scroll"><pre>{escape(told)}</pre></div>
+<div class="scroll"><pre>{escape(text)}</pre></div>
 <p>Written by <code>{escape(command)}</code>.</p>
 </body></html>
 """
@@ -157,8 +170,8 @@ def human_unit(value: float, unit: str) -> tuple[float, str]:
 
 def ends(drawn: Any) -> tuple[float, float]:
     """The ends of the 80 % band of draws."""
-    low, high = np.quantile(drawn, [0.1, 0.9])
-    return float(low), float(high)
+    low, high = quantiles(drawn, 0.1, 0.9)
+    return low, high
 
 
 def banded(axes: Axes, x: Any, middle: Any, ends: Sequence[tuple[float, float]]) -> None:
@@ -211,15 +224,25 @@ def finish(axes: Axes) -> Axes:
     return axes
 
 
-def _bar(
+def bar(
     axes: Axes, place: int, quantity: Quantity, scale: float, color: str, label: str | None
 ) -> None:
+    """A bar of a quantity with its band.
+
+    Args:
+        axes: with rows of bars.
+        place: of the row.
+        quantity: its length.
+        scale: from the unit of the quantity to that of the axis.
+        color: of the bar.
+        label: of the band, for the legend.
+    """
     value, low, high = (number * scale for number in quantity.numbers())
     axes.barh(place, value, color=color, height=0.6)
     whiskers(axes, place, value, low, high, label)
 
 
-PARTS = {
+PHASE_COLORS = {
     "compute": (ANSWER, ""),
     "communication": (LOST, "//"),
     "bubble": (LOST, ".."),

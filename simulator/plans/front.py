@@ -16,8 +16,8 @@ Array = NDArray[np.float64]
 
 
 NEAR = 0.05
-"""Choices closer than this in every objective, of the greater, are told as one: it is far below the
-band of any of them."""
+"""Relative distance, of the greater, below which choices are shown as a single one: it is far below
+the band of any of them."""
 
 
 def non_dominated(costs: Array) -> NDArray[np.bool_]:
@@ -34,11 +34,11 @@ def non_dominated(costs: Array) -> NDArray[np.bool_]:
     order = np.lexsort(costs.T[::-1])
     front = np.empty((0, costs.shape[1]))
     for index in order:
-        one = costs[index]
-        no_worse = np.all(front <= one, axis=1)
-        if not np.any(no_worse & np.any(front < one, axis=1)):
+        row = costs[index]
+        no_worse = np.all(front <= row, axis=1)
+        if not np.any(no_worse & np.any(front < row, axis=1)):
             kept[index] = True
-            front = np.vstack([front, one])
+            front = np.vstack([front, row])
     return kept
 
 
@@ -54,14 +54,14 @@ def staircase(costs: Array) -> NDArray[np.int64]:
     order = known[np.lexsort((costs[known, 1], costs[known, 0]))]
     second = costs[order, 1]
     before = np.concatenate([[np.inf], np.minimum.accumulate(second)[:-1]])
-    found: NDArray[np.int64] = order[second < before]
-    return found
+    indices: NDArray[np.int64] = order[second < before]
+    return indices
 
 
 def apart(costs: Array, near: float = NEAR) -> list[list[int]]:
-    """The front in groups: each is told by its first, the others lie near it in every objective.
+    """The front in groups: each is shown by its first, the others lie near it in every objective.
 
-    The best of each objective always tells itself, then the rest in order of the first objective.
+    The best of each objective is always shown, then the rest in order of the first objective.
 
     Args:
         costs: rows on the front, columns objectives, above 0.
@@ -85,25 +85,25 @@ def apart(costs: Array, near: float = NEAR) -> list[list[int]]:
 def reasons(costs: Array, names: Sequence[str]) -> list[str]:
     """Why each choice is on the front, in words: what it is least in, or what it trades.
 
-    A trade-off is told against the next faster one: what it gives for the time that it takes.
+    A trade-off is compared with the next faster one: what it gives for the time that it takes.
 
     Args:
         costs: rows on the front, in order of the first objective.
         names: of the objectives.
     """
     least = np.min(costs, axis=0)
-    found = []
-    for place, one in enumerate(costs):
-        best = [name for name, value, end in zip(names, one, least, strict=True) if value <= end]
+    words_of_each = []
+    for place, row in enumerate(costs):
+        best = [name for name, value, end in zip(names, row, least, strict=True) if value <= end]
         if best:
-            found.append(f"least {', '.join(best)}")
+            words_of_each.append(f"least {', '.join(best)}")
             continue
         # The least in the first objective comes first, so there is one before this.
-        change = one / costs[place - 1] - 1
+        change = row / costs[place - 1] - 1
         words = [
             f"{value:+.0%} {name}"
             for name, value in zip(names, change, strict=True)
             if abs(value) >= 0.005
         ]
-        found.append(f"trade-off: {', '.join(words)} against the row above")
-    return found
+        words_of_each.append(f"trade-off: {', '.join(words)} against the row above")
+    return words_of_each

@@ -1,4 +1,4 @@
-"""What failures cost one job, with bands: from a scenario or a few numbers to an answer.
+"""What failures cost a job, with bands.
 
 The checkpoint interval is chosen once, from the middle values, as a team has to choose it; the
 band then says what happens when the failures turn out otherwise.
@@ -7,6 +7,7 @@ band then says what happens when the failures turn out otherwise.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,12 @@ from energy.errors import InfeasibleError, InputError, nearest
 from energy.quantity import Origin, Quantity
 from energy.shape import Number
 from energy.units import S_PER_DAY, S_PER_HOUR
-from simulator.facts.assumptions import failure_assumptions
+from simulator.facts.assumptions import failure_assumptions, goodput
 from simulator.physics.failures import PARTS, Failures, daly_s, fewest_spares, young_s
 from simulator.runs import spend
-from simulator.runs.predict import goodput
 from simulator.runs.sides import Basis, choose_basis, read
 from simulator.scenarios.scenario import Scenario
-from simulator.terms import draw
+from simulator.terms import draw, quantiles
 
 Values = dict[str, Number]
 
@@ -31,7 +31,8 @@ DRAWS = 4000
 
 
 ENOUGH = 1e-3
-"""Waiting that is let be, in 9 of 10 draws, when nobody says how many spares: 0.1 % of the time."""
+"""Share of the time spent waiting for chips that is accepted, in 9 of 10 draws, where the number of
+spares is not given."""
 
 
 LEAST_GOODPUT = 1e-6
@@ -39,14 +40,13 @@ LEAST_GOODPUT = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is trained when nothing fails.
+    """A training job, as it would be if nothing failed.
 
     Attributes:
         name: in words.
         chips: that it needs.
-        training_s: seconds of training, without failures where they are asked about; missing is
-            allowed.
-        power_w: facility watts while it trains; missing is allowed.
+        training_s: seconds of training without failures; may be missing.
+        power_w: facility watts while it trains; may be missing.
     """
 
     name: str
@@ -56,20 +56,17 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Losses:
+class FailureCosts:
     """What failures cost a job.
+
+    The bands are drawn when they are first read.
 
     Attributes:
         job: what is trained.
-        inputs: what was assumed of failures, by the names of `failures.toml`.
+        inputs: what is assumed of failures, by the names of `failures.toml`.
         middle: the failures at the middle of every band.
         interval_s: training between checkpoints that the rest is computed with.
         chosen: the interval is the best one, not the user's.
-        goodput: training over elapsed time.
-        shares: parts of the elapsed time.
-        elapsed_s: of the whole job.
-        energy_j: facility joules of the whole job and its spares.
-        lost_j: those of them that trained nothing.
     """
 
     job: Job
@@ -77,11 +74,76 @@ class Losses:
     middle: Failures
     interval_s: float
     chosen: bool
-    goodput: Quantity
-    shares: dict[str, Quantity]
-    elapsed_s: Quantity
-    energy_j: Quantity
-    lost_j: Quantity
+
+    @cached_property
+    def middle_shares(self) -> Values:
+        """Parts of the elapsed time, at the middle of every band."""
+        return dict(self.middle.shares(self.interval_s))
+
+    @cached_property
+    def shares(self) -> dict[str, Quantity]:
+        """Parts of the elapsed time, by the names of `PARTS`."""
+        draws = self.draws.shares(self.interval_s)
+        source = "simulator.physics.failures"
+        return {name: between(self.middle_shares[name], draws[name], "1", source) for name in PARTS}
+
+    @property
+    def goodput(self) -> Quantity:
+        """Training over elapsed time."""
+        return self.shares["training"]
+
+    @property
+    def elapsed_s(self) -> Quantity:
+        """Seconds of the whole job."""
+        return self._spent["elapsed_s"]
+
+    @property
+    def energy_j(self) -> Quantity:
+        """Facility joules of the whole job and its spares."""
+        return self._spent["energy_j"]
+
+    @property
+    def lost_j(self) -> Quantity:
+        """Those of the joules that trained nothing."""
+        return self._spent["lost_j"]
+
+    @cached_property
+    def draws(self) -> Failures:
+        """The failures with every assumption drawn from its band."""
+        return _failures(self.job.chips, self._drawn, self.middle.spares, self.middle.unit_chips)
+
+    @cached_property
+    def _drawn(self) -> Values:
+        return _draws(self.inputs, DRAWS)
+
+    @cached_property
+    def _spent(self) -> dict[str, Quantity]:
+        """Elapsed seconds and joules, in the middle and over the draws."""
+        job = self.job
+        if job.training_s.value is None or job.power_w.value is None:
+            reason = job.training_s.source if job.training_s.value is None else job.power_w.source
+            return {
+                "elapsed_s": Quantity.absent("s", reason),
+                "energy_j": Quantity.absent("J", reason),
+                "lost_j": Quantity.absent("J", reason),
+            }
+        generator = np.random.default_rng(1)
+        spare_chips = self.middle.spares * self.middle.unit_chips / job.chips
+        drawn = (draw(job.training_s, generator, DRAWS), draw(job.power_w, generator, DRAWS))
+        middle = _joules(
+            self.middle_shares,
+            _middles(self.inputs),
+            job.training_s.value,
+            job.power_w.value,
+            spare_chips,
+        )
+        draws = _joules(self.draws.shares(self.interval_s), self._drawn, *drawn, spare_chips)
+        how = f"facility watts by what the job does; spares draw too; {DRAWS:,} draws"
+        return {
+            "elapsed_s": between(middle[0], draws[0], "s", "training time / goodput"),
+            "energy_j": between(middle[1], draws[1], "J", how),
+            "lost_j": between(middle[2], draws[2], "J", f"joules that trained nothing: {how}"),
+        }
 
     @property
     def intervals_s(self) -> dict[str, float]:
@@ -93,12 +155,6 @@ class Losses:
             "exact": float(self.middle.best_interval_s()),
         }
 
-    def drawn(self, draws: int = DRAWS) -> Failures:
-        """The failures with every assumption drawn from its band."""
-        return _failures(
-            self.job.chips, _draws(self.inputs, draws), self.middle.spares, self.middle.unit_chips
-        )
-
 
 def job_of_name(
     name: str | None,
@@ -108,21 +164,21 @@ def job_of_name(
     days: float | None = None,
     mw: float | None = None,
     *,
-    freed: bool = True,
+    without_failures: bool = True,
 ) -> Job:
     """The job of a command line: of a scenario, or of a few numbers.
 
     Args:
         name: of a preset or a file.
         basis: auto, published or predicted.
-        overrides: laid over the scenario.
+        overrides: of the scenario, by dotted key.
         chips: without a name.
         days: without a name.
         mw: without a name.
-        freed: of the failures that a scenario's goodput holds.
+        without_failures: take out the failures that a scenario's goodput includes.
 
     Raises:
-        InputError: both or neither are given, or the name is that of a record.
+        InputError: both or neither are named, or the name is that of a record.
     """
     numbers = [option for option in (chips, days, mw) if option is not None]
     if (name is None) == (not numbers):
@@ -137,125 +193,92 @@ def job_of_name(
             training_s=_stated(days, S_PER_DAY, "s", "days"),
             power_w=_stated(mw, 1e6, "W", "mw"),
         )
-    found = read([name], overrides)
-    (scenario,) = found
+    runs = read([name], overrides)
+    (scenario,) = runs
     if not isinstance(scenario, Scenario):
         raise InputError("expected a scenario", "a record", "its goodput is in it already")
-    return job_of(scenario, choose_basis(found, basis), freed=freed)
+    return job_of(scenario, choose_basis(runs, basis), without_failures=without_failures)
 
 
-def job_of(scenario: Scenario, basis: Basis, *, freed: bool = True) -> Job:
+def job_of(scenario: Scenario, basis: Basis, *, without_failures: bool = True) -> Job:
     """The job of a scenario.
 
     Args:
         scenario: what is trained.
         basis: published or predicted.
-        freed: its time is freed of the failures that its goodput holds.
+        without_failures: take out the failures that its goodput includes.
     """
-    spent = (spend.published(scenario) if basis == "published" else spend.predicted)(scenario)
+    spending = spend.published(scenario) if basis == "published" else spend.Predicted()
+    spent = spending(scenario)
+    productive = goodput(scenario.run.goodput, scenario.hardware.count)
     return Job(
         name=scenario.name,
         chips=scenario.hardware.count,
-        training_s=multiply(spent.elapsed_s, goodput(scenario), "s") if freed else spent.elapsed_s,
+        training_s=multiply(spent.elapsed_s, productive, "s")
+        if without_failures
+        else spent.elapsed_s,
         power_w=spent.power_w,
     )
 
 
-def losses(
+def failure_costs(
     job: Job,
-    given: dict[str, float],
+    values: dict[str, float],
     *,
     spares: int | None = None,
     unit_chips: int = 1,
     interval_s: float | None = None,
-) -> Losses:
+) -> FailureCosts:
     """What failures cost a job.
 
     Args:
         job: what is trained.
-        given: values that replace those of `failures.toml`, as they are, by its names.
-        spares: units of spare chips; as many as are enough when not given.
+        values: that replace those of `failures.toml`, exactly, by its names.
+        spares: units of spare chips; as many as are enough where not given.
         unit_chips: chips that leave the job together.
-        interval_s: seconds of training between checkpoints; the best when not given.
+        interval_s: seconds of training between checkpoints; the best where not given.
 
     Raises:
         InputError: a name or a value is not valid.
-        InfeasibleError: the job would not come forward.
+        InfeasibleError: the job would make no progress.
     """
-    inputs = failure_assumptions() | {name: _given(name, value) for name, value in given.items()}
-    middles: Values = {name: quantity.numbers()[0] for name, quantity in inputs.items()}
-    middle = _failures(job.chips, middles, spares or 0, unit_chips)
+    inputs = failure_assumptions() | {
+        name: _stated_input(name, value) for name, value in values.items()
+    }
+    middle = _failures(job.chips, _middles(inputs), spares or 0, unit_chips)
     chosen = interval_s is None
     if interval_s is None:
-        # Checkpoints that cost nothing are written all the time: a second is often enough.
+        # Checkpoints that cost nothing would be written all the time: a second is often enough.
         interval_s = max(1.0, float(middle.best_interval_s()))
     if not 0 < interval_s < float("inf"):
         raise InputError("expected an interval above 0", f"{interval_s:g}")
     if replace(middle, repair_s=0.0).goodput(interval_s) < LEAST_GOODPUT:
         raise InfeasibleError(
-            "expected a job that comes forward",
+            "expected a job that makes progress",
             f"a failure every {middle.mtbf_s:,.0f} s, checkpoints every {interval_s:,.0f} s",
-            "write checkpoints faster or oftener, or use fewer chips",
+            "write checkpoints faster or more often, or use fewer chips",
         )
-    drawn = _draws(inputs, DRAWS)
-    found = _failures(job.chips, drawn, middle.spares, unit_chips)
     if spares is None:
         # Spares are bought for the bad year, not for the average one.
-        load = float(np.quantile(found.repair_s / found.mtbf_s, 0.9))
+        draws = _failures(job.chips, _draws(inputs, DRAWS), 0, unit_chips)
+        load = quantiles(np.asarray(draws.repair_s / draws.mtbf_s), 0.9)[0]
         middle = replace(middle, spares=fewest_spares(load, ENOUGH))
-        found = replace(found, spares=middle.spares)
-    at_middle, at_drawn = middle.shares(interval_s), found.shares(interval_s)
-    shares = {
-        name: between(at_middle[name], at_drawn[name], "1", "simulator.physics.failures")
-        for name in PARTS
-    }
-    return Losses(
-        job=job,
-        inputs=inputs,
-        middle=middle,
-        interval_s=interval_s,
-        chosen=chosen,
-        goodput=shares["training"],
-        shares=shares,
-        **_spent(job, (at_middle, at_drawn), (middles, drawn), middle),
-    )
+    return FailureCosts(job=job, inputs=inputs, middle=middle, interval_s=interval_s, chosen=chosen)
 
 
-def _spent(
-    job: Job,
-    shares: tuple[Values, Values],
-    inputs: tuple[Values, Values],
-    middle: Failures,
-) -> dict[str, Quantity]:
-    """Elapsed seconds and joules, in the middle and over the draws."""
-    if job.training_s.value is None or job.power_w.value is None:
-        reason = job.training_s.source if job.training_s.value is None else job.power_w.source
-        return {
-            "elapsed_s": Quantity.absent("s", reason),
-            "energy_j": Quantity.absent("J", reason),
-            "lost_j": Quantity.absent("J", reason),
-        }
-    generator = np.random.default_rng(1)
-    spare_chips = middle.spares * middle.unit_chips / job.chips
-    drawn = (draw(job.training_s, generator, DRAWS), draw(job.power_w, generator, DRAWS))
-    at_middle = _joules(shares[0], inputs[0], job.training_s.value, job.power_w.value, spare_chips)
-    at_drawn = _joules(shares[1], inputs[1], *drawn, spare_chips)
-    how = f"facility watts by what the job does; spares draw too; {DRAWS:,} draws"
-    return {
-        "elapsed_s": between(at_middle[0], at_drawn[0], "s", "training time / goodput"),
-        "energy_j": between(at_middle[1], at_drawn[1], "J", how),
-        "lost_j": between(at_middle[2], at_drawn[2], "J", f"joules that trained nothing: {how}"),
-    }
+def _middles(inputs: dict[str, Quantity]) -> Values:
+    """The middle of every assumption."""
+    return {name: quantity.numbers()[0] for name, quantity in inputs.items()}
 
 
 def _joules(
-    shares: Values, given: Values, training_s: Number, power_w: Number, spare_chips: float
+    shares: Values, inputs: Values, training_s: Number, power_w: Number, spare_chips: float
 ) -> tuple[Number, Number, Number]:
     """Elapsed seconds, joules, and joules that trained nothing."""
     took_s = training_s / np.maximum(shares["training"], LEAST_GOODPUT)
     stalled = shares["saving"] + shares["restarting"] + shares["waiting"]
-    level = shares["training"] + shares["rework"] + given["stalled_share"] * stalled
-    joules = power_w * took_s * (level + given["spare_share"] * spare_chips)
+    level = shares["training"] + shares["rework"] + inputs["stalled_share"] * stalled
+    joules = power_w * took_s * (level + inputs["spare_share"] * spare_chips)
     return took_s, joules, joules - power_w * training_s
 
 
@@ -279,7 +302,7 @@ def _stated(value: float | None, scale: float, unit: str, option: str) -> Quanti
     return Quantity.exact(value * scale, unit, f"--{option}", Origin.ASSUMED)
 
 
-def _given(name: str, value: float) -> Quantity:
+def _stated_input(name: str, value: float) -> Quantity:
     known = failure_assumptions()
     if name not in known:
         raise InputError("expected a figure of failures", name, nearest(name, known))
@@ -290,17 +313,17 @@ def _given(name: str, value: float) -> Quantity:
 
 def _draws(inputs: dict[str, Quantity], draws: int) -> Values:
     generator = np.random.default_rng(0)
-    found: Values = {}
+    drawn: Values = {}
     for name, quantity in inputs.items():
         values = draw(quantity, generator, draws) if quantity.value else np.zeros(draws)
         # A share above 1 would be a chip that draws more when it is stalled than when it trains.
-        found[name] = np.minimum(values, 1.0) if quantity.unit == "1" else values
-    return found
+        drawn[name] = np.minimum(values, 1.0) if quantity.unit == "1" else values
+    return drawn
 
 
-def between(value: Number, drawn: Number, unit: str, source: str) -> Quantity:
-    """A value with the band that holds 80 % of its draws; as weak as the assumptions it has."""
-    low, high = (float(end) for end in np.quantile(np.atleast_1d(drawn), [0.1, 0.9]))
+def between(value: Number, draws: Number, unit: str, source: str) -> Quantity:
+    """A value with the band that holds 80 % of its draws; an assumption, as its inputs are."""
+    low, high = quantiles(np.asarray(draws), 0.1, 0.9)
     middle = float(value)
     return Quantity(
         value=middle,

@@ -36,18 +36,31 @@ def host_ratio(chip: catalog.Chip, chip_w: float) -> Quantity | None:
     )
 
 
-def placed(scenario: Scenario, boundary: Boundary, watts: Quantity) -> Site:
-    """The site of a scenario, with the host of its chips where no ratio was given.
+def known_host(scenario: Scenario, boundary: Boundary) -> catalog.Chip | None:
+    """The chip whose host counts; None where the site's own ratio of node to chip does.
 
     Args:
         scenario: whose chip and site count.
-        boundary: of the watts.
-        watts: mean of one chip.
+        boundary: of the chip's watts.
     """
-    found = scenario.site.resolve()
     name = scenario.hardware.chip
-    given = scenario.site.node_over_chip is not None
-    if given or name is None or boundary is not Boundary.CHIP or not watts.value:
-        return found
-    ratio = host_ratio(catalog.chip(name), watts.value)
-    return found if ratio is None else replace(found, node_over_chip=ratio)
+    if scenario.site.node_over_chip is not None or name is None or boundary is not Boundary.CHIP:
+        return None
+    chip = catalog.chip(name)
+    return chip if chip.host_w is not None else None
+
+
+def with_hosts(scenario: Scenario, site: Site, boundary: Boundary, chip_w: Quantity) -> Site:
+    """The site of a scenario, with the hosts of its chips where no ratio was given.
+
+    Args:
+        scenario: whose chip and site count.
+        site: of the scenario, resolved.
+        boundary: of the watts.
+        chip_w: mean of one chip.
+    """
+    chip = known_host(scenario, boundary)
+    if chip is None or not chip_w.value:
+        return site
+    ratio = host_ratio(chip, chip_w.value)
+    return site if ratio is None else replace(site, node_over_chip=ratio)

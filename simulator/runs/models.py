@@ -9,7 +9,8 @@ from energy.errors import InputError, nearest
 from energy.facts import catalog
 from simulator.quality.laws import DEFAULT_LAW, law
 from simulator.quality.match import EQUALS, match
-from simulator.scenarios.scenario import Scenario, load, named, presets
+from simulator.scenarios.request import is_model, of_model
+from simulator.scenarios.scenario import Scenario, load, presets
 from simulator.scenarios.sections import ModelSection
 from simulator.scenarios.variants import with_tokens
 
@@ -33,8 +34,8 @@ def of_models(
         raise InputError("expected --equal", equal, nearest(equal, EQUALS))
     models = [row.name for row in catalog.models()]
     name = names[0]
-    first = named(None, name, overrides) if needs_hardware(name) else load(name, overrides)
-    found = [first]
+    first = of_model(name, overrides) if is_model(name) else load(name, overrides)
+    scenarios = [first]
     for other in names[1:]:
         if other in models:
             model = ModelSection(preset=other)
@@ -46,13 +47,9 @@ def of_models(
                 other,
                 nearest(other, [*models, *presets()]),
             )
-        one = first.model_copy(update={"name": other, "model": model})
+        scenario = first.model_copy(update={"name": other, "model": model})
         if equal == "quality":
-            one = with_tokens(one, match(first, one, law(DEFAULT_LAW)).tokens.numbers()[0])
-        found.append(one)
-    return found
-
-
-def needs_hardware(name: str) -> bool:
-    """Whether a name is of a model alone, which says neither chips nor how many."""
-    return name not in presets() and name in [row.name for row in catalog.models()]
+            matched = match(first, scenario, law(DEFAULT_LAW))
+            scenario = with_tokens(scenario, matched.tokens.numbers()[0])
+        scenarios.append(scenario)
+    return scenarios

@@ -1,30 +1,27 @@
-"""A scenario becomes a predicted RunRecord, and the tree that its numbers were computed by.
+"""A scenario becomes a predicted RunRecord, with the terms that its numbers were computed from.
 
 elapsed = steps x step time / goodput; joules = chips x watts a chip x elapsed, idle and restarts
-included; then the same facility, carbon, water and cost steps as for a measured run.
+included; then the same account of facility, carbon, water and cost as for a measured run.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import Any
 
 from energy import flops
 from energy import shape as shapes
-from energy.footprint import apply as footprint
+from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry, Kind, Part, RunRecord, Window, nothing_wasted, totals
-from energy.shape import Shape
-from simulator.facts.assumptions import scenario_assumptions
-from simulator.runs import terms as derivation
-from simulator.runs.hosts import placed
-from simulator.runs.terms import carbon
+from simulator.physics.plan import Plan
+from simulator.runs import terms
+from simulator.runs.estimate import Estimate, estimate
+from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import Scenario
 from simulator.terms import Term, product, total
-
-if TYPE_CHECKING:
-    from simulator.runs.estimate import StepEstimate
 
 
 @dataclass(frozen=True)
@@ -32,135 +29,171 @@ class Prediction:
     """A predicted record and how it came about.
 
     Attributes:
+        estimate: one step of the run.
         record: the run as predicted.
-        boundary: of the watts that its joules were computed from.
         elapsed: derivation of the wall clock.
         energy: derivation of the joules at `boundary`.
     """
 
+    estimate: Estimate
     record: RunRecord
-    boundary: Boundary
     elapsed: Term
     energy: Term
 
-    def trees(self, accounting: str = "location") -> tuple[Term, ...]:
-        """The derivation that `--explain` prints: CO2e, down to the parts of a step."""
-        return (carbon(self.energy, self.boundary, self.record, accounting),)
+    @property
+    def setup(self) -> Setup:
+        """The scenario, resolved."""
+        return self.estimate.setup
+
+    @property
+    def boundary(self) -> Boundary:
+        """Of the watts that the joules were computed from."""
+        return self.estimate.boundary
+
+    @cached_property
+    def account(self) -> terms.Derivation:
+        """How joules became grams and dollars, and the mean watts of the facility."""
+        return terms.derivation(
+            self.record, self.boundary, self.setup.chips, self.elapsed, self.energy
+        )
+
+    def co2_term(self, accounting: str = "location") -> Term:
+        """How CO2e came about, down to the parts of a step: what `--explain` prints."""
+        return self.account.co2(accounting)
+
+    def terms_by_budget(self) -> dict[str, Term]:
+        """What the run takes, by the names of budgets, in SI units."""
+        return {
+            "days": self.elapsed,
+            "mwh": self.account.facility_j,
+            "mw": self.account.facility_w,
+            "usd": self.account.cost_usd,
+            "co2": self.account.co2("location"),
+        }
 
 
-def predict(scenario: Scenario) -> Prediction:
+def predict(scenario: Scenario | Setup | Estimate, plan: Plan | None = None) -> Prediction:
     """Predict what a scenario spends, from its configuration alone.
 
     A [published] section is not looked at: a prediction never uses what it is judged by.
+
+    Args:
+        scenario: or what was already resolved or estimated of it.
+        plan: to use; without it, as `estimate` chooses.
     """
-    from simulator.runs.estimate import estimate
-
-    shape = scenario.model.resolve()
-    found = estimate(scenario, shape)
-    seq_len = float(shape.seq_len)
-    steps = scenario.run.total_tokens(seq_len) / (scenario.run.sequences(seq_len) * seq_len)
-    elapsed = elapsed_time(steps, found, goodput(scenario))
-    energy = chip_energy(scenario.hardware.count, found, elapsed)
-    record = _record(scenario, shape, found, elapsed, energy)
-    whole = footprint.apply(record, placed(scenario, found.boundary, found.chip_power_w))
-    return Prediction(whole, found.boundary, elapsed, energy)
+    if isinstance(scenario, Scenario):
+        scenario = Setup.of(scenario)
+    step = estimate(scenario, plan) if isinstance(scenario, Setup) else scenario
+    elapsed = _elapsed(step)
+    energy = _chip_energy(step, elapsed)
+    record = at_site(_record(step, elapsed, energy), step.setup.site_at(step.chip_power_w))
+    return Prediction(step, record, elapsed, energy)
 
 
-def goodput(scenario: Scenario) -> Quantity:
-    """Productive over elapsed time: the scenario's, or a band that is loudly assumed."""
-    if scenario.run.goodput is not None:
-        return scenario.run.goodput
-    kind = "one_machine" if scenario.hardware.count == 1 else "cluster"
-    return scenario_assumptions()["goodput"][kind]
-
-
-def elapsed_time(steps: float, found: StepEstimate, goodput: Quantity) -> Term:
+def _elapsed(step: Estimate) -> Term:
     """Seconds of wall clock: steps x step time / goodput."""
-    parts = [Term(name, seconds) for name, seconds in found.seconds.items()]
+    steps = Quantity.exact(step.setup.steps, "1", "scenario: tokens / tokens of a step")
+    parts = [Term(name, seconds) for name, seconds in step.seconds.items()]
     return product(
         "elapsed time",
         "s",
-        Term("steps", Quantity.exact(steps, "1", "scenario: tokens / tokens of a step")),
+        Term("steps", steps),
         total("step time", *parts),
-        over=(Term("goodput", goodput),),
+        over=(Term("goodput", step.setup.goodput),),
     )
 
 
-def chip_energy(chips: int, found: StepEstimate, elapsed: Term) -> Term:
+def _chip_energy(step: Estimate, elapsed: Term) -> Term:
     """Joules at the chips: chips x watts a chip x elapsed time."""
-    count = Term("chips", Quantity.exact(chips, "1", "scenario: hardware.count"))
-    return product("chip energy", "J", count, Term("watts a chip", found.chip_power_w), elapsed)
+    watts = Term("watts a chip", step.chip_power_w)
+    return product("chip energy", "J", terms.chips_term(step.setup.chips), watts, elapsed)
 
 
-def _record(
-    scenario: Scenario, shape: Shape, found: StepEstimate, elapsed: Term, energy: Term
-) -> RunRecord:
+def _record(step: Estimate, elapsed: Term, energy: Term) -> RunRecord:
     """The predicted record up to the chips; the site comes after."""
-    seq_len = float(shape.seq_len)
-    tokens = scenario.run.total_tokens(seq_len)
-    steps = elapsed.find("steps").quantity.numbers()[0]
-    step_s = elapsed.find("step time").quantity
-    work = {name: float(count) * tokens for name, count in flops.model_flop(shape).items()}
-    model_flop = sum(work.values())
-    chips = scenario.hardware.count
+    setup = step.setup
+    scenario, shape, chips, name = setup.scenario, setup.shape, setup.chips, setup.hardware.name
+    work = {part: float(count) * setup.tokens for part, count in flops.model_flop(shape).items()}
     entry = EnergyEntry(
         **energy.quantity.model_dump(),
-        device=f"{chips:,} x {found.chip}",
-        boundary=found.boundary,
+        device=f"{chips:,} x {name}",
+        boundary=step.boundary,
         api="simulator: watts from what the step is doing x elapsed time",
     )
-    no_site = "no site was applied"
+    executed = sum(step.executed_flop.values()) * setup.steps
     return RunRecord(
         name=scenario.name,
         kind=Kind.PREDICTED,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        tokens=Quantity.exact(tokens, "1", "scenario"),
+        tokens=Quantity.exact(setup.tokens, "1", "scenario"),
         params_total=_counted(shapes.parameters(shape)),
         params_active=_counted(shapes.active_parameters(shape)),
-        model_flop=_flop(model_flop, "energy.flops: forward and backward, attention in full"),
-        executed_flop=_flop(sum(found.executed_flop.values()) * steps, "simulator.physics.step"),
+        model_flop=_flop(
+            sum(work.values()), "energy.flops: forward and backward, attention in full"
+        ),
+        executed_flop=_flop(executed, "simulator.physics.step"),
         elapsed_s=elapsed.quantity,
         chip_s=elapsed.quantity.scaled(chips, source="chips x elapsed time"),
         energy=[entry],
         totals=totals([entry]),
-        co2_location_g=Quantity.absent("g", no_site),
-        co2_market_g=Quantity.absent("g", no_site),
-        co2_embodied_g=Quantity.absent("g", no_site),
-        water_l=Quantity.absent("L", no_site),
-        cost_usd=Quantity.absent("USD", no_site),
+        **_no_site(),
         wasted=nothing_wasted("predicted within goodput", Origin.MODELLED),
-        parts=_parts(work, found, steps, energy),
-        windows=[
-            Window(
-                name="step",
-                count=max(1, round(steps)),
-                elapsed_s=step_s.scaled(max(1, round(steps))),
-                energy_j=Quantity.absent("J", "given for the run as a whole"),
-            )
-        ],
-        metrics={
-            "step_time_s": step_s,
-            "tokens_per_s": _per_step_time(tokens / steps, step_s, "1/s"),
-            "model_flop_per_s": _per_step_time(model_flop / steps, step_s, "FLOP/s"),
-            "mfu": _per_step_time(
-                model_flop / steps / (chips * found.peak_flop_per_s), step_s, "1"
-            ),
-            "chip_power_w": found.chip_power_w,
-        },
+        parts=_parts(work, step, energy),
+        windows=[_steps_window(step, elapsed)],
+        metrics=_metrics(step, elapsed, sum(work.values())),
         shape=shape.as_dict(),
         scenario=scenario.model_dump(mode="json", exclude_none=True),
-        labels={"basis": "predicted", **scenario.labels(), "chip": found.chip},
-        notes=list(found.notes),
+        labels={"basis": "predicted", **scenario.labels(), "chip": name},
+        notes=list(step.notes),
     )
 
 
-def _parts(work: dict[str, float], found: StepEstimate, steps: float, energy: Term) -> list[Part]:
+def _no_site() -> dict[str, Any]:
+    """The fields that a site fills."""
+    units = {
+        "co2_location_g": "g",
+        "co2_market_g": "g",
+        "co2_embodied_g": "g",
+        "water_l": "L",
+        "cost_usd": "USD",
+    }
+    return {name: Quantity.absent(unit, "no site was applied") for name, unit in units.items()}
+
+
+def _steps_window(step: Estimate, elapsed: Term) -> Window:
+    """All steps of the run as one row of windows."""
+    count = max(1, round(step.setup.steps))
+    return Window(
+        name="step",
+        count=count,
+        elapsed_s=elapsed.find("step time").quantity.scaled(count),
+        energy_j=Quantity.absent("J", "given for the run as a whole"),
+    )
+
+
+def _metrics(step: Estimate, elapsed: Term, model_flop: float) -> dict[str, Quantity]:
+    """Rates of a step, and the mean watts of a chip."""
+    setup, step_s = step.setup, elapsed.find("step time").quantity
+    steps, peak = setup.steps, setup.chips * float(setup.hardware.peak_flop_per_s)
+    return {
+        "step_time_s": step_s,
+        "tokens_per_s": _per_step_time(setup.tokens / steps, step_s, "1/s"),
+        "model_flop_per_s": _per_step_time(model_flop / steps, step_s, "FLOP/s"),
+        "mfu": _per_step_time(model_flop / steps / peak, step_s, "1"),
+        "chip_power_w": step.chip_power_w,
+    }
+
+
+def _parts(work: dict[str, float], step: Estimate, energy: Term) -> list[Part]:
     """Time and FLOP by part over the whole run; joules in proportion to the time."""
-    step_s = sum(seconds.numbers()[0] for seconds in found.seconds.values())
+    steps = step.setup.steps
+    step_s = sum(seconds.numbers()[0] for seconds in step.seconds.values())
     parts = []
-    for name in dict.fromkeys([*found.seconds, *work, *found.executed_flop]):
-        seconds = found.seconds.get(name)
-        executed = found.executed_flop.get(name)
+    for name in dict.fromkeys([*step.seconds, *work, *step.executed_flop]):
+        seconds, executed = step.seconds.get(name), step.executed_flop.get(name)
+        joules = None
+        if seconds and step_s:
+            joules = energy.quantity.scaled(seconds.numbers()[0] / step_s)
         parts.append(
             Part(
                 name=name,
@@ -169,9 +202,7 @@ def _parts(work: dict[str, float], found: StepEstimate, steps: float, energy: Te
                 if executed
                 else None,
                 time_s=seconds.scaled(steps) if seconds else None,
-                energy_j=energy.quantity.scaled(seconds.numbers()[0] / step_s)
-                if seconds and step_s
-                else None,
+                energy_j=joules,
             )
         )
     return parts
@@ -197,17 +228,3 @@ def _counted(parts: dict[str, shapes.Number]) -> Quantity:
 
 def _flop(count: float, source: str) -> Quantity:
     return Quantity.exact(count, "FLOP", source, Origin.MODELLED)
-
-
-def of_run(scenario: Scenario) -> dict[str, Term]:
-    """What a predicted run takes, by the names of budgets, in SI units."""
-    found, chips = predict(scenario), scenario.hardware.count
-    record, at = found.record, found.boundary
-    (co2,) = found.trees()
-    return {
-        "days": found.elapsed,
-        "mwh": derivation.facility(found.energy, at, record),
-        "mw": derivation.power(chips, at, record),
-        "usd": derivation.money(chips, found.elapsed, found.energy, at, record),
-        "co2": co2,
-    }

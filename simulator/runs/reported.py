@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from energy import flops, shape
 from energy.errors import MissingDataError
-from energy.footprint import apply as footprint
+from energy.footprint.apply import at_site
 from energy.quantity import Origin, Quantity
 from energy.record import EnergyEntry, Kind, RunRecord, nothing_wasted, totals
 from energy.units import G_PER_T, J_PER_MWH, S_PER_HOUR
@@ -51,7 +51,7 @@ def record(scenario: Scenario) -> RunRecord:
         boundary=published.power_boundary,
         api="published watts x published hours",
     )
-    told = RunRecord(
+    reported = RunRecord(
         name=scenario.name,
         kind=Kind.MEASURED,
         tokens=Quantity.exact(tokens, "1", published.source),
@@ -75,7 +75,7 @@ def record(scenario: Scenario) -> RunRecord:
         labels={"basis": "published", **scenario.labels()},
         notes=[f"published: {published.source}"],
     )
-    return footprint.apply(told, scenario.site.resolve())
+    return at_site(reported, scenario.site.resolve())
 
 
 def elapsed(scenario: Scenario) -> Term:
@@ -120,12 +120,12 @@ def counted(scenario: Scenario) -> Quantity:
 
 def _printed(published: PublishedSection) -> dict[str, Quantity]:
     """The totals that the publication prints, in SI."""
-    found = {}
+    printed = {}
     if published.energy_mwh is not None:
-        found["published_energy_j"] = published.energy_mwh.scaled(J_PER_MWH, "J")
+        printed["published_energy_j"] = published.energy_mwh.scaled(J_PER_MWH, "J")
     if published.co2_t is not None:
-        found["published_co2_g"] = published.co2_t.scaled(G_PER_T, "g")
-    return found
+        printed["published_co2_g"] = published.co2_t.scaled(G_PER_T, "g")
+    return printed
 
 
 def _count(number: shape.Number) -> Quantity:

@@ -1,42 +1,194 @@
-"""From a scenario to one optimiser step: hardware, plan and constants put together.
+"""A scenario resolved once: model, chips, constants, software, site, and the plans it leaves open.
 
-This is where the product meets the physics: `predict` needs seconds by part, FLOP by part and the
-watts of a chip, each with its band, and does not ask how they are made.
+Everything that a question asks of a scenario is looked up here, at one place and one time; what is
+computed afterwards takes a `Setup` and looks nothing up.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from energy.errors import InputError, nearest
 from energy.facts import catalog
+from energy.facts.catalog import Chip
+from energy.facts.site import Site
+from energy.quantity import Quantity
 from energy.shape import Shape
+from simulator.facts.assumptions import goodput
 from simulator.facts.software import Software, framework_of, named_software
 from simulator.fit.machine import load_machine
 from simulator.fit.pool import load_pool, published_pool
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
-from simulator.physics.plan import Plan
+from simulator.physics.plan import AXES, Plan
+from simulator.plans.space import Space, space
+from simulator.runs.hosts import with_hosts
 from simulator.scenarios.expert_load import expert_load
 from simulator.scenarios.scenario import Scenario
-from simulator.scenarios.sections import HardwareSection
+from simulator.scenarios.sections import HardwareSection, SiteSection
 
 FROM_SCENARIO = ("n_chips", "global_batch")
-
-
 PLAN_KEYS = {item.name: item.default for item in fields(Plan) if item.name not in FROM_SCENARIO}
-"""Keys of [plan], with what stands in for those that are left out."""
+"""Keys of [plan], with the default of each."""
 
 
-def plan_fields(scenario: Scenario, shape: Shape) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """A scenario with everything that it names looked up.
+
+    Attributes:
+        scenario: as the user wrote it.
+        shape: of its model.
+        hardware: of one chip.
+        constants: of the chip and its software, or of a calibrated machine.
+        software: of the chips; None on a calibrated machine.
+        site: with the catalog's assumptions for what is not given, hosts left out.
+        base: the plan as far as the scenario says it; its other axes are searched.
+        choices: values of the axes that are not free, by name.
+        notes: where the constants come from.
+    """
+
+    scenario: Scenario
+    shape: Shape
+    hardware: Hardware
+    constants: Constants
+    software: Software | None
+    site: Site
+    base: Plan
+    choices: dict[str, list[Any]]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> Self:
+        """Resolve a scenario.
+
+        Raises:
+            InputError: a key or value of it is not valid, or a file that it names.
+            MissingDataError: the catalog does not know its chip's peak or memory, or its zone.
+        """
+        shape, section = scenario.model.resolve(), scenario.hardware
+        chosen = _plan_fields(scenario, shape)
+        size: dict[str, Any] = {
+            "n_chips": section.count,
+            "global_batch": scenario.run.sequences(_seq_len(shape)),
+        }
+        site = scenario.site.resolve()
+        if section.machine is not None:
+            machine = load_machine(Path(section.machine))
+            return cls(
+                scenario=scenario,
+                shape=shape,
+                hardware=replace(machine.hardware, **_link_speeds(section)),
+                constants=machine.constants,
+                software=None,
+                site=site,
+                base=Plan(**chosen, **size),
+                choices={},
+                notes=(f"calibrated machine: {section.machine}",),
+            )
+        assert section.chip is not None
+        chip = catalog.chip(section.chip)
+        software = named_software(section.software or _usual_software(chip))
+        hardware, constants, note = _fitted(section, chip, software, shape)
+        return cls(
+            scenario=scenario,
+            shape=shape,
+            hardware=hardware,
+            constants=constants,
+            software=software,
+            site=site,
+            base=Plan(
+                **(software.formats(section.precision) | software.execution() | chosen), **size
+            ),
+            choices=software.allowed()
+            | {name: [value] for name, value in scenario.plan.items() if name in AXES},
+            notes=(note,),
+        )
+
+    @property
+    def chips(self) -> int:
+        """Chips of the run."""
+        return self.scenario.hardware.count
+
+    @property
+    def tokens(self) -> float:
+        """Tokens of the whole run."""
+        return self.scenario.run.total_tokens(_seq_len(self.shape))
+
+    @property
+    def steps(self) -> float:
+        """Optimizer steps of the whole run."""
+        return self.tokens / (float(self.base.global_batch) * _seq_len(self.shape))
+
+    @property
+    def goodput(self) -> Quantity:
+        """Productive over elapsed time."""
+        return goodput(self.scenario.run.goodput, self.chips)
+
+    def space(self, fixed: dict[str, Any] | None = None, *, fine: bool = False) -> Space:
+        """The plans that the scenario leaves open.
+
+        Args:
+            fixed: values of some axes, instead of what the scenario says of them.
+            fine: every divisor instead of powers of two.
+
+        Raises:
+            InfeasibleError: no combination is possible.
+        """
+        choices = self.choices | {name: [value] for name, value in (fixed or {}).items()}
+        batch = float(self.base.global_batch)
+        return space(self.shape, self.chips, batch, self.base, choices, fine=fine)
+
+    def site_at(self, chip_w: Quantity) -> Site:
+        """The site with the hosts of the chips, where the catalog knows them.
+
+        Args:
+            chip_w: mean watts of one chip, at the boundary of the hardware's watts.
+        """
+        return with_hosts(self.scenario, self.site, self.hardware.power_boundary, chip_w)
+
+    def at(self, section: SiteSection) -> Setup:
+        """The same run at another site."""
+        scenario = self.scenario.model_copy(update={"site": section})
+        return replace(self, scenario=scenario, site=section.resolve())
+
+    def on(self, chips: int) -> Setup:
+        """The same run on another number of the same chips."""
+        hardware = self.scenario.hardware.model_copy(update={"count": chips})
+        scenario = self.scenario.model_copy(update={"hardware": hardware})
+        return replace(self, scenario=scenario, base=replace(self.base, n_chips=chips))
+
+    def of_same_step(self, scenario: Scenario) -> Setup | None:
+        """The setup of another scenario, if it has the same step; None if it has another.
+
+        Scenarios of one model, plan, hardware and batch differ in nothing that a step depends on.
+        """
+        own = self.scenario
+        same = (own.model, own.plan, own.hardware) == (
+            scenario.model,
+            scenario.plan,
+            scenario.hardware,
+        )
+        batch = scenario.run.sequences(_seq_len(self.shape))
+        if not same or batch != float(self.base.global_batch):
+            return None
+        site = self.site if own.site == scenario.site else scenario.site.resolve()
+        return replace(self, scenario=scenario, site=site)
+
+
+def _seq_len(shape: Shape) -> float:
+    return float(shape.seq_len)
+
+
+def _plan_fields(scenario: Scenario, shape: Shape) -> dict[str, Any]:
     """What a scenario says of its plan, with the load of its experts read where it names one.
 
     Raises:
-        InputError: a key is not a field of `Plan`, a value is not of its kind, or the load is not
+        InputError: a key is not a field of `Plan`, a value is not of its kind, the load is not
             that of the model's experts, or imbalance is given too.
     """
     for key, value in scenario.plan.items():
@@ -45,21 +197,21 @@ def plan_fields(scenario: Scenario, shape: Shape) -> dict[str, Any]:
         kind, words = _kind(key)
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
             raise InputError(f"expected {words} for plan.{key}", f"{value!r}")
-    found = dict(scenario.plan)
-    if "expert_load" in found:
-        if "imbalance" in found:
+    chosen = dict(scenario.plan)
+    if "expert_load" in chosen:
+        if "imbalance" in chosen:
             raise InputError("expected imbalance or expert_load in [plan]", "both", "leave one out")
-        found["expert_load"] = load = expert_load(found["expert_load"])
+        chosen["expert_load"] = load = expert_load(chosen["expert_load"])
         if load.table.shape[-1] != float(shape.n_experts):
             raise InputError(
                 f"expected expert_load of {shape.n_experts:g} experts",
                 f"{load.table.shape[-1]} in {load.source}",
             )
-    return found
+    return chosen
 
 
 def _kind(key: str) -> tuple[type | tuple[type, ...], str]:
-    """What a field of a plan is written as, and in words."""
+    """The type of a key of [plan], and its name in words."""
     if key == "expert_load":
         return (str, list), "a file or a list of shares"
     if isinstance(PLAN_KEYS[key], bool):
@@ -69,60 +221,35 @@ def _kind(key: str) -> tuple[type | tuple[type, ...], str]:
     return (int, float), "a number"
 
 
-def allowed(scenario: Scenario) -> dict[str, list[Any]]:
-    """What the software of a scenario offers of what is searched."""
-    return software_of_scenario(scenario).allowed()
-
-
-def software_of_scenario(scenario: Scenario) -> Software:
-    """The software that a scenario names, or the usual one of its chip."""
-    section = scenario.hardware
-    return named_software(section.software or usual_software(section.chip or ""))
-
-
-def usual_widths(scenario: Scenario) -> dict[str, Any]:
-    """Formats and execution that follow from a scenario's software and precision."""
-    software = software_of_scenario(scenario)
-    return software.formats(scenario.hardware.precision) | software.execution()
-
-
-def machine_of(scenario: Scenario, shape: Shape) -> tuple[Hardware, Constants, tuple[str, ...]]:
-    """The hardware of a scenario, its constants, and a note on where both come from."""
-    section = scenario.hardware
-    if section.machine is not None:
-        machine = load_machine(Path(section.machine))
-        note = f"calibrated machine: {section.machine}"
-        return replace(machine.hardware, **_links(section)), machine.constants, (note,)
-    assert section.chip is not None
-    chip = catalog.chip(section.chip)
+def _fitted(
+    section: HardwareSection, chip: Chip, software: Software, shape: Shape
+) -> tuple[Hardware, Constants, str]:
+    """A chip of the catalog with the constants fitted to it, and a note on their rows."""
     pool = load_pool(Path(section.constants)) if section.constants else published_pool()
-    software = section.software or usual_software(chip.id)
     framework = section.framework or ""
     words = {
         "architecture": chip.architecture or "other",
-        "software": software,
+        "software": software.name,
         "framework": framework_of(framework) if framework else "",
         "release": framework.lower(),
     }
     constants = pool.constants(**words)
     kind = "moe" if np.any(np.asarray(shape.n_moe_layers) > 0) else "dense"
     low, high = pool.band(kind, framework=words["framework"], architecture=words["architecture"])
-    band = (float(np.expm1(-high)), float(np.expm1(-low)))
     hardware = replace(
         Hardware.from_chip(chip, section.precision, constants),
-        time_relative=band,
-        **_links(section),
+        time_relative=(float(np.expm1(-high)), float(np.expm1(-low))),
+        **_link_speeds(section),
     )
     seen = chip.architecture in pool.deviations.get("architecture", {})
-    among = "with" if seen else "none of them on"
     note = (
-        f"constants fitted to {pool.provenance.get('rows', 0):,} rows, {among} "
-        f"{chip.architecture}; software {software}"
+        f"constants fitted to {pool.provenance.get('rows', 0):,} rows, "
+        f"{'with' if seen else 'none of them on'} {chip.architecture}; software {software.name}"
     )
-    return hardware, constants, (note,)
+    return hardware, constants, note
 
 
-def _links(section: HardwareSection) -> dict[str, Any]:
+def _link_speeds(section: HardwareSection) -> dict[str, Any]:
     """Speeds that a scenario gives instead of its chip's."""
     return {
         name: value
@@ -131,6 +258,6 @@ def _links(section: HardwareSection) -> dict[str, Any]:
     }
 
 
-def usual_software(chip: str) -> str:
+def _usual_software(chip: Chip) -> str:
     """The software of a chip where a scenario names none."""
-    return "xla" if catalog.chip(chip).link_axes else "megatron"
+    return "xla" if chip.link_axes else "megatron"

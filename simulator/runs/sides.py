@@ -15,80 +15,12 @@ from energy.errors import InputError
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from simulator.runs import reported
+from simulator.runs.predict import predict
 from simulator.runs.terms import carbon
 from simulator.scenarios.scenario import Scenario, load
 from simulator.terms import Term
 
 Basis = Literal["published", "predicted", "recorded"]
-
-
-def read(names: Sequence[str], overrides: dict[str, Any]) -> list[Scenario | RunRecord]:
-    """Each name as the scenario or the record that it stands for."""
-    return [_read(name, overrides) for name in names]
-
-
-def choose_basis(found: Sequence[Scenario | RunRecord], asked: str) -> Basis:
-    """What the comparison is computed from.
-
-    Raises:
-        InputError: records and scenarios are mixed, or the basis is not one of the three.
-    """
-    records = sum(isinstance(one, RunRecord) for one in found)
-    if records == len(found):
-        return "recorded"
-    if records:
-        raise InputError(
-            "expected scenarios or records",
-            "both",
-            "write records of the scenarios with simulator predict --out",
-        )
-    if asked == "auto":
-        published = all(isinstance(one, Scenario) and one.published for one in found)
-        return "published" if published else "predicted"
-    if asked not in ("published", "predicted"):
-        raise InputError("expected a basis auto, published or predicted", asked)
-    return "published" if asked == "published" else "predicted"
-
-
-def sides(
-    found: Sequence[Scenario | RunRecord], basis: Basis, accounting: str | None
-) -> list[Side]:
-    """The runs to compare, each with the accounting of its CO2; its own where none is named."""
-    return [_side(one, basis, accounting) for one in found]
-
-
-def _read(name: str, overrides: dict[str, Any]) -> Scenario | RunRecord:
-    path = Path(name)
-    if path.suffix == ".json" or path.is_dir():
-        return RunRecord.load(path)
-    return load(name, overrides)
-
-
-def _side(one: Scenario | RunRecord, basis: Basis, accounting: str | None) -> Side:
-    if isinstance(one, RunRecord):
-        return Side(one, _accounting(accounting, "location"))
-    if basis == "published":
-        published = reported.require(one)
-        record, kind = reported.record(one), _accounting(accounting, published.accounting)
-        co2 = carbon(reported.energy(one), published.power_boundary, record, kind)
-        return Side(record, kind, (reported.work(one), co2))
-    from simulator.runs.predict import predict
-
-    found, kind = predict(one), _accounting(accounting, "location")
-    return Side(found.record, kind, found.trees(kind))
-
-
-def _accounting(asked: str | None, own: Accounting) -> Accounting:
-    """The accounting that was asked for, or the run's own.
-
-    Raises:
-        InputError: it is neither location, market nor as-published.
-    """
-    if asked in (None, "as-published"):
-        return own
-    if asked not in ("location", "market"):
-        raise InputError("expected --accounting as-published, location or market", asked)
-    return "location" if asked == "location" else "market"
 
 
 Accounting = Literal["location", "market"]
@@ -133,3 +65,68 @@ class Side:
         """Devices that the run used: its chip-seconds over its elapsed seconds."""
         chip_s, elapsed_s = self.record.chip_s.value, self.record.elapsed_s.value
         return chip_s / elapsed_s if chip_s is not None and elapsed_s else None
+
+
+def read(names: Sequence[str], overrides: dict[str, Any]) -> list[Scenario | RunRecord]:
+    """Each name as the scenario or the record that it stands for."""
+    return [_read(name, overrides) for name in names]
+
+
+def choose_basis(runs: Sequence[Scenario | RunRecord], basis: str) -> Basis:
+    """What runs are compared by: their records, what was published of them, or predictions.
+
+    Raises:
+        InputError: records and scenarios are mixed, or the basis is not one of the three.
+    """
+    records = sum(isinstance(run, RunRecord) for run in runs)
+    if records == len(runs):
+        return "recorded"
+    if records:
+        raise InputError(
+            "expected scenarios or records",
+            "both",
+            "write records of the scenarios with simulator predict --out",
+        )
+    if basis == "auto":
+        published = all(isinstance(run, Scenario) and run.published for run in runs)
+        return "published" if published else "predicted"
+    if basis not in ("published", "predicted"):
+        raise InputError("expected a basis auto, published or predicted", basis)
+    return "published" if basis == "published" else "predicted"
+
+
+def sides(runs: Sequence[Scenario | RunRecord], basis: Basis, accounting: str | None) -> list[Side]:
+    """The runs to compare, each with the accounting of its CO2e; its own where none is named."""
+    return [_side(run, basis, accounting) for run in runs]
+
+
+def _read(name: str, overrides: dict[str, Any]) -> Scenario | RunRecord:
+    path = Path(name)
+    if path.suffix == ".json" or path.is_dir():
+        return RunRecord.load(path)
+    return load(name, overrides)
+
+
+def _side(run: Scenario | RunRecord, basis: Basis, accounting: str | None) -> Side:
+    if isinstance(run, RunRecord):
+        return Side(run, _accounting(accounting, "location"))
+    if basis == "published":
+        section = reported.require(run)
+        record, kind = reported.record(run), _accounting(accounting, section.accounting)
+        co2 = carbon(reported.energy(run), section.power_boundary, record, kind)
+        return Side(record, kind, (reported.work(run), co2))
+    prediction, kind = predict(run), _accounting(accounting, "location")
+    return Side(prediction.record, kind, (prediction.co2_term(kind),))
+
+
+def _accounting(accounting: str | None, own: Accounting) -> Accounting:
+    """The accounting that the user names, or the run's own.
+
+    Raises:
+        InputError: it is neither location, market nor as-published.
+    """
+    if accounting in (None, "as-published"):
+        return own
+    if accounting not in ("location", "market"):
+        raise InputError("expected --accounting as-published, location or market", accounting)
+    return "location" if accounting == "location" else "market"

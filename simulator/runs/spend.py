@@ -1,8 +1,8 @@
 """What a scenario spends against budgets: days, MWh, megawatts, dollars, tonnes of CO2e.
 
 Three ways to know it, one answer: predicted (the simulator as a black box), published (the rate and
-the watts that were published of it), or with a utilisation that the user names. The last two are
-the same: FLOP over chips x peak x utilisation, at given watts.
+the watts that were published of it), or from a utilization that the user names. The last two are
+the same: FLOP over chips x peak x utilization, at given watts.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from energy.arithmetic import multiply
 from energy.errors import InputError, MissingDataError, nearest
 from energy.facts import catalog
 from energy.facts.catalog import Chip
-from energy.footprint import facility
-from energy.footprint.carbon import operational_g
+from energy.footprint.account import account, quantity_times, raised
 from energy.quantity import Boundary, Origin, Quantity
-from energy.units import G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
+from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY, S_PER_HOUR
+from simulator.facts.assumptions import goodput
 from simulator.runs import reported
-from simulator.runs.hosts import placed
-from simulator.runs.predict import goodput, predict
+from simulator.runs.estimate import Estimate, estimate
+from simulator.runs.hosts import with_hosts
+from simulator.runs.predict import Prediction, predict
+from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import Scenario
+
+NAMES = {"days": "time", "mwh": "energy", "mw": "power", "usd": "money", "co2": "CO2e"}
+UNITS = {"days": "d", "mwh": "MWh", "mw": "MW", "usd": "USD", "co2": "t"}
 
 
 @dataclass(frozen=True)
@@ -54,29 +59,54 @@ class Spend:
         }
 
 
-UNITS = {"days": "d", "mwh": "MWh", "mw": "MW", "usd": "USD", "co2": "t"}
-
-
 Spending = Callable[[Scenario], Spend]
 
 
-def predicted(scenario: Scenario) -> Spend:
-    """What the physics says of a scenario."""
-    found = predict(scenario)
-    record, chips = found.record, scenario.hardware.count
-    # Watts are raised from the chips': the band of the time is in the joules, not in them.
-    one_w = record.metrics["chip_power_w"]
-    chip_w = one_w.scaled(chips, source=f"{chips:,} chips, predicted")
-    power = facility.raised(
-        {found.boundary: chip_w}, placed(scenario, found.boundary, one_w).steps()
-    )
+class Predicted:
+    """Spending as predicted; a step that was estimated last is not estimated again.
+
+    Budgets and crossovers ask about many lengths of one run: its step is the same for all.
+    """
+
+    def __init__(self) -> None:
+        self._estimate: Estimate | None = None
+
+    def __call__(self, scenario: Scenario) -> Spend:
+        """What a scenario takes."""
+        return spend_of(self.prediction(scenario))
+
+    def prediction(self, scenario: Scenario) -> Prediction:
+        """The whole prediction of a scenario."""
+        last = self._estimate
+        setup = None if last is None else last.setup.of_same_step(scenario)
+        if last is None or setup is None:
+            self._estimate = estimate(Setup.of(scenario))
+        else:
+            self._estimate = last.for_setup(setup)
+        return predict(self._estimate)
+
+
+def spend_of(prediction: Prediction) -> Spend:
+    """What a predicted run takes."""
+    record = prediction.record
     return Spend(
         record.elapsed_s,
         record.joules_at(Boundary.FACILITY),
-        power[Boundary.FACILITY],
+        mean_power_w(prediction)[Boundary.FACILITY],
         record.cost_usd,
         record.co2_location_g,
     )
+
+
+def mean_power_w(prediction: Prediction) -> dict[Boundary, Quantity]:
+    """Mean watts of all chips and what surrounds them, by boundary.
+
+    Watts are raised from the chips': the band of the time is in the joules, not in them.
+    """
+    setup, chip_w = prediction.setup, prediction.estimate.chip_power_w
+    chips_w = chip_w.scaled(setup.chips, source=f"{setup.chips:,} chips, predicted")
+    steps = setup.site_at(chip_w).steps()
+    return raised({prediction.boundary: chips_w}, steps, quantity_times, of="power", unit="W")
 
 
 def published(scenario: Scenario) -> Spending:
@@ -88,8 +118,8 @@ def published(scenario: Scenario) -> Spending:
     Raises:
         MissingDataError: nothing was published of it, or its chip has no peak.
     """
-    told = reported.require(scenario)
-    seconds, work = told.elapsed_h.scaled(S_PER_HOUR, "s"), model_flop(scenario)
+    section = reported.require(scenario)
+    seconds, work = section.elapsed_h.scaled(S_PER_HOUR, "s"), model_flop(scenario)
     peak = scenario.hardware.count * _peak(scenario) * seconds.numbers()[0]
     share = multiply(
         Quantity.exact(work / peak * seconds.numbers()[0], "1", "counted FLOP / peak"),
@@ -97,11 +127,11 @@ def published(scenario: Scenario) -> Spending:
         "1",
         divide=True,
     )
-    return utilised(share, told.chip_power_w, told.power_boundary)
+    return utilized(share, section.chip_power_w, section.power_boundary)
 
 
-def given(scenario: Scenario, mfu: float, watts: float | None) -> Spending:
-    """What scenarios spend at a utilisation that the user names, goodput of its own.
+def at_utilization(scenario: Scenario, mfu: float, watts: float | None) -> Spending:
+    """What scenarios spend at a utilization that the user names, each with its own goodput.
 
     Args:
         scenario: whose goodput and chip are used.
@@ -116,14 +146,15 @@ def given(scenario: Scenario, mfu: float, watts: float | None) -> Spending:
         raise InputError("expected --mfu above 0 and at most 1", f"{mfu:g}")
     if watts is not None and not watts > 0:
         raise InputError("expected --watts above 0", f"{watts:g}")
-    share = multiply(Quantity.exact(mfu, "1", "--mfu", Origin.ASSUMED), goodput(scenario), "1")
+    productive = goodput(scenario.run.goodput, scenario.hardware.count)
+    share = multiply(Quantity.exact(mfu, "1", "--mfu", Origin.ASSUMED), productive, "1")
     if watts is not None:
         power = Quantity.exact(watts, "W", "--watts", Origin.ASSUMED)
-        return utilised(share, power, Boundary.CHIP)
-    return utilised(share, *_watts(_chip(scenario)))
+        return utilized(share, power, Boundary.CHIP)
+    return utilized(share, *_watts(_chip(scenario)))
 
 
-def utilised(share: Quantity, power_w: Quantity, boundary: Boundary) -> Spending:
+def utilized(share: Quantity, power_w: Quantity, boundary: Boundary) -> Spending:
     """Spending at a share of the peak and given watts of a chip, both over the whole time."""
 
     def spend(scenario: Scenario) -> Spend:
@@ -131,15 +162,17 @@ def utilised(share: Quantity, power_w: Quantity, boundary: Boundary) -> Spending
         ideal_s = model_flop(scenario) / (chips * _peak(scenario))
         work = Quantity.exact(ideal_s, "s", "model FLOP / (chips x peak)", Origin.MODELLED)
         elapsed_s = multiply(work, share, "s", divide=True)
-        place = placed(scenario, boundary, power_w)
-        ladder = place.steps()
-        cluster_w = power_w.scaled(chips, source=f"{chips:,} chips x {power_w.source}")
-        power = facility.raised({boundary: cluster_w}, ladder)[Boundary.FACILITY]
-        energy_j = multiply(power, elapsed_s, "J")
-        cost = multiply(elapsed_s, place.chip_price, "USD").scaled(chips / S_PER_HOUR)
-        if cost.value is None:
-            cost = multiply(energy_j, place.electricity_price, "USD").scaled(1 / J_PER_KWH)
-        return Spend(elapsed_s, energy_j, power, cost, operational_g(energy_j, place.grid_location))
+        site = with_hosts(scenario, scenario.site.resolve(), boundary, power_w)
+        chips_w = power_w.scaled(chips, source=f"{chips:,} chips x {power_w.source}")
+        powers = raised({boundary: chips_w}, site.steps(), quantity_times, of="power", unit="W")
+        energy_j = multiply(powers[Boundary.FACILITY], elapsed_s, "J")
+        chip_s = elapsed_s.scaled(chips)
+        result = account({Boundary.FACILITY: energy_j}, site, quantity_times, chip_s)
+        assert result.cost_usd is not None
+        assert result.co2_location_g is not None
+        return Spend(
+            elapsed_s, energy_j, powers[Boundary.FACILITY], result.cost_usd, result.co2_location_g
+        )
 
     return spend
 
@@ -168,7 +201,7 @@ def check_budgets(budgets: Mapping[str, float]) -> None:
             raise InputError(f"expected --{name} above 0", f"{limit:g}")
 
 
-def use(spend: Spend, budgets: Mapping[str, float], end: int) -> dict[str, float]:
+def used(spend: Spend, budgets: Mapping[str, float], end: int) -> dict[str, float]:
     """Part of each budget that is used; 1 is all of it.
 
     Args:
@@ -213,6 +246,3 @@ def _watts(chip: Chip) -> tuple[Quantity, Boundary]:
     raise MissingDataError(
         f"expected mean watts of {chip.id} in training", "unknown", "name them: --watts"
     )
-
-
-NAMES = {"days": "time", "mwh": "energy", "mw": "power", "usd": "money", "co2": "CO2e"}

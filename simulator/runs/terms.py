@@ -1,97 +1,104 @@
-"""From joules at one boundary to grams of CO2e, as a tree: what `--explain` prints of a run.
+"""From joules at one boundary to grams of CO2e and dollars, as terms: what `--explain` prints.
 
-The numbers of the record come from `energy.footprint.apply`; this tree takes the same factors from
-the record and computes them again, and a test holds the two against each other.
+The record's figures come from the same account (`energy.footprint.account`), multiplied as
+quantities; here its factors are multiplied as terms. A test compares the two.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from energy.facts.site import UNITS, Site
+from energy.footprint.account import Account, Product, account, raised
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
-from energy.units import J_PER_KWH, S_PER_HOUR
 from simulator.terms import Term, product
 
-STEPS = {
-    Boundary.NODE: "node_over_chip",
-    Boundary.IT: "it_over_node",
-    Boundary.FACILITY: "pue",
-}
 
+@dataclass(frozen=True)
+class Derivation:
+    """How a run's figures at its site came about.
 
-GRID = {"location": "CO2e, gross", "market": "CO2e, net"}
-
-
-def facility(energy: Term, at: Boundary, record: RunRecord) -> Term:
-    """Joules at the facility, from joules at a boundary inside it."""
-    order = list(Boundary)
-    for boundary, name in STEPS.items():
-        if order.index(boundary) > order.index(at):
-            factor = Term(name.replace("_", " "), record.factors[name])
-            energy = product(f"{boundary} energy", "J", energy, factor)
-    return energy
-
-
-def carbon(energy: Term, at: Boundary, record: RunRecord, accounting: str) -> Term:
-    """Grams of CO2e: facility kWh x grams a kWh of the grid."""
-    grid = Term(f"grid, {accounting}", record.factors[f"grid_{accounting}"])
-    hour = exact("joules a kWh", J_PER_KWH, "J/kWh")
-    return product(GRID[accounting], "g", facility(energy, at, record), grid, over=(hour,))
-
-
-def power(chips: int, at: Boundary, record: RunRecord) -> Term:
-    """Mean watts of the facility while a predicted run trains, from those of a chip.
-
-    Args:
-        chips: how many.
-        at: boundary of a chip's watts.
-        record: the prediction, with the factors of its site.
+    Attributes:
+        account: of its joules.
+        facility_w: mean watts of the facility while the run trains; of a prediction only.
+        cost_usd: dollars; a leaf with the reason where nothing has a price.
     """
-    found = Term("watts a chip", record.metrics["chip_power_w"])
-    found = product("power of the chips", "W", chips_of(chips), found)
-    order = list(Boundary)
-    for boundary, name in STEPS.items():
-        if order.index(boundary) > order.index(at):
-            factor = Term(name.replace("_", " "), record.factors[name])
-            found = product(f"power, {boundary}", "W", found, factor)
-    return found
+
+    account: Account[Term]
+    facility_w: Term
+    cost_usd: Term
+
+    @property
+    def facility_j(self) -> Term:
+        """Joules at the facility."""
+        return self.account.totals[Boundary.FACILITY]
+
+    def co2(self, accounting: str) -> Term:
+        """Grams of CO2e by location (gross) or market (net)."""
+        return co2(self.account, accounting)
 
 
-def money(chips: int, elapsed: Term, energy: Term, at: Boundary, record: RunRecord) -> Term:
-    """Dollars of a predicted run: the rent of its chips, or its electricity where none is rented.
-
-    Missing, with the reason, where neither has a price.
+def derivation(
+    record: RunRecord, at: Boundary, chips: int, elapsed: Term, energy: Term
+) -> Derivation:
+    """How a predicted run's joules became grams and dollars.
 
     Args:
+        record: the prediction, with the factors of its site.
+        at: boundary of a chip's watts and of `energy`.
         chips: how many.
         elapsed: how the wall clock came about.
         energy: how the joules came about.
-        at: boundary of those joules.
-        record: the prediction, with the prices of its site.
     """
-    rent = record.factors["chip_price"]
-    if rent.value is not None:
-        hour = Term("price of a chip-hour", rent)
-        return product(
-            "dollars",
-            "USD",
-            elapsed,
-            chips_of(chips),
-            hour,
-            over=(exact("seconds an hour", S_PER_HOUR, "s/h"),),
-        )
-    price = Term("price of electricity", record.factors["electricity_price"])
-    if price.quantity.value is None:
-        return Term("dollars", record.cost_usd)
-    return product(
-        "dollars",
-        "USD",
-        facility(energy, at, record),
-        price,
-        over=(exact("joules a kWh", J_PER_KWH, "J/kWh"),),
-    )
+    site = site_of(record)
+    chip_s = product("chip-seconds", "s", elapsed, chips_term(chips))
+    watts = Term("watts a chip", record.metrics["chip_power_w"])
+    power = product("power of the chips", "W", chips_term(chips), watts)
+    powers = raised({at: power}, site.steps(), term_times, of="power", unit="W")
+    result = account({at: energy}, site, term_times, chip_s)
+    cost = result.cost_usd
+    if cost is None or cost.quantity.value is None:
+        cost = Term("dollars", record.cost_usd)
+    return Derivation(result, powers[Boundary.FACILITY], cost)
 
 
-def chips_of(count: int) -> Term:
+def carbon(energy: Term, at: Boundary, record: RunRecord, accounting: str) -> Term:
+    """Grams of CO2e: facility kWh x grams a kWh of the grid.
+
+    Args:
+        energy: how the joules at a boundary came about.
+        at: that boundary.
+        record: with the factors of its site.
+        accounting: location or market.
+    """
+    no_rent = Term("chip-seconds", record.chip_s)
+    return co2(account({at: energy}, site_of(record), term_times, no_rent), accounting)
+
+
+def co2(result: Account[Term], accounting: str) -> Term:
+    """The CO2e of an account by location (gross) or market (net)."""
+    term = result.co2_location_g if accounting == "location" else result.co2_market_g
+    assert term is not None, "an account of a run reaches the facility"
+    return term
+
+
+def site_of(record: RunRecord) -> Site:
+    """The site whose factors a record carries."""
+    labels = record.labels
+    figures = {name: record.factors[name] for name in UNITS}
+    return Site(name=labels.get("site", ""), zone=labels.get("zone", ""), **figures)
+
+
+def term_times(amount: Term, factor: Quantity, multiplication: Product) -> Term:
+    """A term times a factor of the site."""
+    per = multiplication.per
+    over = () if per is None else (exact(per.name, per.value, per.unit),)
+    factor_term = Term(multiplication.factor, factor)
+    return product(multiplication.name, multiplication.unit, amount, factor_term, over=over)
+
+
+def chips_term(count: int) -> Term:
     """A count of chips as a leaf."""
     return Term("chips", Quantity.exact(count, "1", "scenario: hardware.count"))
 

@@ -1,8 +1,8 @@
 """A scenario: model x plan x hardware x site, and the run. TOML in, frozen out.
 
-A preset is such a file in `simulator/presets`, named by its stem. Every key is known or refused
-with its nearest neighbour, every value is checked before anything is computed, and a number may
-be written alone (then it is an assumption of the file's author) or with its band and source:
+A preset is such a file in `simulator/scenarios/presets`, named by its stem. An unknown key is
+refused with the nearest known one, every value is checked before anything is computed, and a number
+may be written alone (then it is an assumption of the file's author) or with its band and source:
 
     pue = 1.10
     pue = { value = 1.10, low = 1.08, high = 1.13, origin = "measured", source = "meter, 2025" }
@@ -67,12 +67,12 @@ class Scenario(Section):
     def labels(self) -> dict[str, str]:
         """The words by which a record of this scenario is grouped and compared."""
         hardware = self.hardware
-        found = {"model": self.model.preset or "own shape"}
+        labels = {"model": self.model.preset or "own shape"}
         if hardware.chip is not None:
-            found["chip"] = catalog.chip(hardware.chip).id
+            labels["chip"] = catalog.chip(hardware.chip).id
         elif hardware.machine is not None:
-            found["chip"] = Path(hardware.machine).stem
-        return found
+            labels["chip"] = Path(hardware.machine).stem
+        return labels
 
 
 def load(name: str, overrides: dict[str, Any] | None = None) -> Scenario:
@@ -100,61 +100,19 @@ def load(name: str, overrides: dict[str, Any] | None = None) -> Scenario:
             "expected a preset or the path of a scenario file", name, nearest(name, presets())
         )
     for key, value in (overrides or {}).items():
-        _lay_over(table, key, value)
+        lay_over(table, key, value)
     return check(table, where)
 
 
-def named(name: str | None, model: str | None, overrides: dict[str, Any]) -> Scenario:
-    """A scenario from a command line: by its name, or made of a model and overrides alone.
-
-    Raises:
-        InputError: neither or both are named, or the scenario is not valid.
-    """
-    if (name is None) == (model is None):
-        raise InputError(
-            "expected a scenario or --model",
-            "both" if name else "neither",
-            "simulator predict glam-64b-64e",
-        )
-    if name is not None:
-        return load(name, overrides)
-    table: dict[str, Any] = {"name": model, "model": {"preset": model}, "run": {}, "hardware": {}}
-    for key, value in overrides.items():
-        _lay_over(table, key, value)
-    return check(table, "the command line")
-
-
-def quick(
-    *,
-    tokens: float | None = None,
-    steps: int | None = None,
-    batch: int | None = None,
-    seq_len: int | None = None,
-    chip: str | None = None,
-    count: int | None = None,
-    machine: Path | None = None,
-    zone: str | None = None,
-) -> dict[str, Any]:
-    """Overrides for the questions asked most; a value takes the place of its alternative."""
-    found: dict[str, Any] = {}
-    if tokens is not None:
-        found |= {"run.tokens": tokens, "run.steps": None}
-    if steps is not None:
-        found |= {"run.steps": steps, **({} if tokens is not None else {"run.tokens": None})}
-    if batch is not None:
-        found |= {"run.batch_sequences": batch, "run.batch_tokens": None}
-    if seq_len is not None:
-        found["model.shape.seq_len"] = seq_len
-    if chip is not None:
-        found |= {"hardware.chip": chip, "hardware.machine": None}
-    if machine is not None:
-        found |= {"hardware.machine": str(machine)}
-        found |= {} if chip is not None else {"hardware.chip": None}
-    if count is not None:
-        found["hardware.count"] = count
-    if zone is not None:
-        found["site.zone"] = zone
-    return found
+def lay_over(table: dict[str, Any], key: str, value: Any) -> None:
+    """Set the value of a dotted key; None removes the key."""
+    *path, last = key.split(".")
+    for step in path:
+        table = table.setdefault(step, {})
+    if value is None:
+        table.pop(last, None)
+    else:
+        table[last] = value
 
 
 def check(table: dict[str, Any], where: str) -> Scenario:
@@ -219,14 +177,3 @@ def _anchor(table: dict[str, Any], folder: Path) -> None:
         named_there = table.get(section)
         if isinstance(named_there, dict) and isinstance(file := named_there.get(key), str):
             named_there[key] = str(folder / file)
-
-
-def _lay_over(table: dict[str, Any], key: str, value: Any) -> None:
-    """Put a value at a dotted key; None takes the key away."""
-    *path, last = key.split(".")
-    for step in path:
-        table = table.setdefault(step, {})
-    if value is None:
-        table.pop(last, None)
-    else:
-        table[last] = value

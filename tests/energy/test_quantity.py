@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from energy.arithmetic import add, multiply
 from energy.errors import BoundaryError, UnitError
 from energy.quantity import Boundary, Origin, Quantity
-from energy.record import EnergyEntry, RunRecord, nothing_wasted, raise_boundary, totals
+from energy.record import EnergyEntry, RunRecord, nothing_wasted, totals
 
 KNOWN = [Origin.MEASURED, Origin.MODELLED, Origin.ASSUMED]
 
@@ -84,16 +84,6 @@ def test_a_total_states_how_much_of_it_was_measured():
     sums = totals([entry("gpu", 910.0), entry("cpu", 90.0, origin=Origin.MODELLED)])
     assert sums[Boundary.CHIP].shares == pytest.approx({"measured": 0.91, "modelled": 0.09})
     assert sums[Boundary.CHIP].origin == Origin.MODELLED
-
-
-def test_raising_a_boundary_needs_a_wider_one():
-    pue = Quantity.of(1.1, "1", "site", Origin.ASSUMED, relative=0.02)
-    joules = Quantity.exact(100.0, "J", "meter")
-    raised = raise_boundary(joules, Boundary.IT, Boundary.FACILITY, pue)
-    assert raised.value == pytest.approx(110)
-    assert raised.origin is Origin.ASSUMED
-    with pytest.raises(BoundaryError):
-        raise_boundary(joules, Boundary.FACILITY, Boundary.IT, pue)
 
 
 def test_a_record_survives_saving_and_loading(tmp_path):

@@ -5,24 +5,24 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from simulator.cli import app
+from simulator.cli import command
 
 OF_FILES = ("init", "predict", "calibrate", "validate")
 """Their examples name files that a reader writes first."""
 COMMANDS = [
-    command for command in app.registered_commands if command.callback.__name__ not in OF_FILES
+    verb for verb in command().registered_commands if verb.callback.__name__ not in OF_FILES
 ]
 EXAMPLES = [
     line.strip()
-    for command in COMMANDS
-    for line in (command.epilog or "").splitlines()
+    for verb in COMMANDS
+    for line in (verb.epilog or "").splitlines()
     if line.strip().startswith("simulator ")
 ]
 
 
 def test_every_question_has_examples():
-    for command in COMMANDS:
-        name = command.callback.__name__
+    for verb in COMMANDS:
+        name = verb.callback.__name__
         assert any(line.split()[1] == name for line in EXAMPLES), name
 
 

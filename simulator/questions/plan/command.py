@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from energy.console import print_json
-from simulator.kit.options import Explain, Json, Plot, Set, draw, examples, overridden
-
-if TYPE_CHECKING:
-    from simulator.kit.style import Panel
+from simulator.kit.answer import present
+from simulator.kit.options import Explain, Json, Plot, Set, examples, overridden
 
 
 @examples(
@@ -31,8 +28,8 @@ def plan(
     region: Annotated[str | None, typer.Option(help="A grid zone or a data centre.")] = None,
     tokens: Annotated[float | None, typer.Option(help="Tokens of the run.")] = None,
     batch: Annotated[int | None, typer.Option(help="Sequences of one optimiser step.")] = None,
-    by: Annotated[str, typer.Option(help="What is least: time, energy, co2 or money.")] = "time",
-    top: Annotated[int, typer.Option(help="Runners-up to tell.", min=0, max=50)] = 5,
+    by: Annotated[str, typer.Option(help="Minimize time, energy, co2 or money.")] = "time",
+    top: Annotated[int, typer.Option(help="Runners-up to show.", min=0, max=50)] = 5,
     price: Annotated[str | None, typer.Option(help="A row of simulator prices.")] = None,
     overrides: Set = None,
     save: Annotated[
@@ -45,44 +42,26 @@ def plan(
 ) -> None:
     """Find the best parallel plan on some chips, and say why the others lose."""
     from simulator.kit.progress import counting
-    from simulator.questions.plan import page as show_plan
-    from simulator.questions.plan.answer import best_plans
-    from simulator.questions.plan.question import asked
-    from simulator.terms import as_json as tree_json
-    from simulator.terms import lines
+    from simulator.questions.plan.answer import plan as answer
 
-    scenario, assumed = asked(
-        name,
-        chip=chip,
-        chips=chips,
-        region=region,
-        tokens=tokens,
-        batch=batch,
-        price=price,
-        overrides=overridden(overrides),
-    )
-    with counting("plans") as told:
-        found = best_plans(scenario, by, top, lambda done: told(scenario.name, done), assumed)
-
-    def page() -> None:
-        show_plan.page(found)
-
-    def panels() -> list[Panel]:
-        from simulator.questions.plan.picture import parts
-
-        return parts(found)
-
-    draw(plot, panels, page, size=(9, 1.2 + 0.45 * len(found.drawn)))
+    with counting("plans") as progress:
+        planned = answer(
+            name,
+            chip=chip,
+            chips=chips,
+            region=region,
+            tokens=tokens,
+            batch=batch,
+            by=by,
+            top=top,
+            price=price,
+            overrides=overridden(overrides),
+            on_progress=progress,
+        )
     if save is not None:
         from simulator.scenarios.writer import write
 
-        write(found.planned, save)
-    tree = found.prediction.trees()[0] if explain else None
-    if as_json:
-        print_json(show_plan.as_json(found) | ({"explain": tree_json(tree)} if tree else {}))
-        return
-    page()
-    if save is not None:
+        write(planned.best_scenario, save)
+    present(planned, as_json=as_json, explain=explain, plot=plot)
+    if save is not None and not as_json:
         typer.echo(f"wrote {save}; ask it with: simulator predict {save}")
-    if tree:
-        typer.echo("\n" + "\n".join(lines(tree)))

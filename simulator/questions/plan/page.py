@@ -1,17 +1,20 @@
-"""The page of `simulator plan`: the best plan, what others lose against it, what was searched."""
+"""The page of `simulator plan`: the best plan, why others lose, what was searched."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from rich.console import Console
+
 from energy.quantity import Quantity
-from energy.reports.words import band, console, human, table
+from energy.reports.words import band, human, table
 from energy.units import si, significant
 from simulator.physics.memory import MARGIN
 from simulator.physics.phases import PHASES
 from simulator.physics.plan import AXES
-from simulator.questions.plan.answer import NEAR, Option, Planned, Published
+from simulator.questions.plan.answer import NEAR, Planned, PublishedPlan
+from simulator.questions.plan.ranking import Option
 
 ENDS = {
     "days": "time of the run",
@@ -22,88 +25,91 @@ ENDS = {
 
 
 SHOWN = 0.001
-"""Share of a step below which a part has no column."""
+"""Share of a step below which a phase has no column."""
 
 
 LEAST = {"time": "time", "energy": "facility energy", "co2": "CO2e", "money": "money"}
 
 
-def page(found: Planned) -> None:
-    """Print the best plan, the others part by part, then what they were found among."""
-    out = console()
-    hardware, best = found.scenario.hardware, found.best
-    out.print(
-        f"{found.scenario.name} on {hardware.count:,} {hardware.chip}, least "
-        f"{LEAST[found.by]}: {best.words}",
+def page(planned: Planned, console: Console) -> None:
+    """Print the best plan, the others phase by phase, then what was searched."""
+    hardware, best = planned.scenario.hardware, planned.best
+    console.print(
+        f"{planned.scenario.name} on {hardware.count:,} {hardware.chip}, least "
+        f"{LEAST[planned.by]}: {best.words}",
         style="bold",
         markup=False,
     )
-    out.print()
+    console.print()
     rows = table("", "predicted", "band", "origin")
-    for label, quantity in _totals(found):
+    for label, quantity in _totals(planned):
         rows.add_row(label, human(quantity), band(quantity), quantity.origins)
-    limit = f"of {si(found.limit_bytes, 'B')}, {MARGIN:.0%} spare in it"
+    limit = f"of {si(planned.limit_bytes, 'B')}, {MARGIN:.0%} spare in it"
     rows.add_row("memory of a chip", si(best.needs_bytes, "B"), limit, "modelled")
-    out.print(rows)
-    out.print()
+    console.print(rows)
+    console.print()
     parts = [
         name
         for name in PHASES
-        if any(one.seconds.get(name, 0.0) > SHOWN * best.step_s for _, one in found.drawn)
+        if any(option.seconds.get(name, 0.0) > SHOWN * best.step_s for _, option in planned.rows)
     ]
     rows = table("", "plan", "step", "against best", *parts, "no limit")
     rows.columns[1].justify = "left"
-    for label, option in found.drawn:
+    for label, option in planned.rows:
         rows.add_row(label, option.words, *_cells(option, best, parts))
-    out.print(rows)
-    out.print()
+    console.print(rows)
+    console.print()
     rows = table("the best with another", "is", "plan", "step", "against best", *parts, "no limit")
     rows.columns[1].justify = rows.columns[2].justify = "left"
-    named = {option.plan: f"as row {label}" for label, option in found.drawn}
-    for axes, option in found.changed:
+    named = {option.plan: f"as row {label}" for label, option in planned.rows}
+    for axes, option in planned.changed:
         words = named.get(option.plan, option.words)
         rows.add_row(", ".join(axes), _choices(axes, option), words, *_cells(option, best, parts))
-    out.print(rows)
-    for line in _lines(found):
-        out.print(line, markup=False)
+    console.print(rows)
+    for line in _lines(planned):
+        console.print(line, markup=False)
 
 
-def as_json(found: Planned) -> dict[str, Any]:
-    """The same with the names that scripts rely on."""
-    hardware, best = found.scenario.hardware, found.best
+def as_json(planned: Planned) -> dict[str, Any]:
+    """The answer with the names that scripts rely on."""
+    hardware, best = planned.scenario.hardware, planned.best
     return {
-        "name": found.scenario.name,
+        "name": planned.scenario.name,
         "chip": hardware.chip,
         "chips": hardware.count,
-        "by": found.by,
+        "by": planned.by,
         "global_batch": best.plan.global_batch,
-        "searched": found.fit.searched,
-        "fit": len(found.fit.found),
-        "near": {"share": NEAR, "plans": found.near},
-        "degrees": found.space.tried,
-        "ruled_out": found.space.ruled_out,
-        "too_large": found.fit.too_large,
-        "limit_bytes": found.limit_bytes,
-        "step_time_s": found.prediction.record.metrics["step_time_s"],
-        "mfu": found.prediction.record.metrics["mfu"],
+        "searched": planned.evaluation.considered,
+        "fit": len(planned.evaluation),
+        "near": {"share": NEAR, "plans": planned.near},
+        "degrees": planned.space.tried,
+        "ruled_out": planned.space.ruled_out,
+        "too_large": planned.evaluation.too_large,
+        "limit_bytes": planned.limit_bytes,
+        "step_time_s": planned.prediction.record.metrics["step_time_s"],
+        "mfu": planned.prediction.record.metrics["mfu"],
         "best": _option_json(best, best),
-        "runners_up": [_option_json(one, best) for one in found.runners_up],
-        "changed": [{"axes": list(axes)} | _option_json(one, best) for axes, one in found.changed],
-        "published": [
-            {
-                "name": one.known.name,
-                "fields": one.known.fields,
-                "usual": one.known.usual,
-                "source": one.known.source,
-                "notes": one.known.notes,
-                "searched": one.searched,
-                "fits": one.option is not None,
-                "reason": one.reason,
-                "plan": _option_json(one.option, best) if one.option else None,
-            }
-            for one in found.published
+        "runners_up": [_option_json(option, best) for option in planned.runners_up],
+        "changed": [
+            {"axes": list(axes)} | _option_json(option, best) for axes, option in planned.changed
         ],
-        "notes": list(found.notes),
+        "published": [_published_json(plan, best) for plan in planned.published],
+        "notes": list(planned.notes),
+    }
+
+
+def _published_json(plan: PublishedPlan, best: Option) -> dict[str, Any]:
+    known, option = plan.known, plan.option
+    return {
+        "name": known.name,
+        "fields": known.fields,
+        "usual": known.usual,
+        "source": known.source,
+        "notes": known.notes,
+        "searched": plan.searched,
+        "fits": option is not None,
+        "reason": plan.reason,
+        "plan": _option_json(option, best) if option else None,
     }
 
 
@@ -125,7 +131,7 @@ def _option_json(option: Option, best: Option) -> dict[str, Any]:
 
 
 def _cells(option: Option, best: Option, parts: list[str]) -> list[str]:
-    """Step, measure, parts and what memory costs: the best's own, or what others take more."""
+    """Step, measure, phases and what memory costs: of the best itself, of others the difference."""
     step, freed = f"{significant(option.step_s)} s", ""
     if option.freed > 0.0005:
         freed = f"{-option.freed:+.1%}"
@@ -155,65 +161,64 @@ def _gap(seconds: float, step_s: float) -> str:
     return "" if abs(seconds) < 0.0005 * step_s else f"{seconds:+.2g} s"
 
 
-def _totals(found: Planned) -> Iterator[tuple[str, Quantity]]:
-    metrics = found.prediction.record.metrics
+def _totals(planned: Planned) -> Iterator[tuple[str, Quantity]]:
+    metrics = planned.prediction.record.metrics
     yield "step time", metrics["step_time_s"]
     yield "MFU", metrics["mfu"]
-    known = found.best.spend.by_budget()
+    known = planned.best.spend.by_budget()
     for name, label in ENDS.items():
         yield label, known[name]
 
 
-def _lines(found: Planned) -> Iterator[str]:
-    """What the rows were found among, and what must be known of them."""
-    fit, tried = found.fit, found.space
-    kept = len(fit.found)
+def _lines(planned: Planned) -> Iterator[str]:
+    """What was searched, and what must be known of the rows."""
+    evaluation, space = planned.evaluation, planned.space
+    searched, kept = evaluation.considered, len(evaluation)
     yield ""
     yield (
-        f"{fit.searched:,} plans searched, {kept:,} fit in memory ({kept / fit.searched:.1%}), "
-        f"{found.near:,} of them within {NEAR:.0%} of the best: the model does not tell those "
-        "apart"
+        f"{searched:,} plans searched, {kept:,} fit in memory ({kept / searched:.1%}), "
+        f"{planned.near:,} of them within {NEAR:.0%} of the best: the model does not distinguish "
+        "those"
     )
-    if fit.too_large:
-        most = sorted(fit.too_large.items(), key=lambda item: -item[1])
+    if evaluation.too_large:
+        most = sorted(evaluation.too_large.items(), key=lambda item: -item[1])
         yield (
-            f"too large: {fit.searched - kept:,}, by the largest part: "
+            f"too large: {searched - kept:,}, by the largest part: "
             + ", ".join(f"{name} {count:,}" for name, count in most)
         )
-    out = sum(tried.ruled_out.values())
+    out = sum(space.ruled_out.values())
     yield (
-        f"before that, {tried.tried:,} combinations of degrees, {out:,} of them impossible: "
-        + "; ".join(f"{rule} {count:,}" for rule, count in tried.ruled_out.items())
+        f"before that, {space.tried:,} combinations of degrees, {out:,} of them impossible: "
+        + "; ".join(f"{rule} {count:,}" for rule, count in space.ruled_out.items())
     )
     yield (
-        "no limit: what these degrees would save if memory were no limit, by less recomputation "
+        "no limit: what these degrees would save if memory were unlimited, by less recomputation "
         "or another micro-batch"
     )
-    if not found.published:
+    if not planned.published:
         yield "no plan was published of this model on so many of these chips, as far as we know"
-    for one in found.published:
-        yield from _published(one, found)
-    for note in found.notes:
+    for plan in planned.published:
+        yield from _published(plan, planned)
+    for note in planned.notes:
         yield f"note: {note}"
 
 
-def _published(one: Published, found: Planned) -> Iterator[str]:
-    known, said = one.known, _fields(one.known.fields)
+def _published(plan: PublishedPlan, planned: Planned) -> Iterator[str]:
+    known, words = plan.known, _fields(plan.known.fields)
     if known.usual:
-        said += f" (and by its software {_fields(known.usual)})"
-    if not one.searched:
-        verdict = f"not possible here: {one.reason}"
-    elif one.option is None:
-        verdict = f"none of {one.searched:,} plans that agree with it fits: {one.reason}"
+        words += f" (and by its software {_fields(known.usual)})"
+    if not plan.searched:
+        verdict = f"not possible here: {plan.reason}"
+    elif plan.option is None:
+        verdict = f"none of {plan.searched:,} plans that agree with it fits: {plan.reason}"
     else:
-        verdict = f"fits, {one.option.worse:+.1%} against the best ({one.option.why(found.best)})"
-    yield f"published: {known.name}: {said}: {verdict}"
+        reasons = plan.option.why(planned.best)
+        verdict = f"fits, {plan.option.worse:+.1%} against the best ({reasons})"
+    yield f"published: {known.name}: {words}: {verdict}"
     yield f"  source: {known.source}" + (f" ({known.notes})" if known.notes else "")
-    if known.batch and abs(known.batch / float(found.best.plan.global_batch) - 1) > 0.01:
-        yield (
-            f"  CAUTION published with {known.batch:,.0f} sequences a step, here "
-            f"{float(found.best.plan.global_batch):,.0f}"
-        )
+    batch = float(planned.best.plan.global_batch)
+    if known.batch and abs(known.batch / batch - 1) > 0.01:
+        yield f"  CAUTION published with {known.batch:,.0f} sequences a step, here {batch:,.0f}"
 
 
 def _fields(values: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The picture of `simulator plan`: a step by part, of the best plan, runners-up, published ones."""
+"""The picture of `simulator plan`: a step by phase: the best plan, runners-up, published ones."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from simulator.kit.style import PARTS, Panel, named_rows, whiskers
+from simulator.kit.style import PHASE_COLORS, Panel, named_rows, whiskers
 from simulator.physics.phases import PHASES
 from simulator.questions.plan.answer import Planned
 
 WIDTH = 46
-"""Letters in a line of a plan's name."""
+"""Characters in a line of a plan's name."""
 
 
 SHOWN = 0.001
-"""Share of a step below which a part is not seen."""
+"""Share of a step below which a phase is not drawn."""
 
 
-def parts(found: Planned) -> list[Panel]:
-    """One panel: a bar a plan, cut by the parts of its step."""
-    return [partial(step_by_part, found)]
+def panels(planned: Planned) -> list[Panel]:
+    """One panel: a bar a plan, cut by the phases of its step."""
+    return [partial(step_by_phase, planned)]
 
 
-def step_by_part(found: Planned, axes: Axes) -> Axes:
-    """Seconds of a step by part, with the band of the whole, the least first."""
-    rows = found.drawn
+def step_by_phase(planned: Planned, axes: Axes) -> Axes:
+    """Seconds of a step by phase, with the band of the whole, the least first."""
+    rows = planned.rows
     for name in PHASES:
         lengths = [option.seconds.get(name, 0.0) for _, option in rows]
-        if max(lengths) < SHOWN * found.best.step_s:
+        if max(lengths) < SHOWN * planned.best.step_s:
             continue
         before = [
             sum(option.seconds.get(other, 0.0) for other in PHASES[: PHASES.index(name)])
             for _, option in rows
         ]
-        color, hatch = PARTS[name]
+        color, hatch = PHASE_COLORS[name]
         axes.barh(
             range(len(rows)),
             lengths,
@@ -47,13 +47,16 @@ def step_by_part(found: Planned, axes: Axes) -> Axes:
             height=0.62,
             label=name,
         )
-    low, high = found.relative
+    low, high = planned.relative
     for place, (_, option) in enumerate(rows):
         ends = (option.step_s * (1 + low), option.step_s * (1 + high))
         whiskers(axes, place, option.step_s, *ends)
-        if option is not found.best:
+        if option is not planned.best:
             axes.annotate(
-                f" {option.worse:+.1%} {found.by}", (ends[1], place), va="center", fontsize="small"
+                f" {option.worse:+.1%} {planned.by}",
+                (ends[1], place),
+                va="center",
+                fontsize="small",
             )
     axes.errorbar(
         [],

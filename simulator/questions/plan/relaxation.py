@@ -10,50 +10,50 @@ from energy.facts import catalog
 from energy.units import si
 from simulator.physics.memory import memory
 from simulator.physics.plan import in_words
-from simulator.plans.evaluate import Fitting
+from simulator.plans.evaluate import Evaluation
 from simulator.questions.plan.search import PlanSearch
 
 MOST_CHIPS = 131_072
-"""Chips that are tried at most."""
+"""The most chips that are tried."""
 
 
-def refuse(asked: PlanSearch, fit: Fitting) -> NoReturn:
-    """Say by how much the leanest plan is too large, and what would do.
+def refuse(search: PlanSearch, evaluation: Evaluation) -> NoReturn:
+    """Say by how much the leanest plan is too large, and what would be enough.
 
     Raises:
         InfeasibleError: always.
     """
-    hardware, count = asked.machine[0], asked.scenario.hardware.count
-    reason = memory(asked.shape, fit.leanest, hardware).reason()
-    more, larger = enough_chips(asked), larger_chips(fit.leanest_bytes)
+    setup, leanest = search.setup, evaluation.leanest
+    reason = memory(setup.shape, leanest, setup.hardware).reason()
+    more, larger = enough_chips(search), larger_chips(evaluation.leanest_bytes)
     ways = []
     if more is not None:
         ways.append(f"{more:,} of these chips would do")
     if larger:
         ways.append(
-            f"{count:,} of a chip with {si(fit.leanest_bytes, 'B')} would do: {', '.join(larger)}"
+            f"{setup.chips:,} of a chip with {si(evaluation.leanest_bytes, 'B')} would do: "
+            f"{', '.join(larger)}"
         )
     raise InfeasibleError(
-        f"expected a plan that fits {count:,} {hardware.name}",
-        f"{fit.searched:,} plans, the leanest of which is too large: {reason} "
-        f"({in_words(fit.leanest)})",
+        f"expected a plan that fits {setup.chips:,} {setup.hardware.name}",
+        f"{evaluation.considered:,} plans, the leanest of which is too large: {reason} "
+        f"({in_words(leanest)})",
         "; or ".join(ways) or "neither more chips nor larger ones of the catalog would do",
     )
 
 
-def enough_chips(asked: PlanSearch) -> int | None:
+def enough_chips(search: PlanSearch) -> int | None:
     """The least multiple of the chips on which a plan of the coarse space fits.
 
-    What a plan needs does not grow with chips that share it, so the multiple is found by doubling
-    and bisection; None if the most that is tried is too few.
+    What a plan needs does not grow with the chips that share it, so the multiple is found by
+    doubling and bisection; None if the most that is tried is too few.
     """
-    own = asked.scenario.hardware.count
+    own = search.setup.chips
 
     def fits(times: int) -> bool:
-        hardware = asked.scenario.hardware.model_copy(update={"count": own * times})
-        larger = replace(asked, scenario=asked.scenario.model_copy(update={"hardware": hardware}))
+        larger = replace(search, setup=search.setup.on(own * times))
         try:
-            return len(larger.fitting(larger.space(fine=False)).found) > 0
+            return len(larger.evaluate(larger.space(fine=False))) > 0
         except InfeasibleError:
             return False
 
@@ -71,8 +71,8 @@ def enough_chips(asked: PlanSearch) -> int | None:
 
 def larger_chips(needs_bytes: float, most: int = 3) -> list[str]:
     """Chips of the catalog whose memory holds so many bytes, the smallest first."""
-    held = {
+    sizes = {
         chip.id: chip.memory_bytes or 0.0 for chip in catalog.chips() if chip.kind in ("gpu", "tpu")
     }
-    enough = [name for name, size in held.items() if size >= needs_bytes]
-    return sorted(enough, key=lambda name: held[name])[:most]
+    enough = [name for name, size in sizes.items() if size >= needs_bytes]
+    return sorted(enough, key=lambda name: sizes[name])[:most]

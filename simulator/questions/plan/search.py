@@ -1,27 +1,19 @@
-"""A search of a scenario's plans: their space, what fits of it, and what is to be least."""
+"""A search of a scenario's plans: their space, what fits, and the measure to minimize."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import MissingDataError
-from energy.footprint import facility
-from energy.quantity import Boundary
-from energy.shape import Shape
-from simulator.physics.constants import Constants
-from simulator.physics.hardware import Hardware
-from simulator.physics.plan import AXES, Plan
-from simulator.plans.evaluate import Fitting, Found, fitting
-from simulator.plans.space import Space, space
-from simulator.runs.hosts import placed
-from simulator.runs.setup import allowed, machine_of, plan_fields, usual_widths
-from simulator.scenarios.scenario import Scenario
+from simulator.plans.evaluate import Evaluation, evaluate
+from simulator.plans.space import Space
+from simulator.runs.costs import costs
+from simulator.runs.setup import Setup
 
 Array = NDArray[np.float64]
 
@@ -31,68 +23,48 @@ class PlanSearch:
     """The search of a scenario's plans.
 
     Attributes:
-        scenario: model, chips, place and run; what its [plan] says is kept.
-        by: what is to be least: time, energy, co2 or money.
+        setup: the scenario, resolved; what its [plan] says is kept.
+        by: what is minimized: time, energy, co2 or money.
     """
 
-    scenario: Scenario
+    setup: Setup
     by: str
 
-    @cached_property
-    def shape(self) -> Shape:
-        """Of its model."""
-        return self.scenario.model.resolve()
-
-    @cached_property
-    def machine(self) -> tuple[Hardware, Constants, tuple[str, ...]]:
-        """Its chips, their constants, and where both come from."""
-        return machine_of(self.scenario, self.shape)
+    def evaluate(
+        self,
+        space: Space,
+        on_progress: Callable[[int], None] = lambda _: None,
+        *,
+        limited: bool = True,
+    ) -> Evaluation:
+        """What fits of a space; all of it, as if memory were unlimited, where not `limited`."""
+        hardware = self.setup.hardware
+        if not limited:
+            hardware = replace(hardware, memory_bytes=np.inf)
+        return evaluate(self.setup.shape, space, hardware, self.setup.constants, on_progress)
 
     def space(self, fixed: dict[str, Any] | None = None, *, fine: bool = True) -> Space:
-        """The space of its plans, some of them fixed."""
-        one, shape = self.scenario, self.shape
-        batch, count = one.run.sequences(float(shape.seq_len)), one.hardware.count
-        base = Plan(
-            **(usual_widths(one) | plan_fields(one, shape)), n_chips=count, global_batch=batch
-        )
-        own = {name: value for name, value in one.plan.items() if name in AXES} | (fixed or {})
-        given = allowed(one) | {name: [value] for name, value in own.items()}
-        return space(shape, count, batch, base, given, fine=fine)
+        """The space of its plans, with some axes fixed."""
+        return self.setup.space(fixed, fine=fine)
 
-    def fitting(
-        self, plans: Space, told: Callable[[int], None] = lambda _: None, *, limit: bool = True
-    ) -> Fitting:
-        """What fits of a space, or all of it as if memory were no limit."""
-        hardware, constants, _ = self.machine
-        if not limit:
-            hardware = replace(hardware, memory_bytes=np.inf)
-        return fitting(self.shape, plans, hardware, constants, told)
-
-    def measure(self, found: Found) -> Array:
-        """What is to be least, up to a factor that all plans share.
-
-        Joules of the facility follow from its watts, which are a straight line in those of a chip:
-        hosts draw the same whatever their chips do.
+    def measure(self, evaluation: Evaluation) -> Array:
+        """The measure of each plan, for the whole run.
 
         Raises:
-            MissingDataError: it asks for joules and nobody knows the watts, or for dollars without
-                a price.
+            MissingDataError: it needs joules and the watts of the chip are not known, or dollars
+                and nothing has a price.
         """
-        site = self.scenario.site.resolve()
-        rent = site.chip_price.value is not None
-        if self.by == "money" and not rent and site.electricity_price.value is None:
+        site = self.setup.site
+        rented = site.chip_price.value is not None
+        if self.by == "money" and not rented and site.electricity_price.value is None:
             raise MissingDataError(
                 "expected a price of chips or electricity",
                 "none",
                 "name a row of simulator prices with --price",
             )
-        if self.by == "time" or (self.by == "money" and rent) or not len(found):
-            return found.step_s
-        ends = [float(np.min(found.chip_w)), float(np.max(found.chip_w))]
-        return found.step_s * np.interp(found.chip_w, ends, [self._facility_w(w) for w in ends])
-
-    def _facility_w(self, chip_w: float) -> float:
-        hardware, _, _ = self.machine
-        watts, at = hardware.watts(chip_w), hardware.power_boundary
-        steps = placed(self.scenario, at, watts).steps()
-        return facility.raised({at: watts}, steps)[Boundary.FACILITY].numbers()[0]
+        taken = costs(self.setup, evaluation)
+        if self.by == "time" or (self.by == "money" and rented):
+            return taken.elapsed_s if self.by == "time" else taken.cost_usd
+        if len(evaluation):
+            self.setup.hardware.watts(float(evaluation.chip_w[0]))
+        return {"energy": taken.energy_j, "co2": taken.co2_g, "money": taken.cost_usd}[self.by]

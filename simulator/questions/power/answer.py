@@ -1,36 +1,35 @@
 """The load that a run puts on its site: watts over one step and over the run, by boundary.
 
 A chip's mean watts over a step come from its busy shares (`simulator.physics.power`). Here the same
-busy seconds are laid into the parts of the step: arithmetic into the computing, what memory does
-beyond it first into the optimiser, links first into the messages that nothing hides, waiting first
-into the bubble of the pipeline. So the parts' watts have the step's mean exactly, and with it the
-run has the joules of `simulator predict`. All chips are taken to be in the same part at once, which
-is the worst that a site can see.
+busy seconds are assigned to the phases of the step: arithmetic to compute, what memory does beyond
+it first to the optimizer, links first to exposed communication, waiting first to the pipeline
+bubble. So the watts of the phases average to the step's mean exactly, and the run has the joules of
+`simulator predict`. All chips are assumed to be in the same phase at once, the worst that a site
+can see.
 
 What draws beside the chips (hosts, switches, cooling) does not follow a step: it stays at its mean.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from energy.arithmetic import multiply
-from energy.footprint import facility
 from energy.quantity import Boundary, Quantity
 from simulator.facts.assumptions import scenario_assumptions
+from simulator.kit.answer import Answer
 from simulator.physics.phases import phase_watts, phases
-from simulator.physics.power import chip_watts
-from simulator.physics.step import step
-from simulator.runs.estimate import plan_of
-from simulator.runs.failures import Job, Losses, losses
-from simulator.runs.hosts import placed
-from simulator.runs.predict import Prediction, goodput, predict
-from simulator.runs.setup import machine_of
-from simulator.runs.terms import power
-from simulator.scenarios.scenario import Scenario
-from simulator.terms import Term
+from simulator.runs.estimate import Estimate
+from simulator.runs.failures import FailureCosts, Job, failure_costs
+from simulator.runs.predict import Prediction, predict
+from simulator.runs.spend import mean_power_w
+from simulator.scenarios.request import Target, scenario_of
 
-SOURCE = "busy seconds of the step laid into its parts; mean watts of the run"
+SOURCE = "busy seconds of the step by phase; mean watts of the run"
 
 
 SHOWN = (Boundary.CHIP, Boundary.NODE, Boundary.IT, Boundary.FACILITY)
@@ -38,12 +37,12 @@ SHOWN = (Boundary.CHIP, Boundary.NODE, Boundary.IT, Boundary.FACILITY)
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """A time in which the site draws the same.
+    """A stretch of time in which the site draws the same power.
 
     Attributes:
         name: what the run does.
         lasts_s: how long at a time.
-        every_s: from one to the next, in the mean; the step's length for its parts.
+        every_s: from the start of one to the next, on average; the step's length for its phases.
         chip_w: watts of one chip, at the boundary of its watts.
         power_w: of all chips, by boundary.
     """
@@ -55,16 +54,16 @@ class Level:
     power_w: dict[Boundary, Quantity]
 
 
-@dataclass(frozen=True, kw_only=True)
-class LoadProfile:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LoadProfile(Answer):
     """What a site sees of a run.
 
     Attributes:
         name: of the scenario.
         chips: how many.
         prediction: whose joules and time these are.
-        parts: of one step, in the order of `PHASES`; those that take time.
-        events: saving a checkpoint, starting again after a failure.
+        parts: phases of one step, in the order of `PHASES`; those that take time.
+        events: saving a checkpoint, restarting after a failure.
         mean_w: joules of the run over its elapsed time, by boundary.
         with_events_w: the same if the events draw less, which the prediction leaves out.
         edge_s: seconds from one level to another.
@@ -80,7 +79,7 @@ class LoadProfile:
     mean_w: dict[Boundary, Quantity]
     with_events_w: dict[Boundary, Quantity]
     edge_s: Quantity
-    failures: Losses
+    failures: FailureCosts
     notes: tuple[str, ...]
 
     @property
@@ -93,15 +92,16 @@ class LoadProfile:
         return max((level.power_w[at] for level in self.parts), key=_value)
 
     def least_w(self, at: Boundary) -> Quantity:
-        """The least that is drawn while the run goes on."""
+        """The least that is drawn while the run is up."""
         return min((level.power_w[at] for level in (*self.parts, *self.events)), key=_value)
 
-    def tree(self) -> Term:
-        """How the mean watts of the facility came about."""
-        return power(self.chips, self.prediction.boundary, self.prediction.record)
+    @property
+    def panel_size(self) -> tuple[float, float]:
+        """Inches of one panel."""
+        return 8, 3.2
 
     def ramp_w_per_s(self, at: Boundary, *, events: bool = False) -> Quantity:
-        """The steepest change of load: within a step, or into an event, over the edge's time."""
+        """The steepest change of load within a step, or into an event, over the time of an edge."""
         levels = self.events if events else self.parts
         low = min((level.power_w[at] for level in levels), key=_value)
         peak = self.peak_w(at)
@@ -109,102 +109,117 @@ class LoadProfile:
         return multiply(swing, self.edge_s, "W/s", divide=True)
 
 
-def load_profile(scenario: Scenario) -> LoadProfile:
-    """The load of a scenario over a step and over the run.
+def power(target: Target, *, overrides: Mapping[str, Any] | None = None) -> LoadProfile:
+    """What a site sees of a run: megawatts over a step and the run, peak, least, ramp.
+
+    Args:
+        target: a scenario, a preset, a model of the catalog, or the path of a scenario file.
+        overrides: other values by dotted key: {"hardware.count": 512}.
 
     Raises:
-        InputError: a key or value of its plan is not valid.
+        InputError: a key or value of the scenario is not valid.
         InfeasibleError: no plan of it is possible or fits in memory.
-        MissingDataError: nobody knows the watts of its chip.
+        MissingDataError: the watts of its chip are not known.
     """
-    prediction = predict(scenario)
-    shape = scenario.model.resolve()
-    hardware, constants, _ = machine_of(scenario, shape)
-    plan, _ = plan_of(scenario, shape, hardware, constants)
-    found = step(shape, plan, hardware, constants)
-    mean_w = _means(scenario, prediction)
-    chips, mean_chip_w = scenario.hardware.count, float(chip_watts(found, hardware, constants))
-    seconds = phases(found)
-    watts = phase_watts(found, seconds, hardware, constants)
+    return load_profile(predict(scenario_of(target, overrides=overrides)))
+
+
+def load_profile(prediction: Prediction) -> LoadProfile:
+    """The load of a predicted run over a step and over the run."""
+    estimate, setup = prediction.estimate, prediction.setup
+    powers = mean_power_w(prediction)
+    mean_w = {boundary: powers[boundary] for boundary in SHOWN if boundary in powers}
+    parts = _phases(estimate, mean_w)
+    costs = failure_costs(
+        Job(
+            name=setup.scenario.name,
+            chips=setup.chips,
+            power_w=mean_w[Boundary.FACILITY],
+            training_s=multiply(prediction.record.elapsed_s, setup.goodput, "s"),
+        ),
+        {},
+    )
+    stopped = sum(
+        float(np.asarray(costs.middle_shares[name])) for name in ("saving", "restarting", "waiting")
+    )
+    below = (1 - _value(costs.inputs["stalled_share"])) * stopped
+    return LoadProfile(
+        name=setup.scenario.name,
+        chips=setup.chips,
+        prediction=prediction,
+        parts=parts,
+        events=_events(costs, estimate.chip_w, mean_w),
+        mean_w=mean_w,
+        with_events_w={at: mean.scaled(1 - below) for at, mean in mean_w.items()},
+        edge_s=scenario_assumptions()["power"]["edge_s"],
+        failures=costs,
+        notes=(
+            *prediction.record.notes,
+            *_notes(sum(part.lasts_s for part in parts), mean_w[Boundary.FACILITY], below),
+        ),
+    )
+
+
+def _phases(estimate: Estimate, mean_w: dict[Boundary, Quantity]) -> list[Level]:
+    """The phases of a step, each with the watts that its chips add to or take from the mean."""
+    setup = estimate.setup
+    seconds = phases(estimate.step)
+    watts = phase_watts(estimate.step, seconds, setup.hardware, setup.constants)
     whole_s = sum(seconds.values())
 
-    def part(name: str) -> Level:
-        swing = (watts[name] - mean_chip_w) * chips
-        power = {
-            at: mean.scaled(1 + swing / _value(mean), source=SOURCE) for at, mean in mean_w.items()
-        }
+    def level(name: str) -> Level:
+        swing = (watts[name] - estimate.chip_w) * setup.chips
         return Level(
-            name=name, lasts_s=seconds[name], every_s=whole_s, chip_w=watts[name], power_w=power
+            name=name,
+            lasts_s=seconds[name],
+            every_s=whole_s,
+            chip_w=watts[name],
+            power_w={
+                at: mean.scaled(1 + swing / _value(mean), source=SOURCE)
+                for at, mean in mean_w.items()
+            },
         )
 
-    parts = [part(name) for name in seconds]
-    job = Job(
-        name=scenario.name,
-        chips=chips,
-        power_w=mean_w[Boundary.FACILITY],
-        training_s=multiply(prediction.record.elapsed_s, goodput(scenario), "s"),
-    )
-    lost = losses(job, {})
-    share, middle = lost.inputs["stalled_share"], lost.middle
-    stalled = _value(share)
+    return [level(name) for name in seconds]
+
+
+def _events(costs: FailureCosts, chip_w: float, mean_w: dict[Boundary, Quantity]) -> list[Level]:
+    """Checkpoints and restarts: for minutes the rest of the site follows the chips down."""
+    stalled, job = costs.inputs["stalled_share"], costs.middle
+    save_s = float(job.save_s)
     times = (
-        ("checkpoint", float(middle.save_s), lost.interval_s + float(middle.save_s)),
-        ("restart", float(middle.restart_s), float(middle.mtbf_s)),
+        ("checkpoint", save_s, costs.interval_s + save_s),
+        ("restart", float(job.restart_s), float(job.mtbf_s)),
     )
-    # For minutes the rest of the site follows, as `simulator failures` has it.
-    still_w = {at: multiply(mean, share, "W") for at, mean in mean_w.items()}
-    events = [
+    stalled_w = {at: multiply(mean, stalled, "W") for at, mean in mean_w.items()}
+    return [
         Level(
             name=name,
             lasts_s=lasts_s,
             every_s=every_s,
-            power_w=still_w,
-            chip_w=stalled * mean_chip_w,
+            power_w=stalled_w,
+            chip_w=_value(stalled) * chip_w,
         )
         for name, lasts_s, every_s in times
     ]
-    below = (1 - stalled) * sum(
-        lost.shares[name].numbers()[0] for name in ("saving", "restarting", "waiting")
-    )
-    return LoadProfile(
-        name=scenario.name,
-        chips=chips,
-        prediction=prediction,
-        parts=parts,
-        events=events,
-        mean_w=mean_w,
-        with_events_w={at: mean.scaled(1 - below) for at, mean in mean_w.items()},
-        edge_s=scenario_assumptions()["power"]["edge_s"],
-        failures=lost,
-        notes=(*prediction.record.notes, *_notes(whole_s, mean_w[Boundary.FACILITY], below)),
-    )
-
-
-def _means(scenario: Scenario, prediction: Prediction) -> dict[Boundary, Quantity]:
-    """Mean watts of all chips by boundary; the band of the time is in the joules, not in them."""
-    chip_w = prediction.record.metrics["chip_power_w"]
-    whole = chip_w.scaled(scenario.hardware.count, source="chips x mean watts of a step")
-    steps = placed(scenario, prediction.boundary, chip_w).steps()
-    raised = facility.raised({prediction.boundary: whole}, steps)
-    return {at: raised[at] for at in SHOWN if at in raised}
 
 
 def _notes(step_s: float, mean: Quantity, below: float) -> list[str]:
     """What must be known before an electrician relies on it."""
     edge_s = _value(scenario_assumptions()["power"]["edge_s"])
-    found = [
-        "all chips are taken to be in the same part of a step at once, the worst for the "
+    notes = [
+        "all chips are assumed to be in the same phase of a step at once, the worst for the "
         "site; stages of a pipeline wait in turn and are smoother",
         "the mean counts checkpoints and restarts at the watts of training, as simulator "
         f"predict does; at what they draw it is {below:.1%} lower, {mean.origin}",
     ]
     if step_s < 3 * edge_s:
-        found.append(
-            f"a step lasts {step_s:.3g} s, no longer than the edges of its parts "
+        notes.append(
+            f"a step lasts {step_s:.3g} s, no longer than the edges of its phases "
             f"({edge_s:g} s): the site sees the mean, and swings within a step are an "
             "upper end"
         )
-    return found
+    return notes
 
 
 def _value(quantity: Quantity) -> float:

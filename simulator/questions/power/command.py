@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from simulator.kit.options import Explain, Json, Plot, Set, draw, examples, overridden, tell
-
-if TYPE_CHECKING:
-    from simulator.kit.style import Panel
+from simulator.kit.answer import present
+from simulator.kit.options import Explain, Json, Plot, Set, examples, overridden
 
 
 @examples(
@@ -24,18 +22,9 @@ def power(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Say what the site sees: megawatts over a step and the run, peak, least, ramp."""
-    from simulator.questions.power import page as show_power
-    from simulator.questions.power.answer import load_profile
-    from simulator.scenarios.scenario import load
+    """Show what the site sees: megawatts over a step and the run, peak, least, ramp."""
+    from simulator.questions.power.answer import power as answer
 
-    found = load_profile(load(name, overridden(overrides)))
-
-    def panels() -> list[Panel]:
-        from simulator.questions.power.picture import load_panels as drawn
-
-        return drawn(found)
-
-    draw(plot, panels, lambda: show_power.page(found), size=(8, 3.2))
-    tree = found.tree() if explain else None
-    tell(lambda: show_power.page(found), lambda: show_power.as_json(found), tree, as_json)
+    present(
+        answer(name, overrides=overridden(overrides)), as_json=as_json, explain=explain, plot=plot
+    )

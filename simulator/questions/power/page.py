@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from energy.quantity import Quantity
-from energy.reports.words import band, console, human, table
+from rich.console import Console
+from rich.table import Table
+
+from energy.quantity import Boundary, Quantity
+from energy.reports.words import band, human, table
 from energy.units import duration, si
 from simulator.questions.power.answer import Level, LoadProfile
 
 MEANING = {
     "compute": "forward and backward, with the messages that hide behind them",
-    "communication": "messages that nothing hides",
+    "communication": "exposed communication",
     "bubble": "waiting for other stages of the pipeline",
     "optimizer": "update of the weights",
     "host": "launches, and the time between steps",
@@ -23,47 +27,59 @@ MEANING = {
 FROM_FAILURES = ("mtbf_chip_h", "save_s", "restart_s", "stalled_share")
 
 
-def page(found: LoadProfile) -> None:
+def page(profile: LoadProfile, console: Console) -> None:
     """Print the load by boundary, over a step and over the run, and what was assumed."""
-    out = console()
-    widest = list(found.mean_w)[-1]
-    out.print(
-        f"{found.name}: {human(found.mean_w[widest])} in the mean at the {widest}, "
-        f"{human(found.peak_w(widest))} at the peak of a step, "
-        f"{human(found.least_w(widest))} at least",
+    widest = list(profile.mean_w)[-1]
+    console.print(
+        f"{profile.name}: {human(profile.mean_w[widest])} on average at the {widest}, "
+        f"{human(profile.peak_w(widest))} at the peak of a step, "
+        f"{human(profile.least_w(widest))} at least",
         style="bold",
     )
-    out.print()
-    for heads, answers in (
-        (
-            ("mean", "peak of a step", "least"),
-            [(at, mean, found.peak_w(at), found.least_w(at)) for at, mean in found.mean_w.items()],
-        ),
-        (
-            ("ramp in a step", "ramp into a stop"),
-            [
-                (at, found.ramp_w_per_s(at), found.ramp_w_per_s(at, events=True))
-                for at in found.mean_w
-            ],
-        ),
-    ):
-        rows = table("boundary", *(cell for head in heads for cell in (head, "80 % band", "")))
-        for at, *quantities in answers:
-            rows.add_row(
-                str(at),
-                *(
-                    cell
-                    for one in quantities
-                    for cell in (_watts(one), _ends(one), str(one.origin))
-                ),
-            )
-        out.print(rows)
-        out.print()
+    console.print()
+    for rows in (*_boundaries(profile), *_levels(profile)):
+        console.print(rows)
+        console.print()
+    rows = table("assumed", "value", "band", "source")
+    rows.columns[-1].justify = "left"
+    for name, quantity in assumed(profile).items():
+        rows.add_row(name, human(quantity), band(quantity), quantity.source)
+    console.print(rows)
+    for note in profile.notes:
+        console.print(f"note: {note}", markup=False)
+
+
+def _boundaries(profile: LoadProfile) -> Iterator[Table]:
+    """Power by boundary, then how fast it changes."""
+    power = [
+        (at, mean, profile.peak_w(at), profile.least_w(at)) for at, mean in profile.mean_w.items()
+    ]
+    ramps = [
+        (at, profile.ramp_w_per_s(at), profile.ramp_w_per_s(at, events=True))
+        for at in profile.mean_w
+    ]
+    yield _banded(("mean", "peak of a step", "least"), power)
+    yield _banded(("ramp in a step", "ramp into a stop"), ramps)
+
+
+def _banded(
+    heads: tuple[str, ...], rows: Sequence[tuple[Boundary, *tuple[Quantity, ...]]]
+) -> Table:
+    """A row a boundary: each quantity with its band and origin."""
+    result = table("boundary", *(cell for head in heads for cell in (head, "80 % band", "")))
+    for at, *quantities in rows:
+        cells = [(_watts(each), _ends(each), str(each.origin)) for each in quantities]
+        result.add_row(str(at), *(cell for row in cells for cell in row))
+    return result
+
+
+def _levels(profile: LoadProfile) -> Iterator[Table]:
+    """The phases of a step, then the events of the run."""
     for title, levels in (
-        (f"one step, {si(found.step_s, 's')}", found.parts),
-        ("the run, beside training", found.events),
+        (f"one step, {si(profile.step_s, 's')}", profile.parts),
+        ("the run, beside training", profile.events),
     ):
-        rows = table(title, "lasts", "share of the time", "a chip", *map(str, found.mean_w), "")
+        rows = table(title, "lasts", "share of the time", "a chip", *map(str, profile.mean_w), "")
         rows.columns[-1].justify = "left"
         for level in levels:
             rows.add_row(
@@ -74,43 +90,38 @@ def page(found: LoadProfile) -> None:
                 *(human(power) for power in level.power_w.values()),
                 MEANING[level.name],
             )
-        out.print(rows)
-        out.print()
-    rows = table("assumed", "value", "band", "source")
-    rows.columns[-1].justify = "left"
-    for name, quantity in assumed(found).items():
-        rows.add_row(name, human(quantity), band(quantity), quantity.source)
-    out.print(rows)
-    for note in found.notes:
-        out.print(f"note: {note}", markup=False)
+        yield rows
 
 
-def assumed(found: LoadProfile) -> dict[str, Quantity]:
-    """What stands in for what nobody measured here, by name."""
-    return {"edge_s": found.edge_s, **{name: found.failures.inputs[name] for name in FROM_FAILURES}}
-
-
-def as_json(found: LoadProfile) -> dict[str, Any]:
-    """The same with the names that scripts rely on."""
+def assumed(profile: LoadProfile) -> dict[str, Quantity]:
+    """What is assumed where nothing was measured, by name."""
     return {
-        "name": found.name,
-        "chips": found.chips,
-        "step_s": found.step_s,
+        "edge_s": profile.edge_s,
+        **{name: profile.failures.inputs[name] for name in FROM_FAILURES},
+    }
+
+
+def as_json(profile: LoadProfile) -> dict[str, Any]:
+    """The load with the names that scripts rely on."""
+    return {
+        "name": profile.name,
+        "chips": profile.chips,
+        "step_s": profile.step_s,
         "boundaries": {
             str(at): {
                 "mean_mw": _mega(mean),
-                "peak_mw": _mega(found.peak_w(at)),
-                "least_mw": _mega(found.least_w(at)),
-                "mean_with_stops_mw": _mega(found.with_events_w[at]),
-                "ramp_in_step_mw_per_s": _mega(found.ramp_w_per_s(at), "MW/s"),
-                "ramp_into_stop_mw_per_s": _mega(found.ramp_w_per_s(at, events=True), "MW/s"),
+                "peak_mw": _mega(profile.peak_w(at)),
+                "least_mw": _mega(profile.least_w(at)),
+                "mean_with_stops_mw": _mega(profile.with_events_w[at]),
+                "ramp_in_step_mw_per_s": _mega(profile.ramp_w_per_s(at), "MW/s"),
+                "ramp_into_stop_mw_per_s": _mega(profile.ramp_w_per_s(at, events=True), "MW/s"),
             }
-            for at, mean in found.mean_w.items()
+            for at, mean in profile.mean_w.items()
         },
-        "step": [_level(part) for part in found.parts],
-        "run": [_level(event) for event in found.events],
-        "assumed": assumed(found),
-        "notes": list(found.notes),
+        "step": [_level(part) for part in profile.parts],
+        "run": [_level(event) for event in profile.events],
+        "assumed": assumed(profile),
+        "notes": list(profile.notes),
     }
 
 

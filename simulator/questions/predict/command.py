@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from energy.console import print_json
-from simulator.kit.options import Explain, Json, Set, examples, overridden
+from simulator.kit.answer import present
+from simulator.kit.options import Explain, Json, Plot, Set, examples, overridden
 
 
 @examples("simulator init my-run.toml", "simulator init my-run.toml --from glam-64b-64e")
@@ -54,16 +54,14 @@ def predict(
     overrides: Set = None,
     out: Annotated[Path | None, typer.Option(help="Write record.json into this folder.")] = None,
     explain: Explain = False,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Predict FLOP, time, energy, CO2, water and cost of a run before it is run."""
-    from simulator.questions.predict import page as show
-    from simulator.runs.predict import predict as answer
-    from simulator.scenarios import scenario
-    from simulator.terms import as_json as tree_json
-    from simulator.terms import lines
+    from simulator.questions.predict.answer import prediction
+    from simulator.scenarios.request import named, quick
 
-    laid = scenario.quick(
+    values = quick(
         tokens=tokens,
         steps=steps,
         batch=batch,
@@ -72,15 +70,8 @@ def predict(
         count=count,
         machine=hardware,
         zone=zone,
-    ) | overridden(overrides)
-    found = answer(scenario.named(name, model, laid))
+    )
+    answer = prediction(named(name, model, values | overridden(overrides)))
     if out is not None:
-        found.record.save(out / "record.json")
-    if as_json:
-        told = found.record.model_dump(mode="json")
-        print_json(told | ({"explain": [tree_json(t) for t in found.trees()]} if explain else {}))
-        return
-    show.prediction(found.record)
-    if explain:
-        for tree in found.trees():
-            typer.echo("\n" + "\n".join(lines(tree)))
+        answer.record.save(out / "record.json")
+    present(answer, as_json=as_json, explain=explain, plot=plot)

@@ -1,14 +1,17 @@
-"""The pages of `simulator predict` and `simulator validate --records`."""
+"""The page of `simulator predict`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from energy.quantity import Quantity
 from energy.record import RunRecord
-from energy.reports.words import band, console, human, table
+from energy.reports.words import band, human, table
+from simulator.runs.predict import Prediction
 
 METRICS = {
     "step_time_s": "step time",
@@ -19,18 +22,23 @@ METRICS = {
 }
 
 
-def prediction(record: RunRecord) -> None:
+def page(prediction: Prediction, console: Console) -> None:
     """Print a predicted record: its totals, then time and work by part."""
-    out = console()
-    page = table(record.name, "predicted", "band", "origin")
+    record = prediction.record
+    rows = table(record.name, "predicted", "band", "origin")
     for label, quantity in _totals(record):
-        page.add_row(label, human(quantity), band(quantity), quantity.origins)
-    out.print(page)
+        rows.add_row(label, human(quantity), band(quantity), quantity.origins)
+    console.print(rows)
     if record.parts:
-        out.print()
-        out.print(_parts(record))
+        console.print()
+        console.print(_parts(record))
     for note in record.notes:
-        out.print(f"note: {note}", markup=False)
+        console.print(f"note: {note}", markup=False)
+
+
+def as_json(prediction: Prediction) -> dict[str, Any]:
+    """The record."""
+    return prediction.record.model_dump(mode="json")
 
 
 def _totals(record: RunRecord) -> Iterator[tuple[str, Quantity]]:
@@ -52,11 +60,13 @@ def _totals(record: RunRecord) -> Iterator[tuple[str, Quantity]]:
 
 
 def _parts(record: RunRecord) -> Table:
-    page = table("part of the run", "time", "share", "executed FLOP", "energy")
+    """Time, work and energy of each part of the run."""
+    rows = table("part of the run", "time", "share", "executed FLOP", "energy")
     whole = sum(part.time_s.value or 0.0 for part in record.parts if part.time_s)
     for part in record.parts:
         seconds = part.time_s.value if part.time_s else None
         share = f"{seconds / whole:.1%}" if seconds is not None and whole else ""
-        cells = [human(q) if q else "" for q in (part.time_s, part.executed_flop, part.energy_j)]
-        page.add_row(part.name, cells[0], share, *cells[1:])
-    return page
+        quantities = (part.time_s, part.executed_flop, part.energy_j)
+        cells = [human(quantity) if quantity else "" for quantity in quantities]
+        rows.add_row(part.name, cells[0], share, *cells[1:])
+    return rows

@@ -15,7 +15,7 @@ from energy.errors import InputError, MissingDataError, nearest
 from energy.facts import grid
 from energy.facts.site import Site, site
 from energy.facts.zone import Region, Zone
-from energy.footprint import apply as footprint
+from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 
@@ -133,7 +133,7 @@ def move(record: RunRecord, found: Iterable[Place]) -> list[Moved]:
         for name in KEPT
         if name in record.factors and record.factors[name].value is not None
     }
-    return [Moved(place, footprint.apply(record, _there(place, building))) for place in found]
+    return [Moved(place, at_site(record, _there(place, building))) for place in found]
 
 
 def ordered(found: Sequence[Place], by: str) -> list[Place]:

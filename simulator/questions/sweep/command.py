@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from simulator.kit.options import Explain, Json, Plot, Set, draw, examples, overridden, tell
-
-if TYPE_CHECKING:
-    from simulator.kit.style import Panel
-    from simulator.scenarios.scenario import Scenario
-
+from simulator.kit.answer import present
+from simulator.kit.options import Explain, Json, Plot, Set, counts, examples, listed, overridden
 
 Names = Annotated[
     list[str],
@@ -69,23 +65,21 @@ def pareto(
 ) -> None:
     """Find what nothing else beats in weeks, MWh, tonnes and dollars, over all plans."""
     from simulator.kit.progress import counting
-    from simulator.questions.sweep import page_pareto as show_pareto
-    from simulator.questions.sweep import pareto as fronts_of
+    from simulator.questions.sweep.pareto import pareto as answer
 
-    kinds, counts = _listed(chip), _counts(chips)
-    models = _models(names, kinds, next(iter(counts), None), tokens, overrides, equal)
-    with counting("plans") as told:
-        found = fronts_of.pareto(models, kinds, counts, _listed(region), _listed(price), told)
-
-    def panels() -> list[Panel]:
-        from simulator.questions.sweep.picture_pareto import front
-
-        return front(found)
-
-    draw(plot, panels, lambda: show_pareto.page(found), size=(8, 3.6))
-    numbers = enumerate(found.choices, 1)
-    trees = {str(number): one.trees()[0] for number, one in numbers} if explain else None
-    tell(lambda: show_pareto.page(found), lambda: show_pareto.as_json(found), trees, as_json)
+    with counting("plans") as progress:
+        front = answer(
+            *names,
+            chip=listed(chip),
+            chips=counts(chips),
+            region=listed(region),
+            tokens=tokens,
+            price=listed(price),
+            equal=equal,
+            overrides=overridden(overrides),
+            on_progress=progress,
+        )
+    present(front, as_json=as_json, explain=explain, plot=plot)
 
 
 @examples(
@@ -128,70 +122,31 @@ def feasible(
     """
     from energy.errors import InfeasibleError
     from simulator.kit.progress import counting
-    from simulator.questions.sweep import page_feasible as show_feasible
-    from simulator.questions.sweep.feasible import feasible as search
-    from simulator.questions.sweep.limits import limits_of
+    from simulator.questions.sweep.feasible import feasible as answer
 
-    given = {"mw": max_mw, "chips": max_chips, "usd": budget, "mwh": max_mwh, "co2": max_co2}
-    limits = limits_of(given, by, start)
-    kinds, counts = _listed(chip), _counts(chips)
-    count = next(iter(counts), max_chips)
-    models = _models(names, kinds, count, tokens, overrides, equal)
-    with counting("plans") as told:
-        found = search(models, limits, kinds, counts, _listed(region), _listed(price), told)
-
-    def panels() -> list[Panel]:
-        from simulator.questions.sweep.picture_feasible import against_limits
-
-        return against_limits(found)
-
-    draw(plot, panels, lambda: show_feasible.page(found), size=(8, 3.6))
-    shown = found.told if as_json else found.told[: show_feasible.MOST_ROWS]
-    trees = (
-        {
-            f"{number}, {tree.name}": tree
-            for number, one in enumerate(shown, 1)
-            for tree in one.trees()
-        }
-        if explain
-        else None
-    )
-    tell(lambda: show_feasible.page(found), lambda: show_feasible.as_json(found), trees, as_json)
-    if not found.keepers:
+    with counting("plans") as progress:
+        configurations = answer(
+            *names,
+            max_mw=max_mw,
+            max_chips=max_chips,
+            by=by,
+            budget=budget,
+            max_mwh=max_mwh,
+            max_co2=max_co2,
+            start=start,
+            chip=listed(chip),
+            chips=counts(chips),
+            region=listed(region),
+            tokens=tokens,
+            price=listed(price),
+            equal=equal,
+            overrides=overridden(overrides),
+            on_progress=progress,
+        )
+    present(configurations, as_json=as_json, explain=explain, plot=plot)
+    if not configurations.keepers:
         raise InfeasibleError(
             "expected a configuration that keeps to every limit",
-            f"none of {found.fit:,}",
-            f"least relaxation: {show_feasible.relaxed(found)}",
+            f"none of {configurations.fit:,}",
+            f"least relaxation: {configurations.relaxed}",
         )
-
-
-def _models(
-    names: list[str],
-    kinds: list[str],
-    count: int | None,
-    tokens: float | None,
-    overrides: list[str] | None,
-    equal: str,
-) -> list[Scenario]:
-    """The run and the models to put into it; a model alone gets the first chips that are named."""
-    from simulator.runs.models import needs_hardware, of_models
-    from simulator.scenarios.scenario import quick
-
-    laid = quick(tokens=tokens)
-    if needs_hardware(names[0]):
-        laid |= quick(chip=next(iter(kinds), None), count=count)
-    return of_models(names, laid | overridden(overrides), equal)
-
-
-def _listed(text: str | None) -> list[str]:
-    """The words of an option that takes several, separated by commas."""
-    return [word for part in (text or "").split(",") if (word := part.strip())]
-
-
-def _counts(text: str | None) -> list[int]:
-    from energy.errors import InputError
-
-    try:
-        return [int(word) for word in _listed(text)]
-    except ValueError as error:
-        raise InputError("expected --chips with whole numbers", text or "") from error

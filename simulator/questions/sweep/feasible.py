@@ -1,35 +1,41 @@
 """Which configurations keep to a site's limits, how much room each limit leaves, and what binds.
 
-Every plan of every cell (`simulator.questions.sweep.cells`) is held against the limits. Where some
-keep to all, the fastest of each cell is told, and each limit is lowered, the others held, until
-nothing keeps to it: what is left is its slack, and the limit with the least of it binds. Where none
-does, plans fall into groups by the limits that they break: the least group, raised least, is the
-answer.
+Every plan of every cell (`simulator.questions.sweep.cells`) is compared with the limits. Where some
+keep to all, the fastest of each cell is shown, and each limit is lowered, with the others fixed,
+until nothing keeps to it: what is left is its slack, and the limit with the least of it binds.
+Where none does, plans fall into groups by the limits that they break: the smallest group, raised
+least, is the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any, ClassVar
 
 import numpy as np
 
-from simulator.questions.sweep.cells import Chosen, every_cell, unequal_tokens
-from simulator.questions.sweep.held import Held, hold
-from simulator.questions.sweep.limits import Limits
+from energy.units import significant
+from simulator.kit.answer import Answer
+from simulator.questions.sweep.cells import Choices, Configuration, search_cells, unequal_tokens
+from simulator.questions.sweep.groups import GroupedCell, group_by_limits
+from simulator.questions.sweep.limits import Limits, limits_of
+from simulator.questions.sweep.models import models
 from simulator.scenarios.scenario import Scenario
 
 REACH = 4
-"""Without --chips: counts to so many times the greater of the scenario's and --max-chips."""
-
+"""Without --chips: counts up to so many times the greater of the scenario's and --max-chips."""
 
 BELOW = 8
 """And down to that part of the smaller."""
 
+MOST_ROWS = 20
+"""Cells that the page and the picture show; --json has all."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Keeper(Chosen):
+class Keeper(Configuration):
     """The fastest plan of a cell that keeps to every limit.
 
     Attributes:
@@ -62,7 +68,7 @@ class Keeper(Chosen):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Relaxation(Chosen):
+class Relaxation(Configuration):
     """A plan that keeps to every limit once some are raised.
 
     Attributes:
@@ -81,8 +87,8 @@ class Bound:
     Attributes:
         name: by `limits.OPTIONS`.
         limit: as given.
-        least: what it could be lowered to, the others held; None where nothing keeps to them.
-        alone: what it would have to be raised to, the others held; None where something keeps to
+        least: what it could be lowered to, the others fixed; None where nothing keeps to them.
+        alone: what it would have to be raised to, the others fixed; None where something keeps to
             all, or where raising it alone does not help.
         breaking: configurations that break it.
         only: configurations that break nothing else.
@@ -101,65 +107,75 @@ class Bound:
         return None if self.least is None else self.limit - self.least
 
 
-@dataclass(frozen=True, kw_only=True)
-class Feasible:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Feasible(Answer):
     """The answer of `simulator feasible`.
 
     Attributes:
         name: of the scenario.
         limits: what is kept to.
-        held: all cells that something could be predicted for.
+        cells: all cells that something could be predicted for, grouped by the limits.
         keepers: one a cell that keeps to the limits, the fastest first.
         relaxations: where nothing does, one a smallest group of limits, the least first.
         left_out: cells without an answer, with the reason.
         notes: what a reader must know.
     """
 
+    view: ClassVar[str] = "feasible"
+
     name: str
     limits: Limits
-    held: list[Held]
+    cells: list[GroupedCell]
     keepers: list[Keeper]
     relaxations: list[Relaxation]
     left_out: dict[str, str]
     notes: tuple[str, ...]
 
     @property
-    def told(self) -> Sequence[Keeper] | Sequence[Relaxation]:
+    def configurations(self) -> Sequence[Keeper] | Sequence[Relaxation]:
         """What keeps to the limits, or else what would with the least relaxation."""
         return self.keepers or self.relaxations
 
     @property
     def considered(self) -> int:
         """Configurations that were predicted."""
-        return sum(one.cell.considered for one in self.held)
+        return sum(grouped.cell.considered for grouped in self.cells)
 
     @property
     def fit(self) -> int:
         """Those of them that fit in memory."""
-        return sum(one.cell.feasible for one in self.held)
+        return sum(grouped.cell.feasible for grouped in self.cells)
 
     @property
     def keeping(self) -> int:
         """Those of them that keep to every limit."""
-        return sum(one.keeping for one in self.held)
+        return sum(grouped.keeping for grouped in self.cells)
+
+    @property
+    def panel_size(self) -> tuple[float, float]:
+        """Inches of one panel."""
+        return 8, 3.6
 
     @cached_property
     def bounds(self) -> list[Bound]:
         """Each limit among the others."""
-        least = np.min([one.least for one in self.held], axis=0).tolist()
+        least = np.min([grouped.least for grouped in self.cells], axis=0).tolist()
         groups: dict[int, int] = {}
-        for one in self.held:
-            for number, plans in one.plans.items():
+        for grouped in self.cells:
+            for number, plans in grouped.plans.items():
                 groups[number] = groups.get(number, 0) + plans
-        single = {
-            next(iter(one.needed)): one.needed for one in self.relaxations if len(one.needed) == 1
+        alone = {
+            name: amount
+            for relaxation in self.relaxations
+            if len(relaxation.needed) == 1
+            for name, amount in relaxation.needed.items()
         }
         return [
             Bound(
                 name=name,
                 limit=limit,
                 least=part * limit if np.isfinite(part) else None,
-                alone=single[name][name] if name in single else None,
+                alone=alone.get(name),
                 breaking=sum(plans for number, plans in groups.items() if number >> place & 1),
                 only=groups.get(1 << place, 0),
             )
@@ -173,60 +189,122 @@ class Feasible:
         """The limit that could be lowered least, or those of the least relaxation."""
         if self.relaxations:
             return list(self.relaxations[0].needed)
-        return [min(self.bounds, key=lambda one: (one.slack or 0.0) / one.limit).name]
+        return [min(self.bounds, key=lambda bound: (bound.slack or 0.0) / bound.limit).name]
+
+    @property
+    def relaxed(self) -> str:
+        """The least relaxation as options: '--by 2027-01-15 and --budget 31000 (+12% at most)'."""
+        least = self.relaxations[0]
+        words = " and ".join(
+            self.limits.option(name, amount) for name, amount in least.needed.items()
+        )
+        most = " at most" if len(least.needed) > 1 else ""
+        return f"{words} ({more(least.factor)}{most})"
+
+
+def more(factor: float) -> str:
+    """How much a factor above 1 adds: '+12%'."""
+    return f"+{significant(100 * (factor - 1), 2)}%"
 
 
 def feasible(
+    *targets: str,
+    max_mw: float | None = None,
+    max_chips: int | None = None,
+    by: str | None = None,
+    budget: float | None = None,
+    max_mwh: float | None = None,
+    max_co2: float | None = None,
+    start: str | None = None,
+    chip: Sequence[str] = (),
+    chips: Sequence[int] = (),
+    region: Sequence[str] = (),
+    tokens: float | None = None,
+    price: Sequence[str] = (),
+    equal: str = "tokens",
+    overrides: Mapping[str, Any] | None = None,
+    on_progress: Callable[[str, int], None] = lambda _, __: None,
+) -> Feasible:
+    """Find what keeps to a site's limits, each limit's slack, or the least that must give.
+
+        feasible("glam-64b-64e", "glam-137b", chip=["h100"], max_mw=1, by="2027-04-01")
+
+    Args:
+        targets: a run (a preset, a model or a file), and models to put into it.
+        max_mw: mean megawatts of the facility.
+        max_chips: chips of the run.
+        by: the day on which the run is over, as 2027-03-31.
+        budget: dollars, at the site's prices or those of `price`.
+        max_mwh: megawatt-hours of the facility.
+        max_co2: tonnes of CO2e, gross.
+        start: first day of the run; today without it.
+        chip: chips of the catalog; the scenario's without any.
+        chips: how many; without any, counts doubled and halved around the scenario's and
+            `max_chips`.
+        region: grid zones or data centres; the scenario's site without any.
+        tokens: of the run.
+        price: rows of the table of prices.
+        equal: tokens, or quality: each model reads what brings it to one loss.
+        overrides: other values by dotted key.
+        on_progress: called with a cell's name and the plans of each block that is done.
+
+    Raises:
+        InputError: no limit, or a name or value is not valid.
+        InfeasibleError: no plan of any cell fits in memory.
+        MissingDataError: there is a limit of dollars and no chip has a price.
+    """
+    amounts = {
+        "mw": max_mw,
+        "chips": max_chips,
+        "usd": budget,
+        "mwh": max_mwh,
+        "co2": max_co2,
+    }
+    limits = limits_of(amounts, by, start)
+    choices = Choices(chips=chip, counts=chips, places=region, prices=price)
+    scenarios = models(targets, choices, tokens, overrides, equal, count=max_chips)
+    return within_limits(scenarios, limits, choices, on_progress)
+
+
+def within_limits(
     scenarios: Sequence[Scenario],
     limits: Limits,
-    chips: Sequence[str] = (),
-    counts: Sequence[int] = (),
-    places: Sequence[str] = (),
-    prices: Sequence[str] = (),
-    told: Callable[[str, int], None] = lambda _, __: None,
+    choices: Choices,
+    on_progress: Callable[[str, int], None] = lambda _, __: None,
 ) -> Feasible:
-    """Which configurations keep to limits; see `cells.every_cell` for what is searched.
+    """Which configurations keep to limits.
 
     Args:
         scenarios: one a model.
         limits: what must be kept to.
-        chips: of the catalog; the scenario's without any.
-        counts: of chips; without any, doublings around the scenario's and the limit's.
-        places: grid zones or data centres; the scenario's site without any.
-        prices: rows of the table of prices.
-        told: called with a cell's name and the plans of each chunk that is done.
-
-    Raises:
-        InputError: a name is unknown, or nothing can be searched.
-        InfeasibleError: no plan of any cell fits in memory.
-        MissingDataError: there is a limit of dollars and no chip has a price.
+        choices: what is searched; without counts, doublings around the scenario's and the limit's.
+        on_progress: called with a cell's name and the plans of each block that is done.
     """
-    most = limits.most.get("chips")
-    tried = list(counts) or doublings(scenarios[0].hardware.count, most)
-    held, left = every_cell(scenarios, chips, tried, places, prices, partial(hold, limits), told)
+    counts = list(choices.counts) or doublings(
+        scenarios[0].hardware.count, limits.most.get("chips")
+    )
+    search = search_cells(
+        scenarios, replace(choices, counts=counts), partial(group_by_limits, limits), on_progress
+    )
     keepers = [
-        Keeper(cell=one.cell, index=one.broken.index(0), keeping=one.keeping, limits=limits)
-        for one in held
-        if one.keeping
-    ]
-    notes = unequal_tokens([one.cell for one in held])
-    if limits.today:
-        notes.insert(0, f"the run starts today, {limits.start} (UTC): --start names another day")
-    if not counts:
-        notes.insert(0, f"no --chips were named: {', '.join(f'{one:,}' for one in tried)}")
-    if "mw" in limits.most:
-        notes.append(
-            "power is the facility's mean while it trains; a step's peak lies above it: "
-            "see simulator power"
+        Keeper(
+            cell=grouped.cell,
+            index=grouped.broken.index(0),
+            keeping=grouped.keeping,
+            limits=limits,
         )
+        for grouped in search.kept
+        if grouped.keeping
+    ]
+    keepers.sort(key=lambda keeper: float(keeper.cell.costs[keeper.index, 0]))
     return Feasible(
         name=scenarios[0].name,
         limits=limits,
-        held=held,
-        left_out=left,
-        notes=tuple(notes),
-        keepers=sorted(keepers, key=lambda one: float(one.cell.costs[one.index, 0])),
-        relaxations=[] if keepers else _relaxations(limits, held),
+        cells=search.kept,
+        left_out=search.reasons,
+        notes=tuple(_notes(search.kept, limits, [] if choices.counts else counts)),
+        keepers=keepers,
+        relaxations=[] if keepers else _relaxations(limits, search.kept),
     )
 
 
@@ -237,31 +315,49 @@ def doublings(own: int, most: float | None) -> list[int]:
     """
     ends = [own] if most is None else [own, int(most)]
     low, high = min(ends) / BELOW, max(ends) * REACH
-    found = {int(most)} if most is not None and most >= 1 else set()
+    counts = {int(most)} if most is not None and most >= 1 else set()
     count = float(own)
     while count / 2 >= max(low, 1) and (count / 2).is_integer():
         count /= 2
     while count <= high:
-        found.add(int(count))
+        counts.add(int(count))
         count *= 2
-    return sorted(found)
+    return sorted(counts)
 
 
-def _relaxations(limits: Limits, held: Sequence[Held]) -> list[Relaxation]:
-    """Of every smallest group of broken limits, the plan that asks for the least raise."""
-    fewest = min(number.bit_count() for one in held for number in one.broken)
-    best: dict[int, tuple[float, float, Held, int]] = {}
-    for one in held:
-        for place, (number, worst) in enumerate(zip(one.broken, one.worst, strict=True)):
-            weeks = float(one.cell.costs[place, 0])
-            if number.bit_count() == fewest and (worst, weeks) < best.get(number, (np.inf,))[:2]:
-                best[number] = (worst, weeks, one, place)
-    found = []
-    for number, (worst, _, one, place) in best.items():
-        names = [name for bit, name in enumerate(limits.most) if number >> bit & 1]
-        parts = limits.parts(one.cell)[place]
+def _notes(cells: Sequence[GroupedCell], limits: Limits, tried: Sequence[int]) -> list[str]:
+    """What a reader must know."""
+    notes = unequal_tokens([grouped.cell for grouped in cells])
+    if limits.today:
+        notes.insert(0, f"the run starts today, {limits.start} (UTC): --start names another day")
+    if tried:
+        notes.insert(0, f"no --chips were named: {', '.join(f'{count:,}' for count in tried)}")
+    if "mw" in limits.most:
+        notes.append(
+            "power is the facility's mean while it trains; a step's peak lies above it: "
+            "see simulator power"
+        )
+    return notes
+
+
+def _relaxations(limits: Limits, cells: Sequence[GroupedCell]) -> list[Relaxation]:
+    """Of every smallest group of broken limits, the plan that needs the least raise."""
+    fewest = min(number.bit_count() for grouped in cells for number in grouped.broken)
+    best: dict[int, tuple[float, float, GroupedCell, int]] = {}
+    for grouped in cells:
+        for place, (number, worst) in enumerate(zip(grouped.broken, grouped.worst, strict=True)):
+            weeks = float(grouped.cell.costs[place, 0])
+            least = best.get(number, (np.inf,))[:2]
+            if number.bit_count() == fewest and (worst, weeks) < least:
+                best[number] = (worst, weeks, grouped, place)
+    names = list(limits.most)
+    relaxations = []
+    for number, (worst, _, grouped, place) in best.items():
+        parts = limits.parts(grouped.cell)[place]
         needed = {
-            name: float(parts[list(limits.most).index(name)]) * limits.most[name] for name in names
+            name: float(parts[bit]) * limits.most[name]
+            for bit, name in enumerate(names)
+            if number >> bit & 1
         }
-        found.append(Relaxation(cell=one.cell, index=place, needed=needed, factor=worst))
-    return sorted(found, key=lambda one: one.factor)
+        relaxations.append(Relaxation(cell=grouped.cell, index=place, needed=needed, factor=worst))
+    return sorted(relaxations, key=lambda relaxation: relaxation.factor)

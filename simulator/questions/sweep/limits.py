@@ -14,7 +14,7 @@ import numpy as np
 
 from energy.errors import InputError, MissingDataError
 from energy.units import significant
-from simulator.questions.sweep.cells import MEASURES, Array, Cell, Chosen
+from simulator.questions.sweep.cells import MEASURES, Array, Cell, Configuration
 from simulator.runs.spend import NAMES, UNITS
 
 OPTIONS = {
@@ -58,7 +58,7 @@ class Limits:
         """(plans, limits): what each plan of a cell takes over each limit; above 1 breaks it.
 
         Raises:
-            MissingDataError: there is a limit of dollars and nobody gave a price.
+            MissingDataError: there is a limit of dollars and nothing has a price.
         """
         columns = dict(zip(MEASURES, cell.costs.T, strict=True))
         amounts = columns | {
@@ -73,30 +73,29 @@ class Limits:
             )
         return np.column_stack([amounts[name] / limit for name, limit in self.most.items()])
 
-    def used(self, one: Chosen, end: int) -> dict[str, float]:
+    def used(self, configuration: Configuration, end: int) -> dict[str, float]:
         """Part of each limit that a configuration uses.
 
         Args:
-            one: with its bands.
+            configuration: with its bands.
             end: 0 for their middle, 1 for their low ends, 2 for their high ends.
         """
-        known = one.spend.by_budget()
-        found = {}
-        for name, limit in self.most.items():
-            count = one.cell.scenario.hardware.count
-            amount = float(count) if name == "chips" else known[name].numbers()[end]
-            found[name] = amount / limit
-        return found
+        known = configuration.spend.by_budget()
+        chips = float(configuration.cell.scenario.hardware.count)
+        return {
+            name: (chips if name == "chips" else known[name].numbers()[end]) / limit
+            for name, limit in self.most.items()
+        }
 
     def day(self, days: float) -> date:
         """The day on which something that lasts so long is over."""
         return self.start + timedelta(days=math.ceil(days))
 
     def unit(self, name: str) -> str:
-        """Of a limit."""
+        """The unit of a limit."""
         return UNITS.get(name, "chips")
 
-    def told(self, name: str, amount: float) -> str:
+    def words(self, name: str, amount: float) -> str:
         """An amount that keeps to a limit, as a person reads it and never less than it is."""
         if name == "days":
             return f"{self.day(amount).isoformat()} ({significant(rounded_up(amount))} d)"
@@ -110,11 +109,11 @@ class Limits:
         return f"{OPTIONS[name]} {amount if name == 'chips' else rounded_up(amount):.10g}"
 
 
-def limits_of(given: Mapping[str, float | None], by: str | None, start: str | None) -> Limits:
+def limits_of(amounts: Mapping[str, float | None], by: str | None, start: str | None) -> Limits:
     """The limits of a command line.
 
     Args:
-        given: those in units, by the names of `OPTIONS`.
+        amounts: those with a unit, by the names of `OPTIONS`.
         by: the day on which the run is over, as 2027-03-31.
         start: the day on which it begins; today, in UTC, without it.
 
@@ -122,7 +121,7 @@ def limits_of(given: Mapping[str, float | None], by: str | None, start: str | No
         InputError: there is none, one is not above 0, or a day is none or before the start.
     """
     first = datetime.now(UTC).date() if start is None else _day(start, "--start")
-    most = {name: float(limit) for name, limit in given.items() if limit is not None}
+    most = {name: float(limit) for name, limit in amounts.items() if limit is not None}
     if by is not None:
         most["days"] = (_day(by, "--by") - first).days
         if most["days"] < 1:
@@ -134,7 +133,7 @@ def limits_of(given: Mapping[str, float | None], by: str | None, start: str | No
 
 
 def rounded_up(value: float) -> float:
-    """To three digits and not below the value: who sets a limit to it keeps to it.
+    """To three digits and not below the value: a limit set to it is kept.
 
     2.3121 -> 2.32; 2.31 -> 2.31.
     """

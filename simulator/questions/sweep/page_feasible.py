@@ -4,166 +4,158 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from energy.quantity import Quantity
-from energy.reports.words import band, console, table
+from energy.reports.words import band, table
 from energy.units import significant
 from simulator.physics.plan import AXES
-from simulator.questions.sweep.cells import MEASURES, Chosen
-from simulator.questions.sweep.feasible import Bound, Feasible, Keeper
+from simulator.questions.sweep.cells import MEASURES, Configuration
+from simulator.questions.sweep.feasible import MOST_ROWS, Bound, Feasible, Keeper, Relaxation, more
 from simulator.questions.sweep.limits import OPTIONS, WORDS
 from simulator.runs.spend import UNITS
 
-MOST_ROWS = 20
-"""Cells that the page tells; --json has all."""
 
-
-def page(found: Feasible) -> None:
+def page(answer: Feasible, console: Console) -> None:
     """Print the limits, then the configurations that keep to them or that nearly do."""
-    out = console()
-    out.print(headline(found), style="bold")
-    out.print()
-    out.print(_bounds(found))
-    out.print()
-    out.print(_keepers(found) if found.keepers else _relaxations(found))
-    out.print()
-    out.print(_bands(found))
-    out.print()
-    if len(found.keepers) > MOST_ROWS:
-        out.print(f"{len(found.keepers) - MOST_ROWS:,} slower ones of other cells are in --json")
-    out.print(
-        f"{found.considered:,} configurations predicted (each plan at each place), "
-        f"{found.fit:,} fit in memory, {found.keeping:,} of them keep to every limit at the "
+    console.print(headline(answer), style="bold")
+    console.print()
+    console.print(_bounds(answer))
+    console.print()
+    console.print(_keepers(answer) if answer.keepers else _relaxations(answer))
+    console.print()
+    console.print(_bands(answer))
+    console.print()
+    if len(answer.keepers) > MOST_ROWS:
+        console.print(
+            f"{len(answer.keepers) - MOST_ROWS:,} slower ones of other cells are in --json"
+        )
+    console.print(
+        f"{answer.considered:,} configurations predicted (each plan at each place), "
+        f"{answer.fit:,} fit in memory, {answer.keeping:,} of them keep to every limit at the "
         "middle of their bands"
     )
-    for where, reason in found.left_out.items():
-        out.print(f"left out: {where}: {reason}", markup=False)
-    for note in found.notes:
-        out.print(f"note: {note}", markup=False)
+    for where, reason in answer.left_out.items():
+        console.print(f"left out: {where}: {reason}", markup=False)
+    for note in answer.notes:
+        console.print(f"note: {note}", markup=False)
 
 
-def headline(found: Feasible) -> str:
+def headline(answer: Feasible) -> str:
     """The answer in a line."""
-    limits = found.limits
-    asked = ", ".join(_given(found, name) for name in limits.most)
-    of = f"of {found.fit:,} configurations that fit in memory"
-    if found.keepers:
-        return (
-            f"{found.name}: {found.keeping:,} {of} keep to {asked}; {WORDS[found.binding[0]]} binds"
-        )
-    return f"{found.name}: none {of} keeps to {asked}; {relaxed(found)} would be enough"
+    limits = answer.limits
+    wanted = ", ".join(_limit(answer, name) for name in limits.most)
+    of = f"of {answer.fit:,} configurations that fit in memory"
+    if answer.keepers:
+        binding = WORDS[answer.binding[0]]
+        return f"{answer.name}: {answer.keeping:,} {of} keep to {wanted}; {binding} binds"
+    return f"{answer.name}: none {of} keeps to {wanted}; {answer.relaxed} would be enough"
 
 
-def relaxed(found: Feasible) -> str:
-    """The least relaxation, as options: '--by 2027-01-15 and --budget 31000 (+12% at most)'."""
-    least = found.relaxations[0]
-    words = " and ".join(found.limits.option(name, amount) for name, amount in least.needed.items())
-    most = " at most" if len(least.needed) > 1 else ""
-    return f"{words} ({_more(least.factor)}{most})"
-
-
-def as_json(found: Feasible) -> dict[str, Any]:
-    """The same with the names that scripts rely on."""
-    limits = found.limits
+def as_json(answer: Feasible) -> dict[str, Any]:
+    """The answer with the names that scripts rely on."""
+    limits = answer.limits
     return {
-        "name": found.name,
-        "feasible": bool(found.keepers),
+        "name": answer.name,
+        "feasible": bool(answer.keepers),
         "start": limits.start.isoformat(),
-        "considered": found.considered,
-        "fit": found.fit,
-        "keeping": found.keeping,
-        "binding": found.binding,
-        "limits": {
-            one.name: {
-                "limit": one.limit,
-                "unit": limits.unit(one.name),
-                "option": OPTIONS[one.name],
-                "least": one.least,
-                "slack": one.slack,
-                "alone": one.alone,
-                "breaking": one.breaking,
-                "breaking_nothing_else": one.only,
-            }
-            for one in found.bounds
-        },
+        "considered": answer.considered,
+        "fit": answer.fit,
+        "keeping": answer.keeping,
+        "binding": answer.binding,
+        "limits": {bound.name: _bound_json(answer, bound) for bound in answer.bounds},
         "configurations": [
-            _configuration(found, one)
-            | {
-                "plans": one.keeping,
-                "used": one.used,
-                "used_at_high_ends": one.high,
-                "binding": one.binding,
-                "breaks_at_high_ends": one.breaks_at_high,
-                "slack": {name: limits.most[name] * (1 - part) for name, part in one.used.items()},
-            }
-            for one in found.keepers
+            _configuration_json(answer, keeper) | _keeper_json(keeper) for keeper in answer.keepers
         ],
         "relaxations": [
-            _configuration(found, one)
-            | {
-                "needed": one.needed,
-                "factor": one.factor,
-                "options": [limits.option(name, amount) for name, amount in one.needed.items()],
-            }
-            for one in found.relaxations
+            _configuration_json(answer, relaxation) | _relaxation_json(answer, relaxation)
+            for relaxation in answer.relaxations
         ],
-        "left_out": found.left_out,
-        "notes": list(found.notes),
+        "left_out": answer.left_out,
+        "notes": list(answer.notes),
     }
 
 
-def _bounds(found: Feasible) -> Table:
-    lowered = "could be lowered to" if found.keepers else "would do alone at"
-    rows = table(
-        "limit",
-        "at most",
-        lowered,
-        *(["slack"] if found.keepers else []),
-        "broken by",
-        "by nothing else",
-        "",
-    )
+def _bound_json(answer: Feasible, bound: Bound) -> dict[str, Any]:
+    return {
+        "limit": bound.limit,
+        "unit": answer.limits.unit(bound.name),
+        "option": OPTIONS[bound.name],
+        "least": bound.least,
+        "slack": bound.slack,
+        "alone": bound.alone,
+        "breaking": bound.breaking,
+        "breaking_nothing_else": bound.only,
+    }
+
+
+def _keeper_json(keeper: Keeper) -> dict[str, Any]:
+    most = keeper.limits.most
+    return {
+        "plans": keeper.keeping,
+        "used": keeper.used,
+        "used_at_high_ends": keeper.high,
+        "binding": keeper.binding,
+        "breaks_at_high_ends": keeper.breaks_at_high,
+        "slack": {name: most[name] * (1 - part) for name, part in keeper.used.items()},
+    }
+
+
+def _relaxation_json(answer: Feasible, relaxation: Relaxation) -> dict[str, Any]:
+    needed = relaxation.needed
+    return {
+        "needed": needed,
+        "factor": relaxation.factor,
+        "options": [answer.limits.option(name, amount) for name, amount in needed.items()],
+    }
+
+
+def _bounds(answer: Feasible) -> Table:
+    """A row a limit: what it is, what it could be, what breaks it."""
+    lowered = "could be lowered to" if answer.keepers else "would do alone at"
+    slack = ["slack"] if answer.keepers else []
+    rows = table("limit", "at most", lowered, *slack, "broken by", "by nothing else", "")
     rows.columns[-1].justify = "left"
-    for one in found.bounds:
-        end = one.least if found.keepers else one.alone
-        told = "no" if end is None else found.limits.told(one.name, end)
-        slack = [_slack(found, one)] if found.keepers else []
-        binds = "binds" if found.keepers else "in the way"
+    for bound in answer.bounds:
+        end = bound.least if answer.keepers else bound.alone
+        binds = "binds" if answer.keepers else "in the way"
         rows.add_row(
-            WORDS[one.name],
-            _given(found, one.name),
-            told,
-            *slack,
-            f"{one.breaking:,}",
-            f"{one.only:,}",
-            binds if one.name in found.binding else "",
+            WORDS[bound.name],
+            _limit(answer, bound.name),
+            "no" if end is None else answer.limits.words(bound.name, end),
+            *([_slack(answer, bound)] if answer.keepers else []),
+            f"{bound.breaking:,}",
+            f"{bound.only:,}",
+            binds if bound.name in answer.binding else "",
         )
     return rows
 
 
-def _keepers(found: Feasible) -> Table:
+def _keepers(answer: Feasible) -> Table:
     rows = _configurations("tightest limit", "at the high ends")
-    for number, one in enumerate(found.keepers[:MOST_ROWS], 1):
-        breaks = ", ".join(WORDS[name] for name in one.breaks_at_high)
+    for number, keeper in enumerate(answer.keepers[:MOST_ROWS], 1):
+        breaks = ", ".join(WORDS[name] for name in keeper.breaks_at_high)
         rows.add_row(
-            *_cells(found, number, one),
-            f"{WORDS[one.binding]} {_used(one)}",
+            *_cells(answer, number, keeper),
+            f"{WORDS[keeper.binding]} {keeper.used[keeper.binding]:.0%}",
             f"breaks {breaks}" if breaks else "keeps to all",
         )
     return rows
 
 
-def _relaxations(found: Feasible) -> Table:
+def _relaxations(answer: Feasible) -> Table:
     rows = _configurations("keeps to all with", "raised by")
-    for number, one in enumerate(found.relaxations, 1):
-        options = [found.limits.option(name, amount) for name, amount in one.needed.items()]
-        raises = [_more(amount / found.limits.most[name]) for name, amount in one.needed.items()]
-        rows.add_row(*_cells(found, number, one), " ".join(options), ", ".join(raises))
+    most = answer.limits.most
+    for number, relaxation in enumerate(answer.relaxations, 1):
+        needed = relaxation.needed
+        options = [answer.limits.option(name, amount) for name, amount in needed.items()]
+        raises = [more(amount / most[name]) for name, amount in needed.items()]
+        rows.add_row(*_cells(answer, number, relaxation), " ".join(options), ", ".join(raises))
     return rows
 
 
-def _configurations(*more: str) -> Table:
+def _configurations(*further: str) -> Table:
     rows = table(
         "",
         "model",
@@ -175,76 +167,68 @@ def _configurations(*more: str) -> Table:
         "energy",
         "CO2e",
         "dollars",
-        *more,
+        *further,
     )
     for column in (1, 3, 10, 11):
         rows.columns[column].justify = "left"
     return rows
 
 
-def _cells(found: Feasible, number: int, one: Chosen) -> list[str]:
-    hardware, known = one.cell.scenario.hardware, one.spend.by_budget()
+def _cells(answer: Feasible, number: int, configuration: Configuration) -> list[str]:
+    cell, known = configuration.cell, configuration.spend.by_budget()
+    hardware = cell.scenario.hardware
     return [
         str(number),
-        one.cell.model,
+        cell.model,
         f"{hardware.count:,} {hardware.chip}",
-        one.cell.place,
+        cell.place,
         _cell(known["days"]),
-        found.limits.day(known["days"].numbers()[0]).isoformat(),
+        answer.limits.day(known["days"].numbers()[0]).isoformat(),
         *(_cell(known[name]) for name in ("mw", "mwh", "co2", "usd")),
     ]
 
 
-def _bands(found: Feasible) -> Table:
+def _bands(answer: Feasible) -> Table:
     """Plans and bands of time, energy and what has a limit."""
-    names = [name for name in UNITS if name in (*found.limits.most, "days", "mwh")]
+    names = [name for name in UNITS if name in (*answer.limits.most, "days", "mwh")]
     rows = table("", "plan", *(f"{WORDS[name]}, band" for name in names), "origin")
     rows.columns[1].justify = "left"
-    for number, one in enumerate(found.told[:MOST_ROWS], 1):
-        known = one.spend.by_budget()
-        rows.add_row(
-            str(number), one.plan_words, *(band(known[name]) for name in names), known["mwh"].origin
-        )
+    for number, configuration in enumerate(answer.configurations[:MOST_ROWS], 1):
+        known = configuration.spend.by_budget()
+        bands = (band(known[name]) for name in names)
+        rows.add_row(str(number), configuration.plan_words, *bands, known["mwh"].origin)
     return rows
 
 
-def _configuration(found: Feasible, one: Chosen) -> dict[str, Any]:
-    hardware = one.cell.scenario.hardware
-    days = one.spend.by_budget()["days"]
+def _configuration_json(answer: Feasible, configuration: Configuration) -> dict[str, Any]:
+    cell, days = configuration.cell, configuration.spend.by_budget()["days"]
+    quantities = configuration.quantities
     return {
-        "model": one.cell.model,
-        "kind": "moe" if one.cell.sparse else "dense",
-        "chip": hardware.chip,
-        "chips": hardware.count,
-        "place": one.cell.place,
+        "model": cell.model,
+        "kind": "moe" if cell.sparse else "dense",
+        "chip": cell.scenario.hardware.chip,
+        "chips": cell.scenario.hardware.count,
+        "place": cell.place,
         "days": days,
-        "over_on": found.limits.day(days.numbers()[0]).isoformat(),
-        **{name: one.quantities[name] for name in MEASURES if name != "weeks"},
-        "plan": {name: getattr(one.plan, name) for name in AXES},
+        "over_on": answer.limits.day(days.numbers()[0]).isoformat(),
+        **{name: quantities[name] for name in MEASURES if name != "weeks"},
+        "plan": {name: getattr(configuration.plan, name) for name in AXES},
     }
 
 
-def _given(found: Feasible, name: str) -> str:
-    """A limit as it was given, and the days that a date leaves."""
-    limit = found.limits.most[name]
+def _limit(answer: Feasible, name: str) -> str:
+    """A limit as the user set it, and the days that a date leaves."""
+    limit = answer.limits.most[name]
     if name == "days":
-        return f"{found.limits.day(limit).isoformat()} ({limit:,.0f} d)"
+        return f"{answer.limits.day(limit).isoformat()} ({limit:,.0f} d)"
     return f"{limit:,.7g} {UNITS.get(name, 'chips')}"
 
 
-def _slack(found: Feasible, one: Bound) -> str:
-    if not one.slack:
+def _slack(answer: Feasible, bound: Bound) -> str:
+    if not bound.slack:
         return "none"
-    digits = f"{one.slack:,.0f}" if one.name == "chips" else significant(one.slack)
-    return f"{digits} {found.limits.unit(one.name)}, {one.slack / one.limit:.0%}"
-
-
-def _more(factor: float) -> str:
-    return f"+{significant(100 * (factor - 1), 2)}%"
-
-
-def _used(one: Keeper) -> str:
-    return f"{one.used[one.binding]:.0%}"
+    digits = f"{bound.slack:,.0f}" if bound.name == "chips" else significant(bound.slack)
+    return f"{digits} {answer.limits.unit(bound.name)}, {bound.slack / bound.limit:.0%}"
 
 
 def _cell(quantity: Quantity) -> str:

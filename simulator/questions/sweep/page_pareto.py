@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.console import Console
+
 from energy.quantity import Quantity
-from energy.reports.words import band, console, table
+from energy.reports.words import band, table
 from energy.units import significant
 from simulator.physics.plan import AXES
 from simulator.plans.front import NEAR
@@ -13,20 +15,19 @@ from simulator.questions.sweep.cells import MEASURES
 from simulator.questions.sweep.pareto import OBJECTIVES, WORDS, Pareto
 
 
-def page(found: Pareto) -> None:
-    """Print the front, then what it was found among."""
-    out = console()
-    names = ", ".join(WORDS[name] for name in found.objectives)
-    out.print(
-        f"{found.name}: {found.on_front:,} of {found.feasible:,} configurations are on the "
+def page(answer: Pareto, console: Console) -> None:
+    """Print the front, then what was searched."""
+    names = ", ".join(WORDS[name] for name in answer.objectives)
+    console.print(
+        f"{answer.name}: {answer.on_front:,} of {answer.feasible:,} configurations are on the "
         f"front of {names}",
         style="bold",
     )
-    out.print()
+    console.print()
     rows = table("", "model", "chips", "place", "time", "energy", "CO2e", "dollars", "why")
     for column in (1, 3, 8):
         rows.columns[column].justify = "left"
-    for number, choice in enumerate(found.choices, 1):
+    for number, choice in enumerate(answer.choices, 1):
         cell, hardware = choice.cell, choice.cell.scenario.hardware
         rows.add_row(
             str(number),
@@ -36,35 +37,35 @@ def page(found: Pareto) -> None:
             *(_cell(choice.quantities[name]) for name in OBJECTIVES),
             choice.why + (f"; {choice.near} more within {NEAR:.0%}" if choice.near else ""),
         )
-    out.print(rows)
-    out.print()
+    console.print(rows)
+    console.print()
     rows = table("", "plan", "time, band", "energy, band", "CO2e, band", "origin")
     rows.columns[1].justify = "left"
-    for number, choice in enumerate(found.choices, 1):
+    for number, choice in enumerate(answer.choices, 1):
         ends = (band(choice.quantities[name]) for name in ("weeks", "mwh", "co2"))
         rows.add_row(str(number), choice.plan_words, *ends, choice.quantities["mwh"].origin)
-    out.print(rows)
-    out.print()
-    out.print(
-        f"{found.considered:,} configurations predicted (each plan at each place), "
-        f"{found.feasible:,} fit in memory, {found.dominated:,} of them dominated or equal "
+    console.print(rows)
+    console.print()
+    console.print(
+        f"{answer.considered:,} configurations predicted (each plan at each place), "
+        f"{answer.feasible:,} fit in memory, {answer.dominated:,} of them dominated or equal "
         "to one of the front"
     )
-    for where, reason in found.left_out.items():
-        out.print(f"left out: {where}: {reason}", markup=False)
-    for note in found.notes:
-        out.print(f"note: {note}", markup=False)
+    for where, reason in answer.left_out.items():
+        console.print(f"left out: {where}: {reason}", markup=False)
+    for note in answer.notes:
+        console.print(f"note: {note}", markup=False)
 
 
-def as_json(found: Pareto) -> dict[str, Any]:
-    """The same with the names that scripts rely on."""
+def as_json(answer: Pareto) -> dict[str, Any]:
+    """The answer with the names that scripts rely on."""
     return {
-        "name": found.name,
-        "objectives": list(found.objectives),
-        "considered": found.considered,
-        "feasible": found.feasible,
-        "on_front": found.on_front,
-        "dominated": found.dominated,
+        "name": answer.name,
+        "objectives": list(answer.objectives),
+        "considered": answer.considered,
+        "feasible": answer.feasible,
+        "on_front": answer.on_front,
+        "dominated": answer.dominated,
         "front": [
             {
                 "model": choice.cell.model,
@@ -77,7 +78,7 @@ def as_json(found: Pareto) -> dict[str, Any]:
                 "near": choice.near,
                 "plan": {name: getattr(choice.plan, name) for name in AXES},
             }
-            for choice in found.choices
+            for choice in answer.choices
         ],
         "cells": [
             {
@@ -92,10 +93,10 @@ def as_json(found: Pareto) -> dict[str, Any]:
                     for name, value in zip(MEASURES, cell.costs[0].tolist(), strict=True)
                 },
             }
-            for cell in found.cells
+            for cell in answer.cells
         ],
-        "left_out": found.left_out,
-        "notes": list(found.notes),
+        "left_out": answer.left_out,
+        "notes": list(answer.notes),
     }
 
 

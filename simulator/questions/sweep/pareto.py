@@ -7,13 +7,24 @@ of every cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
+from simulator.kit.answer import Answer
 from simulator.plans.front import apart, non_dominated, reasons, staircase
-from simulator.questions.sweep.cells import MEASURES, Cell, Chosen, every_cell, unequal_tokens
+from simulator.questions.sweep.cells import (
+    MEASURES,
+    Cell,
+    Choices,
+    Configuration,
+    Search,
+    search_cells,
+    unequal_tokens,
+)
+from simulator.questions.sweep.models import models
 from simulator.scenarios.scenario import Scenario
 
 OBJECTIVES = {name: MEASURES[name] for name in ("weeks", "mwh", "co2", "usd")}
@@ -24,7 +35,7 @@ WORDS = {"weeks": "time", "mwh": "energy", "co2": "CO2e", "usd": "dollars"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice(Chosen):
+class Choice(Configuration):
     """One point of the front.
 
     Attributes:
@@ -36,19 +47,21 @@ class Choice(Chosen):
     near: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pareto:
-    """The front and what it was found among.
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Pareto(Answer):
+    """The front, and what was searched for it.
 
     Attributes:
         name: of the scenario.
-        choices: the front, the fastest first; near ones told once.
+        choices: the front, the fastest first; of near ones the first.
         cells: all that something could be predicted for.
         objectives: names of those that were compared.
         on_front: how many are on the front, near ones counted.
         left_out: cells without an answer, with the reason.
         notes: what a reader must know.
     """
+
+    view: ClassVar[str] = "pareto"
 
     name: str
     choices: list[Choice]
@@ -57,6 +70,11 @@ class Pareto:
     on_front: int
     left_out: dict[str, str]
     notes: tuple[str, ...]
+
+    @property
+    def panel_size(self) -> tuple[float, float]:
+        """Inches of one panel."""
+        return 8, 3.6
 
     @property
     def considered(self) -> int:
@@ -75,41 +93,60 @@ class Pareto:
 
 
 def pareto(
-    scenarios: Sequence[Scenario],
-    chips: Sequence[str] = (),
-    counts: Sequence[int] = (),
-    places: Sequence[str] = (),
-    prices: Sequence[str] = (),
-    told: Callable[[str, int], None] = lambda _, __: None,
+    *targets: str,
+    chip: Sequence[str] = (),
+    chips: Sequence[int] = (),
+    region: Sequence[str] = (),
+    tokens: float | None = None,
+    price: Sequence[str] = (),
+    equal: str = "tokens",
+    overrides: Mapping[str, Any] | None = None,
+    on_progress: Callable[[str, int], None] = lambda _, __: None,
 ) -> Pareto:
-    """The front over models, chips, counts, places and plans.
+    """Find what nothing else beats in weeks, MWh, tonnes and dollars, over all plans.
+
+        pareto("glam-64b-64e", "glam-137b", chip=["tpu-v4", "h100"], chips=[1024, 2048])
 
     Args:
-        scenarios: one a model; the run and the site are the first one's (`of_models`).
-        chips: of the catalog; the scenario's without any.
-        counts: of chips; the scenario's without any.
-        places: grid zones or data centres; the scenario's site without any.
-        prices: rows of the table of prices, each for its chip, or electricity for all.
-        told: called with a cell's name and the plans of each chunk that is done.
+        targets: a run (a preset, a model or a file), and models to put into it.
+        chip: chips of the catalog; the scenario's without any.
+        chips: how many; the scenario's without any.
+        region: grid zones or data centres; the scenario's site without any.
+        tokens: of the run.
+        price: rows of the table of prices.
+        equal: tokens, or quality: each model reads what brings it to one loss.
+        overrides: other values by dotted key.
+        on_progress: called with a cell's name and the plans of each block that is done.
 
     Raises:
         InputError: a name is unknown, or nothing can be searched.
         InfeasibleError: no plan of any cell fits.
     """
-    cells, left = every_cell(scenarios, chips, counts, places, prices, _own_front, told)
-    return _front(scenarios[0].name, cells, left)
+    choices = Choices(chips=chip, counts=chips, places=region, prices=price)
+    return front_of(models(targets, choices, tokens, overrides, equal), choices, on_progress)
+
+
+def front_of(
+    scenarios: Sequence[Scenario],
+    choices: Choices,
+    on_progress: Callable[[str, int], None] = lambda _, __: None,
+) -> Pareto:
+    """The front of scenarios, one a model, over the choices of where they run."""
+    search = search_cells(scenarios, choices, _own_front, on_progress)
+    return _front(scenarios[0].name, search)
 
 
 def _own_front(cell: Cell) -> Cell:
     """A cell with the plans that nothing there beats."""
     weeks = cell.costs[:, 0]
-    return cell.take(staircase(np.column_stack([weeks, weeks * cell.found.chip_w])))
+    return cell.take(staircase(np.column_stack([weeks, weeks * cell.evaluation.chip_w])))
 
 
-def _front(name: str, cells: list[Cell], left: dict[str, str]) -> Pareto:
+def _front(name: str, search: Search[Cell]) -> Pareto:
     """The front of all cells' fronts."""
+    cells = search.kept
     every = np.concatenate([cell.costs for cell in cells])
-    owner = [(cell, place) for cell in cells for place in range(len(cell.found))]
+    owner = [(cell, place) for cell in cells for place in range(len(cell.evaluation))]
     known = tuple(
         key for column, key in enumerate(OBJECTIVES) if np.all(np.isfinite(every[:, column]))
     )
@@ -128,7 +165,7 @@ def _front(name: str, cells: list[Cell], left: dict[str, str]) -> Pareto:
         cells=cells,
         objectives=known,
         on_front=len(on),
-        left_out=left,
+        left_out=search.reasons,
         notes=tuple(_notes(cells, known)),
     )
 
@@ -137,7 +174,7 @@ def _notes(cells: list[Cell], known: tuple[str, ...]) -> list[str]:
     """What must be known before points are compared."""
     notes = unequal_tokens(cells)
     if "usd" not in known:
-        gone = sorted(
+        unpriced = sorted(
             {
                 cell.scenario.hardware.chip or ""
                 for cell in cells
@@ -145,11 +182,11 @@ def _notes(cells: list[Cell], known: tuple[str, ...]) -> list[str]:
             }
         )
         notes.append(
-            f"dollars are missing and not compared: no price of {', '.join(gone)} "
+            f"dollars are missing and not compared: no price of {', '.join(unpriced)} "
             "(--price with a row of simulator prices)"
         )
     notes.append(
-        "bands are wider than most gaps of the front: what is close is told apart by the "
+        "bands are wider than most gaps of the front: close points are distinguished by the "
         "model, not by knowledge of the machines"
     )
     return notes

@@ -1,4 +1,4 @@
-"""Pictures for whoever builds the site: the front of choices, and the load that they draw."""
+"""The pictures of `simulator pareto`: the front of each objective against time."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ AXES = {
 }
 
 
-def front(found: Pareto) -> list[Panel]:
+def panels(answer: Pareto) -> list[Panel]:
     """A panel for each objective against time; the first, energy, says what the marks mean."""
-    return [partial(against_time, found, name) for name in found.objectives if name != "weeks"]
+    return [partial(against_time, answer, name) for name in answer.objectives if name != "weeks"]
 
 
-def against_time(found: Pareto, name: str, axes: Axes) -> Axes:
+def against_time(answer: Pareto, name: str, axes: Axes) -> Axes:
     """One objective against time: the front with bands and numbers, what it beats small and pale.
 
     Blue is a mixture of experts, orange a dense model; each kind of chip has its own mark.
     """
     column = list(OBJECTIVES).index(name)
-    for cell in found.cells:
-        pale(axes, cell.costs[:, 0], cell.costs[:, column], found.cells, cell)
-    for number, choice in enumerate(found.choices, 1):
+    for cell in answer.cells:
+        pale(axes, cell.costs[:, 0], cell.costs[:, column], answer.cells, cell)
+    for number, choice in enumerate(answer.choices, 1):
         both = [choice.quantities[key] for key in ("weeks", name)]
-        numbered(axes, number, both[0], both[1], found.cells, choice.cell)
+        numbered(axes, number, both[0], both[1], answer.cells, choice.cell)
     if name == "mwh":
-        keys(axes, found.cells, "on the front, with 80 % band", "best of its chips, beaten")
+        keys(axes, answer.cells, "on the front, with 80 % band", "best of its chips, beaten")
     axes.set_xlabel(AXES["weeks"])
     axes.set_ylabel(AXES[name])
     axes.grid(alpha=0.3)
@@ -51,7 +51,7 @@ def against_time(found: Pareto, name: str, axes: Axes) -> Axes:
 def numbered(
     axes: Axes, number: int, x: Quantity, y: Quantity, cells: Sequence[Cell], cell: Cell
 ) -> None:
-    """A configuration that the page tells, with its number there and its bands."""
+    """A configuration of the page, with its number there and its bands."""
     (at, left, right), (up, low, high) = x.numbers(), y.numbers()
     axes.errorbar(
         at,
@@ -79,7 +79,7 @@ def numbered(
 
 
 def pale(axes: Axes, x: Array, y: Array, cells: Sequence[Cell], cell: Cell) -> None:
-    """Configurations that the page does not tell."""
+    """Configurations that are not on the page."""
     axes.plot(
         x,
         y,
@@ -92,14 +92,14 @@ def pale(axes: Axes, x: Array, y: Array, cells: Sequence[Cell], cell: Cell) -> N
     )
 
 
-def keys(axes: Axes, cells: Sequence[Cell], told: str, rest: str) -> None:
-    """What colours and marks say.
+def keys(axes: Axes, cells: Sequence[Cell], numbered: str, rest: str) -> None:
+    """The legend of colors and marks.
 
     Args:
         axes: to draw on.
         cells: all of a search.
-        told: what the numbered ones are.
-        rest: what the pale ones are.
+        numbered: what the numbered marks are.
+        rest: what the pale marks are.
     """
     for model, sparse in dict.fromkeys((cell.model, cell.sparse) for cell in cells):
         axes.plot(
@@ -132,7 +132,7 @@ def keys(axes: Axes, cells: Sequence[Cell], told: str, rest: str) -> None:
         markersize=9,
         markerfacecolor="#555555",
         capsize=2,
-        label=told,
+        label=numbered,
     )
     axes.plot(
         [],
@@ -150,7 +150,7 @@ def keys(axes: Axes, cells: Sequence[Cell], told: str, rest: str) -> None:
 
 def _mark(cells: Sequence[Cell], cell: Cell) -> str:
     """The mark of a cell's kind of chip among those of a search."""
-    chips = list(dict.fromkeys(one.scenario.hardware.chip for one in cells))
+    chips = list(dict.fromkeys(each.scenario.hardware.chip for each in cells))
     return MARKS[chips.index(cell.scenario.hardware.chip) % len(MARKS)]
 
 

@@ -11,7 +11,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from energy import Tracker
 from energy.facts.site import site_from_options
-from energy.footprint import apply as footprint
+from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry, Kind, totals
 from energy.reports import runs as reading
@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
                     }
                 )
         record = tracker.record(shape=shape, tokens=Quantity.exact(30, "1", "test"))
-        record = footprint.apply(record, site_from_options(None, None))
+        record = at_site(record, site_from_options(None, None))
         record.save(place / name / "record.json")
         text = "\n".join(json.dumps(line) for line in lines)
         (place / name / "metrics.jsonl").write_text(text)
@@ -61,7 +61,7 @@ def folder(tmp_path_factory):
         guess = record.model_copy(
             update={"kind": Kind.PREDICTED, "energy": [entry], "totals": totals([entry])}
         )
-        footprint.apply(guess, site_from_options(None, None)).save(
+        at_site(guess, site_from_options(None, None)).save(
             place / f"{name}-predicted" / "record.json"
         )
     return place

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from simulator.facts.software import nearest_release
-from simulator.fit.pool import Pool, published_pool
-from simulator.runs.setup import machine_of
+from simulator.fit.pool import Pool
+from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import load
 
 KNOWN = ("megatron-bridge 25.09", "megatron-bridge 26.02", "megatron-bridge 26.02.01", "nemo 24.07")
@@ -55,6 +55,6 @@ def test_a_scenario_may_name_the_release_of_its_framework():
     chips = {"hardware.chip": "h100", "hardware.count": 1024}
     software = {}
     for framework in ("megatron-bridge 25.09", "megatron-bridge 26.08"):
-        scenario = load("gpt3-175b", chips | {"hardware.framework": framework})
-        software[framework] = machine_of(scenario, scenario.model.resolve())[1].software
-    assert software["megatron-bridge 26.08"] < software["megatron-bridge 25.09"]
+        scenario = load("gpt3-175b", named | {"hardware.framework": framework})
+        step[framework] = Setup.of(scenario).constants.software
+    assert step["megatron-bridge 26.08"] < step["megatron-bridge 25.09"]

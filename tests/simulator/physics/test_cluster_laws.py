@@ -20,7 +20,9 @@ from simulator.physics.memory import memory
 from simulator.physics.plan import Plan
 from simulator.physics.power import chip_watts
 from simulator.physics.step import step
-from simulator.plans.evaluate import all_plans, predict_all
+from simulator.plans.evaluate import evaluate
+from simulator.plans.space import space
+from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import check
 
 PRIORS = Constants()
@@ -162,20 +164,20 @@ def test_absurd_sizes_give_finite_numbers_without_a_warning(sizes):
     assert all(float(np.asarray(flop)) >= 0 for flop in prediction.model_flop.values())
 
 
-def test_the_search_agrees_with_a_prediction_of_every_single_plan():
+def test_evaluating_a_space_gives_what_every_plan_by_itself_gives():
     base = Plan(activation_bytes=2, weight_bytes=2, optimizer="adamw", flash=True)
     choices = {"recompute": ["none", "full"], "sequence_parallel": [True]}
-    possible = all_plans(SMALL, 16, 32.0, base, choices)
-    together = predict_all(SMALL, possible, H100, PRIORS)
-    single = [step(SMALL, together.one(i), H100, PRIORS) for i in range(0, len(together), 7)]
-    assert together.step_s[::7] == pytest.approx([float(np.asarray(s.step_s)) for s in single])
-    best = int(together.best(together.step_s)[0])
-    assert 0 < together.fits.sum() < len(together)
-    assert together.step_s[best] == np.min(together.step_s[together.fits])
+    evaluation = evaluate(SMALL, space(SMALL, 16, 32.0, base, choices), H100, PRIORS)
+    alone = [
+        step(SMALL, evaluation.plan(index), H100, PRIORS) for index in range(0, len(evaluation), 7)
+    ]
+    assert evaluation.step_s[::7] == pytest.approx([float(np.asarray(s.step_s)) for s in alone])
+    assert 0 < len(evaluation) < evaluation.considered
+    for index in range(0, len(evaluation), 7):
+        assert np.all(memory(SMALL, evaluation.plan(index), H100).fits)
 
 
 def test_every_plan_that_multiplies_to_the_chips_is_in_the_space_once():
-    base = Plan()
     choices = {
         "micro_batch": [1.0],
         "recompute": ["none"],
@@ -185,9 +187,9 @@ def test_every_plan_that_multiplies_to_the_chips_is_in_the_space_once():
         "vp": [1],
         "etp": [1],
     }
-    space = all_plans(GLAM, 16, 16.0, base, choices)
-    degrees = list(zip(space.tp.tolist(), space.pp.tolist(), space.ep.tolist(), strict=True))
-    expected = {
+    plans = space(GLAM, 16, 16.0, Plan(), choices).plans()
+    seen = list(zip(plans.tp.tolist(), plans.pp.tolist(), plans.ep.tolist(), strict=True))
+    wanted = {
         (tp, pp, ep)
         for tp, pp, ep in product([1, 2, 4, 8, 16], repeat=3)
         if 16 % (tp * pp) == 0 and (16 // pp) % ep == 0 and 16 // (tp * pp) <= 16
@@ -198,12 +200,10 @@ def test_every_plan_that_multiplies_to_the_chips_is_in_the_space_once():
 
 def test_chips_that_no_degrees_multiply_to_are_infeasible_with_a_reason():
     with pytest.raises(InfeasibleError, match="multiply to 17 chips"):
-        all_plans(GLAM, 17, 4.0, Plan(), {"tp": [2]})
+        space(GLAM, 17, 4.0, Plan(), {"tp": [2]})
 
 
-def test_bands_are_wider_for_a_chip_without_fitted_rows():
-    from simulator.runs.setup import machine_of
-
+def test_bands_are_wider_for_a_chip_that_no_fit_has_seen():
     widths = []
     for chip in ("h100", "p100"):
         scenario = check(
@@ -215,6 +215,6 @@ def test_bands_are_wider_for_a_chip_without_fitted_rows():
             },
             "x",
         )
-        low, high = machine_of(scenario, scenario.model.resolve())[0].time_relative
+        low, high = Setup.of(scenario).hardware.time_relative
         widths.append(np.log1p(high) - np.log1p(low))
     assert widths[1] > widths[0]

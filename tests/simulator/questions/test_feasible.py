@@ -1,4 +1,4 @@
-"""`simulator feasible`: held against predicting every plan of small spaces one by one."""
+"""`simulator feasible`, compared with predicting every plan of small spaces one by one."""
 
 import gc
 import json
@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 
 from energy.errors import InfeasibleError, InputError, MissingDataError
 from energy.facts.prices import price
-from simulator.plans.evaluate import Found
-from simulator.questions.sweep import picture_feasible as plots_feasible
-from simulator.questions.sweep.cells import MEASURES, every_cell
-from simulator.questions.sweep.feasible import doublings, feasible
+from simulator.plans.evaluate import Evaluation
+from simulator.questions.sweep.cells import MEASURES, Choices, search_cells
+from simulator.questions.sweep.feasible import doublings, within_limits
 from simulator.questions.sweep.limits import OPTIONS, Limits, limits_of, rounded_up
+from simulator.questions.sweep.picture_feasible import panels
 from simulator.runs import spend
 from simulator.runs.models import of_models
 from simulator.scenarios.variants import moved_site, on_chips
@@ -55,7 +55,7 @@ PRICES = ("h100-on-demand-2026", "a100-80gb-on-demand-2026")
 def brute():
     """Each configuration of the whole space that fits in memory, predicted by itself."""
     rows = [price(name) for name in PRICES]
-    found = []
+    rows_ = []
     for scenario, chip, count, place in product(of_models(MODELS, RUN), CHIPS, COUNTS, PLACES):
         moved = on_chips(scenario, chip, count, rows)
         moved = moved.model_copy(update={"site": moved_site(moved.site, place)})
@@ -63,14 +63,14 @@ def brute():
             if tp > count or micro > 64 / (count / tp):
                 continue
             degrees = {"tp": tp, "zero": zero, "micro_batch": float(micro)}
-            one = moved.model_copy(update={"plan": moved.plan | degrees})
+            scenario_ = moved.model_copy(update={"plan": moved.plan | degrees})
             try:
-                known = spend.predicted(one).by_budget()
+                known = spend.Predicted()(scenario_).by_budget()
             except InfeasibleError:
                 continue
             amounts = {name: quantity.value for name, quantity in known.items()}
-            found.append(((moved.name, chip, count, place), amounts | {"chips": count}))
-    return found
+            rows_.append(((moved.name, chip, count, place), amounts | {"chips": count}))
+    return rows_
 
 
 def some(names):
@@ -88,10 +88,12 @@ def questions(draw):
     return part, most
 
 
-def asked(part, most):
+def answer_of(part, most):
     models, chips, counts, places = part
-    return feasible(
-        of_models(models, RUN), Limits(most=most, start=START), chips, counts, places, PRICES
+    return within_limits(
+        of_models(models, RUN),
+        Limits(most=most, start=START),
+        Choices(chips=chips, counts=counts, places=places, prices=PRICES),
     )
 
 
@@ -110,21 +112,23 @@ def test_it_agrees_with_predicting_every_plan_one_by_one(question):
     there = [
         (key, amounts)
         for key, amounts in brute()
-        if all(one in names for one, names in zip(key, part, strict=True))
+        if all(name in names for name, names in zip(key, part, strict=True))
     ]
     if not there:
         with pytest.raises(InfeasibleError, match="fits in memory on some of the chips"):
-            asked(part, most)
+            answer_of(part, most)
         return
-    found = asked(part, most)
+    answer = answer_of(part, most)
     good = [(key, amounts) for key, amounts in there if not broken(amounts, most)]
-    assert (found.fit, found.keeping) == (len(there), len(good))
+    assert (answer.fit, answer.keeping) == (len(there), len(good))
     fastest = {}
     for key, amounts in good:
         fastest[key] = min(amounts["days"], fastest.get(key, np.inf))
-    told = {key_of(one.cell): one.spend.by_budget()["days"].value for one in found.keepers}
-    assert told == pytest.approx(fastest)
-    for bound in found.bounds:
+    shown = {
+        key_of(keeper.cell): keeper.spend.by_budget()["days"].value for keeper in answer.keepers
+    }
+    assert shown == pytest.approx(fastest)
+    for bound in answer.bounds:
         own = [amounts for _, amounts in there if bound.name in broken(amounts, most)]
         only = [amounts[bound.name] for amounts in own if broken(amounts, most) == {bound.name}]
         assert (bound.breaking, bound.only) == (len(own), len(only))
@@ -133,9 +137,9 @@ def test_it_agrees_with_predicting_every_plan_one_by_one(question):
         )
         assert bound.alone == (pytest.approx(min(only)) if only and not good else None)
     if good:
-        assert found.relaxations == []
-        rooms = {one.name: one.slack / one.limit for one in found.bounds}
-        assert rooms[found.binding[0]] == min(rooms.values())
+        assert answer.relaxations == []
+        rooms = {bound.name: bound.slack / bound.limit for bound in answer.bounds}
+        assert rooms[answer.binding[0]] == min(rooms.values())
         return
     # The fewest limits that anything breaks, and for each such set the plan that exceeds it least.
     fewest = min(len(broken(amounts, most)) for _, amounts in there)
@@ -145,8 +149,9 @@ def test_it_agrees_with_predicting_every_plan_one_by_one(question):
         if len(names) == fewest:
             worst = max(amounts[name] / most[name] for name in names)
             least[names] = min(worst, least.get(names, np.inf))
-    assert {frozenset(one.needed): one.factor for one in found.relaxations} == pytest.approx(least)
-    assert found.relaxations[0].factor == min(one.factor for one in found.relaxations)
+    factors = {frozenset(each.needed): each.factor for each in answer.relaxations}
+    assert factors == pytest.approx(least)
+    assert answer.relaxations[0].factor == min(factors.values())
 
 
 @settings(max_examples=15)
@@ -154,18 +159,18 @@ def test_it_agrees_with_predicting_every_plan_one_by_one(question):
 def test_the_least_relaxation_is_enough_and_a_little_less_is_not(question):
     part, most = question
     try:
-        found = asked(part, most)
+        answer = answer_of(part, most)
     except InfeasibleError:
         return
-    if not found.relaxations:
+    if not answer.relaxations:
         return
-    one = found.relaxations[0]
-    assert asked(
-        part, most | {name: amount * (1 + 1e-9) for name, amount in one.needed.items()}
+    needed = answer.relaxations[0].needed
+    assert answer_of(
+        part, most | {name: amount * (1 + 1e-9) for name, amount in needed.items()}
     ).keepers
-    if len(one.needed) == 1:
-        ((name, amount),) = one.needed.items()
-        assert not asked(part, most | {name: amount * (1 - 1e-6)}).keepers
+    if len(needed) == 1:
+        ((name, amount),) = needed.items()
+        assert not answer_of(part, most | {name: amount * (1 - 1e-6)}).keepers
 
 
 @settings(max_examples=10)
@@ -173,32 +178,34 @@ def test_the_least_relaxation_is_enough_and_a_little_less_is_not(question):
 def test_a_limit_that_is_lowered_to_where_it_could_be_still_holds(question):
     part, most = question
     try:
-        found = asked(part, most)
+        answer = answer_of(part, most)
     except InfeasibleError:
         return
-    for bound in found.bounds:
+    for bound in answer.bounds:
         if bound.least is not None:
-            assert asked(part, most | {bound.name: bound.least * (1 + 1e-9)}).keepers
-            assert not asked(part, most | {bound.name: bound.least * (1 - 1e-6)}).keepers
+            assert answer_of(part, most | {bound.name: bound.least * (1 + 1e-9)}).keepers
+            assert not answer_of(part, most | {bound.name: bound.least * (1 - 1e-6)}).keepers
 
 
 def test_a_configuration_uses_of_each_limit_what_its_bands_say():
-    found = asked((MODELS, CHIPS, COUNTS, PLACES), {"mw": 0.02, "chips": 8, "days": 9.0})
-    assert found.keepers
-    for one in found.keepers:
-        known = one.spend.by_budget()
-        assert one.used["mw"] == pytest.approx(known["mw"].value / 0.02)
-        assert one.high["days"] == pytest.approx(known["days"].high / 9.0)
-        assert one.used["chips"] == one.high["chips"] == one.cell.scenario.hardware.count / 8
-        assert one.breaks_at_high == [name for name, part in one.high.items() if part > 1]
-        assert one.used[one.binding] == max(one.used.values()) <= 1
-    days = [one.spend.by_budget()["days"].value for one in found.keepers]
+    answer = answer_of((MODELS, CHIPS, COUNTS, PLACES), {"mw": 0.02, "chips": 8, "days": 9.0})
+    assert answer.keepers
+    for keeper in answer.keepers:
+        known = keeper.spend.by_budget()
+        assert keeper.used["mw"] == pytest.approx(known["mw"].value / 0.02)
+        assert keeper.high["days"] == pytest.approx(known["days"].high / 9.0)
+        chips = keeper.cell.scenario.hardware.count
+        assert keeper.used["chips"] == keeper.high["chips"] == chips / 8
+        assert keeper.breaks_at_high == [name for name, part in keeper.high.items() if part > 1]
+        assert keeper.used[keeper.binding] == max(keeper.used.values()) <= 1
+    days = [keeper.spend.by_budget()["days"].value for keeper in answer.keepers]
     assert days == sorted(days)
 
 
 def test_what_a_cell_takes_is_what_predict_says_of_every_plan_of_it():
-    kept, _ = every_cell(of_models(MODELS, RUN), CHIPS[:1], [8], PLACES, PRICES, lambda cell: cell)
-    rows = {key_of(cell): sorted(map(tuple, cell.costs.tolist())) for cell in kept}
+    choices = Choices(chips=CHIPS[:1], counts=[8], places=PLACES, prices=PRICES)
+    search = search_cells(of_models(MODELS, RUN), choices, lambda cell: cell)
+    rows = {key_of(cell): sorted(map(tuple, cell.costs.tolist())) for cell in search.kept}
     for key, costs in rows.items():
         one_by_one = sorted(
             (amounts["days"] / 7, *(amounts[name] for name in list(MEASURES)[1:]))
@@ -208,29 +215,27 @@ def test_what_a_cell_takes_is_what_predict_says_of_every_plan_of_it():
         assert np.array(costs) == pytest.approx(np.array(one_by_one), rel=1e-9)
 
 
-def test_a_search_holds_nothing_of_a_cell_but_what_is_kept():
+def test_a_search_keeps_nothing_of_a_cell_but_what_keep_returns():
     def alive():
         gc.collect()
-        return sum(type(one) is Found for one in gc.get_objects())
+        return sum(type(each) is Evaluation for each in gc.get_objects())
 
     before = alive()
-    # The mixture comes first and fits on none of these: what it held goes with its error.
-    counts, left = every_cell(
-        of_models(MODELS, RUN), CHIPS[:1], [2, 4], PLACES, [], lambda cell: alive() - before
-    )
-    assert len(left) == 2
-    # All plans of the cell, and those of them that fit.
-    assert counts == [2] * 4
+    # The mixture comes first and fits on none of these: its plans go with its error.
+    choices = Choices(chips=CHIPS[:1], counts=[2, 4], places=PLACES)
+    search = search_cells(of_models(MODELS, RUN), choices, lambda cell: alive() - before)
+    assert len(search.left_out) == 2
+    assert search.kept == [1] * 4
 
 
 @given(st.integers(1, 10_000), st.none() | st.integers(1, 20_000))
 def test_counts_to_try_hold_the_scenarios_and_the_limit_and_go_beyond_both(own, most):
-    found = doublings(own, most)
-    assert own in found
-    assert found == sorted(set(found))
-    assert max(found) > max(own, most or 0)
-    assert most is None or most in found
-    assert 1 <= min(found) <= own
+    counts = doublings(own, most)
+    assert own in counts
+    assert counts == sorted(set(counts))
+    assert max(counts) > max(own, most or 0)
+    assert most is None or most in counts
+    assert 1 <= min(counts) <= own
 
 
 @given(st.floats(1e-9, 1e12))
@@ -256,24 +261,25 @@ def test_days_are_counted_from_the_start_and_today_is_said_to_be_it():
 def test_a_limit_of_dollars_asks_for_a_price_and_leaves_out_what_has_none():
     models, limits = of_models(MODELS, RUN), Limits(most={"usd": 1e9}, start=START)
     with pytest.raises(MissingDataError, match="price of h100"):
-        feasible(models, limits, CHIPS[:1], [8])
-    found = feasible(models, limits, CHIPS, [8], [], PRICES[:1])
-    assert {one.cell.scenario.hardware.chip for one in found.keepers} == {CHIPS[0]}
-    assert all("price of a100" in why for where, why in found.left_out.items() if "a100" in where)
+        within_limits(models, limits, Choices(chips=CHIPS[:1], counts=[8]))
+    choices = Choices(chips=CHIPS, counts=[8], prices=PRICES[:1])
+    answer = within_limits(models, limits, choices)
+    assert {keeper.cell.scenario.hardware.chip for keeper in answer.keepers} == {CHIPS[0]}
+    assert all("price of a100" in why for where, why in answer.left_out.items() if "a100" in where)
 
 
 @pytest.mark.parametrize("mw", [0.02, 0.0001])
 def test_the_picture_has_units_both_limits_and_the_numbers_of_the_page(mw):
     most = {"mw": mw, "chips": 8, "days": 3.0}
-    found = asked((MODELS, CHIPS, COUNTS, PLACES), most)
-    panels = plots_feasible.against_limits(found)
-    assert len(panels) == 2
-    for panel, axes, name in zip(panels, Figure().subplots(2), ("mw", "chips"), strict=True):
+    answer = answer_of((MODELS, CHIPS, COUNTS, PLACES), most)
+    drawn = panels(answer)
+    assert len(drawn) == 2
+    for panel, axes, name in zip(drawn, Figure().subplots(2), ("mw", "chips"), strict=True):
         panel(axes)
         assert "/ d" in axes.get_xlabel()
         assert "/" in axes.get_ylabel()
         numbers = [text.get_text() for text in axes.texts]
-        assert numbers == [str(number) for number in range(1, len(found.told) + 1)]
+        assert numbers == [str(number) for number in range(1, len(answer.configurations) + 1)]
         dashed = [
             line for line in axes.lines if line.get_linestyle() == "--" and len(line.get_xdata())
         ]
@@ -301,20 +307,20 @@ def test_the_verb_says_yes_with_slack_and_bands(simulator, tmp_path):
     words = (*SMALL, "--max-mw", "1", "--by", "2027-01-09")
     code, out, err = simulator(*words, "--json", "--explain")
     assert (code, err) == (0, "")
-    told = json.loads(out)
-    assert (told["feasible"], told["start"]) == (True, "2027-01-01")
-    assert set(told["limits"]) == {"mw", "days"}
-    for limit in told["limits"].values():
+    answer = json.loads(out)
+    assert (answer["feasible"], answer["start"]) == (True, "2027-01-01")
+    assert set(answer["limits"]) == {"mw", "days"}
+    for limit in answer["limits"].values():
         assert limit["slack"] == pytest.approx(limit["limit"] - limit["least"])
-    assert len(told["explain"]) == 3 * len(told["configurations"])
-    for place, one in enumerate(told["configurations"]):
-        trees = told["explain"][3 * place : 3 * place + 3]
-        assert one["kind"] in ("moe", "dense")
-        assert one["mw"]["low"] < one["mw"]["value"] < one["mw"]["high"]
-        assert one["slack"]["days"] == pytest.approx(8 * (1 - one["used"]["days"]))
+    assert len(answer["explain"]) == 3 * len(answer["configurations"])
+    for place, row in enumerate(answer["configurations"]):
+        trees = answer["explain"][3 * place : 3 * place + 3]
+        assert row["kind"] in ("moe", "dense")
+        assert row["mw"]["low"] < row["mw"]["value"] < row["mw"]["high"]
+        assert row["slack"]["days"] == pytest.approx(8 * (1 - row["used"]["days"]))
         co2, power, dollars = (tree["quantity"] for tree in trees)
-        assert co2["value"] / 1e6 == pytest.approx(one["co2"]["value"])
-        assert power["value"] / 1e6 == pytest.approx(one["mw"]["value"])
+        assert co2["value"] / 1e6 == pytest.approx(row["co2"]["value"])
+        assert power["value"] / 1e6 == pytest.approx(row["mw"]["value"])
         assert (dollars["value"], dollars["origin"]) == (None, "missing")
     code, out, _ = simulator(*words, "--plot", "f.html")
     assert code == 0
@@ -325,10 +331,10 @@ def test_the_verb_says_yes_with_slack_and_bands(simulator, tmp_path):
 def test_the_verb_says_no_with_what_would_do_and_that_does(simulator):
     words = (*SMALL, "--max-mw", "0.0001", "--by", "2027-01-09")
     code, out, err = simulator(*words, "--json")
-    told = json.loads(out)
-    assert (code, told["feasible"], told["configurations"]) == (3, False, [])
+    answer = json.loads(out)
+    assert (code, answer["feasible"], answer["configurations"]) == (3, False, [])
     assert err.startswith("error: expected a configuration that keeps to every limit")
-    (option,) = told["relaxations"][0]["options"]
+    (option,) = answer["relaxations"][0]["options"]
     assert option in err
     assert simulator(*SMALL, "--by", "2027-01-09", *option.split())[0] == 0
     code, out, _ = simulator(*words)
@@ -339,15 +345,15 @@ def test_explained_dollars_are_those_of_the_answer(simulator):
     words = (*SMALL, "--budget", "1e6", "--json", "--explain")
     for price_words in (("--price", PRICES[0]), ("--set", "site.electricity_price=0.08")):
         code, out, _ = simulator(*words, *price_words)
-        told = json.loads(out)
+        answer = json.loads(out)
         assert code == 0
-        explained = [tree for tree in told["explain"] if tree["name"] == "dollars"]
-        for one, dollars in zip(told["configurations"], explained, strict=True):
-            assert dollars["quantity"]["value"] == pytest.approx(one["usd"]["value"])
+        explained = [tree for tree in answer["explain"] if tree["name"] == "dollars"]
+        for row, dollars in zip(answer["configurations"], explained, strict=True):
+            assert dollars["quantity"]["value"] == pytest.approx(row["usd"]["value"])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (SMALL, 2, "expected a limit"),
         ((*SMALL, "--max-mw", "-1"), 2, "--max-mw above 0"),
@@ -360,7 +366,7 @@ def test_explained_dollars_are_those_of_the_answer(simulator):
         (("feasible", "glam-64b-64e", "--chips", "8", "--max-mw", "1"), 3, "fits in memory"),
     ],
 )
-def test_bad_usage_is_one_line(simulator, arguments, code, said):
-    found, out, err = simulator(*arguments)
-    assert (found, out, err.count("\n")) == (code, "", 1)
-    assert said in err
+def test_bad_usage_is_one_line(simulator, arguments, code, message):
+    exit_code, out, err = simulator(*arguments)
+    assert (exit_code, out, err.count("\n")) == (code, "", 1)
+    assert message in err

@@ -13,17 +13,20 @@ from benchmarks.simulator import plans as plan_gates
 from energy.errors import InfeasibleError, InputError, MissingDataError
 from simulator.physics.memory import memory
 from simulator.physics.plan import AXES, plan_at
+from simulator.physics.power import chip_watts
 from simulator.physics.step import step
-from simulator.plans.evaluate import fitting, predict_all
+from simulator.plans.evaluate import evaluate
 from simulator.plans.space import space
 from simulator.published.plans import known_plans
-from simulator.questions.plan import picture as plots_plan
-from simulator.questions.plan.answer import CHOICES, DEGREES, best_plans
-from simulator.questions.plan.question import asked
+from simulator.questions.plan import picture
+from simulator.questions.plan.answer import best_plans
+from simulator.questions.plan.question import question
+from simulator.questions.plan.ranking import CHOICES, DEGREES
 from simulator.questions.plan.relaxation import enough_chips
 from simulator.questions.plan.search import PlanSearch
 from simulator.runs import spend
 from simulator.runs.predict import predict
+from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import check
 from simulator.scenarios.variants import planned
 from simulator.scenarios.writer import text
@@ -44,27 +47,29 @@ MIXTRAL = ("mixtral-8x7b", "--chip", "h100", "--chips", "64", "--tokens", "1e12"
 
 
 def small(**more):
-    (scenario, _) = asked(
+    return question(
         "mixtral-8x7b", chip="h100", chips=16, tokens=1e11, batch=64, overrides=SMALL | more
-    )
-    return scenario
+    ).scenario
+
+
+def search_of(scenario, by="time"):
+    return PlanSearch(Setup.of(scenario), by)
 
 
 @pytest.fixture(scope="module")
-def found():
-    scenario, notes = asked("mixtral-8x7b", chip="h100", chips=64, tokens=1e12, batch=512)
-    return best_plans(scenario, notes=notes)
+def mixtral():
+    return best_plans(question("mixtral-8x7b", chip="h100", chips=64, tokens=1e12, batch=512))
 
 
 @pytest.fixture(scope="module")
 def one_by_one():
-    """What `simulator predict` says of every plan of a small space, each asked by itself."""
+    """What `simulator predict` says of every plan of a small space, each by itself."""
     scenario, spent = small(), {}
-    plans = PlanSearch(scenario, "time").space().plans()
+    plans = search_of(scenario).space().plans()
     for index in range(len(plans.tp)):
         plan = plan_at(plans, index)
         try:
-            spent[plan] = spend.predicted(planned(scenario, plan)).by_budget()
+            spent[plan] = spend.Predicted()(planned(scenario, plan)).by_budget()
         except InfeasibleError:
             continue
     return len(plans.tp), spent
@@ -75,8 +80,8 @@ def test_the_best_is_that_of_predicting_every_plan_by_itself(by, one_by_one):
     searched, spent = one_by_one
     cost = {plan: budgets[BUDGETS[by]].value for plan, budgets in spent.items()}
     answer = best_plans(small(), by)
-    assert answer.fit.searched == searched
-    assert len(answer.fit.found) == len(cost) < searched
+    assert answer.evaluation.considered == searched
+    assert len(answer.evaluation) == len(cost) < searched
     assert cost[answer.best.plan] == pytest.approx(min(cost.values()), rel=1e-12)
     assert answer.best.spend.by_budget()[BUDGETS[by]].value == cost[answer.best.plan]
     for option in answer.runners_up:
@@ -86,7 +91,7 @@ def test_the_best_is_that_of_predicting_every_plan_by_itself(by, one_by_one):
 
 def test_a_runner_up_is_the_best_of_other_degrees():
     answer = best_plans(small(), count=100)
-    every, measure = answer.fit.found, answer.fit.found.step_s
+    every, measure = answer.evaluation, answer.evaluation.step_s
     degrees = [
         tuple(getattr(option.plan, name) for name in DEGREES)
         for option in (answer.best, *answer.runners_up)
@@ -100,21 +105,21 @@ def test_a_runner_up_is_the_best_of_other_degrees():
         assert step_s == pytest.approx(float(measure[alike].min()))
 
 
-def test_what_a_plan_loses_by_part_sums_to_what_it_loses(found):
-    others = [*found.runners_up, *(option for _, option in found.changed)]
+def test_what_a_plan_loses_by_part_sums_to_what_it_loses(mixtral):
+    others = [*mixtral.runners_up, *(option for _, option in mixtral.changed)]
     assert len(others) > 8
     for option in others:
-        gaps = option.against(found.best)
-        assert sum(gaps.values()) == pytest.approx(option.step_s - found.best.step_s, abs=1e-9)
-        assert option.worse == pytest.approx(option.step_s / found.best.step_s - 1)
+        gaps = option.against(mixtral.best)
+        assert sum(gaps.values()) == pytest.approx(option.step_s - mixtral.best.step_s, abs=1e-9)
+        assert option.worse == pytest.approx(option.step_s / mixtral.best.step_s - 1)
         largest = max(gaps, key=lambda name: abs(gaps[name]))
-        assert option.why(found.best).startswith(largest)
+        assert option.why(mixtral.best).startswith(largest)
 
 
-def test_another_choice_of_an_axis_is_the_best_that_has_it(found):
-    every, best = found.fit.found, found.best.plan
-    assert {name for axes, _ in found.changed for name in axes} <= set(CHOICES)
-    for axes, option in found.changed:
+def test_another_choice_of_an_axis_is_the_best_that_has_it(mixtral):
+    every, best = mixtral.evaluation, mixtral.best.plan
+    assert {name for axes, _ in mixtral.changed for name in axes} <= set(CHOICES)
+    for axes, option in mixtral.changed:
         for name in axes:
             column = np.asarray(getattr(every.plans, name))
             assert getattr(option.plan, name) != getattr(best, name)
@@ -122,45 +127,47 @@ def test_another_choice_of_an_axis_is_the_best_that_has_it(found):
             assert option.step_s == pytest.approx(float(least))
 
 
-def test_what_memory_costs_is_the_gap_to_a_chip_without_a_limit(found):
-    asked_, option = PlanSearch(found.scenario, "time"), found.best
-    hardware, constants, _ = asked_.machine
-    plans = asked_.space({name: getattr(option.plan, name) for name in DEGREES}).plans()
-    free = np.min(step(asked_.shape, plans, hardware, constants).step_s)
-    assert 0 < option.freed == pytest.approx(1 - float(free) / option.step_s)
+def test_what_memory_costs_is_the_gap_to_a_chip_without_a_limit(mixtral):
+    setup, option = mixtral.setup, mixtral.best
+    plans = setup.space({name: getattr(option.plan, name) for name in DEGREES}, fine=True).plans()
+    unlimited_s = np.min(step(setup.shape, plans, setup.hardware, setup.constants).step_s)
+    assert 0 < option.freed == pytest.approx(1 - float(unlimited_s) / option.step_s)
 
 
-def test_memory_first_finds_what_predicting_every_plan_finds():
-    asked_ = PlanSearch(small(**{"plan.recompute": "none"}), "time")
-    hardware, constants, _ = asked_.machine
-    plans = asked_.space()
-    whole = predict_all(asked_.shape, plans.plans(), hardware, constants)
-    fit = fitting(asked_.shape, plans, hardware, constants)
-    assert fit.searched == len(whole)
-    assert sum(fit.too_large.values()) == np.sum(~whole.fits)
-    assert fit.found.step_s == pytest.approx(whole.step_s[whole.fits])
-    assert fit.found.chip_w == pytest.approx(whole.chip_w[whole.fits])
-    assert fit.leanest_bytes == pytest.approx(float(whole.needs_bytes.min()))
-    held = memory(asked_.shape, fit.leanest, hardware)
-    assert float(held.total_bytes) == pytest.approx(fit.leanest_bytes)
+def test_memory_first_gives_what_predicting_every_plan_gives():
+    search = search_of(small(**{"plan.recompute": "none"}))
+    setup, space_ = search.setup, search.space()
+    every = space_.plans()
+    use = memory(setup.shape, every, setup.hardware)
+    seconds = step(setup.shape, every, setup.hardware, setup.constants)
+    watts = chip_watts(seconds, setup.hardware, setup.constants)
+    evaluation = evaluate(setup.shape, space_, setup.hardware, setup.constants)
+    assert evaluation.considered == len(use.fits)
+    assert sum(evaluation.too_large.values()) == np.sum(~use.fits)
+    assert evaluation.step_s == pytest.approx(seconds.step_s[use.fits])
+    assert evaluation.chip_w == pytest.approx(watts[use.fits])
+    assert evaluation.leanest_bytes == pytest.approx(float(use.total_bytes.min()))
+    leanest = memory(setup.shape, evaluation.leanest, setup.hardware)
+    assert float(leanest.total_bytes) == pytest.approx(evaluation.leanest_bytes)
 
 
 @pytest.mark.parametrize(("chips", "batch"), [(48, 96), (64, 500), (1, 3)])
 def test_every_plan_of_the_space_is_possible_and_there_once(chips, batch):
-    scenario, _ = asked("qwen3-30b-a3b", chip="h100", chips=chips, tokens=1e9, batch=batch)
-    asked_ = PlanSearch(scenario, "time")
+    search = search_of(
+        question("qwen3-30b-a3b", chip="h100", chips=chips, tokens=1e9, batch=batch).scenario
+    )
     rows = {}
     for fine in (True, False):
-        found = asked_.space(fine=fine)
-        plans = found.plans()
-        assert all(np.all(holds) for holds in plans.conditions(asked_.shape).values())
-        told = [name for name in AXES if getattr(plans, name) is not None and name != "shard"]
-        columns = [np.asarray(getattr(plans, name)).tolist() for name in told]
+        space_ = search.space(fine=fine)
+        plans = space_.plans()
+        assert all(np.all(holds) for holds in plans.conditions(search.setup.shape).values())
+        axes = [name for name in AXES if getattr(plans, name) is not None and name != "shard"]
+        columns = [np.asarray(getattr(plans, name)).tolist() for name in axes]
         shards = np.broadcast_to(np.asarray(plans.sharded), len(plans.tp)).tolist()
         rows[fine] = list(zip(*columns, shards, strict=True))
         assert len(set(rows[fine])) == len(rows[fine])
-        degrees = np.unique(np.column_stack([found.rows[name] for name in DEGREES]), axis=0)
-        assert found.tried == len(degrees) + sum(found.ruled_out.values())
+        degrees = np.unique(np.column_stack([space_.rows[name] for name in DEGREES]), axis=0)
+        assert space_.tried == len(degrees) + sum(space_.ruled_out.values())
     assert set(rows[False]) <= set(rows[True])
 
 
@@ -174,10 +181,10 @@ def test_every_plan_of_the_space_is_possible_and_there_once(chips, batch):
     ],
 )
 def test_the_published_models_are_searched_over_100_000_plans(model, chip, chips, batch):
-    scenario, _ = asked(model, chip=chip, chips=chips, batch=batch, tokens=1e12)
-    found = best_plans(scenario, count=1)
-    assert found.fit.searched >= 100_000
-    (published,) = found.published
+    scenario = question(model, chip=chip, chips=chips, batch=batch, tokens=1e12).scenario
+    planned_ = best_plans(scenario, count=1)
+    assert planned_.evaluation.considered >= 100_000
+    (published,) = planned_.published
     assert published.option is not None
     for name, value in (published.known.usual | published.known.fields).items():
         assert getattr(published.option.plan, name) == value
@@ -199,8 +206,8 @@ def test_a_published_plan_that_does_not_fit_says_by_how_much(simulator):
         "--set",
         "plan.micro_batch=2",
     )
-    told = json.loads(simulator(*words, "--json")[1])
-    (published,) = told["published"]
+    answer = json.loads(simulator(*words, "--json")[1])
+    (published,) = answer["published"]
     assert not published["fits"]
     assert re.search(r"too many", published["reason"])
     assert published["plan"] is None
@@ -208,14 +215,14 @@ def test_a_published_plan_that_does_not_fit_says_by_how_much(simulator):
 
 
 def test_a_published_plan_that_is_not_possible_here_says_which_rule_it_breaks():
-    scenario, _ = asked("gpt3-175b", chip="a100", chips=1024, batch=4)
+    scenario = question("gpt3-175b", chip="a100", chips=1024, batch=4).scenario
     (published,) = best_plans(scenario, count=1).published
     assert published.option is None
     assert "more data parallel ranks than sequences" in published.reason
 
 
 def test_a_plan_is_known_on_its_own_chips_only():
-    scenario, _ = asked("gpt3-175b", chip="a100", chips=1024, batch=1536)
+    scenario = question("gpt3-175b", chip="a100", chips=1024, batch=1536).scenario
     shape = scenario.model.resolve()
     (known,) = known_plans(shape, "a100-sxm4-80gb", 1024)
     assert known.fields == {"tp": 8, "pp": 16, "recompute": "full", "sequence_parallel": False}
@@ -239,12 +246,12 @@ def test_what_fits_nowhere_says_why_and_what_would_do(simulator):
 
 
 def test_a_batch_that_no_chips_can_share_out_is_no_matter_of_memory():
-    scenario, _ = asked(
+    scenario = question(
         "mixtral-8x7b", chip="h100", chips=64, tokens=1e9, batch=512, overrides={"plan.tp": 3}
-    )
+    ).scenario
     with pytest.raises(InfeasibleError, match="tp does not divide the heads"):
         best_plans(scenario)
-    assert enough_chips(PlanSearch(scenario, "time")) is None
+    assert enough_chips(search_of(scenario)) is None
 
 
 def test_the_saved_plan_takes_as_long_by_predict(simulator, tmp_path):
@@ -260,34 +267,34 @@ def test_the_saved_plan_takes_as_long_by_predict(simulator, tmp_path):
     )
     code, out, err = simulator(*words, "--json")
     assert (code, err) == (0, "")
-    told = json.loads(out)
+    answer = json.loads(out)
     code, out, err = simulator("predict", "best.toml", "--out", "run")
     assert (code, err) == (0, "")
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     for end in ("value", "low", "high"):
-        assert record["metrics"]["step_time_s"][end] == pytest.approx(told["step_time_s"][end])
-    assert told["step_time_s"]["value"] == pytest.approx(told["best"]["step_s"])
-    assert record["co2_location_g"]["value"] / 1e6 == pytest.approx(told["best"]["co2"]["value"])
-    assert record["cost_usd"]["value"] == pytest.approx(told["best"]["usd"]["value"])
+        assert record["metrics"]["step_time_s"][end] == pytest.approx(answer["step_time_s"][end])
+    assert answer["step_time_s"]["value"] == pytest.approx(answer["best"]["step_s"])
+    assert record["co2_location_g"]["value"] / 1e6 == pytest.approx(answer["best"]["co2"]["value"])
+    assert record["cost_usd"]["value"] == pytest.approx(answer["best"]["usd"]["value"])
     assert "wrote best.toml" in simulator(*words)[1]
 
 
 def test_a_scenario_reads_back_as_it_was_written():
-    scenario, _ = asked(
+    scenario = question(
         "glam-64b-64e",
         region="FRA",
         price="tpu-v4-list-2024",
         overrides={"model.shape.seq_len": 2048, "run.goodput": 0.9},
-    )
+    ).scenario
     assert check(tomllib.loads(text(scenario)), "its own text") == scenario
 
 
-def test_nothing_published_of_another_run_goes_into_the_saved_one(found):
-    (scenario, _) = asked("glam-64b-64e", chip="h100", chips=1024)
+def test_nothing_published_of_another_run_goes_into_the_saved_one(mixtral):
+    scenario = question("glam-64b-64e", chip="h100", chips=1024).scenario
     answer = best_plans(scenario, count=0)
     assert scenario.published is not None
-    assert answer.planned.published is None
-    assert predict(answer.planned).record.metrics["step_time_s"].value == pytest.approx(
+    assert answer.best_scenario.published is None
+    assert predict(answer.best_scenario).record.metrics["step_time_s"].value == pytest.approx(
         answer.best.step_s
     )
 
@@ -295,7 +302,7 @@ def test_nothing_published_of_another_run_goes_into_the_saved_one(found):
 def test_the_json_has_the_names_that_scripts_rely_on(simulator):
     code, out, err = simulator("plan", *MIXTRAL, "--top", "3", "--json", "--explain")
     assert (code, err) == (0, "")
-    told = json.loads(out)
+    answer = json.loads(out)
     assert {
         "name",
         "chip",
@@ -317,25 +324,27 @@ def test_the_json_has_the_names_that_scripts_rely_on(simulator):
         "published",
         "notes",
         "explain",
-    } == set(told)
-    assert (told["chip"], told["chips"], told["by"]) == ("h100-sxm5-80gb", 64, "time")
-    assert told["searched"] == told["fit"] + sum(told["too_large"].values())
-    assert len(told["runners_up"]) == 3
-    for option in (told["best"], *told["runners_up"], *told["changed"]):
+    } == set(answer)
+    assert (answer["chip"], answer["chips"], answer["by"]) == ("h100-sxm5-80gb", 64, "time")
+    assert answer["searched"] == answer["fit"] + sum(answer["too_large"].values())
+    assert len(answer["runners_up"]) == 3
+    for option in (answer["best"], *answer["runners_up"], *answer["changed"]):
         assert set(AXES) == set(option["plan"])
         assert sum(option["seconds"].values()) == pytest.approx(option["step_s"])
-        assert option["memory_bytes"] <= told["limit_bytes"]
+        assert option["memory_bytes"] <= answer["limit_bytes"]
         assert option["mwh"]["low"] < option["mwh"]["value"] < option["mwh"]["high"]
         assert option["usd"]["origin"] == "missing"
-    assert told["explain"]["quantity"]["value"] / 1e6 == pytest.approx(told["best"]["co2"]["value"])
+    assert answer["explain"]["quantity"]["value"] / 1e6 == pytest.approx(
+        answer["best"]["co2"]["value"]
+    )
 
 
 def test_the_page_tells_searched_fitting_and_published(simulator):
     code, out, _ = simulator("plan", *MIXTRAL, "--explain")
     assert code == 0
-    told = json.loads(simulator("plan", *MIXTRAL, "--json")[1])
-    assert f"{told['searched']:,} plans searched, {told['fit']:,} fit in memory" in out
-    assert told["best"]["words"] in out
+    answer = json.loads(simulator("plan", *MIXTRAL, "--json")[1])
+    assert f"{answer['searched']:,} plans searched, {answer['fit']:,} fit in memory" in out
+    assert answer["best"]["words"] in out
     assert "published: nemo-mixtral-8x7b" in out
     assert "CO2e, gross" in out
 
@@ -365,38 +374,40 @@ def test_what_cannot_be_asked_is_one_line_that_says_what_can(simulator, words, c
 
 
 def test_unknown_watts_leave_time_and_refuse_energy():
-    scenario, _ = asked("mixtral-8x7b", chip="gh200-96gb", chips=64, tokens=1e12, batch=512)
+    scenario = question(
+        "mixtral-8x7b", chip="gh200-96gb", chips=64, tokens=1e12, batch=512
+    ).scenario
     with pytest.raises(MissingDataError, match="watts of gh200"):
         best_plans(scenario, "energy")
     with pytest.raises(InputError, match="did you mean time"):
         best_plans(scenario, "tim")
 
 
-def test_the_picture_has_a_unit_a_band_and_a_bar_a_plan(found, simulator, tmp_path):
-    (panel,) = plots_plan.parts(found)
+def test_the_picture_has_a_unit_a_band_and_a_bar_a_plan(mixtral, simulator, tmp_path):
+    (panel,) = picture.panels(mixtral)
     axes = panel(Figure().subplots())
     assert axes.get_xlabel() == "time of a step / s (modelled)"
-    assert len(axes.get_yticklabels()) == len(found.drawn) == 7
-    legend = [one.get_text() for one in axes.get_legend().get_texts()]
+    assert len(axes.get_yticklabels()) == len(mixtral.rows) == 7
+    legend = [text_.get_text() for text_ in axes.get_legend().get_texts()]
     assert {"compute", "communication"} <= set(legend)
     assert any("80 % band" in words for words in legend)
     bars = [bar for bar in axes.patches if round(bar.get_y() + bar.get_height() / 2) == 0]
-    assert sum(bar.get_width() for bar in bars) == pytest.approx(found.best.step_s, rel=0.002)
+    assert sum(bar.get_width() for bar in bars) == pytest.approx(mixtral.best.step_s, rel=0.002)
     assert simulator("plan", *MIXTRAL, "--plot", "plan.html")[0] == 0
-    assert found.best.words in (tmp_path / "plan.html").read_text()
+    assert mixtral.best.words in (tmp_path / "plan.html").read_text()
 
 
 def test_given_degrees_are_kept_and_the_rest_is_searched():
-    scenario, _ = asked(
+    scenario = question(
         "mixtral-8x7b",
         chip="h100",
         chips=64,
         tokens=1e12,
         batch=512,
         overrides={"plan.pp": 4, "plan.micro_batch": 2},
-    )
-    found = best_plans(scenario)
-    assert {(one.plan.pp, one.plan.micro_batch) for _, one in found.drawn[:-1]} == {(4, 2.0)}
+    ).scenario
+    planned_ = best_plans(scenario)
+    assert {(row.plan.pp, row.plan.micro_batch) for _, row in planned_.rows[:-1]} == {(4, 2.0)}
 
 
 def test_a_space_without_a_possible_plan_names_the_rule():
@@ -411,14 +422,14 @@ def test_the_page_about_the_planner_has_a_place_for_its_answer_and_its_gates():
     assert (
         f"$ simulator plan {plan_gates.PRINTED}" in split_at_marks(page, plan_gates.ANSWER_MARK)[1]
     )
-    told = split_at_marks(page, plan_gates.MARK)[1]
-    assert all(question.name in told for question in plan_gates.QUESTIONS)
+    answer = split_at_marks(page, plan_gates.MARK)[1]
+    assert all(question.name in answer for question in plan_gates.QUESTIONS)
 
 
 def test_software_without_fused_attention_cuts_no_sequences():
-    scenario, _ = asked("glam-64b-64e", overrides={"model.shape.seq_len": 8192})
-    assert PlanSearch(scenario, "time").space().rows["cp"].max() == 1
-    today, _ = asked(
+    scenario = question("glam-64b-64e", overrides={"model.shape.seq_len": 8192}).scenario
+    assert search_of(scenario).space().rows["cp"].max() == 1
+    today = question(
         "glam-64b-64e", overrides={"model.shape.seq_len": 8192, "hardware.software": "xla"}
-    )
+    ).scenario
     assert PlanSearch(today, "time").space().rows["cp"].max() == 16

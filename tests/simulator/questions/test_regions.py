@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from energy.errors import InputError, MissingDataError
 from energy.facts.site import site
-from energy.footprint import apply as footprint
+from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Quantity
 from simulator.questions.regions.answer import choose, move, ordered, ordered_runs, places
 from tests.support.records import run_record
@@ -21,7 +21,7 @@ def run(pue=1.2, it_j=3.6e9 * 100):
         wue=Quantity.exact(0.5, "L/kWh", "test"),
         ewif=Quantity.exact(2.0, "L/kWh", "test"),
     )
-    return footprint.apply(run_record(it_j=it_j), building)
+    return at_site(run_record(it_j=it_j), building)
 
 
 @settings(max_examples=20)

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from energy.facts.site import site
-from energy.footprint import apply as footprint
+from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry
 from energy.units import G_PER_T, J_PER_MWH, S_PER_HOUR
@@ -27,7 +27,7 @@ def placed(row):
     record = run_record(row["run"]).model_copy(update={"energy": [entry], "totals": {}})
     grid = exact(float(row["grid_kg_per_kwh"]) * 1000, "g/kWh")
     kind = "grid_location" if row["accounting"] == "gross" else "grid_market"
-    return footprint.apply(record, site(pue=exact(float(row["pue"]), "1"), **{kind: grid}))
+    return at_site(record, site(pue=exact(float(row["pue"]), "1"), **{kind: grid}))
 
 
 @pytest.mark.parametrize("row", RUNS, ids=lambda row: f"{row['run']} {row['accounting']}")

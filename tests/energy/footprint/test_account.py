@@ -4,12 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.errors import BoundaryError
 from energy.facts.site import site
-from energy.footprint import apply as footprint
-from energy.footprint import carbon, facility
+from energy.footprint.account import account, quantity_times, raised
+from energy.footprint.apply import at_site, embodied_g
 from energy.quantity import Boundary, Origin, Quantity
-from energy.record import raise_boundary
 from energy.units import J_PER_KWH, S_PER_DAY, S_PER_HOUR
 from tests.support.records import run_record
 
@@ -28,47 +26,48 @@ def test_ten_thousand_h100_draw_13_megawatts_at_the_contract():
         Boundary.IT: exact(1.0, "1"),
         Boundary.FACILITY: exact(1.3, "1"),
     }
-    raised = facility.raised({Boundary.CHIP: exact(7.0e6, "J")}, steps)
-    assert raised[Boundary.NODE].value == pytest.approx(9.1e6)
-    assert raised[Boundary.FACILITY].value == pytest.approx(11.83e6)
-    assert Boundary.GENERATION not in raised, "a boundary without a factor is not invented"
+    totals = raised({Boundary.CHIP: exact(7.0e6, "J")}, steps, quantity_times)
+    assert totals[Boundary.NODE].value == pytest.approx(9.1e6)
+    assert totals[Boundary.FACILITY].value == pytest.approx(11.83e6)
+    assert Boundary.GENERATION not in totals, "a boundary without a factor is not invented"
 
 
 def test_a_measured_boundary_is_never_replaced_by_a_factor():
     measured = {Boundary.CHIP: exact(100, "J"), Boundary.NODE: exact(250, "J")}
     steps = {Boundary.NODE: exact(1.3, "1", Origin.ASSUMED), Boundary.IT: exact(1.1, "1")}
-    raised = facility.raised(measured, steps)
-    assert raised[Boundary.NODE].value == 250
-    assert raised[Boundary.IT].value == pytest.approx(275)
+    totals = raised(measured, steps, quantity_times)
+    assert totals[Boundary.NODE].value == 250
+    assert totals[Boundary.IT].value == pytest.approx(275)
 
 
 def test_an_assumed_factor_makes_the_wider_joules_assumed():
     steps = {Boundary.NODE: exact(1.3, "1", Origin.ASSUMED)}
-    raised = facility.raised({Boundary.CHIP: exact(100, "J")}, steps)
-    assert raised[Boundary.NODE].origin is Origin.ASSUMED
+    totals = raised({Boundary.CHIP: exact(100, "J")}, steps, quantity_times)
+    assert totals[Boundary.NODE].origin is Origin.ASSUMED
 
 
-def test_a_boundary_is_not_lowered():
-    with pytest.raises(BoundaryError):
-        raise_boundary(exact(1, "J"), Boundary.FACILITY, Boundary.IT, exact(1.1, "1"))
+def test_a_boundary_is_never_derived_from_a_wider_joule_count():
+    totals = raised({Boundary.FACILITY: exact(1, "J")}, site().steps(), quantity_times)
+    assert set(totals) == {Boundary.FACILITY, Boundary.GENERATION}
 
 
 def test_embodied_carbon_is_the_share_of_the_life():
     # 164 kg an H100 (HGX product carbon footprint), 1,000 h of 4 years.
     life = exact(4 * 365.25 * S_PER_DAY, "s")
-    found = carbon.embodied_g(164, exact(1000 * S_PER_HOUR, "s"), life)
-    assert found.value == pytest.approx(4677, rel=1e-3)
+    share = embodied_g(164, exact(1000 * S_PER_HOUR, "s"), life)
+    assert share.value == pytest.approx(4677, rel=1e-3)
 
 
 def test_emissions_of_a_missing_energy_are_missing_not_zero():
-    found = carbon.operational_g(Quantity.absent("J", "no meter"), exact(400, "g/kWh"))
-    assert found.value is None
-    assert "no meter" in found.source
+    unread = {Boundary.CHIP: Quantity.absent("J", "no meter")}
+    result = account(unread, site(), quantity_times, exact(1, "s"))
+    assert result.co2_location_g.value is None
+    assert "no meter" in result.co2_location_g.source
 
 
 def on_site(pue, wue=1.0, ewif=3.0, it_j=100 * J_PER_KWH):
     place = site(pue=exact(pue, "1"), wue=exact(wue, "L/kWh"), ewif=exact(ewif, "L/kWh"))
-    return footprint.apply(run_record(it_j=it_j), place)
+    return at_site(run_record(it_j=it_j), place)
 
 
 def test_water_counts_pue_once_and_on_the_grid_only():

@@ -1,0 +1,57 @@
+"""Data of an answer as flat rows: a quantity becomes a value with its unit in the name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from energy.quantity import Quantity
+
+
+def rows_of(data: Mapping[str, Any] | list[Any]) -> list[dict[str, Any]]:
+    """Rows with `energy_mwh`, `energy_mwh_low`, `energy_mwh_high`, `energy_origin`.
+
+    Args:
+        data: a list of rows, or a table whose first list of tables is the rows; a table without
+            such a list is one row.
+    """
+    return [dict(_cells(row)) for row in _rows(data)]
+
+
+def _rows(data: Mapping[str, Any] | list[Any]) -> list[Mapping[str, Any]]:
+    if isinstance(data, list):
+        return data
+    lists = (value for value in data.values() if isinstance(value, list))
+    rows = next((rows for rows in lists if rows and isinstance(rows[0], Mapping)), None)
+    return [data] if rows is None else rows
+
+
+def _cells(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The cells of a row: tables inside it are joined with an underscore, lists are left out."""
+    for key, value in row.items():
+        name = f"{prefix}{key}"
+        quantity = _quantity(value)
+        if quantity is not None:
+            yield from _of_quantity(name, quantity)
+        elif isinstance(value, Mapping):
+            yield from _cells(value, f"{name}_")
+        elif not isinstance(value, list | tuple):
+            yield name, value
+
+
+def _of_quantity(name: str, quantity: Quantity) -> Iterator[tuple[str, Any]]:
+    unit = quantity.unit.lower().replace("/", "_per_")
+    named = name if unit == "1" or name.lower().endswith(f"_{unit}") else f"{name}_{unit}"
+    yield named, quantity.value
+    yield f"{named}_low", quantity.low
+    yield f"{named}_high", quantity.high
+    yield f"{name}_origin", str(quantity.origin)
+
+
+def _quantity(value: Any) -> Quantity | None:
+    if isinstance(value, Quantity):
+        return value
+    if isinstance(value, Mapping) and {"value", "unit", "origin"} <= set(value):
+        fields = {key: value[key] for key in Quantity.model_fields if key in value}
+        return Quantity.model_validate(fields)
+    return None

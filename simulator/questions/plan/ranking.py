@@ -1,0 +1,153 @@
+"""Plans of a search, ranked: the best, and what is shown beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.physics.phases import phases
+from simulator.physics.plan import Plan, in_words
+from simulator.plans.evaluate import Evaluation
+from simulator.questions.plan.search import Array, PlanSearch
+from simulator.runs.estimate import Estimate, estimate
+from simulator.runs.predict import Prediction, predict
+from simulator.runs.spend import Spend, spend_of
+
+DEGREES = ("tp", "pp", "cp", "ep", "etp")
+CHOICES = ("tp", "pp", "vp", "cp", "ep", "etp", "zero", "micro_batch", "recompute")
+"""Axes for which the best plan with another choice is shown; shards and sequence parallelism cost
+little."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One plan and what it takes.
+
+    Attributes:
+        estimate: one step by the plan.
+        seconds: of a step by the phases of `simulator.physics.phases`; their sum is the step.
+        needs_bytes: of the fullest chip.
+        worse: its measure over that of the best, less 1.
+        freed: share of its measure that its degrees would save if memory were unlimited.
+    """
+
+    estimate: Estimate
+    seconds: dict[str, float]
+    needs_bytes: float
+    worse: float
+    freed: float
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+        return self.estimate.plan
+
+    @property
+    def chip_w(self) -> float:
+        """Mean watts of a chip."""
+        return self.estimate.chip_w
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of a step."""
+        return sum(self.seconds.values())
+
+    @property
+    def words(self) -> str:
+        """The plan as a person writes it."""
+        return in_words(self.plan)
+
+    @cached_property
+    def prediction(self) -> Prediction:
+        """What `simulator predict` says of it."""
+        return predict(self.estimate)
+
+    @cached_property
+    def spend(self) -> Spend:
+        """What the whole run takes."""
+        return spend_of(self.prediction)
+
+    def against(self, best: Option) -> dict[str, float]:
+        """Seconds more than the best by phase; they sum to the difference of the steps."""
+        names = [*best.seconds, *(name for name in self.seconds if name not in best.seconds)]
+        return {name: self.seconds.get(name, 0.0) - best.seconds.get(name, 0.0) for name in names}
+
+    def why(self, best: Option) -> str:
+        """Which phases cost it most against the best, and which give some of it back."""
+        gaps = self.against(best)
+        phases = sorted(gaps, key=lambda name: -abs(gaps[name]))
+        reasons = [
+            f"{name} {gaps[name]:+.3g} s"
+            for name in phases
+            if abs(gaps[name]) >= 0.001 * best.step_s
+        ]
+        if abs(watts := self.chip_w - best.chip_w) >= 0.01 * best.chip_w:
+            reasons.append(f"{watts:+.3g} W a chip")
+        return ", ".join(reasons) or "no phase by 0.1% of the step"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Plans that fit, with the measure of each.
+
+    Attributes:
+        search: that they are of.
+        evaluation: the plans.
+        measure: of each.
+    """
+
+    search: PlanSearch
+    evaluation: Evaluation
+    measure: Array
+
+    @property
+    def least(self) -> float:
+        """The measure of the best."""
+        return float(np.min(self.measure))
+
+    def best_of_other_degrees(self, count: int) -> list[int]:
+        """Indices of the best, and of the best of each next set of degrees."""
+        left, picked = np.array(self.measure, float), list[int]()
+        while len(picked) < count and np.isfinite(left).any():
+            index = int(np.argmin(left))
+            picked.append(index)
+            alike: NDArray[np.bool_] = np.ones(len(left), dtype=bool)
+            for name in DEGREES:
+                column = np.asarray(getattr(self.evaluation.plans, name))
+                alike &= column == column[index]
+            left[alike] = np.inf
+        return picked
+
+    def best_of_other_choices(self) -> dict[int, tuple[str, ...]]:
+        """Indices of the best plans with another choice of one axis than the best, and the axes."""
+        best = int(np.argmin(self.measure))
+        picked: dict[int, tuple[str, ...]] = {}
+        for name in CHOICES:
+            column = np.asarray(getattr(self.evaluation.plans, name))
+            others = np.where(column != column[best], self.measure, np.inf)
+            index = int(np.argmin(others))
+            if np.isfinite(others[index]):
+                picked[index] = (*picked.get(index, ()), name)
+        return dict(sorted(picked.items(), key=lambda item: float(self.measure[item[0]])))
+
+    def option(self, index: int, least: float | None = None) -> Option:
+        """A plan with its phases and the run that it would make.
+
+        Args:
+            index: of the plan.
+            least: the measure to compare with; that of the best of these without it.
+        """
+        plan, own = self.evaluation.plan(index), float(self.measure[index])
+        degrees = {name: getattr(plan, name) for name in DEGREES}
+        unlimited = self.search.evaluate(self.search.space(degrees), limited=False)
+        step = estimate(self.search.setup, plan)
+        return Option(
+            estimate=step,
+            seconds=phases(step.step),
+            needs_bytes=float(self.evaluation.needs_bytes[index]),
+            worse=own / (self.least if least is None else least) - 1,
+            freed=1 - float(np.min(self.search.measure(unlimited))) / own,
+        )

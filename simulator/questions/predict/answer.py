@@ -1,0 +1,86 @@
+"""What a run would spend: the answer of `simulator predict`, and of `simulator.predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulator.kit.answer import Answer, Data
+from simulator.runs import predict as runs
+from simulator.scenarios.request import Target, scenario_of
+from simulator.scenarios.scenario import Scenario
+
+
+@dataclass(frozen=True, repr=False)
+class Prediction(Answer, runs.Prediction):
+    """A prediction that can be printed, drawn and taken apart."""
+
+    @property
+    def headline(self) -> str:
+        """The record in a few words."""
+        return repr(self.record)
+
+    def explained(self) -> Data:
+        """The record with the tree of its CO2e; a list, as later trees may stand beside it."""
+        from simulator.terms import as_json
+
+        record = self.record.model_dump(mode="json")
+        return record | {"explain": [as_json(term) for term in self.terms().values()]}
+
+
+def predict(
+    target: Target,
+    *,
+    tokens: float | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    seq_len: int | None = None,
+    chip: str | None = None,
+    chips: int | None = None,
+    machine: str | Path | None = None,
+    zone: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Prediction:
+    """Predict FLOP, time, energy, CO2e, water and cost of a run before it is run.
+
+        predict("glam-8b", chip="h100", chips=256, tokens=300e9, batch=512, zone="FRA")
+
+    Args:
+        target: a scenario, a preset, a model of the catalog, or the path of a scenario file.
+        tokens: of the run.
+        steps: instead of tokens, optimizer steps.
+        batch: sequences of one optimizer step.
+        seq_len: tokens of a sequence.
+        chip: of the catalog.
+        chips: how many.
+        machine: instead of a chip, a file that `simulator calibrate` wrote.
+        zone: grid zone.
+        overrides: other values by dotted key: {"run.goodput": 0.9}.
+
+    Raises:
+        InputError: the target is unknown, or a key or value is not valid.
+        InfeasibleError: no plan is possible, or none fits in memory.
+        MissingDataError: a fact that the prediction needs is not known.
+    """
+    return prediction(
+        scenario_of(
+            target,
+            tokens=tokens,
+            steps=steps,
+            batch=batch,
+            seq_len=seq_len,
+            chip=chip,
+            chips=chips,
+            machine=machine,
+            zone=zone,
+            overrides=overrides,
+        )
+    )
+
+
+def prediction(scenario: Scenario) -> Prediction:
+    """The prediction of a scenario, as an answer."""
+    predicted = runs.predict(scenario)
+    return Prediction(predicted.estimate, predicted.record, predicted.elapsed, predicted.energy)

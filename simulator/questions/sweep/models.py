@@ -1,0 +1,40 @@
+"""The models of a sweep: a run, and models to put into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simulator.questions.sweep.cells import Choices
+from simulator.runs.models import of_models
+from simulator.scenarios.request import is_model, quick
+from simulator.scenarios.scenario import Scenario
+
+
+def models(
+    names: Sequence[str],
+    choices: Choices,
+    tokens: float | None,
+    overrides: Mapping[str, Any] | None,
+    equal: str,
+    count: int | None = None,
+) -> list[Scenario]:
+    """One scenario a model; a model alone gets the first chips that are named.
+
+    Args:
+        names: of the run, and of models to put into it.
+        choices: of chips and counts.
+        tokens: of the run.
+        overrides: of the run, by dotted key.
+        equal: tokens or quality.
+        count: of chips, for a model alone where the choices name none.
+
+    Raises:
+        InputError: a name or value is not valid.
+        InfeasibleError: a model never has the loss of the first.
+    """
+    values = quick(tokens=tokens)
+    if is_model(names[0]):
+        first = next(iter(choices.counts), count)
+        values |= quick(chip=next(iter(choices.chips), None), count=first)
+    return of_models(names, values | dict(overrides or {}), equal)

@@ -1,0 +1,138 @@
+"""From what a caller names to a scenario: a scenario, a preset, a model of the catalog, a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from energy.errors import InputError
+from energy.facts import catalog
+from simulator.scenarios.scenario import Scenario, check, lay_over, load, presets
+
+Target = Scenario | str | Path
+"""A scenario, the name of a preset or of a model of the catalog, or the path of a scenario file."""
+
+
+def scenario_of(
+    target: Target,
+    *,
+    tokens: float | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    seq_len: int | None = None,
+    chip: str | None = None,
+    chips: int | None = None,
+    machine: str | Path | None = None,
+    zone: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Scenario:
+    """The scenario that a question is about.
+
+    Args:
+        target: a scenario, a preset, a model of the catalog, or a file.
+        tokens: of the run.
+        steps: instead of tokens, optimizer steps.
+        batch: sequences of one optimizer step.
+        seq_len: tokens of a sequence.
+        chip: of the catalog.
+        chips: how many.
+        machine: instead of a chip, a file that `simulator calibrate` wrote.
+        zone: grid zone.
+        overrides: values by dotted key ("run.goodput": 0.9), which come last.
+
+    Raises:
+        InputError: the target is unknown, or a key or value is not valid.
+    """
+    values = quick(
+        tokens=tokens,
+        steps=steps,
+        batch=batch,
+        seq_len=seq_len,
+        chip=chip,
+        count=chips,
+        machine=machine,
+        zone=zone,
+    ) | dict(overrides or {})
+    if isinstance(target, Scenario):
+        return _changed(target, values)
+    name = str(target)
+    return of_model(name, values) if is_model(name) else load(name, values)
+
+
+def is_model(name: str) -> bool:
+    """Whether a name is of a model alone, which says neither chips nor how many."""
+    return name not in presets() and name in [row.name for row in catalog.models()]
+
+
+def of_model(model: str, values: Mapping[str, Any]) -> Scenario:
+    """A scenario made of a model of the catalog and values alone.
+
+    Raises:
+        InputError: the values do not make a whole scenario.
+    """
+    table: dict[str, Any] = {"name": model, "model": {"preset": model}, "run": {}, "hardware": {}}
+    for key, value in values.items():
+        lay_over(table, key, value)
+    return check(table, "the command line")
+
+
+def named(name: str | None, model: str | None, values: Mapping[str, Any]) -> Scenario:
+    """A scenario from a command line: by its name, or made of a model and values alone.
+
+    Raises:
+        InputError: neither or both are named, or the scenario is not valid.
+    """
+    if (name is None) == (model is None):
+        raise InputError(
+            "expected a scenario or --model",
+            "both" if name else "neither",
+            "simulator predict glam-64b-64e",
+        )
+    if name is not None:
+        return load(name, dict(values))
+    assert model is not None
+    return of_model(model, values)
+
+
+def quick(
+    *,
+    tokens: float | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    seq_len: int | None = None,
+    chip: str | None = None,
+    count: int | None = None,
+    machine: str | Path | None = None,
+    zone: str | None = None,
+) -> dict[str, Any]:
+    """Overrides for what is asked most; a value takes the place of its alternative."""
+    values: dict[str, Any] = {}
+    if tokens is not None:
+        values |= {"run.tokens": tokens, "run.steps": None}
+    if steps is not None:
+        values |= {"run.steps": steps, **({} if tokens is not None else {"run.tokens": None})}
+    if batch is not None:
+        values |= {"run.batch_sequences": batch, "run.batch_tokens": None}
+    if seq_len is not None:
+        values["model.shape.seq_len"] = seq_len
+    if chip is not None:
+        values |= {"hardware.chip": chip, "hardware.machine": None}
+    if machine is not None:
+        values |= {"hardware.machine": str(machine)}
+        values |= {} if chip is not None else {"hardware.chip": None}
+    if count is not None:
+        values["hardware.count"] = count
+    if zone is not None:
+        values["site.zone"] = zone
+    return values
+
+
+def _changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
+    """A scenario with other values, checked as a file is."""
+    if not values:
+        return scenario
+    table = scenario.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    for key, value in values.items():
+        lay_over(table, key, value)
+    return check(table, f"scenario {scenario.name}")
