@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.facts.software import nearest_release
-from simulator.fit.pool import Pool
+from simulator.fit.pool import Pool, published_pool
 from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import load
 
@@ -55,6 +55,6 @@ def test_a_scenario_may_name_the_release_of_its_framework():
     chips = {"hardware.chip": "h100", "hardware.count": 1024}
     software = {}
     for framework in ("megatron-bridge 25.09", "megatron-bridge 26.08"):
-        scenario = load("gpt3-175b", named | {"hardware.framework": framework})
-        step[framework] = Setup.of(scenario).constants.software
-    assert step["megatron-bridge 26.08"] < step["megatron-bridge 25.09"]
+        scenario = load("gpt3-175b", chips | {"hardware.framework": framework})
+        software[framework] = Setup.of(scenario).constants.software
+    assert software["megatron-bridge 26.08"] < software["megatron-bridge 25.09"]

@@ -164,17 +164,15 @@ def test_absurd_sizes_give_finite_numbers_without_a_warning(sizes):
     assert all(float(np.asarray(flop)) >= 0 for flop in prediction.model_flop.values())
 
 
-def test_evaluating_a_space_gives_what_every_plan_by_itself_gives():
+def test_the_search_agrees_with_a_prediction_of_every_single_plan():
     base = Plan(activation_bytes=2, weight_bytes=2, optimizer="adamw", flash=True)
     choices = {"recompute": ["none", "full"], "sequence_parallel": [True]}
-    evaluation = evaluate(SMALL, space(SMALL, 16, 32.0, base, choices), H100, PRIORS)
-    alone = [
-        step(SMALL, evaluation.plan(index), H100, PRIORS) for index in range(0, len(evaluation), 7)
-    ]
-    assert evaluation.step_s[::7] == pytest.approx([float(np.asarray(s.step_s)) for s in alone])
-    assert 0 < len(evaluation) < evaluation.considered
-    for index in range(0, len(evaluation), 7):
-        assert np.all(memory(SMALL, evaluation.plan(index), H100).fits)
+    together = evaluate(SMALL, space(SMALL, 16, 32.0, base, choices), H100, PRIORS)
+    indices = range(0, len(together), 7)
+    single = [step(SMALL, together.plan(index), H100, PRIORS) for index in indices]
+    assert together.step_s[::7] == pytest.approx([float(np.asarray(s.step_s)) for s in single])
+    assert 0 < len(together) < together.considered
+    assert all(np.all(memory(SMALL, together.plan(index), H100).fits) for index in indices)
 
 
 def test_every_plan_that_multiplies_to_the_chips_is_in_the_space_once():
@@ -188,8 +186,8 @@ def test_every_plan_that_multiplies_to_the_chips_is_in_the_space_once():
         "etp": [1],
     }
     plans = space(GLAM, 16, 16.0, Plan(), choices).plans()
-    seen = list(zip(plans.tp.tolist(), plans.pp.tolist(), plans.ep.tolist(), strict=True))
-    wanted = {
+    degrees = list(zip(plans.tp.tolist(), plans.pp.tolist(), plans.ep.tolist(), strict=True))
+    expected = {
         (tp, pp, ep)
         for tp, pp, ep in product([1, 2, 4, 8, 16], repeat=3)
         if 16 % (tp * pp) == 0 and (16 // pp) % ep == 0 and 16 // (tp * pp) <= 16
@@ -203,7 +201,7 @@ def test_chips_that_no_degrees_multiply_to_are_infeasible_with_a_reason():
         space(GLAM, 17, 4.0, Plan(), {"tp": [2]})
 
 
-def test_bands_are_wider_for_a_chip_that_no_fit_has_seen():
+def test_bands_are_wider_for_a_chip_without_fitted_rows():
     widths = []
     for chip in ("h100", "p100"):
         scenario = check(

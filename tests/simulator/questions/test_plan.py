@@ -411,10 +411,9 @@ def test_given_degrees_are_kept_and_the_rest_is_searched():
 
 
 def test_a_space_without_a_possible_plan_names_the_rule():
-    asked_ = PlanSearch(small(), "time")
-    base = asked_.space().base
+    setup = Setup.of(small())
     with pytest.raises(InfeasibleError, match="more data parallel ranks than sequences"):
-        space(asked_.shape, 16, 2, base, {"tp": [1], "pp": [1], "cp": [1]})
+        space(setup.shape, 16, 2, setup.base, {"tp": [1], "pp": [1], "cp": [1]})
 
 
 def test_the_page_about_the_planner_has_a_place_for_its_answer_and_its_gates():
@@ -432,4 +431,4 @@ def test_software_without_fused_attention_cuts_no_sequences():
     today = question(
         "glam-64b-64e", overrides={"model.shape.seq_len": 8192, "hardware.software": "xla"}
     ).scenario
-    assert PlanSearch(today, "time").space().rows["cp"].max() == 16
+    assert search_of(today).space().rows["cp"].max() == 16

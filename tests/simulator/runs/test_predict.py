@@ -36,9 +36,8 @@ sizes = {
 @settings(max_examples=25)
 @given(**sizes)
 def test_the_tree_ends_in_the_numbers_of_the_record(steps, batch, pue, goodput, grid):
-    found = predict(scenario(steps, batch, pue, goodput, grid))
-    (co2,) = found.trees()
-    record = found.record
+    prediction = predict(scenario(steps, batch, pue, goodput, grid))
+    co2, record = prediction.co2_term(), prediction.record
     assert co2.value() == pytest.approx(record.co2_location_g.value, rel=1e-9)
     facility = co2.find("facility energy").quantity.value
     assert facility == pytest.approx(record.totals[Boundary.FACILITY].value, rel=1e-9)
