@@ -1,12 +1,12 @@
-"""From the names on a command line to runs that can be compared.
+"""From what a caller names to runs that can be compared.
 
-A name is a preset, a scenario file, or a record (or its folder). Published inputs are never set
-against predictions: when one scenario has no [published] section, all of them are predicted.
+A run is a scenario, or a record that was measured or predicted before. Published inputs are never
+compared with predictions: when one scenario has no [published] section, all of them are predicted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +15,13 @@ from energy.errors import InputError
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from simulator.runs import reported
-from simulator.runs.predict import predict
+from simulator.runs.predict import Prediction, predict
 from simulator.runs.terms import carbon
-from simulator.scenarios.scenario import Scenario, load
+from simulator.scenarios.request import Target, scenario_of
+from simulator.scenarios.scenario import Scenario
 from simulator.terms import Term
+
+Run = Scenario | RunRecord
 
 Basis = Literal["published", "predicted", "recorded"]
 
@@ -67,12 +70,20 @@ class Side:
         return chip_s / elapsed_s if chip_s is not None and elapsed_s else None
 
 
-def read(names: Sequence[str], overrides: dict[str, Any]) -> list[Scenario | RunRecord]:
-    """Each name as the scenario or the record that it stands for."""
-    return [_read(name, overrides) for name in names]
+def read(
+    targets: Sequence[Target | RunRecord], overrides: Mapping[str, Any] | None = None
+) -> list[Run]:
+    """The scenario or record that each target stands for.
+
+    Args:
+        targets: each a scenario or a record, the name of a preset, or the path of a scenario file,
+            of a record, or of the folder of a record.
+        overrides: values of the scenarios by dotted key.
+    """
+    return [_read(target, overrides) for target in targets]
 
 
-def choose_basis(runs: Sequence[Scenario | RunRecord], basis: str) -> Basis:
+def choose_basis(runs: Sequence[Run], basis: str) -> Basis:
     """What runs are compared by: their records, what was published of them, or predictions.
 
     Raises:
@@ -95,19 +106,26 @@ def choose_basis(runs: Sequence[Scenario | RunRecord], basis: str) -> Basis:
     return "published" if basis == "published" else "predicted"
 
 
-def sides(runs: Sequence[Scenario | RunRecord], basis: Basis, accounting: str | None) -> list[Side]:
+def sides(runs: Sequence[Run], basis: Basis, accounting: str | None) -> list[Side]:
     """The runs to compare, each with the accounting of its CO2e; its own where none is named."""
-    return [_side(run, basis, accounting) for run in runs]
+    return [side_of(run, basis, accounting) for run in runs]
 
 
-def _read(name: str, overrides: dict[str, Any]) -> Scenario | RunRecord:
-    path = Path(name)
-    if path.suffix == ".json" or path.is_dir():
-        return RunRecord.load(path)
-    return load(name, overrides)
+def side_of(
+    run: Run,
+    basis: Basis,
+    accounting: str | None,
+    prediction_of: Callable[[Scenario], Prediction] = predict,
+) -> Side:
+    """One run of a comparison.
 
-
-def _side(run: Scenario | RunRecord, basis: Basis, accounting: str | None) -> Side:
+    Args:
+        run: a scenario or a record.
+        basis: of all runs that are compared (`choose_basis`).
+        accounting: as-published, location or market; None is the run's own.
+        prediction_of: predicts a scenario; that of a `Predicted` does not repeat the step of a run
+            that only changes its length.
+    """
     if isinstance(run, RunRecord):
         return Side(run, _accounting(accounting, "location"))
     if basis == "published":
@@ -115,8 +133,18 @@ def _side(run: Scenario | RunRecord, basis: Basis, accounting: str | None) -> Si
         record, kind = reported.record(run), _accounting(accounting, section.accounting)
         co2 = carbon(reported.energy(run), section.power_boundary, record, kind)
         return Side(record, kind, (reported.work(run), co2))
-    prediction, kind = predict(run), _accounting(accounting, "location")
+    prediction, kind = prediction_of(run), _accounting(accounting, "location")
     return Side(prediction.record, kind, (prediction.co2_term(kind),))
+
+
+def _read(target: Target | RunRecord, overrides: Mapping[str, Any] | None) -> Run:
+    if isinstance(target, RunRecord):
+        return target
+    if not isinstance(target, Scenario):
+        path = Path(target)
+        if path.suffix == ".json" or path.is_dir():
+            return RunRecord.load(path)
+    return scenario_of(target, overrides=overrides)
 
 
 def _accounting(accounting: str | None, own: Accounting) -> Accounting:

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy.console import print_json
-from simulator.kit.options import Json, examples
+from simulator.kit.answer import present
+from simulator.kit.options import Explain, Json, Plot, examples
+
+if TYPE_CHECKING:
+    from simulator.kit.answer import Answer
 
 
 @examples("simulator models", "simulator models glam-64b-64e --json")
 def models(
-    names: Annotated[list[str] | None, typer.Argument(help="Models; all without one.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of models; all without one.")
+    ] = None,
+    explain: Explain = False,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """List models: counted and published parameters, shape, source."""
-    from energy.facts import catalog
-    from simulator.questions.catalog import page as show_catalog
+    from simulator.questions.catalog.answer import models as answer
 
-    rows = [catalog.model(name) for name in names] if names else list(catalog.models())
-    print_json(show_catalog.models_json(rows)) if as_json else show_catalog.models(rows)
+    _list(answer(*(names or [])), as_json, explain, plot)
 
 
 @examples("simulator chips", "simulator chips h100 tpu-v4 --json")
 def chips(
-    names: Annotated[list[str] | None, typer.Argument(help="Chips; all without one.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of chips; all without one.")
+    ] = None,
+    explain: Explain = False,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """List chips: dense peaks, memory, watts, source."""
-    from energy.facts import catalog
-    from simulator.questions.catalog import page as show_catalog
+    from simulator.questions.catalog.answer import chips as answer
 
-    rows = [catalog.chip(name) for name in names] if names else list(catalog.chips())
-    print_json(show_catalog.chips_json(rows)) if as_json else show_catalog.chips(rows)
+    _list(answer(*(names or [])), as_json, explain, plot)
 
 
 @examples(
@@ -45,16 +53,18 @@ def prices(
     words: Annotated[
         list[str] | None, typer.Argument(metavar="[WORD ...]", help="Parts of a row's name.")
     ] = None,
+    explain: Explain = False,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """List dated prices of chip-hours and electricity; a scenario uses one by naming it."""
-    from energy.errors import MissingDataError
-    from energy.facts import prices as table
-    from simulator.questions.catalog import page as show_catalog
+    from simulator.questions.catalog.answer import prices as answer
 
-    rows = [
-        row for row in table.prices() if not words or any(word.lower() in row.id for word in words)
-    ]
-    if not rows:
-        raise MissingDataError("expected a price", ", ".join(words or []), "simulator prices")
-    print_json(show_catalog.prices_json(rows)) if as_json else show_catalog.prices(rows)
+    _list(answer(*(words or [])), as_json, explain, plot)
+
+
+def _list(answer: Answer, as_json: bool, explain: bool, plot: Path | None) -> None:
+    """End a verb that lists facts: they have sources and no derivation."""
+    present(answer, as_json=as_json, explain=explain, plot=plot)
+    if explain and not as_json:
+        typer.echo("no derivation: rows of the catalog, each with its source")

@@ -1,4 +1,4 @@
-"""The pages of `simulator models` and `simulator chips`: the catalog, each row with its source."""
+"""The pages of `simulator models`, `chips` and `prices`: the catalog, each row with its source."""
 
 from __future__ import annotations
 
@@ -6,16 +6,40 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from energy import shape, units
+from rich.console import Console
+from rich.table import Table
+
+from energy import units
 from energy.facts.catalog import Chip, Model
 from energy.facts.prices import Price
-from energy.reports.words import console, table
+from energy.reports.words import table
 from energy.units import count
+from simulator.questions.catalog.answer import Chips, Models, Prices, parameters
 
 
-def models(rows: Sequence[Model]) -> None:
-    """Print models: counted parameters beside the published ones."""
-    page = table(
+def page(answer: Models | Chips | Prices, console: Console) -> None:
+    """Print a row a line; what nobody published says unknown."""
+    if isinstance(answer, Models):
+        console.print(_models(answer.rows))
+    elif isinstance(answer, Chips):
+        console.print(_chips(answer.rows))
+    else:
+        console.print(_prices(answer.rows))
+        console.print("prices change: each row is an assumption until your own bill replaces it")
+
+
+def as_json(answer: Models | Chips | Prices) -> list[dict[str, Any]]:
+    """The rows as plain data; None is unknown."""
+    if isinstance(answer, Models):
+        return [_model(row) for row in answer.rows]
+    if isinstance(answer, Chips):
+        return [asdict(row) for row in answer.rows]
+    return [{field.name: getattr(row, field.name) for field in fields(row)} for row in answer.rows]
+
+
+def _models(rows: Sequence[Model]) -> Table:
+    """Counted parameters beside the published ones."""
+    lines = table(
         "model",
         "total",
         "published",
@@ -29,55 +53,49 @@ def models(rows: Sequence[Model]) -> None:
         "status",
         "source",
     )
-    page.columns[-1].justify = "left"
+    lines.columns[-1].justify = "left"
     for row in rows:
-        total, active = _parameters(row)
+        total, active = parameters(row)
         sparse = float(row.shape.n_moe_layers) > 0
-        page.add_row(
+        lines.add_row(
             row.name,
             count(total),
-            _known(row.params_total),
+            _count(row.params_total),
             count(active),
             f"{active / total:.1%}",
             f"{row.shape.n_layers:g}",
             f"{row.shape.d_model:,}",
             f"{row.shape.n_experts:g}" if sparse else "dense",
             f"{row.shape.top_k:g}" if sparse else "",
-            _known(row.tokens),
+            _count(row.tokens),
             row.status,
             row.source,
         )
-    console().print(page)
+    return lines
 
 
-def models_json(rows: Sequence[Model]) -> list[dict[str, Any]]:
-    """Models as plain data."""
-    found = []
-    for row in rows:
-        total, active = _parameters(row)
-        found.append(
-            {
-                "name": row.name,
-                "title": row.title,
-                "params_total": total,
-                "params_active": active,
-                "published": {
-                    "params_total": row.params_total,
-                    "params_active": row.params_active,
-                    "tokens": row.tokens,
-                },
-                "shape": row.shape.as_dict(),
-                "source": row.source,
-                "status": row.status,
-                "notes": row.notes,
-            }
-        )
-    return found
+def _model(row: Model) -> dict[str, Any]:
+    total, active = parameters(row)
+    return {
+        "name": row.name,
+        "title": row.title,
+        "params_total": total,
+        "params_active": active,
+        "published": {
+            "params_total": row.params_total,
+            "params_active": row.params_active,
+            "tokens": row.tokens,
+        },
+        "shape": row.shape.as_dict(),
+        "source": row.source,
+        "status": row.status,
+        "notes": row.notes,
+    }
 
 
-def chips(rows: Sequence[Chip]) -> None:
-    """Print chips: dense peaks, memory, watts; what nobody published says unknown."""
-    page = table(
+def _chips(rows: Sequence[Chip]) -> Table:
+    """Dense peaks, memory and watts."""
+    lines = table(
         "chip",
         "kind",
         "year",
@@ -91,14 +109,14 @@ def chips(rows: Sequence[Chip]) -> None:
         "status",
         "source",
     )
-    page.columns[-1].justify = "left"
+    lines.columns[-1].justify = "left"
     for row in rows:
-        page.add_row(
+        lines.add_row(
             row.id,
             row.kind,
             str(row.year or "unknown"),
-            _rate(row.peak_bf16_flop_per_s or row.peak_fp16_flop_per_s),
-            _rate(row.peak_fp32_flop_per_s),
+            _si(row.peak_bf16_flop_per_s or row.peak_fp16_flop_per_s, ""),
+            _si(row.peak_fp32_flop_per_s, ""),
             _si(row.memory_bytes, "B"),
             _si(row.memory_bytes_per_s, "B/s"),
             _si(row.tdp_w, "W"),
@@ -107,24 +125,19 @@ def chips(rows: Sequence[Chip]) -> None:
             row.status,
             row.source,
         )
-    console().print(page)
+    return lines
 
 
-def chips_json(rows: Sequence[Chip]) -> list[dict[str, Any]]:
-    """Chips as plain data; None is unknown."""
-    return [asdict(row) for row in rows]
-
-
-def prices(rows: Sequence[Price]) -> None:
-    """Print prices with the band of offers, date, terms and source."""
-    page = table(
+def _prices(rows: Sequence[Price]) -> Table:
+    """The band of offers, with date, terms and source."""
+    lines = table(
         "price", "for", "middle", "low", "high", "unit", "date", "terms", "status", "source"
     )
     for column in (1, 5, 7, 8, 9):
-        page.columns[column].justify = "left"
+        lines.columns[column].justify = "left"
     for row in rows:
         value, low, high = (f"{number:g}" for number in row.price.numbers())
-        page.add_row(
+        lines.add_row(
             row.id,
             row.chip or row.kind,
             value,
@@ -136,27 +149,12 @@ def prices(rows: Sequence[Price]) -> None:
             row.status,
             row.source,
         )
-    console().print(page)
-    console().print("prices change: each row is an assumption until your own bill replaces it")
+    return lines
 
 
-def prices_json(rows: Sequence[Price]) -> list[dict[str, Any]]:
-    """Prices as plain data."""
-    return [{field.name: getattr(row, field.name) for field in fields(row)} for row in rows]
-
-
-def _parameters(row: Model) -> tuple[float, float]:
-    total = shape.total(shape.parameters(row.shape))
-    return float(total), float(shape.total(shape.active_parameters(row.shape)))
-
-
-def _known(value: float | None) -> str:
+def _count(value: float | None) -> str:
     return "unknown" if value is None else count(value)
 
 
 def _si(value: float | None, unit: str) -> str:
     return "unknown" if value is None else units.si(value, unit)
-
-
-def _rate(value: float | None) -> str:
-    return _si(value, "")

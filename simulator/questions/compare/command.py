@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from energy.console import print_json
-from simulator.kit.options import Explain, Json, Plot, Set, draw, examples, overridden
-
-if TYPE_CHECKING:
-    from simulator.kit.style import Panel
+from simulator.kit.answer import present
+from simulator.kit.options import Basis, Explain, Json, Plot, Set, examples, overridden
 
 
 @examples(
@@ -23,7 +20,7 @@ def compare(
     names: Annotated[
         list[str], typer.Argument(metavar="A B [...]", help="Presets, scenario files or records.")
     ],
-    basis: Annotated[str, typer.Option(help="auto, published or predicted.")] = "auto",
+    basis: Basis = "auto",
     accounting: Annotated[
         str | None,
         typer.Option(help="CO2 by location (gross), market (net) or as-published: gross with net."),
@@ -31,7 +28,7 @@ def compare(
     equal: Annotated[
         str | None,
         typer.Option(
-            help="Hold tokens, flop, energy, time or quality equal: later runs are rescaled."
+            help="Make tokens, flop, energy, time or quality equal: later runs are rescaled."
         ),
     ] = None,
     law: Annotated[
@@ -46,35 +43,18 @@ def compare(
 
     model x machine x mechanisation (PUE) = energy; x map (grid) = CO2.
     """
-    from energy.errors import InputError
-    from simulator.questions.compare import page as show_compare
-    from simulator.questions.compare.equal import held_equal
-    from simulator.questions.compare.quality import held_equal as equal_quality
-    from simulator.questions.compare.ratio import decompose
-    from simulator.runs.sides import choose_basis, read, sides
+    from simulator.questions.compare.answer import compare as answer
 
-    if len(names) < 2:
-        raise InputError("expected two runs or more to compare", ", ".join(names))
-    if law is not None and equal != "quality":
-        raise InputError("expected --law with --equal quality", law)
-    found = read(names, overridden(overrides))
-    chosen = choose_basis(found, basis)
-    quality = equal_quality(found, chosen, accounting, law) if equal == "quality" else None
-    if quality is not None:
-        both, ratios = quality.sides, quality.ratios
-    else:
-        both = (
-            sides(found, chosen, accounting)
-            if equal is None
-            else held_equal(found, chosen, accounting, equal)
-        )
-        ratios = [decompose(both[0], side, mixed=accounting is not None) for side in both[1:]]
-    told = (both, ratios, chosen, explain, quality)
-
-    def panels() -> list[Panel]:
-        from simulator.questions.compare.picture import comparison
-
-        return comparison(both, ratios)
-
-    draw(plot, panels, lambda: show_compare.page(*told), size=(6.5, 2.6))
-    print_json(show_compare.as_json(*told)) if as_json else show_compare.page(*told)
+    present(
+        answer(
+            *names,
+            basis=basis,
+            accounting=accounting,
+            equal=equal,
+            law=law,
+            overrides=overridden(overrides),
+        ),
+        as_json=as_json,
+        explain=explain,
+        plot=plot,
+    )

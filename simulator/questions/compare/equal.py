@@ -1,7 +1,7 @@
-"""Holding something equal: each later run is lengthened or shortened until it matches the first.
+"""Runs of equal length in some measure: each later run gets the tokens that match the first.
 
 FLOP, joules and elapsed time of a run are proportional to its tokens at a fixed model, plan,
-machine and site, so one evaluation of each run is enough.
+machine and site, so the length follows from one evaluation of each run.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 from energy.errors import InputError, MissingDataError, nearest
 from energy.quantity import Quantity
-from energy.record import RunRecord
-from simulator.runs.sides import Basis, Side, sides
+from simulator.runs.sides import Basis, Run, Side, side_of
+from simulator.runs.spend import Predicted
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import lengthened
 
@@ -23,40 +23,55 @@ MEASURES: dict[str, Callable[[Side], Quantity]] = {
 }
 
 
-def match(scenarios: Sequence[Scenario], sides: Sequence[Side], what: str) -> list[Scenario]:
-    """The scenarios with the tokens at which each spends as much as the first.
+def sides_at_equal(
+    runs: Sequence[Run], basis: Basis, accounting: str | None, measure: str
+) -> list[Side]:
+    """The runs to compare, each as long as it takes to match the first in a measure.
 
     GLaM 64B/64E (600B tokens) and GPT-3 at equal FLOP: GPT-3 reads 331B tokens, not 300B.
 
+    Args:
+        runs: scenarios.
+        basis: what they are compared by.
+        accounting: of their CO2e.
+        measure: tokens, flop, energy or time.
+
     Raises:
-        InputError: `what` is not tokens, flop, energy or time.
+        InputError: a run is a record, or the measure is not one of the four.
         MissingDataError: a run does not give that number.
     """
-    if what not in MEASURES:
+    scenarios = scalable(runs)
+    if measure not in MEASURES:
         known = (*MEASURES, "quality")
-        raise InputError("expected --equal with a measure", what, nearest(what, known))
-    spent = []
-    for side in sides:
-        quantity = MEASURES[what](side)
-        if not quantity.value:
-            raise MissingDataError(f"expected the {what} of {side.name}", quantity.source)
-        spent.append(quantity.value)
-    return [scenarios[0]] + [
-        lengthened(scenario, spent[0] / own)
-        for scenario, own in zip(scenarios[1:], spent[1:], strict=True)
+        raise InputError("expected --equal with a measure", measure, nearest(measure, known))
+    # One for each run: its step is the same at every length and is estimated once.
+    predicted = [Predicted() for _ in scenarios]
+    own = [
+        side_of(scenario, basis, accounting, each.prediction)
+        for scenario, each in zip(scenarios, predicted, strict=True)
     ]
+    amounts = [_amount(side, measure) for side in own]
+    matched = [own[0]]
+    for scenario, each, amount in zip(scenarios[1:], predicted[1:], amounts[1:], strict=True):
+        longer = lengthened(scenario, amounts[0] / amount)
+        matched.append(side_of(longer, basis, accounting, each.prediction))
+    return matched
 
 
-def held_equal(
-    found: Sequence[Scenario | RunRecord], basis: Basis, accounting: str | None, what: str
-) -> list[Side]:
-    """The runs to compare, each as long as it takes to match the first in `what`.
+def scalable(runs: Sequence[Run]) -> list[Scenario]:
+    """The runs as scenarios.
 
     Raises:
         InputError: a run is a record, whose length is what it was.
     """
-    scenarios = [one for one in found if isinstance(one, Scenario)]
-    if len(scenarios) != len(found):
+    scenarios = [run for run in runs if isinstance(run, Scenario)]
+    if len(scenarios) != len(runs):
         raise InputError("expected scenarios with --equal", "a record", "a record cannot be scaled")
-    matched = match(scenarios, sides(scenarios, basis, accounting), what)
-    return sides(matched, basis, accounting)
+    return scenarios
+
+
+def _amount(side: Side, measure: str) -> float:
+    quantity = MEASURES[measure](side)
+    if not quantity.value:
+        raise MissingDataError(f"expected the {measure} of {side.name}", quantity.source)
+    return quantity.value

@@ -1,74 +1,102 @@
-"""The page of `simulator compare`: runs side by side, what their ratio is made of, and cautions."""
+"""The page of `simulator compare`: runs side by side, the factors of their ratio, and cautions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from energy import units
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
-from energy.reports.words import band, console, human, table
+from energy.reports.words import band, human, table
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
-from simulator.questions.compare import page_quality as show_quality
-from simulator.questions.compare.quality import EqualQuality
-from simulator.questions.compare.ratio import REFUSED, Ratio, held_equal, warnings
+from simulator.questions.compare import page_quality
+from simulator.questions.compare.answer import Comparison
+from simulator.questions.compare.ratio import REFUSED, Ratio, equal_figures
 from simulator.runs.sides import METHOD, Side
-from simulator.terms import as_json as tree
-from simulator.terms import lines
 
-WHAT = {
+MEANING = {
     "model": "model FLOP",
     "machine": "joules per model FLOP of the machines",
     "mechanisation": "facility joules over machine joules (PUE)",
     "map": "CO2e per facility joule: the grid",
 }
 
-
 RATIO_FIELDS = ("model", "machine", "mechanisation", "map", "energy", "co2")
 
+Figure = Callable[[Side], Quantity]
 
-def page(
-    sides: Sequence[Side],
-    ratios: Sequence[Ratio],
-    basis: str,
-    explain: bool = False,
-    quality: EqualQuality | None = None,
-) -> None:
+COUNTS: Mapping[str, Figure] = {
+    "tokens": lambda side: side.record.tokens,
+    "parameters": lambda side: side.record.params_total,
+}
+
+AMOUNTS: Mapping[str, Figure] = {
+    "model FLOP": lambda side: side.record.model_flop,
+    "elapsed": lambda side: side.record.elapsed_s,
+    "facility energy": lambda side: side.facility_j,
+}
+
+WHERE_KNOWN: Mapping[str, Figure] = {
+    "water": lambda side: side.record.water_l,
+    "dollars": lambda side: side.record.cost_usd,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure of all runs.
+
+    Attributes:
+        label: the figure.
+        cells: one for each run.
+        values: what is divided for the ratio; empty where nothing is.
+    """
+
+    label: str
+    cells: list[str]
+    values: Sequence[Quantity] = ()
+
+    def ratio(self) -> str:
+        """Second over first, where both are known."""
+        if len(self.values) != 2 or not self.values[0].value or self.values[1].value is None:
+            return ""
+        return units.significant(self.values[1].value / self.values[0].value)
+
+
+def page(comparison: Comparison, console: Console) -> None:
     """Print the runs, the ratio of each to the first, and what a reader must know."""
-    out = console()
-    first = sides[0]
-    for side, ratio in zip(sides[1:], ratios, strict=True):
-        out.print(headline(first, side, ratio), style="bold")
-    out.print()
-    out.print(side_by_side(sides, basis, ratios))
-    for side, ratio in zip(sides[1:], ratios, strict=True):
-        out.print()
-        out.print(decomposition(first, side, ratio))
-        out.print(verdict(first, side, ratio))
-    held = held_equal(sides)
-    equal = [name for name, same in held.items() if same]
-    if quality is not None:
-        show_quality.page(quality)
+    first, *later = comparison.sides
+    for side in later:
+        console.print(headline(first, side), style="bold")
+    console.print()
+    console.print(_side_by_side(comparison))
+    for side, ratio in zip(later, comparison.ratios, strict=True):
+        console.print()
+        console.print(_decomposition(first, side, ratio))
+        console.print(verdict(first, side, ratio))
+    figures = equal_figures(comparison.sides)
+    equal = [name for name, same in figures.items() if same]
+    different = [name for name, same in figures.items() if not same]
+    if comparison.matches:
+        page_quality.page(comparison, console)
         equal.insert(0, "loss by the law above")
-    out.print()
-    out.print(f"held equal: {', '.join(equal) or 'nothing'}")
-    out.print(f"not equal: {', '.join(name for name in held if name not in equal) or 'nothing'}")
-    for text in warnings(sides, equal_quality=quality is not None):
-        out.print(f"[bold]CAUTION[/bold] {text}")
-    for side in sides:
+    console.print()
+    console.print(f"equal: {', '.join(equal) or 'nothing'}")
+    console.print(f"not equal: {', '.join(different) or 'nothing'}")
+    for text in comparison.cautions:
+        console.print(f"[bold]CAUTION[/bold] {text}")
+    for side in comparison.sides:
         for note in side.record.notes:
-            out.print(f"source of {side.name}: {note}", markup=False)
-    for side in sides if explain else ():
-        for term in side.trees:
-            out.print()
-            out.print(f"{side.name}: " + "\n".join(lines(term)), markup=False, soft_wrap=True)
+            console.print(f"source of {side.name}: {note}", markup=False)
 
 
-def headline(first: Side, second: Side, ratio: Ratio) -> str:
-    """The answer in one line, in the totals that were printed where there are such."""
+def headline(first: Side, second: Side) -> str:
+    """Two runs in a line, by the totals that their publications print where they do."""
     both = (first, second)
     energies = [_printed(side, "published_energy_j", side.facility_j) for side in both]
     unlike = first.accounting != second.accounting
@@ -86,39 +114,6 @@ def headline(first: Side, second: Side, ratio: Ratio) -> str:
     )
 
 
-def side_by_side(sides: Sequence[Side], basis: str, ratios: Sequence[Ratio]) -> Table:
-    """One column a run; the last column is the ratio when there are two."""
-    compared = all(ratio.co2.source != REFUSED for ratio in ratios)
-    found = table(
-        f"{basis} inputs", *(side.name for side in sides), *(["ratio"] if len(sides) == 2 else [])
-    )
-    for label, cells, quantities in _rows(sides, compared):
-        found.add_row(label, *cells, *([_ratio(quantities)] if len(sides) == 2 else []))
-    return found
-
-
-def decomposition(first: Side, second: Side, ratio: Ratio) -> Table:
-    """The four factors and their two products."""
-    found = table(
-        "",
-        "ratio",
-        "band",
-        "origin",
-        "of the energy",
-        "",
-        title=f"{second.name} / {first.name}, taken apart",
-    )
-    found.columns[-1].justify = "left"
-    for name in ("model", "machine", "mechanisation"):
-        found.add_row(
-            f"  {name}", *_cells(getattr(ratio, name)), f"{ratio.share(name):.0%}", WHAT[name]
-        )
-    found.add_row("= energy", *_cells(ratio.energy), "100%", "facility joules")
-    found.add_row("x map", *_cells(ratio.map), "", WHAT["map"])
-    found.add_row("= CO2e", *_cells(ratio.co2), "", "grams of CO2e")
-    return found
-
-
 def verdict(first: Side, second: Side, ratio: Ratio) -> str:
     """Which factor the energy ratio comes from, in a sentence."""
     shares = {name: ratio.share(name) for name in ("model", "machine", "mechanisation")}
@@ -130,74 +125,89 @@ def verdict(first: Side, second: Side, ratio: Ratio) -> str:
     if abs(excess) >= 0.005:
         work = f"{abs(excess):.0%} {'more' if excess > 0 else 'fewer'} FLOP than"
     return (
-        f"{shares[largest]:.0%} of the energy ratio comes from the {largest} ({WHAT[largest]}); "
+        f"{shares[largest]:.0%} of the energy ratio comes from the {largest} ({MEANING[largest]}); "
         f"{first.name} spends {work} {second.name}."
     )
 
 
-def as_json(
-    sides: Sequence[Side],
-    ratios: Sequence[Ratio],
-    basis: str,
-    explain: bool = False,
-    quality: EqualQuality | None = None,
-) -> dict[str, Any]:
+def as_json(comparison: Comparison) -> dict[str, Any]:
     """The comparison with the names that scripts rely on."""
-    shown = [
+    ratios = [
         {name: getattr(ratio, name) for name in RATIO_FIELDS} | {"boundary": str(ratio.boundary)}
-        for ratio in ratios
+        for ratio in comparison.ratios
     ]
-    return {
-        "basis": basis,
-        "scenarios": [
-            _side(side) | ({"explain": [tree(term) for term in side.trees]} if explain else {})
-            for side in sides
-        ],
-        "ratio": shown[0],
-        "ratios": shown,
-        "held_equal": held_equal(sides),
-        "warnings": warnings(sides, equal_quality=quality is not None),
-        **({} if quality is None else {"quality": show_quality.as_json(quality)}),
+    data = {
+        "basis": comparison.basis,
+        "scenarios": [_side(side) for side in comparison.sides],
+        "ratio": ratios[0],
+        "ratios": ratios,
+        "equal": equal_figures(comparison.sides),
+        "warnings": comparison.cautions,
     }
+    return data | ({"quality": page_quality.as_json(comparison)} if comparison.matches else {})
 
 
-def _rows(sides: Sequence[Side], compared: bool) -> Iterator[tuple[str, list[str], list[Quantity]]]:
-    """Label, cells and what is divided; CO2 is not where gross stands beside net."""
-    records = [side.record for side in sides]
-    yield "chips", [_chips(side) for side in sides], []
-    for label, quantities in (
-        ("tokens", [record.tokens for record in records]),
-        ("parameters", [record.params_total for record in records]),
-    ):
-        yield label, [human(value) for value in quantities], quantities
-    active = [record.params_active for record in records]
-    yield "  active a token", [_active(record) for record in records], active
-    for label, quantities in (
-        ("model FLOP", [record.model_flop for record in records]),
-        ("elapsed", [record.elapsed_s for record in records]),
-        ("facility energy", [side.facility_j for side in sides]),
-    ):
-        yield label, [str(value) for value in quantities], quantities
-    yield from _as_printed(records, "published_energy_j")
-    carbon = [side.co2_g for side in sides]
-    told_co2 = [f"{METHOD[side.accounting]} {side.co2_g}" for side in sides]
-    yield "CO2e", told_co2, carbon if compared else []
-    for label, cells, quantities in _as_printed(records, "published_co2_g"):
-        yield label, cells, quantities if compared else []
-    for label, quantities in (
-        ("water", [record.water_l for record in records]),
-        ("dollars", [record.cost_usd for record in records]),
-    ):
-        if any(value.value is not None for value in quantities):
-            yield label, [str(value) for value in quantities], quantities
+def _side_by_side(comparison: Comparison) -> Table:
+    """A column for each run; the last column is the ratio where there are two."""
+    sides = comparison.sides
+    divided = all(ratio.co2.source != REFUSED for ratio in comparison.ratios)
+    ratio = ["ratio"] if len(sides) == 2 else []
+    rows = table(f"{comparison.basis} inputs", *(side.name for side in sides), *ratio)
+    for row in _rows(sides, divided):
+        rows.add_row(row.label, *row.cells, *([row.ratio()] if ratio else []))
+    return rows
 
 
-def _as_printed(
-    records: Sequence[RunRecord], name: str
-) -> Iterator[tuple[str, list[str], list[Quantity]]]:
-    printed = [record.metrics[name] for record in records if name in record.metrics]
-    if len(printed) == len(records):
-        yield "  as printed there", [human(value) for value in printed], printed
+def _decomposition(first: Side, second: Side, ratio: Ratio) -> Table:
+    """The four factors and their two products."""
+    rows = table(
+        "",
+        "ratio",
+        "band",
+        "origin",
+        "of the energy",
+        "",
+        title=f"{second.name} / {first.name}, taken apart",
+    )
+    rows.columns[-1].justify = "left"
+    for name in ("model", "machine", "mechanisation"):
+        rows.add_row(
+            f"  {name}", *_cells(getattr(ratio, name)), f"{ratio.share(name):.0%}", MEANING[name]
+        )
+    rows.add_row("= energy", *_cells(ratio.energy), "100%", "facility joules")
+    rows.add_row("x map", *_cells(ratio.map), "", MEANING["map"])
+    rows.add_row("= CO2e", *_cells(ratio.co2), "", "grams of CO2e")
+    return rows
+
+
+def _rows(sides: Sequence[Side], divided: bool) -> Iterator[Row]:
+    """The figures of all runs; CO2e is divided unless gross stands beside net."""
+    yield Row("chips", [_chips(side) for side in sides])
+    yield from (_row(label, sides, figure, human) for label, figure in COUNTS.items())
+    active = [side.record.params_active for side in sides]
+    yield Row("  active a token", [_active(side.record) for side in sides], active)
+    yield from (_row(label, sides, figure, str) for label, figure in AMOUNTS.items())
+    yield from _as_printed(sides, "published_energy_j")
+    grams = [f"{METHOD[side.accounting]} {side.co2_g}" for side in sides]
+    yield Row("CO2e", grams, [side.co2_g for side in sides] if divided else [])
+    yield from _as_printed(sides, "published_co2_g", divided)
+    for label, figure in WHERE_KNOWN.items():
+        if any(figure(side).value is not None for side in sides):
+            yield _row(label, sides, figure, str)
+
+
+def _row(label: str, sides: Sequence[Side], figure: Figure, text: Callable[[Quantity], str]) -> Row:
+    values = [figure(side) for side in sides]
+    return Row(label, [text(value) for value in values], values)
+
+
+def _as_printed(sides: Sequence[Side], name: str, divided: bool = True) -> Iterator[Row]:
+    """The totals that the publications print, where all of them do."""
+    metrics = [side.record.metrics for side in sides]
+    printed = [metric[name] for metric in metrics if name in metric]
+    if len(printed) == len(sides):
+        cells = [human(value) for value in printed]
+        yield Row("  as printed there", cells, printed if divided else [])
 
 
 def _printed(side: Side, name: str, ours: Quantity) -> str:
@@ -216,12 +226,6 @@ def _active(record: RunRecord) -> str:
 def _active_share(record: RunRecord) -> str:
     active, total = record.params_active.value, record.params_total.value
     return "missing" if active is None or not total else f"{active / total:.1%}"
-
-
-def _ratio(quantities: Sequence[Quantity]) -> str:
-    if len(quantities) != 2 or not quantities[0].value or quantities[1].value is None:
-        return ""
-    return units.significant(quantities[1].value / quantities[0].value)
 
 
 def _cells(quantity: Quantity) -> tuple[str, str, str]:

@@ -1,64 +1,65 @@
-"""What `simulator compare --equal quality` adds to the page: tokens for equal loss, law by law."""
+"""What `simulator compare --equal quality` adds: the tokens for equal loss, law by law."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from energy.reports.words import console, table
+from rich.console import Console
+
+from energy.reports.words import table
 from energy.units import count
 from simulator.quality.laws import checks
 from simulator.quality.match import Match
-from simulator.questions.compare.quality import EqualQuality, cautions
+from simulator.questions.compare.answer import Comparison
 
 
-def page(found: EqualQuality) -> None:
+def page(comparison: Comparison, console: Console) -> None:
     """Print the tokens for equal loss by each law, and what a reader must know."""
-    out = console()
-    for one in found.matches:
-        out.print()
+    for item in comparison.matches:
+        console.print()
         rows = table(
             "law",
             "tokens for equal loss",
             "",
-            title=f"{one.name}: from a loss of {one.own_loss:.3f} to {one.loss:.3f} nat a token",
+            title=f"{item.name}: from a loss of {item.own_loss:.3f} to {item.loss:.3f} nat a token",
         )
         rows.columns[-1].justify = "left"
-        for name, tokens in one.by_law.items():
-            used = "used here" if name == one.law.name else ""
+        for name, tokens in item.by_law.items():
+            used = "used here" if name == item.law.name else ""
             rows.add_row(name, "never" if tokens is None else count(tokens), used)
-        out.print(rows)
-        out.print(f"tokens: {one.tokens}", markup=False)
-        out.print(f"law: {one.law.source}", markup=False)
-    for check in checks(found.matches[0].law):
-        said = "never" if check.by_law is None else f"with {count(check.by_law)}"
-        out.print(
+        console.print(rows)
+        console.print(f"tokens: {item.tokens}", markup=False)
+        console.print(f"law: {item.law.source}", markup=False)
+    for check in checks(comparison.matches[0].law):
+        by_law = "never" if check.by_law is None else f"with {count(check.by_law)}"
+        console.print(
             f"check: published as about equal to {check.first} at {count(check.first_tokens)}"
-            f" tokens: {check.second} with {count(check.published)}; this law says {said} "
+            f" tokens: {check.second} with {count(check.published)}; this law says {by_law} "
             f"({check.source})",
             markup=False,
         )
-    for text in cautions(found):
-        out.print(f"[bold]CAUTION[/bold] {text}")
+    for text in comparison.loss_cautions:
+        console.print(f"[bold]CAUTION[/bold] {text}")
 
 
-def as_json(found: EqualQuality) -> dict[str, Any]:
-    """The same as plain data."""
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The matches with the tokens by each law, the checks of the law, and the cautions."""
     return {
-        "matches": [_match(one) for one in found.matches],
-        "checks": [asdict(check) for check in checks(found.matches[0].law)],
-        "cautions": cautions(found),
+        "matches": [_match(item) for item in comparison.matches],
+        "checks": [asdict(check) for check in checks(comparison.matches[0].law)],
+        "cautions": comparison.loss_cautions,
     }
 
 
-def _match(one: Match) -> dict[str, Any]:
+def _match(item: Match) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "law": one.law.name,
-        "source": one.law.source,
-        "loss": one.loss,
-        "own_loss": one.own_loss,
-        "tokens": one.tokens,
-        "tokens_by_law": one.by_law,
-        "decades_outside": one.decades_outside,
+        "name": item.name,
+        "law": item.law.name,
+        "source": item.law.source,
+        "loss": item.loss,
+        "own_loss": item.own_loss,
+        "tokens": item.tokens,
+        "tokens_by_law": item.by_law,
+        "decades_outside": item.decades_outside,
     }

@@ -1,1 +1,1 @@
-"""Which assumption moves the answer?"""
+"""Which assumption moves a figure?"""

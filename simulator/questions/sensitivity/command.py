@@ -1,15 +1,13 @@
-"""The verb `sensitivity`: which assumption moves the answer."""
+"""The verb `sensitivity`: which assumption moves a figure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from simulator.kit.options import Explain, Json, Plot, Set, draw, examples, overridden, tell
-
-if TYPE_CHECKING:
-    from simulator.kit.style import Panel
+from simulator.kit.answer import present
+from simulator.kit.options import Basis, Explain, Json, Plot, Set, examples, overridden
 
 
 @examples(
@@ -18,8 +16,8 @@ if TYPE_CHECKING:
 )
 def sensitivity(
     name: Annotated[str, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")],
-    of: Annotated[str, typer.Option(help="The answer: time, energy or co2.")] = "co2",
-    basis: Annotated[str, typer.Option(help="auto, published or predicted.")] = "predicted",
+    of: Annotated[str, typer.Option(help="The figure: time, energy or co2.")] = "co2",
+    basis: Basis = "predicted",
     accounting: Annotated[
         str, typer.Option(help="CO2 by location (gross), market (net) or as-published.")
     ] = "as-published",
@@ -28,25 +26,12 @@ def sensitivity(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Say which assumption moves the answer: a tornado, then all of them together."""
-    from simulator.questions.sensitivity import answer as moved
-    from simulator.questions.sensitivity import page as show_sensitivity
-    from simulator.runs.sides import choose_basis, read, sides
+    """Show which assumption moves a figure: a tornado, then all assumptions together."""
+    from simulator.questions.sensitivity.answer import sensitivity as answer
 
-    found = read([name], overridden(overrides))
-    (side,) = sides(found, choose_basis(found, basis), accounting)
-    answer = moved.answer(side.trees, of)
-    told = (side.name, answer, moved.tornado(answer), moved.together(answer))
-
-    def panels() -> list[Panel]:
-        from simulator.questions.sensitivity.picture import tornado
-
-        return [lambda axes: tornado(*told, axes)]
-
-    draw(plot, panels, lambda: show_sensitivity.page(*told))
-    tell(
-        lambda: show_sensitivity.page(*told),
-        lambda: show_sensitivity.as_json(*told),
-        answer if explain else None,
-        as_json,
+    present(
+        answer(name, of=of, basis=basis, accounting=accounting, overrides=overridden(overrides)),
+        as_json=as_json,
+        explain=explain,
+        plot=plot,
     )

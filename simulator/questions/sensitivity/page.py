@@ -2,55 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from rich.console import Console
+
 from energy.quantity import Quantity
-from energy.reports.words import band, console, human, table
-from simulator.questions.sensitivity.answer import Bar
+from energy.reports.words import band, human, table
+from simulator.questions.sensitivity.answer import Sensitivity
 from simulator.terms import Term
 
 WIDTH = 40
+"""Characters of the longest bar."""
 
 
-def page(name: str, answer: Term, bars: Sequence[Bar], together: Quantity) -> None:
-    """Print the answer, its bars, and the band with every assumption moving at once."""
-    out = console()
-    out.print(f"{name}: {answer.name} {answer.quantity}", style="bold")
-    found = table(
+def page(sensitivity: Sensitivity, console: Console) -> None:
+    """Print the figure, its bars, and the band with every assumption moving at once."""
+    figure = sensitivity.figure
+    console.print(sensitivity.headline, style="bold")
+    rows = table(
         "assumption",
         "value",
-        "answer at its low end",
+        f"{figure.name} at its low end",
         "at its high end",
         "swing",
         "",
         title="one assumption at a time, over its own band",
     )
-    found.columns[-1].justify = "left"
-    largest = max((bar.swing for bar in bars), default=0.0)
-    middle = answer.quantity.value or 1.0
-    for bar in bars:
-        drawn = "█" * (round(WIDTH * bar.swing / largest) if largest else 0)
-        found.add_row(
+    rows.columns[-1].justify = "left"
+    largest = max((bar.swing for bar in sensitivity.bars), default=0.0)
+    middle = figure.quantity.value or 1.0
+    for bar in sensitivity.bars:
+        rows.add_row(
             bar.name,
             str(bar.quantity),
-            _at(answer, bar.at_low),
-            _at(answer, bar.at_high),
+            _at(figure, bar.at_low),
+            _at(figure, bar.at_high),
             f"{bar.swing / middle:.0%}",
-            drawn,
+            "█" * (round(WIDTH * bar.swing / largest) if largest else 0),
         )
-    out.print(found)
-    if not bars:
-        out.print("no assumption has a band: every number is exact")
-    out.print(f"all together, 80 % band: {band(together)}")
+    console.print(rows)
+    if not sensitivity.bars:
+        console.print("no assumption has a band: every number is exact")
+    console.print(f"all together, 80 % band: {band(sensitivity.together)}")
 
 
-def as_json(name: str, answer: Term, bars: Sequence[Bar], together: Quantity) -> dict[str, Any]:
-    """The same as plain data."""
+def as_json(sensitivity: Sensitivity) -> dict[str, Any]:
+    """The figure, its bars and the band of all assumptions."""
     return {
-        "name": name,
-        "answer": answer.name,
-        "quantity": answer.quantity,
+        "name": sensitivity.name,
+        "answer": sensitivity.figure.name,
+        "quantity": sensitivity.figure.quantity,
         "bars": [
             {
                 "name": bar.name,
@@ -59,11 +60,11 @@ def as_json(name: str, answer: Term, bars: Sequence[Bar], together: Quantity) ->
                 "at_high": bar.at_high,
                 "swing": bar.swing,
             }
-            for bar in bars
+            for bar in sensitivity.bars
         ],
-        "together": together,
+        "together": sensitivity.together,
     }
 
 
-def _at(answer: Term, value: float) -> str:
-    return human(Quantity.exact(value, answer.quantity.unit, "moved", answer.quantity.origin))
+def _at(figure: Term, value: float) -> str:
+    return human(Quantity.exact(value, figure.quantity.unit, "moved", figure.quantity.origin))

@@ -1,21 +1,34 @@
-"""The tornado of `simulator sensitivity`."""
+"""The picture of `simulator sensitivity`: a tornado."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from matplotlib.axes import Axes
 
-from energy.quantity import Quantity
-from simulator.kit.style import ANSWER, BAND, LOST, REFERENCE, human_unit, named_rows
-from simulator.questions.sensitivity.answer import Bar
-from simulator.terms import Term
+from simulator.kit.style import (
+    ANSWER,
+    BAND,
+    LOST,
+    REFERENCE,
+    Panel,
+    human_unit,
+    legend_below,
+    named_rows,
+)
+from simulator.questions.sensitivity.answer import Sensitivity
 
 
-def tornado(name: str, answer: Term, bars: Sequence[Bar], together: Quantity, axes: Axes) -> Axes:
-    """What each assumption does to an answer over its own band, and what all of them do."""
-    middle, low, high = together.numbers()
-    scale, unit = human_unit(middle, answer.quantity.unit)
+def panels(sensitivity: Sensitivity) -> Sequence[Panel]:
+    """The tornado."""
+    return [partial(tornado, sensitivity)]
+
+
+def tornado(sensitivity: Sensitivity, axes: Axes) -> Axes:
+    """What each assumption does to a figure over its own band, and what all of them do."""
+    middle, low, high = sensitivity.together.numbers()
+    scale, unit = human_unit(middle, sensitivity.figure.quantity.unit)
     axes.axvspan(
         low / scale,
         high / scale,
@@ -24,7 +37,7 @@ def tornado(name: str, answer: Term, bars: Sequence[Bar], together: Quantity, ax
         linewidth=0,
         label="80 % band of all together",
     )
-    for place, bar in enumerate(bars):
+    for place, bar in enumerate(sensitivity.bars):
         for end, word, color, hatch in (
             (bar.at_low, "low", LOST, "//"),
             (bar.at_high, "high", ANSWER, ""),
@@ -40,9 +53,6 @@ def tornado(name: str, answer: Term, bars: Sequence[Bar], together: Quantity, ax
                 label=f"assumption at its {word} end" if place == 0 else None,
             )
     axes.axvline(middle / scale, color=REFERENCE, linewidth=1)
-    axes.set_xlabel(f"{name}: {answer.name} / {unit}")
-    named_rows(axes, [bar.name.replace("_", " ") for bar in bars])
-    axes.legend(
-        frameon=False, fontsize="small", loc="upper center", ncols=3, bbox_to_anchor=(0.4, -0.14)
-    )
-    return axes
+    axes.set_xlabel(f"{sensitivity.name}: {sensitivity.figure.name} / {unit}")
+    named_rows(axes, [bar.name.replace("_", " ") for bar in sensitivity.bars])
+    return legend_below(axes, ncols=3)

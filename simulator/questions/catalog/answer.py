@@ -1,0 +1,94 @@
+"""Rows of the catalog, each with its source: the answers of `models`, `chips` and `prices`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from energy import shape
+from energy.errors import MissingDataError
+from energy.facts import catalog
+from energy.facts import prices as price_list
+from energy.facts.catalog import Chip, Model
+from energy.facts.prices import Price
+from simulator.kit.answer import Answer
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, repr=False)
+class Catalog(Answer, Generic[Row]):
+    """Rows of a table of facts."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def headline(self) -> str:
+        """How many."""
+        return f"{len(self.rows)} rows"
+
+    @property
+    def panel_size(self) -> tuple[float, float]:
+        """Inches of a panel with a bar for each row."""
+        return 7.0, 1.2 + 0.22 * len(self.rows)
+
+
+class Models(Catalog[Model]):
+    """Models with their shapes, and what was published of them."""
+
+
+class Chips(Catalog[Chip]):
+    """Chips with their peaks, memory and watts."""
+
+
+class Prices(Catalog[Price]):
+    """Dated prices of chip-hours and of electricity."""
+
+
+def models(*names: str) -> Models:
+    """Models of the catalog.
+
+    Args:
+        names: of models; all without one.
+
+    Raises:
+        InputError: a name is not in the catalog.
+    """
+    return Models(tuple(map(catalog.model, names)) or catalog.models())
+
+
+def chips(*names: str) -> Chips:
+    """Chips of the catalog.
+
+    Args:
+        names: ids or aliases; all chips without one.
+
+    Raises:
+        InputError: a name is not in the catalog.
+    """
+    return Chips(tuple(map(catalog.chip, names)) or catalog.chips())
+
+
+def prices(*words: str) -> Prices:
+    """Prices of chip-hours and of electricity.
+
+    Args:
+        words: parts of a row's name; all prices without one.
+
+    Raises:
+        MissingDataError: no row has one of the words in its name.
+    """
+    rows = tuple(
+        row
+        for row in price_list.prices()
+        if not words or any(word.lower() in row.id for word in words)
+    )
+    if not rows:
+        raise MissingDataError("expected a price", ", ".join(words), "list them: simulator prices")
+    return Prices(rows)
+
+
+def parameters(row: Model) -> tuple[float, float]:
+    """All parameters of a model and those that a token passes through, counted from its shape."""
+    total = shape.total(shape.parameters(row.shape))
+    return float(total), float(shape.total(shape.active_parameters(row.shape)))
