@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from energy.console import print_json
-from simulator.kit.options import Basis, Explain, Json, Plot, Set, draw, examples, overridden, tell
-
-if TYPE_CHECKING:
-    from simulator.kit.style import Panel
-    from simulator.runs.spend import Spending
-    from simulator.scenarios.scenario import Scenario
-
+from simulator.kit.answer import present
+from simulator.kit.options import Basis, Explain, Json, Plot, Set, examples, overridden
 
 Mfu = Annotated[
     float | None, typer.Option(help="Instead of a basis: model FLOP over the chips' peak.")
@@ -51,34 +44,33 @@ def inverse(
     as_json: Json = False,
 ) -> None:
     """Find the most tokens, or the largest model, that fits a budget."""
+    from functools import partial
+
     from energy.errors import InputError
-    from simulator.questions.budget import page as show_inverse
     from simulator.questions.budget.inverse import largest_model, most_tokens
-    from simulator.scenarios.scenario import load
 
-    scenario = load(name, overridden(overrides))
-    given = {"mwh": mwh, "usd": usd, "days": days, "mw": mw, "co2": co2}
-    limits = {key: value for key, value in given.items() if value is not None}
-    spending, how = _spending(scenario, basis, mfu, watts)
-    if most == "tokens":
-        if tokens_per_parameter is not None:
-            raise InputError("expected --tokens-per-parameter with --most size", "--most tokens")
-        found = most_tokens(scenario, spending, limits)
-    elif most == "size":
-        found = largest_model(scenario, spending, limits, tokens_per_parameter)
-    else:
+    if most not in ("tokens", "size"):
         raise InputError("expected --most tokens or size", most)
-
-    def page() -> None:
-        show_inverse.page(found, how, explain=explain)
-
-    def panels() -> list[Panel]:
-        from simulator.questions.budget.picture import budgets_used
-
-        return [partial(budgets_used, found)]
-
-    draw(plot, panels, page, size=(6.5, 2.6))
-    print_json(show_inverse.as_json(found, how)) if as_json else page()
+    if most == "tokens" and tokens_per_parameter is not None:
+        raise InputError("expected --tokens-per-parameter with --most size", "--most tokens")
+    answer_of = (
+        most_tokens
+        if most == "tokens"
+        else partial(largest_model, tokens_per_parameter=tokens_per_parameter)
+    )
+    answer = answer_of(
+        name,
+        mwh=mwh,
+        usd=usd,
+        days=days,
+        mw=mw,
+        co2=co2,
+        mfu=mfu,
+        watts=watts,
+        basis=basis,
+        overrides=overridden(overrides),
+    )
+    present(answer, as_json=as_json, explain=explain, plot=plot)
 
 
 @examples(
@@ -107,53 +99,25 @@ def crossover(
     as_json: Json = False,
 ) -> None:
     """Find where a mixture of experts stops paying against a dense model."""
-    from simulator.questions.budget import page as show_inverse
-    from simulator.questions.budget.crossover import crossover as followed
-    from simulator.questions.budget.crossover import spaced
-    from simulator.questions.budget.terms import of_crossover
+    from simulator.questions.budget.crossover import crossover as answer
 
-    def spending(scenario: Scenario) -> Spending:
-        return _spending(scenario, basis, mfu, watts)[0]
-
-    found = followed(
-        (sparse, dense),
-        over,
-        spaced(low, high, points),
-        of=of,
-        equal=equal,
-        law_name=law,
-        overrides=overridden(overrides),
-        spending=spending,
+    present(
+        answer(
+            sparse,
+            dense,
+            over=over,
+            low=low,
+            high=high,
+            points=points,
+            of=of,
+            equal=equal,
+            law=law,
+            mfu=mfu,
+            watts=watts,
+            basis=basis,
+            overrides=overridden(overrides),
+        ),
+        as_json=as_json,
+        explain=explain,
+        plot=plot,
     )
-
-    def panels() -> list[Panel]:
-        from simulator.questions.budget.picture import sparse_over_dense
-
-        return [partial(sparse_over_dense, found)]
-
-    draw(plot, panels, lambda: show_inverse.crossover_page(found))
-    told = of_crossover(found, spending) if explain else None
-    tell(
-        lambda: show_inverse.crossover_page(found),
-        lambda: show_inverse.crossover_json(found),
-        told,
-        as_json,
-    )
-
-
-def _spending(
-    scenario: Scenario, basis: str, mfu: float | None, watts: float | None
-) -> tuple[Spending, str]:
-    """How spending is known, and in words: a utilisation, what was published, the prediction."""
-    from energy.errors import InputError
-    from simulator.runs import spend
-    from simulator.runs.sides import choose_basis
-
-    if mfu is not None:
-        return spend.given(scenario, mfu, watts), f"a utilisation of {mfu:g} as given"
-    if watts is not None:
-        raise InputError("expected --watts with --mfu", f"{watts:g}")
-    if choose_basis([scenario], basis) == "published":
-        words = f"the rate and the watts that were published of {scenario.name}"
-        return spend.published(scenario), words
-    return spend.predicted, "the prediction"

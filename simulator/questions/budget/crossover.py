@@ -1,28 +1,33 @@
-"""Where sparse stops paying: a mixture against a dense model while one figure moves.
+"""Where sparse stops paying: a mixture of experts against a dense model while a figure moves.
 
 At each value both runs are made equal (in tokens, or in quality by a law of loss), and what the
-mixture spends is divided by what the dense model spends. Below 1 the mixture pays. Where the
-quotient passes 1 is found by bisection between the values that were tried.
+mixture takes is divided by what the dense model takes. Below 1 the mixture pays. Where the quotient
+passes 1 is found by bisection between the values that were tried.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, ClassVar
 
 from energy.errors import InfeasibleError, InputError, MissingDataError, nearest
 from energy.quantity import Quantity
-from simulator.quality.laws import law, size_of
+from simulator.kit.answer import Answer
+from simulator.quality.laws import DEFAULT_LAW, Law, size_of
+from simulator.quality.laws import law as law_of
 from simulator.quality.match import EQUALS, match
-from simulator.runs.spend import NAMES, UNITS, Spend, Spending
-from simulator.scenarios.scenario import Scenario, load
+from simulator.questions.budget.bisection import bracket
+from simulator.questions.budget.spending import Method, Spent
+from simulator.runs.spend import NAMES, UNITS
+from simulator.scenarios.request import Target, scenario_of
+from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import lengthened_to
 
 SHARED = ("run", "hardware", "site")
 """Tables of a scenario that are moved for both runs; model and plan are the mixture's own."""
-
 
 OF_EXPERTS = frozenset(
     [
@@ -41,21 +46,21 @@ OF_EXPERTS = frozenset(
         )
     ]
 )
-"""Keys that say something of experts only: a dense model does not get them."""
+"""Keys about experts only: a dense model does not get them."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """The quotient at one value.
+    """The quotient at a value.
 
     Attributes:
         value: of the figure that moves.
-        ratio: what the mixture spends over what the dense model spends; None where one of them
+        ratio: what the mixture takes over what the dense model takes; None where one of them
             cannot run.
-        low: the same at the fewest tokens that the laws of loss give the mixture.
+        low: the same at the fewest tokens that the laws of loss say of the mixture.
         high: at the most tokens.
-        why: reason where there is no ratio.
-        runs: the mixture and the dense model as they were made equal.
+        why: the reason where there is no ratio.
+        runs: the mixture and the dense model as they were made equal, and what they take.
     """
 
     value: float
@@ -63,11 +68,11 @@ class Point:
     low: float | None = None
     high: float | None = None
     why: str = ""
-    runs: tuple[Scenario, Scenario] | None = None
+    runs: tuple[Spent, Spent] | None = None
 
 
-@dataclass(frozen=True)
-class Crossover:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Crossover(Answer):
     """A mixture against a dense model over a range.
 
     Attributes:
@@ -80,6 +85,8 @@ class Crossover:
         crossings: values at which the quotient is 1; of whole ones, the last before it passes 1.
     """
 
+    view: ClassVar[str] = "crossover"
+
     sparse: str
     dense: str
     key: str
@@ -91,96 +98,100 @@ class Crossover:
     @property
     def whole(self) -> bool:
         """Whether the figure moves in whole numbers."""
-        return all(point.value == int(point.value) for point in self.points)
+        return _whole([point.value for point in self.points])
 
-    def verdict(self) -> str:
+    @property
+    def headline(self) -> str:
         """Where the mixture pays, in a sentence."""
-        known = [point for point in self.points if point.ratio is not None]
-        pays = [point for point in known if point.ratio is not None and point.ratio < 1]
+        ratios = [point.ratio for point in self.points if point.ratio is not None]
+        pays = sum(ratio < 1 for ratio in ratios)
         what = f"{self.sparse} takes less {NAMES[self.of]} than {self.dense}"
-        if len(pays) == len(known):
+        if pays == len(ratios):
             return f"{what} over the whole range of {self.key}"
         if not pays:
             return f"{what} nowhere in the range of {self.key}"
         ends = ", ".join(f"{value:.4g}" for value in self.crossings)
         return (
-            f"{what} at {len(pays)} of {len(known)} values; it changes "
+            f"{what} at {pays} of {len(ratios)} values; it changes "
             f"{'after' if self.whole else 'at'} {self.key} = {ends}"
         )
 
 
 def crossover(
-    names: tuple[str, str],
-    key: str,
-    values: Sequence[float],
+    sparse: Target,
+    dense: Target,
     *,
+    over: str,
+    low: float,
+    high: float,
+    points: int = 13,
     of: str = "mwh",
     equal: str = "quality",
-    spending: Callable[[Scenario], Spending],
-    overrides: dict[str, object] | None = None,
-    law_name: str = "besiroglu-2024",
+    law: str = DEFAULT_LAW,
+    mfu: float | None = None,
+    watts: float | None = None,
+    basis: str = "predicted",
+    overrides: Mapping[str, Any] | None = None,
 ) -> Crossover:
-    """Follow the quotient of a mixture and a dense model over values of one figure.
+    """Follow the quotient of a mixture and a dense model while a figure moves.
+
+        crossover("glam-64b-64e", "glam-137b", over="run.tokens", low=1e10, high=1e12, mfu=0.3)
 
     Args:
-        names: the mixture and the dense model: presets or files.
-        key: dotted key of a scenario; one of run, hardware or site moves for both.
-        values: of that key, two or more, ascending.
+        sparse: the mixture: a scenario, a preset, a model of the catalog, or a file.
+        dense: the dense model.
+        over: dotted key of a scenario; a key of run, hardware or site moves for both.
+        low: its least value.
+        high: its greatest value.
+        points: how many values, spaced evenly on a logarithmic scale.
         of: what is divided: days, mwh, mw, usd or co2.
         equal: quality (the mixture gets the tokens that bring it to the dense model's loss) or
             tokens (of the dense model).
-        spending: how a scenario's spending is known.
-        overrides: laid over both scenarios; what says something of experts, over the mixture.
-        law_name: of loss.
+        law: of loss, for quality.
+        mfu: instead of a basis, model FLOP over the peak of the chips.
+        watts: with `mfu`, of a chip; the catalog's mean without it.
+        basis: predicted or published.
+        overrides: other values of both scenarios by dotted key; those about experts are the
+            mixture's alone.
 
     Raises:
-        InputError: a name, the key or the values are not valid.
+        InputError: a name, key or value is not valid, or the models are not a mixture and a dense
+            one.
         InfeasibleError: at no value can both runs be computed.
+        MissingDataError: what is divided is not known, such as dollars without a price.
     """
     if of not in UNITS:
         raise InputError("expected --of with what is divided", of, nearest(of, UNITS))
     if equal not in EQUALS:
         raise InputError("expected --equal", equal, nearest(equal, EQUALS))
-    if len(values) < 2 or any(b <= a for a, b in pairwise(values)):
-        raise InputError(
-            "expected two values or more that ascend", ", ".join(f"{value:g}" for value in values)
-        )
-    both = dict(overrides or {})
-    plain = {name: value for name, value in both.items() if name not in OF_EXPERTS}
-    _check(names, (both, plain))
-    table = key.partition(".")[0]
-    central = law(law_name)
-
-    def at(value: float) -> Point:
-        moved = {key: int(value) if value == int(value) else value}
-        sparse = load(names[0], both | moved)
-        dense = load(names[1], plain | moved if table in SHARED else plain)
-        try:
-            tokens = _tokens(dense, sparse, equal, central.name)
-            runs = (lengthened_to(sparse, tokens), dense)
-            spent = [_amount(spending(one)(one), of) for one in runs]
-        except InfeasibleError as error:
-            return Point(value, None, why=str(error))
-        ratio = spent[0] / spent[1]
-        middle, low, high = tokens.numbers()
-        # Power does not go with tokens.
-        scale = (1.0, 1.0) if of == "mw" else (low / middle, high / middle)
-        return Point(value, ratio, ratio * scale[0], ratio * scale[1], runs=runs)
-
-    points = [at(value) for value in values]
-    if all(point.ratio is None for point in points):
+    pair = _Pair(
+        sparse=sparse,
+        dense=dense,
+        key=over,
+        of=of,
+        law=law_of(law) if equal == "quality" else None,
+        overrides=dict(overrides or {}),
+        methods=(
+            Method(basis=basis, mfu=mfu, watts=watts),
+            Method(basis=basis, mfu=mfu, watts=watts),
+        ),
+    )
+    values = spaced(low, high, points)
+    pair.require_kinds()
+    followed = [pair.at(value) for value in values]
+    if all(point.ratio is None for point in followed):
         raise InfeasibleError(
-            f"expected a value of {key} at which both runs can be computed", points[0].why
+            f"expected a value of {over} at which both runs can be computed", followed[0].why
         )
-    whole = all(value == int(value) for value in values)
-    crossings = [
-        _between(at, before, after, whole)
-        for before, after in pairwise(points)
-        if before.ratio is not None
-        and after.ratio is not None
-        and (before.ratio < 1) != (after.ratio < 1)
-    ]
-    return Crossover(names[0], names[1], key, of, equal, points, crossings)
+    return Crossover(
+        sparse=_name(sparse),
+        dense=_name(dense),
+        key=over,
+        of=of,
+        equal=equal,
+        points=followed,
+        crossings=_crossings(pair.at, followed),
+    )
 
 
 def spaced(low: float, high: float, count: int) -> list[float]:
@@ -189,56 +200,113 @@ def spaced(low: float, high: float, count: int) -> list[float]:
     1 to 64, seven of them: 1, 2, 4, 8, 16, 32, 64.
 
     Raises:
-        InputError: the ends are not above 0 and in order.
+        InputError: the ends are not above 0 and in order, or the count is below 2.
     """
-    if not 0 < low < high < float("inf") or count < 2:
+    if not 0 < low < high < float("inf"):
         raise InputError("expected --from and --to above 0 and in order", f"{low:g}, {high:g}")
+    if count < 2:
+        raise InputError("expected --points of 2 or more", f"{count}")
     step = math.log(high / low) / (count - 1)
-    found = [low * math.exp(step * place) for place in range(count)]
-    if low == int(low) and high == int(high) and high - low >= count:
-        return sorted({float(round(value)) for value in found})
-    return [low, *found[1:-1], high]
+    values = [low * math.exp(step * place) for place in range(count)]
+    if _whole([low, high]) and high - low >= count:
+        return sorted({float(round(value)) for value in values})
+    return [low, *values[1:-1], high]
 
 
-def _check(names: tuple[str, str], overrides: tuple[dict[str, object], dict[str, object]]) -> None:
-    """Refuse two models of one kind: the words sparse and dense would be wrong."""
-    sparse, dense = (
-        size_of(load(name, laid).model.resolve())
-        for name, laid in zip(names, overrides, strict=True)
-    )
-    if sparse.dense or not dense.dense:
-        raise InputError("expected a mixture of experts and then a dense model", ", ".join(names))
+@dataclass(frozen=True, kw_only=True)
+class _Pair:
+    """A mixture and a dense model that are made equal and divided.
+
+    Attributes:
+        sparse: the mixture.
+        dense: the dense model.
+        key: the figure that moves.
+        of: what is divided.
+        law: of loss, which gives the mixture's tokens; without it both read the same tokens.
+        overrides: other values of both.
+        methods: how it is known what each takes.
+    """
+
+    sparse: Target
+    dense: Target
+    key: str
+    of: str
+    law: Law | None
+    overrides: dict[str, Any]
+    methods: tuple[Method, Method]
+
+    def scenarios(self, moved: Mapping[str, Any]) -> tuple[Scenario, Scenario]:
+        """The mixture and the dense model with other values of the figure that moves."""
+        plain = {name: value for name, value in self.overrides.items() if name not in OF_EXPERTS}
+        shared = moved if self.key.partition(".")[0] in SHARED else {}
+        return (
+            scenario_of(self.sparse, overrides={**self.overrides, **moved}),
+            scenario_of(self.dense, overrides={**plain, **shared}),
+        )
+
+    def require_kinds(self) -> None:
+        """Refuse two models of one kind: the words sparse and dense would be wrong."""
+        sparse, dense = (size_of(scenario.model.resolve()) for scenario in self.scenarios({}))
+        if sparse.dense or not dense.dense:
+            raise InputError(
+                "expected a mixture of experts and then a dense model",
+                f"{_name(self.sparse)}, {_name(self.dense)}",
+            )
+
+    def at(self, value: float) -> Point:
+        """The quotient at a value."""
+        sparse, dense = self.scenarios({self.key: int(value) if _whole([value]) else value})
+        try:
+            tokens = self._tokens(sparse, dense)
+            runs = (
+                self.methods[0].spent(lengthened_to(sparse, tokens)),
+                self.methods[1].spent(dense),
+            )
+        except InfeasibleError as error:
+            return Point(value, None, why=str(error))
+        ratio = self._amount(runs[0]) / self._amount(runs[1])
+        middle, low, high = tokens.numbers()
+        # Power does not go with tokens.
+        scale = (1.0, 1.0) if self.of == "mw" else (low / middle, high / middle)
+        return Point(value, ratio, ratio * scale[0], ratio * scale[1], runs=runs)
+
+    def _tokens(self, sparse: Scenario, dense: Scenario) -> Quantity:
+        """Tokens of the mixture that make it equal to the dense model."""
+        if self.law is not None:
+            return match(dense, sparse, self.law).tokens
+        tokens = dense.run.total_tokens(float(dense.model.resolve().seq_len))
+        return Quantity.exact(tokens, "1", f"tokens of {dense.name}")
+
+    def _amount(self, run: Spent) -> float:
+        quantity = run.spend.by_budget()[self.of]
+        if quantity.value is None:
+            raise MissingDataError(f"expected the {NAMES[self.of]} of both runs", quantity.source)
+        return quantity.value
 
 
-def _tokens(dense: Scenario, sparse: Scenario, equal: str, law_name: str) -> Quantity:
-    if equal == "quality":
-        return match(dense, sparse, law(law_name)).tokens
-    read = dense.run.total_tokens(float(dense.model.resolve().seq_len))
-    return Quantity.exact(read, "1", f"tokens of {dense.name}")
+def _crossings(at: Callable[[float], Point], points: Sequence[Point]) -> list[float]:
+    """The values at which the quotient passes 1; of whole ones, the last before it does."""
+    whole = _whole([point.value for point in points])
+    crossings = []
+    for before, after in pairwise(points):
+        if before.ratio is None or after.ratio is None:
+            continue
+        pays = before.ratio < 1
+        if pays == (after.ratio < 1):
+            continue
+
+        def as_before(value: float, pays: bool = pays) -> bool | None:
+            ratio = at(value).ratio
+            return None if ratio is None else (ratio < 1) == pays
+
+        low, high = bracket(as_before, before.value, after.value, whole=whole)
+        crossings.append(low if whole else (low + high) / 2)
+    return crossings
 
 
-def _amount(spend: Spend, of: str) -> float:
-    quantity = spend.by_budget()[of]
-    if quantity.value is None:
-        raise MissingDataError(f"expected the {NAMES[of]} of both runs", quantity.source)
-    return quantity.value
+def _whole(values: Sequence[float]) -> bool:
+    return all(value == int(value) for value in values)
 
 
-def _between(at: Callable[[float], Point], before: Point, after: Point, whole: bool) -> float:
-    """The value between two points at which the quotient passes 1; of whole ones, the last."""
-    low, high = before, after
-    for _ in range(50):
-        middle = (low.value + high.value) / 2
-        if whole:
-            middle = float(int(middle))
-        if middle in (low.value, high.value):
-            break
-        point = at(middle)
-        if point.ratio is None:
-            break
-        assert low.ratio is not None
-        if (point.ratio < 1) == (low.ratio < 1):
-            low = point
-        else:
-            high = point
-    return low.value if whole else (low.value + high.value) / 2
+def _name(target: Target) -> str:
+    return target.name if isinstance(target, Scenario) else str(target)

@@ -1,8 +1,8 @@
 """The most that fits a budget: tokens of a model, or the largest model of a family.
 
-What a run spends never falls when it gets longer or its model larger, so the most that fits is
-found by bisection, with whatever says what is spent as a black box. The answer has a band: what
-fits when spending is at the low and at the high end of its own.
+What a run takes never falls when it gets longer or its model larger, so the most that fits is
+found by bisection, whatever says what is taken. The result has a band: what fits when runs take the
+low and the high ends of their bands.
 """
 
 from __future__ import annotations
@@ -10,172 +10,282 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, TypeVar
 
 from energy.errors import InfeasibleError, InputError
 from energy.quantity import Origin, Quantity
-from simulator.runs.spend import Spend, Spending, check_budgets, use
+from simulator.kit.answer import Answer
+from simulator.questions.budget.bisection import last, last_whole
+from simulator.questions.budget.spending import Method, Spent
+from simulator.runs.spend import check_budgets, used
+from simulator.scenarios.request import Target, scenario_of
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import granule, parameters, with_layers, with_tokens
 
 MOST_TOKENS = 1e18
 
-
 MOST_LAYERS = 1024
 
+TOLERANCE = 1e-12
+"""Of the logarithm of a count of tokens: far below any band."""
 
-@dataclass(frozen=True)
-class Most:
+Count = TypeVar("Count", int, float)
+
+MIDDLE, LOW, HIGH = 0, 1, 2
+"""Which number of the bands of spending is compared with the budgets."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class WithinBudget(Answer):
     """The most that fits.
 
     Attributes:
         what: tokens or parameters.
-        answer: how many, with the band that the bands of spending give.
-        scenario: the run at the middle of the answer.
-        spend: what it takes.
-        budgets: limits.
-        used: part of each budget that it uses.
+        most: how many, with the band that the bands of spending give.
+        run: the run at the middle of that, and what it takes.
+        budgets: limits by name.
+        by: how it is known what a run takes, in words.
     """
 
+    view: ClassVar[str] = "inverse"
+
     what: str
-    answer: Quantity
-    scenario: Scenario
-    spend: Spend
+    most: Quantity
+    run: Spent
     budgets: dict[str, float]
-    used: dict[str, float]
+    by: str
+
+    @property
+    def used(self) -> dict[str, float]:
+        """Part of each budget that the run uses."""
+        return used(self.run.spend, self.budgets, MIDDLE)
 
     @property
     def binding(self) -> str:
         """The budget that is used most."""
-        return max(self.used, key=lambda name: self.used[name])
+        parts = self.used
+        return max(parts, key=lambda name: parts[name])
+
+    @property
+    def headline(self) -> str:
+        """The run and the most that fits."""
+        most = self.most
+        return f"{self.run.scenario.name}: at most {most.human()} {self.what} ({most.band()})"
+
+    @property
+    def panel_size(self) -> tuple[float, float]:
+        """Inches of one panel."""
+        return 6.5, 2.6
 
 
-def most_tokens(scenario: Scenario, spending: Spending, budgets: Mapping[str, float]) -> Most:
-    """The most tokens that fit.
+def most_tokens(
+    target: Target,
+    *,
+    mwh: float | None = None,
+    usd: float | None = None,
+    days: float | None = None,
+    mw: float | None = None,
+    co2: float | None = None,
+    mfu: float | None = None,
+    watts: float | None = None,
+    basis: str = "auto",
+    overrides: Mapping[str, Any] | None = None,
+) -> WithinBudget:
+    """The most tokens that fit a budget.
 
     1,024 TPU v4 at 326 W, PUE 1.11 and GLaM 64B/64E's rate: 456 MWh are 600B tokens.
 
+    Args:
+        target: a scenario, a preset, a model of the catalog, or the path of a scenario file.
+        mwh: megawatt-hours of the facility.
+        usd: dollars, at the price of the site.
+        days: of wall clock.
+        mw: mean megawatts of the facility.
+        co2: tonnes of CO2e, gross.
+        mfu: instead of a basis, model FLOP over the peak of the chips.
+        watts: with `mfu`, of a chip; the catalog's mean without it.
+        basis: predicted, published, or auto: published where the run was.
+        overrides: other values by dotted key: {"run.goodput": 0.9}.
+
     Raises:
-        InfeasibleError: not one token fits: megawatts do not fall with tokens.
+        InputError: no budget, or a name, key or value is not valid.
+        InfeasibleError: not a single token fits (megawatts do not fall with tokens), or no plan of
+            the run fits in memory.
+        MissingDataError: what a budget limits is not known, such as dollars without a price.
     """
-    check_budgets(budgets)
-    ends = []
-    for end in (0, 2, 1):
+    scenario = scenario_of(target, overrides=overrides)
+    budgets = _limits(mwh=mwh, usd=usd, days=days, mw=mw, co2=co2)
+    spending, by = Method(basis=basis, mfu=mfu, watts=watts).spending(scenario)
 
-        def fits(exponent: float, end: int = end) -> bool:
-            longer = with_tokens(scenario, math.exp(exponent))
-            return all(part <= 1 for part in use(spending(longer), budgets, end).values())
+    @cache
+    def run_of(log_tokens: float) -> Spent:
+        return Spent.of(with_tokens(scenario, math.exp(log_tokens)), spending)
 
-        found = last(fits, 0.0, math.log(MOST_TOKENS))
-        ends.append(None if found is None else math.exp(found))
-    middle, low, high = ends
-    if middle is None or high is None:
-        _refuse(spending(with_tokens(scenario, 1.0)), budgets, "a single token")
-    assert middle is not None
-    assert high is not None
-    chosen = with_tokens(scenario, middle)
-    spend = spending(chosen)
-    answer = _band(middle, low, high, "tokens")
-    return Most("tokens", answer, chosen, spend, dict(budgets), use(spend, budgets, 0))
+    middle, low, high = (_longest(run_of, budgets, number) for number in (MIDDLE, HIGH, LOW))
+    if middle is None:
+        raise _too_little(run_of(0.0), budgets, "a single token")
+    return WithinBudget(
+        what="tokens",
+        most=_banded("tokens", math.exp, middle, low, high),
+        run=run_of(middle),
+        budgets=budgets,
+        by=by,
+    )
 
 
 def largest_model(
-    scenario: Scenario,
-    spending: Spending,
-    budgets: Mapping[str, float],
+    target: Target,
+    *,
     tokens_per_parameter: float | None = None,
-) -> Most:
-    """The largest model of the scenario's family that fits.
+    mwh: float | None = None,
+    usd: float | None = None,
+    days: float | None = None,
+    mw: float | None = None,
+    co2: float | None = None,
+    mfu: float | None = None,
+    watts: float | None = None,
+    basis: str = "auto",
+    overrides: Mapping[str, Any] | None = None,
+) -> WithinBudget:
+    """The largest model of a family that fits a budget: width and depth are scaled together.
 
     Args:
-        scenario: whose model is scaled, width and depth together (`scaled`).
-        spending: what a scenario takes.
-        budgets: limits.
-        tokens_per_parameter: tokens for each active parameter; without it, the scenario's tokens.
+        target: a scenario, a preset, a model of the catalog, or the path of a scenario file; its
+            model is one of the family.
+        tokens_per_parameter: tokens for each active parameter; the scenario's tokens without it.
+        mwh: megawatt-hours of the facility.
+        usd: dollars, at the price of the site.
+        days: of wall clock.
+        mw: mean megawatts of the facility.
+        co2: tonnes of CO2e, gross.
+        mfu: instead of a basis, model FLOP over the peak of the chips.
+        watts: with `mfu`, of a chip; the catalog's mean without it.
+        basis: predicted, published, or auto: published where the run was.
+        overrides: other values by dotted key: {"run.goodput": 0.9}.
 
     Raises:
-        InfeasibleError: not the smallest of the family fits.
+        InputError: no budget, or a name, key or value is not valid.
+        InfeasibleError: the smallest model of the family does not fit.
+        MissingDataError: what a budget limits is not known, such as dollars without a price.
     """
-    check_budgets(budgets)
+    scenario = scenario_of(target, overrides=overrides)
+    budgets = _limits(mwh=mwh, usd=usd, days=days, mw=mw, co2=co2)
     if tokens_per_parameter is not None and not tokens_per_parameter > 0:
         raise InputError("expected tokens a parameter above 0", f"{tokens_per_parameter:g}")
+    spending, by = Method(basis=basis, mfu=mfu, watts=watts).spending(scenario)
     step = granule(scenario)
 
     def sized(count: int) -> Scenario:
         return with_layers(scenario, count * step, tokens_per_parameter)
 
-    ends = []
-    for end in (0, 2, 1):
+    @cache
+    def run_of(count: int) -> Spent | InfeasibleError:
+        try:
+            return Spent.of(sized(count), spending)
+        except InfeasibleError as error:
+            return error
 
-        def fits(count: int, end: int = end) -> bool:
-            try:
-                spent = spending(sized(count))
-            except InfeasibleError:
-                return False
-            return all(part <= 1 for part in use(spent, budgets, end).values())
+    middle, low, high = (
+        _deepest(run_of, budgets, number, MOST_LAYERS // step) for number in (MIDDLE, HIGH, LOW)
+    )
+    run = run_of(1 if middle is None else middle)
+    if isinstance(run, InfeasibleError):
+        raise run
+    if middle is None:
+        raise _too_little(run, budgets, f"a model of {step} layers")
 
-        ends.append(last_whole(fits, 1, MOST_LAYERS // step))
-    if ends[0] is None:
-        _refuse(spending(sized(1)), budgets, f"a model of {step} layers")
-    middle, low, high = (None if count is None else parameters(sized(count)) for count in ends)
-    assert ends[0] is not None
-    assert middle is not None
-    chosen = sized(ends[0])
-    spend = spending(chosen)
-    answer = _band(middle, low, high, "parameters")
-    return Most("parameters", answer, chosen, spend, dict(budgets), use(spend, budgets, 0))
+    def size(count: int) -> float:
+        return parameters(sized(count))
 
-
-def last(fits: Callable[[float], bool], low: float, high: float) -> float | None:
-    """The last number from low to high that fits, where all before it fit; None if none does."""
-    if not fits(low):
-        return None
-    if fits(high):
-        return high
-    # 1e-12 of a token count in its logarithm is far below any band.
-    while high - low > 1e-12 * max(1.0, abs(high)):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+    return WithinBudget(
+        what="parameters",
+        most=_banded("parameters", size, middle, low, high),
+        run=run,
+        budgets=budgets,
+        by=by,
+    )
 
 
-def last_whole(fits: Callable[[int], bool], low: int, high: int) -> int | None:
-    """As `last`, of whole numbers."""
-    if not fits(low):
-        return None
-    # Doubled from below: nothing far beyond the answer is ever asked for.
-    beyond = 2 * max(low, 1)
-    while beyond < high and fits(beyond):
-        low, beyond = beyond, 2 * beyond
-    if beyond >= high:
-        if fits(high):
-            return high
-        beyond = high
-    while beyond - low > 1:
-        middle = (low + beyond) // 2
-        low, beyond = (middle, beyond) if fits(middle) else (low, middle)
-    return low
+def _limits(**limits: float | None) -> dict[str, float]:
+    """The budgets that have a limit.
+
+    Raises:
+        InputError: there is none, or a limit is not above 0.
+    """
+    budgets = {name: limit for name, limit in limits.items() if limit is not None}
+    check_budgets(budgets)
+    return budgets
 
 
-def _refuse(spend: Spend, budgets: Mapping[str, float], least: str) -> None:
-    """Say which budget the least of all runs breaks."""
-    parts = use(spend, budgets, 0)
+def _fits(run: Spent, budgets: Mapping[str, float], number: int) -> bool:
+    return all(part <= 1 for part in used(run.spend, budgets, number).values())
+
+
+def _longest(
+    run_of: Callable[[float], Spent], budgets: Mapping[str, float], number: int
+) -> float | None:
+    """Logarithm of the most tokens that fit at one number of the bands; None if none do."""
+    # At a fixed step all but the mean power is proportional to the tokens.
+    parts = used(run_of(0.0).spend, budgets, number)
+    largest = max((part for name, part in parts.items() if name != "mw"), default=0.0)
+    return last(
+        lambda log_tokens: _fits(run_of(log_tokens), budgets, number),
+        0.0,
+        math.log(MOST_TOKENS),
+        tolerance=TOLERANCE,
+        near=-math.log(largest) if largest > 0 else None,
+    )
+
+
+def _deepest(
+    run_of: Callable[[int], Spent | InfeasibleError],
+    budgets: Mapping[str, float],
+    number: int,
+    most: int,
+) -> int | None:
+    """The most steps of depth that fit at one number of the bands; None if none do."""
+
+    def fits(count: int) -> bool:
+        run = run_of(count)
+        return isinstance(run, Spent) and _fits(run, budgets, number)
+
+    return last_whole(fits, 1, most)
+
+
+def _too_little(run: Spent, budgets: Mapping[str, float], least: str) -> InfeasibleError:
+    """Which budget the least of all runs exceeds most."""
+    parts = used(run.spend, budgets, MIDDLE)
     worst = max(parts, key=lambda name: parts[name])
-    needed = spend.by_budget()[worst]
-    raise InfeasibleError(
-        f"expected a budget that holds {least}",
+    needed = run.spend.by_budget()[worst]
+    return InfeasibleError(
+        f"expected a budget that is enough for {least}",
         f"{budgets[worst]:g} {needed.unit} where {needed.numbers()[0]:.3g} are needed",
         "raise it, or take fewer chips",
     )
 
 
-def _band(middle: float, low: float | None, high: float | None, what: str) -> Quantity:
-    """The answer; nothing at all may fit at the high end of spending."""
+def _banded(
+    what: str,
+    size: Callable[[Count], float],
+    middle: Count,
+    low: Count | None,
+    high: Count | None,
+) -> Quantity:
+    """The most that fits, from the counts that the bisections end with.
+
+    Args:
+        what: tokens or parameters.
+        size: how many of them a count stands for.
+        middle: count at the middle of spending.
+        low: count at its high end; None where nothing at all fits.
+        high: count at its low end.
+    """
+    value = size(middle)
     return Quantity(
-        value=middle,
-        low=0.0 if low is None else min(low, middle),
-        high=middle if high is None else max(high, middle),
+        value=value,
+        low=0.0 if low is None else min(size(low), value),
+        high=value if high is None else max(size(high), value),
         unit="1",
         origin=Origin.MODELLED,
         source=f"most {what} within the budgets; band: spending at the ends of its band",

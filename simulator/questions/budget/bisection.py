@@ -1,0 +1,109 @@
+"""Bisection: the last number up to which a condition holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+HALVINGS = 50
+"""An interval halved so often is as narrow as floats get."""
+
+
+def bracket(
+    holds: Callable[[float], bool | None],
+    low: float,
+    high: float,
+    *,
+    whole: bool = False,
+    tolerance: float = 0.0,
+) -> tuple[float, float]:
+    """Narrow an interval at whose low end a condition holds, and at whose high end it does not.
+
+    Args:
+        holds: the condition; None where it cannot be evaluated, which ends the search.
+        low: where it holds.
+        high: where it does not.
+        whole: evaluate it at whole numbers only.
+        tolerance: width that is narrow enough, relative to the high end where that is above 1.
+
+    Returns:
+        The low and the high end of the narrow interval.
+    """
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if whole:
+            middle = float(math.floor(middle))
+        if middle in (low, high) or high - low <= tolerance * max(1.0, abs(high)):
+            break
+        state = holds(middle)
+        if state is None:
+            break
+        low, high = (middle, high) if state else (low, middle)
+    return low, high
+
+
+def last(
+    holds: Callable[[float], bool],
+    low: float,
+    high: float,
+    *,
+    tolerance: float,
+    near: float | None = None,
+) -> float | None:
+    """The last number from low to high at which a condition holds; None if it never does.
+
+    Args:
+        holds: the condition; where it fails it fails for all larger numbers, too.
+        low: the least number.
+        high: the greatest number.
+        tolerance: how exact the result is, as in `bracket`.
+        near: where the result is expected. The condition is evaluated on both sides of it first,
+            and what follows from that is not evaluated: a good guess leaves little to do.
+    """
+    known = _Monotone(holds)
+    if not known(low):
+        return None
+    if near is not None:
+        margin = 2 * tolerance * max(1.0, abs(near))
+        for number in (near - margin, near + margin):
+            if low < number < high:
+                known(number)
+    if known(high):
+        return high
+    return bracket(known, low, high, tolerance=tolerance)[0]
+
+
+def last_whole(holds: Callable[[int], bool], low: int, high: int) -> int | None:
+    """The last whole number from low to high at which a condition holds; None if it never does.
+
+    It is doubled from below, so that the condition is not evaluated far beyond the result.
+    """
+    if not holds(low):
+        return None
+    beyond = 2 * max(low, 1)
+    while beyond < high and holds(beyond):
+        low, beyond = beyond, 2 * beyond
+    if beyond >= high:
+        if holds(high):
+            return high
+        beyond = high
+    return int(bracket(lambda number: holds(int(number)), low, beyond, whole=True)[0])
+
+
+class _Monotone:
+    """A condition that holds up to some number, evaluated only where that is not yet known."""
+
+    def __init__(self, holds: Callable[[float], bool]) -> None:
+        self._holds = holds
+        self._holds_at, self._fails_at = -math.inf, math.inf
+
+    def __call__(self, number: float) -> bool:
+        if number <= self._holds_at:
+            return True
+        if number >= self._fails_at:
+            return False
+        if self._holds(number):
+            self._holds_at = number
+            return True
+        self._fails_at = number
+        return False

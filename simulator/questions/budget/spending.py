@@ -1,0 +1,97 @@
+"""How it is known what a run takes: predicted, published, or at a utilization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from energy.errors import InputError
+from simulator.runs.predict import Prediction
+from simulator.runs.sides import choose_basis
+from simulator.runs.spend import (
+    NAMES,
+    Predicted,
+    Spend,
+    Spending,
+    at_utilization,
+    published,
+    spend_of,
+)
+from simulator.scenarios.scenario import Scenario
+from simulator.terms import Term
+
+
+@dataclass(kw_only=True)
+class Method:
+    """How it is known what the runs of one model take.
+
+    Attributes:
+        basis: predicted, published, or auto: published where the run was.
+        mfu: instead of a basis, model FLOP over the peak of the chips.
+        watts: with `mfu`, of a chip; the catalog's mean without it.
+        predicted: the predictions, which do not repeat the step of a run that only gets longer.
+    """
+
+    basis: str
+    mfu: float | None = None
+    watts: float | None = None
+    predicted: Predicted = field(default_factory=Predicted)
+    _last: Spent | None = None
+
+    def spent(self, scenario: Scenario) -> Spent:
+        """What a scenario takes; that of the last scenario is not computed again."""
+        if self._last is None or self._last.scenario != scenario:
+            self._last = Spent.of(scenario, self.spending(scenario)[0])
+        return self._last
+
+    def spending(self, scenario: Scenario) -> tuple[Spending, str]:
+        """What a scenario and longer or larger ones take, and a phrase that says how it is known.
+
+        Raises:
+            InputError: watts without a utilization, or a number out of its range.
+            MissingDataError: nothing was published of the scenario, or its chip is unknown.
+        """
+        if self.mfu is not None:
+            words = f"a utilization of {self.mfu:g}, as requested"
+            return at_utilization(scenario, self.mfu, self.watts), words
+        if self.watts is not None:
+            raise InputError("expected --watts with --mfu", f"{self.watts:g}")
+        if choose_basis([scenario], self.basis) == "published":
+            words = f"the rate and the watts that were published of {scenario.name}"
+            return published(scenario), words
+        return self.predicted, "the prediction"
+
+
+@dataclass(frozen=True)
+class Spent:
+    """A run and what it takes.
+
+    Attributes:
+        scenario: the run.
+        spend: what it takes.
+        prediction: which says so; None where nothing was predicted.
+    """
+
+    scenario: Scenario
+    spend: Spend
+    prediction: Prediction | None = None
+
+    @classmethod
+    def of(cls, scenario: Scenario, spending: Spending) -> Spent:
+        """What a scenario takes, with its prediction where that says so."""
+        if isinstance(spending, Predicted):
+            prediction = spending.prediction(scenario)
+            return cls(scenario, spend_of(prediction), prediction)
+        return cls(scenario, spending(scenario))
+
+    @property
+    def tokens(self) -> float:
+        """Tokens of the run."""
+        return self.scenario.run.total_tokens(float(self.scenario.model.resolve().seq_len))
+
+    def terms(self) -> dict[str, Term]:
+        """How what it takes came about, by the names of budgets."""
+        if self.prediction is not None:
+            return self.prediction.terms_by_budget()
+        return {
+            name: Term(NAMES[name], quantity) for name, quantity in self.spend.by_budget().items()
+        }
