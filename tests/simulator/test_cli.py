@@ -43,8 +43,8 @@ def test_published_runs_are_reproduced_from_their_published_inputs(simulator, ro
 def test_the_headline_ratio_is_taken_apart_as_published(simulator):
     both = ("glam-64b-64e", "gpt3-175b", "--accounting", "as-published")
     ratio = compared(simulator, *both)["ratio"]
-    found = {name: ratio[name]["value"] for name in ratio if name != "boundary"}
-    assert found == pytest.approx(
+    factors = {name: ratio[name]["value"] for name in ratio if name != "boundary"}
+    assert factors == pytest.approx(
         {
             "model": 0.906,
             "machine": 3.15,
@@ -55,14 +55,13 @@ def test_the_headline_ratio_is_taken_apart_as_published(simulator):
         },
         rel=0.002,
     )
-    product = found["model"] * found["machine"] * found["mechanisation"]
-    assert product == pytest.approx(found["energy"], rel=1e-9)
-    assert product * found["map"] == pytest.approx(found["co2"], rel=1e-9)
+    product = factors["model"] * factors["machine"] * factors["mechanisation"]
+    assert product == pytest.approx(factors["energy"], rel=1e-9)
+    assert product * factors["map"] == pytest.approx(factors["co2"], rel=1e-9)
 
 
 def test_every_number_of_a_comparison_has_origin_band_and_source(simulator):
-    told = compared(simulator, "glam-64b-64e", "gpt3-175b")
-    for side in told["scenarios"]:
+    for side in compared(simulator, "glam-64b-64e", "gpt3-175b")["scenarios"]:
         for name in ("energy_mwh", "co2_t", "elapsed_days", "model_flop", "params_total"):
             quantity = side[name]
             assert quantity["low"] <= quantity["value"] <= quantity["high"]
@@ -70,7 +69,7 @@ def test_every_number_of_a_comparison_has_origin_band_and_source(simulator):
             assert quantity["source"]
 
 
-def test_gross_against_net_is_refused_until_asked_for_and_then_said_loudly(simulator):
+def test_gross_against_net_is_refused_until_requested_and_then_comes_with_a_caution(simulator):
     _, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b")
     assert "456 MWh against 1,287 MWh; 40.2 t net against 552 t gross of CO2e" in out
     assert out.count("refused") == 2
@@ -80,7 +79,7 @@ def test_gross_against_net_is_refused_until_asked_for_and_then_said_loudly(simul
     _, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b", "--accounting", "as-published")
     assert "refused" not in out
     assert "CAUTION the CO2 factors are not of one kind" in out
-    assert "held equal: nothing" in out
+    assert "\nequal: nothing" in out
     warnings = compared(simulator, "glam-64b-64e", "gpt3-175b")["warnings"]
     assert any("gross" in text for text in warnings)
 
@@ -101,7 +100,7 @@ def test_litres_and_dollars_stand_side_by_side_where_they_are_known(simulator):
 
 
 @pytest.mark.parametrize(
-    ("what", "place"),
+    ("measure", "key"),
     [
         ("tokens", "tokens"),
         ("flop", "model_flop"),
@@ -109,22 +108,22 @@ def test_litres_and_dollars_stand_side_by_side_where_they_are_known(simulator):
         ("time", "elapsed_days"),
     ],
 )
-def test_what_is_held_equal_is_equal(simulator, what, place):
-    told = compared(simulator, "glam-64b-64e", "gpt3-175b", "--equal", what)
-    first, second = (side[place]["value"] for side in told["scenarios"])
+def test_runs_are_equal_in_the_measure_of_the_option(simulator, measure, key):
+    data = compared(simulator, "glam-64b-64e", "gpt3-175b", "--equal", measure)
+    first, second = (side[key]["value"] for side in data["scenarios"])
     assert second == pytest.approx(first, rel=1e-9)
 
 
 def test_a_comparison_of_records_is_the_same_code(simulator, tmp_path):
     run_record("a").save(tmp_path / "a" / "record.json")
     run_record("b", flop=2e15).save(tmp_path / "b" / "record.json")
-    told = compared(simulator, tmp_path / "a", tmp_path / "b" / "record.json")
-    assert told["basis"] == "recorded"
-    assert told["ratio"]["model"]["value"] == 2
+    data = compared(simulator, tmp_path / "a", tmp_path / "b" / "record.json")
+    assert data["basis"] == "recorded"
+    assert data["ratio"]["model"]["value"] == 2
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("compare", "glam-64b-64e", "gpt3-175"), 2, "did you mean gpt3-175b"),
         (("compare", "glam-64b-64e"), 2, "two runs or more"),
@@ -138,12 +137,12 @@ def test_a_comparison_of_records_is_the_same_code(simulator, tmp_path):
         (("init", "--from", "glam-64"), 2, "did you mean"),
     ],
 )
-def test_bad_usage_is_one_clear_line_and_a_telling_exit_code(simulator, arguments, code, said):
-    found, out, err = simulator(*arguments)
-    assert (found, out) == (code, "")
+def test_bad_usage_is_a_single_clear_line_and_an_exit_code(simulator, arguments, code, message):
+    exit_code, out, err = simulator(*arguments)
+    assert (exit_code, out) == (code, "")
     assert err.startswith("error: ")
     assert err.count("\n") == 1
-    assert said in err
+    assert message in err
 
 
 @pytest.mark.parametrize("preset", [None, *presets()])
@@ -191,12 +190,36 @@ def test_models_and_chips_are_listed_with_their_sources(simulator):
     assert "did you mean" in err
 
 
+LISTS = [("models", "parameters / 1e9"), ("chips", "TFLOP/s"), ("prices", "USD/kWh")]
+
+
+@pytest.mark.parametrize(("verb", "unit"), LISTS)
+def test_lists_are_drawn_with_a_unit_and_explain_that_rows_are_facts(
+    simulator, tmp_path, verb, unit
+):
+    code, out, err = simulator(verb, "--plot", "a.html", "--explain")
+    assert (code, err) == (0, "")
+    assert out.endswith("no derivation: rows of the catalog, each with its source\n")
+    assert unit in (tmp_path / "a.html").read_text()
+    code, out, _ = simulator(verb, "--json", "--explain")
+    assert code == 0
+    assert all(row["source"] for row in json.loads(out))
+
+
+def test_prices_are_selected_by_a_part_of_their_name(simulator):
+    code, out, _ = simulator("prices", "h100", "--json")
+    names = [row["id"] for row in json.loads(out)]
+    assert (code, names) == (0, ["h100-on-demand-2026", "h100-1-year-2026"])
+    code, _, err = simulator("prices", "abacus")
+    assert (code, "expected a price" in err) == (4, True)
+
+
 def test_sensitivity_ranks_the_assumptions_of_a_published_run(simulator):
     code, out, _ = simulator("sensitivity", "gpt3-175b", "--basis", "published", "--json")
-    told = json.loads(out)
+    data = json.loads(out)
     assert code == 0
-    assert [bar["name"] for bar in told["bars"]] == ["watts a chip", "elapsed time"]
-    assert told["together"]["low"] < told["quantity"]["value"] < told["together"]["high"]
+    assert [bar["name"] for bar in data["bars"]] == ["watts a chip", "elapsed time"]
+    assert data["together"]["low"] < data["quantity"]["value"] < data["together"]["high"]
     code, out, _ = simulator("sensitivity", "gpt3-175b", "--basis", "published", "--of", "energy")
     assert (code, "MWh" in out) == (0, True)
     code, _, err = simulator("sensitivity", "gpt3-175b", "--basis", "published", "--of", "joule")
@@ -208,8 +231,8 @@ def test_explain_ends_in_the_sources_of_every_leaf(simulator):
     assert code == 0
     assert "└─ elapsed time 51.2 days" in out
     assert "watts a chip 326 W (318 to 334, measured)  [arXiv:2112.06905" in out
-    told = compared(simulator, "glam-64b-64e", "gpt3-175b", "--explain")
-    assert [tree["name"] for tree in told["scenarios"][0]["explain"]] == [
+    data = compared(simulator, "glam-64b-64e", "gpt3-175b", "--explain")
+    assert [tree["name"] for tree in data["scenarios"][0]["explain"]] == [
         "model FLOP",
         "CO2e, net",
     ]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from energy.errors import MissingDataError
 from energy.quantity import Origin, Quantity
-from simulator.questions.sensitivity.answer import monte_carlo, tornado
+from simulator.questions.sensitivity.answer import monte_carlo, sensitivity, tornado
 from simulator.runs import reported
 from simulator.runs.terms import carbon
 from simulator.scenarios.scenario import load
@@ -26,11 +26,10 @@ def leaf(name, value=2.0, width=0.1, unit="1", origin=Origin.MODELLED):
 def trees(draw):
     """chips x watts x (compute + wait) x pue / goodput, with any numbers."""
     names = ("chips", "watts", "compute", "wait", "pue", "goodput")
-    found = {name: leaf(name, draw(positive), draw(st.floats(0, 0.5))) for name in names}
-    busy = total("busy", found["compute"], found["wait"])
-    return product(
-        "energy", "J", found["chips"], found["watts"], busy, found["pue"], over=(found["goodput"],)
-    )
+    leaves = {name: leaf(name, draw(positive), draw(st.floats(0, 0.5))) for name in names}
+    busy = total("busy", leaves["compute"], leaves["wait"])
+    factors = (leaves["chips"], leaves["watts"], busy, leaves["pue"])
+    return product("energy", "J", *factors, over=(leaves["goodput"],))
 
 
 @given(trees())
@@ -56,7 +55,7 @@ def test_a_tornado_is_sorted_and_leaves_exact_numbers_out(tree):
     assert {bar.name for bar in bars} == moving
 
 
-def test_monte_carlo_of_one_leaf_gives_back_its_band():
+def test_monte_carlo_of_a_single_leaf_reproduces_its_band():
     answer = product("answer", "1", leaf("a", 10.0, 0.2), leaf("b", 3.0, 0.0))
     drawn = monte_carlo(answer, draws=40_000)
     low, middle, high = np.quantile(drawn, [0.1, 0.5, 0.9])
@@ -87,6 +86,14 @@ def test_a_missing_leaf_makes_the_answer_missing_with_its_reason():
     assert tree.quantity.source == "nobody measured"
     with pytest.raises(MissingDataError, match="nobody measured"):
         tree.value()
+
+
+def test_the_sensitivity_of_a_run_moves_the_leaves_of_its_derivation():
+    answer = sensitivity("gpt3-175b", of="energy", basis="published")
+    assert answer.figure.name == "facility energy"
+    assert answer.terms() == {"": answer.figure}
+    assert {bar.name for bar in answer.bars} <= {leaf.name for leaf in answer.figure.leaves()}
+    assert answer.together.low < answer.figure.quantity.value < answer.together.high
 
 
 @pytest.mark.parametrize("name", ["glam-64b-64e", "glam-64b-64e-280b", "gpt3-175b"])

@@ -1,4 +1,4 @@
-"""The most that fits a budget, held against trying everything; and where sparse stops paying."""
+"""The most that fits a budget, compared with trying everything; and where sparse stops paying."""
 
 import json
 import math
@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from energy import shape as shapes
 from energy.errors import InfeasibleError, InputError, MissingDataError
 from energy.facts import catalog
-from energy.quantity import Boundary, Quantity
+from simulator.questions.budget.bisection import bracket, last, last_whole
 from simulator.questions.budget.crossover import crossover, spaced
-from simulator.questions.budget.inverse import largest_model, last, last_whole, most_tokens
+from simulator.questions.budget.inverse import largest_model, most_tokens
 from simulator.runs import spend
+from simulator.runs.spend import Predicted
 from simulator.scenarios.scenario import load
 from simulator.scenarios.variants import granule, parameters, scaled, with_layers, with_tokens
 
@@ -26,15 +27,15 @@ SMALL = {
     "site.chip_price": 2.0,
 }
 
+UTILIZATION = {"mfu": 0.4, "watts": 700.0}
+
 
 def scenario(name="glam-1.7b-64e", **more):
     return load(name, SMALL | more)
 
 
-def exact_spending(one):
-    return spend.utilised(
-        Quantity.exact(0.4, "1", "test"), Quantity.exact(700.0, "W", "test"), Boundary.CHIP
-    )
+def at_utilization(run):
+    return spend.at_utilization(run, **UTILIZATION)
 
 
 budgets = st.fixed_dictionaries(
@@ -49,103 +50,141 @@ budgets = st.fixed_dictionaries(
 ).filter(bool)
 
 
-def fits(one, limits, spending):
-    used = spend.use(spending(one), limits, 0)
+def fits(run, limits, spending):
+    used = spend.used(spending(run), limits, 0)
     return all(part <= 1 for part in used.values())
 
 
 @settings(max_examples=20)
 @given(budgets, st.sampled_from([None, 20.0]))
-def test_the_largest_model_is_the_one_that_enumeration_finds(limits, per_parameter):
-    one = scenario(**{"run.tokens": 1e9})
-    spending = exact_spending(one)
+def test_the_largest_model_is_that_of_an_enumeration(limits, per_parameter):
+    run = scenario(**{"run.tokens": 1e9})
+    spending = at_utilization(run)
     family = [
-        with_layers(one, layers, per_parameter) for layers in range(granule(one), 121, granule(one))
+        with_layers(run, layers, per_parameter) for layers in range(granule(run), 121, granule(run))
     ]
-    good = [each for each in family if fits(each, limits, spending)]
-    assume(len(good) < len(family))
-    if not good:
+    fitting = [member for member in family if fits(member, limits, spending)]
+    assume(len(fitting) < len(family))
+    arguments = limits | UTILIZATION | {"tokens_per_parameter": per_parameter}
+    if not fitting:
         with pytest.raises(InfeasibleError):
-            largest_model(one, spending, limits, per_parameter)
+            largest_model(run, **arguments)
         return
-    found = largest_model(one, spending, limits, per_parameter)
-    assert found.answer.value == max(parameters(each) for each in good)
-    assert found.answer.low <= found.answer.value <= found.answer.high
+    most = largest_model(run, **arguments).most
+    assert most.value == max(parameters(member) for member in fitting)
+    assert most.low <= most.value <= most.high
 
 
 @settings(max_examples=20)
 @given(budgets)
 def test_the_most_tokens_fit_and_a_few_more_do_not(limits):
-    one = scenario()
-    spending = exact_spending(one)
+    run = scenario()
+    spending = at_utilization(run)
     try:
-        found = most_tokens(one, spending, limits)
+        answer = most_tokens(run, **limits, **UTILIZATION)
     except InfeasibleError:
-        assert not fits(with_tokens(one, 1.0), limits, spending)
+        assert not fits(with_tokens(run, 1.0), limits, spending)
         return
-    most = found.answer.value
-    assert fits(with_tokens(one, most), limits, spending)
+    most = answer.most.value
+    assert fits(with_tokens(run, most), limits, spending)
     if limits.keys() != {"mw"}:
-        assert not fits(with_tokens(one, most * (1 + 1e-6)), limits, spending)
-        assert found.used[found.binding] == pytest.approx(1, rel=1e-6)
+        assert not fits(with_tokens(run, most * (1 + 1e-6)), limits, spending)
+        assert answer.used[answer.binding] == pytest.approx(1, rel=1e-6)
     # Enumeration over a grid of the decimal logarithm.
     grid = [10 ** (place / 10) for place in range(1, 180)]
-    tried = [tokens for tokens in grid if fits(with_tokens(one, tokens), limits, spending)]
-    assert max(tried, default=0.0) <= most * (1 + 1e-9)
-    assert all(tokens in tried for tokens in grid if tokens < most)
+    fitting = [tokens for tokens in grid if fits(with_tokens(run, tokens), limits, spending)]
+    assert max(fitting, default=0.0) <= most * (1 + 1e-9)
+    assert all(tokens in fitting for tokens in grid if tokens < most)
 
 
 @settings(max_examples=8)
 @given(st.floats(0.02, 2), st.floats(0.001, 0.05))
-def test_the_physics_is_asked_as_a_black_box_and_agrees_with_enumeration(days, mwh):
-    one = scenario("glam-0.1b-64e", **{"run.tokens": 1e9, "hardware.count": 1})
+def test_the_largest_predicted_model_is_that_of_an_enumeration(days, mwh):
+    run = scenario("glam-0.1b-64e", **{"run.tokens": 1e9, "hardware.count": 1})
     limits = {"days": days, "mwh": mwh}
 
     def possible(layers):
         try:
-            return fits(with_layers(one, layers, None), limits, spend.predicted)
+            return fits(with_layers(run, layers, None), limits, Predicted())
         except InfeasibleError:
             return False
 
-    good = [layers for layers in range(2, 65, 2) if possible(layers)]
-    assume(good)
-    found = largest_model(one, spend.predicted, limits)
-    assert found.scenario.model.resolve().n_layers == max(good)
-    assert found.answer.low <= found.answer.value <= found.answer.high
+    fitting = [layers for layers in range(2, 65, 2) if possible(layers)]
+    assume(fitting)
+    answer = largest_model(run, **limits, basis="predicted")
+    assert answer.run.scenario.model.resolve().n_layers == max(fitting)
+    assert answer.most.low <= answer.most.value <= answer.most.high
 
 
 @settings(max_examples=5)
 @given(st.floats(0.02, 2), st.floats(0.001, 0.05))
-def test_the_most_tokens_by_the_physics_agree_with_predicting_one_by_one(days, mwh):
-    one = scenario("glam-0.1b-64e", **{"hardware.count": 1})
+def test_the_most_predicted_tokens_agree_with_a_prediction_of_each_length(days, mwh):
+    run = scenario("glam-0.1b-64e", **{"hardware.count": 1})
     limits = {"days": days, "mwh": mwh}
     grid = [10 ** (place / 4) for place in range(20, 48)]
-    good = [tokens for tokens in grid if fits(with_tokens(one, tokens), limits, spend.predicted)]
-    assume(0 < len(good) < len(grid))
-    assert good == grid[: len(good)]
-    most = most_tokens(one, spend.predicted, limits).answer.value
-    assert max(good) <= most * (1 + 1e-9)
-    assert most < grid[len(good)]
+    fitting = [tokens for tokens in grid if fits(with_tokens(run, tokens), limits, Predicted())]
+    assume(0 < len(fitting) < len(grid))
+    assert fitting == grid[: len(fitting)]
+    most = most_tokens(run, **limits, basis="predicted").most.value
+    assert max(fitting) <= most * (1 + 1e-9)
+    assert most < grid[len(fitting)]
 
 
 @settings(max_examples=20)
 @given(budgets, st.floats(1.01, 5))
-def test_a_larger_budget_never_gives_less(limits, factor):
-    one = scenario()
-    spending = exact_spending(one)
+def test_a_larger_budget_never_fits_less(limits, factor):
+    run = scenario()
     try:
-        less = most_tokens(one, spending, limits).answer.value
+        less = most_tokens(run, **limits, **UTILIZATION).most.value
     except InfeasibleError:
         return
     more = {name: limit * factor for name, limit in limits.items()}
-    assert most_tokens(one, spending, more).answer.value >= less
+    assert most_tokens(run, **more, **UTILIZATION).most.value >= less
+
+
+def test_a_question_about_a_budget_predicts_each_length_once_and_estimates_one_step(monkeypatch):
+    tokens, estimates = [], []
+    prediction, estimate = Predicted.prediction, spend.estimate
+    monkeypatch.setattr(
+        Predicted,
+        "prediction",
+        lambda self, run: (tokens.append(run.run.tokens), prediction(self, run))[1],
+    )
+    monkeypatch.setattr(
+        spend, "estimate", lambda setup: (estimates.append(setup), estimate(setup))[1]
+    )
+    most_tokens("glam-64b-64e", mwh=456, days=60, basis="predicted")
+    assert len(estimates) == 1
+    assert len(tokens) == len(set(tokens)) <= 25
 
 
 @given(st.floats(-50, 50), st.integers(-5, 60))
-def test_bisection_finds_the_last_that_fits(edge, whole):
-    found = last(lambda x: x <= edge, -100.0, 100.0)
-    assert found == pytest.approx(edge, abs=1e-9)
+def test_bisection_ends_at_the_last_number_at_which_the_condition_holds(edge, whole):
+    number = last(lambda x: x <= edge, -100.0, 100.0, tolerance=1e-12)
+    assert number == pytest.approx(edge, abs=1e-9)
     assert last_whole(lambda n: n <= whole, 0, 50) == (None if whole < 0 else min(whole, 50))
+
+
+@given(st.floats(-50, 50), st.floats(-99, 99))
+def test_a_guess_saves_evaluations_and_never_changes_the_result(edge, guess):
+    evaluated = []
+
+    def holds(x):
+        evaluated.append(x)
+        return x <= edge
+
+    plain = last(holds, -100.0, 100.0, tolerance=1e-12)
+    without, evaluated[:] = len(evaluated), []
+    assert last(holds, -100.0, 100.0, tolerance=1e-12, near=guess) == plain
+    assert len(evaluated) <= without + 2
+    evaluated[:] = []
+    assert last(holds, -100.0, 100.0, tolerance=1e-12, near=edge) == plain
+    assert len(evaluated) <= 10
+
+
+def test_a_bracket_stays_where_the_condition_cannot_be_evaluated():
+    assert bracket(lambda x: None, 1.0, 3.0) == (1.0, 3.0)
+    assert bracket(lambda x: x < 5.5, 0.0, 100.0, whole=True) == (5.0, 6.0)
 
 
 def test_a_family_keeps_its_proportions():
@@ -168,12 +207,11 @@ def test_a_family_keeps_its_proportions():
 
 
 def test_predicted_watts_are_joules_over_time_without_the_band_of_the_time():
-    one = load("glam-mini-16e", {"site.pue": 1.2})
-    found = spend.predicted(one)
-    value, low, high = found.power_w.numbers()
-    assert value == pytest.approx(found.energy_j.value / found.elapsed_s.value)
-    assert low > found.energy_j.low / found.elapsed_s.value
-    assert high < found.energy_j.high / found.elapsed_s.value
+    predicted = Predicted()(load("glam-mini-16e", {"site.pue": 1.2}))
+    value, low, high = predicted.power_w.numbers()
+    assert value == pytest.approx(predicted.energy_j.value / predicted.elapsed_s.value)
+    assert low > predicted.energy_j.low / predicted.elapsed_s.value
+    assert high < predicted.energy_j.high / predicted.elapsed_s.value
     assert low < value < high
 
 
@@ -188,222 +226,195 @@ def test_predicted_watts_are_joules_over_time_without_the_band_of_the_time():
         ("gpt3-175b", {"days": 14.8}, 300e9),
     ],
 )
-def test_published_budgets_give_back_the_published_tokens(name, limits, tokens):
-    one = load(name)
-    found = most_tokens(one, spend.published(one), limits)
-    assert found.answer.value == pytest.approx(tokens, rel=0.003)
+def test_published_budgets_reproduce_the_published_tokens(name, limits, tokens):
+    assert most_tokens(name, **limits).most.value == pytest.approx(tokens, rel=0.003)
 
 
-def test_a_budget_of_power_is_said_to_be_too_small():
-    one = scenario()
+def test_a_budget_of_power_that_is_too_small_is_refused_with_the_power_that_is_needed():
     with pytest.raises(InfeasibleError, match=r"0\.001 MW where 0\.0"):
-        most_tokens(one, exact_spending(one), {"mw": 0.001})
+        most_tokens(scenario(), mw=0.001, **UTILIZATION)
 
 
 def test_dollars_without_a_price_are_missing():
-    one = load("glam-64b-64e")
     with pytest.raises(MissingDataError, match="price"):
-        most_tokens(one, spend.published(one), {"usd": 1e6})
+        most_tokens("glam-64b-64e", usd=1e6)
+
+
+def test_the_explained_run_is_the_one_that_fits():
+    answer = most_tokens("glam-8b-64e", mwh=100, basis="predicted")
+    terms = answer.terms()
+    assert terms["energy"].value() == pytest.approx(100 * 3.6e9, rel=1e-9)
+    assert terms["time"].quantity == answer.run.spend.elapsed_s
+    assert "money" not in terms
+
+
+def on_h100(**more):
+    return {"hardware.chip": "h100", "hardware.software": "megatron", **more}
 
 
 def test_a_mixture_stops_paying_on_a_slow_network():
-    chip = {"hardware.chip": "h100", "hardware.software": "megatron"}
-    found = crossover(
-        ("glam-64b-64e", "glam-137b"),
-        "hardware.network_bytes_per_s",
-        [1e8, 1e9, 1e10, 1e11],
+    answer = crossover(
+        "glam-64b-64e",
+        "glam-137b",
+        over="hardware.network_bytes_per_s",
+        low=1e8,
+        high=1e11,
+        points=4,
         of="days",
         equal="tokens",
-        spending=lambda _: spend.predicted,
-        overrides=chip,
+        overrides=on_h100(),
     )
-    ratios = [point.ratio for point in found.points]
+    ratios = [point.ratio for point in answer.points]
     assert ratios == sorted(ratios, reverse=True)
     assert ratios[0] > 1 > ratios[-1]
-    (where,) = found.crossings
+    (where,) = answer.crossings
     assert 1e9 < where < 1e10
 
 
 def test_a_speed_that_is_the_chips_own_changes_nothing():
-    given = {
-        "hardware.network_bytes_per_s": catalog.chip("h100").network_bytes_per_s,
-        "hardware.link_bytes_per_s": catalog.chip("h100").link_bytes_per_s,
+    chip = catalog.chip("h100")
+    speeds = {
+        "hardware.network_bytes_per_s": chip.network_bytes_per_s,
+        "hardware.link_bytes_per_s": chip.link_bytes_per_s,
     }
-    chip = {"hardware.chip": "h100", "hardware.software": "megatron"}
-    own, named = (spend.predicted(load("glam-8b-64e", chip | more)) for more in ({}, given))
+    own, named = (Predicted()(load("glam-8b-64e", on_h100(**more))) for more in ({}, speeds))
     assert own.elapsed_s.value == named.elapsed_s.value
 
 
-def test_the_crossover_is_where_the_quotient_is_one():
-    # At equal tokens and one utilisation the energy ratio is that of FLOP, which grows with the
+def test_the_crossover_is_where_the_quotient_is_1():
+    # At equal tokens and one utilization the energy ratio is that of FLOP, which grows with the
     # experts' width; the dense model is fixed. Solve for the width by hand from the counts.
-    found = crossover(
-        ("glam-1.7b-64e", "glam-1.7b"),
-        "model.shape.d_expert",
-        [2048, 8192, 16384],
+    answer = crossover(
+        "glam-1.7b-64e",
+        "glam-1.7b",
+        over="model.shape.d_expert",
+        low=2048,
+        high=16384,
+        points=4,
         equal="tokens",
-        spending=exact_spending,
-        overrides=dict(SMALL),
+        **UTILIZATION,
+        overrides=SMALL,
     )
-    (edge,) = found.crossings
+    (edge,) = answer.crossings
 
     def flop(name, width=None):
-        one = load(name, SMALL | ({} if width is None else {"model.shape.d_expert": width}))
-        return spend.model_flop(with_tokens(one, 1e9))
+        run = load(name, SMALL | ({} if width is None else {"model.shape.d_expert": width}))
+        return spend.model_flop(with_tokens(run, 1e9))
 
     dense = flop("glam-1.7b")
     assert flop("glam-1.7b-64e", edge) < dense <= flop("glam-1.7b-64e", edge + 1)
-    below = [point.ratio for point in found.points if point.value <= edge]
+    below = [point.ratio for point in answer.points if point.value <= edge]
     assert all(ratio < 1 for ratio in below)
-    assert "it changes after" in found.verdict()
+    assert "it changes after" in answer.headline
 
 
-def test_a_mixture_that_never_pays_is_said_to():
-    found = crossover(
-        ("glam-1.7b-64e", "glam-1.7b"),
-        "model.shape.d_expert",
-        [20_000, 30_000],
+def test_a_mixture_that_never_pays_does_so_nowhere_in_the_range():
+    answer = crossover(
+        "glam-1.7b-64e",
+        "glam-1.7b",
+        over="model.shape.d_expert",
+        low=20_000,
+        high=30_000,
+        points=2,
         equal="tokens",
-        spending=exact_spending,
-        overrides=dict(SMALL),
+        **UTILIZATION,
+        overrides=SMALL,
     )
-    assert "nowhere in the range" in found.verdict()
+    assert "nowhere in the range" in answer.headline
 
 
-def test_what_says_something_of_experts_is_not_laid_over_the_dense_model():
-    laid = {"hardware.count": 64, "plan.zero": 3, "plan.ep": 8}
-    found = crossover(
-        ("glam-1.7b-64e", "glam-1.7b"),
-        "plan.imbalance",
-        [1.0, 1.5, 2.5],
+def test_overrides_about_experts_are_not_those_of_the_dense_model():
+    answer = crossover(
+        "glam-1.7b-64e",
+        "glam-1.7b",
+        over="plan.imbalance",
+        low=1.0,
+        high=2.5,
+        points=3,
         equal="tokens",
-        spending=lambda one: spend.predicted,
-        overrides=laid,
+        overrides={"hardware.count": 64, "plan.zero": 3, "plan.ep": 8},
     )
-    ratios = [point.ratio for point in found.points]
+    ratios = [point.ratio for point in answer.points]
     assert None not in ratios
     assert ratios == sorted(ratios)
 
 
-def test_nothing_that_can_be_computed_is_infeasible_and_not_a_picture():
+def test_a_range_in_which_nothing_can_be_computed_is_infeasible():
     with pytest.raises(InfeasibleError, match="both runs can be computed"):
         crossover(
-            ("glam-1.7b-64e", "glam-1.7b"),
-            "plan.ep",
-            [3, 5],
+            "glam-1.7b-64e",
+            "glam-1.7b",
+            over="plan.ep",
+            low=3,
+            high=5,
+            points=2,
             equal="tokens",
-            spending=lambda one: spend.predicted,
             overrides={"hardware.count": 64, "plan.zero": 3},
         )
 
 
 @given(st.integers(1, 100), st.integers(101, 10_000), st.integers(2, 30))
 def test_values_are_spaced_between_their_ends(low, high, count):
-    found = spaced(low, high, count)
-    assert (found[0], found[-1]) == (low, pytest.approx(high))
-    assert found == sorted(set(found))
+    values = spaced(low, high, count)
+    assert (values[0], values[-1]) == (low, pytest.approx(high))
+    assert values == sorted(set(values))
     with pytest.raises(InputError):
         spaced(high, low, count)
 
 
-def test_the_verbs(simulator, tmp_path):
+def test_a_single_value_is_no_range():
+    with pytest.raises(InputError, match="--points"):
+        spaced(1, 2, 1)
+
+
+def test_inverse_prints_what_binds_and_what_is_left(simulator):
     code, out, err = simulator("inverse", "glam-64b-64e", "--mwh", 456, "--days", 60, "--json")
-    told = json.loads(out)
-    assert (code, err, told["binding"]) == (0, "", "mwh")
-    assert told["answer"]["value"] == pytest.approx(600e9, rel=0.003)
-    assert told["budgets"]["days"]["slack"] == pytest.approx(60 - 51.2, abs=0.1)
-    code, out, _ = simulator(
-        "inverse",
-        "gpt3-175b",
-        "--most",
-        "size",
-        "--mwh",
-        1000,
-        "--mfu",
-        0.4,
-        "--tokens-per-parameter",
-        20,
-    )
+    data = json.loads(out)
+    assert (code, err, data["binding"]) == (0, "", "mwh")
+    assert data["answer"]["value"] == pytest.approx(600e9, rel=0.003)
+    assert data["budgets"]["days"]["slack"] == pytest.approx(60 - 51.2, abs=0.1)
+    size = ("--most", "size", "--mfu", 0.4, "--tokens-per-parameter", 20)
+    code, out, _ = simulator("inverse", "gpt3-175b", "--mwh", 1000, *size)
     assert (code, "binds" in out, "layers of width" in out) == (0, True, True)
-    arguments = (
-        "crossover",
-        "glam-mini-16e",
-        "glam-mini",
-        "--over",
-        "run.batch_sequences",
-        "--from",
-        1,
-        "--to",
-        16,
-        "--points",
-        3,
-    )
+
+
+def test_crossover_draws_and_prints_the_values_that_it_tried(simulator, tmp_path):
+    arguments = ("crossover", "glam-mini-16e", "glam-mini", "--over", "run.batch_sequences")
+    arguments += ("--from", 1, "--to", 16, "--points", 3)
     code, out, _ = simulator(*arguments, "--json", "--plot", "c.svg")
-    told = json.loads(out)
-    assert (code, [point["value"] for point in told["points"]]) == (0, [1, 4, 16])
-    assert all(not math.isnan(point["ratio"]) for point in told["points"])
+    data = json.loads(out)
+    assert (code, [point["value"] for point in data["points"]]) == (0, [1, 4, 16])
+    assert all(not math.isnan(point["ratio"]) for point in data["points"])
     assert (tmp_path / "c.svg").exists()
     assert simulator(*arguments)[0] == 0
 
 
+MINI = ("crossover", "glam-mini-16e", "glam-mini")
+
+
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("inverse", "gpt3-175b"), 2, "expected a budget"),
         (("inverse", "gpt3-175b", "--mwh", 0), 2, "--mwh above 0"),
         (("inverse", "gpt3-175b", "--mwh", 1, "--most", "depth"), 2, "--most"),
+        (("inverse", "gpt3-175b", "--mwh", 1, "--tokens-per-parameter", 20), 2, "--most size"),
         (("inverse", "gpt3-175b", "--mwh", 1, "--mfu", 2), 2, "--mfu"),
         (("inverse", "gpt3-175b", "--mwh", 1, "--watts", 2), 2, "--mfu"),
         (("inverse", "gpt3-175b", "--usd", 1e6), 4, "price"),
         (("inverse", "gpt3-175b", "--mw", 0.01), 3, "0.01 MW"),
+        ((*MINI, "--over", "run.batch", "--from", 1, "--to", 2), 2, "did you mean batch_"),
+        ((*MINI, "--over", "run.tokens", "--from", 2, "--to", 1), 2, "--from"),
+        ((*MINI, "--over", "run.tokens", "--from", 1, "--to", 2, "--of", "mw h"), 2, "--of"),
         (
-            (
-                "crossover",
-                "glam-mini-16e",
-                "glam-mini",
-                "--over",
-                "run.batch",
-                "--from",
-                1,
-                "--to",
-                2,
-            ),
-            2,
-            "did you mean batch_",
-        ),
-        (
-            (
-                "crossover",
-                "glam-mini-16e",
-                "glam-mini",
-                "--over",
-                "run.tokens",
-                "--from",
-                2,
-                "--to",
-                1,
-            ),
-            2,
-            "--from",
-        ),
-        (
-            (
-                "crossover",
-                "glam-mini",
-                "glam-mini-16e",
-                "--over",
-                "run.tokens",
-                "--from",
-                1,
-                "--to",
-                2,
-            ),
+            ("crossover", "glam-mini", "glam-mini-16e", "--over", "run.tokens")
+            + ("--from", 1, "--to", 2),
             2,
             "and then a dense model",
         ),
     ],
 )
-def test_bad_usage_is_one_line(simulator, arguments, code, said):
-    found, out, err = simulator(*arguments)
-    assert (found, out, err.count("\n")) == (code, "", 1)
-    assert said in err
+def test_bad_usage_is_a_single_line(simulator, arguments, code, message):
+    exit_code, out, err = simulator(*arguments)
+    assert (exit_code, out, err.count("\n")) == (code, "", 1)
+    assert message in err

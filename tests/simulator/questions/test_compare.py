@@ -1,4 +1,4 @@
-"""The ratio of two runs, taken apart."""
+"""The ratio of two runs, taken apart; and the answer of `simulator compare`."""
 
 import math
 
@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.errors import MissingDataError
+from energy.errors import InputError, MissingDataError
 from energy.quantity import Boundary, Quantity
-from simulator.questions.compare.ratio import decompose, held_equal, warnings
+from simulator.questions.compare.answer import compare
+from simulator.questions.compare.ratio import cautions, decompose, equal_figures
+from simulator.runs import estimate as estimates
+from simulator.runs import spend
 from simulator.runs.sides import Side
+from simulator.scenarios.scenario import load
 from tests.support.records import run_record
 
 FACTORS = ("model", "machine", "mechanisation", "map")
@@ -61,25 +65,25 @@ def test_a_run_compared_with_itself_is_one_in_every_factor():
     assert [getattr(ratio, name).value for name in (*FACTORS, "energy", "co2")] == [1.0] * 6
 
 
-def test_gross_is_not_compared_with_net_unless_that_is_asked_for():
+def test_gross_is_not_divided_by_net_unless_that_is_requested():
     net, gross = Side(run_record(), "market"), Side(run_record(flop=2e15), "location")
-    assert any("not of one kind" in text for text in warnings([net, gross]))
-    refused, asked = decompose(net, gross), decompose(net, gross, mixed=True)
+    assert any("not of one kind" in text for text in cautions([net, gross]))
+    refused, mixed = decompose(net, gross), decompose(net, gross, mixed=True)
     for name in ("map", "co2"):
         assert getattr(refused, name).value is None
         assert "--accounting as-published" in getattr(refused, name).source
-        assert getattr(asked, name).value is not None
-    assert refused.energy == asked.energy
+        assert getattr(mixed, name).value is not None
+    assert refused.energy == mixed.energy
     assert decompose(net, net).co2.value == 1
     assert decompose(gross, gross).co2.value == 1
 
 
-def test_what_is_held_equal_is_found_from_the_records():
+def test_equal_figures_come_from_the_records():
     first = Side(run_record(tokens=1e6, chips=8, chip="tpu-v4"))
     second = Side(run_record(tokens=2e6, chips=8, chip="v100"))
-    held = held_equal([first, second])
-    assert (held["tokens"], held["chips"], held["kind of chip"]) == (False, True, False)
-    assert "zone" not in held
+    equal = equal_figures([first, second])
+    assert (equal["tokens"], equal["chips"], equal["kind of chip"]) == (False, True, False)
+    assert "zone" not in equal
 
 
 def test_runs_without_a_common_boundary_are_not_compared():
@@ -95,3 +99,37 @@ def test_missing_co2_is_missing_in_the_ratio():
     ratio = decompose(Side(first), Side(second))
     assert (ratio.map.value, ratio.co2.value) == (None, None)
     assert ratio.energy.value is not None
+
+
+def test_a_comparison_takes_names_scenarios_and_records():
+    glam, gpt3 = load("glam-64b-64e"), load("gpt3-175b")
+    named, loaded = compare("glam-64b-64e", "gpt3-175b"), compare(glam, gpt3)
+    assert named.ratios == loaded.ratios
+    assert repr(named) == "<Comparison: glam-64b-64e against gpt3-175b>"
+    record = named.sides[0].record
+    assert compare(record, record).basis == "recorded"
+    with pytest.raises(InputError, match="two runs or more"):
+        compare(glam)
+
+
+def test_an_override_changes_all_scenarios():
+    changed = compare("glam-64b-64e", "gpt3-175b", overrides={"run.tokens": 1e11})
+    assert [side.record.tokens.value for side in changed.sides] == [1e11, 1e11]
+
+
+def test_each_step_is_estimated_once_although_equal_runs_have_two_lengths(monkeypatch):
+    setups = []
+    monkeypatch.setattr(
+        spend, "estimate", lambda setup: (setups.append(setup), estimates.estimate(setup))[1]
+    )
+    equal = compare("glam-64b-64e", "glam-137b", basis="predicted", equal="time")
+    assert [setup.scenario.name for setup in setups] == ["glam-64b-64e", "glam-137b"]
+    first, second = (side.record.elapsed_s.value for side in equal.sides)
+    assert second == pytest.approx(first, rel=1e-9)
+
+
+def test_the_frame_of_a_comparison_has_a_row_for_each_run_and_units_in_its_columns():
+    frame = compare("glam-64b-64e", "gpt3-175b").to_frame()
+    assert list(frame["name"]) == ["glam-64b-64e", "gpt3-175b"]
+    # arXiv:2112.06905, arXiv:2104.10350: 456 and 1,287 MWh.
+    assert list(frame["energy_mwh"]) == pytest.approx([456, 1287], rel=0.003)
