@@ -5,12 +5,9 @@ import re
 import pytest
 from matplotlib.figure import Figure
 
-from simulator.questions.budget import picture as plots_budgets
 from simulator.questions.budget.inverse import most_tokens
 from simulator.questions.regions import answer as regions
 from simulator.questions.regions.picture import MOST_PLACES, grams_by_place
-from simulator.runs import spend
-from simulator.scenarios.scenario import load
 from tests.support.browser import browser
 
 VERBS = {
@@ -107,13 +104,13 @@ def test_a_long_list_of_places_says_how_much_of_it_is_drawn():
 
 
 def test_a_budget_is_drawn_as_the_part_that_is_used_with_the_one_that_binds():
-    scenario = load("glam-64b-64e")
-    found = most_tokens(scenario, spend.published(scenario), {"mwh": 456, "days": 60})
-    axes = plots_budgets.budgets_used(found, Figure().subplots())
+    answer = most_tokens("glam-64b-64e", mwh=456, days=60)
+    (panel,) = answer.panels()
+    axes = panel(Figure().subplots())
     assert "%" in axes.get_xlabel()
     widths = [bar.get_width() for bar in axes.patches]
-    assert widths == pytest.approx([100 * part for part in found.used.values()])
-    assert "(binds)" in axes.get_yticklabels()[list(found.budgets).index("mwh")].get_text()
+    assert widths == pytest.approx([100 * part for part in answer.used.values()])
+    assert "(binds)" in axes.get_yticklabels()[list(answer.budgets).index("mwh")].get_text()
 
 
 def test_inverse_explains_each_figure_by_what_it_was_computed_from(simulator):

@@ -11,23 +11,18 @@ from matplotlib.figure import Figure
 from energy.errors import InputError
 from energy.quantity import Origin, Quantity
 from simulator.kit import style as plots
-from simulator.questions.compare import picture as plots_compare
-from simulator.questions.compare.quality import held_equal
-from simulator.questions.compare.ratio import decompose
+from simulator.questions.compare.answer import compare
 from simulator.questions.failures import picture as plots_exposure
-from simulator.questions.sensitivity import answer as sensitivity
-from simulator.questions.sensitivity.picture import tornado
+from simulator.questions.sensitivity.answer import sensitivity
 from simulator.questions.when.answer import schedule
 from simulator.questions.when.picture import co2_by_start, co2_by_stretch
 from simulator.questions.when.series import Series
 from simulator.runs.failures import Job, losses
-from simulator.runs.sides import read, sides
-from simulator.scenarios.scenario import load
 
 
 @pytest.fixture
-def both():
-    return sides(read(["glam-64b-64e", "gpt3-175b"], {}), "published", "as-published")
+def comparison():
+    return compare("glam-64b-64e", "gpt3-175b", basis="published", accounting="as-published")
 
 
 def drawn(*panels):
@@ -45,9 +40,8 @@ def job():
     )
 
 
-def test_a_comparison_has_units_on_its_axes_and_every_run_on_it(both):
-    ratios = [decompose(both[0], both[1], mixed=True)]
-    energy, co2, apart = drawn(*plots_compare.comparison(both, ratios))
+def test_a_comparison_has_units_on_its_axes_and_every_run_on_it(comparison):
+    energy, co2, apart = drawn(*comparison.panels())
     assert energy.get_xlabel() == "facility energy / MWh"
     assert co2.get_xlabel() == "CO2e, gross and net / t"
     assert "/ 1" in apart.get_xlabel()
@@ -65,28 +59,27 @@ def test_a_comparison_has_units_on_its_axes_and_every_run_on_it(both):
     assert len(energy.containers) >= 4
 
 
-def test_what_is_missing_is_written_and_not_drawn_as_zero(both):
-    both[0].record.co2_market_g = Quantity.absent("g", "no zone")
-    (co2,) = drawn(plots_compare.comparison(both[:1], [])[1])
+def test_what_is_missing_is_written_and_not_drawn_as_zero(comparison):
+    comparison.sides[0].record.co2_market_g = Quantity.absent("g", "no zone")
+    (co2,) = drawn(replace(comparison, sides=comparison.sides[:1], ratios=[]).panels()[1])
     assert len(co2.patches) == 0
     assert [text.get_text().strip() for text in co2.texts] == ["missing"]
 
 
 def test_equal_quality_draws_the_spread_of_the_laws():
-    found = held_equal([load("gpt3-175b"), load("glam-64b-64e")], "published", "as-published", None)
-    (energy,) = drawn(plots_compare.comparison(found.sides, found.ratios)[0])
+    answer = compare("gpt3-175b", "glam-64b-64e", basis="published", equal="quality")
+    (energy,) = drawn(answer.panels()[0])
     ends = [segment[:, 0] for line in energy.collections for segment in line.get_segments()]
     widest = max((float(end.max() - end.min()) for end in ends if len(end)), default=0.0)
-    _, low, high = found.sides[1].facility_j.numbers()
+    _, low, high = answer.sides[1].facility_j.numbers()
     assert widest == pytest.approx((high - low) / 3.6e9, rel=1e-6)
 
 
-def test_a_tornado_has_its_unit_the_band_of_all_and_a_bar_an_assumption(both):
-    answer = sensitivity.answer(both[1].trees, "co2")
-    bars, together = sensitivity.tornado(answer), sensitivity.together(answer)
-    (axes,) = drawn(lambda axes: tornado("gpt3-175b", answer, bars, together, axes))
+def test_a_tornado_has_its_unit_the_band_of_all_and_a_bar_an_assumption():
+    answer = sensitivity("gpt3-175b", basis="published")
+    (axes,) = drawn(*answer.panels())
     assert axes.get_xlabel() == "gpt3-175b: CO2e, gross / t"
-    assert len(axes.get_yticklabels()) == len(bars) == 2
+    assert len(axes.get_yticklabels()) == len(answer.bars) == 2
     labels = axes.get_legend_handles_labels()[1]
     assert labels == [
         "80 % band of all together",
@@ -135,17 +128,17 @@ def test_the_colours_are_told_apart_in_grey():
 
 
 @pytest.mark.parametrize("form", ["png", "svg"])
-def test_the_same_answer_gives_the_same_file(tmp_path, both, form):
-    panels = plots_compare.comparison(both, [decompose(*both)])
+def test_the_same_answer_gives_the_same_file(tmp_path, comparison, form):
+    panels = comparison.panels()
     first, second = tmp_path / f"a.{form}", tmp_path / f"b.{form}"
     plots.save(first, *panels)
     plots.save(second, *panels)
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_another_ending_is_refused_and_nothing_is_left(tmp_path, both):
+def test_another_ending_is_refused_and_nothing_is_left(tmp_path, comparison):
     with pytest.raises(InputError, match="svg or"):
-        plots.save(tmp_path / "a.gif", *plots_compare.comparison(both[:1], []))
+        plots.save(tmp_path / "a.gif", *comparison.panels())
     assert list(tmp_path.iterdir()) == []
 
 

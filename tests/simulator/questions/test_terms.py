@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from energy.quantity import Origin, Quantity
 from energy.units import S_PER_DAY
 from simulator.questions.budget.crossover import crossover
-from simulator.questions.budget.terms import of_crossover
 from simulator.questions.failures.terms import of_failures
 from simulator.questions.regions.answer import choose, move, places
 from simulator.questions.regions.terms import of_moved
@@ -131,19 +130,19 @@ def test_a_run_at_another_place_is_explained_to_its_grams_there(name, basis):
 
 @pytest.mark.parametrize("of", ["mwh", "days", "mw", "co2"])
 def test_a_quotient_is_explained_by_both_runs(of):
-    chip = {"hardware.chip": "h100", "hardware.software": "megatron"}
-    found = crossover(
-        ("glam-64b-64e", "glam-137b"),
-        "hardware.network_bytes_per_s",
-        [1e8, 1e11],
+    terms = crossover(
+        "glam-64b-64e",
+        "glam-137b",
+        over="hardware.network_bytes_per_s",
+        low=1e8,
+        high=1e11,
+        points=2,
         of=of,
         equal="tokens",
-        spending=lambda _: spend.predicted,
-        overrides=chip,
-    )
-    told = of_crossover(found, lambda _: spend.predicted)
-    assert told
-    for tree in told.values():
+        overrides={"hardware.chip": "h100", "hardware.software": "megatron"},
+    ).terms()
+    assert terms
+    for tree in terms.values():
         assert tree.value() == pytest.approx(tree.quantity.value, rel=1e-9)
         assert [part.name.split(" of ")[-1] for part in tree.children] == [
             "glam-64b-64e",
