@@ -6,6 +6,7 @@ band then says what happens when the failures turn out otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,12 +16,14 @@ import numpy as np
 from energy.arithmetic import multiply
 from energy.errors import InfeasibleError, InputError, nearest
 from energy.quantity import Origin, Quantity
+from energy.record import RunRecord
 from energy.shape import Number
 from energy.units import S_PER_DAY, S_PER_HOUR
 from simulator.facts.assumptions import failure_assumptions, goodput
 from simulator.physics.failures import PARTS, Failures, daly_s, fewest_spares, young_s
 from simulator.runs import spend
-from simulator.runs.sides import Basis, choose_basis, read
+from simulator.runs.sides import Basis, choose_basis, run_of
+from simulator.scenarios.request import Target
 from simulator.scenarios.scenario import Scenario
 from simulator.terms import draw, quantiles
 
@@ -156,48 +159,47 @@ class FailureCosts:
         }
 
 
-def job_of_name(
-    name: str | None,
-    basis: str,
-    overrides: dict[str, Any],
+def requested_job(
+    target: Target | RunRecord | None = None,
+    *,
     chips: int | None = None,
     days: float | None = None,
     mw: float | None = None,
-    *,
+    basis: str = "auto",
+    overrides: Mapping[str, Any] | None = None,
     without_failures: bool = True,
 ) -> Job:
-    """The job of a command line: of a scenario, or of a few numbers.
+    """The job that a question is about: of a scenario, or of a few numbers instead.
 
     Args:
-        name: of a preset or a file.
+        target: a scenario, a preset, a model of the catalog, or the path of a scenario file.
+        chips: without a scenario, the chips that the job needs.
+        days: without a scenario, days of training.
+        mw: without a scenario, megawatts of the facility.
         basis: auto, published or predicted.
-        overrides: of the scenario, by dotted key.
-        chips: without a name.
-        days: without a name.
-        mw: without a name.
+        overrides: values of the scenario by dotted key.
         without_failures: take out the failures that a scenario's goodput includes.
 
     Raises:
-        InputError: both or neither are named, or the name is that of a record.
+        InputError: both or neither are named, or the target is a record.
     """
-    numbers = [option for option in (chips, days, mw) if option is not None]
-    if (name is None) == (not numbers):
+    numbers = [value for value in (chips, days, mw) if value is not None]
+    if (target is None) == (not numbers):
         raise InputError(
             "expected a scenario, or its numbers instead (--days, --mw)",
-            "both" if name else "neither",
+            "neither" if target is None else "both",
         )
-    if name is None:
+    if target is None:
         return Job(
             name="a run" if chips is None else f"{chips:,} chips",
             chips=1 if chips is None else chips,
             training_s=_stated(days, S_PER_DAY, "s", "days"),
             power_w=_stated(mw, 1e6, "W", "mw"),
         )
-    runs = read([name], overrides)
-    (scenario,) = runs
+    scenario = run_of(target, overrides)
     if not isinstance(scenario, Scenario):
-        raise InputError("expected a scenario", "a record", "its goodput is in it already")
-    return job_of(scenario, choose_basis(runs, basis), without_failures=without_failures)
+        raise InputError("expected a scenario", "a record", "its goodput is already included")
+    return job_of(scenario, choose_basis([scenario], basis), without_failures=without_failures)
 
 
 def job_of(scenario: Scenario, basis: Basis, *, without_failures: bool = True) -> Job:
@@ -223,7 +225,7 @@ def job_of(scenario: Scenario, basis: Basis, *, without_failures: bool = True) -
 
 def failure_costs(
     job: Job,
-    values: dict[str, float],
+    values: Mapping[str, float | None],
     *,
     spares: int | None = None,
     unit_chips: int = 1,
@@ -233,7 +235,7 @@ def failure_costs(
 
     Args:
         job: what is trained.
-        values: that replace those of `failures.toml`, exactly, by its names.
+        values: that replace those of `failures.toml`, exactly, by its names; None replaces none.
         spares: units of spare chips; as many as are enough where not given.
         unit_chips: chips that leave the job together.
         interval_s: seconds of training between checkpoints; the best where not given.
@@ -242,9 +244,7 @@ def failure_costs(
         InputError: a name or a value is not valid.
         InfeasibleError: the job would make no progress.
     """
-    inputs = failure_assumptions() | {
-        name: _stated_input(name, value) for name, value in values.items()
-    }
+    inputs = failure_inputs(values)
     middle = _failures(job.chips, _middles(inputs), spares or 0, unit_chips)
     chosen = interval_s is None
     if interval_s is None:
@@ -302,13 +302,25 @@ def _stated(value: float | None, scale: float, unit: str, option: str) -> Quanti
     return Quantity.exact(value * scale, unit, f"--{option}", Origin.ASSUMED)
 
 
-def _stated_input(name: str, value: float) -> Quantity:
-    known = failure_assumptions()
-    if name not in known:
-        raise InputError("expected a figure of failures", name, nearest(name, known))
-    if not value >= 0 or value == float("inf") or (name == "mtbf_chip_h" and value == 0):
-        raise InputError(f"expected {name} as a number of 0 or more", f"{value:g}")
-    return Quantity.exact(value, known[name].unit, "given", Origin.ASSUMED)
+def failure_inputs(values: Mapping[str, float | None]) -> dict[str, Quantity]:
+    """The assumptions of `failures.toml`, some replaced by exact values of the user.
+
+    Args:
+        values: by the names of `failures.toml`; None keeps the assumption.
+
+    Raises:
+        InputError: a name or a value is not valid.
+    """
+    inputs = dict(failure_assumptions())
+    for name, value in values.items():
+        if name not in inputs:
+            raise InputError("expected a figure of failures", name, nearest(name, inputs))
+        if value is None:
+            continue
+        if not 0 <= value < float("inf") or (name == "mtbf_chip_h" and value == 0):
+            raise InputError(f"expected {name} as a number of 0 or more", f"{value:g}")
+        inputs[name] = Quantity.exact(value, inputs[name].unit, "set by the user", Origin.ASSUMED)
+    return inputs
 
 
 def _draws(inputs: dict[str, Quantity], draws: int) -> Values:

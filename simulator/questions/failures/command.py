@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from simulator.kit.options import Basis, Explain, Json, Plot, Set, draw, examples, overridden, tell
-
-if TYPE_CHECKING:
-    from simulator.kit.style import Panel
+from simulator.kit.answer import present
+from simulator.kit.options import Basis, Explain, Json, Plot, Set, examples, overridden
 
 
 @examples(
@@ -37,14 +34,15 @@ def failures(
         float | None, typer.Option(help="Seconds from a failure to the next step.")
     ] = None,
     repair: Annotated[
-        float | None, typer.Option(help="Hours until what failed is a spare again.")
+        float | None, typer.Option(help="Hours until a failed unit is a spare again.")
     ] = None,
     spares: Annotated[
-        int | None, typer.Option(help="Units of spare chips; enough of them without it.")
+        int | None, typer.Option(help="Units of spare chips; enough of them by default.")
     ] = None,
     together: Annotated[int, typer.Option(help="Chips that one failure takes out.")] = 1,
     interval: Annotated[
-        float | None, typer.Option(help="Seconds of training between checkpoints; else the best.")
+        float | None,
+        typer.Option(help="Seconds of training between checkpoints; the best by default."),
     ] = None,
     basis: Basis = "auto",
     overrides: Set = None,
@@ -52,29 +50,22 @@ def failures(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Say what failures cost: goodput, best checkpoint interval, spare chips, joules lost."""
-    from energy.errors import InputError
-    from simulator.questions.failures import page as show_failures
-    from simulator.questions.failures.terms import of_failures
-    from simulator.runs import failures as losses
+    """Show what failures cost: goodput, best checkpoint interval, spare chips, energy lost."""
+    from simulator.questions.failures.answer import failures as answer
 
-    if name is None and chips is None:
-        raise InputError("expected a scenario, or its numbers instead (--chips, --days, --mw)")
-    job = losses.job_of_name(name, basis, overridden(overrides), chips, days, mw)
-    given = {"mtbf_chip_h": mtbf, "save_s": save, "restart_s": restart, "repair_h": repair}
-    found = losses.losses(
-        job,
-        {key: value for key, value in given.items() if value is not None},
+    costs = answer(
+        name,
+        chips=chips,
+        days=days,
+        mw=mw,
+        mtbf=mtbf,
+        save=save,
+        restart=restart,
+        repair=repair,
         spares=spares,
-        unit_chips=together,
-        interval_s=interval,
+        together=together,
+        interval=interval,
+        basis=basis,
+        overrides=overridden(overrides),
     )
-
-    def panels() -> list[Panel]:
-        from simulator.questions.failures.picture import goodput_by_chips, goodput_by_interval
-
-        return [partial(goodput_by_interval, found), partial(goodput_by_chips, found)]
-
-    draw(plot, panels, lambda: show_failures.page(found))
-    told = {tree.name: tree for tree in of_failures(found)} if explain else None
-    tell(lambda: show_failures.page(found), lambda: show_failures.as_json(found), told, as_json)
+    present(costs, as_json=as_json, explain=explain, plot=plot)

@@ -4,100 +4,115 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+
 from energy.quantity import Quantity
-from energy.reports.words import band, console, human, table
+from energy.reports.words import band, human, table
 from energy.units import S_PER_HOUR, duration
 from simulator.physics.failures import PARTS
-from simulator.runs.failures import ENOUGH, Losses
+from simulator.runs.failures import ENOUGH, FailureCosts
 
 MEANING = {
     "training": "goodput",
-    "saving": "checkpoints that were kept",
-    "rework": "work since the last checkpoint, thrown away",
+    "saving": "writing the checkpoints that succeeded",
+    "rework": "training since the last checkpoint, done again",
     "restarting": "from a failure to the next step",
-    "waiting": "no spare left, until a repair",
+    "waiting": "for a repair, with no spare left",
 }
 
 
-def page(found: Losses) -> None:
-    """Print what was assumed, the best interval, and where time and joules go."""
-    out = console()
-    chips = found.job.chips
-    every = duration(float(found.middle.mtbf_s))
-    out.print(
-        f"{found.job.name}: goodput {percent(found.goodput)}; a failure every {every} "
-        f"on {chips:,} chips",
+def page(costs: FailureCosts, console: Console) -> None:
+    """Print where time and energy go, the best interval, and what was assumed."""
+    mtbf = duration(float(costs.middle.mtbf_s))
+    console.print(
+        f"{costs.job.name}: goodput {_percent(costs.goodput)}; a failure every {mtbf} "
+        f"on {costs.job.chips:,} chips",
         style="bold",
     )
-    out.print()
+    console.print()
+    console.print(_shares(costs))
+    console.print()
+    for method, interval_s in costs.intervals_s.items():
+        console.print(f"best interval, {method}: {duration(interval_s)}", markup=False)
+    choice = "the exact best" if costs.chosen else "set by the user"
+    console.print(
+        f"used here: {duration(costs.interval_s)} of training between checkpoints ({choice})"
+    )
+    console.print(_spares(costs))
+    console.print()
+    for label, quantity in (
+        ("without failures", costs.job.training_s),
+        ("elapsed", costs.elapsed_s),
+        ("facility energy", costs.energy_j),
+        ("  lost to failures", costs.lost_j),
+    ):
+        console.print(f"{label}: {quantity}", markup=False)
+    console.print()
+    console.print(_assumptions(costs))
+
+
+def _shares(costs: FailureCosts) -> Table:
+    """Parts of the elapsed time."""
     rows = table("part of the elapsed time", "share", "80 % band", "")
     rows.columns[-1].justify = "left"
     for name in PARTS:
-        _, low, high = found.shares[name].numbers()
-        rows.add_row(
-            name, f"{found.shares[name].value:.2%}", f"{low:.2%} to {high:.2%}", MEANING[name]
-        )
-    out.print(rows)
-    out.print()
-    for name, interval_s in found.intervals_s.items():
-        out.print(f"best interval, {name}: {duration(interval_s)}", markup=False)
-    how = "the exact one" if found.chosen else "as given"
-    out.print(f"used here: {duration(found.interval_s)} of training between checkpoints ({how})")
-    out.print(spares(found))
-    out.print()
-    for label, quantity in (
-        ("without failures", found.job.training_s),
-        ("elapsed", found.elapsed_s),
-        ("facility energy", found.energy_j),
-        ("  of it lost", found.lost_j),
-    ):
-        out.print(f"{label}: {quantity}", markup=False)
-    out.print()
+        value, low, high = costs.shares[name].numbers()
+        rows.add_row(name, f"{value:.2%}", f"{low:.2%} to {high:.2%}", MEANING[name])
+    return rows
+
+
+def _assumptions(costs: FailureCosts) -> Table:
+    """What is assumed of failures, with its sources."""
     rows = table("assumed", "value", "band", "source")
     rows.columns[-1].justify = "left"
-    for name, quantity in found.inputs.items():
+    for name, quantity in costs.inputs.items():
         rows.add_row(name, human(quantity), band(quantity), quantity.source)
-    out.print(rows)
+    return rows
 
 
-def spares(found: Losses) -> str:
-    """How many chips wait in reserve, and how many are out of order on average, in a sentence."""
-    middle = found.middle
-    units = middle.spares
-    load = float(middle.repair_s) / float(middle.mtbf_s)
-    each = f" of {middle.unit_chips} chips" if middle.unit_chips > 1 else ""
+def _spares(costs: FailureCosts) -> str:
+    """How many chips wait in reserve, and how many are broken on average, in a sentence."""
+    middle = costs.middle
+    size = f" of {middle.unit_chips} chips" if middle.unit_chips > 1 else ""
     return (
-        f"spares: {units} unit{'' if units == 1 else 's'}{each}; {load:.3g} out of order on "
-        f"average; enough is {ENOUGH:.1%} of waiting in 9 of 10 draws"
+        f"spares: {middle.spares} unit{'' if middle.spares == 1 else 's'}{size}; "
+        f"{_broken_units(costs):.3g} broken on average; enough means that in 9 of 10 draws the job "
+        f"waits at most {ENOUGH:.1%} of the time"
     )
 
 
-def as_json(found: Losses) -> dict[str, Any]:
+def as_json(costs: FailureCosts) -> dict[str, Any]:
     """The answer with the names that scripts rely on."""
-    middle = found.middle
+    middle = costs.middle
     return {
-        "name": found.job.name,
-        "chips": found.job.chips,
+        "name": costs.job.name,
+        "chips": costs.job.chips,
         "spare_units": middle.spares,
         "spare_chips": middle.spares * middle.unit_chips,
-        "units_out_of_order": float(middle.repair_s) / float(middle.mtbf_s),
+        "units_out_of_order": _broken_units(costs),
         "mtbf_job_h": float(middle.mtbf_s) / S_PER_HOUR,
-        "interval_s": found.interval_s,
-        "interval_chosen": "exact" if found.chosen else "given",
+        "interval_s": costs.interval_s,
+        "interval_chosen": "exact" if costs.chosen else "given",
         "best_intervals_s": dict(
-            zip(("young", "daly", "exact"), found.intervals_s.values(), strict=True)
+            zip(("young", "daly", "exact"), costs.intervals_s.values(), strict=True)
         ),
-        "goodput": found.goodput,
-        "shares": found.shares,
-        "training_s": found.job.training_s,
-        "elapsed_s": found.elapsed_s,
-        "energy_j": found.energy_j,
-        "lost_j": found.lost_j,
-        "inputs": found.inputs,
+        "goodput": costs.goodput,
+        "shares": costs.shares,
+        "training_s": costs.job.training_s,
+        "elapsed_s": costs.elapsed_s,
+        "energy_j": costs.energy_j,
+        "lost_j": costs.lost_j,
+        "inputs": costs.inputs,
     }
 
 
-def percent(quantity: Quantity) -> str:
-    """A share and its band in percent."""
+def _broken_units(costs: FailureCosts) -> float:
+    """Units that are broken at a time, on average."""
+    return float(costs.middle.repair_s) / float(costs.middle.mtbf_s)
+
+
+def _percent(quantity: Quantity) -> str:
+    """A share with its band and origin, in percent."""
     value, low, high = quantity.numbers()
     return f"{value:.1%} ({low:.1%} to {high:.1%}, {quantity.origin})"

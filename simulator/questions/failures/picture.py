@@ -1,61 +1,69 @@
-"""The pictures of `simulator failures`."""
+"""The pictures of `simulator failures`: goodput by checkpoint interval and by size of the job."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from simulator.kit.style import ANSWER, REFERENCE, banded, ends, finish, log_x
-from simulator.physics.failures import Failures
-from simulator.runs.failures import Losses
+from simulator.kit.style import ANSWER, REFERENCE, Panel, banded, ends, finish, log_x
+from simulator.runs.failures import FailureCosts
 
 
-def goodput_by_interval(found: Losses, axes: Axes) -> Axes:
-    """Goodput against the checkpoint interval, with band and the best interval by each method."""
-    intervals = np.geomspace(found.interval_s / 10, found.interval_s * 10, 81)
-    drawn = found.drawn()
+def panels(costs: FailureCosts) -> Sequence[Panel]:
+    """Goodput against the checkpoint interval, then against the number of chips."""
+    return [partial(goodput_by_interval, costs), partial(goodput_by_chips, costs)]
+
+
+def goodput_by_interval(costs: FailureCosts, axes: Axes) -> Axes:
+    """Goodput against the checkpoint interval, with the best interval by each method."""
+    intervals = np.geomspace(costs.interval_s / 10, costs.interval_s * 10, 81)
     banded(
         axes,
         intervals / 60,
-        np.asarray(found.middle.goodput(intervals)),
-        [ends(drawn.goodput(interval)) for interval in intervals],
+        np.asarray(costs.middle.goodput(intervals)),
+        [ends(costs.draws.goodput(interval)) for interval in intervals],
     )
-    styles = zip(found.intervals_s.items(), (":", "-.", "--"), strict=True)
-    for (name, interval_s), line in styles:
+    for (method, interval_s), line in zip(
+        costs.intervals_s.items(), (":", "-.", "--"), strict=True
+    ):
         axes.axvline(
             interval_s / 60,
             color=REFERENCE,
             linestyle=line,
             linewidth=1,
-            label=f"best, {name}: {interval_s / 60:.3g} min",
+            label=f"best, {method}: {interval_s / 60:.3g} min",
         )
     axes.plot(
-        found.interval_s / 60,
-        found.goodput.numbers()[0],
+        costs.interval_s / 60,
+        costs.goodput.numbers()[0],
         "o",
         color=ANSWER,
-        label=f"used here: {found.interval_s / 60:.3g} min",
+        label=f"used here: {costs.interval_s / 60:.3g} min",
     )
     axes.set_xlabel("training between checkpoints / min")
-    axes.set_title(f"{found.job.name}: {found.job.chips:,} chips, {found.middle.spares} spares")
+    axes.set_title(f"{costs.job.name}: {costs.job.chips:,} chips, {costs.middle.spares} spares")
     return _goodput_axis(axes)
 
 
-def goodput_by_chips(found: Losses, axes: Axes) -> Axes:
+def goodput_by_chips(costs: FailureCosts, axes: Axes) -> Axes:
     """Goodput against the size of the job, each size with its best interval and no waiting."""
-    chips = np.unique(np.geomspace(max(1, found.job.chips / 64), found.job.chips * 8, 41).round())
-    middle, both = [], []
+    chips = np.unique(np.geomspace(max(1, costs.job.chips / 64), costs.job.chips * 8, 41).round())
+    middles, bands = [], []
     for count in chips:
-        sized = [
-            Failures(**{**vars(one), "chips": int(count), "repair_s": 0.0})
-            for one in (found.middle, found.drawn(1000))
-        ]
-        interval_s = max(1.0, float(sized[0].best_interval_s()))
-        middle.append(float(sized[0].goodput(interval_s)))
-        both.append(ends(sized[1].goodput(interval_s)))
-    banded(axes, chips, np.asarray(middle), both)
-    axes.axvline(found.job.chips, color=REFERENCE, linestyle="--", linewidth=1, label="this job")
-    axes.set_xlabel("chips of the job / 1 (best interval for each; spares enough)")
+        middle, draws = (
+            replace(failures, chips=int(count), repair_s=0.0)
+            for failures in (costs.middle, costs.draws)
+        )
+        interval_s = max(1.0, float(middle.best_interval_s()))
+        middles.append(float(middle.goodput(interval_s)))
+        bands.append(ends(draws.goodput(interval_s)))
+    banded(axes, chips, np.asarray(middles), bands)
+    axes.axvline(costs.job.chips, color=REFERENCE, linestyle="--", linewidth=1, label="this job")
+    axes.set_xlabel("chips of the job / 1 (best interval for each, enough spares)")
     return _goodput_axis(axes)
 
 

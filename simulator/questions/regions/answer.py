@@ -1,73 +1,35 @@
-"""Where a run could stand: grid zones and published data centres, and a run moved to each.
+"""The answers of `simulator regions`: places with their factors, or a run moved to each of them.
 
-A run that is moved keeps its chips' joules, its building (PUE, litres of the site) and its
-overheads, unless the place publishes its own; it leaves its grid, the water of that grid and its
-contracts behind. So what differs between zones is the grid alone.
+A run that is moved keeps the joules of its chips, its building (PUE, water of the site) and its
+overheads, except for figures that the place publishes; it leaves its grid, the water of that grid
+and its contracts behind. So between zones only the grid differs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar
 
-from energy.errors import InputError, MissingDataError, nearest
-from energy.facts import grid
+from energy.errors import InputError
 from energy.facts.site import Site, site
-from energy.facts.zone import Region, Zone
 from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
-
-KINDS = ("zone", "site")
-
+from simulator.kit.answer import Answer
+from simulator.questions.regions.places import SORT_KEYS, Key, Place, choose, ordered
+from simulator.runs import reported
+from simulator.runs.predict import predict
+from simulator.runs.sides import choose_basis, run_of
+from simulator.scenarios.request import Target
+from simulator.terms import Term
 
 KEPT = ("pue", "wue", "node_over_chip", "it_over_node", "generation_over_facility", "lifetime_s")
-
-
-Key = float | str | None
-
-
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """A grid zone or a published data centre.
-
-    Attributes:
-        kind: zone, or site for a data centre.
-        id: its name in a scenario: site.zone or site.region.
-        name: in words.
-        zone: grid zone of a data centre, where it is known.
-        location: average grams of CO2e a kWh of the grid, gross.
-        market: grams a kWh after clean-energy purchases, net.
-        pue: facility over IT energy.
-        wue: litres of the site an IT kWh.
-        ewif: litres a kWh of the grid.
-        signal: what the grams are: average or marginal, combustion or life cycle.
-        year: of the data.
-        source: citation.
-        status: how sure the row is.
-    """
-
-    kind: str
-    id: str
-    name: str
-    zone: str | None
-    location: Quantity
-    market: Quantity
-    pue: Quantity
-    wue: Quantity
-    ewif: Quantity
-    signal: str
-    year: int | None
-    source: str
-    status: str
+"""Factors of its building that a run keeps when it is moved."""
 
 
 @dataclass(frozen=True)
-class Moved:
+class MovedRun:
     """A run at a place.
 
     Attributes:
@@ -84,115 +46,142 @@ class Moved:
         return self.record.joules_at(Boundary.FACILITY)
 
 
-def places() -> tuple[Place, ...]:
-    """Every place of the catalog: the zones, then the data centres."""
-    return (*map(_zone, grid.zones()), *map(_site, grid.regions()))
+RUN_SORT_KEYS: dict[str, Callable[[MovedRun], Key]] = {
+    "co2": lambda run: run.record.co2_location_g.value,
+    "market": lambda run: run.record.co2_market_g.value,
+    "pue": lambda run: run.record.factors["pue"].value,
+    "water": lambda run: run.record.water_l.value,
+    "energy": lambda run: run.facility_j.value,
+    "name": lambda run: run.place.name.lower(),
+    "year": lambda run: run.place.year,
+}
+"""What moved runs are sorted by."""
 
 
-def choose(
-    found: Iterable[Place],
-    words: Sequence[str] = (),
-    *,
+@dataclass(frozen=True, repr=False)
+class Places(Answer):
+    """Grid zones and data centers with their factors.
+
+    Attributes:
+        rows: the places, sorted.
+    """
+
+    view: ClassVar[str] = "places"
+
+    rows: list[Place]
+
+    @property
+    def headline(self) -> str:
+        """How many there are."""
+        return f"{len(self.rows)} places"
+
+    @property
+    def panel_size(self) -> tuple[float, float]:
+        """Inches of one panel."""
+        return size_for_rows(len(self.rows))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MovedRuns(Answer):
+    """A run at each of some places.
+
+    Attributes:
+        record: the run as it is.
+        energy: how its joules at `boundary` came about.
+        boundary: of the joules that the run keeps wherever it is.
+        rows: the run at each place, sorted.
+    """
+
+    view: ClassVar[str] = "runs"
+
+    record: RunRecord
+    energy: Term
+    boundary: Boundary
+    rows: list[MovedRun]
+
+    @property
+    def headline(self) -> str:
+        """The run, and how many places there are."""
+        return f"{self.record.name} at {len(self.rows)} places"
+
+    @property
+    def panel_size(self) -> tuple[float, float]:
+        """Inches of one panel."""
+        return size_for_rows(len(self.rows))
+
+
+def regions(
+    target: Target | RunRecord | None = None,
+    *words: str,
     kind: str | None = None,
     below: float | None = None,
-) -> list[Place]:
-    """The places that fit.
+    sort: str = "co2",
+    top: int | None = None,
+    basis: str = "auto",
+    overrides: Mapping[str, Any] | None = None,
+) -> Places | MovedRuns:
+    """Grid zones and data centers with their factors, or a run moved to each of them.
+
+        regions(None, "FRA", "SWE")
+        regions("gpt3-175b", kind="site", top=5)
 
     Args:
-        found: places.
-        words: parts of an id or a name; a place fits when it holds one of them.
-        kind: zone or site.
-        below: most grams of CO2e a kWh, gross; what is not known does not fit.
+        target: the run to move: a scenario, a preset, a model of the catalog, a record, or the
+            path of a scenario file or a record; without it the places alone are listed.
+        words: ids, or parts of an id or a name; all places without a word.
+        kind: zone, or site for a data center.
+        below: highest grams of CO2e per kWh, gross.
+        sort: co2, market, pue, water, name or year; with a run, energy too. Least first.
+        top: only the first so many.
+        basis: auto, published or predicted: where time and watts of a scenario come from.
+        overrides: values of the scenario by dotted key.
 
     Raises:
-        InputError: there is no such kind.
-        MissingDataError: no place fits.
+        InputError: a value is not valid, or the target is unknown.
+        MissingDataError: no place matches.
     """
-    if kind is not None and kind not in KINDS:
-        raise InputError("expected --kind", kind, nearest(kind, KINDS))
-    chosen = [
-        place
-        for place in found
-        if (kind in (None, place.kind))
-        and (not words or any(_named(place, word) for word in words))
-        and (below is None or (place.location.value is not None and place.location.value <= below))
-    ]
-    if not chosen:
-        raise MissingDataError(
-            "expected a place that fits",
-            ", ".join(words) or "none",
-            "list them all with: simulator regions",
-        )
-    return chosen
+    if top is not None and top < 1:
+        raise InputError("expected --top of 1 or more", f"{top}")
+    chosen = choose(words, kind=kind, below=below)
+    if target is None:
+        return Places(ordered(chosen, SORT_KEYS, sort)[:top])
+    record, energy, boundary = _own(target, basis, overrides)
+    rows = ordered(moved(record, chosen), RUN_SORT_KEYS, sort)[:top]
+    return MovedRuns(record=record, energy=energy, boundary=boundary, rows=rows)
 
 
-def move(record: RunRecord, found: Iterable[Place]) -> list[Moved]:
+def moved(record: RunRecord, places: Iterable[Place]) -> list[MovedRun]:
     """The run at each place."""
     building = {
         name: record.factors[name]
         for name in KEPT
         if name in record.factors and record.factors[name].value is not None
     }
-    return [Moved(place, at_site(record, _there(place, building))) for place in found]
+    return [MovedRun(place, at_site(record, _site(place, building))) for place in places]
 
 
-def ordered(found: Sequence[Place], by: str) -> list[Place]:
-    """Places by a column, least first; what is not known comes last.
-
-    Raises:
-        InputError: there is no such column.
-    """
-    columns: dict[str, Callable[[Place], Key]] = {
-        "co2": lambda place: place.location.value,
-        "market": lambda place: place.market.value,
-        "pue": lambda place: place.pue.value,
-        "water": lambda place: place.ewif.value,
-        "name": lambda place: place.name.lower(),
-        "year": lambda place: place.year,
-    }
-    return _least_first(found, columns, by)
+def size_for_rows(rows: int) -> tuple[float, float]:
+    """Inches of a picture with so many rows."""
+    return 7.5, min(1.4 + 0.2 * rows, 7.0)
 
 
-def ordered_runs(found: Sequence[Moved], by: str) -> list[Moved]:
-    """Moved runs by an answer, least first; what is not known comes last.
-
-    Raises:
-        InputError: there is no such answer.
-    """
-    columns: dict[str, Callable[[Moved], Key]] = {
-        "co2": lambda moved: moved.record.co2_location_g.value,
-        "market": lambda moved: moved.record.co2_market_g.value,
-        "pue": lambda moved: moved.record.factors["pue"].value,
-        "water": lambda moved: moved.record.water_l.value,
-        "energy": lambda moved: moved.facility_j.value,
-        "name": lambda moved: moved.place.name.lower(),
-        "year": lambda moved: moved.place.year,
-    }
-    return _least_first(found, columns, by)
+def _own(
+    target: Target | RunRecord, basis: str, overrides: Mapping[str, Any] | None
+) -> tuple[RunRecord, Term, Boundary]:
+    """The run where it is, how its joules came about, and the boundary of these."""
+    run = run_of(target, overrides)
+    if isinstance(run, RunRecord):
+        boundary = min(run.totals, key=list(Boundary).index)
+        return run, Term(f"{boundary} energy", run.totals[boundary]), boundary
+    if choose_basis([run], basis) == "published":
+        boundary = reported.require(run).power_boundary
+        return reported.record(run), reported.energy(run), boundary
+    prediction = predict(run)
+    return prediction.record, prediction.energy, prediction.boundary
 
 
-def _least_first(
-    found: Sequence[Item], columns: dict[str, Callable[[Item], Key]], by: str
-) -> list[Item]:
-    if by not in columns:
-        raise InputError("expected --sort with a column", by, nearest(by, columns))
-
-    def place(item: Item) -> tuple[bool, Any]:
-        key = columns[by](item)
-        return key is None, 0 if key is None else key
-
-    return sorted(found, key=place)
-
-
-def _named(place: Place, word: str) -> bool:
-    """Whether an id is that word, or an id or name of some length holds it."""
-    small = word.lower()
-    return small == place.id.lower() or (
-        len(small) > 2 and any(small in text.lower() for text in (place.id, place.name))
-    )
-
-
-def _there(place: Place, building: dict[str, Quantity]) -> Site:
+def _site(place: Place, building: Mapping[str, Quantity]) -> Site:
+    """A place with the building of a run, as far as the place does not publish its own."""
     if place.kind == "zone":
         figures: dict[str, Any] = dict(building)
         return site(place.id, **figures)
@@ -207,52 +196,8 @@ def _there(place: Place, building: dict[str, Quantity]) -> Site:
         )
         if value.value is not None
     }
-    # Its gross factor may not be published, and an unknown place is no answer to "where".
+    # Without a zone an unpublished gross factor stays missing: the world's average is not the
+    # factor of a place.
     gross = {} if place.zone else {"grid_location": place.location}
     figures = {**building, **gross, **own}
     return site(place.zone, name=place.name, **figures)
-
-
-def _zone(row: Zone) -> Place:
-    gone = "no data centre: a zone is a grid alone"
-    return Place(
-        kind="zone",
-        id=row.id,
-        name=row.name,
-        zone=row.id,
-        location=row.g_per_kwh,
-        market=Quantity.absent("g/kWh", gone),
-        pue=Quantity.absent("1", gone),
-        wue=Quantity.absent("L/kWh", gone),
-        ewif=Quantity.absent("L/kWh", "not in the catalog"),
-        signal=row.signal,
-        year=row.year,
-        source=row.source,
-        status=row.status,
-    )
-
-
-def _site(row: Region) -> Place:
-    def given(value: float | None, unit: str) -> Quantity:
-        if value is None:
-            return Quantity.absent(unit, f"not published: {row.source}")
-        return Quantity.exact(value, unit, f"{row.name}: {row.source} ({row.year})")
-
-    location = given(row.location_g_per_kwh, "g/kWh")
-    if row.location_g_per_kwh is None and row.zone is not None:
-        location = grid.zone(row.zone).g_per_kwh
-    return Place(
-        kind="site",
-        id=row.id,
-        name=row.name,
-        zone=row.zone,
-        location=location,
-        market=given(row.market_g_per_kwh, "g/kWh"),
-        pue=given(row.pue, "1"),
-        wue=given(row.wue_l_per_kwh, "L/kWh"),
-        ewif=given(row.ewif_l_per_kwh, "L/kWh"),
-        signal="as published",
-        year=row.year,
-        source=row.source,
-        status=row.status,
-    )

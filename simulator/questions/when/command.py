@@ -1,17 +1,14 @@
-"""The verb `when`: the hour to start, and whether to pause."""
+"""The verb `when`: the time to start, and whether to pause."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from simulator.kit.options import Basis, Explain, Json, Plot, Set, draw, examples, overridden, tell
-
-if TYPE_CHECKING:
-    from simulator.kit.style import Panel
+from simulator.kit.answer import present
+from simulator.kit.options import Basis, Explain, Json, Plot, Set, examples, overridden
 
 
 @examples(
@@ -32,10 +29,10 @@ def when(
     ] = None,
     every: Annotated[float, typer.Option(help="Hours between the starts to try.")] = 24.0,
     stretch: Annotated[
-        float, typer.Option(help="How many times as long pauses may make it; 1 is none.")
+        float, typer.Option(help="How many times as long pauses may make it; 1 for no pauses.")
     ] = 1.1,
     threshold: Annotated[
-        float | None, typer.Option(help="Pause above it, g/kWh; the best without it.")
+        float | None, typer.Option(help="Pause above it, g/kWh; the best by default.")
     ] = None,
     curtail: Annotated[
         list[str] | None,
@@ -45,47 +42,36 @@ def when(
         ),
     ] = None,
     repeat: Annotated[
-        bool, typer.Option("--repeat", help="The series comes back after its end.")
+        bool, typer.Option("--repeat", help="Repeat the series after its end.")
     ] = False,
     zone: Annotated[str | None, typer.Option(help="Show this zone's flat factor too.")] = None,
     paused_share: Annotated[
         float | None, typer.Option(help="Watts while paused over watts while running.")
     ] = None,
-    resume: Annotated[float | None, typer.Option(help="Seconds to go on after a pause.")] = None,
+    resume: Annotated[float | None, typer.Option(help="Seconds to resume after a pause.")] = None,
     basis: Basis = "auto",
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Say when to start and whether to pause, on a grid series of yours, against a flat factor."""
-    from energy.units import S_PER_HOUR
-    from simulator.questions.when import page as show_when
-    from simulator.questions.when.answer import schedule, windows, yearly_factor
-    from simulator.questions.when.series import read
-    from simulator.questions.when.terms import of_schedule
-    from simulator.runs.failures import job_of_name
+    """Find when to start and whether to pause, on your own grid series, against a flat factor."""
+    from simulator.questions.when.answer import when as answer
 
-    known = {"spare_share": paused_share, "restart_s": resume}
-    daily, once = windows(curtail or [])
-    found = schedule(
-        job_of_name(name, basis, overridden(overrides), days=days, mw=mw, freed=False),
-        read(series),
-        yearly=yearly_factor(zone),
-        every_s=every * S_PER_HOUR,
+    schedule = answer(
+        series,
+        name,
+        days=days,
+        mw=mw,
+        every=every,
         stretch=stretch,
         threshold=threshold,
-        daily=daily,
-        once=once,
+        curtail=curtail or (),
         repeat=repeat,
-        given={key: value for key, value in known.items() if value is not None},
+        zone=zone,
+        paused_share=paused_share,
+        resume=resume,
+        basis=basis,
+        overrides=overridden(overrides),
     )
-
-    def panels() -> list[Panel]:
-        from simulator.questions.when.picture import co2_by_start, co2_by_stretch
-
-        return [partial(co2_by_start, found), partial(co2_by_stretch, found)]
-
-    draw(plot, panels, lambda: show_when.page(found))
-    told = of_schedule(found) if explain else None
-    tell(lambda: show_when.page(found), lambda: show_when.as_json(found), told, as_json)
+    present(schedule, as_json=as_json, explain=explain, plot=plot)

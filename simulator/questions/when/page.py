@@ -1,4 +1,4 @@
-"""The page of `simulator when`: each start against the flat factor, and how little that saves."""
+"""The page of `simulator when`: starts with and without pauses, compared with a flat factor."""
 
 from __future__ import annotations
 
@@ -7,171 +7,179 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+
 from energy.quantity import Origin, Quantity
-from energy.reports.words import console, human, table
+from energy.reports.words import human, table
 from energy.units import J_PER_MWH, S_PER_DAY, S_PER_HOUR, duration, mass
-from simulator.questions.when.answer import WHOLE_YEAR_S, Schedule
-from simulator.questions.when.starts import Outcome
+from simulator.questions.when.answer import Schedule
+from simulator.questions.when.starts import Outcomes
+
+WHOLE_YEAR_S = 365 * S_PER_DAY
 
 NOT_AVOIDED = (
-    "average intensities tell whose emissions these are; what a shift avoids is marginal, and "
-    "this series does not say it"
+    "average intensities attribute emissions; what a shift avoids depends on marginal intensities, "
+    "which this series does not have"
 )
 
 
-def page(found: Schedule) -> None:
-    """Print the best and the worst start, pauses, and what a reader must know."""
-    out = console()
-    out.print(headline(found), style="bold")
-    out.print()
-    rows = table("", "start", "end", "CO2e", "80 % band", "against flat", "energy")
-    for label, start_s, elapsed_s, grams, joules in _rows(found):
-        low, high = (grams * end for end in found.co2_band)
-        rows.add_row(
-            label,
-            _day(start_s),
-            _day(start_s + elapsed_s),
-            mass(grams),
-            f"{mass(low)} to {mass(high)}",
-            f"{grams / found.flat_g - 1:+.1%}" if found.flat_g else "",
-            human(Quantity.exact(joules, "J", "", Origin.ASSUMED)),
-        )
-    out.print(rows)
-    if found.yearly.value is not None:
-        out.print(f"flat factor of the zone: {found.yearly_g}", markup=False)
-    out.print()
-    for text in notes(found):
-        out.print(text, markup=False)
+def page(schedule: Schedule, console: Console) -> None:
+    """Print the best and the worst start, with and without pauses, and what a reader must know."""
+    console.print(_headline(schedule), style="bold")
+    console.print()
+    console.print(_starts(schedule))
+    if schedule.zone_factor.value is not None:
+        console.print(f"flat factor of the zone: {schedule.zone_g}", markup=False)
+    console.print()
+    for note in notes(schedule):
+        console.print(note, markup=False)
 
 
-def headline(found: Schedule) -> str:
+def _headline(schedule: Schedule) -> str:
     """The answer in a line."""
-    plain, flat = found.plain, found.flat_g
-    saved = 1 - float(plain.co2_g[plain.best]) / flat if flat else 0.0
+    steady, flat_g = schedule.steady, schedule.flat_g
+    saved = 1 - float(steady.co2_g[steady.best]) / flat_g if flat_g else 0.0
     text = (
-        f"{found.name}: the best of {len(plain.starts_s):,} starts "
-        f"({_day(float(plain.starts_s[plain.best]))}) emits {saved:.1%} less than the flat "
+        f"{schedule.name}: the best of {len(steady.starts_s):,} starts "
+        f"({_minute(float(steady.starts_s[steady.best]))}) emits {saved:.1%} less than the flat "
         "factor"
     )
-    if found.paused is not None and flat:
-        paused = 1 - float(found.paused.co2_g[found.paused.best]) / flat
+    if schedule.paused is not None and flat_g:
+        paused = 1 - float(schedule.paused.co2_g[schedule.paused.best]) / flat_g
         text += f"; with pauses {paused:.1%}"
     return text
 
 
-def notes(found: Schedule) -> Iterator[str]:
+def _starts(schedule: Schedule) -> Table:
+    """The best start with pauses, the best and the worst without."""
+    steady, paused, flat_g = schedule.steady, schedule.paused, schedule.flat_g
+    starts = [("best start", steady, steady.best), ("worst start", steady, steady.worst)]
+    if paused is not None:
+        starts.insert(0, ("best start, with pauses", paused, paused.best))
+    rows = table("", "start", "end", "CO2e", "80 % band", "against flat", "energy")
+    for label, runs, place in starts:
+        start_s, elapsed_s = float(runs.starts_s[place]), float(runs.elapsed_s[place])
+        grams, joules = float(runs.co2_g[place]), float(runs.energy_j[place])
+        low, high = (grams * end for end in schedule.co2_band)
+        rows.add_row(
+            label,
+            _minute(start_s),
+            _minute(start_s + elapsed_s),
+            mass(grams),
+            f"{mass(low)} to {mass(high)}",
+            f"{grams / flat_g - 1:+.1%}" if flat_g else "",
+            human(Quantity.exact(joules, "J", "", Origin.ASSUMED)),
+        )
+    return rows
+
+
+def notes(schedule: Schedule) -> Iterator[str]:
     """What a reader must know before promising a saving."""
-    raw, averaged = found.swings()
-    work_s = found.load.work_s
+    series, between_starts = schedule.variation()
     yield (
-        f"the series swings by {raw:.0%} (one standard deviation); between starts of this run, "
-        f"which averages over {duration(work_s)}, {averaged:.1%} of it is left"
+        f"the intensity varies by {series:.0%} (one standard deviation); averaged over the "
+        f"{duration(schedule.load.work_s)} of this run, it varies by {between_starts:.1%} between "
+        "starts"
     )
-    if found.paused is not None and math.isfinite(found.threshold):
-        best = found.paused.best
-        lost_s = float(found.paused.elapsed_s[best]) - work_s
-        yield (
-            f"pauses above {found.threshold:.3g} g/kWh cost {duration(lost_s)}; a paused "
-            f"machine draws {found.load.paused_share:.0%} of its watts and needs "
-            f"{duration(found.load.resume_s)} to go on"
-        )
-        plain_g = float(found.plain.co2_g[best])
-        if math.isfinite(plain_g) and plain_g:
-            saved = 1 - float(found.paused.co2_g[best]) / plain_g
-            yield f"from the same start, pauses save {saved:.1%}"
-    elif found.delay_s:
-        yield (
-            "no pause helps: its watts and its resumption emit more than the cleaner hours save"
-            if found.paused is not None
-            else "with that stretch no start ends within the series"
-        )
-    if found.curtailed_s:
-        best = found.plain.best
-        lost_s = float(found.plain.elapsed_s[best]) - work_s
-        yield (
-            f"curtailed: {found.curtailed_s / S_PER_HOUR:,.0f} h of the series; the best start "
-            f"takes {duration(lost_s)} longer for them"
-        )
-    if abs(found.series.span_s / WHOLE_YEAR_S - 1) > 0.01:
-        yield (
-            f"the flat factor is the mean of {found.series.span_s / S_PER_DAY:,.3g} days, "
-            "not of a year"
-        )
-    fitted = sum(not math.isnan(grams) for grams in found.plain.co2_g.tolist())
-    if fitted < len(found.plain.starts_s):
-        yield (
-            f"{len(found.plain.starts_s) - fitted:,} starts were left out: the run would end "
-            "after the series (--repeat lets it come back)"
-        )
-    for name, quantity in found.assumed.items():
+    yield from _on_pauses(schedule)
+    yield from _on_the_series(schedule)
+    for name, quantity in schedule.assumed.items():
         yield f"assumed {name}: {quantity}; {quantity.source}"
     yield NOT_AVOIDED
 
 
-def as_json(found: Schedule) -> dict[str, Any]:
-    """The answer with the names that scripts rely on; null where the run does not fit."""
-    raw, averaged = found.swings()
-    plain, paused = found.plain, found.paused
+def _on_pauses(schedule: Schedule) -> Iterator[str]:
+    """What pauses and curtailment cost, and what pauses save."""
+    load, steady, paused = schedule.load, schedule.steady, schedule.paused
+    if paused is not None and math.isfinite(schedule.threshold):
+        lost_s = float(paused.elapsed_s[paused.best]) - load.work_s
+        yield (
+            f"pauses above {schedule.threshold:.3g} g/kWh cost {duration(lost_s)}; a paused "
+            f"machine draws {load.paused_share:.0%} of its watts and needs "
+            f"{duration(load.resume_s)} to resume"
+        )
+        steady_g = float(steady.co2_g[paused.best])
+        if math.isfinite(steady_g) and steady_g:
+            saved = 1 - float(paused.co2_g[paused.best]) / steady_g
+            yield f"from the same start, pauses save {saved:.1%}"
+    elif schedule.delay_s:
+        yield (
+            "no pause helps: its watts and its resumption emit more than the cleaner hours save"
+            if paused is not None
+            else "with pauses no start ends within the series"
+        )
+    if schedule.curtailed_s:
+        lost_s = float(steady.elapsed_s[steady.best]) - load.work_s
+        yield (
+            f"curtailed: {schedule.curtailed_s / S_PER_HOUR:,.0f} h of the series, which make the "
+            f"run {duration(lost_s)} longer from the best start"
+        )
+
+
+def _on_the_series(schedule: Schedule) -> Iterator[str]:
+    """What the length of the series means for the answer."""
+    span_s, grams = schedule.series.span_s, schedule.steady.co2_g.tolist()
+    if abs(span_s / WHOLE_YEAR_S - 1) > 0.01:
+        yield f"the flat factor is the mean of {span_s / S_PER_DAY:,.3g} days, not of a year"
+    left_out = sum(math.isnan(each) for each in grams)
+    if left_out:
+        yield (
+            f"{left_out:,} starts are left out: the run would end after the series (--repeat "
+            "repeats it)"
+        )
+
+
+def as_json(schedule: Schedule) -> dict[str, Any]:
+    """The answer with the names that scripts rely on; null where the run does not end."""
+    series, between_starts = schedule.variation()
+    steady, paused = schedule.steady, schedule.paused
     return {
-        "name": found.name,
+        "name": schedule.name,
         "series": {
-            "source": found.series.source,
-            "rows": len(found.series.g_per_kwh),
-            "start": _iso(float(found.series.edges_s[0])),
-            "days": found.series.span_s / S_PER_DAY,
-            "mean_g_per_kwh": found.series.mean_g_per_kwh,
-            "swing": raw,
-            "swing_over_the_run": averaged,
+            "source": schedule.series.source,
+            "rows": len(schedule.series.g_per_kwh),
+            "start": _iso(float(schedule.series.edges_s[0])),
+            "days": schedule.series.span_s / S_PER_DAY,
+            "mean_g_per_kwh": schedule.series.mean_g_per_kwh,
+            "swing": series,
+            "swing_over_the_run": between_starts,
         },
-        "energy_mwh": found.energy_j.scaled(1 / J_PER_MWH, "MWh"),
-        "work_days": found.load.work_s / S_PER_DAY,
-        "flat_co2_g": found.flat_g,
-        "zone_co2_g": found.yearly_g,
-        "co2_relative_band": found.co2_band,
-        "best": _start(plain, plain.best, found),
-        "worst": _start(plain, plain.worst, found),
-        "paused": None if paused is None else _start(paused, paused.best, found),
-        "threshold_g_per_kwh": found.threshold if math.isfinite(found.threshold) else None,
-        "curtailed_h": found.curtailed_s / S_PER_HOUR,
-        "assumed": found.assumed,
-        "notes": list(notes(found)),
+        "energy_mwh": schedule.energy_j.scaled(1 / J_PER_MWH, "MWh"),
+        "work_days": schedule.load.work_s / S_PER_DAY,
+        "flat_co2_g": schedule.flat_g,
+        "zone_co2_g": schedule.zone_g,
+        "co2_relative_band": schedule.co2_band,
+        "best": _start(steady, steady.best, schedule.flat_g),
+        "worst": _start(steady, steady.worst, schedule.flat_g),
+        "paused": None if paused is None else _start(paused, paused.best, schedule.flat_g),
+        "threshold_g_per_kwh": schedule.threshold if math.isfinite(schedule.threshold) else None,
+        "curtailed_h": schedule.curtailed_s / S_PER_HOUR,
+        "assumed": schedule.assumed,
+        "notes": list(notes(schedule)),
         "starts": [
-            _start(plain, place, found)
-            | {"co2_paused_g": None if paused is None else _known(float(paused.co2_g[place]))}
-            for place in range(len(plain.starts_s))
+            _start(steady, place, schedule.flat_g)
+            | {"co2_paused_g": None if paused is None else _or_null(float(paused.co2_g[place]))}
+            for place in range(len(steady.starts_s))
         ],
     }
 
 
-def _rows(found: Schedule) -> Iterator[tuple[str, float, float, float, float]]:
-    plain, paused = found.plain, found.paused
-    places = [("best start", plain, plain.best), ("worst start", plain, plain.worst)]
-    if paused is not None:
-        places.insert(0, ("best start, with pauses", paused, paused.best))
-    for label, runs, place in places:
-        yield (
-            label,
-            float(runs.starts_s[place]),
-            float(runs.elapsed_s[place]),
-            float(runs.co2_g[place]),
-            float(runs.energy_j[place]),
-        )
-
-
-def _start(runs: Outcome, place: int, found: Schedule) -> dict[str, Any]:
-    grams, start_s = _known(float(runs.co2_g[place])), float(runs.starts_s[place])
-    elapsed_s = _known(float(runs.elapsed_s[place]))
+def _start(runs: Outcomes, place: int, flat_g: float) -> dict[str, Any]:
+    """The run from one start."""
+    start_s, grams = float(runs.starts_s[place]), _or_null(float(runs.co2_g[place]))
+    elapsed_s = _or_null(float(runs.elapsed_s[place]))
     return {
         "start": _iso(start_s),
         "end": None if elapsed_s is None else _iso(start_s + elapsed_s),
         "co2_g": grams,
-        "against_flat": grams / found.flat_g - 1 if grams is not None and found.flat_g else None,
-        "energy_j": _known(float(runs.energy_j[place])),
+        "against_flat": grams / flat_g - 1 if grams is not None and flat_g else None,
+        "energy_j": _or_null(float(runs.energy_j[place])),
         "elapsed_s": elapsed_s,
     }
 
 
-def _known(value: float) -> float | None:
+def _or_null(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
@@ -179,5 +187,5 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _day(seconds: float) -> str:
+def _minute(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

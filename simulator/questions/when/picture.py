@@ -1,78 +1,92 @@
-"""The pictures of `simulator when`."""
+"""The pictures of `simulator when`: CO2e by start, and what pauses save."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from energy.units import G_PER_T, S_PER_DAY
-from simulator.kit.style import ANSWER, BAND, REFERENCE, finish
-from simulator.questions.when.answer import Schedule, grams_by_stretch
+from simulator.kit.style import ANSWER, BAND, REFERENCE, Panel, finish
+from simulator.questions.when.answer import Schedule
+from simulator.questions.when.starts import least_co2_g
+
+STRETCHES = np.array([1.0, 1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0])
+
+LEAST_STARTS = 60
+"""Starts that are tried for each stretch: at least so many, where the series has them."""
 
 
-def co2_by_start(found: Schedule, axes: Axes) -> Axes:
+def panels(schedule: Schedule) -> Sequence[Panel]:
+    """CO2e by start, then what pauses save by how much longer they may make the run."""
+    return [partial(co2_by_start, schedule), partial(saving_by_stretch, schedule)]
+
+
+def co2_by_start(schedule: Schedule, axes: Axes) -> Axes:
     """Tonnes of CO2e against the start, with and without pauses, beside the flat factor."""
-    days: Any = found.plain.starts_s.astype("datetime64[s]")
-    tonnes = found.plain.co2_g / G_PER_T
-    low, high = found.co2_band
+    dates: Any = schedule.steady.starts_s.astype("datetime64[s]")
+    tonnes, flat_t = schedule.steady.co2_g / G_PER_T, schedule.flat_g / G_PER_T
+    low, high = schedule.co2_band
     if low < high:
         axes.fill_between(
-            days, tonnes * low, tonnes * high, color=BAND, label="80 % band of the run's energy"
+            dates, tonnes * low, tonnes * high, color=BAND, label="80 % band of the run's energy"
         )
-    axes.plot(days, tonnes, color=ANSWER, linewidth=2, label="started on that day")
-    if found.paused is not None and np.isfinite(found.threshold):
+    axes.plot(dates, tonnes, color=ANSWER, linewidth=2, label="started on that day")
+    if schedule.paused is not None and np.isfinite(schedule.threshold):
         axes.plot(
-            days,
-            found.paused.co2_g / G_PER_T,
+            dates,
+            schedule.paused.co2_g / G_PER_T,
             color=ANSWER,
             linestyle=":",
             linewidth=2,
-            label=f"with pauses above {found.threshold:.3g} g/kWh",
+            label=f"with pauses above {schedule.threshold:.3g} g/kWh",
         )
     axes.axhline(
-        found.flat_g / G_PER_T,
+        flat_t,
         color=REFERENCE,
         linestyle="--",
         linewidth=1,
         label="flat factor: mean of the series",
     )
-    axes.set_ylim(0, 1.05 * max(axes.dataLim.ymax, found.flat_g / G_PER_T) or 1.0)
+    axes.set_ylim(0, 1.05 * max(axes.dataLim.ymax, flat_t) or 1.0)
     axes.set_xlabel("start of the run / date (UTC)")
     axes.set_ylabel("CO2e of the run / t")
-    axes.set_title(f"{found.name}: {found.load.work_s / S_PER_DAY:.3g} days of work")
+    axes.set_title(f"{schedule.name}: {schedule.load.work_s / S_PER_DAY:.3g} days of work")
     return finish(axes)
 
 
-def co2_by_stretch(found: Schedule, axes: Axes) -> Axes:
+def saving_by_stretch(schedule: Schedule, axes: Axes) -> Axes:
     """What pauses save at best, against how much longer they may make the run."""
-    stretches = np.array([1.0, 1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0])
-    free = replace(found.load, paused_share=0.0, resume_s=0.0)
+    starts_s = schedule.steady.starts_s
+    some_starts_s = starts_s[:: max(1, len(starts_s) // LEAST_STARTS)]
+    free = replace(schedule.load, paused_share=0.0, resume_s=0.0)
     saved = [
-        100 * (1 - grams_by_stretch(found, load, stretches) / found.flat_g)
-        for load in (found.load, free)
+        100 * (1 - least_co2_g(schedule.series, load, some_starts_s, STRETCHES) / schedule.flat_g)
+        for load in (schedule.load, free)
     ]
     axes.plot(
-        stretches,
+        STRETCHES,
         saved[0],
         "o-",
         color=ANSWER,
         linewidth=2,
-        label="best start, no curtailment; the energy's band cancels",
+        label="best start without curtailment; the band of the energy cancels out",
     )
     axes.plot(
-        stretches,
+        STRETCHES,
         saved[1],
         "o:",
         color=ANSWER,
         linewidth=1,
         markerfacecolor="white",
-        label="the same if a pause cost nothing: no watts, no time",
+        label="the same if pauses took neither power nor time to resume",
     )
     axes.axhline(0, color=REFERENCE, linestyle="--", linewidth=1, label="flat factor")
     axes.set_ylim(min(0.0, 1.1 * float(np.min(saved))) - 1, max(20.0, 1.1 * float(np.max(saved))))
-    axes.set_xlabel("longest time from start to end, over the time of the work / 1")
+    axes.set_xlabel("longest time from start to end, over the time without pauses / 1")
     axes.set_ylabel("CO2e saved against the flat factor / %")
     return finish(axes)

@@ -1,10 +1,10 @@
 """A series of grid intensity over time, read from a user's CSV file and checked line by line.
 
-Columns: `time`, the start of each row in ISO 8601 (without an offset it is UTC), and one of
-`g_per_kwh` (also written `g/kWh`) or `kgco2e_per_kwh`. Rows follow each other at one step of at
-most a day, or start the months one after the other. The last row is as long as the one before,
-or lasts to the end of its month. A gap, a row out of order or a wrong unit is an error that names
-its line: nothing is filled in.
+The columns are `time`, the start of each row in ISO 8601 (UTC if it has no offset), and one of
+`g_per_kwh` (also written `g/kWh`) or `kgco2e_per_kwh`. The rows follow each other at a constant
+step of at most a day, or are months. The last row is as long as the one before it, or lasts to the
+end of its month. A gap, a row out of order or a wrong unit is an error that names its line: no
+value is filled in.
 
     time,g_per_kwh
     2025-01-01T00:00Z,312
@@ -26,16 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import InputError, reason
-from energy.units import G_PER_KG, S_PER_DAY
+from energy.units import G_PER_KG, S_PER_DAY, S_PER_HOUR
 
 Array = NDArray[np.float64]
 
-
 SCALES = {"g_per_kwh": 1.0, "g/kwh": 1.0, "kgco2e_per_kwh": G_PER_KG}
 
-
 MOST_G_PER_KWH = 3000.0
-"""No grid is dirtier: old lignite stands at some 1,200; more is a unit that was mistaken."""
+"""An upper limit for any grid: old lignite plants emit some 1,200; more means a wrong unit."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +57,18 @@ class Series:
 
     @property
     def mean_g_per_kwh(self) -> float:
-        """Mean over the time of the whole series: the flat factor."""
+        """Mean over the whole series, weighted by time: the flat factor."""
         return float(np.average(self.g_per_kwh, weights=np.diff(self.edges_s)))
 
     def repeated(self, times: int) -> Series:
-        """The series after itself, `times` times in all."""
+        """The series one after the other, `times` times in all."""
         shifts = [self.edges_s[1:] + n * self.span_s for n in range(times)]
         return Series(
             np.concatenate([self.edges_s[:1], *shifts]), np.tile(self.g_per_kwh, times), self.source
         )
 
     def cut(self, times_s: Array) -> Series:
-        """The same intensities with more edges; times outside are left out."""
+        """The same intensities with additional edges; times outside the series are ignored."""
         inside = times_s[(times_s > self.edges_s[0]) & (times_s < self.edges_s[-1])]
         edges = np.unique(np.concatenate([self.edges_s, inside]))
         return Series(edges, self.at(edges[:-1]), self.source)
@@ -81,7 +79,7 @@ class Series:
         return self.g_per_kwh[np.clip(place, 0, len(self.g_per_kwh) - 1)]
 
 
-def read(path: Path) -> Series:
+def read_series(path: Path) -> Series:
     """Read a series from a CSV file.
 
     Raises:
@@ -98,25 +96,17 @@ def read(path: Path) -> Series:
 
 def _read(file: TextIO, name: str) -> Series:
     rows = csv.reader(file)
-    header = [cell.strip().lower() for cell in next(rows, [])]
-    units = [cell for cell in header if cell in SCALES]
-    if "time" not in header or len(units) != 1:
-        raise InputError(
-            f"expected the columns time and one of g_per_kwh, kgco2e_per_kwh in {name} line 1",
-            ", ".join(header) or "an empty file",
-        )
-    scale = SCALES[units[0]]
-    places = header.index("time"), header.index(units[0])
+    time_column, value_column, scale = _columns(next(rows, []), name)
     times: list[datetime] = []
     values: list[float] = []
-    for line, time, value in _cells(rows, places, name):
+    for line, time, value in _cells(rows, (time_column, value_column), name):
         times.append(_time(time, line, name))
         values.append(_intensity(value, scale, line, name))
         if (times[-1].tzinfo is None) != (times[0].tzinfo is None):
             raise InputError(
                 f"expected times all with or all without an offset in {name} line {line}", time
             )
-        _in_step(times, line, name)
+        _check_step(times, line, name)
     if len(times) < 2:
         raise InputError(f"expected two rows or more in {name}", f"{len(times)}")
     starts = [_seconds(time) for time in times]
@@ -124,16 +114,28 @@ def _read(file: TextIO, name: str) -> Series:
     return Series(np.array([*starts, end]), np.array(values), name)
 
 
+def _columns(header: list[str], name: str) -> tuple[int, int, float]:
+    """The columns of the time and the intensity, and the scale of the latter to g/kWh."""
+    names = [cell.strip().lower() for cell in header]
+    units = [cell for cell in names if cell in SCALES]
+    if "time" not in names or len(units) != 1:
+        raise InputError(
+            f"expected the columns time and one of g_per_kwh, kgco2e_per_kwh in {name} line 1",
+            ", ".join(names) or "an empty file",
+        )
+    return names.index("time"), names.index(units[0]), SCALES[units[0]]
+
+
 def _cells(
-    rows: Iterator[list[str]], places: tuple[int, int], name: str
+    rows: Iterator[list[str]], columns: tuple[int, int], name: str
 ) -> Iterator[tuple[int, str, str]]:
     """The line number and the two cells of each row that is not empty."""
     for line, row in enumerate(rows, start=2):
         if not any(cell.strip() for cell in row):
             continue
-        if len(row) <= max(places):
+        if len(row) <= max(columns):
             raise InputError(f"expected a time and a value in {name} line {line}", ",".join(row))
-        yield line, row[places[0]].strip(), row[places[1]].strip()
+        yield line, row[columns[0]].strip(), row[columns[1]].strip()
 
 
 def _time(text: str, line: int, name: str) -> datetime:
@@ -146,27 +148,28 @@ def _time(text: str, line: int, name: str) -> datetime:
 
 
 def _intensity(text: str, scale: float, line: int, name: str) -> float:
+    """An intensity in g/kWh."""
     try:
-        found = float(text) * scale
+        grams = float(text) * scale
     except ValueError:
-        found = math.nan
-    if not 0 <= found < math.inf:
+        grams = math.nan
+    if not 0 <= grams < math.inf:
         raise InputError(
             f"expected an intensity of 0 or more in {name} line {line}",
             text or "nothing",
-            "fill gaps in the data before",
+            "fill gaps in the data first",
         )
-    if found > MOST_G_PER_KWH:
+    if grams > MOST_G_PER_KWH:
         raise InputError(
             f"expected less than {MOST_G_PER_KWH:,.0f} g/kWh in {name} line {line}",
-            f"{found:,.0f} g/kWh",
-            "is the column named by the right unit?",
+            f"{grams:,.0f} g/kWh",
+            "does the name of the column have the right unit?",
         )
-    return found
+    return grams
 
 
-def _in_step(times: list[datetime], line: int, name: str) -> None:
-    """Check that the newest time follows at the step of the first two, or starts the next month."""
+def _check_step(times: list[datetime], line: int, name: str) -> None:
+    """Check that the last time follows at the step of the first two, or starts the next month."""
     if len(times) < 2:
         return
     step, first = _seconds(times[-1]) - _seconds(times[-2]), _seconds(times[1]) - _seconds(times[0])
@@ -174,26 +177,26 @@ def _in_step(times: list[datetime], line: int, name: str) -> None:
         raise InputError(
             f"expected times that ascend in {name} line {line}",
             times[-1].isoformat(),
-            "clocks that change: write UTC",
+            "write them in UTC if the clocks change",
         )
     if _monthly(times[-2:]) and _monthly(times[:2]):
         return
     if step != first or first > S_PER_DAY:
         raise InputError(
-            f"expected every row {min(first, S_PER_DAY) / 3600:g} h after the one before, or "
+            f"expected every row {min(first, S_PER_DAY) / S_PER_HOUR:g} h after the one before, or "
             f"months, in {name} line {line}",
-            f"{step / 3600:g} h",
-            "fill gaps in the data before",
+            f"{step / S_PER_HOUR:g} h",
+            "fill gaps in the data first",
         )
 
 
 def _monthly(times: list[datetime]) -> bool:
-    """Whether these times start one month after the other."""
+    """Whether the times are the starts of consecutive months."""
     return all(_month_after(a) == b for a, b in pairwise(times))
 
 
 def _month_after(time: datetime) -> datetime:
-    """A month later by the calendar, on the first of the month; else no month at all."""
+    """The start of the month after that of a time that starts a month; else a time before all."""
     if (time.day, time.hour, time.minute, time.second) != (1, 0, 0, 0):
         return datetime.min.replace(tzinfo=time.tzinfo)
     years, month = divmod(time.month, 12)
