@@ -22,7 +22,7 @@ from energy.units import S_PER_DAY, S_PER_HOUR
 from simulator.facts.assumptions import failure_assumptions, goodput
 from simulator.physics.failures import PARTS, Failures, daly_s, fewest_spares, young_s
 from simulator.runs import spend
-from simulator.runs.sides import Basis, choose_basis, run_of
+from simulator.runs.sides import Basis, choose_basis, read
 from simulator.scenarios.request import Target
 from simulator.scenarios.scenario import Scenario
 from simulator.terms import draw, quantiles
@@ -196,10 +196,11 @@ def requested_job(
             training_s=_stated(days, S_PER_DAY, "s", "days"),
             power_w=_stated(mw, 1e6, "W", "mw"),
         )
-    scenario = run_of(target, overrides)
+    runs = read([target], overrides)
+    (scenario,) = runs
     if not isinstance(scenario, Scenario):
         raise InputError("expected a scenario", "a record", "its goodput is already included")
-    return job_of(scenario, choose_basis([scenario], basis), without_failures=without_failures)
+    return job_of(scenario, choose_basis(runs, basis), without_failures=without_failures)
 
 
 def job_of(scenario: Scenario, basis: Basis, *, without_failures: bool = True) -> Job:

@@ -73,28 +73,14 @@ class Side:
 def read(
     targets: Sequence[Target | RunRecord], overrides: Mapping[str, Any] | None = None
 ) -> list[Run]:
-    """The scenario or the record of each target."""
-    return [run_of(target, overrides) for target in targets]
-
-
-def run_of(target: Target | RunRecord, overrides: Mapping[str, Any] | None = None) -> Run:
-    """The scenario or the record that a question is about.
+    """The scenario or record that each target stands for.
 
     Args:
-        target: either of them, a preset, a model of the catalog, the path of a scenario file, or
-            that of a record (a JSON file, or its folder).
-        overrides: values of a scenario by dotted key.
-
-    Raises:
-        InputError: the target is unknown, or a key or value is not valid.
+        targets: each a scenario or a record, the name of a preset, or the path of a scenario file,
+            of a record, or of the folder of a record.
+        overrides: values of the scenarios by dotted key.
     """
-    if isinstance(target, RunRecord):
-        return target
-    if isinstance(target, str | Path):
-        path = Path(target)
-        if path.suffix == ".json" or path.is_dir():
-            return RunRecord.load(path)
-    return scenario_of(target, overrides=overrides)
+    return [_read(target, overrides) for target in targets]
 
 
 def choose_basis(runs: Sequence[Run], basis: str) -> Basis:
@@ -149,6 +135,16 @@ def side_of(
         return Side(record, kind, (reported.work(run), co2))
     prediction, kind = prediction_of(run), _accounting(accounting, "location")
     return Side(prediction.record, kind, (prediction.co2_term(kind),))
+
+
+def _read(target: Target | RunRecord, overrides: Mapping[str, Any] | None) -> Run:
+    if isinstance(target, RunRecord):
+        return target
+    if not isinstance(target, Scenario):
+        path = Path(target)
+        if path.suffix == ".json" or path.is_dir():
+            return RunRecord.load(path)
+    return scenario_of(target, overrides=overrides)
 
 
 def _accounting(accounting: str | None, own: Accounting) -> Accounting:

@@ -10,7 +10,7 @@ from energy.errors import InputError
 from energy.record import RunRecord
 from simulator.kit.answer import Answer
 from simulator.runs import failures as runs
-from simulator.runs.failures import Job, requested_job
+from simulator.runs.failures import failure_costs, requested_job
 from simulator.scenarios.request import Target
 
 
@@ -68,21 +68,7 @@ def failures(
         raise InputError("expected a scenario, or its numbers instead (--chips, --days, --mw)")
     job = requested_job(target, chips=chips, days=days, mw=mw, basis=basis, overrides=overrides)
     values = {"mtbf_chip_h": mtbf, "save_s": save, "restart_s": restart, "repair_h": repair}
-    return failure_costs(job, values, spares=spares, unit_chips=together, interval_s=interval)
-
-
-def failure_costs(
-    job: Job,
-    values: Mapping[str, float | None],
-    *,
-    spares: int | None = None,
-    unit_chips: int = 1,
-    interval_s: float | None = None,
-) -> FailureCosts:
-    """What failures cost a job, as an answer; see `simulator.runs.failures.failure_costs`."""
-    costs = runs.failure_costs(
-        job, values, spares=spares, unit_chips=unit_chips, interval_s=interval_s
-    )
+    costs = failure_costs(job, values, spares=spares, unit_chips=together, interval_s=interval)
     return FailureCosts(
         job=costs.job,
         inputs=costs.inputs,

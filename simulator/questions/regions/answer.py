@@ -20,7 +20,7 @@ from simulator.kit.answer import Answer
 from simulator.questions.regions.places import SORT_KEYS, Key, Place, choose, ordered
 from simulator.runs import reported
 from simulator.runs.predict import predict
-from simulator.runs.sides import choose_basis, run_of
+from simulator.runs.sides import choose_basis, read
 from simulator.scenarios.request import Target
 from simulator.terms import Term
 
@@ -169,11 +169,11 @@ def _own(
     target: Target | RunRecord, basis: str, overrides: Mapping[str, Any] | None
 ) -> tuple[RunRecord, Term, Boundary]:
     """The run where it is, how its joules came about, and the boundary of these."""
-    run = run_of(target, overrides)
+    (run,) = runs = read([target], overrides)
     if isinstance(run, RunRecord):
         boundary = min(run.totals, key=list(Boundary).index)
         return run, Term(f"{boundary} energy", run.totals[boundary]), boundary
-    if choose_basis([run], basis) == "published":
+    if choose_basis(runs, basis) == "published":
         boundary = reported.require(run).power_boundary
         return reported.record(run), reported.energy(run), boundary
     prediction = predict(run)

@@ -10,16 +10,13 @@ from hypothesis import strategies as st
 from energy.quantity import Origin, Quantity
 from energy.units import S_PER_DAY
 from simulator.questions.budget.crossover import crossover
-from simulator.questions.failures.terms import of_failures
-from simulator.questions.regions.answer import choose, move, places
-from simulator.questions.regions.terms import of_moved
-from simulator.questions.when.answer import schedule
-from simulator.questions.when.series import read as read_series
-from simulator.questions.when.terms import of_schedule
-from simulator.runs import predict as trees
-from simulator.runs import spend
-from simulator.runs.failures import Job, losses
-from simulator.runs.sides import read, sides
+from simulator.questions.failures.terms import terms as terms_of_failures
+from simulator.questions.regions.answer import regions
+from simulator.questions.when.answer import Options, schedule
+from simulator.questions.when.series import read_series
+from simulator.runs.failures import Job, failure_costs
+from simulator.runs.predict import predict
+from simulator.runs.spend import spend_of
 from simulator.scenarios.scenario import load
 from simulator.terms import walk
 
@@ -34,8 +31,8 @@ def job(chips=512, days=10.0, mw=1.0):
     )
 
 
-def computed(tree):
-    """Whether every inner number follows from the ones below it."""
+def checked(tree):
+    """The tree, after a check that every inner number follows from the ones below it."""
     for term in walk(tree):
         assert term.value() == pytest.approx(term.quantity.value, rel=1e-9)
         assert term.quantity.source
@@ -43,20 +40,19 @@ def computed(tree):
 
 
 def test_a_run_is_explained_to_every_number_that_is_predicted_of_it():
-    scenario = load("glam-8b-64e", {"site.chip_price": 2.0, "site.zone": "US"})
-    found, known = trees.of_run(scenario), spend.predicted(scenario)
+    prediction = predict(load("glam-8b-64e", {"site.chip_price": 2.0, "site.zone": "US"}))
+    trees, spend = prediction.terms_by_budget(), spend_of(prediction)
     for name, quantity in (
-        ("days", known.elapsed_s),
-        ("mwh", known.energy_j),
-        ("mw", known.power_w),
-        ("usd", known.cost_usd),
-        ("co2", known.co2_g),
+        ("days", spend.elapsed_s),
+        ("mwh", spend.energy_j),
+        ("mw", spend.power_w),
+        ("usd", spend.cost_usd),
+        ("co2", spend.co2_g),
     ):
-        assert computed(found[name]).quantity.value == pytest.approx(quantity.value)
-    without = load("glam-8b-64e", {"site.electricity_price": 0.1})
-    assert computed(trees.of_run(without)["usd"]).quantity.value == pytest.approx(
-        spend.predicted(without).cost_usd.value
-    )
+        assert checked(trees[name]).quantity.value == pytest.approx(quantity.value)
+    unrented = predict(load("glam-8b-64e", {"site.electricity_price": 0.1}))
+    dollars = checked(unrented.terms_by_budget()["usd"]).quantity.value
+    assert dollars == pytest.approx(spend_of(unrented).cost_usd.value)
 
 
 @settings(max_examples=10)
@@ -68,22 +64,21 @@ def test_a_run_is_explained_to_every_number_that_is_predicted_of_it():
     st.floats(0, 48),
     st.integers(0, 20),
 )
-def test_failures_are_explained_to_their_joules(chips, mtbf, save, restart, repair, spares):
-    given = {"mtbf_chip_h": mtbf, "save_s": save, "restart_s": restart, "repair_h": repair}
-    found = losses(job(chips), given, spares=spares)
-    between, energy = of_failures(found)
-    assert computed(between).quantity.value == pytest.approx(found.middle.mtbf_s)
-    assert computed(energy).quantity == found.energy_j
-    assert energy.find("elapsed time").quantity == found.elapsed_s
-    assert energy.find("goodput").quantity == found.goodput
+def test_failures_are_explained_to_their_energy(chips, mtbf, save, restart, repair, spares):
+    values = {"mtbf_chip_h": mtbf, "save_s": save, "restart_s": restart, "repair_h": repair}
+    costs = failure_costs(job(chips), values, spares=spares)
+    between_failures, energy = terms_of_failures(costs).values()
+    assert checked(between_failures).quantity.value == pytest.approx(costs.middle.mtbf_s)
+    assert checked(energy).quantity == costs.energy_j
+    assert energy.find("elapsed time").quantity == costs.elapsed_s
+    assert energy.find("goodput").quantity == costs.goodput
 
 
-def test_without_watts_the_time_of_failures_is_still_explained():
+def test_the_elapsed_time_of_a_failing_job_is_explained_without_watts():
     unknown = Job(
         name="test", chips=64, training_s=job().training_s, power_w=Quantity.absent("W", "name it")
     )
-    found = losses(unknown, {})
-    assert [tree.name for tree in of_failures(found)] == [
+    assert list(terms_of_failures(failure_costs(unknown, {}))) == [
         "time between failures of the job",
         "elapsed time",
     ]
@@ -102,17 +97,15 @@ def series(tmp_path):
 
 @pytest.mark.parametrize("stretch", [1.0, 1.5])
 def test_each_start_is_explained_to_its_grams(stretch, series):
-    found = schedule(
-        job(days=5.0), series, stretch=stretch, yearly=Quantity.absent("g/kWh", "none")
-    )
-    told = {name: computed(tree).quantity.value for name, tree in of_schedule(found).items()}
-    assert told["best start"] == pytest.approx(found.plain.co2_g[found.plain.best])
-    assert told["worst start"] == pytest.approx(found.plain.co2_g[found.plain.worst])
-    assert told["flat factor"] == pytest.approx(found.flat_g)
-    assert ("best start, with pauses" in told) == (stretch > 1)
+    answer = schedule(job(days=5.0), series, Options(stretch=stretch))
+    grams = {name: checked(tree).quantity.value for name, tree in answer.terms().items()}
+    assert grams["best start"] == pytest.approx(answer.steady.co2_g[answer.steady.best])
+    assert grams["worst start"] == pytest.approx(answer.steady.co2_g[answer.steady.worst])
+    assert grams["flat factor"] == pytest.approx(answer.flat_g)
+    assert ("best start, with pauses" in grams) == (stretch > 1)
     if stretch > 1:
-        paused = found.paused.co2_g[found.paused.best]
-        assert told["best start, with pauses"] == pytest.approx(paused)
+        paused = answer.paused.co2_g[answer.paused.best]
+        assert grams["best start, with pauses"] == pytest.approx(paused)
 
 
 @pytest.mark.parametrize(
@@ -120,17 +113,19 @@ def test_each_start_is_explained_to_its_grams(stretch, series):
     [("gpt3-175b", "published"), ("glam-64b-64e", "published"), ("glam-8b-64e", "predicted")],
 )
 def test_a_run_at_another_place_is_explained_to_its_grams_there(name, basis):
-    (side,) = sides(read([name], {}), basis, None)
-    for moved in move(side.record, choose(places(), ["FRA", "US", "openai-gpt3"])):
-        for own in (side.trees, ()):
-            tree = of_moved(own, moved)
-            told = computed(tree).quantity.value
-            assert told == pytest.approx(moved.record.co2_location_g.value)
+    places = ("FRA", "US", "openai-gpt3")
+    of_scenario = regions(name, *places, basis=basis)
+    of_record = regions(of_scenario.record, *places)
+    for answer in (of_scenario, of_record):
+        trees = answer.terms()
+        for run in answer.rows:
+            grams = checked(trees[run.place.id]).quantity.value
+            assert grams == pytest.approx(run.record.co2_location_g.value)
 
 
 @pytest.mark.parametrize("of", ["mwh", "days", "mw", "co2"])
 def test_a_quotient_is_explained_by_both_runs(of):
-    terms = crossover(
+    trees = crossover(
         "glam-64b-64e",
         "glam-137b",
         over="hardware.network_bytes_per_s",
@@ -141,8 +136,8 @@ def test_a_quotient_is_explained_by_both_runs(of):
         equal="tokens",
         overrides={"hardware.chip": "h100", "hardware.software": "megatron"},
     ).terms()
-    assert terms
-    for tree in terms.values():
+    assert trees
+    for tree in trees.values():
         assert tree.value() == pytest.approx(tree.quantity.value, rel=1e-9)
         assert [part.name.split(" of ")[-1] for part in tree.children] == [
             "glam-64b-64e",
@@ -182,7 +177,7 @@ def test_the_verbs_explain_on_the_page_and_in_json(simulator, arguments):
     assert out.startswith(plain)
     assert "└─ " in out[len(plain) :]
     code, out, _ = simulator(*arguments, "--explain", "--json")
-    told = json.loads(out)["explain"]
-    tree = told[0] if isinstance(told, list) else told
+    explained = json.loads(out)["explain"]
+    tree = explained[0] if isinstance(explained, list) else explained
     assert tree["children"]
     assert tree["formula"]

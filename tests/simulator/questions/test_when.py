@@ -1,4 +1,4 @@
-"""When to run: the series, the starts and the pauses, held against a run that is stepped."""
+"""When to run: series, starts and pauses, compared with a run simulated minute by minute."""
 
 import json
 import math
@@ -11,16 +11,10 @@ from hypothesis import strategies as st
 
 from energy.errors import InputError, MissingDataError
 from energy.units import J_PER_KWH
-from simulator.questions.when.series import Series, read
-from simulator.questions.when.starts import (
-    Load,
-    best_threshold,
-    curtailed,
-    long_enough,
-    outcome,
-    starts,
-    within,
-)
+from simulator.questions.when.answer import when
+from simulator.questions.when.curtailment import Curtailment
+from simulator.questions.when.series import Series, read_series
+from simulator.questions.when.starts import Load, best_threshold, long_enough, outcomes, starts
 
 HOUR = 3600.0
 
@@ -43,33 +37,31 @@ loads = st.builds(
 @given(intensities, loads)
 def test_a_flat_grid_gives_the_flat_answer_for_every_start(values, load):
     series = hourly([values[0]] * len(values))
-    found = outcome(series, load, starts(series, HOUR))
-    known = found.co2_g[np.isfinite(found.co2_g)]
+    grams = outcomes(series, load, starts(series, HOUR)).co2_g
+    ended = grams[np.isfinite(grams)]
     expected = load.power_w * load.work_s / 3.6e6 * values[0]
-    assert known == pytest.approx(np.full(len(known), expected), rel=1e-9, abs=1e-9)
+    assert ended == pytest.approx(np.full(len(ended), expected), rel=1e-9, abs=1e-9)
 
 
 @given(intensities, st.floats(1, 1e6))
-def test_hours_of_energy_are_weighted_by_their_own_intensity(values, power_w):
+def test_the_energy_of_each_hour_is_weighted_by_its_own_intensity(values, power_w):
     series = hourly(values)
     load = Load(work_s=len(values) * HOUR, power_w=power_w)
-    found = outcome(series, load, np.array([0.0]))
-    assert found.co2_g[0] == pytest.approx(
-        sum(power_w * HOUR / J_PER_KWH * each for each in values)
-    )
+    runs = outcomes(series, load, np.array([0.0]))
+    assert runs.co2_g[0] == pytest.approx(sum(power_w * HOUR / J_PER_KWH * each for each in values))
 
 
-def test_one_case_worked_by_hand():
+def test_pauses_and_resumptions_match_a_case_worked_by_hand():
     # 1 MW for 2 h at 100, then 500 g/kWh: 100 kg + 500 kg. Paused in the dirty hour at 10 % of
-    # the watts: 100 + 50 + 200 kg; with half an hour to go on again: 100 + 50 + 100 + 100 + 50.
+    # the watts: 100 + 50 + 200 kg; with half an hour to resume: 100 + 50 + 100 + 100 + 50.
     series = hourly([100, 500, 200, 100])
     load = Load(work_s=2 * HOUR, power_w=1e6, paused_share=0.1)
     start = np.array([0.0])
-    assert outcome(series, load, start).co2_g[0] == pytest.approx(600e3)
-    paused = outcome(series, load, start, threshold=300, delay_s=HOUR)
+    assert outcomes(series, load, start).co2_g[0] == pytest.approx(600e3)
+    paused = outcomes(series, load, start, threshold=300, delay_s=HOUR)
     assert (paused.co2_g[0], paused.elapsed_s[0]) == pytest.approx((350e3, 3 * HOUR))
     slow = Load(work_s=2 * HOUR, power_w=1e6, paused_share=0.1, resume_s=HOUR / 2)
-    paused = outcome(series, slow, start, threshold=300, delay_s=2 * HOUR)
+    paused = outcomes(series, slow, start, threshold=300, delay_s=2 * HOUR)
     assert (paused.co2_g[0], paused.elapsed_s[0]) == pytest.approx((400e3, 3.5 * HOUR))
 
 
@@ -82,33 +74,33 @@ def test_one_case_worked_by_hand():
     st.integers(0, 600),
     st.sets(st.integers(0, 29), max_size=4),
 )
-def test_a_run_stepped_minute_by_minute_agrees(values, load, start, threshold, delay, off_hours):
+def test_a_run_simulated_minute_by_minute_agrees(values, load, start, threshold, delay, off_hours):
     series, delay_s = hourly(values), delay * 60.0
     off = np.array([hour in off_hours for hour in range(len(values))])
-    found = outcome(
+    runs = outcomes(
         series, load, np.array([start * HOUR]), threshold=threshold, delay_s=delay_s, curtailed=off
     )
-    told = stepped(values, load, start, threshold, delay_s, off)
-    if told is None:
-        assert math.isnan(found.co2_g[0])
+    simulated = minute_by_minute(values, load, start, threshold, delay_s, off)
+    if simulated is None:
+        assert math.isnan(runs.co2_g[0])
     else:
-        expected = pytest.approx(told, rel=1e-6, abs=1e-6 * load.power_w / 3600)
-        assert (found.elapsed_s[0], found.energy_j[0], found.co2_g[0]) == expected
+        expected = pytest.approx(simulated, rel=1e-6, abs=1e-6 * load.power_w / 3600)
+        assert (runs.elapsed_s[0], runs.energy_j[0], runs.co2_g[0]) == expected
 
 
-def stepped(values, load, start, threshold, delay_s, off):
-    """A run minute by minute: elapsed seconds, joules and grams; None when it does not end."""
+def minute_by_minute(values, load, start, threshold, delay_s, off):
+    """Elapsed seconds, joules and grams of a simulated run; None when it does not end."""
     dirty = off | (np.array(values) > threshold)
-    picky = delay_s > load.resume_s and any(value > threshold for value in values)
+    pausing = delay_s > load.resume_s and any(value > threshold for value in values)
 
     def resumed_at(stops):
-        """When the machine has resumed after the last stop before each hour."""
-        found, last = [], -math.inf
+        """For each hour, when the resumption after the last stop before it ends."""
+        times, last = [], -math.inf
         for hour, stop in enumerate(stops):
             if hour and stops[hour - 1] and not stop:
                 last = hour * HOUR + load.resume_s
-            found.append(last)
-        return found
+            times.append(last)
+        return times
 
     resumed = {True: resumed_at(dirty), False: resumed_at(off)}
     now, done, lost, pending, joules, grams = start * HOUR, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -116,17 +108,17 @@ def stepped(values, load, start, threshold, delay_s, off):
         hour = int(now // HOUR)
         if hour >= len(values):
             return None
-        stops = dirty if picky else off
+        stops = dirty if pausing else off
         stopped = bool(stops[hour])
-        idle = not stopped and now < resumed[picky][hour]
+        idle = not stopped and now < resumed[pausing][hour]
         power = load.power_w * (load.paused_share if stopped else 1.0)
         joules += power * 60
         grams += power * 60 / 3.6e6 * values[hour]
         now += 60
         if stopped or idle:
             lost += 60
-            if picky and lost >= delay_s - load.resume_s - 1e-6:
-                picky = False
+            if pausing and lost >= delay_s - load.resume_s - 1e-6:
+                pausing = False
                 if stopped and not off[hour]:
                     pending = load.resume_s
                 elif idle:
@@ -139,22 +131,22 @@ def stepped(values, load, start, threshold, delay_s, off):
 
 
 @given(intensities, loads, st.floats(0, 1000), st.integers(0, 600))
-def test_a_run_never_loses_more_time_than_it_may(values, load, threshold, delay):
+def test_pauses_never_cost_more_time_than_allowed(values, load, threshold, delay):
     series, delay_s = hourly(values), delay * 60.0
-    found = outcome(series, load, starts(series, HOUR), threshold=threshold, delay_s=delay_s)
-    known = found.elapsed_s[np.isfinite(found.elapsed_s)]
-    assert np.all(known <= load.work_s + delay_s + 1e-6)
+    runs = outcomes(series, load, starts(series, HOUR), threshold=threshold, delay_s=delay_s)
+    elapsed_s = runs.elapsed_s[np.isfinite(runs.elapsed_s)]
+    assert np.all(elapsed_s <= load.work_s + delay_s + 1e-6)
 
 
 @given(intensities, loads, st.integers(0, 600))
 def test_the_best_threshold_is_never_worse_than_no_pause(values, load, delay):
     series, begin = hourly(values), np.array([0.0])
-    plain = outcome(series, load, begin)
-    if math.isnan(plain.co2_g[0]):
+    steady = outcomes(series, load, begin)
+    if math.isnan(steady.co2_g[0]):
         return
     threshold = best_threshold(series, load, begin, delay * 60.0)
-    paused = outcome(series, load, begin, threshold=threshold, delay_s=delay * 60.0)
-    assert paused.co2_g[0] <= plain.co2_g[0] * (1 + 1e-9)
+    paused = outcomes(series, load, begin, threshold=threshold, delay_s=delay * 60.0)
+    assert paused.co2_g[0] <= steady.co2_g[0] * (1 + 1e-9)
 
 
 @given(intensities, st.integers(1, 4), st.integers(0, 4))
@@ -164,25 +156,26 @@ def test_pausing_never_beats_the_cleanest_hours(values, work, more):
     series, load = hourly(values), Load(work_s=work * HOUR, power_w=3.6e6 / HOUR)
     begin = np.array([0.0])
     threshold = best_threshold(series, load, begin, more * HOUR)
-    found = outcome(series, load, begin, threshold=threshold, delay_s=more * HOUR)
+    runs = outcomes(series, load, begin, threshold=threshold, delay_s=more * HOUR)
     perfect = sum(sorted(values[: work + more])[:work])
-    assert found.co2_g[0] >= perfect * (1 - 1e-9) - 1e-9
+    assert runs.co2_g[0] >= perfect * (1 - 1e-9) - 1e-9
 
 
 def test_curtailed_hours_draw_nothing_and_delay_the_run():
     series = Series(np.arange(49) * HOUR, np.full(48, 100.0), "test")
-    cut = curtailed(series, [(17.5 * HOUR, 21 * HOUR)], daily=True)
-    off = within(cut, [(17.5 * HOUR, 21 * HOUR)], daily=True)
+    evenings = Curtailment.of(["17:30-21:00"])
+    cut = evenings.cut(series)
+    off = evenings.mask(cut)
     assert np.sum(np.diff(cut.edges_s)[off]) == 2 * 3.5 * HOUR
     load = Load(work_s=24 * HOUR, power_w=1e6)
-    found = outcome(cut, load, np.array([0.0]), curtailed=off)
-    assert found.elapsed_s[0] == pytest.approx(27.5 * HOUR)
-    assert found.energy_j[0] == pytest.approx(24 * HOUR * 1e6)
+    runs = outcomes(cut, load, np.array([0.0]), curtailed=off)
+    assert runs.elapsed_s[0] == pytest.approx(27.5 * HOUR)
+    assert runs.energy_j[0] == pytest.approx(24 * HOUR * 1e6)
 
 
 def test_a_daily_window_over_midnight_is_one_window():
     series = Series(np.arange(25) * HOUR, np.full(24, 100.0), "test")
-    off = within(series, [(22 * HOUR, 2 * HOUR)], daily=True)
+    off = Curtailment.of(["22:00-02:00"]).mask(series)
     assert np.flatnonzero(off).tolist() == [0, 1, 22, 23]
 
 
@@ -191,8 +184,8 @@ def test_a_run_longer_than_the_series_is_refused_unless_the_series_may_repeat():
     with pytest.raises(MissingDataError, match="--repeat"):
         long_enough(series, 4 * HOUR, repeat=False)
     longer = long_enough(series, 4 * HOUR, repeat=True)
-    found = outcome(longer, Load(work_s=4 * HOUR, power_w=1e6), np.array([0.0, HOUR]))
-    assert found.co2_g == pytest.approx(np.array([700e3, 800e3]))
+    runs = outcomes(longer, Load(work_s=4 * HOUR, power_w=1e6), np.array([0.0, HOUR]))
+    assert runs.co2_g == pytest.approx(np.array([700e3, 800e3]))
     assert longer.mean_g_per_kwh == series.mean_g_per_kwh
 
 
@@ -203,23 +196,23 @@ def written(tmp_path, text):
 
 
 def test_hours_days_and_months_are_read_in_grams_and_in_kilograms(tmp_path):
-    found = read(
+    hours = read_series(
         written(
             tmp_path,
             "time,zone,kgco2e_per_kwh\n2025-01-01T00:00Z,FR,0.05\n2025-01-01T01:00Z,FR,0.07\n\n",
         )
     )
-    assert found.g_per_kwh.tolist() == [50, 70]
-    assert (found.edges_s[0], found.span_s) == (datetime(2025, 1, 1, tzinfo=UTC).timestamp(), 7200)
+    assert hours.g_per_kwh.tolist() == [50, 70]
+    assert (hours.edges_s[0], hours.span_s) == (datetime(2025, 1, 1, tzinfo=UTC).timestamp(), 7200)
     for offset in ("", "Z"):
         text = "".join(f"2025-{m:02d}-01T00:00{offset},{m}\n" for m in range(1, 13))
-        found = read(written(tmp_path, "time,g/kWh\n" + text))
-        assert found.span_s == 365 * 86400
+        months = read_series(written(tmp_path, "time,g/kWh\n" + text))
+        assert months.span_s == 365 * 86400
         # Weighted by the days of the months.
         days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
         mean = sum(m * d for m, d in enumerate(days, start=1)) / 365
-        assert found.mean_g_per_kwh == pytest.approx(mean)
-    local = read(
+        assert months.mean_g_per_kwh == pytest.approx(mean)
+    local = read_series(
         written(tmp_path, "time,g_per_kwh\n2025-01-01T00:00+01:00,1\n2025-01-01T01:00+01:00,1")
     )
     assert local.edges_s[0] == datetime(2024, 12, 31, 23, tzinfo=UTC).timestamp()
@@ -229,7 +222,7 @@ HEAD = "time,g_per_kwh\n2025-01-01T00:00Z,100\n2025-01-01T01:00Z,100\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "line 1"),
         ("time,intensity\n", "line 1"),
@@ -239,7 +232,7 @@ HEAD = "time,g_per_kwh\n2025-01-01T00:00Z,100\n2025-01-01T01:00Z,100\n"
         (HEAD + "2025-01-01T02:00Z,\n", "line 4; got nothing"),
         (HEAD + "2025-01-01T02:00Z,nan\n", "line 4"),
         (HEAD + "2025-01-01T02:00Z,-1\n", "line 4"),
-        (HEAD + "2025-01-01T02:00Z,5000\n", "right unit"),
+        (HEAD + "2025-01-01T02:00Z,5000\n", "have the right unit"),
         (HEAD + "2025-01-01T02:00Z\n", "line 4"),
         (HEAD + "2025-01-01T03:00Z,100\n", "every row 1 h after the one before"),
         (HEAD + "2025-01-01T01:00Z,100\n", "ascend in grid.csv line 4"),
@@ -247,10 +240,10 @@ HEAD = "time,g_per_kwh\n2025-01-01T00:00Z,100\n2025-01-01T01:00Z,100\n"
         ("time,g_per_kwh\n2025-01-01,1\n2026-01-01,1\n2027-01-01,1\n", "line 3"),
     ],
 )
-def test_a_bad_row_is_an_error_that_names_its_line(tmp_path, text, said):
+def test_an_invalid_row_is_an_error_that_names_its_line(tmp_path, text, message):
     with pytest.raises(InputError) as error:
-        read(written(tmp_path, text))
-    assert said in str(error.value)
+        read_series(written(tmp_path, text))
+    assert message in str(error.value)
 
 
 def year(tmp_path, amplitude=100):
@@ -264,7 +257,7 @@ def year(tmp_path, amplitude=100):
     return written(tmp_path, "\n".join(lines))
 
 
-def asked(simulator, *arguments):
+def answer_of(simulator, *arguments):
     code, out, err = simulator("when", *arguments, "--json")
     assert (code, err) == (0, "")
     return json.loads(out)
@@ -272,31 +265,31 @@ def asked(simulator, *arguments):
 
 def test_the_verb_compares_every_start_with_the_flat_factor(simulator, tmp_path):
     path = year(tmp_path)
-    told = asked(simulator, path, "--days", 20, "--mw", 2, "--plot", "when.svg")
-    assert told["energy_mwh"]["value"] == pytest.approx(960)
-    assert told["flat_co2_g"] / 1e6 == pytest.approx(960e3 * 300 / 1e6, rel=1e-3)
+    answer = answer_of(simulator, path, "--days", 20, "--mw", 2, "--plot", "when.svg")
+    assert answer["energy_mwh"]["value"] == pytest.approx(960)
+    assert answer["flat_co2_g"] / 1e6 == pytest.approx(960e3 * 300 / 1e6, rel=1e-3)
     # The season alone, averaged over 20 days, is worth 50 of 300 g/kWh at most.
-    assert -0.167 < told["best"]["against_flat"] < -0.15
-    assert told["best"]["start"].startswith("2025-06-2")
-    assert told["series"]["swing_over_the_run"] < told["series"]["swing"]
-    assert len(told["starts"]) == 365
+    assert -0.167 < answer["best"]["against_flat"] < -0.15
+    assert answer["best"]["start"].startswith("2025-06-2")
+    assert answer["series"]["swing_over_the_run"] < answer["series"]["swing"]
+    assert len(answer["starts"]) == 365
     assert (tmp_path / "when.svg").exists()
 
 
-def test_a_long_run_gains_little_by_pausing_and_a_free_pause_gains_more(simulator, tmp_path):
+def test_pauses_save_a_long_run_little_and_free_pauses_save_more(simulator, tmp_path):
     path = year(tmp_path)
     arguments = (path, "--days", 60, "--mw", 2, "--stretch", 1.2)
-    dear = asked(simulator, *arguments)
-    free = asked(simulator, *arguments, "--paused-share", 0, "--resume", 0)
-    plain, paused = dear["best"]["co2_g"], free["paused"]["co2_g"]
-    assert dear["paused"]["co2_g"] <= plain
-    assert paused < dear["paused"]["co2_g"]
-    assert paused > 0.85 * plain
+    costly = answer_of(simulator, *arguments)
+    free = answer_of(simulator, *arguments, "--paused-share", 0, "--resume", 0)
+    steady, paused = costly["best"]["co2_g"], free["paused"]["co2_g"]
+    assert costly["paused"]["co2_g"] <= steady
+    assert paused < costly["paused"]["co2_g"]
+    assert paused > 0.85 * steady
 
 
-def test_curtailed_hours_are_counted_and_delay_the_run(simulator, tmp_path):
+def test_the_verb_counts_curtailed_hours_and_their_delay(simulator, tmp_path):
     path = year(tmp_path)
-    told = asked(
+    answer = answer_of(
         simulator,
         path,
         "--days",
@@ -312,32 +305,43 @@ def test_curtailed_hours_are_counted_and_delay_the_run(simulator, tmp_path):
         "--resume",
         0,
     )
-    assert told["curtailed_h"] == 365 * 4 + 1
-    assert told["best"]["elapsed_s"] == pytest.approx(12 * 86400, abs=4 * 3600)
-    assert told["paused"] is None
+    assert answer["curtailed_h"] == 365 * 4 + 1
+    assert answer["best"]["elapsed_s"] == pytest.approx(12 * 86400, abs=4 * 3600)
+    assert answer["paused"] is None
 
 
-def test_a_published_run_keeps_its_whole_energy(simulator, tmp_path):
+def test_the_function_takes_a_path_or_a_series_and_a_scenario(tmp_path):
+    path = year(tmp_path)
+    from_path = when(path, "gpt3-175b", stretch=1, zone="US")
+    from_series = when(read_series(path), "gpt3-175b", stretch=1, zone="US")
+    assert from_path.flat_g == from_series.flat_g
+    assert from_path.zone_g.value == pytest.approx(1287e3 * 429, rel=0.003)
+    frame = from_path.to_frame()
+    assert len(frame) == 365
+    assert frame["co2_g"].min() == from_path.steady.co2_g[from_path.steady.best]
+
+
+def test_a_published_run_keeps_all_of_its_energy(simulator, tmp_path):
     # arXiv:2104.10350: 1,287 MWh in 14.8 days; at a flat 429 g/kWh 552 t.
     flat = tmp_path / "flat.csv"
     flat.write_text("time,g/kWh\n" + "".join(f"2025-{m:02d}-01,429\n" for m in range(1, 13)))
-    told = asked(simulator, flat, "gpt3-175b", "--stretch", 1)
-    assert told["energy_mwh"]["value"] == pytest.approx(1287, rel=0.003)
-    assert told["best"]["co2_g"] / 1e6 == pytest.approx(552, rel=0.003)
-    assert told["best"]["against_flat"] == pytest.approx(0, abs=1e-9)
+    answer = answer_of(simulator, flat, "gpt3-175b", "--stretch", 1)
+    assert answer["energy_mwh"]["value"] == pytest.approx(1287, rel=0.003)
+    assert answer["best"]["co2_g"] / 1e6 == pytest.approx(552, rel=0.003)
+    assert answer["best"]["against_flat"] == pytest.approx(0, abs=1e-9)
 
 
-def test_the_page_is_honest_about_what_shifting_saves(simulator, tmp_path):
+def test_the_page_says_how_little_shifting_saves(simulator, tmp_path):
     code, out, _ = simulator("when", year(tmp_path), "glam-64b-64e", "--repeat", "--zone", "US")
     assert code == 0
     assert "less than the flat factor" in out
-    assert "between starts of this run" in out
+    assert "of this run, it varies by" in out
     assert "marginal" in out
     assert "flat factor of the zone" in out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("--days", 400, "--mw", 1), 4, "--repeat"),
         (("--days", 3), 4, "--mw"),
@@ -352,8 +356,8 @@ def test_the_page_is_honest_about_what_shifting_saves(simulator, tmp_path):
         ((), 2, "a scenario, or its numbers"),
     ],
 )
-def test_bad_usage_is_one_line(simulator, tmp_path, arguments, code, said):
-    found, out, err = simulator("when", year(tmp_path), *arguments)
-    assert (found, out, err.count("\n")) == (code, "", 1)
-    assert said in err
+def test_invalid_usage_is_answered_in_one_line(simulator, tmp_path, arguments, code, message):
+    exit_code, out, err = simulator("when", year(tmp_path), *arguments)
+    assert (exit_code, out, err.count("\n")) == (code, "", 1)
+    assert message in err
     assert simulator("when", tmp_path / "absent.csv", "--days", 3, "--mw", 1)[0] == 2
