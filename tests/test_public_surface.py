@@ -138,7 +138,8 @@ def test_an_import_loads_no_library_that_is_not_needed_yet(package, names, libra
 
 def test_predict_is_a_function_also_after_the_module_of_its_verb_was_imported():
     kind = python(
-        "import inspect, json\nimport simulator.questions.predict.command\nimport simulator.runs.predict\n"
+        "import inspect, json\nimport simulator.questions.predict.command\n"
+        "import simulator.runs.predict\n"
         "from simulator import predict\nimport simulator\n"
         "print(json.dumps([inspect.isfunction(predict), simulator.predict is predict]))"
     )

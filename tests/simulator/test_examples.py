@@ -1,29 +1,28 @@
-"""The examples in the help of the questions run as they are printed."""
+"""The examples in the help of the verbs run as they are printed."""
 
 import shlex
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from simulator.cli import command
+from simulator.cli import VERBS
+from simulator.kit.options import epilog
 
-OF_FILES = ("init", "predict", "calibrate", "validate")
-"""Their examples name files that a reader writes first."""
-COMMANDS = [
-    verb for verb in command().registered_commands if verb.callback.__name__ not in OF_FILES
-]
+NEED_FILES = ("init", "predict", "calibrate", "validate")
+"""Verbs whose examples name files that a reader writes first."""
+
+QUESTIONS = [verb for verb in VERBS if verb.__name__ not in NEED_FILES]
 EXAMPLES = [
     line.strip()
-    for verb in COMMANDS
-    for line in (verb.epilog or "").splitlines()
+    for verb in QUESTIONS
+    for line in epilog(verb).splitlines()
     if line.strip().startswith("simulator ")
 ]
 
 
-def test_every_question_has_examples():
-    for verb in COMMANDS:
-        name = verb.callback.__name__
-        assert any(line.split()[1] == name for line in EXAMPLES), name
+@pytest.mark.parametrize("verb", QUESTIONS, ids=lambda verb: verb.__name__)
+def test_every_question_has_examples_of_itself(verb):
+    assert any(line.split()[1] == verb.__name__ for line in EXAMPLES)
 
 
 @pytest.mark.parametrize("line", EXAMPLES)

@@ -6,8 +6,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from simulator.questions.budget.inverse import most_tokens
-from simulator.questions.regions import answer as regions
-from simulator.questions.regions.picture import MOST_PLACES, grams_by_place
+from simulator.questions.regions.answer import regions
+from simulator.questions.regions.picture_places import MOST_PLACES
 from tests.support.browser import browser
 
 VERBS = {
@@ -16,6 +16,10 @@ VERBS = {
     "failures": ("--chips", "512", "--days", "10", "--mw", "1"),
     "regions": ("--kind", "site"),
     "inverse": ("glam-64b-64e", "--mwh", "456", "--days", "60"),
+    "models": (),
+    "chips": (),
+    "prices": (),
+    "predict": ("glam-8b-64e",),
     "crossover": (
         "glam-64b-64e",
         "glam-137b",
@@ -46,20 +50,22 @@ VERBS = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_page_holds_the_picture_the_printed_answer_and_the_command(simulator, tmp_path, verb):
+def test_a_page_has_the_picture_the_printed_answer_and_the_command(simulator, tmp_path, verb):
     code, out, err = simulator(verb, *VERBS[verb], "--plot", "a.html")
     assert (code, err) == (0, "")
     text = (tmp_path / "a.html").read_text()
     assert text.count("<svg") == 1
-    told = re.search(r"<pre>(.*)</pre>", text, re.DOTALL).group(1)
+    printed = re.search(r"<pre>(.*)</pre>", text, re.DOTALL).group(1)
     for word in re.findall(r"[A-Za-z0-9.,-]{4,}", out):
-        assert word in told
+        assert word in printed
     assert f"<code>simulator {verb} " in text
     assert f"<title>simulator {verb}" in text
 
 
 @pytest.mark.parametrize("verb", ["compare", "power"])
-def test_a_page_asks_the_network_for_nothing_and_is_whole_in_a_browser(simulator, tmp_path, verb):
+def test_a_page_requests_nothing_from_the_network_and_is_complete_in_a_browser(
+    simulator, tmp_path, verb
+):
     simulator(verb, *VERBS[verb], "--plot", "a.html")
     text = (tmp_path / "a.html").read_text()
     for word in ("<script", "<link", "src=", "@import", "url(http", 'href="http', "<!DOCTYPE svg"):
@@ -86,25 +92,27 @@ def test_the_same_answer_gives_the_same_page(simulator, tmp_path):
     assert texts[0] == texts[1]
 
 
-def test_places_are_drawn_with_a_unit_and_what_is_missing_is_a_word():
-    found = regions.choose(regions.places(), kind="site")
-    axes = grams_by_place(found, Figure().subplots())
+def test_places_are_drawn_with_a_unit_and_a_word_for_a_missing_value():
+    answer = regions(kind="site")
+    (panel,) = answer.panels()
+    axes, places = panel(Figure().subplots()), answer.rows
     assert axes.get_xlabel() == "CO2e of the grid / (g/kWh)"
-    assert [text.get_text() for text in axes.get_yticklabels()] == [place.id for place in found]
-    missing = [place for place in found if place.location.value is None]
+    assert [text.get_text() for text in axes.get_yticklabels()] == [place.id for place in places]
+    missing = [place for place in places if place.location.value is None]
     assert [text.get_text() for text in axes.texts] == [" missing"] * len(missing)
-    assert len(axes.patches) == len(found) - len(missing)
+    assert len(axes.patches) == len(places) - len(missing)
 
 
 def test_a_long_list_of_places_says_how_much_of_it_is_drawn():
-    found = regions.places()
-    axes = grams_by_place(found, Figure().subplots())
+    answer = regions()
+    (panel,) = answer.panels()
+    axes = panel(Figure().subplots())
     assert len(axes.get_yticklabels()) == MOST_PLACES
-    assert f"of {len(found)} places" in axes.get_xlabel()
+    assert f"of {len(answer.rows)} places" in axes.get_xlabel()
 
 
-def test_a_budget_is_drawn_as_the_part_that_is_used_with_the_one_that_binds():
-    answer = most_tokens("glam-64b-64e", mwh=456, days=60)
+def test_a_budget_is_drawn_as_the_part_used_with_a_mark_at_the_one_that_binds():
+    answer = most_tokens("glam-64b-64e", basis="published", mwh=456, days=60)
     (panel,) = answer.panels()
     axes = panel(Figure().subplots())
     assert "%" in axes.get_xlabel()
@@ -113,7 +121,7 @@ def test_a_budget_is_drawn_as_the_part_that_is_used_with_the_one_that_binds():
     assert "(binds)" in axes.get_yticklabels()[list(answer.budgets).index("mwh")].get_text()
 
 
-def test_inverse_explains_each_figure_by_what_it_was_computed_from(simulator):
+def test_inverse_explains_its_energy_by_the_publication(simulator):
     code, out, _ = simulator("inverse", "glam-64b-64e", "--mwh", "456", "--explain")
     assert code == 0
     (energy,) = (line for line in out.splitlines() if line.startswith("energy 456 MWh"))

@@ -1,7 +1,6 @@
-"""Pictures of the simulator: units on every axis, bands drawn, told apart in grey."""
+"""Pictures of the simulator: units on every axis, bands, and colors that differ in grey too."""
 
 from dataclasses import replace
-from functools import partial
 
 import matplotlib.colors
 import numpy as np
@@ -10,14 +9,14 @@ from matplotlib.figure import Figure
 
 from energy.errors import InputError
 from energy.quantity import Origin, Quantity
-from simulator.kit import style as plots
+from simulator.kit import style
 from simulator.questions.compare.answer import compare
-from simulator.questions.failures import picture as plots_exposure
+from simulator.questions.compare.picture import carbon
+from simulator.questions.failures.picture import panels as panels_of_failures
 from simulator.questions.sensitivity.answer import sensitivity
-from simulator.questions.when.answer import schedule
-from simulator.questions.when.picture import co2_by_start, co2_by_stretch
+from simulator.questions.when.answer import Options, schedule
 from simulator.questions.when.series import Series
-from simulator.runs.failures import Job, losses
+from simulator.runs.failures import Job, failure_costs
 
 
 @pytest.fixture
@@ -59,23 +58,26 @@ def test_a_comparison_has_units_on_its_axes_and_every_run_on_it(comparison):
     assert len(energy.containers) >= 4
 
 
-def test_what_is_missing_is_written_and_not_drawn_as_zero(comparison):
-    comparison.sides[0].record.co2_market_g = Quantity.absent("g", "no zone")
-    (co2,) = drawn(replace(comparison, sides=comparison.sides[:1], ratios=[]).panels()[1])
-    assert len(co2.patches) == 0
-    assert [text.get_text().strip() for text in co2.texts] == ["missing"]
+def test_a_missing_value_is_written_and_not_drawn_as_zero(comparison):
+    side = comparison.sides[0]
+    side.record.co2_market_g = Quantity.absent("g", "no zone")
+    axes = carbon([side], Figure().subplots())
+    assert len(axes.patches) == 0
+    assert [text.get_text().strip() for text in axes.texts] == ["missing"]
 
 
 def test_equal_quality_draws_the_spread_of_the_laws():
-    answer = compare("gpt3-175b", "glam-64b-64e", basis="published", equal="quality")
-    (energy,) = drawn(answer.panels()[0])
+    comparison = compare(
+        "gpt3-175b", "glam-64b-64e", basis="published", accounting="as-published", equal="quality"
+    )
+    (energy,) = drawn(comparison.panels()[0])
     ends = [segment[:, 0] for line in energy.collections for segment in line.get_segments()]
     widest = max((float(end.max() - end.min()) for end in ends if len(end)), default=0.0)
-    _, low, high = answer.sides[1].facility_j.numbers()
+    _, low, high = comparison.sides[1].facility_j.numbers()
     assert widest == pytest.approx((high - low) / 3.6e9, rel=1e-6)
 
 
-def test_a_tornado_has_its_unit_the_band_of_all_and_a_bar_an_assumption():
+def test_a_tornado_has_its_unit_the_band_of_all_and_a_bar_per_assumption():
     answer = sensitivity("gpt3-175b", basis="published")
     (axes,) = drawn(*answer.panels())
     assert axes.get_xlabel() == "gpt3-175b: CO2e, gross / t"
@@ -89,26 +91,18 @@ def test_a_tornado_has_its_unit_the_band_of_all_and_a_bar_an_assumption():
 
 
 def test_goodput_is_drawn_with_its_band_and_a_unit_on_both_axes():
-    found = losses(job(), {})
-    for axes in drawn(
-        lambda axes: plots_exposure.goodput_by_interval(found, axes),
-        lambda axes: plots_exposure.goodput_by_chips(found, axes),
-    ):
+    for axes in drawn(*panels_of_failures(failure_costs(job(), {}))):
         assert axes.collections
         assert "/" in axes.get_ylabel()
         assert "/" in axes.get_xlabel()
 
 
-def test_starts_and_pauses_are_drawn_with_a_unit_on_both_axes_and_the_runs_band():
+def test_starts_and_pauses_are_drawn_with_a_unit_on_both_axes_and_the_band_of_the_run():
     edges = np.arange(24 * 30 + 1) * 3600.0
     series = Series(edges, 300 + 100 * np.sin(edges[:-1] / 9e4), "test")
     for width in (0.0, 0.2):
         run = replace(job(), power_w=Quantity.of(1e5, "W", "test", Origin.MODELLED, relative=width))
-        found = schedule(run, series, yearly=Quantity.absent("g/kWh", "none"))
-        starts, pauses = drawn(
-            partial(co2_by_start, found),
-            partial(co2_by_stretch, found),
-        )
+        starts, pauses = drawn(*schedule(run, series, Options()).panels())
         for axes in (starts, pauses):
             assert "/" in axes.get_xlabel()
             assert "/" in axes.get_ylabel()
@@ -116,29 +110,28 @@ def test_starts_and_pauses_are_drawn_with_a_unit_on_both_axes_and_the_runs_band(
         assert ("80 % band of the run's energy" in labels) == (width > 0)
 
 
-def test_the_colours_are_told_apart_in_grey():
+def test_the_colors_differ_in_grey_too():
     grey = {}
     for name in ("ANSWER", "BAND", "LOST", "FACTOR"):
-        red, green, blue = matplotlib.colors.to_rgb(getattr(plots, name))
+        red, green, blue = matplotlib.colors.to_rgb(getattr(style, name))
         grey[name] = 0.299 * red + 0.587 * green + 0.114 * blue
     assert grey["BAND"] - grey["ANSWER"] > 0.3
     assert grey["LOST"] - grey["ANSWER"] > 0.3
-    # The grey of a factor stands beside answers only, and is hatched.
+    # The grey of a factor is next to answers only, and is hatched.
     assert grey["FACTOR"] - grey["ANSWER"] > 0.3
 
 
 @pytest.mark.parametrize("form", ["png", "svg"])
 def test_the_same_answer_gives_the_same_file(tmp_path, comparison, form):
-    panels = comparison.panels()
     first, second = tmp_path / f"a.{form}", tmp_path / f"b.{form}"
-    plots.save(first, *panels)
-    plots.save(second, *panels)
+    comparison.plot(first)
+    comparison.plot(second)
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_another_ending_is_refused_and_nothing_is_left(tmp_path, comparison):
+def test_another_ending_is_refused_and_leaves_no_file(tmp_path, comparison):
     with pytest.raises(InputError, match="svg or"):
-        plots.save(tmp_path / "a.gif", *comparison.panels())
+        comparison.plot(tmp_path / "a.gif")
     assert list(tmp_path.iterdir()) == []
 
 
