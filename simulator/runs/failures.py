@@ -34,8 +34,8 @@ DRAWS = 4000
 
 
 ENOUGH = 1e-3
-"""Share of the time spent waiting for chips that is accepted, in 9 of 10 draws, where the number of
-spares is not given."""
+"""Share of the time spent waiting for chips that is accepted, in 9 of 10 draws, where nobody says
+how many spares there are."""
 
 
 LEAST_GOODPUT = 1e-6
@@ -237,9 +237,9 @@ def failure_costs(
     Args:
         job: what is trained.
         values: that replace those of `failures.toml`, exactly, by its names; None replaces none.
-        spares: units of spare chips; as many as are enough where not given.
+        spares: units of spare chips; by default, as many as are enough (`ENOUGH`).
         unit_chips: chips that leave the job together.
-        interval_s: seconds of training between checkpoints; the best where not given.
+        interval_s: seconds of training between checkpoints; by default, the best.
 
     Raises:
         InputError: a name or a value is not valid.
