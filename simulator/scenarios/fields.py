@@ -1,4 +1,4 @@
-"""Checked input: numbers with a band in a text file, and errors that name the nearest valid key."""
+"""Checked input: numbers with a band in a text file, and errors that name the nearest key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _given(unit: str, above: float = 0.0, most: float = float("inf")) -> Callable[[object], object]:
+def _number(
+    unit: str, above: float = 0.0, most: float = float("inf")
+) -> Callable[[object], object]:
     """Read a number that stands alone or in a table with its band, origin and source.
 
     A number alone is an assumption of the file's author. The unit is that of the key.
@@ -41,12 +43,12 @@ def _given(unit: str, above: float = 0.0, most: float = float("inf")) -> Callabl
 
 
 def _priced(unit: str) -> Callable[[object], object]:
-    """Read a price: as `_given`, or the name of a row of the table of prices."""
-    given = _given(unit, above=-1e-9)
+    """Read a price: as `_number`, or the name of a row of the table of prices."""
+    read_number = _number(unit, above=-1e-9)
 
     def read(value: object) -> object:
         if not isinstance(value, str):
-            return given(value)
+            return read_number(value)
         from energy.facts.prices import price
 
         try:
@@ -57,31 +59,31 @@ def _priced(unit: str) -> Callable[[object], object]:
     return read
 
 
-Count = Annotated[Quantity, BeforeValidator(_given("1"))]
+Count = Annotated[Quantity, BeforeValidator(_number("1"))]
 
 
-Share = Annotated[Quantity, BeforeValidator(_given("1", most=1.0))]
+Share = Annotated[Quantity, BeforeValidator(_number("1", most=1.0))]
 
 
-Pue = Annotated[Quantity, BeforeValidator(_given("1", above=0.9999))]
+Pue = Annotated[Quantity, BeforeValidator(_number("1", above=0.9999))]
 
 
-Hours = Annotated[Quantity, BeforeValidator(_given("h"))]
+Hours = Annotated[Quantity, BeforeValidator(_number("h"))]
 
 
-Watts = Annotated[Quantity, BeforeValidator(_given("W"))]
+Watts = Annotated[Quantity, BeforeValidator(_number("W"))]
 
 
-MegawattHours = Annotated[Quantity, BeforeValidator(_given("MWh"))]
+MegawattHours = Annotated[Quantity, BeforeValidator(_number("MWh"))]
 
 
-Tonnes = Annotated[Quantity, BeforeValidator(_given("t", above=-1e-9))]
+Tonnes = Annotated[Quantity, BeforeValidator(_number("t", above=-1e-9))]
 
 
-GramsPerKwh = Annotated[Quantity, BeforeValidator(_given("g/kWh", above=-1e-9))]
+GramsPerKwh = Annotated[Quantity, BeforeValidator(_number("g/kWh", above=-1e-9))]
 
 
-LitresPerKwh = Annotated[Quantity, BeforeValidator(_given("L/kWh", above=-1e-9))]
+LitresPerKwh = Annotated[Quantity, BeforeValidator(_number("L/kWh", above=-1e-9))]
 
 
 DollarsPerKwh = Annotated[Quantity, BeforeValidator(_priced("USD/kWh"))]
@@ -93,7 +95,7 @@ DollarsPerHour = Annotated[Quantity, BeforeValidator(_priced("USD/h"))]
 def explained(error: ValidationError, model: type[BaseModel], where: str) -> InputError:
     """The first problem of a file as expectation, value and fix."""
     # A misspelt key is also a missing one: the misspelling is what the user can see.
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    first = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     steps = [str(step) for step in first["loc"]]
     key = ".".join(steps)
     if first["type"] == "extra_forbidden":

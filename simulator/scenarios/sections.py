@@ -70,7 +70,7 @@ class RunSection(Section):
         steps: instead of tokens, optimiser steps.
         batch_tokens: tokens of one optimiser step, over all chips.
         batch_sequences: instead of batch_tokens, sequences of one step.
-        goodput: productive over elapsed time; without it a band is assumed, loudly.
+        goodput: productive over elapsed time; without it a band is assumed, with a note.
     """
 
     tokens: float | None = Field(None, gt=0)
@@ -146,7 +146,7 @@ class SiteSection(Section):
         wue: litres of the site an IT kWh.
         ewif: litres a kWh of the grid.
         electricity_price: dollars a kWh, or a row of the prices (`simulator prices`).
-        chip_price: dollars an hour of one chip, or a row; where given, it is the whole cost.
+        chip_price: dollars an hour of one chip, or a row; where there is one, it is the whole cost.
         node_over_chip: joules of the node over those of its chips.
         it_over_node: joules of IT over those of the nodes.
     """
@@ -164,7 +164,7 @@ class SiteSection(Section):
     it_over_node: Pue | None = None
 
     def resolve(self) -> Site:
-        """The site, with the catalog's assumptions for what is not given.
+        """The site, with the catalog's assumptions for what is missing.
 
         Raises:
             MissingDataError: the zone or region is not in the catalog.
@@ -183,7 +183,7 @@ class PublishedSection(Section):
         power_boundary: what those watts hold.
         params_active: the P of the 6 P D that the publication counts.
         accounting: whether its CO2 is gross (location) or net (market).
-        energy_mwh: the printed total, which our product is held against.
+        energy_mwh: the printed total, for comparison with ours.
         co2_t: the printed total.
     """
 

@@ -1,4 +1,4 @@
-"""One run in other clothes: with other models, on other chips, in other places, at other prices."""
+"""A scenario with another model, on other chips, in another place, at another price."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def planned(scenario: Scenario, plan: Plan) -> Scenario:
 
 
 def on_chips(scenario: Scenario, chip: str, count: int, rows: Sequence[Price]) -> Scenario:
-    """The scenario on so many other chips: what was said of its own chip stays with that.
+    """The scenario on other chips: what it says of its own chip does not apply to others.
 
     Args:
         scenario: with chips of its own, or a machine.
@@ -42,13 +42,15 @@ def on_chips(scenario: Scenario, chip: str, count: int, rows: Sequence[Price]) -
     return scenario.model_copy(update={"hardware": hardware, "site": site})
 
 
-def one_kind_of_price(found: Sequence[Scenario]) -> list[Scenario]:
-    """Rent is not compared with electricity alone: where one is rented, only rent counts."""
-    if all(one.site.chip_price is None for one in found):
-        return list(found)
+def one_kind_of_price(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """Rent is not compared with electricity alone: where some are rented, only rent counts."""
+    if all(scenario.site.chip_price is None for scenario in scenarios):
+        return list(scenarios)
     return [
-        one.model_copy(update={"site": one.site.model_copy(update={"electricity_price": None})})
-        for one in found
+        scenario.model_copy(
+            update={"site": scenario.site.model_copy(update={"electricity_price": None})}
+        )
+        for scenario in scenarios
     ]
 
 
@@ -68,7 +70,7 @@ def moved_site(section: SiteSection, place: str) -> SiteSection:
 
 
 def lengthened_to(scenario: Scenario, tokens: Quantity) -> Scenario:
-    """The run over so many tokens; its published rate goes with it."""
+    """The run over so many tokens, at its published rate."""
     seq_len = float(scenario.model.resolve().seq_len)
     factor = tokens.numbers()[0] / scenario.run.total_tokens(seq_len)
     return with_tokens(lengthened(scenario, factor), tokens.numbers()[0])
@@ -77,8 +79,8 @@ def lengthened_to(scenario: Scenario, tokens: Quantity) -> Scenario:
 def lengthened(scenario: Scenario, factor: float) -> Scenario:
     """The same run over `factor` times the tokens.
 
-    Published hours go with the tokens (one rate); totals that were printed for the run as it was
-    no longer describe it and stay behind.
+    Published hours scale with the tokens (one rate); totals that were printed for the run as it
+    was no longer describe it and are removed.
     """
     seq_len = float(scenario.model.resolve().seq_len)
     tokens = scenario.run.total_tokens(seq_len) * factor
@@ -114,8 +116,8 @@ def with_layers(scenario: Scenario, layers: int, tokens_per_parameter: float | N
 def scaled(shape: Shape, layers: int) -> Shape:
     """A shape of so many layers with the proportions of another.
 
-    Width, heads, feed-forward width and experts' width go with the depth, the head's width stays;
-    mixture layers keep their share, experts their number. GLaM 64B/64E at 32 layers: width 4,096,
+    Width, heads, feed-forward width and experts' width grow with the depth, the head's width does
+    not; mixture layers keep their share, experts their number. GLaM 64B/64E at 32 layers: width 4,096,
     64 heads, feed-forward 16,384.
     """
     factor = layers / float(shape.n_layers)
@@ -143,10 +145,11 @@ def scaled(shape: Shape, layers: int) -> Shape:
 
 
 def granule(scenario: Scenario) -> int:
-    """Layers that a model of the family has a multiple of: its pattern, and what the plan splits.
+    """The number of layers that every model of the family has a multiple of.
 
-    Every other layer a mixture and a pipeline of 4: 8. Heads are split by the tensor degree, and
-    they go with the layers.
+    It follows from the pattern of its layers and from what the plan splits: every other layer a
+    mixture and a pipeline of 4 give 8. Heads are split by the tensor degree, and grow with the
+    layers.
     """
     shape = scenario.model.resolve()
     layers, mixtures = int(shape.n_layers), int(shape.n_moe_layers)
@@ -154,7 +157,7 @@ def granule(scenario: Scenario) -> int:
     pattern = layers // math.gcd(layers, mixtures) if mixtures else 1
     split = math.prod(int(scenario.plan.get(name, 1)) for name in ("pp", "vp"))
     tensor = int(scenario.plan.get("tp", 1)) * int(scenario.plan.get("cp", 1))
-    # So many layers make a whole number of key-value heads that the tensor degree divides.
+    # A number of layers for which the tensor degree divides the key-value heads.
     heads = math.lcm(tensor, kv_heads // math.gcd(kv_heads, layers))
     whole = heads * layers // math.gcd(heads * layers, kv_heads) if kv_heads else 1
     return math.lcm(pattern * split, whole)

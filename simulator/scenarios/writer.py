@@ -23,7 +23,7 @@ def write(scenario: Scenario, path: Path) -> None:
 
 
 def text(scenario: Scenario) -> str:
-    """The text of a scenario's file; files that it names are told by their whole path."""
+    """The text of a scenario's file; files that it names are written with their whole path."""
     tables = scenario.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     for section, key in (("hardware", "machine"), ("plan", "expert_load")):
         named = tables.get(section, {}).get(key)
@@ -34,7 +34,11 @@ def text(scenario: Scenario) -> str:
     ]
     for name, table in tables.items():
         if isinstance(table, dict) and table:
-            lines += ["", f"[{name}]", *(f"{key} = {_value(one)}" for key, one in table.items())]
+            lines += [
+                "",
+                f"[{name}]",
+                *(f"{key} = {_value(value)}" for key, value in table.items()),
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -46,5 +50,5 @@ def _value(value: Any) -> str:
     left = {"unit"} if "origin" in value else set()
     if len(value.get("shares", ())) == 1:
         left.add("shares")
-    told = (f"{key} = {_value(one)}" for key, one in value.items() if key not in left)
-    return "{ " + ", ".join(told) + " }"
+    cells = (f"{key} = {_value(cell)}" for key, cell in value.items() if key not in left)
+    return "{ " + ", ".join(cells) + " }"

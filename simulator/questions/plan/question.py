@@ -1,4 +1,4 @@
-"""From what `simulator plan` is asked to a scenario: a model, chips, a place, a run.
+"""The scenario of a plan question: a model, chips, a place, a run.
 
 A model of the catalog has neither batch nor tokens: the tokens of its published run are assumed,
 and the usual batch of published runs, both with a note.
@@ -23,7 +23,7 @@ from simulator.scenarios.variants import moved_site
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about.
+    """What the question is about.
 
     Attributes:
         scenario: model, chips, place and run.
@@ -45,7 +45,7 @@ def question(
     price: str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Question:
-    """The scenario that is asked about, and what was assumed for it.
+    """The scenario that the question is about, and what was assumed for it.
 
     Args:
         target: a preset, a scenario, a scenario file or a model of the catalog.
@@ -113,7 +113,7 @@ def _of_other_chips(scenario: Scenario, chip: str) -> dict[str, Any]:
 
 
 def _assumed_run(name: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Tokens and batch of a model of the catalog where none were given, with a note on each."""
+    """Tokens and batch of a model of the catalog that the caller left out, with a note on each."""
     row, assumed, notes = catalog.model(name), dict[str, Any](), list[str]()
     if not {"run.tokens", "run.steps"} & set(values):
         if row.tokens is None:

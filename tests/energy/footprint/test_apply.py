@@ -42,9 +42,9 @@ def test_a_zone_that_is_not_known_is_refused_and_a_fallback_is_loud():
 def test_market_water_and_cost_stay_missing_until_the_site_says_them():
     record = at_site(run_record(), site("FRA"))
     for field in ("co2_market_g", "water_l", "cost_usd", "co2_embodied_g"):
-        found = getattr(record, field)
-        assert found.value is None, field
-        assert found.source, field
+        quantity = getattr(record, field)
+        assert quantity.value is None, field
+        assert quantity.source, field
     assert record.co2_location_g.value is not None
 
 
@@ -57,7 +57,7 @@ def test_the_water_of_a_record_is_that_of_the_formula():
 
 def test_half_known_water_names_the_half_that_it_leaves_out():
     record = at_site(run_record(), site(wue=exact(1, "L/kWh")))
-    assert any("grid" in name for name in record.water_l.missing)
+    assert any("grid" in part.device for part in record.water_l.missing)
 
 
 def test_chips_cost_by_the_hour_where_they_have_a_price_else_the_electricity():
@@ -72,16 +72,16 @@ def test_chips_cost_by_the_hour_where_they_have_a_price_else_the_electricity():
 
 def test_embodied_carbon_follows_the_chip_that_the_record_names():
     record = run_record(elapsed_s=3.6e6, chip="h100-sxm5-80gb")
-    found = at_site(record, site()).co2_embodied_g
-    assert found.value == pytest.approx(4677, rel=1e-3)
-    assert found.low < 0.7 * found.value < found.value < found.high
+    grams = at_site(record, site()).co2_embodied_g
+    assert grams.value == pytest.approx(4677, rel=1e-3)
+    assert grams.low < 0.7 * grams.value < grams.value < grams.high
     other = at_site(run_record(chip="tpu-v4"), site()).co2_embodied_g
     assert "no embodied carbon of tpu-v4" in other.source
 
 
 @given(st.floats(1, 3), st.floats(1, 3))
-def test_energy_and_carbon_never_fall_when_pue_rises(one, other):
-    low, high = (at_site(run_record(), site(pue=exact(pue, "1"))) for pue in sorted((one, other)))
+def test_energy_and_carbon_never_fall_when_pue_rises(pue_a, pue_b):
+    low, high = (at_site(run_record(), site(pue=exact(pue, "1"))) for pue in sorted((pue_a, pue_b)))
     assert low.totals[Boundary.FACILITY].value <= high.totals[Boundary.FACILITY].value
     assert low.co2_location_g.value <= high.co2_location_g.value
 
@@ -115,11 +115,11 @@ def country_mixes():
 def test_every_country_factor_shows_the_year_of_its_data():
     mixes = country_mixes()
     for code in ("FRA", "USA", "POL"):
-        found = grid.zone(code)
-        assert found.g_per_kwh.value == mixes[code]["carbon_intensity"]
-        assert found.year == int(mixes[code]["year"])
-        assert str(found.year) in found.g_per_kwh.source
-        assert "CodeCarbon" in found.g_per_kwh.source
+        zone = grid.zone(code)
+        assert zone.g_per_kwh.value == mixes[code]["carbon_intensity"]
+        assert zone.year == int(mixes[code]["year"])
+        assert str(zone.year) in zone.g_per_kwh.source
+        assert "CodeCarbon" in zone.g_per_kwh.source
     assert "year not stated" in grid.zone("gcp:europe-west1").g_per_kwh.source
 
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from energy.errors import InfeasibleError, InputError
 from energy.quantity import Origin, Quantity
-from simulator.facts.assumptions import defaults
+from simulator.facts.assumptions import failure_assumptions
 from simulator.questions.failures.answer import failures
 from simulator.runs.failures import Job, failure_costs
 from simulator.scenarios.scenario import load
 
-EXACT = {name: quantity.value for name, quantity in defaults().items()}
+EXACT = {name: quantity.value for name, quantity in failure_assumptions().items()}
 
 
 def job(chips=1024, days=50.0, mw=0.5):

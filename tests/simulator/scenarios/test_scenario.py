@@ -102,7 +102,7 @@ def test_an_unknown_field_of_a_shape_is_refused_and_the_nearest_one_named():
         ("site", "pue", 0.9, "more than"),
         ("site", "pue", "low", "a number, or a table"),
         ("site", "pue", {"value": 1.1, "lo": 1.0}, "known key"),
-        ("site", "pue", {"value": 1.1, "low": 1.2}, "does not hold"),
+        ("site", "pue", {"value": 1.1, "low": 1.2}, "does not contain"),
     ],
 )
 def test_a_bad_value_is_refused_with_what_was_expected(section, key, value, said):
