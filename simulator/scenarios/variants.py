@@ -117,8 +117,8 @@ def scaled(shape: Shape, layers: int) -> Shape:
     """A shape of so many layers with the proportions of another.
 
     Width, heads, feed-forward width and experts' width grow with the depth, the head's width does
-    not; mixture layers keep their share, experts their number. GLaM 64B/64E at 32 layers: width 4,096,
-    64 heads, feed-forward 16,384.
+    not; mixture layers keep their share, experts their number. GLaM 64B/64E at 32 layers: width
+    4,096, 64 heads, feed-forward 16,384.
     """
     factor = layers / float(shape.n_layers)
     group = float(shape.n_heads) / float(shape.n_kv_heads)

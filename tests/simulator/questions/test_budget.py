@@ -407,8 +407,12 @@ MINI = ("crossover", "glam-mini-16e", "glam-mini")
         ((*MINI, "--over", "run.tokens", "--from", 2, "--to", 1), 2, "--from"),
         ((*MINI, "--over", "run.tokens", "--from", 1, "--to", 2, "--of", "mw h"), 2, "--of"),
         (
-            ("crossover", "glam-mini", "glam-mini-16e", "--over", "run.tokens")
-            + ("--from", 1, "--to", 2),
+            (
+                "crossover",
+                "glam-mini",
+                "glam-mini-16e",
+                *"--over run.tokens --from 1 --to 2".split(),
+            ),
             2,
             "and then a dense model",
         ),
