@@ -411,7 +411,7 @@ MINI = ("crossover", "glam-mini-16e", "glam-mini")
                 "crossover",
                 "glam-mini",
                 "glam-mini-16e",
-                *"--over run.tokens --from 1 --to 2".split(),
+                *["--over", "run.tokens", "--from", "1", "--to", "2"],
             ),
             2,
             "and then a dense model",
