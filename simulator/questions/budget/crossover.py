@@ -1,8 +1,8 @@
 """Where sparse stops paying: a mixture of experts against a dense model while a figure moves.
 
 At each value both runs are made equal (in tokens, or in quality by a law of loss), and what the
-mixture takes is divided by what the dense model takes. Below 1 the mixture pays. Where the quotient
-passes 1 is found by bisection between the values that were tried.
+mixture takes is divided by what the dense model takes. Below 1 the mixture pays. Between two values
+that were tried, a bisection gives the one at which the quotient passes 1.
 """
 
 from __future__ import annotations
@@ -164,34 +164,18 @@ def crossover(
         raise InputError("expected --of with what is divided", of, nearest(of, UNITS))
     if equal not in EQUALS:
         raise InputError("expected --equal", equal, nearest(equal, EQUALS))
+    central = law_of(law)
     pair = _Pair(
         sparse=sparse,
         dense=dense,
         key=over,
         of=of,
-        law=law_of(law) if equal == "quality" else None,
+        law=central if equal == "quality" else None,
         overrides=dict(overrides or {}),
-        methods=(
-            Method(basis=basis, mfu=mfu, watts=watts),
-            Method(basis=basis, mfu=mfu, watts=watts),
-        ),
+        sparse_by=Method(basis=basis, mfu=mfu, watts=watts),
+        dense_by=Method(basis=basis, mfu=mfu, watts=watts),
     )
-    values = spaced(low, high, points)
-    pair.require_kinds()
-    followed = [pair.at(value) for value in values]
-    if all(point.ratio is None for point in followed):
-        raise InfeasibleError(
-            f"expected a value of {over} at which both runs can be computed", followed[0].why
-        )
-    return Crossover(
-        sparse=_name(sparse),
-        dense=_name(dense),
-        key=over,
-        of=of,
-        equal=equal,
-        points=followed,
-        crossings=_crossings(pair.at, followed),
-    )
+    return _followed(pair, spaced(low, high, points))
 
 
 def spaced(low: float, high: float, count: int) -> list[float]:
@@ -224,7 +208,8 @@ class _Pair:
         of: what is divided.
         law: of loss, which gives the mixture's tokens; without it both read the same tokens.
         overrides: other values of both.
-        methods: how it is known what each takes.
+        sparse_by: how it is known what the mixture takes.
+        dense_by: how it is known what the dense model takes.
     """
 
     sparse: Target
@@ -233,7 +218,8 @@ class _Pair:
     of: str
     law: Law | None
     overrides: dict[str, Any]
-    methods: tuple[Method, Method]
+    sparse_by: Method
+    dense_by: Method
 
     def scenarios(self, moved: Mapping[str, Any]) -> tuple[Scenario, Scenario]:
         """The mixture and the dense model with other values of the figure that moves."""
@@ -259,14 +245,14 @@ class _Pair:
         try:
             tokens = self._tokens(sparse, dense)
             runs = (
-                self.methods[0].spent(lengthened_to(sparse, tokens)),
-                self.methods[1].spent(dense),
+                self.sparse_by.spent(lengthened_to(sparse, tokens)),
+                self.dense_by.spent(dense),
             )
         except InfeasibleError as error:
             return Point(value, None, why=str(error))
         ratio = self._amount(runs[0]) / self._amount(runs[1])
         middle, low, high = tokens.numbers()
-        # Power does not go with tokens.
+        # Power is not proportional to tokens.
         scale = (1.0, 1.0) if self.of == "mw" else (low / middle, high / middle)
         return Point(value, ratio, ratio * scale[0], ratio * scale[1], runs=runs)
 
@@ -282,6 +268,25 @@ class _Pair:
         if quantity.value is None:
             raise MissingDataError(f"expected the {NAMES[self.of]} of both runs", quantity.source)
         return quantity.value
+
+
+def _followed(pair: _Pair, values: Sequence[float]) -> Crossover:
+    """The quotient of a pair at all values, and where it passes 1 between them."""
+    pair.require_kinds()
+    points = [pair.at(value) for value in values]
+    if all(point.ratio is None for point in points):
+        raise InfeasibleError(
+            f"expected a value of {pair.key} at which both runs can be computed", points[0].why
+        )
+    return Crossover(
+        sparse=_name(pair.sparse),
+        dense=_name(pair.dense),
+        key=pair.key,
+        of=pair.of,
+        equal="tokens" if pair.law is None else "quality",
+        points=points,
+        crossings=_crossings(pair.at, points),
+    )
 
 
 def _crossings(at: Callable[[float], Point], points: Sequence[Point]) -> list[float]:

@@ -1,8 +1,8 @@
 """The most that fits a budget: tokens of a model, or the largest model of a family.
 
-What a run takes never falls when it gets longer or its model larger, so the most that fits is
-found by bisection, whatever says what is taken. The result has a band: what fits when runs take the
-low and the high ends of their bands.
+What a run takes never falls when it gets longer or its model larger, so a bisection gives the most
+that fits, whatever says what is taken. The result has a band: what fits when runs take the low and
+the high ends of their bands.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from energy.quantity import Origin, Quantity
 from simulator.kit.answer import Answer
 from simulator.questions.budget.bisection import last, last_whole
 from simulator.questions.budget.spending import Method, Spent
-from simulator.runs.spend import check_budgets, used
+from simulator.runs.spend import Spending, check_budgets, used
 from simulator.scenarios.request import Target, scenario_of
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import granule, parameters, with_layers, with_tokens
@@ -125,13 +125,8 @@ def most_tokens(
     middle, low, high = (_longest(run_of, budgets, number) for number in (MIDDLE, HIGH, LOW))
     if middle is None:
         raise _too_little(run_of(0.0), budgets, "a single token")
-    return WithinBudget(
-        what="tokens",
-        most=_banded("tokens", math.exp, middle, low, high),
-        run=run_of(middle),
-        budgets=budgets,
-        by=by,
-    )
+    most = _banded("tokens", math.exp, middle, low, high)
+    return WithinBudget(what="tokens", most=most, run=run_of(middle), budgets=budgets, by=by)
 
 
 def largest_model(
@@ -174,15 +169,30 @@ def largest_model(
     if tokens_per_parameter is not None and not tokens_per_parameter > 0:
         raise InputError("expected tokens a parameter above 0", f"{tokens_per_parameter:g}")
     spending, by = Method(basis=basis, mfu=mfu, watts=watts).spending(scenario)
-    step = granule(scenario)
 
-    def sized(count: int) -> Scenario:
-        return with_layers(scenario, count * step, tokens_per_parameter)
+    def sized(layers: int) -> Scenario:
+        return with_layers(scenario, layers, tokens_per_parameter)
+
+    most, run = _largest(sized, granule(scenario), spending, budgets)
+    return WithinBudget(what="parameters", most=most, run=run, budgets=budgets, by=by)
+
+
+def _largest(
+    sized: Callable[[int], Scenario], step: int, spending: Spending, budgets: Mapping[str, float]
+) -> tuple[Quantity, Spent]:
+    """Parameters of the largest model of a family that fits, and its run.
+
+    Args:
+        sized: the run of the model of so many layers.
+        step: layers that a model of the family has a multiple of.
+        spending: what a run takes.
+        budgets: limits by name.
+    """
 
     @cache
     def run_of(count: int) -> Spent | InfeasibleError:
         try:
-            return Spent.of(sized(count), spending)
+            return Spent.of(sized(count * step), spending)
         except InfeasibleError as error:
             return error
 
@@ -196,15 +206,9 @@ def largest_model(
         raise _too_little(run, budgets, f"a model of {step} layers")
 
     def size(count: int) -> float:
-        return parameters(sized(count))
+        return parameters(sized(count * step))
 
-    return WithinBudget(
-        what="parameters",
-        most=_banded("parameters", size, middle, low, high),
-        run=run,
-        budgets=budgets,
-        by=by,
-    )
+    return _banded("parameters", size, middle, low, high), run
 
 
 def _limits(**limits: float | None) -> dict[str, float]:
