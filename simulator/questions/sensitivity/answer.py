@@ -19,7 +19,7 @@ from energy.record import RunRecord
 from simulator.kit.answer import Answer
 from simulator.runs.sides import choose_basis, read, sides
 from simulator.scenarios.request import Target
-from simulator.terms import Term, draw, walk
+from simulator.terms import Term, draw, quantiles, walk
 
 FIGURES = {"time": "elapsed time", "energy": "facility energy", "co2": "CO2e"}
 """What the name of a figure's term begins with, by the words of --of."""
@@ -148,7 +148,7 @@ def monte_carlo(figure: Term, *, draws: int = 10_000, seed: int = 0) -> NDArray[
 def together(figure: Term, *, draws: int = 10_000, seed: int = 0) -> Quantity:
     """The figure with the 80 % band that all assumptions make together."""
     drawn = monte_carlo(figure, draws=draws, seed=seed)
-    low, high = (float(end) for end in np.quantile(drawn, [0.1, 0.9]))
+    low, high = quantiles(drawn, 0.1, 0.9)
     value = float(np.asarray(figure.value()))
     return Quantity(
         value=value,

@@ -390,6 +390,7 @@ def test_crossover_draws_and_prints_the_values_that_it_tried(simulator, tmp_path
 
 
 MINI = ("crossover", "glam-mini-16e", "glam-mini")
+TURNED = ("crossover", "glam-mini", "glam-mini-16e")
 
 
 @pytest.mark.parametrize(
@@ -406,16 +407,7 @@ MINI = ("crossover", "glam-mini-16e", "glam-mini")
         ((*MINI, "--over", "run.batch", "--from", 1, "--to", 2), 2, "did you mean batch_"),
         ((*MINI, "--over", "run.tokens", "--from", 2, "--to", 1), 2, "--from"),
         ((*MINI, "--over", "run.tokens", "--from", 1, "--to", 2, "--of", "mw h"), 2, "--of"),
-        (
-            (
-                "crossover",
-                "glam-mini",
-                "glam-mini-16e",
-                *["--over", "run.tokens", "--from", "1", "--to", "2"],
-            ),
-            2,
-            "and then a dense model",
-        ),
+        ((*TURNED, "--over", "run.tokens", "--from", 1, "--to", 2), 2, "and then a dense model"),
     ],
 )
 def test_bad_usage_is_a_single_line(simulator, arguments, code, message):
