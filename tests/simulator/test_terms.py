@@ -90,10 +90,10 @@ def test_a_missing_leaf_makes_the_answer_missing_with_its_reason():
 
 def test_the_sensitivity_of_a_run_moves_the_leaves_of_its_derivation():
     answer = sensitivity("gpt3-175b", of="energy", basis="published")
-    assert answer.figure.name == "facility energy"
-    assert answer.terms() == {"": answer.figure}
-    assert {bar.name for bar in answer.bars} <= {leaf.name for leaf in answer.figure.leaves()}
-    assert answer.together.low < answer.figure.quantity.value < answer.together.high
+    assert answer.result.name == "facility energy"
+    assert answer.terms() == {"": answer.result}
+    assert {bar.name for bar in answer.bars} <= {leaf.name for leaf in answer.result.leaves()}
+    assert answer.together.low < answer.result.quantity.value < answer.together.high
 
 
 @pytest.mark.parametrize("name", ["glam-64b-64e", "glam-64b-64e-280b", "gpt3-175b"])

@@ -17,12 +17,12 @@ def bracket(
     whole: bool = False,
     tolerance: float = 0.0,
 ) -> tuple[float, float]:
-    """Narrow an interval at whose low end a condition holds, and at whose high end it does not.
+    """Narrow an interval: a condition holds at its low end and fails at its high end.
 
     Args:
         holds: the condition; None where it cannot be evaluated, which ends the search.
         low: where it holds.
-        high: where it does not.
+        high: where it fails.
         whole: evaluate it at whole numbers only.
         tolerance: width that is narrow enough, relative to the high end where that is above 1.
 
@@ -57,8 +57,8 @@ def last(
         low: the least number.
         high: the greatest number.
         tolerance: how exact the result is, as in `bracket`.
-        near: where the result is expected. The condition is evaluated on both sides of it first,
-            and what follows from that is not evaluated: a good guess leaves little to do.
+        near: where the result is expected. The condition is evaluated on both sides of it first;
+            what follows from that is not evaluated, so a good guess leaves little to do.
     """
     known = _Monotone(holds)
     if not known(low):
@@ -76,7 +76,7 @@ def last(
 def last_whole(holds: Callable[[int], bool], low: int, high: int) -> int | None:
     """The last whole number from low to high at which a condition holds; None if it never does.
 
-    It is doubled from below, so that the condition is not evaluated far beyond the result.
+    The search doubles from below, so that the condition is not evaluated far beyond the result.
     """
     if not holds(low):
         return None
@@ -91,7 +91,7 @@ def last_whole(holds: Callable[[int], bool], low: int, high: int) -> int | None:
 
 
 class _Monotone:
-    """A condition that holds up to some number, evaluated only where that is not yet known."""
+    """A condition that holds up to some number, evaluated only where earlier calls do not tell."""
 
     def __init__(self, holds: Callable[[float], bool]) -> None:
         self._holds = holds

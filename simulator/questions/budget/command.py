@@ -83,7 +83,7 @@ def inverse(
 def crossover(
     sparse: Annotated[str, typer.Argument(metavar="SPARSE", help="A mixture: preset or file.")],
     dense: Annotated[str, typer.Argument(metavar="DENSE", help="A dense model: preset or file.")],
-    over: Annotated[str, typer.Option(metavar="KEY", help="A key of scenarios that moves.")],
+    over: Annotated[str, typer.Option(metavar="KEY", help="The key of the scenario that varies.")],
     low: Annotated[float, typer.Option("--from", help="Its least value.")],
     high: Annotated[float, typer.Option("--to", help="Its greatest value.")],
     points: Annotated[int, typer.Option(min=2, max=200, help="Values to try.")] = 13,

@@ -1,8 +1,8 @@
-"""Where sparse stops paying: a mixture of experts against a dense model while a figure moves.
+"""Where sparse stops paying: a mixture of experts against a dense model as a parameter varies.
 
 At each value both runs are made equal (in tokens, or in quality by a law of loss), and what the
-mixture takes is divided by what the dense model takes. Below 1 the mixture pays. Between two values
-that were tried, a bisection gives the one at which the quotient passes 1.
+mixture uses is divided by what the dense model uses. Below 1 the mixture pays. Between two values
+that were tried, a bisection gives the one at which the ratio passes 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import lengthened_to
 
 SHARED = ("run", "hardware", "site")
-"""Tables of a scenario that are moved for both runs; model and plan are the mixture's own."""
+"""Tables of a scenario that vary for both runs; model and plan vary for the mixture alone."""
 
 OF_EXPERTS = frozenset(
     [
@@ -46,21 +46,20 @@ OF_EXPERTS = frozenset(
         )
     ]
 )
-"""Keys about experts only: a dense model does not get them."""
+"""Keys about experts, which a dense model does not get."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """The quotient at a value.
+    """The ratio at a value.
 
     Attributes:
-        value: of the figure that moves.
-        ratio: what the mixture takes over what the dense model takes; None where one of them
-            cannot run.
-        low: the same at the fewest tokens that the laws of loss say of the mixture.
-        high: at the most tokens.
-        why: the reason where there is no ratio.
-        runs: the mixture and the dense model as they were made equal, and what they take.
+        value: of the parameter.
+        ratio: what the mixture uses over what the dense model uses; None if one of them cannot run.
+        low: the ratio at the fewest tokens of the mixture by the laws of loss.
+        high: the ratio at the most tokens.
+        why: the reason if there is no ratio.
+        runs: the mixture and the dense model, made equal, and what they use.
     """
 
     value: float
@@ -78,11 +77,11 @@ class Crossover(Answer):
     Attributes:
         sparse: name of the mixture.
         dense: name of the dense model.
-        key: the figure that moves, a dotted key of a scenario.
-        of: what is divided, by the names of budgets.
-        equal: what both have in common, tokens or quality.
+        key: the parameter, a dotted key of a scenario.
+        of: the amount that is divided, by the name of its budget.
+        equal: what both runs have in common, tokens or quality.
         points: in the order of the values.
-        crossings: values at which the quotient is 1; of whole ones, the last before it passes 1.
+        crossings: values at which the ratio is 1; of whole ones, the last before it passes 1.
     """
 
     view: ClassVar[str] = "crossover"
@@ -97,7 +96,7 @@ class Crossover(Answer):
 
     @property
     def whole(self) -> bool:
-        """Whether the figure moves in whole numbers."""
+        """Whether the values are whole numbers."""
         return _whole([point.value for point in self.points])
 
     @property
@@ -133,18 +132,19 @@ def crossover(
     basis: str = "predicted",
     overrides: Mapping[str, Any] | None = None,
 ) -> Crossover:
-    """Follow the quotient of a mixture and a dense model while a figure moves.
+    """Compare a mixture of experts with a dense model as a parameter varies.
 
         crossover("glam-64b-64e", "glam-137b", over="run.tokens", low=1e10, high=1e12, mfu=0.3)
 
     Args:
         sparse: the mixture: a scenario, a preset, a model of the catalog, or a file.
         dense: the dense model.
-        over: dotted key of a scenario; a key of run, hardware or site moves for both.
+        over: the parameter, a dotted key of a scenario; a key of run, hardware or site varies for
+            both models.
         low: its least value.
         high: its greatest value.
         points: how many values, spaced evenly on a logarithmic scale.
-        of: what is divided: days, mwh, mw, usd or co2.
+        of: the amount that is divided: days, mwh, mw, usd or co2.
         equal: quality (the mixture gets the tokens that bring it to the dense model's loss) or
             tokens (of the dense model).
         law: of loss, for quality.
@@ -158,12 +158,12 @@ def crossover(
         InputError: a name, key or value is not valid, or the models are not a mixture and a dense
             one.
         InfeasibleError: at no value can both runs be computed.
-        MissingDataError: what is divided is not known, such as dollars without a price.
+        MissingDataError: the amount is unknown, such as dollars without a price.
     """
     if of not in UNITS:
-        raise InputError("expected --of with what is divided", of, nearest(of, UNITS))
+        raise InputError("expected --of days, mwh, mw, usd or co2", of, nearest(of, UNITS))
     if equal not in EQUALS:
-        raise InputError("expected --equal", equal, nearest(equal, EQUALS))
+        raise InputError("expected --equal tokens or quality", equal, nearest(equal, EQUALS))
     central = law_of(law)
     pair = _Pair(
         sparse=sparse,
@@ -175,7 +175,7 @@ def crossover(
         sparse_by=Method(basis=basis, mfu=mfu, watts=watts),
         dense_by=Method(basis=basis, mfu=mfu, watts=watts),
     )
-    return _followed(pair, spaced(low, high, points))
+    return _over_range(pair, spaced(low, high, points))
 
 
 def spaced(low: float, high: float, count: int) -> list[float]:
@@ -199,17 +199,17 @@ def spaced(low: float, high: float, count: int) -> list[float]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Pair:
-    """A mixture and a dense model that are made equal and divided.
+    """A mixture and a dense model that are made equal at each value of a parameter.
 
     Attributes:
         sparse: the mixture.
         dense: the dense model.
-        key: the figure that moves.
-        of: what is divided.
+        key: the parameter.
+        of: the amount that is divided.
         law: of loss, which gives the mixture's tokens; without it both read the same tokens.
         overrides: other values of both.
-        sparse_by: how it is known what the mixture takes.
-        dense_by: how it is known what the dense model takes.
+        sparse_by: how the mixture's spending is computed.
+        dense_by: how the dense model's spending is computed.
     """
 
     sparse: Target
@@ -221,17 +221,21 @@ class _Pair:
     sparse_by: Method
     dense_by: Method
 
-    def scenarios(self, moved: Mapping[str, Any]) -> tuple[Scenario, Scenario]:
-        """The mixture and the dense model with other values of the figure that moves."""
+    def scenarios(self, values: Mapping[str, Any]) -> tuple[Scenario, Scenario]:
+        """The mixture and the dense model with other values."""
         plain = {name: value for name, value in self.overrides.items() if name not in OF_EXPERTS}
-        shared = moved if self.key.partition(".")[0] in SHARED else {}
+        shared = values if self.key.partition(".")[0] in SHARED else {}
         return (
-            scenario_of(self.sparse, overrides={**self.overrides, **moved}),
+            scenario_of(self.sparse, overrides={**self.overrides, **values}),
             scenario_of(self.dense, overrides={**plain, **shared}),
         )
 
     def require_kinds(self) -> None:
-        """Refuse two models of one kind: the words sparse and dense would be wrong."""
+        """Refuse two models of one kind.
+
+        Raises:
+            InputError: the first is dense, or the second is a mixture.
+        """
         sparse, dense = (size_of(scenario.model.resolve()) for scenario in self.scenarios({}))
         if sparse.dense or not dense.dense:
             raise InputError(
@@ -240,7 +244,7 @@ class _Pair:
             )
 
     def at(self, value: float) -> Point:
-        """The quotient at a value."""
+        """The ratio at a value of the parameter."""
         sparse, dense = self.scenarios({self.key: int(value) if _whole([value]) else value})
         try:
             tokens = self._tokens(sparse, dense)
@@ -270,8 +274,8 @@ class _Pair:
         return quantity.value
 
 
-def _followed(pair: _Pair, values: Sequence[float]) -> Crossover:
-    """The quotient of a pair at all values, and where it passes 1 between them."""
+def _over_range(pair: _Pair, values: Sequence[float]) -> Crossover:
+    """The ratio of a pair at all values, and where it passes 1 between them."""
     pair.require_kinds()
     points = [pair.at(value) for value in values]
     if all(point.ratio is None for point in points):
@@ -290,7 +294,7 @@ def _followed(pair: _Pair, values: Sequence[float]) -> Crossover:
 
 
 def _crossings(at: Callable[[float], Point], points: Sequence[Point]) -> list[float]:
-    """The values at which the quotient passes 1; of whole ones, the last before it does."""
+    """The values at which the ratio passes 1; of whole ones, the last before it does."""
     whole = _whole([point.value for point in points])
     crossings = []
     for before, after in pairwise(points):

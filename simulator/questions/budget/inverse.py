@@ -1,8 +1,8 @@
 """The most that fits a budget: tokens of a model, or the largest model of a family.
 
-What a run takes never falls when it gets longer or its model larger, so a bisection gives the most
-that fits, whatever says what is taken. The result has a band: what fits when runs take the low and
-the high ends of their bands.
+What a run uses never falls when it gets longer or its model larger, so a bisection gives the most
+that fits, whatever computes the spending. The result has a band: what fits when runs use the low
+and the high ends of their bands.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class WithinBudget(Answer):
     Attributes:
         what: tokens or parameters.
         most: how many, with the band that the bands of spending give.
-        run: the run at the middle of that, and what it takes.
+        run: the run of that size, and what it uses.
         budgets: limits by name.
-        by: how it is known what a run takes, in words.
+        by: the source of the spending, in words.
     """
 
     view: ClassVar[str] = "inverse"
@@ -92,7 +92,7 @@ def most_tokens(
     basis: str = "auto",
     overrides: Mapping[str, Any] | None = None,
 ) -> WithinBudget:
-    """The most tokens that fit a budget.
+    """Find the most tokens that fit a budget.
 
     1,024 TPU v4 at 326 W, PUE 1.11 and GLaM 64B/64E's rate: 456 MWh are 600B tokens.
 
@@ -112,7 +112,7 @@ def most_tokens(
         InputError: no budget, or a name, key or value is not valid.
         InfeasibleError: not a single token fits (megawatts do not fall with tokens), or no plan of
             the run fits in memory.
-        MissingDataError: what a budget limits is not known, such as dollars without a price.
+        MissingDataError: a limited amount is unknown, such as dollars without a price.
     """
     scenario = scenario_of(target, overrides=overrides)
     budgets = _limits(mwh=mwh, usd=usd, days=days, mw=mw, co2=co2)
@@ -143,7 +143,7 @@ def largest_model(
     basis: str = "auto",
     overrides: Mapping[str, Any] | None = None,
 ) -> WithinBudget:
-    """The largest model of a family that fits a budget: width and depth are scaled together.
+    """Find the largest model of a family that fits a budget; width and depth scale together.
 
     Args:
         target: a scenario, a preset, a model of the catalog, or the path of a scenario file; its
@@ -162,7 +162,7 @@ def largest_model(
     Raises:
         InputError: no budget, or a name, key or value is not valid.
         InfeasibleError: the smallest model of the family does not fit.
-        MissingDataError: what a budget limits is not known, such as dollars without a price.
+        MissingDataError: a limited amount is unknown, such as dollars without a price.
     """
     scenario = scenario_of(target, overrides=overrides)
     budgets = _limits(mwh=mwh, usd=usd, days=days, mw=mw, co2=co2)
@@ -185,7 +185,7 @@ def _largest(
     Args:
         sized: the run of the model of so many layers.
         step: layers that a model of the family has a multiple of.
-        spending: what a run takes.
+        spending: what a run uses.
         budgets: limits by name.
     """
 
@@ -229,7 +229,7 @@ def _fits(run: Spent, budgets: Mapping[str, float], number: int) -> bool:
 def _longest(
     run_of: Callable[[float], Spent], budgets: Mapping[str, float], number: int
 ) -> float | None:
-    """Logarithm of the most tokens that fit at one number of the bands; None if none do."""
+    """Logarithm of the most tokens that fit, by one number of the bands; None if none do."""
     # At a fixed step all but the mean power is proportional to the tokens.
     parts = used(run_of(0.0).spend, budgets, number)
     largest = max((part for name, part in parts.items() if name != "mw"), default=0.0)
@@ -248,7 +248,7 @@ def _deepest(
     number: int,
     most: int,
 ) -> int | None:
-    """The most steps of depth that fit at one number of the bands; None if none do."""
+    """The most steps of depth that fit, by one number of the bands; None if none do."""
 
     def fits(count: int) -> bool:
         run = run_of(count)
@@ -258,7 +258,7 @@ def _deepest(
 
 
 def _too_little(run: Spent, budgets: Mapping[str, float], least: str) -> InfeasibleError:
-    """Which budget the least of all runs exceeds most."""
+    """The error of a budget that even the smallest run exceeds."""
     parts = used(run.spend, budgets, MIDDLE)
     worst = max(parts, key=lambda name: parts[name])
     needed = run.spend.by_budget()[worst]
@@ -276,7 +276,7 @@ def _banded(
     low: Count | None,
     high: Count | None,
 ) -> Quantity:
-    """The most that fits, from the counts that the bisections end with.
+    """The most that fits and its band, from the counts at which the bisections end.
 
     Args:
         what: tokens or parameters.

@@ -1,4 +1,4 @@
-"""The page of `simulator crossover`: the quotient over the range, and where it passes 1."""
+"""The page of `simulator crossover`: the ratio over the range, and where it passes 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulator.runs.spend import NAMES
 
 
 def page(crossover: Crossover, console: Console) -> None:
-    """Print the quotient over the range, and where it passes 1."""
+    """Print the ratio over the range, and where it passes 1."""
     console.print(crossover.headline, style="bold")
     console.print()
     rows = table(crossover.key, f"{NAMES[crossover.of]}, sparse / dense", "spread of the laws", "")

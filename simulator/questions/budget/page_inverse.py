@@ -30,7 +30,7 @@ def page(answer: WithinBudget, console: Console) -> None:
 
 
 def as_json(answer: WithinBudget) -> dict[str, Any]:
-    """The most that fits, the budgets and what the run takes."""
+    """The most that fits, the budgets and what the run uses."""
     used = answer.used
     return {
         "name": answer.run.scenario.name,
@@ -49,7 +49,7 @@ def as_json(answer: WithinBudget) -> dict[str, Any]:
 
 
 def _budgets(answer: WithinBudget) -> Table:
-    """What the run takes, beside the limits."""
+    """What the run uses, beside the limits."""
     rows = table("", "budget", "used", "band", "of the budget", "slack", "")
     rows.columns[-1].justify = "left"
     used = answer.used
@@ -76,7 +76,7 @@ def _budgets(answer: WithinBudget) -> Table:
 
 
 def _slack(left: float, unit: str) -> str:
-    """What is left; the last millionth is the end of a bisection, not a slack."""
+    """What is left; less than a millionth is the tolerance of the bisection."""
     return "none" if abs(left) < 1e-6 else f"{significant(left)} {unit}"
 
 

@@ -1,4 +1,4 @@
-"""The picture of `simulator crossover`: what a mixture takes over what a dense model takes."""
+"""The picture of `simulator crossover`: what a mixture uses over what a dense model uses."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ KEY_UNITS = {
 
 
 def panels(crossover: Crossover) -> Sequence[Panel]:
-    """The quotient."""
+    """The ratio over the range."""
     return [partial(sparse_over_dense, crossover)]
 
 
 def sparse_over_dense(crossover: Crossover, axes: Axes) -> Axes:
-    """The quotient against the figure that moves, and where it passes 1."""
+    """The ratio against the parameter, and where it passes 1."""
     known = [point for point in crossover.points if point.ratio is not None]
     values = [point.value for point in known]
     if any(point.low != point.high for point in known):

@@ -27,7 +27,7 @@ def panels(answer: WithinBudget) -> Sequence[Panel]:
 
 
 def budgets_used(answer: WithinBudget, axes: Axes) -> Axes:
-    """The part of each budget that the most that fits uses, with the band of what it takes."""
+    """The part of each budget that the largest run uses, with its band."""
     known = answer.run.spend.by_budget()
     names = []
     for place, (name, limit) in enumerate(answer.budgets.items()):

@@ -1,4 +1,4 @@
-"""How it is known what a run takes: predicted, published, or at a utilization."""
+"""What a run uses: by prediction, by what was published, or at a utilization."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from simulator.terms import Term
 
 @dataclass(kw_only=True)
 class Method:
-    """How it is known what the runs of one model take.
+    """How the spending of the runs of one model is computed.
 
     Attributes:
         basis: predicted, published, or auto: published where the run was.
         mfu: instead of a basis, model FLOP over the peak of the chips.
         watts: with `mfu`, of a chip; the catalog's mean without it.
-        predicted: the predictions, which do not repeat the step of a run that only gets longer.
+        predicted: keeps the estimated step, so that a run that only gets longer reuses it.
     """
 
     basis: str
@@ -38,13 +38,13 @@ class Method:
     _last: Spent | None = None
 
     def spent(self, scenario: Scenario) -> Spent:
-        """What a scenario takes; that of the last scenario is not computed again."""
+        """What a scenario uses; the last scenario is not computed again."""
         if self._last is None or self._last.scenario != scenario:
             self._last = Spent.of(scenario, self.spending(scenario)[0])
         return self._last
 
     def spending(self, scenario: Scenario) -> tuple[Spending, str]:
-        """What a scenario and longer or larger ones take, and a phrase that says how it is known.
+        """The spending of a scenario and of longer or larger ones, and its source in words.
 
         Raises:
             InputError: watts without a utilization, or a number out of its range.
@@ -63,12 +63,12 @@ class Method:
 
 @dataclass(frozen=True)
 class Spent:
-    """A run and what it takes.
+    """A run and what it uses.
 
     Attributes:
         scenario: the run.
-        spend: what it takes.
-        prediction: which says so; None where nothing was predicted.
+        spend: what it uses.
+        prediction: the source of `spend`; None if it was not predicted.
     """
 
     scenario: Scenario
@@ -77,7 +77,7 @@ class Spent:
 
     @classmethod
     def of(cls, scenario: Scenario, spending: Spending) -> Spent:
-        """What a scenario takes, with its prediction where that says so."""
+        """What a scenario uses, with the prediction where that is the source."""
         if isinstance(spending, Predicted):
             prediction = spending.prediction(scenario)
             return cls(scenario, spend_of(prediction), prediction)
@@ -89,7 +89,7 @@ class Spent:
         return self.scenario.run.total_tokens(float(self.scenario.model.resolve().seq_len))
 
     def terms(self) -> dict[str, Term]:
-        """How what it takes came about, by the names of budgets."""
+        """How each amount came about, by the names of budgets."""
         if self.prediction is not None:
             return self.prediction.terms_by_budget()
         return {

@@ -1,4 +1,4 @@
-"""How the quotients of a crossover came about."""
+"""How the ratios of a crossover came about."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulator.terms import Term
 
 
 def terms(crossover: Crossover) -> dict[str, Term]:
-    """The quotient at the values next to where it passes 1, or at both ends where it never does."""
+    """The ratio at the values next to where it passes 1, or at both ends if it never does."""
     known = [point for point in crossover.points if point.runs is not None]
     nearest = [
         min(known, key=lambda point: abs(math.log(point.value / value)))
@@ -20,12 +20,12 @@ def terms(crossover: Crossover) -> dict[str, Term]:
     ]
     points = {point.value: point for point in nearest or [known[0], known[-1]]}
     return {
-        f"{crossover.key} = {value:.4g}": _quotient(point, crossover.of)
+        f"{crossover.key} = {value:.4g}": _ratio(point, crossover.of)
         for value, point in points.items()
     }
 
 
-def _quotient(point: Point, of: str) -> Term:
+def _ratio(point: Point, of: str) -> Term:
     assert point.runs is not None
     assert point.ratio is not None
     parts = []

@@ -1,4 +1,4 @@
-"""How what the most that fits takes came about."""
+"""How the amounts that the largest run uses came about."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from simulator.terms import Term
 
 
 def terms(answer: WithinBudget) -> dict[str, Term]:
-    """Each figure that is known of the run, by what a budget of it is called."""
+    """Each known amount of the run, by the name that its budget has on the page."""
     return {
         NAMES[name]: term
         for name, term in answer.run.terms().items()

@@ -24,7 +24,7 @@ class Catalog(Answer, Generic[Row]):
 
     @property
     def headline(self) -> str:
-        """How many."""
+        """How many rows there are."""
         return f"{len(self.rows)} rows"
 
     @property
@@ -34,7 +34,7 @@ class Catalog(Answer, Generic[Row]):
 
 
 class Models(Catalog[Model]):
-    """Models with their shapes, and what was published of them."""
+    """Models with their shapes and their published figures."""
 
 
 class Chips(Catalog[Chip]):

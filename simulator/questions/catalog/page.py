@@ -18,7 +18,7 @@ from simulator.questions.catalog.answer import Chips, Models, Prices, parameters
 
 
 def page(answer: Models | Chips | Prices, console: Console) -> None:
-    """Print a row a line; what nobody published says unknown."""
+    """Print one line for each row; what was not published reads unknown."""
     if isinstance(answer, Models):
         console.print(_models(answer.rows))
     elif isinstance(answer, Chips):

@@ -72,7 +72,7 @@ def compare(
     law: str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Comparison:
-    """Set runs side by side, and take the ratio of each to the first apart.
+    """Compare runs side by side, and take the ratio of each to the first apart.
 
         compare("glam-64b-64e", "gpt3-175b", accounting="as-published").ratios[0].energy
 

@@ -39,7 +39,7 @@ def compare(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Set runs side by side, and take their ratio apart.
+    """Compare runs side by side, and take their ratio apart.
 
     model x machine x mechanisation (PUE) = energy; x map (grid) = CO2.
     """

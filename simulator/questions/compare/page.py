@@ -28,20 +28,20 @@ MEANING = {
 
 RATIO_FIELDS = ("model", "machine", "mechanisation", "map", "energy", "co2")
 
-Figure = Callable[[Side], Quantity]
+QuantityOf = Callable[[Side], Quantity]
 
-COUNTS: Mapping[str, Figure] = {
+COUNTS: Mapping[str, QuantityOf] = {
     "tokens": lambda side: side.record.tokens,
     "parameters": lambda side: side.record.params_total,
 }
 
-AMOUNTS: Mapping[str, Figure] = {
+AMOUNTS: Mapping[str, QuantityOf] = {
     "model FLOP": lambda side: side.record.model_flop,
     "elapsed": lambda side: side.record.elapsed_s,
     "facility energy": lambda side: side.facility_j,
 }
 
-WHERE_KNOWN: Mapping[str, Figure] = {
+WHERE_KNOWN: Mapping[str, QuantityOf] = {
     "water": lambda side: side.record.water_l,
     "dollars": lambda side: side.record.cost_usd,
 }
@@ -49,10 +49,10 @@ WHERE_KNOWN: Mapping[str, Figure] = {
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of all runs.
+    """A quantity of all runs.
 
     Attributes:
-        label: the figure.
+        label: what it is.
         cells: one for each run.
         values: what is divided for the ratio; empty where nothing is.
     """
@@ -96,7 +96,7 @@ def page(comparison: Comparison, console: Console) -> None:
 
 
 def headline(first: Side, second: Side) -> str:
-    """Two runs in a line, by the totals that their publications print where they do."""
+    """Two runs in a line, by their published totals where there are any."""
     both = (first, second)
     energies = [_printed(side, "published_energy_j", side.facility_j) for side in both]
     unlike = first.accounting != second.accounting
@@ -181,28 +181,30 @@ def _decomposition(first: Side, second: Side, ratio: Ratio) -> Table:
 
 
 def _rows(sides: Sequence[Side], divided: bool) -> Iterator[Row]:
-    """The figures of all runs; CO2e is divided unless gross stands beside net."""
+    """The quantities of all runs; CO2e is divided unless gross stands beside net."""
     yield Row("chips", [_chips(side) for side in sides])
-    yield from (_row(label, sides, figure, human) for label, figure in COUNTS.items())
+    yield from (_row(label, sides, quantity_of, human) for label, quantity_of in COUNTS.items())
     active = [side.record.params_active for side in sides]
     yield Row("  active a token", [_active(side.record) for side in sides], active)
-    yield from (_row(label, sides, figure, str) for label, figure in AMOUNTS.items())
+    yield from (_row(label, sides, quantity_of, str) for label, quantity_of in AMOUNTS.items())
     yield from _as_printed(sides, "published_energy_j")
     grams = [f"{METHOD[side.accounting]} {side.co2_g}" for side in sides]
     yield Row("CO2e", grams, [side.co2_g for side in sides] if divided else [])
     yield from _as_printed(sides, "published_co2_g", divided)
-    for label, figure in WHERE_KNOWN.items():
-        if any(figure(side).value is not None for side in sides):
-            yield _row(label, sides, figure, str)
+    for label, quantity_of in WHERE_KNOWN.items():
+        if any(quantity_of(side).value is not None for side in sides):
+            yield _row(label, sides, quantity_of, str)
 
 
-def _row(label: str, sides: Sequence[Side], figure: Figure, text: Callable[[Quantity], str]) -> Row:
-    values = [figure(side) for side in sides]
+def _row(
+    label: str, sides: Sequence[Side], quantity_of: QuantityOf, text: Callable[[Quantity], str]
+) -> Row:
+    values = [quantity_of(side) for side in sides]
     return Row(label, [text(value) for value in values], values)
 
 
 def _as_printed(sides: Sequence[Side], name: str, divided: bool = True) -> Iterator[Row]:
-    """The totals that the publications print, where all of them do."""
+    """The published totals, where all runs have one."""
     metrics = [side.record.metrics for side in sides]
     printed = [metric[name] for metric in metrics if name in metric]
     if len(printed) == len(sides):

@@ -36,14 +36,14 @@ def panels(comparison: Comparison) -> list[Panel]:
 
 
 def energy(sides: Sequence[Side], axes: Axes) -> Axes:
-    """Facility energy of each run, with its band and the total that was printed of it."""
+    """Facility energy of each run, with its band and its published total."""
     unit = _totals(axes, sides, [side.facility_j for side in sides], "published_energy_j")
     axes.set_xlabel(f"facility energy / {unit}")
     return named_rows(axes, [side.name for side in sides])
 
 
 def carbon(sides: Sequence[Side], axes: Axes) -> Axes:
-    """CO2e of each run, with its band, its accounting and the total that was printed of it."""
+    """CO2e of each run, with its band, its accounting and its published total."""
     unit = _totals(axes, sides, [side.co2_g for side in sides], "published_co2_g")
     methods = sorted({METHOD[side.accounting] for side in sides})
     axes.set_xlabel(f"CO2e, {' and '.join(methods)} / {unit}")
@@ -55,7 +55,7 @@ def carbon(sides: Sequence[Side], axes: Axes) -> Axes:
 
 
 def taken_apart(first: Side, second: Side, ratio: Ratio, axes: Axes) -> Axes:
-    """The ratio of two runs and the factors that it is the product of, with their bands."""
+    """The ratio of two runs and its factors, with their bands."""
     rows = {
         "model": ratio.model,
         "x machine": ratio.machine,
@@ -77,13 +77,13 @@ def taken_apart(first: Side, second: Side, ratio: Ratio, axes: Axes) -> Axes:
 
 
 def _totals(axes: Axes, sides: Sequence[Side], quantities: Sequence[Quantity], printed: str) -> str:
-    """A bar for each run, and a mark where a total was printed; the unit of the axis.
+    """Draw a bar for each run and a mark at its published total; return the unit of the axis.
 
     Args:
         axes: to draw on.
         sides: the runs.
         quantities: of each run.
-        printed: metric of the records with the total that was printed.
+        printed: metric of the records with the published total.
     """
     known = [quantity.value for quantity in quantities if quantity.value is not None]
     scale, unit = human_unit(max(known, default=1.0), quantities[0].unit)

@@ -4,8 +4,8 @@ The four factors are those of Patterson et al. (arXiv:2104.10350, arXiv:2204.051
 computed, by which chips, in which building, on which grid. Both sides are RunRecords, so a
 published run, a prediction and a measurement are compared by the same code.
 
-A gross CO2e is divided by a net one only where the caller requests it, and no comparison is called
-fair: the figures that are equal on all sides are listed, and so are the others.
+A gross CO2e is divided by a net one only on request, and no comparison is called fair: the figures
+that are equal on all sides are listed, and so are the others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Pair = tuple[Quantity, Quantity]
 
 @dataclass(frozen=True)
 class Ratio:
-    """What the second run takes over what the first one takes, and the factors of that ratio.
+    """What the second run uses over what the first uses, and the factors of that ratio.
 
     energy = model x machine x mechanisation, co2 = energy x map, exact to rounding.
 
@@ -111,7 +111,7 @@ def decompose(first: Side, second: Side, *, mixed: bool = False) -> Ratio:
 
 
 def equal_figures(sides: Sequence[Side]) -> dict[str, bool]:
-    """Whether each figure is equal on all sides, by name; left out if a side does not know it."""
+    """Whether each figure is equal on all sides, by name; without those that a side lacks."""
     return {
         name: all(_same(value, values[0]) for value in values[1:])
         for name, values in _figures(sides).items()

@@ -1,1 +1,1 @@
-"""Which assumption moves a figure?"""
+"""Which assumption drives a result?"""

@@ -1,4 +1,4 @@
-"""The verb `sensitivity`: which assumption moves a figure."""
+"""The verb `sensitivity`: which assumption moves a result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simulator.kit.options import Basis, Explain, Json, Plot, Set, examples, ove
 )
 def sensitivity(
     name: Annotated[str, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")],
-    of: Annotated[str, typer.Option(help="The figure: time, energy or co2.")] = "co2",
+    of: Annotated[str, typer.Option(help="The result: time, energy or co2.")] = "co2",
     basis: Basis = "predicted",
     accounting: Annotated[
         str, typer.Option(help="CO2 by location (gross), market (net) or as-published.")
@@ -26,7 +26,7 @@ def sensitivity(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Show which assumption moves a figure: a tornado, then all assumptions together."""
+    """Show which assumption drives a result: a tornado, then all assumptions together."""
     from simulator.questions.sensitivity.answer import sensitivity as answer
 
     present(

@@ -16,13 +16,13 @@ WIDTH = 40
 
 
 def page(sensitivity: Sensitivity, console: Console) -> None:
-    """Print the figure, its bars, and the band with every assumption moving at once."""
-    figure = sensitivity.figure
+    """Print the result, its bars, and the band with every assumption varying at once."""
+    result = sensitivity.result
     console.print(sensitivity.headline, style="bold")
     rows = table(
         "assumption",
         "value",
-        f"{figure.name} at its low end",
+        f"{result.name} at its low end",
         "at its high end",
         "swing",
         "",
@@ -30,13 +30,13 @@ def page(sensitivity: Sensitivity, console: Console) -> None:
     )
     rows.columns[-1].justify = "left"
     largest = max((bar.swing for bar in sensitivity.bars), default=0.0)
-    middle = figure.quantity.value or 1.0
+    middle = result.quantity.value or 1.0
     for bar in sensitivity.bars:
         rows.add_row(
             bar.name,
             str(bar.quantity),
-            _at(figure, bar.at_low),
-            _at(figure, bar.at_high),
+            _at(result, bar.at_low),
+            _at(result, bar.at_high),
             f"{bar.swing / middle:.0%}",
             "█" * (round(WIDTH * bar.swing / largest) if largest else 0),
         )
@@ -47,11 +47,11 @@ def page(sensitivity: Sensitivity, console: Console) -> None:
 
 
 def as_json(sensitivity: Sensitivity) -> dict[str, Any]:
-    """The figure, its bars and the band of all assumptions."""
+    """The result, its bars and the band of all assumptions."""
     return {
         "name": sensitivity.name,
-        "answer": sensitivity.figure.name,
-        "quantity": sensitivity.figure.quantity,
+        "answer": sensitivity.result.name,
+        "quantity": sensitivity.result.quantity,
         "bars": [
             {
                 "name": bar.name,
@@ -66,5 +66,5 @@ def as_json(sensitivity: Sensitivity) -> dict[str, Any]:
     }
 
 
-def _at(figure: Term, value: float) -> str:
-    return human(Quantity.exact(value, figure.quantity.unit, "moved", figure.quantity.origin))
+def _at(result: Term, value: float) -> str:
+    return human(Quantity.exact(value, result.quantity.unit, "varied", result.quantity.origin))

@@ -26,9 +26,9 @@ def panels(sensitivity: Sensitivity) -> Sequence[Panel]:
 
 
 def tornado(sensitivity: Sensitivity, axes: Axes) -> Axes:
-    """What each assumption does to a figure over its own band, and what all of them do."""
+    """What each assumption does to a result over its own band, and what all of them do."""
     middle, low, high = sensitivity.together.numbers()
-    scale, unit = human_unit(middle, sensitivity.figure.quantity.unit)
+    scale, unit = human_unit(middle, sensitivity.result.quantity.unit)
     axes.axvspan(
         low / scale,
         high / scale,
@@ -53,6 +53,6 @@ def tornado(sensitivity: Sensitivity, axes: Axes) -> Axes:
                 label=f"assumption at its {word} end" if place == 0 else None,
             )
     axes.axvline(middle / scale, color=REFERENCE, linewidth=1)
-    axes.set_xlabel(f"{sensitivity.name}: {sensitivity.figure.name} / {unit}")
+    axes.set_xlabel(f"{sensitivity.name}: {sensitivity.result.name} / {unit}")
     named_rows(axes, [bar.name.replace("_", " ") for bar in sensitivity.bars])
     return legend_below(axes, ncols=3)

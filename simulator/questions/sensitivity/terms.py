@@ -1,4 +1,4 @@
-"""How the figure of a sensitivity came about."""
+"""How the result that was varied came about."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from simulator.terms import Term
 
 
 def terms(sensitivity: Sensitivity) -> dict[str, Term]:
-    """The figure that was moved."""
-    return {"": sensitivity.figure}
+    """The result."""
+    return {"": sensitivity.result}
