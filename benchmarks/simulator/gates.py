@@ -28,7 +28,7 @@ from simulator.fit.pool import published_pool
 from simulator.kit.progress import watching
 from simulator.published.runs import read_runs
 from simulator.published.shipped import published_tables, runs_of
-from simulator.published.throughput import Table, ThroughputRow, read_throughput
+from simulator.published.throughput import ThroughputRow, read_tables
 from simulator.questions.validate.memory import check_memory
 from simulator.questions.validate.runs import whole_runs
 from simulator.questions.validate.summary import Summary
@@ -117,8 +117,7 @@ def all_gates(*, with_folds: bool) -> list[Gate]:
     Args:
         with_folds: add the errors of fits that never saw the rows they are judged by.
     """
-    tables = [read_throughput(path) for path in published_tables()]
-    rows = Table(tuple(row for each in tables for row in each.rows), {})
+    rows = read_tables(published_tables())
     fitted = validate_table(rows, published_pool())
     gates = kind_gates("fitted", fitted)
     if with_folds:

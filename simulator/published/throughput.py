@@ -103,6 +103,19 @@ def read_throughput(path: Path) -> Table:
     )
 
 
+def read_tables(paths: Iterable[Path]) -> Table:
+    """Read several tables of published throughput as one.
+
+    Raises:
+        InputError: as `read_throughput`.
+    """
+    tables = [read_throughput(path) for path in paths]
+    return Table(
+        tuple(row for table in tables for row in table.rows),
+        {name: reason for table in tables for name, reason in table.skipped.items()},
+    )
+
+
 def parse(cells: Iterable[dict[str, Any]]) -> Table:
     """Rows from the cells of a table."""
     rows, skipped = [], {}

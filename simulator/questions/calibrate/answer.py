@@ -2,49 +2,139 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from simulator.fit.machine import Machine
+from energy.errors import InputError
+from energy.files import write_text_atomic
+from simulator.fit.from_rows import OnProgress
+from simulator.fit.machine import Machine, save_machine
 from simulator.fit.pool import Pool
+from simulator.fit.probe import calibrate as calibrate_machine
+from simulator.fit.probe_rows import read_probe
+from simulator.fit.refit import fit_anew, fit_own
+from simulator.kit.answer import Answer
+from simulator.published.shipped import published_tables
+from simulator.published.throughput import read_tables
+
+if TYPE_CHECKING:
+    from simulator.terms import Term
 
 
-@dataclass(frozen=True)
-class MachineAnswer:
-    """A calibrated machine and the file that it was written to."""
+class Fitted(Answer):
+    """Fitted constants beside their priors."""
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The constants by name."""
+        raise NotImplementedError
+
+    @property
+    def not_identified(self) -> Mapping[str, str]:
+        """Constants that the data do not determine, with the reason."""
+        raise NotImplementedError
+
+    def terms(self) -> Mapping[str, Term]:
+        """No terms: a fit is the minimum of its errors, not a product of other numbers."""
+        return {}
+
+    @property
+    def panel_size(self) -> tuple[float, float]:
+        """Inches of a panel with a row for each constant."""
+        return 7.0, 1.2 + 0.22 * len(self.values)
+
+
+@dataclass(frozen=True, repr=False)
+class FittedMachine(Fitted):
+    """A machine fitted to its probe, and the file that it was written to."""
 
     machine: Machine
-    path: Path
+    path: Path | None = None
 
-    def page(self, screen: Any) -> None:
-        """Print the machine and its constants."""
-        from simulator.questions.calibrate.page_machine import machine_page
+    @property
+    def headline(self) -> str:
+        """The machine and its rows."""
+        return f"{self.machine.hardware.name}, {self.machine.provenance['rows']} timed operations"
 
-        machine_page(self.machine, self.path, screen)
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The constants by name."""
+        return asdict(self.machine.constants)
 
-    def as_json(self) -> dict[str, Any]:
-        """Hardware, constants and provenance."""
-        return {
-            "hardware": asdict(self.machine.hardware),
-            "constants": asdict(self.machine.constants),
-            "provenance": self.machine.provenance,
-        }
+    @property
+    def not_identified(self) -> Mapping[str, str]:
+        """Constants that the probe does not determine, with the reason."""
+        reasons: Mapping[str, str] = self.machine.provenance["not_identified"]
+        return reasons
 
 
-@dataclass(frozen=True)
-class ConstantsAnswer:
-    """Constants fitted to rows of throughput and the file that they were written to."""
+@dataclass(frozen=True, repr=False)
+class FittedConstants(Fitted):
+    """Constants fitted to rows of throughput, and the file that they were written to."""
 
     pool: Pool
-    path: Path
+    path: Path | None = None
 
-    def page(self, screen: Any) -> None:
-        """Print the constants beside their priors."""
-        from simulator.questions.calibrate.page_constants import constants_page
+    @property
+    def headline(self) -> str:
+        """How many constants and rows."""
+        return f"{len(self.pool.world)} constants, {self.pool.provenance.get('rows', 0):,} rows"
 
-        constants_page(self.pool, self.path, screen)
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The world constants by name."""
+        return self.pool.world
 
-    def as_json(self) -> dict[str, Any]:
-        """The content of the constants file."""
-        return self.pool.as_dict()
+    @property
+    def not_identified(self) -> Mapping[str, str]:
+        """Constants that the rows do not determine, with the reason."""
+        reasons: Mapping[str, str] = self.pool.provenance.get("not_identified", {})
+        return reasons
+
+
+def calibrate(
+    *tables: Path | str,
+    out: Path | str | None = None,
+    anew: bool = False,
+    on_progress: OnProgress = lambda _: None,
+) -> FittedMachine | FittedConstants:
+    """Fit the constants of a machine to its probe, or of a cluster to its throughput.
+
+    Args:
+        tables: a probe, or tables of throughput; the published ones where none is named.
+        out: file to write.
+        anew: fit from physical priors instead of starting from the published fit.
+        on_progress: called with a line on what is being done.
+
+    Raises:
+        InputError: nothing is named, or a file is not what it should be.
+        MissingDataError: there are too few rows.
+    """
+    path = None if out is None else Path(out)
+    paths = [Path(table) for table in tables]
+    if is_probe(paths):
+        machine = calibrate_machine(read_probe(paths[0]), str(paths[0]))
+        if path is not None:
+            save_machine(machine, path)
+        return FittedMachine(machine, path)
+    if not paths and not anew:
+        raise InputError(
+            "expected a probe or a table of throughput",
+            "nothing",
+            "name it, or --anew for the published tables",
+        )
+    table = read_tables(paths or published_tables())
+    rows = [row for row in table.rows if row.measured]
+    pool = fit_anew(rows, on_progress) if anew else fit_own(rows)
+    if path is not None:
+        text = json.dumps(pool.as_dict(), indent=1, ensure_ascii=False)
+        write_text_atomic(path, text + "\n")
+    return FittedConstants(pool, path)
+
+
+def is_probe(tables: Sequence[Path]) -> bool:
+    """Whether these are the file of a probe rather than tables of throughput."""
+    return len(tables) == 1 and tables[0].suffix == ".json"

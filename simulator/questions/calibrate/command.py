@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from energy.console import print_json
-from simulator.kit.options import Json, examples
-
-if TYPE_CHECKING:
-    from simulator.questions.calibrate.answer import ConstantsAnswer, MachineAnswer
+from simulator.kit.answer import present
+from simulator.kit.options import Explain, Json, Plot, examples
 
 
 @examples(
@@ -36,53 +33,17 @@ def calibrate(
             "--anew", help="Fit from physical priors; without TABLE, to the published tables."
         ),
     ] = False,
+    explain: Explain = False,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Fit the physical constants: of a machine to its probe, of a cluster to its throughput."""
-    from energy.reports.words import console
-
-    answer: MachineAnswer | ConstantsAnswer
-    if tables and len(tables) == 1 and tables[0].suffix == ".json":
-        answer = _machine(tables[0], out or Path("machine.toml"))
-    else:
-        answer = _cluster(tables or [], out or Path("constants.json"), anew)
-    if as_json:
-        print_json(answer.as_json())
-    else:
-        answer.page(console())
-
-
-def _machine(probe: Path, out: Path) -> MachineAnswer:
-    from simulator.fit.machine import save_machine
-    from simulator.fit.probe import calibrate as calibrate_machine
-    from simulator.fit.probe_rows import read_probe
-    from simulator.questions.calibrate.answer import MachineAnswer
-
-    machine = calibrate_machine(read_probe(probe), str(probe))
-    save_machine(machine, out)
-    return MachineAnswer(machine, out)
-
-
-def _cluster(tables: list[Path], out: Path, anew: bool) -> ConstantsAnswer:
-    import json
-
-    from energy.errors import InputError
-    from energy.files import write_text_atomic
-    from simulator.fit.refit import fit_anew, fit_own
     from simulator.kit.progress import watching
-    from simulator.published.shipped import published_tables
-    from simulator.published.throughput import read_throughput
-    from simulator.questions.calibrate.answer import ConstantsAnswer
+    from simulator.questions.calibrate.answer import calibrate as answer
+    from simulator.questions.calibrate.answer import is_probe
 
-    if not tables and not anew:
-        raise InputError(
-            "expected a probe or a table of throughput",
-            "nothing",
-            "name it, or --anew for the published tables",
-        )
-    parts = [read_throughput(path) for path in tables or published_tables()]
-    rows = [row for part in parts for row in part.rows if row.measured]
+    paths = tables or []
+    default = "machine.toml" if is_probe(paths) else "constants.json"
     with watching() as on_progress:
-        pool = fit_anew(rows, on_progress) if anew else fit_own(rows)
-    write_text_atomic(out, json.dumps(pool.as_dict(), indent=1, ensure_ascii=False) + "\n")
-    return ConstantsAnswer(pool, out)
+        fitted = answer(*paths, out=out or Path(default), anew=anew, on_progress=on_progress)
+    present(fitted, as_json=as_json, explain=explain, plot=plot)

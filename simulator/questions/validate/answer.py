@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from simulator.questions.validate import records
-from simulator.questions.validate.records import Agreement
-from simulator.questions.validate.runs import Runs
-from simulator.questions.validate.throughput import ThroughputResult
+from energy.errors import InputError
+from simulator.fit.from_rows import OnProgress
+from simulator.fit.pool import load_pool, published_pool
+from simulator.kit.answer import Answer
+from simulator.published.runs import read_runs
+from simulator.published.shipped import runs_of, tables_of
+from simulator.published.throughput import read_tables
+from simulator.questions.validate import records as own_records
+from simulator.questions.validate.records import Agreement, agreement, pairs, read_records
+from simulator.questions.validate.runs import Runs, whole_runs
+from simulator.questions.validate.throughput import ThroughputResult, validate_throughput
+
+if TYPE_CHECKING:
+    from simulator.terms import Term
 
 
-@dataclass(frozen=True)
-class ValidateAnswer:
+@dataclass(frozen=True, repr=False)
+class Validated(Answer):
     """What was validated; None where it was not requested.
 
     Attributes:
@@ -25,31 +37,29 @@ class ValidateAnswer:
     runs: Runs | None = None
     agreements: tuple[Agreement, ...] | None = None
 
-    def page(self, screen: Any) -> None:
-        """Print everything that was validated."""
-        if self.throughput is not None:
-            from simulator.questions.validate.page_throughput import throughput_page
+    @property
+    def headline(self) -> str:
+        """How many rows, runs and records."""
+        counts = {
+            ("row", "rows"): self.throughput and self.throughput.validation.evaluated.rows,
+            ("whole run", "whole runs"): self.runs and self.runs.runs,
+            ("pair of records", "pairs of records"): self.agreements,
+        }
+        return ", ".join(
+            f"{len(items):,} {name if len(items) == 1 else plural}"
+            for (name, plural), items in counts.items()
+            if items
+        )
 
-            throughput_page(self.throughput, screen)
-        if self.runs is not None:
-            from simulator.questions.validate.page_runs import runs_page
+    @property
+    def panel_size(self) -> tuple[float, float]:
+        """Inches of a panel with a line for each run."""
+        lines = len(self.runs.runs) if self.runs is not None else 0
+        return 8.0, max(4.0, 1.2 + 0.18 * lines)
 
-            runs_page(self.runs, screen)
-        if self.agreements is not None:
-            from simulator.questions.validate.page_records import records_page
-
-            records_page(self.agreements, screen)
-
-    def as_json(self) -> dict[str, Any]:
-        """The parts in one object; their keys do not overlap."""
-        table: dict[str, Any] = {}
-        if self.throughput is not None:
-            table |= self.throughput.as_json()
-        if self.runs is not None:
-            table |= self.runs.as_json()
-        if self.agreements is not None:
-            table["agreements"] = [agreement.as_json() for agreement in self.agreements]
-        return table
+    def terms(self) -> Mapping[str, Term]:
+        """No terms: a comparison computes nothing but errors."""
+        return {}
 
     def require_within(self, tolerance: float) -> None:
         """Check the errors against a tolerance: medians of rows and runs, all errors of records.
@@ -63,4 +73,47 @@ class ValidateAnswer:
         if self.runs is not None:
             self.runs.summary("chip_hours", "blind").require_within(tolerance, "chip-hours")
         if self.agreements is not None:
-            records.require_within(self.agreements, tolerance)
+            own_records.require_within(self.agreements, tolerance)
+
+
+def validate(
+    *,
+    records: Sequence[Path | str] = (),
+    throughput: Sequence[Path | str] = (),
+    runs: Path | str | None = None,
+    constants: Path | str | None = None,
+    folds: bool = False,
+    on_progress: OnProgress = lambda _: None,
+) -> Validated:
+    """Compare predictions with measurements: own records, published rows, whole runs.
+
+    Args:
+        records: records, or folders with predicted and measured records below them.
+        throughput: tables of throughput, or the word published.
+        runs: a table of whole runs, or the word published.
+        constants: a constants file instead of the published fit.
+        folds: also fit again without each source, each model and each chip, which is slow.
+        on_progress: called with a line on what is being done.
+
+    Raises:
+        InputError: nothing is named, or a file is not what it should be.
+        MissingDataError: no row can be predicted, or no prediction has a measurement.
+    """
+    if not (records or throughput or runs):
+        raise InputError(
+            "expected something to validate",
+            "nothing",
+            "name it: --records DIR, --throughput FILE.csv or --runs FILE.csv",
+        )
+    pool = load_pool(Path(constants)) if constants else published_pool()
+    table = read_tables(tables_of([str(name) for name in throughput])) if throughput else None
+    places = [Path(place) for place in records]
+    return Validated(
+        throughput=validate_throughput(table, pool, with_folds=folds, on_progress=on_progress)
+        if table
+        else None,
+        runs=whole_runs(read_runs(runs_of(str(runs))), pool) if runs else None,
+        agreements=tuple(agreement(*pair) for pair in pairs(read_records(places)))
+        if places
+        else None,
+    )

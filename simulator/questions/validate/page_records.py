@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.console import Console
-
 from energy.reports.words import band, human, table
+from simulator.kit.answer import Terminal
 from simulator.questions.validate.records import Agreement, Row
 
 
-def records_page(agreements: Iterable[Agreement], screen: Console) -> None:
+def records_page(agreements: Iterable[Agreement], console: Terminal) -> None:
     """Print predicted and measured numbers, one table per run."""
     for agreement in agreements:
         page = table(
@@ -26,10 +25,10 @@ def records_page(agreements: Iterable[Agreement], screen: Console) -> None:
         )
         for row in agreement.rows:
             page.add_row(row.name, *_cells(row))
-        screen.print(page)
+        console.print(page)
         for note in agreement.notes():
-            screen.print(f"note: {note}", markup=False)
-        screen.print()
+            console.print(f"note: {note}", markup=False)
+        console.print()
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table as Page
 
 from energy.reports.words import table
+from simulator.kit.answer import Terminal
 from simulator.questions.validate.page_summary import skipped_lines, summary_cells
 from simulator.questions.validate.runs import COMPARISONS, Runs
 
 
-def runs_page(runs: Runs, screen: Console) -> None:
+def runs_page(runs: Runs, console: Terminal) -> None:
     """Print every run, then the errors of each figure."""
-    screen.print(_runs(runs))
-    screen.print()
-    screen.print(_errors(runs))
+    console.print(_runs(runs))
+    console.print()
+    console.print(_errors(runs))
     for line in skipped_lines(runs.skipped, "runs"):
-        screen.print(line, markup=False)
+        console.print(line, markup=False)
 
 
 def _runs(runs: Runs) -> Page:

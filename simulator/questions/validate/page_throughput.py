@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table as Page
 
 from energy.reports.words import table
+from simulator.kit.answer import Terminal
 from simulator.questions.validate.memory import MemoryCheck
 from simulator.questions.validate.page_summary import skipped_lines, summary_cells
 from simulator.questions.validate.summary import Summary
@@ -17,12 +17,12 @@ from simulator.questions.validate.throughput import ThroughputResult
 SHOWN_ROWS = 40
 
 
-def throughput_page(result: ThroughputResult, screen: Console) -> None:
+def throughput_page(result: ThroughputResult, console: Terminal) -> None:
     """Print the rows with the largest errors, then the summaries."""
     rows = result.validation.rows_as_json()
-    screen.print(_rows(sorted(rows, key=lambda row: -abs(row["error"] or 0.0))[:SHOWN_ROWS]))
+    console.print(_rows(sorted(rows, key=lambda row: -abs(row["error"] or 0.0))[:SHOWN_ROWS]))
     if len(rows) > SHOWN_ROWS:
-        screen.print(
+        console.print(
             f"the {SHOWN_ROWS} rows with the largest errors of {len(rows):,}; --json has all"
         )
     tables = {"all rows, by the constants as they are": result.validation.summaries()}
@@ -32,12 +32,12 @@ def throughput_page(result: ThroughputResult, screen: Console) -> None:
         for name, unseen in result.left_out.items()
     }
     for title, summaries in tables.items():
-        screen.print()
-        screen.print(_summaries(title, summaries))
+        console.print()
+        console.print(_summaries(title, summaries))
     for line in _memory_lines(result.memory):
-        screen.print(line)
+        console.print(line)
     for line in skipped_lines(result.table.skipped, "rows"):
-        screen.print(line, markup=False)
+        console.print(line, markup=False)
 
 
 def _rows(rows: list[dict[str, Any]]) -> Page:

@@ -1,0 +1,88 @@
+"""Pictures of a validation: predicted over reported figures, with the 80 % bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from simulator.kit.style import (
+    ANSWER,
+    LOST,
+    REFERENCE,
+    Panel,
+    finish,
+    log_x,
+    log_y,
+    named_rows,
+    whiskers,
+)
+from simulator.questions.validate.answer import Validated
+from simulator.questions.validate.records import Agreement
+from simulator.questions.validate.runs import Runs
+from simulator.questions.validate.throughput import Validation
+
+
+def panels(answer: Validated) -> Sequence[Panel]:
+    """A panel for the rows, one for the runs, and one for each pair of records."""
+    drawn: list[Panel] = []
+    if answer.throughput is not None:
+        drawn.append(partial(rows, answer.throughput.validation))
+    if answer.runs is not None:
+        drawn.append(partial(chip_hours, answer.runs))
+    drawn += [partial(errors, agreement) for agreement in answer.agreements or ()]
+    return drawn
+
+
+def rows(validation: Validation, axes: Axes) -> Axes:
+    """Predicted and reported throughput of each row, by whether the band contains it."""
+    reported, predicted = validation.reported, validation.reported * np.exp(validation.error)
+    known = np.isfinite(validation.error)
+    in_band = (reported >= validation.low) & (reported <= validation.high)
+    for mask, color, marker, label in (
+        (known & in_band, ANSWER, "o", "within the 80 % band"),
+        (known & ~in_band, LOST, "x", "outside"),
+    ):
+        axes.scatter(
+            reported[mask],
+            predicted[mask],
+            s=8,
+            c=color,
+            marker=marker,
+            linewidths=0.7,
+            label=label,
+        )
+    ends = [float(np.nanmin(reported)), float(np.nanmax(reported))]
+    axes.plot(ends, ends, color=REFERENCE, linestyle="--", label="predicted = reported")
+    axes.set_xlabel("reported / (tokens/s per chip)")
+    axes.set_ylabel("predicted / (tokens/s per chip)")
+    return finish(log_y(log_x(axes)))
+
+
+def chip_hours(runs: Runs, axes: Axes) -> Axes:
+    """Blind chip-hours of each run over the reported ones, with their band."""
+    known = [run for run in runs.runs if run.chip_hours_blind.error is not None]
+    for place, run in enumerate(known):
+        hours = run.chip_hours_blind
+        reported, predicted = float(hours.reported or 1.0), float(hours.predicted or 0.0)
+        low, high = (float(end or predicted) / reported for end in (hours.low, hours.high))
+        whiskers(axes, place, predicted / reported, low, high, "80 % band" if place == 0 else None)
+        axes.plot(
+            predicted / reported, place, "o", color=ANSWER if hours.in_band else LOST, zorder=3
+        )
+    axes.axvline(1.0, color=REFERENCE, linestyle="--")
+    axes.set_xlabel("chip-hours, predicted / reported")
+    return named_rows(log_x(axes), [run.row.run_id for run in known])
+
+
+def errors(agreement: Agreement, axes: Axes) -> Axes:
+    """Signed error of each number of a run, by whether its band contains the measured one."""
+    known = [row for row in agreement.rows if row.error is not None]
+    for place, row in enumerate(known):
+        color = ANSWER if row.in_band else LOST
+        axes.barh(place, 100 * float(row.error or 0.0), color=color, height=0.6)
+    axes.axvline(0.0, color=REFERENCE, linestyle="--")
+    axes.set_xlabel(f"{agreement.name}: error / %")
+    return named_rows(axes, [row.name for row in known])
