@@ -18,10 +18,15 @@ if _typing.TYPE_CHECKING:
     from energy.errors import UnitError as UnitError
     from simulator.physics.hardware import Hardware as Hardware
     from simulator.physics.plan import Plan as Plan
+    from simulator.questions.budget.crossover import crossover as crossover
+    from simulator.questions.budget.inverse import largest_model as largest_model
+    from simulator.questions.budget.inverse import most_tokens as most_tokens
+    from simulator.questions.compare.answer import compare as compare
     from simulator.questions.plan.answer import plan as plan
     from simulator.questions.power.answer import power as power
     from simulator.questions.predict.answer import Prediction as Prediction
     from simulator.questions.predict.answer import predict as predict
+    from simulator.questions.sensitivity.answer import sensitivity as sensitivity
     from simulator.questions.sweep.feasible import feasible as feasible
     from simulator.questions.sweep.pareto import pareto as pareto
     from simulator.scenarios.scenario import Scenario as Scenario
@@ -40,9 +45,13 @@ else:
             "simulator.scenarios.scenario": ("Scenario",),
         },
         {
+            "simulator.questions.budget.crossover": ("crossover",),
+            "simulator.questions.budget.inverse": ("largest_model", "most_tokens"),
+            "simulator.questions.compare.answer": ("compare",),
             "simulator.questions.plan.answer": ("plan",),
             "simulator.questions.power.answer": ("power",),
             "simulator.questions.predict.answer": ("predict",),
+            "simulator.questions.sensitivity.answer": ("sensitivity",),
             "simulator.questions.sweep.feasible": ("feasible",),
             "simulator.questions.sweep.pareto": ("pareto",),
             "simulator.scenarios.scenario": ("load as load_scenario", "presets"),
