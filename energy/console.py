@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from energy._lazy import version
@@ -21,7 +23,8 @@ from energy.errors import AccountingError
 def guard(app: Callable[[], object]) -> None:
     """Run a command-line application; an expected error becomes one line and an exit code."""
     try:
-        app()
+        with _messages_on_stderr():
+            app()
     except AccountingError as error:
         fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -39,6 +42,28 @@ def guard(app: Callable[[], object]) -> None:
             "free some space or choose another folder",
             2,
         )
+
+
+@contextmanager
+def _messages_on_stderr() -> Iterator[None]:
+    """Print on stderr what our packages log."""
+    handler = _StderrHandler()
+    loggers = [logging.getLogger(name) for name in ("energy", "glam", "simulator")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+class _StderrHandler(logging.Handler):
+    """Prints each message on a line of its own; warnings say that they are."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = "warning: " if record.levelno >= logging.WARNING else ""
+        print(f"{prefix}{record.getMessage()}", file=sys.stderr, flush=True)
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -24,6 +24,9 @@ SCHEMA_VERSION = "2.0"
 READABLE_VERSIONS = ("1.0", "2.0")
 """Schema versions that can be loaded; 2.0 only added fields to 1.0."""
 
+FORMER_METRICS = {"held_out_loss": "validation_loss"}
+"""Former names of metrics, still read."""
+
 
 class Kind(StrEnum):
     """Whether a run happened or was predicted."""
@@ -168,6 +171,11 @@ class RunRecord(BaseModel):
         if version not in READABLE_VERSIONS:
             raise ValueError(f"version {version} is none of {', '.join(READABLE_VERSIONS)}")
         return SCHEMA_VERSION
+
+    @field_validator("metrics")
+    @classmethod
+    def _rename_metrics(cls, metrics: dict[str, Quantity]) -> dict[str, Quantity]:
+        return {FORMER_METRICS.get(name, name): value for name, value in metrics.items()}
 
     def joules_at(self, boundary: Boundary) -> Quantity:
         """Joules at a boundary; missing, with the reason, where the record has no total there."""

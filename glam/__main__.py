@@ -1,4 +1,4 @@
-"""`python -m glam`: the command `glam` where only the interpreter is at hand."""
+"""`python -m glam`, the same as the command `glam`."""
 
 from glam.cli import main
 

@@ -1,4 +1,4 @@
-"""The command `glam`: each verb parses, calls and prints; torch is loaded inside the verbs."""
+"""The command `glam`: each verb parses, calls and prints; torch is imported inside the verbs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from energy.console import guard, print_json
+from energy.console import guard, print_json, print_version
 
 app = typer.Typer(
     name="glam",
@@ -29,17 +29,24 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
 
 Meter = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="A meter to read; default all. cpu_tree: this run alone."),
+    typer.Option(metavar="NAME", help="Meter to read; default all. cpu_tree: only this run."),
 ]
 
 
 def main() -> None:
-    """Run the command; errors become one line and an exit code."""
+    """Run the command; an error becomes one line and an exit code."""
     guard(app)
 
 
 @app.callback()
-def glam() -> None:
+def glam(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=print_version
+        ),
+    ] = False,
+) -> None:
     """A GLaM trainer: mixture-of-experts and dense language models, metered by energy."""
 
 
@@ -48,33 +55,35 @@ def glam() -> None:
     "  glam train --model run.toml --data books/ --out runs/books --resume"
 )
 def train(
-    model: Annotated[str, typer.Option(help="A size (see glam sizes) or a TOML file.")],
+    model: Annotated[str, typer.Option(help="A model (see glam sizes) or a TOML file.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="File, folder, Parquet or hf:NAME; repeat. Default: Python's own library."
+            help="File, folder, Parquet or hf:NAME; repeatable. Default: Python's own library."
         ),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Sequences in a batch.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of weights and data order.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Sequences per batch.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and data order.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adafactor or adamw.")] = None,
     router: Annotated[
         str | None, typer.Option(help="dropless, gshard (top-2) or switch (top-1).")
     ] = None,
     device: Device = None,
     machine: Annotated[
-        Path | None, typer.Option(help="File of simulator calibrate: the peak that MFU is of.")
+        Path | None, typer.Option(help="File of simulator calibrate, for the peak of MFU.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+        bool, typer.Option("--resume", help="Continue from the last checkpoint.")
     ] = False,
-    zone: Annotated[str | None, typer.Option(help="Grid zone, for CO2; else a band.")] = None,
-    pue: Annotated[float | None, typer.Option(help="Facility over IT energy; else a band.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Grid zone for CO2; without it, a band.")] = None,
+    pue: Annotated[
+        float | None, typer.Option(help="Facility over IT energy; without it, a band.")
+    ] = None,
     meter: Meter = None,
 ) -> None:
-    """Train a model under the meters; leaves record, metrics, ledger and checkpoints."""
+    """Train a model under the meters; writes record, metrics, ledger and checkpoints."""
     from dataclasses import replace
     from functools import partial
 
@@ -84,7 +93,7 @@ def train(
     from energy.reports import summary
     from glam.config import GlamConfig
     from glam.device import machine_peak
-    from glam.training.run import train as run
+    from glam.training.run import train as train_model
 
     sources.require(meter or "auto")
     config = GlamConfig.of(model).with_training(
@@ -96,7 +105,7 @@ def train(
         config = replace(config, corpus=replace(config.corpus, paths=tuple(data)))
     site = site_from_options(zone, pue)
     peak = machine_peak(machine) if machine else None
-    record = run(
+    record = train_model(
         config,
         out,
         resume=resume,
@@ -113,18 +122,18 @@ def generate(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     prompt: Annotated[str, typer.Option(help="Text to continue.")] = "",
     tokens: Annotated[int, typer.Option(min=1, help="Tokens to add.")] = 100,
-    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest.")] = 0.8,
-    top_p: Annotated[float, typer.Option(min=0, max=1, help="Nucleus to draw from.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.8,
+    top_p: Annotated[float, typer.Option(min=0, max=1, help="Probability of the nucleus.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
     best: Annotated[
-        bool, typer.Option("--best", help="The lowest held-out loss, not the newest checkpoint.")
+        bool, typer.Option("--best", help="The checkpoint with the lowest validation loss.")
     ] = False,
     device: Device = None,
 ) -> None:
-    """Continue a prompt with a checkpoint of a run."""
-    from glam.generation import generate as pieces
+    """Continue a prompt with a checkpoint of a run, by default the newest."""
+    from glam.generation import generate as generate_text
 
-    found = pieces(
+    pieces = generate_text(
         run,
         prompt,
         tokens=tokens,
@@ -134,16 +143,16 @@ def generate(
         device=device or "auto",
         best=best,
     )
-    first = next(found, "")
+    first = next(pieces, "")  # errors come before the prompt is printed
     print(prompt + first, end="", flush=True)
-    for piece in found:
+    for piece in pieces:
         print(piece, end="", flush=True)
     print()
 
 
 @app.command()
 def sizes(json: Json = False) -> None:
-    """List the models that can be trained, with counted parameters."""
+    """List the models that can be trained, with their parameter counts."""
     from energy.facts import catalog
     from energy.shape import active_parameters, parameters, total
     from energy.units import count
@@ -172,25 +181,23 @@ def sizes(json: Json = False) -> None:
 
 @app.command(epilog="\b\nExample:\n  glam probe --out probe.json && simulator calibrate probe.json")
 def probe(
-    out: Annotated[Path, typer.Option(help="Where to write the table.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
     device: Device = None,
     meter: Meter = None,
 ) -> None:
-    """Measure this machine's operations, for simulator calibrate; about 25 s on two cores."""
+    """Time operations on this machine, for simulator calibrate; about 25 s on two cores."""
     import json
-    import tempfile
 
     from energy.files import write_text_atomic
     from energy.meters import sources
-    from glam.probing import probe as measure
+    from glam.probing import probe as probe_machine
     from glam.progress import Stages
 
     sources.require(meter or "auto")
-    with tempfile.TemporaryDirectory() as scratch, Stages("measuring this machine") as stages:
-        found = measure(device or "auto", Path(scratch), stages.show, meter or "auto")
-    found["power"] = {name: q.model_dump(mode="json") for name, q in found["power"].items()}
-    write_text_atomic(out, json.dumps(found, indent=1) + "\n")
-    print(f"{len(found['rows'])} rows: {out}", file=sys.stderr)
+    with Stages("measuring this machine") as stages:
+        table = probe_machine(device or "auto", meters=meter or "auto", on_progress=stages.show)
+    write_text_atomic(out, json.dumps(table, indent=1) + "\n")
+    print(f"{len(table['rows'])} rows: {out}", file=sys.stderr)
 
 
 if __name__ == "__main__":  # python -m glam.cli

@@ -1,7 +1,7 @@
-"""What a training run is asked to be: a shape, a recipe and a corpus, from a name or a TOML file.
+"""The configuration of a training run, from the name of a model or from a TOML file.
 
-Keys are strict: a key that nobody knows is an error with the nearest name, so a misspelt learning
-rate never trains a model.
+Unknown keys are errors that suggest the nearest known name, so a misspelled learning rate never
+trains a model.
 """
 
 from __future__ import annotations
@@ -23,21 +23,31 @@ __all__ = ["Corpus", "Dispatch", "GlamConfig", "Stop", "Training", "check_keys"]
 Section = TypeVar("Section")
 
 
-CHOSEN = {"gshard": 2, "switch": 1}
-"""Experts that a token passes through, where the router itself says so."""
+ROUTER_TOP_K = {"gshard": 2, "switch": 1}
+"""Experts per token of the routers that fix this number."""
+
+
+SECTIONS = ("training", "corpus", "dispatch", "stop")
+
+
+RENAMED_KEYS: dict[type, dict[str, str]] = {
+    Training: {"accumulate": "gradient_accumulation"},
+    Corpus: {"held_out": "validation_fraction"},
+}
+"""Former names of settings, still read from TOML files and checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GlamConfig:
-    """One training run, complete and frozen.
+    """The complete configuration of one training run.
 
     Attributes:
-        name: of the run and of its record.
-        shape: the decoder, a GLaM or a GPT.
-        training: the recipe.
-        corpus: the text.
-        dispatch: how tokens reach their experts.
-        stop: what ends the run before its last step.
+        name: name of the run and of its record.
+        shape: shape of the decoder, a GLaM or a GPT.
+        training: training recipe.
+        corpus: text to train on.
+        dispatch: how tokens are dispatched to their experts.
+        stop: limits that end the run before its last step.
     """
 
     name: str
@@ -49,54 +59,46 @@ class GlamConfig:
 
     def __post_init__(self) -> None:
         require_family(self.shape)
-        chosen = CHOSEN.get(self.dispatch.kind)
+        top_k = ROUTER_TOP_K.get(self.dispatch.kind)
         require(
-            chosen in (None, self.shape.top_k) or not self.shape.n_moe_layers,
+            top_k in (None, self.shape.top_k) or not self.shape.n_moe_layers,
             "top_k",
-            f"{chosen} with dispatch.kind {self.dispatch.kind}",
+            f"{top_k} with dispatch.kind {self.dispatch.kind}",
             self.shape.top_k,
         )
 
     @classmethod
     def of(cls, model: str) -> Self:
-        """The configuration of a model by name ("glam-mini-16e") or by TOML file ("run.toml")."""
+        """Return the configuration of a catalog model ("glam-mini-16e") or TOML file ("run.toml").
+
+        Raises:
+            InputError: there is no such model or file, or the file is not valid.
+        """
         if model.endswith(".toml"):
             return cls.from_toml(Path(model))
         return cls(name=catalog.model(model).name, shape=catalog.model(model).shape)
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
-        """Read `model`, `name`, [shape], [training], [corpus], [dispatch], [stop].
+        """Read `model`, `name`, [shape], [training], [corpus], [dispatch] and [stop].
 
-        A [shape] key amends the model.
+        Keys of [shape] override those of `model`.
 
         Raises:
-            InputError: no such file, not TOML, an unknown key, or a value out of range.
+            InputError: there is no such file, it is not TOML, a key is unknown, or a value is out
+                of range.
         """
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(
-                f"expected a configuration at {path}",
-                reason(error),
-                "name a TOML file or a model of `glam sizes`",
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"expected TOML in {path}", reason(error)) from error
-        known = ("model", "name", "shape", "training", "corpus", "dispatch", "stop")
-        check_keys(values, known, str(path))
-        amended = values.get("shape", {})
-        check_keys(amended, [item.name for item in fields(Shape)], "[shape]")
-        for key, size in amended.items():
-            whole = type(size) is int or (key == "tied_embedding" and isinstance(size, bool))
-            require(whole, f"shape.{key}", "a whole number", repr(size))
+        values = _read_toml(path)
+        check_keys(values, ("model", "name", "shape", *SECTIONS), str(path))
+        overrides = values.get("shape", {})
+        _check_shape_overrides(overrides)
         for key in ("model", "name"):
             require(isinstance(values.get(key, ""), str), key, "a text", repr(values.get(key)))
         if "model" in values:
-            found = catalog.model(values["model"])
-            name, shape = found.name, Shape.from_dict({**found.shape.as_dict(), **amended})
+            row = catalog.model(values["model"])
+            name, shape = row.name, Shape.from_dict({**row.shape.as_dict(), **overrides})
         else:
-            name, shape = path.stem, Shape.from_dict(amended)
+            name, shape = path.stem, Shape.from_dict(overrides)
         return cls(
             name=values.get("name", name),
             shape=shape,
@@ -107,20 +109,20 @@ class GlamConfig:
         )
 
     def with_training(self, **changes: Any) -> Self:
-        """The same run with other training settings; None leaves a setting as it is."""
-        given = {name: value for name, value in changes.items() if value is not None}
-        return replace(self, training=replace(self.training, **given))
+        """Return a copy with other training settings; None leaves a setting unchanged."""
+        overrides = {name: value for name, value in changes.items() if value is not None}
+        return replace(self, training=replace(self.training, **overrides))
 
     def with_router(self, kind: str) -> Self:
-        """The same run with another router, whose number of chosen experts it takes."""
+        """Return a copy with another router, and with its number of experts per token."""
         shape = self.shape
-        if shape.n_moe_layers and kind in CHOSEN:
-            shape = replace(shape, top_k=CHOSEN[kind])
+        if shape.n_moe_layers and kind in ROUTER_TOP_K:
+            shape = replace(shape, top_k=ROUTER_TOP_K[kind])
         dispatch = replace(self.dispatch, kind=kind)  # type: ignore[arg-type]
         return replace(self, shape=shape, dispatch=dispatch)
 
     def as_dict(self) -> dict[str, Any]:
-        """The configuration as plain values, for checkpoints and records."""
+        """Return the configuration as plain values, for checkpoints and records."""
         return {
             "name": self.name,
             "shape": self.shape.as_dict(),
@@ -132,7 +134,7 @@ class GlamConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The inverse of `as_dict`."""
+        """Return the configuration of `as_dict`, of this or an earlier version."""
         return cls(
             name=values["name"],
             shape=Shape.from_dict(values["shape"]),
@@ -144,7 +146,7 @@ class GlamConfig:
 
 
 def check_keys(values: Any, known: list[str] | tuple[str, ...], where: str) -> None:
-    """Refuse a key that is not known, with the nearest ones."""
+    """Raise InputError at the first unknown key, with the nearest known ones."""
     if not isinstance(values, dict):
         raise InputError(f"expected a table of keys in {where}", str(values))
     for key in values:
@@ -152,19 +154,42 @@ def check_keys(values: Any, known: list[str] | tuple[str, ...], where: str) -> N
             raise InputError(f"expected a known key in {where}", key, nearest(key, known))
 
 
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"expected a configuration at {path}",
+            reason(error),
+            "name a TOML file or a model of `glam sizes`",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"expected TOML in {path}", reason(error)) from error
+
+
+def _check_shape_overrides(overrides: Any) -> None:
+    """Raise InputError unless every key of [shape] is known and every value a whole number."""
+    check_keys(overrides, [item.name for item in fields(Shape)], "[shape]")
+    for key, size in overrides.items():
+        whole = type(size) is int or (key == "tied_embedding" and isinstance(size, bool))
+        require(whole, f"shape.{key}", "a whole number", repr(size))
+
+
 def _section(kind: type[Section], values: Any, where: str) -> Section:
-    """A section of the file as its dataclass, with keys and kinds of values checked."""
-    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
-    check_keys(values, list(known), where)
-    blank = kind()
-    given = {}
-    for name, value in values.items():
-        wanted = type(getattr(blank, name))
-        if wanted is float and type(value) is int:
+    """Build the dataclass of a section, checking keys and types of values."""
+    known = [item.name for item in fields(kind)]  # type: ignore[arg-type]
+    renamed = RENAMED_KEYS.get(kind, {})
+    check_keys(values, [*known, *renamed], where)
+    defaults = kind()
+    settings = {}
+    for key, value in values.items():
+        name = renamed.get(key, key)
+        expected = type(getattr(defaults, name))
+        if expected is float and type(value) is int:
             value = float(value)
-        if wanted is tuple and isinstance(value, list):
+        if expected is tuple and isinstance(value, list):
             value = tuple(str(item) for item in value)
-        if type(value) is not wanted:
-            raise InputError(f"expected {wanted.__name__} for {name} in {where}", repr(value))
-        given[name] = value
-    return kind(**given)
+        if type(value) is not expected:
+            raise InputError(f"expected {expected.__name__} for {key} in {where}", repr(value))
+        settings[name] = value
+    return kind(**settings)

@@ -1,4 +1,4 @@
-"""The device that a model lives on, its precision, and the best it can do."""
+"""The device that runs a model: its choice, memory, precision and peak FLOP/s."""
 
 from __future__ import annotations
 
@@ -16,91 +16,96 @@ from energy.errors import InfeasibleError, InputError
 from energy.units import si
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
-"""Parameters of mallopt(3)."""
+"""Options of mallopt(3)."""
 
 
 PEAK_SIZE = {"cpu": 1536, "cuda": 8192}
-"""Edge of the square product that stands for the best a device can do."""
+"""Size n of the square matrix product that measures the peak FLOP/s of a device."""
 
 
 WEIGHT_BYTES = 8
-"""A weight and its gradient in float32, the least that training holds."""
+"""Bytes of a float32 weight and its gradient, the minimum that training needs per parameter."""
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device of a setting; "auto" is a GPU where there is one.
+def choose_device(name: str) -> torch.device:
+    """Return the device named "cpu", "cuda" or "auto", which is a GPU if there is one.
 
     Raises:
-        InfeasibleError: a GPU is wanted and there is none.
+        InfeasibleError: the name is "cuda" and there is no GPU.
     """
-    if wanted == "auto":
+    if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if wanted == "cuda" and not torch.cuda.is_available():
+    if name == "cuda" and not torch.cuda.is_available():
         raise InfeasibleError("expected a CUDA GPU for device cuda", "none", "use --device cpu")
-    return torch.device(wanted)
+    return torch.device(name)
 
 
 def memory_bytes(device: torch.device) -> int:
-    """Memory of a device, all of it, whoever holds it."""
+    """Return the total memory of a device in bytes, used or not."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def require_room(device: torch.device, parameters: float) -> None:
-    """Refuse a model whose weights and gradients alone are more than a device holds.
+def require_memory(device: torch.device, parameters: float) -> None:
+    """Check that the weights and gradients of a model fit in the memory of a device.
 
     Raises:
-        InfeasibleError: it does not fit.
+        InfeasibleError: they do not fit.
     """
-    room, wanted = memory_bytes(device), WEIGHT_BYTES * parameters
-    if wanted > room:
+    available, needed = memory_bytes(device), WEIGHT_BYTES * parameters
+    if needed > available:
         raise InfeasibleError(
-            f"expected weights and gradients that fit in the {si(room, 'B')} of {device}",
-            si(wanted, "B"),
-            "choose a smaller model (glam sizes), or ask simulator plan what it takes",
+            f"expected weights and gradients that fit in the {si(available, 'B')} of {device}",
+            si(needed, "B"),
+            "choose a smaller model (glam sizes), or see with simulator plan what it needs",
         )
 
 
 def keep_freed_memory() -> None:
-    """Let the C allocator keep what a step frees for the next one, where it is glibc's.
+    """Make glibc's allocator keep the memory that a training step frees for the next step.
 
-    By default it gives large blocks back to the system and takes them again as fresh pages, whose
-    faults cost 20 to 30 % of a training step on a CPU (much of it unseen, on the host of a VM).
+    By default it returns large blocks to the system and later maps fresh pages, whose page faults
+    cost 20 to 30 % of a training step on a CPU (in a VM, much of it hidden on the host). Other
+    allocators are left alone.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         if not mallopt(M_MMAP_THRESHOLD, 2**30):
-            mallopt(M_MMAP_THRESHOLD, 2**25)  # the most that an older glibc takes
+            mallopt(M_MMAP_THRESHOLD, 2**25)  # the maximum of older versions
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(M_TOP_PAD, 2**26)
 
 
 def precision(device: torch.device) -> AbstractContextManager[object]:
-    """float32 weights with bfloat16 activations on a GPU, as GLaM; float32 alone on a CPU."""
+    """Return the context of a forward pass: bfloat16 autocast on a GPU, float32 on a CPU.
+
+    Weights are float32 on both, as in GLaM.
+    """
     if device.type == "cuda":
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
 
 
 def dtype_name(device: torch.device) -> str:
-    """The precision of matrix products on a device."""
+    """Return the data type of matrix products on a device."""
     return "bfloat16" if device.type == "cuda" else "float32"
 
 
-def synchronise(device: torch.device) -> Callable[[], None] | None:
-    """What waits until a device has done all it was told; None where nothing is asynchronous."""
+def synchronizer(device: torch.device) -> Callable[[], None] | None:
+    """Return a function that waits for all work queued on a device; None on a CPU."""
     return torch.cuda.synchronize if device.type == "cuda" else None
 
 
 def best_matmul_flop_per_s(device: torch.device, repeats: int = 5) -> float:
-    """The best rate of a large square product here: the denominator of MFU on this machine.
+    """Measure the FLOP/s of a large square matrix product, the peak that MFU and HFU refer to.
 
-    The median of a few products of 2*n^3 FLOP after one to warm up; well under a second.
+    The median of `repeats` products of 2*n^3 FLOP each, after one to warm up; takes well under a
+    second.
     """
     n = PEAK_SIZE[device.type]
     matrix = torch.ones(n, n, device=device, dtype=getattr(torch, dtype_name(device)))
-    wait = synchronise(device) or (lambda: None)
+    wait = synchronizer(device) or (lambda: None)
     seconds = []
     for _ in range(repeats + 1):
         wait()
@@ -112,10 +117,10 @@ def best_matmul_flop_per_s(device: torch.device, repeats: int = 5) -> float:
 
 
 def machine_peak(path: Path) -> float:
-    """Peak FLOP/s in the machine file that `simulator calibrate` wrote.
+    """Read the peak FLOP/s from a machine file written by `simulator calibrate`.
 
     Raises:
-        InputError: there is no such file, or it tells no peak.
+        InputError: there is no such file, or it has no peak.
     """
     try:
         return float(tomllib.loads(path.read_text())["hardware"]["peak_flop_per_s"])

@@ -1,4 +1,4 @@
-"""Which shapes this trainer builds: a GLaM, a GPT, and none that it would miscount."""
+"""The model families that this trainer builds: GLaM and GPT."""
 
 from __future__ import annotations
 
@@ -27,15 +27,18 @@ GPT = {"ffn_matrices": 2, "norm_vectors": 2, "relative_buckets": 0, "n_moe_layer
 
 
 GROUPED_ROW = {"d_model": 8, "d_expert": 4}
-"""Rows of a grouped product are a multiple of 16 bytes: 4 values in float32, 8 in bfloat16, in
-which experts are padded where they must be (`glam.moe.experts.Experts`)."""
+"""Rows of a grouped matrix product are multiples of 16 bytes: 4 values in float32, 8 in bfloat16
+(there `glam.moe.experts.Experts` pads expert widths that need it)."""
 
 
 def require_family(shape: Shape) -> None:
-    """Refuse a shape that this trainer would not build exactly as it is counted.
+    """Check that the trainer builds this shape exactly as `energy.shape` counts it.
 
-    Both families have as many heads for keys and values as for queries and one embedding; rows of
-    learned positions tell a GPT from a GLaM, which has mixtures in every n-th layer or in none.
+    Both families have one embedding, and as many key-value heads as query heads. A shape with
+    learned positions is a GPT; a GLaM has a mixture of experts in every n-th layer or in none.
+
+    Raises:
+        InputError: a field of the shape does not fit its family.
     """
     name, family = (
         ("GPT (position_rows above 0)", GPT)
@@ -69,12 +72,12 @@ def require_family(shape: Shape) -> None:
             shape,
             getattr(shape, field) % row == 0,
             field,
-            f"a multiple of {row} in a MoE layer (grouped products want rows of 16 bytes)",
+            f"a multiple of {row} in a MoE layer (grouped products need rows of 16 bytes)",
         )
 
 
 def builds(shape: Shape) -> bool:
-    """Whether the trainer builds such a shape."""
+    """Return whether the trainer builds this shape."""
     try:
         require_family(shape)
     except InputError:
@@ -82,5 +85,5 @@ def builds(shape: Shape) -> bool:
     return True
 
 
-def _require(shape: Shape, holds: Any, field: str, expectation: str) -> None:
-    require(holds, field, expectation, getattr(shape, field))
+def _require(shape: Shape, valid: Any, field: str, expectation: str) -> None:
+    require(valid, field, expectation, getattr(shape, field))

@@ -1,14 +1,16 @@
-"""Measure what this machine does with the operations of training: the input of calibration.
+"""Measurements of this machine with the operations of training, the input of calibration.
 
-Each row is the least of a few medians of one operation at one size; no training step is timed,
-so predictions made from these rows are blind to the runs that they are judged by.
+Each row is the minimum over rounds of the median time of one operation at one size. No training
+step is timed, so predictions made from these rows never use the runs they are judged by.
 """
 
 from __future__ import annotations
 
 import platform
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +21,49 @@ from torch.nn.functional import gelu, grouped_mm
 from energy.ledger.environment import machine
 from energy.quantity import Quantity
 from energy.tracking.tracker import Tracker
-from glam.device import choose_device, dtype_name, keep_freed_memory, memory_bytes, synchronise
+from glam.device import (
+    PEAK_SIZE,
+    choose_device,
+    dtype_name,
+    keep_freed_memory,
+    memory_bytes,
+    synchronizer,
+)
 from glam.model.cross_entropy import ChunkedCrossEntropy
 
 ROUNDS = 3
-"""The table is measured so often and the least time of each row kept: other work on a shared
-machine comes and goes, and a moment of it must not look like a property of the machine."""
+"""Times that the table is measured; the minimum of each row is kept, so that other work on a
+shared machine for a moment does not look like a property of the machine."""
 
 
 REPEATS = 3
-"""Runs that a median is taken over in one round."""
+"""Runs per median."""
 
 
-SCRUB_VALUES = 2**23
-"""Values (32 MB) that are touched between two runs: more than the caches of a core."""
+FLUSH_VALUES = 2**23
+"""Values (32 MB) touched between two runs: more than the caches of a core hold."""
 
 
 Row = dict[str, Any]
 
 
 class Clock:
-    """Times operations on one device, each on inputs that the caches no longer hold.
+    """Times operations on one device, each with inputs that are no longer in its caches.
 
-    In a training step an operation never finds its inputs where its own last run left them; timed
-    in a tight loop it does, and looks up to half as fast again as it is.
+    In a training step an operation does not find its inputs in the caches. Timed in a tight loop it
+    would, and would look up to half as fast again as it is.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._wait = synchronise(device) or (lambda: None)
-        self._other = torch.zeros(SCRUB_VALUES, device=device)
+        self._wait = synchronizer(device) or (lambda: None)
+        self._flush = torch.zeros(FLUSH_VALUES, device=device)
 
     def median(self, run: Callable[[], object]) -> float:
-        """Median seconds of one call after another has filled the caches."""
+        """Return the median seconds of one call with cold caches."""
         run()
         seconds = []
         for _ in range(REPEATS):
-            self._other.add_(1)
+            self._flush.add_(1)
             self._wait()
             begun = time.perf_counter()
             run()
@@ -63,76 +72,76 @@ class Clock:
         return sorted(seconds)[REPEATS // 2]
 
     def median_in_a_row(self, run: Callable[[], object], calls: int) -> float:
-        """Median seconds of one of many calls in a row, for what is too short to time alone."""
+        """Return the median seconds per call of many in a row, for very short operations."""
 
-        def many() -> None:
+        def repeat() -> None:
             for _ in range(calls):
                 run()
 
-        return self.median(many) / calls
+        return self.median(repeat) / calls
 
 
 def probe(
-    device_name: str,
-    scratch: Path,
-    progress: Callable[[str, int, int], None],
+    device: str = "auto",
+    *,
     meters: str | list[str] = "auto",
+    on_progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Measure this machine.
+    """Measure this machine for `simulator calibrate`; takes about 25 s on two CPU cores.
 
     Args:
-        device_name: auto, cpu or cuda.
-        scratch: folder for the ledger of the power reading.
-        progress: told the kind of row, and how many of how many kinds are done.
-        meters: of its power, as `Tracker` takes them.
+        device: auto, cpu or cuda.
+        meters: meters of its power, as `energy.Tracker` takes them.
+        on_progress: called with the current kind of row, and how many of how many are done.
 
     Returns:
-        The table, schema "probe-1": machine, dtype, rows with seconds, power idle and busy.
+        The table as plain values, schema "probe-1": machine, dtype, rows with seconds, and power
+        idle and busy.
     """
-    device = choose_device(device_name)
+    place = choose_device(device)
     keep_freed_memory()
-    dtype = getattr(torch, dtype_name(device))
-    clock = Clock(device)
+    report = on_progress or (lambda kind, done, total: None)
+    dtype = getattr(torch, dtype_name(place))
+    clock = Clock(place)
     kinds: dict[str, Callable[[], Iterator[Row]]] = {
-        "matrix products": lambda: matmuls(clock, device, dtype),
-        "grouped products": lambda: grouped(clock, device, dtype),
-        "attention": lambda: attention(clock, device),
-        "element-wise": lambda: elementwise(clock, device, dtype),
-        "optimiser": lambda: optimizers(clock, device),
-        "loss": lambda: losses(clock, device),
-        "launch": lambda: launches(clock, device),
+        "matrix products": partial(matmul_rows, clock, place, dtype),
+        "grouped products": partial(grouped_matmul_rows, clock, place, dtype),
+        "attention": partial(attention_rows, clock, place),
+        "element-wise": partial(elementwise_rows, clock, place, dtype),
+        "optimizer": partial(optimizer_rows, clock, place),
+        "loss": partial(cross_entropy_rows, clock, place),
+        "launch": partial(launch_rows, clock, place),
     }
     torch.manual_seed(0)
     rounds: list[list[Row]] = []
-    last = ROUNDS * len(kinds)
+    total = ROUNDS * len(kinds) + 1
     for number in range(ROUNDS):
         rounds.append([])
         for done, (kind, measure) in enumerate(kinds.items(), start=number * len(kinds)):
-            progress(kind, done, last + 1)
+            report(kind, done, total)
             rounds[-1] += measure()
-    rows = [least(same) for same in zip(*rounds, strict=True)]
-    progress("power", last, last + 1)
-    power = watts(device, dtype, scratch, meters)
-    progress("done", last + 1, last + 1)
+    report("power", total - 1, total)
+    power = measure_power(place, dtype, meters)
+    report("done", total, total)
     return {
         "schema": "probe-1",
-        "machine": _machine(device),
-        "dtype": dtype_name(device),
-        "rows": rows,
-        "power": power,
+        "machine": _machine(place),
+        "dtype": dtype_name(place),
+        "rows": [fastest(repeats) for repeats in zip(*rounds, strict=True)],
+        "power": {name: watts.model_dump(mode="json") for name, watts in power.items()},
     }
 
 
-def least(same: tuple[Row, ...]) -> Row:
-    """One row of several rounds, with the least of its times."""
+def fastest(repeats: tuple[Row, ...]) -> Row:
+    """Return one row from those of several rounds, with the minimum of each time."""
     return {
-        name: min(row[name] for row in same) if name.startswith("seconds") else value
-        for name, value in same[0].items()
+        name: min(row[name] for row in repeats) if name.startswith("seconds") else value
+        for name, value in repeats[0].items()
     }
 
 
-def matmuls(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
-    """Products (m, k) x (k, n) over the sizes that small and large layers have."""
+def matmul_rows(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
+    """Time products (m, k) x (k, n) of the sizes that small and large layers have."""
     sizes = [
         (m, n, k)
         for m in (64, 256, 1024, 2048)
@@ -143,30 +152,28 @@ def matmuls(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[
     for m, n, k in sizes:
         a = torch.randn(m, k, device=device, dtype=dtype)
         b = torch.randn(n, k, device=device, dtype=dtype)
-        yield {"op": "matmul", "m": m, "n": n, "k": k, "seconds": clock.median(lambda: a @ b.T)}  # noqa: B023
+        seconds = clock.median(partial(torch.matmul, a, b.T))
+        yield {"op": "matmul", "m": m, "n": n, "k": k, "seconds": seconds}
 
 
-def grouped(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
-    """Grouped products of experts: `groups` times (m, k) x (k, n)."""
-    for groups in (4, 8, 16, 32):
-        for m in (16, 64, 256):
-            for n, k in ((512, 128), (1024, 256), (256, 1024), (1536, 512)):
-                x = torch.randn(groups * m, k, device=device, dtype=dtype)
-                w = torch.randn(groups, n, k, device=device, dtype=dtype)
-                ends = torch.arange(1, groups + 1, device=device, dtype=torch.int32) * m
-                seconds = clock.median(lambda: grouped_mm(x, w.transpose(1, 2), offs=ends))  # noqa: B023
-                yield {
-                    "op": "grouped_matmul",
-                    "groups": groups,
-                    "m": m,
-                    "n": n,
-                    "k": k,
-                    "seconds": seconds,
-                }
+def grouped_matmul_rows(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
+    """Time grouped products of experts: `groups` times (m, k) x (k, n)."""
+    sizes = [
+        (groups, m, n, k)
+        for groups in (4, 8, 16, 32)
+        for m in (16, 64, 256)
+        for n, k in ((512, 128), (1024, 256), (256, 1024), (1536, 512))
+    ]
+    for groups, m, n, k in sizes:
+        x = torch.randn(groups * m, k, device=device, dtype=dtype)
+        w = torch.randn(groups, n, k, device=device, dtype=dtype)
+        ends = torch.arange(1, groups + 1, device=device, dtype=torch.int32) * m
+        seconds = clock.median(partial(grouped_mm, x, w.transpose(1, 2), offs=ends))
+        yield {"op": "grouped_matmul", "groups": groups, "m": m, "n": n, "k": k, "seconds": seconds}
 
 
-def attention(clock: Clock, device: torch.device) -> Iterator[Row]:
-    """Scores, relative bias, softmax and weighted values, as in `glam.model.attention`."""
+def attention_rows(clock: Clock, device: torch.device) -> Iterator[Row]:
+    """Time scores, relative bias, softmax and weighted values, as in `glam.model.attention`."""
     for batch, heads, seq, d_head in (
         (4, 4, 128, 32),
         (8, 8, 128, 32),
@@ -179,17 +186,9 @@ def attention(clock: Clock, device: torch.device) -> Iterator[Row]:
             for _ in range(3)
         )
         bias = torch.randn(heads, seq, seq, device=device)
-        out = torch.randn(batch, heads, seq, d_head, device=device)
-
-        def forward() -> Tensor:
-            scores = q @ k.transpose(-2, -1) / d_head**0.5 + bias  # noqa: B023
-            mixed: Tensor = scores.float().softmax(-1) @ v  # noqa: B023
-            return mixed
-
-        def both() -> None:
-            torch.autograd.grad(forward(), (q, k, v), out)  # noqa: B023
-
-        once = clock.median(forward)
+        grad = torch.randn(batch, heads, seq, d_head, device=device)
+        forward_s = clock.median(partial(_attention, q, k, v, bias))
+        both_s = clock.median(partial(_attention_gradients, q, k, v, bias, grad))
         yield {
             "op": "attention",
             "batch": batch,
@@ -197,77 +196,85 @@ def attention(clock: Clock, device: torch.device) -> Iterator[Row]:
             "seq": seq,
             "d_head": d_head,
             "fused": False,
-            "seconds_forward": once,
-            "seconds_backward": max(clock.median(both) - once, 0.0),
+            "seconds_forward": forward_s,
+            "seconds_backward": max(both_s - forward_s, 0.0),
         }
 
 
-def elementwise(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
-    """A sum of two tensors (3 passes) and an activation (2), of the sizes that training has."""
+def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5 + bias
+    mixed: Tensor = scores.float().softmax(-1) @ v
+    return mixed
+
+
+def _attention_gradients(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, grad: Tensor) -> None:
+    torch.autograd.grad(_attention(q, k, v, bias), (q, k, v), grad)
+
+
+def elementwise_rows(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
+    """Time a sum of two tensors (3 memory passes) and an activation (2), of training's sizes."""
     for power in (16, 18, 20, 21, 22):
         x = torch.randn(2**power, device=device, dtype=dtype)
         y = torch.randn(2**power, device=device, dtype=dtype)
         size = 2**power * x.element_size()
-        yield {"op": "elementwise", "bytes": 3 * size, "seconds": clock.median(lambda: x + y)}  # noqa: B023
-        yield {"op": "elementwise", "bytes": 2 * size, "seconds": clock.median(lambda: gelu(x))}  # noqa: B023
+        for passes, run in ((3, partial(torch.add, x, y)), (2, partial(gelu, x))):
+            yield {"op": "elementwise", "bytes": passes * size, "seconds": clock.median(run)}
 
 
-def optimizers(clock: Clock, device: torch.device) -> Iterator[Row]:
-    """One update by Adafactor and by AdamW, with the norm of the gradients before it."""
-    for width in (256, 1024):
-        for count in (4, 16):
-            weights = [
-                torch.nn.Parameter(torch.randn(width, width, device=device)) for _ in range(count)
-            ]
-            for weight in weights:
-                weight.grad = torch.randn_like(weight)
-            made = {
-                "adafactor": torch.optim.Adafactor(weights, lr=1e-5),
-                "adamw": torch.optim.AdamW(weights, lr=1e-5, fused=True),
+def optimizer_rows(clock: Clock, device: torch.device) -> Iterator[Row]:
+    """Time one update by Adafactor and by AdamW, with the gradient norm before it."""
+    for width, count in ((256, 4), (256, 16), (1024, 4), (1024, 16)):
+        weights = [
+            torch.nn.Parameter(torch.randn(width, width, device=device)) for _ in range(count)
+        ]
+        for weight in weights:
+            weight.grad = torch.randn_like(weight)
+        optimizers = {
+            "adafactor": torch.optim.Adafactor(weights, lr=1e-5),
+            "adamw": torch.optim.AdamW(weights, lr=1e-5, fused=True),
+        }
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        for kind, optimizer in optimizers.items():
+            yield {
+                "op": "optimizer",
+                "kind": kind,
+                "parameters": width * width * count,
+                "tensors": count,
+                "seconds": clock.median(partial(_update, gradients, optimizer)),
             }
-            for kind, optimizer in made.items():
-                gradients = [weight.grad for weight in weights if weight.grad is not None]
-
-                def update() -> None:
-                    torch.nn.utils.get_total_norm(gradients)  # noqa: B023
-                    optimizer.step()  # noqa: B023
-
-                yield {
-                    "op": "optimizer",
-                    "kind": kind,
-                    "parameters": width * width * count,
-                    "tensors": count,
-                    "seconds": clock.median(update),
-                }
 
 
-def losses(clock: Clock, device: torch.device) -> Iterator[Row]:
-    """The chunked cross-entropy with both its gradients."""
+def _update(gradients: list[Tensor], optimizer: torch.optim.Optimizer) -> None:
+    torch.nn.utils.get_total_norm(gradients)
+    optimizer.step()
+
+
+def cross_entropy_rows(clock: Clock, device: torch.device) -> Iterator[Row]:
+    """Time the chunked cross-entropy with both its gradients."""
     for tokens, vocab, width in ((1024, 8192, 256), (1024, 4096, 128), (2048, 4096, 256)):
         x = torch.randn(tokens, width, device=device, requires_grad=True)
         w = (torch.randn(vocab, width, device=device) * 0.02).requires_grad_()
-        target = torch.randint(vocab, (tokens,), device=device)
-        seconds = clock.median(lambda: ChunkedCrossEntropy.apply(x, w, target))  # noqa: B023
+        targets = torch.randint(vocab, (tokens,), device=device)
         yield {
             "op": "cross_entropy",
             "tokens": tokens,
             "vocab": vocab,
             "d_model": width,
-            "seconds": seconds,
+            "seconds": clock.median(partial(ChunkedCrossEntropy.apply, x, w, targets)),
         }
 
 
-def launches(clock: Clock, device: torch.device) -> Iterator[Row]:
-    """The fixed time of one operation: a sum that has nothing to add up."""
+def launch_rows(clock: Clock, device: torch.device) -> Iterator[Row]:
+    """Time the launch of one operation: an addition of almost nothing."""
     small = torch.randn(8, device=device)
-    yield {"op": "launch", "seconds": clock.median_in_a_row(lambda: small + 1, 1000)}
+    yield {"op": "launch", "seconds": clock.median_in_a_row(partial(torch.add, small, 1), 1000)}
 
 
-def watts(
-    device: torch.device, dtype: torch.dtype, scratch: Path, meters: str | list[str]
+def measure_power(
+    device: torch.device, dtype: torch.dtype, meters: str | list[str]
 ) -> dict[str, Quantity]:
-    """Watts idle and at a large product, as this machine's meters or models tell them."""
-    n = 1536 if device.type == "cpu" else 8192
+    """Return the watts of this machine idle and during a large product, by its meters."""
+    n = PEAK_SIZE[device.type]
     matrix = torch.ones(n, n, device=device, dtype=dtype)
 
     def busy() -> None:
@@ -275,28 +282,33 @@ def watts(
         while time.monotonic() < stop:
             matrix @ matrix
 
-    found = {}
-    for name, work in (("idle_w", lambda: time.sleep(1.0)), ("busy_w", busy)):
-        meter = Tracker(
-            scratch / name, name=name, interval_s=0.1, sync=synchronise(device), meters=meters
-        )
-        with meter, meter.window(name):
-            work()
-        spent = meter.record().windows[0]
-        seconds = spent.elapsed_s.numbers()[0]
-        found[name] = spent.energy_j.scaled(1 / seconds, unit="W")
-    return found
+    power = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, work in (("idle_w", lambda: time.sleep(1.0)), ("busy_w", busy)):
+            meter = Tracker(
+                Path(folder) / name,
+                name=name,
+                interval_s=0.1,
+                sync=synchronizer(device),
+                meters=meters,
+            )
+            with meter, meter.window(name):
+                work()
+            window = meter.record().windows[0]
+            seconds = window.elapsed_s.numbers()[0]
+            power[name] = window.energy_j.scaled(1 / seconds, unit="W")
+    return power
 
 
 def _machine(device: torch.device) -> dict[str, Any]:
-    """What was measured, and with what software."""
-    told = {
+    """Describe the measured machine and its software."""
+    description = {
         **machine(),
         "device": str(device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    name = f"{told['cpu'] or platform.machine()}, {told['threads']} threads"
+    name = f"{description['cpu'] or platform.machine()}, {description['threads']} threads"
     if device.type == "cuda":
         name = torch.cuda.get_device_properties(device).name
-    return {**told, "name": name, "memory_bytes": memory_bytes(device)}
+    return {**description, "name": name, "memory_bytes": memory_bytes(device)}

@@ -1,4 +1,4 @@
-"""The sections of a training run: recipe, dispatch of tokens, corpus, and what ends it early."""
+"""The sections of a run's configuration: training recipe, token dispatch, corpus, stop rules."""
 
 from __future__ import annotations
 
@@ -19,39 +19,41 @@ DispatchKind = Literal["dropless", "gshard", "switch"]
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """The recipe of a run.
+    """The training recipe of a run.
 
     The defaults train the two `glam-mini` sizes on two CPU cores in under 100 s. The paper's own
     recipe (arXiv:2112.06905, section 5) is optimizer "adafactor", learning_rate 0.01, and about
-    1M tokens in a batch.
+    1M tokens per batch.
 
     Attributes:
         steps: optimizer steps of the whole run.
-        batch_sequences: sequences in a batch; each holds `shape.seq_len` tokens.
-        accumulate: passes over equal parts of a batch before an update; memory for one part.
-        optimizer: adafactor (the paper's) or adamw.
-        learning_rate: the largest learning rate; Adafactor's is relative to a weight's size.
+        batch_sequences: sequences in the global batch, of `shape.seq_len` tokens each.
+        gradient_accumulation: equal micro-batches that the global batch is split into; their
+            gradients are averaged before each update; activations are kept for one at a time.
+        optimizer: adafactor (as in the paper) or adamw.
+        learning_rate: peak learning rate; Adafactor's is relative to the size of each weight.
         warmup_steps: steps of AdamW's linear warm-up; Adafactor needs none.
-        weight_decay: AdamW's decoupled decay of matrices.
-        clip_norm: largest norm of an AdamW gradient; Adafactor clips each update itself.
+        weight_decay: AdamW's decoupled weight decay, of matrices only.
+        clip_norm: gradient clipping norm of AdamW; Adafactor clips each update itself.
         auxiliary_weight: weight of the load-balancing loss; 0.01 in GShard, Switch and GLaM.
-        z_loss_weight: weight of the router z-loss; 0.001 in ST-MoE, none in GLaM.
-        seed: decides the first weights and the order of the data.
-        device: where the model lives; auto takes a GPU where there is one.
+        z_loss_weight: weight of the router z-loss; 0.001 in ST-MoE, 0 in GLaM.
+        seed: seed of the initial weights and of the data order.
+        device: device of the model; auto takes a GPU if there is one.
         threads: CPU threads; 0 leaves the choice to torch.
         log_every: steps between two lines of metrics.jsonl.
-        evaluate_every: steps between two held-out losses; 0 evaluates at the end only.
-        evaluate_batches: held-out batches in one evaluation.
-        checkpoint_every: steps between two checkpoints; 0 writes one at the end only.
-        keep_checkpoints: newest checkpoints kept on disk, beside the one of the lowest held-out
-            loss.
-        rollbacks: returns to a healthy checkpoint before a run that diverges is given up.
-        tensorboard: whether the metrics also go into event files.
+        evaluate_every: steps between two evaluations of the validation loss; 0 evaluates only at
+            the end.
+        evaluate_batches: validation batches per evaluation.
+        checkpoint_every: steps between two checkpoints; 0 writes one only at the end.
+        keep_checkpoints: number of newest checkpoints to keep on disk, in addition to the one
+            with the lowest validation loss.
+        rollbacks: rollbacks to a healthy checkpoint before a diverging run is given up.
+        tensorboard: whether to write the metrics to TensorBoard event files too.
     """
 
     steps: int = 240
     batch_sequences: int = 8
-    accumulate: int = 1
+    gradient_accumulation: int = 1
     optimizer: Optimizer = "adafactor"
     learning_rate: float = 0.03
     warmup_steps: int = 20
@@ -74,18 +76,17 @@ class Training:
         for name in (
             "steps",
             "batch_sequences",
-            "accumulate",
+            "gradient_accumulation",
             "log_every",
             "evaluate_batches",
             "keep_checkpoints",
         ):
             require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        whole = self.batch_sequences % self.accumulate == 0
         require(
-            whole,
-            "accumulate",
+            self.batch_sequences % self.gradient_accumulation == 0,
+            "gradient_accumulation",
             f"a divisor of {self.batch_sequences} batch_sequences",
-            self.accumulate,
+            self.gradient_accumulation,
         )
         for name in ("learning_rate", "clip_norm"):
             value = getattr(self, name)
@@ -115,12 +116,13 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class Dispatch:
-    """How tokens reach their experts.
+    """How tokens are dispatched to their experts.
 
     Attributes:
-        kind: dropless; gshard (top-2, random second expert) or switch (top-1), with capacity.
-        capacity_factor: slots of the experts over assignments, with gshard and switch.
-        group_tokens: tokens that share the slots of a group, with gshard and switch.
+        kind: dropless; or, with limited capacity, gshard (top-2, second expert sampled) or
+            switch (top-1).
+        capacity_factor: expert slots per assignment, with gshard and switch.
+        group_tokens: tokens per dispatch group, with gshard and switch.
     """
 
     kind: DispatchKind = "dropless"
@@ -141,14 +143,17 @@ class Dispatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """What ends a run before its last step; 0 never does. Looked at with every line of metrics.
+    """Limits that end a run before its last step; 0 means no limit.
+
+    They are checked whenever a line of metrics is written.
 
     Attributes:
-        tokens: trained on.
-        model_flop: of these tokens.
-        energy_j: at the chip boundary, all attempts; never reached where no meter tells joules.
-        elapsed_s: of all attempts.
-        loss: training loss at or below this, nats a token.
+        tokens: training tokens.
+        model_flop: model FLOP of these tokens.
+        energy_j: joules at the chip boundary, over all attempts; no limit where nothing measures
+            energy.
+        elapsed_s: seconds over all attempts.
+        loss: training loss in nats per token; the run ends at or below it.
     """
 
     tokens: float = 0.0
@@ -167,30 +172,36 @@ class Corpus:
     """The text of a run.
 
     Attributes:
-        paths: files, folders, JSON lines, Parquet, saved datasets or hf:NAME, each also as
-            DOMAIN=PATH; none is this machine's Python standard library.
-        weights: share of the tokens from each domain; none is by a known mixture, else equal.
-        held_out: share of the documents that are never trained on.
-        max_mb: most text that is read from one domain, a sample of it by hash; 0 is all of what
-            is named, and 4 MB a domain of the standard library.
-        text_column: key or column of the text, in JSON lines, Parquet and datasets.
+        paths: files, folders, JSON lines, Parquet, saved datasets or hf:NAME, each optionally as
+            DOMAIN=PATH; empty means the Python standard library of this machine.
+        weights: sampling weight of each domain; empty means a known mixture that has these
+            domains, else equal weights.
+        validation_fraction: fraction of the documents kept for validation, never trained on.
+        max_mb: limit on the text of each domain in MB, sampled by hash; 0 means no limit, and
+            4 MB per domain for the standard library.
+        text_column: key or column that holds the text in JSON lines, Parquet and datasets.
     """
 
     paths: tuple[str, ...] = ()
     weights: dict[str, float] = field(default_factory=dict)
-    held_out: float = 0.05
+    validation_fraction: float = 0.05
     max_mb: float = 0.0
     text_column: str = "text"
 
     def __post_init__(self) -> None:
-        require(0 < self.held_out < 1, "held_out", "between 0 and 1", self.held_out)
+        require(
+            0 < self.validation_fraction < 1,
+            "validation_fraction",
+            "between 0 and 1",
+            self.validation_fraction,
+        )
         require(0 <= self.max_mb < math.inf, "max_mb", "at least 0 and finite", self.max_mb)
         for name, weight in self.weights.items():
             require(isinstance(weight, int | float), f"weights.{name}", "a number", repr(weight))
             require(0 <= weight < math.inf, f"weights.{name}", "at least 0 and finite", weight)
 
 
-def require(holds: Any, name: str, expectation: str, value: Any) -> None:
-    """Refuse a setting that is not what it must be."""
-    if not holds:
+def require(valid: Any, name: str, expectation: str, value: Any) -> None:
+    """Raise InputError unless a setting is valid."""
+    if not valid:
         raise InputError(f"expected {name} to be {expectation}", f"{value}")

@@ -25,7 +25,7 @@ from energy.console import guard, print_json
 from glam.checkpoints.checkpoint import Checkpoint, checkpoints
 from glam.checkpoints.writer import CheckpointWriter
 from glam.config import GlamConfig
-from glam.device import choose_device, keep_freed_memory, precision, synchronise
+from glam.device import choose_device, keep_freed_memory, precision, synchronizer
 from glam.model.decoder import Glam
 from glam.training.optimizer import build_optimizer, update
 
@@ -52,7 +52,7 @@ class Trainer:
         self.optimizer = build_optimizer(self.model, training)
         size = (training.batch_sequences, int(shape.seq_len) + 1)
         self.tokens = torch.randint(int(shape.vocab_size), size, device=self.device)
-        self.wait: Callable[[], None] = synchronise(self.device) or (lambda: None)
+        self.wait: Callable[[], None] = synchronizer(self.device) or (lambda: None)
         self.saved = 0
 
     def step(self) -> None:
@@ -78,7 +78,7 @@ class Trainer:
             begin = time.perf_counter()
             if way != NONE:
                 self.saved += 1
-                checkpoint = Checkpoint.of(self.saved, self.config, self.model, self.optimizer)
+                checkpoint = Checkpoint.capture(self.saved, self.config, self.model, self.optimizer)
                 if way == BACKGROUND:
                     writer.write(checkpoint)
                 else:

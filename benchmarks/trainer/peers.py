@@ -13,7 +13,7 @@ from torch.nn.functional import gelu, one_hot
 
 from energy.shape import Shape
 from glam.config import Dispatch
-from glam.moe.dispatch import Capacity, capacity, places
+from glam.moe.dispatch import CapacityDispatcher, expert_capacity, queue_positions
 from glam.moe.layer import MixtureOfExperts
 
 CAPACITY = Dispatch(kind="switch", capacity_factor=1.25, group_tokens=256)
@@ -48,7 +48,7 @@ def with_capacity(layer: MixtureOfExperts, dispatch: Dispatch = CAPACITY) -> Mix
     limited = MixtureOfExperts.__new__(MixtureOfExperts)
     nn.Module.__init__(limited)
     limited.router, limited.experts = layer.router, layer.experts
-    limited.dispatch = Capacity(dispatch)
+    limited.dispatch = CapacityDispatcher(dispatch)
     return limited
 
 
@@ -126,9 +126,9 @@ class OneHot(nn.Module):
         tokens = x.reshape(-1, x.shape[-1])
         routing, n_experts = self.layer.router(tokens), len(self.layer.experts.up)
         group = x.shape[1]
-        slots = capacity(CAPACITY.capacity_factor, 2, group, n_experts)
+        slots = expert_capacity(CAPACITY.capacity_factor, 2, group, n_experts)
         kept = torch.ones_like(routing.experts, dtype=torch.bool)
-        place = places(routing.experts, kept, group, n_experts)
+        place = queue_positions(routing.experts, kept, group, n_experts)
         # A place beyond the last slot becomes a row of zeros: the token is dropped.
         slot = one_hot(place.clamp(max=slots), slots + 1)[..., :slots].to(x.dtype)
         combine = torch.einsum(

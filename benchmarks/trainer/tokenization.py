@@ -35,7 +35,7 @@ from glam.data.corpus import load_corpus
 if __name__ == "__main__":
     corpus = load_corpus(Corpus(paths=(sys.argv[1],)), {VOCABULARY}, Path(sys.argv[2]),
                          workers=int(sys.argv[3]))
-    print(corpus.count("train"), corpus.count("held_out"))
+    print(corpus.count("train"), corpus.count("validation"))
 """
 
 

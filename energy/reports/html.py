@@ -82,7 +82,7 @@ def _headline(runs: Sequence[Run]) -> str:
 
 
 def _loss(record: RunRecord) -> str:
-    loss = record.metrics.get("held_out_loss") or record.metrics.get("loss")
+    loss = record.metrics.get("validation_loss") or record.metrics.get("loss")
     return f", loss {loss.value:.2f}" if loss is not None and loss.value is not None else ""
 
 

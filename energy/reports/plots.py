@@ -70,7 +70,7 @@ def loss_against_energy(runs: Iterable[Run], axes: Axes) -> Axes:
         axes.plot(joules, losses, linewidth=0.8, alpha=0.4, **style(run))
         axes.plot(joules, _smoothed(losses), label=title(run), linewidth=2, **style(run))
         origins = chip_total(run.record).origins
-        validation_loss = run.record.metrics.get("held_out_loss")
+        validation_loss = run.record.metrics.get("validation_loss")
         if validation_loss is not None and validation_loss.value is not None:
             axes.plot(
                 rows[-1]["energy_j"],

@@ -64,7 +64,7 @@ def _result(run: Run, out: Path) -> Json:
     power_w = step.energy_j.numbers()[0] / step.elapsed_s.numbers()[0]
     last = {
         "tokens": run.steps * BATCH * SEQUENCE,
-        "loss": record.metrics["held_out_loss"].numbers()[0],
+        "loss": record.metrics["validation_loss"].numbers()[0],
         "train_s": step.elapsed_s.numbers()[0],
         "energy_j": step.energy_j.numbers()[0],
     }
@@ -104,7 +104,9 @@ def curve(lines: Sequence[Json], evaluation_s: float, power_w: float) -> list[Js
     """
     points, train_s, tokens_before = [], 0.0, 0.0
     for line in lines:
-        evaluated = "held_out_loss" in line
+        # Runs of version 0.1.0 call it held_out_loss.
+        loss = line.get("validation_loss", line.get("held_out_loss"))
+        evaluated = loss is not None
         elapsed_s = (line["tokens"] - tokens_before) / line["tokens_per_s"]
         train_s += max(elapsed_s - evaluation_s * evaluated, 0.0)
         tokens_before = line["tokens"]
@@ -112,7 +114,7 @@ def curve(lines: Sequence[Json], evaluation_s: float, power_w: float) -> list[Js
             points.append(
                 {
                     "tokens": line["tokens"],
-                    "loss": line["held_out_loss"],
+                    "loss": loss,
                     "train_s": train_s,
                     "energy_j": power_w * train_s,
                 }

@@ -1,1 +1,1 @@
-"""Checkpoints: what they hold, their file, and the thread that writes them."""
+"""Checkpoints: their content, their file format, and the thread that writes them."""

@@ -1,18 +1,19 @@
-"""Checkpoints: whole or absent, checked by checksum, and enough to go on bit for bit.
+"""Checkpoints: written whole or not at all, verified by checksum, enough to resume bit for bit.
 
-One safetensors file a checkpoint (no pickle, readable by other tools): weights as `model.*`,
-optimizer state as `optimizer.<index>.*`, and in its metadata the step, the configuration, what
-the loop remembers and a SHA-256 of all of these. Data order and learning rate are functions of the
-step and of that memory, so nothing else is needed to resume.
+Each is one safetensors file (no pickle, readable by other tools): weights as `model.*`, optimizer
+state as `optimizer.<index>.*`, and as metadata the step, the configuration, the trainer's own
+state and a SHA-256 over all of these. Data order and learning rate are functions of the step and
+of that state, so nothing else is needed to resume.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import re
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -22,67 +23,76 @@ from torch import Tensor, nn
 
 from energy.errors import InputError
 from energy.files import write_atomic
-from glam.checkpoints.tensor_file import raw, write_tensors
+from glam.checkpoints.tensor_file import tensor_bytes, write_tensors
 from glam.config import GlamConfig
 
-FORMAT = "glam-checkpoint-1"
+FORMAT = "glam-checkpoint-2"
 
 
-NAME = re.compile(r"step-(\d{8})\.safetensors")
+FORMER_FORMAT = "glam-checkpoint-1"
+"""Format of version 0.1.0, still read; only names in its metadata differ."""
+
+
+FILE_NAME = re.compile(r"step-(\d{8})\.safetensors")
+
+
+logger = logging.getLogger("glam")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A moment of a run: copied, so that training may go on while it is written, or read and sound.
+    """The state of a run after one of its steps.
 
     Attributes:
         step: optimizer steps done.
-        config: of the run.
+        config: configuration of the run.
         tensors: weights and optimizer state, on the CPU.
-        memory: what the loop needs beside these, as JSON.
-        held_out_loss: of this step; the lowest of all checkpoints is the best. NaN where unknown.
+        trainer_state: what the trainer needs besides these, as plain values.
+        validation_loss: validation loss at this step in nats per token; NaN if not evaluated.
     """
 
     step: int
     config: GlamConfig
     tensors: dict[str, Tensor]
-    memory: dict[str, Any] = field(default_factory=dict)
-    held_out_loss: float = math.nan
+    trainer_state: dict[str, Any] = field(default_factory=dict)
+    validation_loss: float = math.nan
 
     @classmethod
-    def of(
+    def capture(
         cls,
         step: int,
         config: GlamConfig,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         *,
-        memory: dict[str, Any] | None = None,
-        held_out_loss: float = math.nan,
+        trainer_state: dict[str, Any] | None = None,
+        validation_loss: float = math.nan,
     ) -> Self:
-        """Copy weights and optimizer state as they are now."""
+        """Copy weights and optimizer state, so that training can go on while they are written."""
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-        for index, kept in optimizer.state_dict()["state"].items():
-            for name, tensor in kept.items():
+        for index, values in optimizer.state_dict()["state"].items():
+            for name, tensor in values.items():
                 tensors[f"optimizer.{index}.{name}"] = tensor
         copies = {
             name: tensor.detach().to("cpu", copy=True).contiguous()
             for name, tensor in tensors.items()
         }
-        return cls(step, config, copies, memory or {}, held_out_loss)
+        return cls(step, config, copies, trainer_state or {}, validation_loss)
 
     def write(self, folder: Path) -> Path:
-        """Write step-00000020.safetensors for step 20; keep the newest few and the best.
+        """Write step-00000020.safetensors (for step 20), then delete old checkpoints.
+
+        The newest `keep_checkpoints` and the one with the lowest validation loss are kept.
 
         Raises:
-            InputError: the folder cannot be written or the disk is full; nothing is left behind.
+            InputError: the folder cannot be written or the disk is full; no partial file is left.
         """
         metadata = {
             "format": FORMAT,
             "step": str(self.step),
             "config": json.dumps(self.config.as_dict()),
-            "memory": json.dumps(self.memory),
-            "held_out_loss": repr(self.held_out_loss),
+            "trainer_state": json.dumps(self.trainer_state),
+            "validation_loss": repr(self.validation_loss),
         }
         metadata["sha256"] = checksum(metadata, self.tensors)
         path = folder / f"step-{self.step:08d}.safetensors"
@@ -94,7 +104,7 @@ class Checkpoint:
         return path
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
-        """Put the weights, and the optimizer's state, where they were."""
+        """Load the weights into a model and, if one is passed, the state into an optimizer."""
         weights = {
             name.removeprefix("model."): tensor
             for name, tensor in self.tensors.items()
@@ -107,77 +117,85 @@ class Checkpoint:
         state["state"] = {}
         for name, tensor in self.tensors.items():
             if name.startswith("optimizer."):
-                _, index, kept = name.split(".", 2)
-                state["state"].setdefault(int(index), {})[kept] = tensor.clone()
+                _, index, key = name.split(".", 2)
+                state["state"].setdefault(int(index), {})[key] = tensor.clone()
         optimizer.load_state_dict(state)
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint and check every byte of it.
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint and verify its checksum.
 
     Raises:
-        InputError: there is no such file, it is no checkpoint of ours, or it is damaged.
+        InputError: there is no such file, it is not a checkpoint, or it is damaged.
     """
     from safetensors import SafetensorError, safe_open
 
+    path = Path(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise InputError(
             f"expected a checkpoint at {path}",
             "no such file",
-            "name a folder that `glam train` wrote",
+            "name a file in the checkpoints folder of a `glam train` run",
         ) from error
     except (SafetensorError, OSError) as error:
         raise _damaged(path, str(error)) from error
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") not in (FORMAT, FORMER_FORMAT):
         raise InputError(f"expected {FORMAT} in {path}", str(metadata.get("format")))
     if checksum(metadata, tensors) != metadata.get("sha256"):
-        raise _damaged(path, "another checksum than it was written with")
-    config = GlamConfig.from_dict(json.loads(metadata["config"]))
-    memory = json.loads(metadata.get("memory", "{}"))
-    loss = float(metadata.get("held_out_loss", "nan"))
-    return Checkpoint(int(metadata["step"]), config, tensors, memory, loss)
+        raise _damaged(path, "a checksum that does not match")
+    if metadata["format"] == FORMER_FORMAT:
+        metadata = _from_former_format(metadata)
+    return Checkpoint(
+        int(metadata["step"]),
+        GlamConfig.from_dict(json.loads(metadata["config"])),
+        tensors,
+        json.loads(metadata["trainer_state"]),
+        float(metadata["validation_loss"]),
+    )
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest sound checkpoint of a folder, or None when there is none at all.
+    """Read the newest valid checkpoint of a folder; None if there are no checkpoints.
 
-    A damaged one is refused on stderr, with the name of the one that is used in its place.
+    Logs a warning if newer ones are damaged.
 
     Raises:
         InputError: there are checkpoints, and all of them are damaged.
     """
-    refused: InputError | None = None
+    newest_error: InputError | None = None
     for path in reversed(checkpoints(folder)):
         try:
-            found = load_checkpoint(path)
+            checkpoint = load_checkpoint(path)
         except InputError as error:
-            refused = refused or error
+            newest_error = newest_error or error
             continue
-        if refused is not None:
-            print(
-                f"warning: {refused.expectation}; got {refused.value}; going on from "
-                f"{path.name}, the newest sound one",
-                file=sys.stderr,
+        if newest_error is not None:
+            logger.warning(
+                "%s; got %s; using %s, the newest valid one",
+                newest_error.expectation,
+                newest_error.value,
+                path.name,
             )
-        return found
-    if refused is not None:
-        raise refused
+        return checkpoint
+    if newest_error is not None:
+        raise newest_error
     return None
 
 
 def best_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of the lowest held-out loss; None where none was evaluated."""
+    """Return the checkpoint with the lowest validation loss; None if none was evaluated."""
     from safetensors import SafetensorError, safe_open
 
     losses = {}
     for path in checkpoints(folder):
         try:
             with safe_open(path, framework="pt") as file:
-                loss = float((file.metadata() or {}).get("held_out_loss", "nan"))
+                loss = float(_validation_loss(file.metadata() or {}))
         except (SafetensorError, OSError, ValueError):
             continue
         if math.isfinite(loss):
@@ -186,27 +204,46 @@ def best_checkpoint(folder: Path) -> Path | None:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, oldest first."""
+    """List the checkpoint files of a folder, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name))
+    return sorted(path for path in folder.iterdir() if FILE_NAME.fullmatch(path.name))
 
 
-def checksum(metadata: dict[str, str], tensors: dict[str, Tensor]) -> str:
-    """SHA-256 over metadata and over names, kinds, sizes and bytes, in the order of the names."""
-    told = {name: text for name, text in sorted(metadata.items()) if name != "sha256"}
-    digest = hashlib.sha256(json.dumps(told).encode())
+def checksum(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of the metadata and of names, types, sizes and bytes of the tensors."""
+    signed = {name: text for name, text in sorted(metadata.items()) if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(signed).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(raw(tensor))
+        digest.update(tensor_bytes(tensor))
     return digest.hexdigest()
 
 
+def _from_former_format(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata of a version 0.1.0 checkpoint under the names of today."""
+    state = json.loads(metadata.get("memory", "{}"))
+    former_names = {
+        "skipped": "skipped_updates",
+        "passed_over": "skipped_batches",
+        "health": "divergence",
+    }
+    state = {former_names.get(name, name): value for name, value in state.items()}
+    return {
+        **metadata,
+        "trainer_state": json.dumps(state),
+        "validation_loss": _validation_loss(metadata),
+    }
+
+
+def _validation_loss(metadata: Mapping[str, str]) -> str:
+    return metadata.get("validation_loss", metadata.get("held_out_loss", "nan"))
+
+
 def _damaged(path: Path, what: str) -> InputError:
-    """The error of a checkpoint that cannot be used."""
     return InputError(
-        f"expected a sound checkpoint at {path}",
+        f"expected a valid checkpoint at {path}",
         what.lower(),
-        "delete it, or train anew in another folder",
+        "delete it, or train again in another folder",
     )

@@ -1,12 +1,12 @@
-"""Checkpoints written beside the training that goes on.
+"""Writing checkpoints in a background thread.
 
-The loop stands still while weights and optimizer state are copied; checksum, file and disk are
-another thread's. What that thread takes from the steps beside it is booked as theirs.
+The training loop waits only while weights and optimizer state are copied; the checksum and the
+file are the work of another thread. The time it takes from the steps meanwhile counts as theirs.
 """
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -15,44 +15,49 @@ from typing import Self
 from glam.checkpoints.checkpoint import Checkpoint
 
 GRACE_S = 1.0
-"""Seconds that a write is given when the process is to end. A small one needs less; a thread that
-the interpreter's end meets within torch aborts the process, and a large one is seldom there."""
+"""Seconds to wait for a write when the process is interrupted. A small checkpoint needs less. A
+thread still inside torch when the interpreter ends aborts the process, but a large checkpoint
+spends little of its time there."""
+
+
+logger = logging.getLogger("glam")
 
 
 class CheckpointWriter:
-    """Writes one checkpoint at a time into a folder; whoever leaves the context has them on disk.
+    """Writes checkpoints into a folder, one at a time, in a background thread.
 
-    An error of the writing thread (a full disk) is raised by the next call of any method. Only a
-    KeyboardInterrupt soon waits no longer: it may lose the checkpoint that is being written.
+    Leaving the context waits until the last one is on disk. An error of the writing thread (a
+    full disk) is raised by the next call of any method. On a KeyboardInterrupt the context waits
+    only briefly and may lose the checkpoint that is being written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._writing: _Writing | None = None
+        self._thread: _WritingThread | None = None
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Begin to write a checkpoint, once the one before is on disk."""
-        self.settle()
-        self._writing = _Writing(checkpoint, self.folder)
-        self._writing.start()
+        """Start to write a checkpoint, once the previous one is on disk."""
+        self.wait()
+        self._thread = _WritingThread(checkpoint, self.folder)
+        self._thread.start()
 
-    def settle(self) -> None:
-        """Wait until all that was given is on disk.
+    def wait(self) -> None:
+        """Wait until every checkpoint is on disk.
 
         Raises:
             InputError: the folder cannot be written or the disk is full.
         """
-        if self._writing is None:
+        if self._thread is None:
             return
-        self._writing.join()
-        writing, self._writing = self._writing, None
-        if writing.error is not None:
-            raise writing.error
+        self._thread.join()
+        thread, self._thread = self._thread, None
+        if thread.error is not None:
+            raise thread.error
 
-    def look(self) -> None:
-        """Raise an error of the writing thread if there is one by now; wait for nothing."""
-        if self._writing is not None and not self._writing.is_alive():
-            self.settle()
+    def raise_pending_error(self) -> None:
+        """Raise the error of the writing thread if it has failed; do not wait for it."""
+        if self._thread is not None and not self._thread.is_alive():
+            self.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -63,20 +68,20 @@ class CheckpointWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait for the last one; its error must not hide one that is on its way already."""
+        """Wait for the last checkpoint; its error must not hide one already being raised."""
         if kind is None:
-            self.settle()
+            self.wait()
         elif issubclass(kind, Exception):
             try:
-                self.settle()
-            except Exception as second:
-                print(f"warning: {second}", file=sys.stderr)
-        elif self._writing is not None:
-            self._writing.join(GRACE_S)
+                self.wait()
+            except Exception as writing_error:
+                logger.warning("%s", writing_error)
+        elif self._thread is not None:
+            self._thread.join(GRACE_S)
 
 
-class _Writing(threading.Thread):
-    """Writes one checkpoint; a daemon, so that a process that is to end at once does not wait."""
+class _WritingThread(threading.Thread):
+    """Writes one checkpoint; a daemon, so that it does not keep an interrupted process alive."""
 
     def __init__(self, checkpoint: Checkpoint, folder: Path) -> None:
         super().__init__(name="checkpoint", daemon=True)

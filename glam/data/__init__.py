@@ -1,1 +1,1 @@
-"""Text: sources, mixtures of domains, the tokenizer, shards and the corpus."""
+"""Text to token batches: sources, survey, tokenizer, token shards and corpus."""

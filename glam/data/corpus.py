@@ -1,7 +1,8 @@
-"""A corpus of tokens by domain, and batches that depend on nothing but (seed, step).
+"""A corpus of tokens by domain, and batches that depend only on seed and step.
 
-Text becomes tokens once, in memory-mapped shards; a document is wholly trained on or wholly held
-out. Packed as in GLaM: documents one after another with an end between, cut into sequences.
+Text is tokenized once into memory-mapped shards; a document is either for training or for
+validation. Packed as in GLaM: documents one after another with an end token between them, cut into
+sequences.
 """
 
 from __future__ import annotations
@@ -19,16 +20,24 @@ from numpy.typing import NDArray
 from energy.files import write_text_atomic
 from glam.config import Corpus
 from glam.data.mixtures import domain_weights
-from glam.data.shards import SHARD_BYTES, SPLITS, Shard, as_shards, token_dtype, tokenised
-from glam.data.sources import Source, documents, sources
-from glam.data.survey import Survey, known_survey, survey, tell_what_is_left_out
+from glam.data.shards import (
+    SHARD_BYTES,
+    SPLITS,
+    Shard,
+    Tokenization,
+    shards_of_manifest,
+    token_dtype,
+    tokenize_corpus,
+)
+from glam.data.sources import Source, list_sources, read_documents
+from glam.data.survey import Survey, survey_corpus, survey_path, warn_of_skipped_text
 from glam.data.tokenizer import Tokenizer, cache_folder, cached_tokenizer
 
-FORMAT = "glam-corpus-1"
+FORMAT = "glam-corpus-2"
 
 
 class Stream:
-    """The tokens of one split of a domain, of all its shards, as if they were one array.
+    """The tokens of one split of a domain, over all shards, as one array.
 
     Args:
         parts: arrays of tokens, one after another.
@@ -41,16 +50,16 @@ class Stream:
     def __len__(self) -> int:
         return int(self._ends[-1]) if self._parts else 0
 
-    def __getitem__(self, place: slice) -> NDArray[Any]:
-        """The tokens of a slice without a step, copied from the pages that hold them."""
-        start, stop, _ = place.indices(len(self))
-        found = [np.empty(0, np.int64)]
+    def __getitem__(self, key: slice) -> NDArray[Any]:
+        """Return a copy of the tokens of a slice without a step."""
+        start, stop, _ = key.indices(len(self))
+        pieces = [np.empty(0, np.int64)]
         index = int(np.searchsorted(self._ends, start, side="right"))
         while start < stop:
-            before = int(self._ends[index]) - len(self._parts[index])
-            found.append(self._parts[index][start - before : stop - before])
+            offset = int(self._ends[index]) - len(self._parts[index])
+            pieces.append(self._parts[index][start - offset : stop - offset])
             start, index = int(self._ends[index]), index + 1
-        return np.concatenate(found)
+        return np.concatenate(pieces)
 
 
 @dataclass(frozen=True)
@@ -59,8 +68,8 @@ class Domain:
 
     Attributes:
         name: prose, code, books, text, ...
-        weight: share of the training tokens that come from here.
-        tokens: one stream of tokens by split.
+        weight: fraction of the training tokens drawn from here.
+        tokens: one stream of tokens per split.
     """
 
     name: str
@@ -70,7 +79,12 @@ class Domain:
 
 @dataclass(frozen=True)
 class TokenCorpus:
-    """Domains of tokens with their tokenizer."""
+    """Domains of tokens with their tokenizer.
+
+    Attributes:
+        tokenizer: tokenizer of the text.
+        domains: tokens by domain.
+    """
 
     tokenizer: Tokenizer
     domains: tuple[Domain, ...]
@@ -78,24 +92,31 @@ class TokenCorpus:
     def batch(
         self, seed: int, step: int, *, sequences: int, length: int, split: str = "train"
     ) -> NDArray[np.int64]:
-        """The batch of a step, (sequences, length); a pure function of its arguments.
+        """Return the batch of a step (sequences, length), a pure function of the arguments.
 
-        Each sequence begins anywhere in the stream of a domain drawn by weight. A resumed run
-        therefore sees what the uninterrupted one would have seen.
+        Each sequence starts at a random token of a domain drawn by weight. A resumed run
+        therefore sees the same batches as an uninterrupted one.
+
+        Args:
+            seed: seed of the random draws.
+            step: number of the batch.
+            sequences: sequences in the batch.
+            length: tokens per sequence.
+            split: "train" or "validation".
         """
         key = (SPLITS.index(split) << 62) | seed
-        draw = np.random.Generator(np.random.Philox(key=[key, step]))
+        generator = np.random.Generator(np.random.Philox(key=[key, step]))
         weights = np.array([domain.weight for domain in self.domains])
-        chosen = draw.choice(len(self.domains), size=sequences, p=weights / weights.sum())
+        choices = generator.choice(len(self.domains), size=sequences, p=weights / weights.sum())
         rows = []
-        for index in chosen:
+        for index in choices:
             stream = self.domains[index].tokens[split]
-            start = int(draw.integers(0, max(1, len(stream) - length + 1)))
+            start = int(generator.integers(0, max(1, len(stream) - length + 1)))
             rows.append(np.resize(stream[start : start + length], length))
         return np.stack(rows).astype(np.int64)
 
     def count(self, split: str = "train") -> int:
-        """Tokens in a split, all domains."""
+        """Return the number of tokens in a split, over all domains."""
         return sum(len(domain.tokens[split]) for domain in self.domains)
 
 
@@ -107,125 +128,133 @@ def load_corpus(
     workers: int = 0,
     shard_bytes: int = SHARD_BYTES,
 ) -> TokenCorpus:
-    """Read the text, train or find the tokenizer, and map the tokens.
+    """Read the text of a corpus, train its tokenizer and tokenize it; all three are cached.
 
-    Each of the three is done once and kept in the cache: the survey by names, sizes and times of
-    the files, tokenizer and shards by the text itself.
+    The survey of the text is cached by names, sizes and times of the files, tokenizer and shards
+    by the text itself.
 
     Args:
-        config: which text.
-        vocab_size: of the tokenizer.
+        config: text of the corpus.
+        vocab_size: vocabulary size of the tokenizer.
         folder: cache of tokenizers and tokens; the user's cache folder by default.
-        workers: processes that tokenise; 0 is one for each core.
-        shard_bytes: text of a shard.
+        workers: number of tokenizing processes; 0 means one per available core.
+        shard_bytes: text per shard.
 
     Raises:
-        InputError: a path is absent, unreadable, empty or not text, a weight names no domain,
-            there is too little text for the vocabulary, or the disk is full.
+        InputError: a path does not exist, or is unreadable, empty or not text; a weight names no
+            domain; there is too little text for the vocabulary; or the disk is full.
     """
     folder = folder or cache_folder()
-    files = sources(config, folder)
-    found = _surveyed(config, files, folder)
-    tell_what_is_left_out(found, config)
-    weights = domain_weights(config, list(found.parts))
-    domains = tuple(name for name, weight in weights.items() if weight)
-    tokenizer = cached_tokenizer(found.sample, vocab_size, folder)
-    divided = {name: asdict(found.parts[name]) for name in domains}
-    key = json.dumps(
-        [FORMAT, tokenizer.fingerprint, found.content, config.held_out, divided, shard_bytes]
-    )
-    base = folder / f"corpus-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    shards = _finished(base, tokenizer)
+    sources = list_sources(config, folder)
+    survey = _cached_survey(config, sources, folder)
+    warn_of_skipped_text(survey, config)
+    weights = domain_weights(config, list(survey.domains))
+    names = tuple(name for name, weight in weights.items() if weight)
+    tokenizer = cached_tokenizer(survey.sample, vocab_size, folder)
+    base = folder / _corpus_name(config, survey, names, tokenizer, shard_bytes)
+    shards = _existing_shards(base, tokenizer)
     if shards is None:
-        shards = tokenised(
-            documents(config, files),
-            found,
-            tokenizer,
-            config.held_out,
-            base,
-            domains=domains,
-            workers=workers,
-            shard_bytes=shard_bytes,
+        plan = Tokenization(
+            survey, names, tokenizer, config.validation_fraction, base, workers, shard_bytes
         )
-        _write_manifest(base, files, found, tokenizer, config, shards)
-    streams = _mapped(base, shards, token_dtype(len(tokenizer)))
+        shards = tokenize_corpus(read_documents(config, sources), plan)
+        _write_manifest(sources, plan, shards)
+    streams = _map_streams(base, shards, token_dtype(len(tokenizer)))
     return TokenCorpus(
-        tokenizer, tuple(Domain(name, weights[name], streams[name]) for name in domains)
+        tokenizer, tuple(Domain(name, weights[name], streams[name]) for name in names)
     )
 
 
-def _surveyed(config: Corpus, files: list[Source], folder: Path) -> Survey:
-    """The survey of these files, from the cache or made now."""
-    path = known_survey(config, files, folder)
+def _cached_survey(config: Corpus, sources: list[Source], folder: Path) -> Survey:
+    """Return the survey of these files from the cache; make and cache it if it is new."""
+    path = survey_path(config, sources, folder)
     try:
         return Survey.from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError):
-        found = survey(config, files)
-        write_text_atomic(path, found.as_json())
-        return found
+        survey = survey_corpus(config, sources)
+        write_text_atomic(path, survey.as_json())
+        return survey
 
 
-def _finished(base: Path, tokenizer: Tokenizer) -> list[Shard] | None:
-    """The shards of a manifest, where it is there and each file has its size."""
+def _corpus_name(
+    config: Corpus,
+    survey: Survey,
+    domains: tuple[str, ...],
+    tokenizer: Tokenizer,
+    shard_bytes: int,
+) -> str:
+    """Return the name of a corpus' folder, a hash of all that its shards depend on."""
+    limits = {name: asdict(survey.domains[name]) for name in domains}
+    key = [
+        FORMAT,
+        tokenizer.fingerprint,
+        survey.content,
+        config.validation_fraction,
+        limits,
+        shard_bytes,
+    ]
+    return f"corpus-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}"
+
+
+def _existing_shards(base: Path, tokenizer: Tokenizer) -> list[Shard] | None:
+    """Return the shards of a manifest if there is one and every file has the right size."""
     try:
         manifest = json.loads((base / "manifest.json").read_text())
-        shards = as_shards(manifest["shards"])
+        shards = shards_of_manifest(manifest["shards"])
         item = token_dtype(len(tokenizer)).itemsize
-        whole = all(
+        complete = all(
             (base / shard.file).stat().st_size == item * sum(shard.tokens.values())
             for shard in shards
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return shards if whole else None
+    return shards if complete else None
 
 
-def _write_manifest(
-    base: Path,
-    files: list[Source],
-    found: Survey,
-    tokenizer: Tokenizer,
-    config: Corpus,
-    shards: list[Shard],
-) -> None:
-    """Write manifest.json, last: without it the corpus is not whole."""
-    domains = {
-        name: {
-            **asdict(part),
-            **{
-                what: {
-                    split: sum(
-                        getattr(shard, what)[split] for shard in shards if shard.domain == name
-                    )
-                    for split in SPLITS
-                }
-                for what in ("documents", "tokens")
-            },
-            "documents_found": part.documents,
+def _write_manifest(sources: list[Source], plan: Tokenization, shards: list[Shard]) -> None:
+    """Write manifest.json; it is written last and marks the corpus as complete."""
+
+    def by_split(domain: str, what: str) -> dict[str, int]:
+        return {
+            split: sum(getattr(shard, what)[split] for shard in shards if shard.domain == domain)
+            for split in SPLITS
         }
-        for name, part in found.parts.items()
-    }
+
+    tokenizer = plan.tokenizer
     manifest = {
         "format": FORMAT,
-        "content_sha256": found.content,
-        "held_out": config.held_out,
+        "content_sha256": plan.survey.content,
+        "validation_fraction": plan.validation_fraction,
         "tokenizer_sha256": hashlib.sha256(tokenizer.model).hexdigest(),
         "vocab_size": len(tokenizer),
         "dtype": str(token_dtype(len(tokenizer))),
-        "sources": [{"path": str(s.path), "bytes": s.size_bytes} for s in files],
-        "domains": domains,
+        "sources": [{"path": str(s.path), "bytes": s.size_bytes} for s in sources],
+        "domains": {
+            name: {
+                **asdict(domain),
+                "documents": by_split(name, "documents"),
+                "tokens": by_split(name, "tokens"),
+                "documents_read": domain.documents,
+            }
+            for name, domain in plan.survey.domains.items()
+        },
         "shards": [asdict(shard) for shard in shards],
     }
-    write_text_atomic(base / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    write_text_atomic(plan.folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
 
 
-def _mapped(base: Path, shards: list[Shard], dtype: np.dtype[Any]) -> dict[str, dict[str, Stream]]:
-    """The streams of each domain by split, over the shards' files."""
+def _map_streams(
+    base: Path, shards: list[Shard], dtype: np.dtype[Any]
+) -> dict[str, dict[str, Stream]]:
+    """Return the streams of each domain by split, memory-mapped from the shards' files."""
     parts: dict[str, dict[str, list[NDArray[Any]]]] = {}
     for shard in shards:
-        own = parts.setdefault(shard.domain, {split: [] for split in SPLITS})
+        splits = parts.setdefault(shard.domain, {split: [] for split in SPLITS})
         if sum(shard.tokens.values()):
-            whole = np.memmap(base / shard.file, dtype=dtype, mode="r")
-            own["train"].append(whole[: shard.tokens["train"]])
-            own["held_out"].append(whole[shard.tokens["train"] :])
-    return {name: {split: Stream(own[split]) for split in SPLITS} for name, own in parts.items()}
+            tokens = np.memmap(base / shard.file, dtype=dtype, mode="r")
+            splits["train"].append(tokens[: shard.tokens["train"]])
+            splits["validation"].append(tokens[shard.tokens["train"] :])
+    return {
+        name: {split: Stream(arrays) for split, arrays in splits.items()}
+        for name, splits in parts.items()
+    }

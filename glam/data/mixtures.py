@@ -1,4 +1,4 @@
-"""How much each domain counts: as configured, else a known mixture (GLaM's own), else equally."""
+"""Weights of the domains: as configured, else those of a known mixture (GLaM's own), else equal."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from glam.config import Corpus
 
 @cache
 def mixtures() -> dict[str, dict[str, float]]:
-    """The mixtures of `data/mixtures.csv`: name -> domain -> weight; each sums to 1."""
-    found: dict[str, dict[str, float]] = {}
+    """Return the mixtures of `data/mixtures.csv`, name -> domain -> weight; each sums to 1."""
+    weights: dict[str, dict[str, float]] = {}
     table = files("glam.data").joinpath("mixtures.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(table.splitlines()):
-        found.setdefault(row["mixture"], {})[row["domain"]] = float(row["weight"])
-    return found
+        weights.setdefault(row["mixture"], {})[row["domain"]] = float(row["weight"])
+    return weights
 
 
 def domain_weights(config: Corpus, names: Sequence[str]) -> dict[str, float]:
-    """Weight of each domain; they sum to 1.
+    """Return the weight of each domain; they sum to 1.
 
-    As configured; else of the mixture that knows all the names (GLaM's six domains, the four of
-    the standard library), scaled to those that are there; else equal ones.
+    Weights are as configured; else those of the mixture that has all these names (the six domains
+    of GLaM, the four of the standard library), scaled to the domains present; else equal.
 
     Raises:
         InputError: a weight names a domain that the corpus does not have, or all of them are 0.
@@ -37,9 +37,11 @@ def domain_weights(config: Corpus, names: Sequence[str]) -> dict[str, float]:
             ", ".join(unknown),
             f"domains: {', '.join(names)}",
         )
-    known = [weights for weights in mixtures().values() if set(names) <= set(weights)]
-    own = known[0] if known else dict.fromkeys(names, 1.0)
-    raw = {name: config.weights.get(name, 0.0) if config.weights else own[name] for name in names}
+    matching = [weights for weights in mixtures().values() if set(names) <= set(weights)]
+    default = matching[0] if matching else dict.fromkeys(names, 1.0)
+    raw = {
+        name: config.weights.get(name, 0.0) if config.weights else default[name] for name in names
+    }
     if sum(raw.values()) <= 0:
         raise InputError("expected a weight above 0 in [corpus] weights", str(config.weights))
     return {name: weight / sum(raw.values()) for name, weight in raw.items()}

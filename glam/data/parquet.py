@@ -9,14 +9,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from energy.errors import InputError, reason
 from energy.files import write_atomic
 from glam.data.standard_library import Document
 
-ROWS = 1000
-"""Rows that stand in memory at one time."""
+BATCH_ROWS = 1000
+"""Rows in memory at the same time."""
 
 
 INSTALL = "pip install 'glam-energy[corpus]'"
@@ -25,10 +25,11 @@ INSTALL = "pip install 'glam-energy[corpus]'"
 def parquet_documents(
     path: Path, domain: str, name: str, column: str
 ) -> Iterator[tuple[str, Document]]:
-    """The rows of a Parquet file; a column "domain" names the domain of each.
+    """Yield the rows of a Parquet file; a column "domain" overrides the domain of each.
 
     Raises:
-        InputError: it is no Parquet file, is damaged, or has no such column of text.
+        InputError: pyarrow is not installed, the file is not Parquet or is damaged, or it has no
+            such column of text.
     """
     try:
         import pyarrow
@@ -37,9 +38,11 @@ def parquet_documents(
         raise InputError(f"expected pyarrow, to read {path}", "none", INSTALL) from error
     try:
         with ParquetFile(path) as file:
-            wanted = _columns(path, file.schema_arrow.names, column)
-            batches = file.iter_batches(batch_size=ROWS, columns=wanted)
-            yield from _rows((batch.to_pydict() for batch in batches), path, domain, name, column)
+            columns = _columns(path, file.schema_arrow.names, column)
+            batches = file.iter_batches(batch_size=BATCH_ROWS, columns=columns)
+            yield from _documents(
+                (batch.to_pydict() for batch in batches), path, domain, name, column
+            )
     except (OSError, pyarrow.ArrowException) as error:
         raise InputError(
             f"expected a Parquet file at {path}",
@@ -48,54 +51,54 @@ def parquet_documents(
         ) from error
 
 
-def is_arrow_dataset(path: Path) -> bool:
-    """Whether a folder was written by the `save_to_disk` of Hugging Face datasets."""
+def is_saved_dataset(path: Path) -> bool:
+    """Return whether a folder was written by `save_to_disk` of Hugging Face datasets."""
     return (path / "state.json").is_file() or (path / "dataset_dict.json").is_file()
 
 
-def arrow_documents(
+def saved_documents(
     path: Path, domain: str, name: str, column: str
 ) -> Iterator[tuple[str, Document]]:
-    """The rows of a dataset on disk; of its split "train" where it has splits.
+    """Yield the rows of a saved dataset; if it has splits, those of its split "train".
 
     Raises:
-        InputError: it cannot be loaded, or has no such split or column.
+        InputError: the dataset cannot be loaded, or it has no such split or column.
     """
-    datasets = _datasets(str(path))
+    datasets = _datasets_library(str(path))
     try:
-        found = datasets.load_from_disk(str(path))
+        dataset = datasets.load_from_disk(str(path))
     except (OSError, ValueError) as error:
         raise InputError(
             f"expected a saved dataset at {path}", reason(error), "save it again with save_to_disk"
         ) from error
-    if isinstance(found, datasets.DatasetDict):
-        if "train" not in found:
+    if isinstance(dataset, datasets.DatasetDict):
+        if "train" not in dataset:
             raise InputError(
                 f"expected a split train in {path}",
-                ", ".join(found),
+                ", ".join(dataset),
                 "name the folder of one split",
             )
-        found = found["train"]
-    found = found.select_columns(_columns(path, found.column_names, column))
-    yield from _rows(found.iter(batch_size=ROWS), path, domain, name, column)
+        dataset = dataset["train"]
+    dataset = dataset.select_columns(_columns(path, dataset.column_names, column))
+    yield from _documents(dataset.iter(batch_size=BATCH_ROWS), path, domain, name, column)
 
 
-def spooled(spec: str, column: str, max_mb: float, cache: Path) -> Path:
-    """Text of a dataset that is streamed, once, into JSON lines in the cache.
+def cached_stream(spec: str, column: str, max_mb: float, cache: Path) -> Path:
+    """Return a file of JSON lines with the text of a dataset, streamed into the cache once.
 
     Args:
-        spec: NAME or NAME:CONFIG of the hub, or a local folder.
-        column: that holds the text.
-        max_mb: how much text to take; 0 takes all of a local folder.
+        spec: NAME or NAME:CONFIG on the hub, or a local folder.
+        column: column of the text.
+        max_mb: megabytes of text to take; for a local folder, 0 takes all of it.
         cache: folder of the file.
 
     Raises:
-        InputError: there is no bound for a stream, or the dataset cannot be had.
+        InputError: a stream from the hub has no limit, or the dataset cannot be loaded.
     """
     local = Path(spec).is_dir()
     if not local and not max_mb:
         raise InputError(
-            f"expected a bound for the stream hf:{spec}",
+            f"expected a limit for the stream hf:{spec}",
             "max_mb 0",
             "set [corpus] max_mb to the megabytes of text to take",
         )
@@ -104,16 +107,16 @@ def spooled(spec: str, column: str, max_mb: float, cache: Path) -> Path:
     path = cache / f"stream-{key}.jsonl"
     if path.exists():
         return path
-    datasets = _datasets(f"hf:{spec}")
-    place, _, chosen = (spec, "", "") if local else spec.partition(":")
+    datasets = _datasets_library(f"hf:{spec}")
+    name, _, config = (spec, "", "") if local else spec.partition(":")
     try:
-        stream = datasets.load_dataset(place, chosen or None, split="train", streaming=True)
+        stream = datasets.load_dataset(name, config or None, split="train", streaming=True)
         names = stream.column_names or list(next(iter(stream), {}))
         stream = stream.select_columns(_columns(Path(spec), names, column))
-        write_atomic(path, lambda file: _spool(stream, column, max_mb, file))
+        write_atomic(path, lambda file: _write_lines(stream, column, max_mb, file))
     except InputError:
         raise
-    except Exception as error:  # what a network, a hub and its many builders may raise
+    except Exception as error:  # a network, the hub and its many builders may raise anything
         raise InputError(
             f"expected the dataset hf:{spec}",
             f"{type(error).__name__}: {error}",
@@ -122,18 +125,18 @@ def spooled(spec: str, column: str, max_mb: float, cache: Path) -> Path:
     return path
 
 
-def _spool(stream: Any, column: str, max_mb: float, file: Any) -> None:
-    left = max_mb * 1e6 or float("inf")
+def _write_lines(stream: Any, column: str, max_mb: float, file: IO[bytes]) -> None:
+    """Write the rows of a stream as JSON lines, up to the limit of text."""
+    remaining = max_mb * 1e6 or float("inf")
     for row in stream:
-        text = row[column] or ""
-        told = {key: row[key] for key in (column, "domain") if row.get(key)}
-        file.write(json.dumps(told).encode() + b"\n")
-        left -= len(text)
-        if left <= 0:
+        line = {key: row[key] for key in (column, "domain") if row.get(key)}
+        file.write(json.dumps(line).encode() + b"\n")
+        remaining -= len(row[column] or "")
+        if remaining <= 0:
             return
 
 
-def _datasets(what: str) -> Any:
+def _datasets_library(what: str) -> Any:
     try:
         import datasets
     except ImportError as error:
@@ -144,22 +147,23 @@ def _datasets(what: str) -> Any:
 
 
 def _columns(path: Path, names: list[str], column: str) -> list[str]:
-    """The columns to read; names those that are there when the text is not."""
+    """Return the columns to read: that of the text and, if there is one, that of the domain."""
     if column not in names:
         raise InputError(
             f"expected a column {column} in {path}",
             f"columns {', '.join(names)}",
-            "set [corpus] text_column to the one that holds the text",
+            "set [corpus] text_column to the column of the text",
         )
     return [name for name in (column, "domain") if name in names]
 
 
-def _rows(
+def _documents(
     batches: Iterator[dict[str, list[Any]]], path: Path, domain: str, name: str, column: str
 ) -> Iterator[tuple[str, Document]]:
     number = 0
     for batch in batches:
-        for row, text in enumerate(batch[column]):
+        domains = batch.get("domain", [None] * len(batch[column]))
+        for text, row_domain in zip(batch[column], domains, strict=True):
             number += 1
             if text is None:
                 continue
@@ -170,5 +174,4 @@ def _rows(
                     "set [corpus] text_column",
                 )
             if text.strip():
-                own = batch.get("domain", [None] * len(batch[column]))[row]
-                yield str(own or domain), Document(f"{name}:{number}", text)
+                yield str(row_domain or domain), Document(f"{name}:{number}", text)

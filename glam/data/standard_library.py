@@ -1,4 +1,4 @@
-"""This machine's Python standard library as a corpus: prose, code, tests and tables."""
+"""The Python standard library of this machine as a corpus: prose, code, tests and tables."""
 
 from __future__ import annotations
 
@@ -9,77 +9,77 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-SHORTEST = 200
-"""Characters below which a file is no document."""
+MIN_CHARACTERS = 200
+"""Shorter files are skipped."""
 
 
-LONGEST = 200_000
-"""Characters of a document; a longer file is cut there, so that no table drowns the rest."""
+MAX_CHARACTERS = 200_000
+"""Longer files are cut, so that no single table dominates the corpus."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A text with a name that an error can point at."""
+    """A text, and a name for error messages."""
 
     name: str
     text: str
 
 
 def standard_library() -> Iterator[tuple[str, Document]]:
-    """The standard library by domain.
+    """Yield the documents of the standard library with their domains.
 
     prose: docstrings of modules, and text files; code: modules; tests: test modules; tables:
-    modules of data (encodings, entities, grammars) and test data.
+    modules that hold data (encodings, entities, grammars), and test data.
     """
     root = _root()
     for path in standard_library_files():
-        inside = path.relative_to(root)
-        text = _decoded(path)
-        if text is None or len(text) < SHORTEST:
+        relative = path.relative_to(root)
+        text = _read(path)
+        if text is None or len(text) < MIN_CHARACTERS:
             continue
-        domain = _domain(inside)
-        yield domain, Document(str(inside), text[:LONGEST])
+        domain = _domain(relative)
+        yield domain, Document(str(relative), text[:MAX_CHARACTERS])
         if path.suffix == ".py" and domain == "code":
             prose = docstrings(text)
-            if len(prose) >= SHORTEST:
-                yield "prose", Document(f"{inside} docstrings", prose[:LONGEST])
+            if len(prose) >= MIN_CHARACTERS:
+                yield "prose", Document(f"{relative} docstrings", prose[:MAX_CHARACTERS])
 
 
 def standard_library_files() -> list[Path]:
-    """Its text files, in the order of their names; nothing that was installed beside it."""
-    root, found = _root(), []
+    """List the text files of the standard library by name, without installed packages."""
+    root, files = _root(), []
     for path in sorted(root.rglob("*")):
         if {"site-packages", "dist-packages", "__pycache__"} & set(path.relative_to(root).parts):
             continue
         if path.suffix in (".py", ".txt", ".rst", ".decTest") and path.is_file():
-            found.append(path)
-    return found
+            files.append(path)
+    return files
 
 
 def _root() -> Path:
     return Path(sysconfig.get_path("stdlib"))
 
 
-def _domain(inside: Path) -> str:
-    parts = {part.lower() for part in inside.parts[:-1]}
+def _domain(relative: Path) -> str:
+    parts = {part.lower() for part in relative.parts[:-1]}
     if (
-        inside.suffix == ".decTest"
+        relative.suffix == ".decTest"
         or parts & {"encodings", "lib2to3"}
-        or inside.stem in ("entities", "keyword", "mimetypes", "_sysconfigdata")
+        or relative.stem in ("entities", "keyword", "mimetypes", "_sysconfigdata")
     ):
         return "tables"
-    if inside.parts[0] == "pydoc_data":
+    if relative.parts[0] == "pydoc_data":
         return "prose"
-    if parts & {"test", "tests", "idle_test"} or inside.stem.startswith("test_"):
-        return "tests" if inside.suffix == ".py" else "tables"
-    return "code" if inside.suffix == ".py" else "prose"
+    if parts & {"test", "tests", "idle_test"} or relative.stem.startswith("test_"):
+        return "tests" if relative.suffix == ".py" else "tables"
+    return "code" if relative.suffix == ".py" else "prose"
 
 
 def docstrings(source: str) -> str:
-    """All docstrings of a module, in order; empty when it does not parse."""
+    """Return all docstrings of a module, in order; empty if it does not parse."""
     try:
         with warnings.catch_warnings():
-            # Old escapes in other people's strings are none of our user's business.
+            # Invalid escapes in the library's strings do not concern our user.
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -90,8 +90,8 @@ def docstrings(source: str) -> str:
     return "\n\n".join(text for node in nodes if (text := ast.get_docstring(node)))
 
 
-def _decoded(path: Path) -> str | None:
-    """A file as text, or None when it is not UTF-8 text or cannot be read."""
+def _read(path: Path) -> str | None:
+    """Return the text of a file; None if it is not UTF-8 text or cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except (UnicodeDecodeError, OSError):

@@ -1,7 +1,8 @@
-"""One pass over the text before a token is made: how much there is, and where it is divided.
+"""One pass over the text of a corpus before it is tokenized: its size, and how it is split.
 
-Bounded memory: two hashes a document decide, by its text alone, whether it is held out and
-whether it stays where `max_mb` leaves some out. Documents of equal text never cross the split.
+Memory stays bounded. Two hashes of its text alone decide whether a document is for validation,
+and whether it is kept when `max_mb` limits the corpus. Documents of equal text are always in the
+same split.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import logging
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -19,203 +21,213 @@ from typing import Self
 
 from energy.errors import InputError
 from glam.config import Corpus
-from glam.data.sources import FIX, Source, documents
-from glam.data.tokenizer import SAMPLE_BYTES
+from glam.data.sources import FIX, Source, read_documents
+from glam.data.tokenizer import SAMPLE_CHARACTERS, truncated
 from glam.progress import Stages
 
-FORMAT = "glam-survey-1"
+FORMAT = "glam-survey-2"
 
 
 STANDARD_LIBRARY_MB = 4.0
-"""Text of each domain of the standard library that is trained on where max_mb is 0."""
+"""Limit on each domain of the standard library when max_mb is 0, in MB."""
 
 
-ALL = 2**64
+HASH_RANGE = 2**64
+"""Hashes of documents are below this."""
 
 
-SHOW_BYTES = 1_000_000
-"""Text between two looks of the progress bar."""
+SHOW_CHARACTERS = 1_000_000
+"""Characters read between two updates of the progress bar."""
+
+
+logger = logging.getLogger("glam")
 
 
 @dataclass(frozen=True)
-class Part:
-    """One domain.
+class DomainSurvey:
+    """Size and split of one domain.
 
     Attributes:
-        documents: that are there, before any are left out.
-        text_bytes: of these, in UTF-8.
-        kept_bytes: of these that stay.
-        kept_below: documents stay whose place in the order of hashes is below this.
-        held_below: those that stay are held out whose split hash is below this; None where all
-            have one text, of which the end is held out.
+        documents: documents read, kept or not.
+        text_bytes: bytes of their text in UTF-8.
+        kept_bytes: bytes of the documents that are kept.
+        keep_below: a document is kept if its order hash is below this.
+        validation_below: a kept document is for validation if its split hash is below this; None
+            if all have the same text, the end of which is then used for validation.
     """
 
     documents: int
     text_bytes: int
     kept_bytes: int
-    kept_below: int
-    held_below: int | None
+    keep_below: int
+    validation_below: int | None
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found.
+    """The result of a survey.
 
     Attributes:
         content: SHA-256 over domain and text of every document, in order.
-        parts: by domain, in the order of their names.
-        sample: texts that a tokenizer is trained on, all domains in turn.
+        domains: survey of each domain, in the order of their names.
+        sample: texts to train a tokenizer on, from all domains in turn.
     """
 
     content: str
-    parts: dict[str, Part]
+    domains: dict[str, DomainSurvey]
     sample: tuple[str, ...]
 
     def as_json(self) -> str:
-        """All of it as one JSON object."""
-        parts = {name: asdict(part) for name, part in self.parts.items()}
+        """Return the survey as one JSON object."""
+        domains = {name: asdict(domain) for name, domain in self.domains.items()}
         return json.dumps(
-            {"format": FORMAT, "content": self.content, "parts": parts, "sample": self.sample}
+            {"format": FORMAT, "content": self.content, "domains": domains, "sample": self.sample}
         )
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The inverse of `as_json`."""
+        """Return the survey of `as_json`."""
         value = json.loads(text)
-        parts = {name: Part(**part) for name, part in value["parts"].items()}
-        return cls(value["content"], parts, tuple(value["sample"]))
+        domains = {name: DomainSurvey(**domain) for name, domain in value["domains"].items()}
+        return cls(value["content"], domains, tuple(value["sample"]))
 
 
-def digests(text: str) -> tuple[int, int]:
-    """Two independent hashes of a text below 2^64: for the split, and for the order."""
-    whole = hashlib.blake2b(text.encode(), digest_size=16).digest()
-    return int.from_bytes(whole[:8], "big"), int.from_bytes(whole[8:], "big")
+def document_hashes(text: str) -> tuple[int, int]:
+    """Return two independent 64-bit hashes of a text: one for the split, one for the order."""
+    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
 
 
-class Content:
-    """A running SHA-256 of what documents were read."""
+class ContentHash:
+    """A running SHA-256 of the documents read."""
 
     def __init__(self) -> None:
         self._running = hashlib.sha256()
 
-    def add(self, domain: str, split: int, order: int) -> None:
-        """Take up one document by its domain and its hashes."""
-        self._running.update(f"{domain}\0{split:x} {order:x}\n".encode())
+    def add(self, domain: str, split_hash: int, order_hash: int) -> None:
+        """Add one document by its domain and its hashes."""
+        self._running.update(f"{domain}\0{split_hash:x} {order_hash:x}\n".encode())
 
     def digest(self) -> str:
-        """The digest so far."""
+        """Return the hash of all documents added so far."""
         return self._running.hexdigest()
 
 
-class _Count:
-    """What is remembered of a domain while its documents go by."""
+class _DomainCounter:
+    """Sizes, hashes and a sample of a domain, gathered while its documents are read.
 
-    def __init__(self, sample_bytes: int) -> None:
+    Args:
+        max_bytes: limit on the text that is kept; infinite for no limit.
+    """
+
+    def __init__(self, max_bytes: float) -> None:
         self.documents = self.text_bytes = 0
         self.sample: list[tuple[int, str]] = []
-        self._sample_bytes, self._sampled = sample_bytes, 0
-        self._lowest, self._highest = ALL, 0
-        self._bounded = (array("Q"), array("Q"), array("Q"))
+        self._max_bytes = max_bytes
+        self._sample_characters, self._sampled = int(min(SAMPLE_CHARACTERS, max_bytes)), 0
+        self._lowest, self._highest = HASH_RANGE, 0
+        # Order hash, split hash and size of each document, kept only if some may be left out.
+        self._columns = (array("Q"), array("Q"), array("Q"))
 
-    def add(self, text: str, split: int, order: int, bounded: bool) -> None:
-        """Take up one document; where some will be left out, remember which it is."""
+    def add(self, text: str, split_hash: int, order_hash: int) -> None:
+        """Add one document."""
         size = len(text.encode())
         self.documents += 1
         self.text_bytes += size
-        self._lowest, self._highest = min(self._lowest, split), max(self._highest, split)
-        if bounded:
-            for values, value in zip(self._bounded, (order, split, size), strict=True):
-                values.append(value)
-        heapq.heappush(self.sample, (-order, text))
+        self._lowest = min(self._lowest, split_hash)
+        self._highest = max(self._highest, split_hash)
+        if self._max_bytes < float("inf"):
+            for column, value in zip(self._columns, (order_hash, split_hash, size), strict=True):
+                column.append(value)
+        heapq.heappush(self.sample, (-order_hash, text))
         self._sampled += len(text)
-        while self._sampled - len(self.sample[0][1]) >= self._sample_bytes:
+        while self._sampled - len(self.sample[0][1]) >= self._sample_characters:
             self._sampled -= len(heapq.heappop(self.sample)[1])
 
-    def part(self, held_out: float, max_bytes: float) -> Part:
-        """Where to divide what was seen."""
-        kept_below, kept = ALL, self.text_bytes
+    def survey(self, validation_fraction: float) -> DomainSurvey:
+        """Return sizes and split of the documents added."""
+        keep_below, kept_bytes = HASH_RANGE, self.text_bytes
         lowest, highest = self._lowest, self._highest
-        if max_bytes < self.text_bytes:
-            kept, last, splits = 0, -1, []
-            for order, split, size in sorted(zip(*self._bounded, strict=True)):
-                # Documents of one text stay together, or the order would not tell them apart.
-                if kept >= max_bytes and order != last:
-                    kept_below = order
-                    break
-                kept, last = kept + size, order
-                splits.append(split)
-            lowest, highest = min(splits), max(splits)
-        return Part(
-            self.documents, self.text_bytes, kept, kept_below, held_below(lowest, highest, held_out)
-        )
+        if self._max_bytes < self.text_bytes:
+            keep_below, kept_bytes, lowest, highest = self._within_limit()
+        below = validation_below(lowest, highest, validation_fraction)
+        return DomainSurvey(self.documents, self.text_bytes, kept_bytes, keep_below, below)
+
+    def _within_limit(self) -> tuple[int, int, int, int]:
+        """Return the order hash at the limit, the bytes below it, and the range of split hashes."""
+        keep_below, kept_bytes, last_order, splits = HASH_RANGE, 0, -1, []
+        for order_hash, split_hash, size in sorted(zip(*self._columns, strict=True)):
+            # Documents of equal text stay together, as their order hashes are equal.
+            if kept_bytes >= self._max_bytes and order_hash != last_order:
+                keep_below = order_hash
+                break
+            kept_bytes, last_order = kept_bytes + size, order_hash
+            splits.append(split_hash)
+        return keep_below, kept_bytes, min(splits), max(splits)
 
 
-def held_below(lowest: int, highest: int, share: float) -> int | None:
-    """The split hash below which documents are held out: about `share` of them.
+def validation_below(lowest: int, highest: int, fraction: float) -> int | None:
+    """Return the split hash below which documents are for validation: about `fraction` of them.
 
-    A function of the share but for the last resorts, that at least one is held out and one is
-    not, so new documents move no old one. None where all have one hash.
+    It depends on the fraction alone, so new documents do not move old ones, except that each
+    split always gets at least one document. None if all documents have the same hash.
     """
     if lowest == highest:
         return None
-    return min(max(int(share * ALL), lowest + 1), highest)
+    return min(max(int(fraction * HASH_RANGE), lowest + 1), highest)
 
 
-def survey(config: Corpus, found: list[Source]) -> Survey:
-    """Read everything once.
+def survey_corpus(config: Corpus, sources: list[Source]) -> Survey:
+    """Read all documents of a corpus once.
 
     Args:
-        config: of the corpus.
-        found: its sources.
+        config: the corpus.
+        sources: its files.
 
     Raises:
         InputError: a source cannot be read, or there is no text at all.
     """
     max_bytes = _max_mb(config) * 1e6 or float("inf")
-    counts: dict[str, _Count] = {}
-    content, seen, shown = Content(), 0, 0
-    size = sum(source.size_bytes for source in found)
+    counters: dict[str, _DomainCounter] = {}
+    content, read, shown = ContentHash(), 0, 0
+    size = sum(source.size_bytes for source in sources)
     with Stages("reading the corpus") as stages:
-        for domain, document in documents(config, found):
-            count = counts.setdefault(domain, _Count(int(min(SAMPLE_BYTES, max_bytes))))
-            split, order = digests(document.text)
-            content.add(domain, split, order)
-            count.add(document.text, split, order, max_bytes < float("inf"))
-            seen += len(document.text)
-            if seen - shown >= SHOW_BYTES:
-                shown = seen
-                stages.show(f"{seen / 1e6:,.0f} MB", min(seen, size), size)
-    if not counts:
+        for domain, document in read_documents(config, sources):
+            counter = counters.setdefault(domain, _DomainCounter(max_bytes))
+            split_hash, order_hash = document_hashes(document.text)
+            content.add(domain, split_hash, order_hash)
+            counter.add(document.text, split_hash, order_hash)
+            read += len(document.text)
+            if read - shown >= SHOW_CHARACTERS:
+                shown = read
+                stages.show(f"{read / 1e6:,.0f} MB", min(read, size), size)
+    if not counters:
         where = ", ".join(config.paths) or "the Python standard library"
         raise InputError("expected text to train on", f"none in {where}", FIX)
-    parts = {name: counts[name].part(config.held_out, max_bytes) for name in sorted(counts)}
-    ordered = [[text for _, text in sorted(counts[name].sample, reverse=True)] for name in parts]
-    sample = tuple(_bounded(text for row in zip_longest(*ordered) for text in row if text))
-    return Survey(content.digest(), parts, sample)
+    names = sorted(counters)
+    domains = {name: counters[name].survey(config.validation_fraction) for name in names}
+    sample = _interleaved_sample([counters[name] for name in names])
+    return Survey(content.digest(), domains, sample)
 
 
-def _bounded(texts: Iterator[str]) -> Iterator[str]:
-    """Texts up to what a tokenizer takes."""
-    left = SAMPLE_BYTES
-    for text in texts:
-        if left <= 0:
-            return
-        yield text[:left]
-        left -= len(text)
+def _interleaved_sample(counters: Iterable[_DomainCounter]) -> tuple[str, ...]:
+    """Return a tokenizer's training sample, with texts of all domains in turn."""
+    ordered = [[text for _, text in sorted(counter.sample, reverse=True)] for counter in counters]
+    return tuple(truncated(text for row in zip_longest(*ordered) for text in row if text))
 
 
-def tell_what_is_left_out(found: Survey, config: Corpus) -> None:
-    """Say on stderr which text a corpus does not take; nothing where it takes all."""
-    left = [
-        f"{name} {(part.text_bytes - part.kept_bytes) / 1e6:.1f} MB"
-        for name, part in found.parts.items()
-        if part.kept_bytes < part.text_bytes
+def warn_of_skipped_text(survey: Survey, config: Corpus) -> None:
+    """Log which text the limit `max_mb` leaves out of a corpus, if any."""
+    skipped = [
+        f"{name} {(domain.text_bytes - domain.kept_bytes) / 1e6:.1f} MB"
+        for name, domain in survey.domains.items()
+        if domain.kept_bytes < domain.text_bytes
     ]
-    if left:
-        print(
-            f"left out of the corpus by max_mb {_max_mb(config):g}: {', '.join(left)};"
-            " raise [corpus] max_mb to train on it",
-            file=sys.stderr,
+    if skipped:
+        logger.warning(
+            "max_mb %g leaves text out of the corpus: %s; raise [corpus] max_mb to train on it",
+            _max_mb(config),
+            ", ".join(skipped),
         )
 
 
@@ -223,8 +235,15 @@ def _max_mb(config: Corpus) -> float:
     return config.max_mb or (0.0 if config.paths else STANDARD_LIBRARY_MB)
 
 
-def known_survey(config: Corpus, found: list[Source], cache: Path) -> Path:
-    """Where the survey of these sources is kept: by names, sizes and times of the files."""
-    stamp = [[s.domain, s.name, s.size_bytes, s.modified_ns] for s in found]
-    asked = [FORMAT, config.held_out, config.max_mb, config.text_column, sys.version, stamp]
-    return cache / f"survey-{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]}.json"
+def survey_path(config: Corpus, sources: list[Source], cache: Path) -> Path:
+    """Return where the survey of these sources is cached, by names, sizes and times of files."""
+    stamp = [[s.domain, s.name, s.size_bytes, s.modified_ns] for s in sources]
+    key = [
+        FORMAT,
+        config.validation_fraction,
+        config.max_mb,
+        config.text_column,
+        sys.version,
+        stamp,
+    ]
+    return cache / f"survey-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.json"

@@ -1,7 +1,7 @@
-"""A SentencePiece tokenizer, trained once on the corpus and kept.
+"""A SentencePiece tokenizer, trained on the corpus once and cached.
 
-Byte-pair encoding with byte fallback, so every text has tokens and every token sequence has text.
-Trained in one thread on a fixed sample, so that the same text gives the same tokenizer.
+Byte-pair encoding with byte fallback, so any text can be encoded and any token sequence decoded.
+It is trained in one thread on a fixed sample, so that the same text gives the same tokenizer.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from energy.errors import InputError, reason
 from energy.files import write_atomic
 
 END = 0
-"""Token that ends a document."""
+"""End-of-document token."""
 
 
-SAMPLE_BYTES = 2_000_000
-"""Text that a tokenizer is trained on."""
+SAMPLE_CHARACTERS = 2_000_000
+"""Characters of text that a tokenizer is trained on."""
 
 
 class Tokenizer:
-    """Text to token numbers and back.
+    """Encodes text as token ids and decodes them.
 
     Args:
-        model: a SentencePiece model, serialised.
+        model: a serialized SentencePiece model.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -41,19 +41,19 @@ class Tokenizer:
 
     @property
     def fingerprint(self) -> str:
-        """A short name that changes with any change of the tokenizer."""
+        """A short hash that identifies the tokenizer."""
         return hashlib.sha256(self.model).hexdigest()[:16]
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of a text, without an end."""
+        """Return the tokens of a text, without an end-of-document token."""
         return list(self._processor.encode(text))
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """Text of tokens; the end of a document is left out."""
+        """Return the text of tokens; end-of-document tokens are skipped."""
         return str(self._processor.decode([int(token) for token in tokens if token != END]))
 
     def save(self, path: Path) -> None:
-        """Write the SentencePiece model, whole or not at all."""
+        """Write the SentencePiece model atomically."""
         write_atomic(path, lambda file: file.write(self.model))
 
     @classmethod
@@ -73,15 +73,18 @@ class Tokenizer:
             ) from error
         except RuntimeError as error:
             raise InputError(
-                f"expected a SentencePiece model at {path}", "something else", "train it again"
+                f"expected a SentencePiece model at {path}",
+                "another kind of file",
+                "train it again",
             ) from error
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
-    """Train a tokenizer on the first `SAMPLE_BYTES` of texts.
+    """Train a tokenizer on the first `SAMPLE_CHARACTERS` characters of texts.
 
     Raises:
-        InputError: the texts hold too little for a vocabulary of that size.
+        InputError: there is too little text for the vocabulary size, or the vocabulary is too
+            small for the characters of the text.
     """
     import sentencepiece
 
@@ -116,7 +119,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
                 "set a larger vocab_size",
             ) from error
         raise InputError(
-            f"expected text enough for a vocabulary of {vocab_size}",
+            f"expected enough text for a vocabulary of {vocab_size}",
             "too little",
             "name more text, or a smaller vocab_size",
         ) from error
@@ -124,8 +127,8 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
 
 
 def cached_tokenizer(texts: Iterable[str], vocab_size: int, folder: Path) -> Tokenizer:
-    """The tokenizer of a sample of text: from the cache, or trained now and kept there."""
-    sample = list(_sample(texts))
+    """Return the tokenizer of sample texts from the cache; train and cache it if it is new."""
+    sample = list(truncated(texts))
     key = hashlib.sha256(f"bpe-1 {vocab_size}".encode())
     for text in sample:
         key.update(text.encode())
@@ -136,21 +139,22 @@ def cached_tokenizer(texts: Iterable[str], vocab_size: int, folder: Path) -> Tok
 
 
 def cache_folder() -> Path:
-    """Where tokenizers and token files are kept: XDG_CACHE_HOME/glam-energy, or ~/.cache."""
+    """Return the cache of tokenizers and token files: glam-energy in XDG_CACHE_HOME or ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "glam-energy"
 
 
-def _sample(texts: Iterable[str]) -> Iterator[str]:
-    left = SAMPLE_BYTES
+def truncated(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the first `SAMPLE_CHARACTERS` characters of texts."""
+    remaining = SAMPLE_CHARACTERS
     for text in texts:
-        if left <= 0:
+        if remaining <= 0:
             return
-        yield text[:left]
-        left -= len(text)
+        yield text[:remaining]
+        remaining -= len(text)
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
-    """Lines, since SentencePiece learns nothing across their ends."""
-    for text in _sample(texts):
+    """Yield lines, since SentencePiece learns nothing across line ends."""
+    for text in truncated(texts):
         yield from (line for line in text.split("\n") if line.strip())

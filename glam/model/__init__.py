@@ -1,1 +1,1 @@
-"""The decoder and its layers."""
+"""The decoder: its layers, attention, feed-forward networks, norms and loss."""

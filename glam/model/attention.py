@@ -1,8 +1,8 @@
-"""Causal self-attention, in a GLaM with a bucketed relative position bias in every layer.
+"""Causal self-attention, with a bucketed relative position bias in every layer of a GLaM.
 
-GLaM adds no position to its input; each layer learns one scalar per head and distance bucket, as
-T5 does (arXiv:1910.10683, section 2.1). A GPT adds positions to its input, and has none here.
-Legend: B sequences, S positions, M width, h heads, d head width.
+GLaM adds no positions to its input; each layer learns one scalar per head and distance bucket, as
+in T5 (arXiv:1910.10683, section 2.1). A GPT adds positions to its input and has no bias here.
+Legend: B sequences, S positions, M model width, h heads, d head width.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from energy.shape import Shape
 from glam.model.cpu_attention import BiasedAttention
 
 MAX_DISTANCE = 128
-"""Distances from here on share one bucket (T5's value)."""
+"""Distances from here on share one bucket, as in T5."""
 
 
 class Attention(nn.Module):
-    """Softmax attention over the positions so far.
+    """Softmax attention over the current and all earlier positions.
 
-    Scores are products of whole S x S matrices, masked afterwards; that is what
-    `energy.flops.forward_flop` counts by the convention "full".
+    The full S x S score matrices are computed and then masked, which is what
+    `energy.flops.forward_flop` counts with the convention "full".
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -43,7 +43,7 @@ class Attention(nn.Module):
             project(x).view(batch, seq, self.n_heads, self.d_head).transpose(1, 2)
             for project in (self.query, self.key, self.value)
         )
-        # The scale goes to the smaller factor, and the bias is added in place: a pass each saved.
+        # Scaling q rather than the scores, and adding the bias in place, each save a memory pass.
         q, bias = q / math.sqrt(self.d_head), self.position_bias(seq, x.device)
         if x.device.type == "cpu":
             mixed = BiasedAttention.apply(q, k, v, bias)
@@ -55,30 +55,32 @@ class Attention(nn.Module):
         return out
 
     def position_bias(self, seq: int, device: torch.device) -> Tensor:
-        """The bias of each head by query and key (h, S, S); minus infinity for the future.
+        """Return the bias of each head by query and key (h, S, S); minus infinity in the future.
 
-        Entry (i, j) depends on i - j alone, so one line of 2S values is repeated S times and cut
-        into rows of 2S - 1, each then shifted by one against the row before. The gradient is a
-        sum over rows, where looking up S x S distances would scatter them.
+        Entry (i, j) depends only on i - j, so one line of 2S values is repeated S times and cut
+        into rows of 2S - 1, each shifted by one against the row above. Its gradient is a sum over
+        rows, while a lookup of S x S distances would need a scatter-add.
         """
         if self.bias is None:
             future = torch.full((seq, seq), float("-inf"), device=device).triu(1)
             return future.expand(self.n_heads, -1, -1)
         past = torch.arange(seq, device=device)
-        learned = embedding(buckets(past, len(self.bias)), self.bias).T  # (h, S), by distance
+        learned = embedding(
+            distance_buckets(past, len(self.bias)), self.bias
+        ).T  # (h, S), by distance
         future = learned.new_full((len(learned), seq), float("-inf"))
         line = torch.cat([learned[:, :1], future, learned[:, 1:].flip(1)], dim=1)
         rows = line.unsqueeze(1).expand(-1, seq, -1).reshape(len(line), -1)
         return rows[:, : seq * (2 * seq - 1)].view(-1, seq, 2 * seq - 1)[..., :seq]
 
 
-def buckets(distance: Tensor, n_buckets: int, max_distance: int = MAX_DISTANCE) -> Tensor:
-    """The bucket of each distance to the past.
+def distance_buckets(distance: Tensor, n_buckets: int, max_distance: int = MAX_DISTANCE) -> Tensor:
+    """Return the bucket of each distance to an earlier position.
 
-    Half of the buckets hold one distance each; the other half are logarithmic up to
-    `max_distance`, from which on all distances share the last one. Future positions (negative
-    distances) fall in bucket 0; attention masks them. 32 buckets: 0..15 are 0..15, 16 is 16,
-    31 is 113 and more.
+    The first half of the buckets hold one distance each; the second half are logarithmic up to
+    `max_distance`, beyond which all distances share the last one. Negative distances (future
+    positions) fall in bucket 0; attention masks them. With 32 buckets, distances 0 to 16 have
+    buckets 0 to 16, and 113 and above bucket 31.
     """
     exact = n_buckets // 2
     past = distance.clamp(min=0)

@@ -1,9 +1,9 @@
-"""Attention of whole score matrices on a CPU, one sequence at a time.
+"""Attention with full score matrices on a CPU, one sequence at a time.
 
-The scores of one sequence fit in a processor's cache, those of a batch do not: what stands as one
-line over all of them sends each of its dozen passes through memory. Here a sequence's scores are
-made, turned into weights and used before the next one's begin, forward and backward. Products,
-and so FLOP, are the same.
+The scores of one sequence fit in the processor's cache, those of a whole batch do not, and each
+of the dozen operations on them would then go through main memory. So the scores of a sequence are
+computed, turned into weights and used before those of the next one, forward and backward. The
+matrix products, and so the FLOP, are the same.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from torch import Tensor
 
 
 class BiasedAttention(torch.autograd.Function):
-    """softmax(q k' + bias) v of float32 queries that are scaled already.
+    """softmax(q k' + bias) v, for float32 queries that are already scaled.
 
-    q, k, v are (B, h, S, d); the bias is (h, S, S), minus infinity where a query may not look. The
-    weights (B, h, S, S) are kept for the backward pass, as autograd keeps them.
+    q, k and v are (B, h, S, d); the bias is (h, S, S), minus infinity where a query must not
+    look. The weights (B, h, S, S) are kept for the backward pass, as autograd would keep them.
     """
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        """Weighted values (B, h, S, d)."""
+        """Return the weighted values (B, h, S, d)."""
         weights = q.new_empty(len(q), *bias.shape)
         mixed, scores = torch.empty_like(q, memory_format=torch.contiguous_format), q.new_empty(0)
         for i in range(len(q)):
@@ -35,19 +35,19 @@ class BiasedAttention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Gradients of queries, keys, values and, where it is learned, bias."""
+        """Return the gradients of q, k, v and, if it is learned, the bias."""
         q, k, v, weights = ctx.saved_tensors
-        by_q, by_k, by_v = (
+        q_grad, k_grad, v_grad = (
             torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, k, v)
         )
         scores = torch.empty_like(weights[0])
-        by_bias = torch.zeros_like(weights[0]) if ctx.needs_input_grad[3] else None
+        bias_grad = torch.zeros_like(weights[0]) if ctx.needs_input_grad[3] else None
         for i in range(len(q)):
-            torch.bmm(weights[i].transpose(1, 2), grad[i], out=by_v[i])
+            torch.bmm(weights[i].transpose(1, 2), grad[i], out=v_grad[i])
             torch.bmm(grad[i], v[i].transpose(1, 2), out=scores)
             torch._softmax_backward_data(scores, weights[i], -1, scores.dtype, grad_input=scores)
-            if by_bias is not None:
-                by_bias += scores
-            torch.bmm(scores, k[i], out=by_q[i])
-            torch.bmm(scores.transpose(1, 2), q[i], out=by_k[i])
-        return by_q, by_k, by_v, by_bias
+            if bias_grad is not None:
+                bias_grad += scores
+            torch.bmm(scores, k[i], out=q_grad[i])
+            torch.bmm(scores.transpose(1, 2), q[i], out=k_grad[i])
+        return q_grad, k_grad, v_grad, bias_grad

@@ -1,9 +1,9 @@
-"""The loss of a sequence without ever holding the logits of a whole batch.
+"""Cross-entropy that never holds the logits of a whole batch in memory.
 
-For a chunk of tokens at a time the logits, the loss and, when gradients are wanted, both gradients
-are computed and the logits forgotten (as in Liger-Kernel, arXiv:2410.10989), so memory is
-chunk * V in the place of T * V and no product is done twice.
-Legend: T tokens, M width, V vocabulary.
+One chunk of tokens at a time, the logits, the loss and (if needed) both gradients are computed
+and the logits discarded, as in Liger-Kernel (arXiv:2410.10989). Memory is chunk * V instead of
+T * V, and no product is computed twice.
+Legend: T tokens, M model width, V vocabulary size.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ import torch
 from torch import Tensor
 
 CHUNK_TOKENS = 1024
-"""Tokens whose logits stand in memory at one time."""
+"""Tokens whose logits are in memory at the same time."""
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
-    """Mean cross-entropy of x (T, M) against targets (T) with an output embedding (V, M)."""
+    """Mean cross-entropy of hidden states (T, M) with output embedding (V, M) and targets (T)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, output: Tensor, targets: Tensor) -> Tensor:
-        """The loss, a scalar in nats a token; both gradients are kept for the backward pass."""
-        wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
-        kind = x.dtype
+        """Return the loss, a scalar in nats per token; save both gradients for backward."""
+        needs_grad = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
+        dtype = x.dtype
         if torch.is_autocast_enabled(x.device.type):
-            kind = torch.get_autocast_dtype(x.device.type)
-        weight = output.to(kind)
+            dtype = torch.get_autocast_dtype(x.device.type)
+        weight = output.to(dtype)
         total = x.new_zeros((), dtype=torch.float32)
-        x_grad = torch.empty_like(x) if wanted else None
-        weight_grad = torch.zeros_like(output) if wanted else None
-        scores = x.new_empty((min(CHUNK_TOKENS, len(x)), len(weight)), dtype=kind)
+        x_grad = torch.empty_like(x) if needs_grad else None
+        weight_grad = torch.zeros_like(output) if needs_grad else None
+        scores = x.new_empty((min(CHUNK_TOKENS, len(x)), len(weight)), dtype=dtype)
         for start in range(0, len(x), CHUNK_TOKENS):
             rows = slice(start, start + CHUNK_TOKENS)
-            chunk, target = x[rows].to(kind), targets[rows, None]
-            # One buffer serves all chunks: fresh pages cost more than the products on CPUs.
+            chunk, target = x[rows].to(dtype), targets[rows, None]
+            # One buffer serves all chunks: on CPUs, fresh pages cost more than the products.
             logits = torch.mm(chunk, weight.T, out=scores[: len(chunk)]).float()
-            chances = torch.log_softmax(logits, -1, out=logits)
-            total -= chances.gather(1, target).sum()
+            log_probabilities = torch.log_softmax(logits, -1, out=logits)
+            total -= log_probabilities.gather(1, target).sum()
             if x_grad is not None and weight_grad is not None:
-                # d loss / d logits = (softmax - one-hot) / T; the 1 / T waits for the end.
-                error = chances.exp_()
+                # d loss / d logits = (softmax - one-hot) / T; backward() divides by T.
+                error = log_probabilities.exp_()
                 error.scatter_add_(1, target, -torch.ones_like(target, dtype=error.dtype))
-                error = error.to(kind)
+                error = error.to(dtype)
                 x_grad[rows] = error @ weight
-                if kind == weight_grad.dtype:
+                if dtype == weight_grad.dtype:
                     torch.addmm(weight_grad, error.T, chunk, out=weight_grad)
                 else:
                     weight_grad += error.T @ chunk
@@ -54,7 +54,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Both gradients, computed in the forward pass, times the one that comes in."""
+        """Return both gradients, computed in the forward pass, times the incoming one."""
         x_grad, weight_grad = ctx.saved_tensors
-        share = grad / len(x_grad)
-        return x_grad * share, weight_grad * share, None
+        scale = grad / len(x_grad)
+        return x_grad * scale, weight_grad * scale, None

@@ -1,4 +1,4 @@
-"""The dense feed-forward networks: gated as in GLaM, plain as in GPT."""
+"""Dense feed-forward networks: gated as in GLaM, plain as in GPT."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch.nn.functional import gelu
 
 
 class GatedFeedForward(nn.Module):
-    """GEGLU (arXiv:2002.05202): GELU(x W) * (x V), then out; three matrices."""
+    """GEGLU (arXiv:2002.05202): GELU(x W) * (x V), then the down-projection; three matrices."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -16,13 +16,13 @@ class GatedFeedForward(nn.Module):
         self.down = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply to each position of x (..., M)."""
+        """Transform each position of x (..., M)."""
         out: Tensor = self.down(gelu(self.gate(x)) * self.up(x))
         return out
 
 
 class FeedForward(nn.Module):
-    """GELU(x W), then out; two matrices."""
+    """GELU(x W), then the down-projection; two matrices."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -30,6 +30,6 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply to each position of x (..., M)."""
+        """Transform each position of x (..., M)."""
         out: Tensor = self.down(gelu(self.up(x)))
         return out

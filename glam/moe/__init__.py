@@ -1,1 +1,1 @@
-"""The mixture of experts: router, dispatch, experts."""
+"""The mixture-of-experts layer: router, dispatch and experts."""

@@ -1,9 +1,10 @@
-"""Experts on a CPU of several cores: each thread takes an expert at a time, products and all.
+"""Experts on a multi-core CPU: each thread computes one whole expert at a time.
 
-Within one product threads wait for each other, and an expert's products are small: two threads
-side by side make 10 to 30 % more of them than two threads together, and do not stand still where
-other work has one of the cores. What lies between an expert's two products stays in the cache.
-Legend: R rows sorted by expert, M width, E experts, H width of an expert.
+The products of an expert are small, and the threads within one product wait for each other. Two
+threads on different experts compute 10 to 30 % more than two threads on the same one, and do not
+stall when other work occupies one of the cores. The hidden states between an expert's two
+products stay in the cache.
+Legend: R rows sorted by expert, M model width, E experts, H hidden width of an expert.
 """
 
 from __future__ import annotations
@@ -18,103 +19,113 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-LEAST_FLOP = 5e6
-"""Of a mean expert's product; below it Python's time for a call would be seen (some 5 us)."""
+MIN_FLOP = 5e6
+"""FLOP of a mean expert's product below which Python's overhead per call (5 us) would matter."""
 
 
 aten = torch.ops.aten
 
 
-def worthwhile(x: Tensor, up: Tensor) -> bool:
-    """Whether experts (E, H, M) are better shared out by threads, for rows x (R, M).
+def threads_pay_off(x: Tensor, up: Tensor) -> bool:
+    """Return whether experts (E, H, M) run faster one per thread, for rows x (R, M).
 
-    It depends on sizes and threads alone and not on loads, so that a resumed run does the same.
-    Where torch counts FLOP they are not: a counter sees what its own thread does alone.
+    This depends on sizes and the number of threads but not on loads, so that a resumed run takes
+    the same path. It is False while torch counts FLOP, as a counter sees only its own thread.
     """
     flop = 2 * x.numel() / len(up) * up.shape[1]
     in_float32 = x.device.type == "cpu" and x.dtype == torch.float32 == up.dtype
-    alone = torch.get_num_threads() == 1 or _get_current_dispatch_mode() is not None
-    return in_float32 and not alone and flop >= LEAST_FLOP
+    single = torch.get_num_threads() == 1 or _get_current_dispatch_mode() is not None
+    return in_float32 and not single and flop >= MIN_FLOP
 
 
-class ExpertByExpert(torch.autograd.Function):
+class ThreadedExperts(torch.autograd.Function):
     """down(GELU(up(x))) of each expert's rows; the same numbers as grouped products.
 
-    Only `up`'s results are kept for the backward pass; GELU of them is taken again.
+    Only the results of `up` are saved for the backward pass, which recomputes their GELU.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, up: Tensor, down: Tensor, ends: list[int]) -> Tensor:
-        """Rows (R, M) of x (R, M), up (E, H, M), down (E, M, H); expert e's end at `ends[e]`."""
-        before, out = x.new_empty(len(x), up.shape[1]), torch.empty_like(x)
+        """Return the experts' outputs (R, M).
+
+        Args:
+            ctx: autograd context.
+            x: rows sorted by expert (R, M).
+            up: up-projections (E, H, M).
+            down: down-projections (E, M, H).
+            ends: end of each expert's rows.
+        """
+        hidden, out = x.new_empty(len(x), up.shape[1]), torch.empty_like(x)
         spans = _spans(ends)
-        spare = _spare(spans, before)
+        buffers = _buffers(spans, hidden)
 
-        def one(e: int, worker: int) -> None:
-            rows, here = spans[e], before[spans[e]]
-            torch.mm(x[rows], up[e].T, out=here)
-            hidden = aten.gelu.out(here, out=spare[worker, : len(here)])
-            torch.mm(hidden, down[e].T, out=out[rows])
+        def run(expert: int, worker: int) -> None:
+            rows, before = spans[expert], hidden[spans[expert]]
+            torch.mm(x[rows], up[expert].T, out=before)
+            after = aten.gelu.out(before, out=buffers[worker, : len(before)])
+            torch.mm(after, down[expert].T, out=out[rows])
 
-        _share(one, spans)
-        ctx.save_for_backward(x, up, down, before)
+        _run_in_threads(run, spans)
+        ctx.save_for_backward(x, up, down, hidden)
         ctx.spans = spans
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        """Gradients of rows and of both weights, from that of the result (R, M)."""
-        x, up, down, before = ctx.saved_tensors
+        """Return the gradients of rows and weights for that of the outputs (R, M)."""
+        x, up, down, hidden = ctx.saved_tensors
         spans: list[slice] = ctx.spans
-        by_x, by_up, by_down = torch.empty_like(x), torch.empty_like(up), torch.empty_like(down)
-        spare, other = _spare(spans, before), _spare(spans, before)
+        x_grad, up_grad = torch.empty_like(x), torch.empty_like(up)
+        down_grad = torch.empty_like(down)
+        after_buffers, grad_buffers = _buffers(spans, hidden), _buffers(spans, hidden)
 
-        def one(e: int, worker: int) -> None:
-            rows, here, g = spans[e], before[spans[e]], grad[spans[e]]
-            hidden = aten.gelu.out(here, out=spare[worker, : len(here)])
-            torch.mm(g.T, hidden, out=by_down[e])
-            back = torch.mm(g, down[e], out=other[worker, : len(here)])
-            back = aten.gelu_backward.grad_input(back, here, grad_input=back)
-            torch.mm(back.T, x[rows], out=by_up[e])
-            torch.mm(back, up[e], out=by_x[rows])
+        def run(expert: int, worker: int) -> None:
+            rows, before, out_grad = spans[expert], hidden[spans[expert]], grad[spans[expert]]
+            after = aten.gelu.out(before, out=after_buffers[worker, : len(before)])
+            torch.mm(out_grad.T, after, out=down_grad[expert])
+            hidden_grad = grad_buffers[worker, : len(before)]
+            torch.mm(out_grad, down[expert], out=hidden_grad)
+            aten.gelu_backward.grad_input(hidden_grad, before, grad_input=hidden_grad)
+            torch.mm(hidden_grad.T, x[rows], out=up_grad[expert])
+            torch.mm(hidden_grad, up[expert], out=x_grad[rows])
 
-        _share(one, spans)
-        return by_x, by_up, by_down, None
+        _run_in_threads(run, spans)
+        return x_grad, up_grad, down_grad, None
 
 
 def _spans(ends: list[int]) -> list[slice]:
     return [slice(begin, end) for begin, end in zip([0, *ends], ends, strict=False)]
 
 
-def _spare(spans: Sequence[slice], like: Tensor) -> Tensor:
-    """Room of each thread for the hidden rows of the fullest expert."""
+def _buffers(spans: Sequence[slice], like: Tensor) -> Tensor:
+    """Return one buffer per thread, each large enough for the rows of the busiest expert."""
     most = max(span.stop - span.start for span in spans)
     return like.new_empty(torch.get_num_threads(), most, like.shape[1])
 
 
-def _share(one: Callable[[int, int], None], spans: Sequence[slice]) -> None:
-    """Have threads, of one core each, take experts until none is left: the fullest first."""
+def _run_in_threads(run: Callable[[int, int], None], spans: Sequence[slice]) -> None:
+    """Call `run(expert, worker)` for each expert, the busiest first, in single-core threads."""
     threads = torch.get_num_threads()
-    fullest = sorted(range(len(spans)), key=lambda e: spans[e].start - spans[e].stop)
-    left = iter(fullest)
+    busiest_first = sorted(range(len(spans)), key=lambda e: spans[e].start - spans[e].stop)
+    queue = iter(busiest_first)
 
     def work(worker: int) -> None:
-        with torch.no_grad():  # each thread has a mode of its own
-            for e in left:
-                one(e, worker)
+        with torch.no_grad():  # the mode is per thread
+            for expert in queue:
+                run(expert, worker)
 
     torch.set_num_threads(1)
     try:
         others = [_pool(threads).submit(work, worker) for worker in range(1, threads)]
         work(0)
-        for done in others:
-            done.result()
+        for future in others:
+            future.result()
     finally:
         torch.set_num_threads(threads)
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    # A new thread multiplies with all cores until it is told, and small products then differ.
+    # By default a new thread would use all cores, and small products would then differ.
     return ThreadPoolExecutor(threads - 1, "expert", torch.set_num_threads, (1,))

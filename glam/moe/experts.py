@@ -1,6 +1,6 @@
-"""The experts: plain networks, each on the rows that are its own.
+"""The experts: plain feed-forward networks, each applied to its own rows.
 
-Legend: M width, E experts, H width of an expert.
+Legend: M model width, E experts, H hidden width of an expert.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, grouped_mm, pad
 
 from energy.shape import Shape
-from glam.moe.expert_threads import ExpertByExpert, worthwhile
+from glam.moe.expert_threads import ThreadedExperts, threads_pay_off
 
 ROW_BYTES = 16
-"""Rows of a grouped product begin at multiples of so many bytes."""
+"""Rows of a grouped matrix product must start at multiples of this many bytes."""
 
 
 class Experts(nn.Module):
-    """E plain networks: in -> H, GELU, H -> out.
+    """E plain networks: up-projection M -> H, GELU, down-projection H -> M.
 
-    Weights lie as (E, out, in), the layout in which grouped products are fast on CPUs.
+    Weights are stored as (E, out, in), the layout in which grouped products are fast on CPUs.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -29,23 +29,24 @@ class Experts(nn.Module):
         self.down = nn.Parameter(torch.empty(n_experts, width, hidden))
 
     def forward(self, x: Tensor, ends: Tensor) -> Tensor:
-        """Apply each expert to its rows of x (rows, M); expert e owns rows up to `ends[e]`."""
-        if worthwhile(x, self.up):
-            rows: Tensor = ExpertByExpert.apply(x, self.up, self.down, ends.tolist())
+        """Apply each expert to its rows of x (rows, M); those of expert e end at `ends[e]`."""
+        if threads_pay_off(x, self.up):
+            rows: Tensor = ThreadedExperts.apply(x, self.up, self.down, ends.tolist())
             return rows
         up, down = self.up.to(x.dtype), self.down.to(x.dtype)
-        # A width that fits in float32 may not in bfloat16. Units of zero weight change nothing.
+        # A width valid in float32 may not be in bfloat16; hidden units of zero weight are harmless.
         missing = -up.shape[1] % (ROW_BYTES // up.element_size())
         if missing:
             up, down = pad(up, (0, 0, 0, missing)), pad(down, (0, missing))
         hidden = gelu(grouped_mm(x, up.transpose(1, 2), offs=ends))
         return grouped_mm(hidden, down.transpose(1, 2), offs=ends)
 
-    def padded(self, x: Tensor) -> Tensor:
-        """Apply each expert to as many rows as any other, x (E, rows, M); 0 stays 0.
+    def forward_slots(self, x: Tensor) -> Tensor:
+        """Apply each expert to the same number of rows, x (E, rows, M).
 
-        Weights stand on the left, so that their gradients come out in their own layout; on the
-        right they are made transposed and copied, which took a quarter of the layer's time.
+        Weights are the left factor, so that their gradients come out in their own layout; as the
+        right factor, the gradients were made transposed and then copied, which took a quarter of
+        the layer's time.
         """
         hidden = gelu(torch.bmm(self.up.to(x.dtype), x.transpose(1, 2)))  # (E, H, rows)
         return torch.bmm(self.down.to(x.dtype), hidden).transpose(1, 2)

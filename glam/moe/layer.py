@@ -1,6 +1,6 @@
-"""The mixture-of-experts layer: a router, experts, and a dispatcher between them.
+"""The mixture-of-experts layer: router, dispatcher and experts.
 
-`glam.moe.dispatch` brings tokens to experts. Legend: B sequences, S positions, M width.
+Legend: B sequences, S positions, M model width.
 """
 
 from __future__ import annotations
@@ -12,30 +12,36 @@ from torch import Tensor, nn
 
 from energy.shape import Shape
 from glam.config import Dispatch
-from glam.moe.dispatch import dispatcher
+from glam.moe.dispatch import build_dispatcher
 from glam.moe.experts import Experts
 from glam.moe.router import Router, Routing
 
 
 class MixtureOfExperts(nn.Module):
-    """Router and experts in the place of a feed-forward network."""
+    """Router and experts in place of a feed-forward network."""
 
     def __init__(self, shape: Shape, dispatch: Dispatch | None = None) -> None:
         super().__init__()
         dispatch = dispatch or Dispatch()
-        grouped = dispatch.group_tokens if dispatch.kind != "dropless" else 0
-        self.router, self.experts = Router(shape, grouped), Experts(shape)
-        self.dispatch = dispatcher(dispatch)
+        group_tokens = dispatch.group_tokens if dispatch.kind != "dropless" else 0
+        self.router, self.experts = Router(shape, group_tokens), Experts(shape)
+        self.dispatch = build_dispatcher(dispatch)
 
-    def forward(self, x: Tensor, draw: torch.Generator | None = None) -> tuple[Tensor, Routing]:
-        """The weighted sum of each token's experts, for x (B, S, M).
+    def forward(
+        self, x: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Routing]:
+        """Return the weighted sum of each token's experts, and the routing, for x (B, S, M).
 
-        `draw` is the chance of a training step, for dispatchers that take one.
+        `generator` is the random generator of a training step, for dispatchers that sample.
         """
         tokens = x.reshape(-1, x.shape[-1])
         routing = self.router(tokens)
         if torch.is_autocast_enabled(x.device.type):
             tokens = tokens.to(torch.get_autocast_dtype(x.device.type))
-        sent = self.dispatch(tokens, routing, self.experts, draw)
-        routing = replace(routing, dropped=sent.dropped, left_out=sent.left_out)
-        return sent.mixed.view(x.shape).to(x.dtype), routing
+        dispatched = self.dispatch(tokens, routing, self.experts, generator)
+        routing = replace(
+            routing,
+            dropped=dispatched.dropped,
+            second_expert_skipped=dispatched.second_expert_skipped,
+        )
+        return dispatched.combined.view(x.shape).to(x.dtype), routing

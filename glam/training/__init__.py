@@ -1,1 +1,1 @@
-"""The trainer: a run, its loop, its state, its optimizer and its metrics."""
+"""Training: a run, its trainer, optimizer, metrics, validation loss and record."""

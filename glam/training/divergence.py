@@ -1,4 +1,4 @@
-"""Whether a run is still healthy: steps that were skipped, and a loss that left its own past."""
+"""Detection of divergence: updates skipped in a row, or a loss far above its own median."""
 
 from __future__ import annotations
 
@@ -6,63 +6,70 @@ import math
 from statistics import median
 from typing import Any
 
-MEMORY = 64
-"""Steps over which the running median of the loss is taken."""
+WINDOW_STEPS = 64
+"""Steps of the running median of the loss."""
 
 
-DIVERGED_RATIO = 1.5
+HIGH_LOSS_RATIO = 1.5
 """A loss above this multiple of its running median is high."""
 
 
-DIVERGED_STEPS = 10
-"""So many high losses one after another are a divergence."""
+MAX_HIGH_LOSSES = 10
+"""This many high losses in a row are a divergence."""
 
 
-DIVERGED_SKIPS = 5
-"""So many skipped updates one after another are one as well."""
+MAX_SKIPPED_UPDATES = 5
+"""This many skipped updates in a row are a divergence."""
 
 
-class Health:
-    """The last losses of a run, and what is wrong with them.
+class DivergenceDetector:
+    """Watches the training loss for divergence.
 
     Args:
-        memory: what a checkpoint kept of it.
+        state: the state of an earlier detector, from `state_dict`.
     """
 
-    def __init__(self, memory: dict[str, Any] | None = None) -> None:
-        told = memory or {}
-        self.losses: list[float] = list(told.get("losses", []))
-        self._high, self._skips = int(told.get("high", 0)), int(told.get("skips", 0))
+    def __init__(self, state: dict[str, Any] | None = None) -> None:
+        state = state or {}
+        self.losses: list[float] = list(state.get("losses", []))
+        self._high_losses, self._skipped = int(state.get("high", 0)), int(state.get("skips", 0))
 
-    def memory(self) -> dict[str, Any]:
-        """All of it, for a checkpoint."""
-        return {"losses": self.losses, "high": self._high, "skips": self._skips}
+    def state_dict(self) -> dict[str, Any]:
+        """Return the detector's state as plain values, for a checkpoint."""
+        return {"losses": self.losses, "high": self._high_losses, "skips": self._skipped}
 
     @property
     def doubtful(self) -> bool:
-        """Whether the last step was skipped or its loss is high: no state to go back to."""
-        return bool(self._high or self._skips)
+        """Whether the last update was skipped or its loss high; such a state is not saved."""
+        return bool(self._high_losses or self._skipped)
 
-    def diverged(self, loss: float, applied: bool) -> str | None:
-        """Take up a step; why the run has diverged, or None.
+    def observe(self, loss: float, applied: bool) -> str | None:
+        """Take in the result of a step.
 
-        High losses do not enter the median that they are held against.
+        High losses do not enter the median that they are compared with.
+
+        Args:
+            loss: training loss of the step.
+            applied: whether its update was applied.
+
+        Returns:
+            Why the run has diverged, or None if it has not.
         """
         if not applied or not math.isfinite(loss):
-            self._skips += 1
-            if self._skips >= DIVERGED_SKIPS:
-                return f"{self._skips} steps in a row were skipped"
+            self._skipped += 1
+            if self._skipped >= MAX_SKIPPED_UPDATES:
+                return f"{self._skipped} updates in a row were skipped"
             return None
-        self._skips = 0
-        usual = median(self.losses) if len(self.losses) >= DIVERGED_STEPS else math.inf
-        if loss > DIVERGED_RATIO * usual:
-            self._high += 1
-            if self._high >= DIVERGED_STEPS:
+        self._skipped = 0
+        usual = median(self.losses) if len(self.losses) >= MAX_HIGH_LOSSES else math.inf
+        if loss > HIGH_LOSS_RATIO * usual:
+            self._high_losses += 1
+            if self._high_losses >= MAX_HIGH_LOSSES:
                 return (
-                    f"loss {loss:.3f} above {DIVERGED_RATIO:g} times its median {usual:.3f} "
-                    f"for {self._high} steps"
+                    f"loss {loss:.3f} above {HIGH_LOSS_RATIO:g} times its median {usual:.3f} "
+                    f"for {self._high_losses} steps"
                 )
             return None
-        self._high = 0
-        self.losses = [*self.losses[1 - MEMORY :], loss]
+        self._high_losses = 0
+        self.losses = [*self.losses[1 - WINDOW_STEPS :], loss]
         return None

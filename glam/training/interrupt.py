@@ -1,39 +1,39 @@
-"""Ctrl-C, twice told apart: the first time a run ends well, the second time it ends."""
+"""Ctrl-C: the first ends a run after its current step, the second at once."""
 
 from __future__ import annotations
 
+import logging
 import signal
-import sys
 import threading
 from types import FrameType
 from typing import Any, Self
 
+logger = logging.getLogger("glam")
+
 
 class Interrupt:
-    """Within this context the first SIGINT only sets `wanted`; the second raises.
+    """Within this context the first SIGINT only sets `requested`; the second one raises.
 
-    Outside the main thread Python allows no handlers, and Ctrl-C stays as it is.
+    Outside the main thread, where Python allows no handlers, Ctrl-C works as usual.
     """
 
     def __init__(self) -> None:
-        self.wanted = False
-        self._before: Any = None
+        self.requested = False
+        self._previous: Any = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._handle)
+            self._previous = signal.signal(signal.SIGINT, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        if self.wanted:
+        if self.requested:
             raise KeyboardInterrupt
-        self.wanted = True
-        print(
-            "finishing this step and writing a checkpoint; Ctrl-C again stops at once",
-            file=sys.stderr,
-            flush=True,
+        self.requested = True
+        logger.warning(
+            "interrupted: finishing this step and writing a checkpoint; Ctrl-C again stops at once"
         )

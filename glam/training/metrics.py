@@ -1,29 +1,115 @@
-"""The lines of metrics.jsonl: what each layer's routing tells, and what a resumed run keeps."""
+"""The metrics of a run, one line of metrics.jsonl every few steps."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from energy.files import write_text_atomic
+from energy.flops import mfu
+from energy.ledger.accounting import Snapshot
 from glam.model.decoder import Output
 from glam.moe.router import Routing
+from glam.training.optimizer import learning_rate
+from glam.training.setup import Setup
+from glam.training.state import State
 
 ROUTING_METRICS: dict[str, Callable[[Routing], torch.Tensor]] = {
     "dropped": lambda routing: routing.dropped,
-    "left_out": lambda routing: routing.left_out,
+    "second_expert_skipped": lambda routing: routing.second_expert_skipped,
     "router_entropy": lambda routing: routing.entropy,
     "max_violation": Routing.max_violation,
 }
-"""What a line of metrics tells of each MoE layer, beside its load."""
+"""Metrics of each MoE layer, besides the load of its experts."""
 
 
-def routing_row(output: Output) -> dict[str, Any]:
-    """What a pass tells of its MoE layers: losses, and each layer's load and metrics."""
+class MetricsLog:
+    """Computes lines of metrics and appends them to metrics.jsonl.
+
+    Args:
+        setup: setup of the run.
+        step: step that the run starts from; lines of later steps are dropped.
+    """
+
+    def __init__(self, setup: Setup, step: int) -> None:
+        self._setup = setup
+        self._path = setup.out / "metrics.jsonl"
+        self._last_s = time.monotonic()
+        self.rewind(step)
+
+    def write(
+        self, state: State, output: Output, spent: Snapshot, validation_loss: float | None
+    ) -> dict[str, Any]:
+        """Append the line of a step, in which NaN is null, and return it.
+
+        Args:
+            state: state of the run after the step.
+            output: output of the model in this step.
+            spent: time and energy of this attempt.
+            validation_loss: validation loss at this step; None if it was not evaluated.
+        """
+        row = self._row(state, output, spent)
+        if validation_loss is not None:
+            row["validation_loss"] = validation_loss
+        values = {name: None if value != value else value for name, value in row.items()}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values, allow_nan=True) + "\n")
+        return row
+
+    def rewind(self, step: int) -> dict[str, Any] | None:
+        """Drop the lines after a step, and a truncated last line; return the last line kept."""
+        self._last_step = step
+        lines, last = [], None
+        for line in self._path.read_text().splitlines() if self._path.exists() else []:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                break
+            if row["step"] <= step:
+                lines.append(line + "\n")
+                last = row
+        write_text_atomic(self._path, "".join(lines))
+        return last
+
+    def _row(self, state: State, output: Output, spent: Snapshot) -> dict[str, Any]:
+        setup, earlier = self._setup, self._setup.earlier
+        energy_j = None
+        if earlier.energy_j is not None and spent.energy.value is not None:
+            energy_j = earlier.energy_j + spent.energy.value
+        tokens_per_s = self._tokens_per_s(state.step)
+        return {
+            "step": state.step,
+            "tokens": state.step * setup.tokens_per_step,
+            "loss": state.loss,
+            "learning_rate": learning_rate(setup.config.training, state.step),
+            "tokens_per_s": tokens_per_s,
+            "elapsed_s": earlier.elapsed_s + spent.elapsed_s,
+            "power_w": spent.power_w.value,
+            "power_origin": str(spent.power_w.origin),
+            "energy_j": energy_j,
+            "energy_origin": str(spent.energy.origin),
+            "mfu": mfu(tokens_per_s, setup.model_flop_per_token, 1, setup.peak_flop_per_s),
+            "hfu": mfu(tokens_per_s, setup.executed_flop_per_token, 1, setup.peak_flop_per_s),
+            "skipped_steps": state.skipped_updates,
+            "rollbacks": state.rollbacks,
+            **routing_metrics(output),
+        }
+
+    def _tokens_per_s(self, step: int) -> float:
+        """Return the throughput since the last line."""
+        now = time.monotonic()
+        tokens = (step - self._last_step) * self._setup.tokens_per_step
+        tokens_per_s = tokens / (now - self._last_s)
+        self._last_step, self._last_s = step, now
+        return tokens_per_s
+
+
+def routing_metrics(output: Output) -> dict[str, Any]:
+    """Return the router losses of a pass, and load and metrics of each MoE layer."""
     if not output.routings:
         return {}
     return {
@@ -31,27 +117,7 @@ def routing_row(output: Output) -> dict[str, Any]:
         "z_loss": output.z_loss.item(),
         "expert_load": [routing.load.tolist() for routing in output.routings],
         **{
-            name: [float(find(routing)) for routing in output.routings]
-            for name, find in ROUTING_METRICS.items()
+            name: [float(metric(routing)) for routing in output.routings]
+            for name, metric in ROUTING_METRICS.items()
         },
     }
-
-
-def keep_metrics(path: Path, step: int) -> dict[str, Any] | None:
-    """Drop the lines of steps that are done again, and half a last line; give the last that stays.
-
-    Args:
-        path: of metrics.jsonl; made where it is not there.
-        step: the last one that stays.
-    """
-    kept, last = [], None
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            row = json.loads(line)
-        except ValueError:
-            break
-        if row["step"] <= step:
-            kept.append(line + "\n")
-            last = row
-    write_text_atomic(path, "".join(kept))
-    return last

@@ -1,9 +1,8 @@
-"""What a run leaves behind: its record, from what was counted here and metered there."""
+"""The record of a run, from what the trainer counted and the tracker measured."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,83 +13,106 @@ from energy.flops import model_flop
 from energy.footprint.apply import at_site
 from energy.record import Part
 from energy.shape import active_parameters, parameters, total
-from glam.config import GlamConfig
-from glam.moe.dispatch import expert_padding
-from glam.training.state import State
+from glam.training.setup import Setup
+from glam.training.state import Ending, State
 
 CONVENTION = "scores of all S x S positions"
 
 
-def write_record(
-    out: Path,
-    config: GlamConfig,
-    state: State,
-    meter: Any,
-    peak: float,
-    site: Site,
-    *,
-    interrupted: bool,
-    stopped: str | None = None,
-) -> RunRecord:
-    """Make the record of a run whose meter has been closed, and write out/record.json.
+def write_record(setup: Setup, state: State, meter: Any, site: Site, ending: Ending) -> RunRecord:
+    """Write record.json of a run whose tracker has been closed, and return the record.
 
-    Executed FLOP are model FLOP, but that experts with capacity multiply all their slots: nothing
-    is recomputed, and tokens reach experts by copies, without a product.
+    Executed FLOP are model FLOP plus the padding of experts with capacity, which compute all
+    their slots. Nothing is recomputed, and tokens reach their experts by copies, without a product.
     """
-    shape = config.shape
-    step_tokens = config.training.batch_sequences * shape.seq_len
-    tokens = state.step * step_tokens
+    shape = setup.config.shape
+    tokens = state.step * (setup.config.training.batch_sequences * shape.seq_len)
     by_part = {name: float(count * tokens) for name, count in model_flop(shape).items() if count}
     source = f"energy.flops.model_flop, {CONVENTION}, x tokens"
-    flop = Quantity.exact(sum(by_part.values()), "FLOP", source)
-    padding = 1.0
-    if shape.n_moe_layers:
-        pass_tokens = int(step_tokens) // config.training.accumulate
-        padding = expert_padding(
-            config.dispatch, pass_tokens, int(shape.top_k), int(shape.n_experts)
-        )
+    padding = setup.expert_padding
     executed = sum(by_part.values()) + (padding - 1) * by_part.get("experts", 0.0)
-    said = "nothing is done twice" if padding == 1 else f"experts' slots {padding:.4g} x tokens"
+    extra = "nothing recomputed" if padding == 1 else f"expert slots {padding:.4g} x assignments"
     record: RunRecord = meter.record(
-        name=config.name,
-        tokens=_count(tokens, "optimizer steps x tokens in a batch"),
+        name=setup.config.name,
+        tokens=_count(tokens, "optimizer steps x tokens per batch"),
         params_total=_count(total(parameters(shape)), "energy.shape.parameters"),
         params_active=_count(total(active_parameters(shape)), "energy.shape.active_parameters"),
-        model_flop=flop,
-        executed_flop=Quantity.exact(executed, "FLOP", f"{source}; {said}"),
-        flop_by_window={"step": float(total(model_flop(shape))) * step_tokens},
+        model_flop=Quantity.exact(sum(by_part.values()), "FLOP", source),
+        executed_flop=Quantity.exact(executed, "FLOP", f"{source}; {extra}"),
+        flop_by_window={"step": setup.model_flop_per_token * setup.tokens_per_step},
         shape=shape.as_dict(),
         environment={"torch": torch.__version__, "threads": torch.get_num_threads()},
         parts=[
             Part(name=name, model_flop=Quantity.exact(value, "FLOP", source))
             for name, value in by_part.items()
         ],
-        metrics=_metrics(state, peak),
-        notes=[
-            f"{why} at step {state.step} of {config.training.steps}"
-            for why in (stopped, "interrupted" if interrupted else None)
-            if why
-        ],
+        metrics=_metrics(setup, state),
+        notes=_notes(setup, state, ending),
     )
+    record.metrics.update(_utilization(setup, record))
     record = at_site(record, site)
-    record.save(out / "record.json")
+    record.save(setup.out / "record.json")
     return record
 
 
-def _metrics(state: State, peak: float) -> dict[str, Quantity]:
-    found = {
-        "loss": (state.loss, "nat", "training loss of the last step, a token"),
-        "held_out_loss": (state.held_out_loss, "nat", "mean over held-out batches, a token"),
+def _notes(setup: Setup, state: State, ending: Ending) -> list[str]:
+    reasons = (ending.stop_reason, "interrupted" if ending.interrupted else None)
+    return [
+        f"{reason} at step {state.step} of {setup.config.training.steps}"
+        for reason in reasons
+        if reason
+    ]
+
+
+def _metrics(setup: Setup, state: State) -> dict[str, Quantity]:
+    values = {
+        "loss": (state.loss, "nat", "training loss of the last step, per token"),
+        "validation_loss": (
+            state.validation_loss,
+            "nat",
+            "mean over validation batches, per token",
+        ),
         "steps": (float(state.step), "1", "optimizer steps"),
-        "skipped_steps": (float(state.skipped), "1", "updates with loss or gradient not finite"),
-        "rollbacks": (float(state.rollbacks), "1", "returns to a checkpoint after a divergence"),
-        "best_matmul_flop_per_s": (peak, "FLOP/s", "best square matrix product measured here"),
+        "skipped_steps": (
+            float(state.skipped_updates),
+            "1",
+            "updates skipped as loss or gradient was not finite",
+        ),
+        "rollbacks": (float(state.rollbacks), "1", "rollbacks to a checkpoint after a divergence"),
+        "best_matmul_flop_per_s": (
+            setup.peak_flop_per_s,
+            "FLOP/s",
+            "peak of MFU and HFU: large square matrix product on this machine",
+        ),
     }
     return {
         name: Quantity.exact(value, unit, source)
         if math.isfinite(value)
         else Quantity.absent(unit, "not evaluated, or not finite")
-        for name, (value, unit, source) in found.items()
+        for name, (value, unit, source) in values.items()
+    }
+
+
+def _utilization(setup: Setup, record: RunRecord) -> dict[str, Quantity]:
+    """Return MFU and HFU over the optimizer steps that were not wasted."""
+    steps = next((window for window in record.windows if window.name == "step"), None)
+    elapsed_s = steps.elapsed_s.value if steps else None
+    if steps is None or not elapsed_s:
+        reason = "no optimizer step was timed"
+        return {name: Quantity.absent("1", reason) for name in ("mfu", "hfu")}
+    peak_flop = setup.peak_flop_per_s * elapsed_s
+    tokens = steps.count * setup.tokens_per_step
+    return {
+        "mfu": Quantity.exact(
+            tokens * setup.model_flop_per_token / peak_flop,
+            "1",
+            f"model FLOP of the optimizer steps over their time x peak; {CONVENTION}",
+        ),
+        "hfu": Quantity.exact(
+            tokens * setup.executed_flop_per_token / peak_flop,
+            "1",
+            f"executed FLOP of the optimizer steps over their time x peak; {CONVENTION}",
+        ),
     }
 
 

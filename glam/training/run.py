@@ -1,13 +1,12 @@
-"""A training run from its folder to its record, under a meter.
+"""A training run, from an empty or resumable folder to its record, under a tracker.
 
-Every step is a window of the tracker and a mark in its ledger; `glam.training.trainer` is what a
-step does.
+Every step is a window of the tracker and a mark in its ledger.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,94 +16,77 @@ from energy import RunRecord, Tracker
 from energy.errors import InfeasibleError, InputError
 from energy.facts.site import Site, site_from_options
 from energy.shape import parameters, total
-from glam.checkpoints.checkpoint import latest_checkpoint
+from glam.checkpoints.checkpoint import Checkpoint, latest_checkpoint
 from glam.checkpoints.writer import CheckpointWriter
-from glam.config import GlamConfig
+from glam.config import SECTIONS, GlamConfig
 from glam.data.corpus import load_corpus
 from glam.device import (
     best_matmul_flop_per_s,
     choose_device,
     keep_freed_memory,
-    require_room,
-    synchronise,
+    require_memory,
+    synchronizer,
 )
 from glam.model.decoder import Glam
 from glam.progress import Progress
 from glam.training.interrupt import Interrupt
-from glam.training.metrics import keep_metrics
-from glam.training.optimizer import build_optimizer
 from glam.training.record import write_record
-from glam.training.state import State
-from glam.training.stop import spent_before
-from glam.training.tensorboard import Events
-from glam.training.trainer import Loop
+from glam.training.setup import Setup
+from glam.training.state import Ending, State
+from glam.training.stop import earlier_attempts
+from glam.training.tensorboard import TensorBoard
+from glam.training.trainer import Trainer
+
+RUN_FILES = ("record.json", "metrics.jsonl", "ledger.jsonl", "checkpoints")
+"""Files and folders that show that a folder holds a run."""
+
+
+logger = logging.getLogger("glam")
 
 
 def train(
-    config: GlamConfig,
-    out: Path,
+    config: GlamConfig | str,
+    out: str | Path,
     *,
     resume: bool = False,
     site: Site | None = None,
     peak_flop_per_s: float | None = None,
     tracker: Callable[..., Any] = Tracker,
 ) -> RunRecord:
-    """Train a model and leave its record, metrics, ledger, tokenizer and checkpoints in a folder.
+    """Train a model; write its record, metrics, ledger, tokenizer and checkpoints to a folder.
 
     Args:
-        config: the run.
+        config: configuration of the run, the name of a model, or the path of a TOML file.
         out: folder of the run.
-        resume: go on from the newest checkpoint in `out`; the result is bit for bit that of an
-            uninterrupted run on the same machine, and lost work is labelled wasted.
-        site: where the run stands, for carbon, water and cost; without it, bands over all zones.
-        peak_flop_per_s: what MFU is a share of; without it, the best product measured now.
-        tracker: builds the meter.
+        resume: continue from the newest checkpoint in `out`. The result is bit for bit that of an
+            uninterrupted run on the same machine; work that was lost counts as wasted.
+        site: location of the run, for carbon, water and cost; by default bands over all zones.
+        peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default those of a large matrix
+            product, measured at the start.
+        tracker: builds the meter of the run.
 
     Returns:
-        The record that was also written to out/record.json.
+        The record, as written to out/record.json.
 
     Raises:
         InputError: `out` holds another run, or the corpus or a checkpoint is not usable.
-        InfeasibleError: the model is larger than the device's memory; or the run diverged again
-            and again: its record is written, as its joules were spent, but no checkpoint of what
-            diverged.
-        KeyboardInterrupt: Ctrl-C; after the first the step was finished, a checkpoint and a
-            record were written, after the second nothing more was.
+        InfeasibleError: the model does not fit in memory, or the run diverged too often. In the
+            second case its record is written, as its energy was spent, but no checkpoint of the
+            diverged state.
+        KeyboardInterrupt: on Ctrl-C. After the first, the current step is finished and a
+            checkpoint and the record are written; after a second, nothing more is.
     """
+    config, out = GlamConfig.of(config) if isinstance(config, str) else config, Path(out)
     _check_folder(out, resume)
-    training = config.training
-    if training.threads:
-        torch.set_num_threads(training.threads)
-    device = choose_device(training.device)
-    require_room(device, float(total(parameters(config.shape))))
-    keep_freed_memory()
-    found = latest_checkpoint(out / "checkpoints") if resume else None
-    if found is not None and found.config != config:
-        raise InputError(
-            f"expected the settings that the run in {out} began with",
-            _difference(found.config.as_dict(), config.as_dict()),
-            "resume with the same settings",
-        ) from None
+    device = _prepare_device(config)
+    checkpoint = _checkpoint_to_resume(config, out) if resume else None
     corpus = load_corpus(config.corpus, int(config.shape.vocab_size))
     corpus.tokenizer.save(out / "tokenizer.model")
-    model = Glam(config.shape, training.seed, config.dispatch).to(device)
-    optimizer = build_optimizer(model, training)
-    state = State(step=found.step if found else 0)
-    last = keep_metrics(out / "metrics.jsonl", state.step)
-    if last is not None and last["loss"] is not None:
-        state.loss = last["loss"]
-    resumed = {"resume_at": {"step": state.step}} if (out / "ledger.jsonl").exists() else {}
-    labels = {
-        "model": config.name,
-        "optimizer": training.optimizer,
-        "seed": str(training.seed),
-        "device": str(device),
-        "threads": str(torch.get_num_threads()),
-        "torch": torch.__version__,
-    }
-    before = spent_before(out / "ledger.jsonl")
-    meter = tracker(out, name=config.name, labels=labels, sync=synchronise(device), **resumed)
-    events = Events(out / "events", state.step, wanted=training.tensorboard)
+    model = Glam(config.shape, config.training.seed, config.dispatch).to(device)
+    state = State(step=checkpoint.step if checkpoint else 0)
+    earlier = earlier_attempts(out / "ledger.jsonl")
+    meter = _build_meter(tracker, config, out, device, state.step)
+    events = TensorBoard(out / "events", state.step, enabled=config.training.tensorboard)
     with (
         meter,
         events,
@@ -112,77 +94,119 @@ def train(
         CheckpointWriter(out / "checkpoints") as writer,
         Progress(config, state.step) as progress,
     ):
-        peak = peak_flop_per_s
-        if peak is None:
+        if peak_flop_per_s is None:
             with meter.window("peak", phase="setup"):
-                peak = best_matmul_flop_per_s(device)
-        run = Loop(
-            config, out, device, corpus, model, optimizer, state, meter, peak, before, writer
-        )
-        stopped = given_up = None
-        if found is not None:
-            run.restore(found)
-            stopped = run.stopped()
-        while state.step < training.steps and not interrupt.wanted and not stopped:
-            try:
-                row = run.step()
-            except InfeasibleError as error:
-                stopped, given_up = f"given up ({error.expectation})", error
-                break
-            if row is not None:
-                progress.show(row)
-                events.show(row)
-                stopped = run.stopped(row)
-        if given_up is None:
-            if not interrupt.wanted:
-                run.evaluate()
-            run.checkpoint(last=True)
-    record = write_record(
-        out,
-        config,
-        state,
-        meter,
-        peak,
-        site or site_from_options(None, None),
-        interrupted=interrupt.wanted,
-        stopped=stopped,
-    )
-    if given_up is not None:
-        raise given_up
-    if interrupt.wanted:
-        print(
-            f"stopped after step {state.step} of {training.steps}; add --resume to go on",
-            file=sys.stderr,
+                peak_flop_per_s = best_matmul_flop_per_s(device)
+        setup = Setup(config, out, device, corpus, peak_flop_per_s, earlier)
+        trainer = Trainer(setup, model, state, meter, writer)
+        if checkpoint is not None:
+            trainer.restore(checkpoint)
+        listeners = (progress.show, events.show)
+        ending = _run(trainer, interrupt, listeners, resumed=checkpoint is not None)
+    record = write_record(setup, state, meter, site or site_from_options(None, None), ending)
+    if ending.error is not None:
+        raise ending.error
+    if ending.interrupted:
+        logger.warning(
+            "stopped after step %d of %d; add --resume to continue",
+            state.step,
+            config.training.steps,
         )
         raise KeyboardInterrupt
     return record
 
 
+def _run(
+    trainer: Trainer,
+    interrupt: Interrupt,
+    listeners: Iterable[Callable[[dict[str, Any]], None]],
+    *,
+    resumed: bool,
+) -> Ending:
+    """Train until the last step, a stop rule, Ctrl-C or a divergence that is given up.
+
+    Args:
+        trainer: the trainer.
+        interrupt: whether Ctrl-C was pressed.
+        listeners: called with every line of metrics.
+        resumed: whether the run continues from a checkpoint, which may be at its end.
+    """
+    last_step = trainer.config.training.steps
+    stop_reason = trainer.stop_reason() if resumed else None
+    while trainer.state.step < last_step and not interrupt.requested and not stop_reason:
+        try:
+            row = trainer.step()
+        except InfeasibleError as error:
+            return Ending(interrupt.requested, f"given up ({error.expectation})", error)
+        if row is not None:
+            for show in listeners:
+                show(row)
+            stop_reason = trainer.stop_reason(row)
+    if not interrupt.requested:
+        trainer.evaluate()
+    trainer.checkpoint(last=True)
+    return Ending(interrupt.requested, stop_reason)
+
+
 def _check_folder(out: Path, resume: bool) -> None:
-    """Refuse to write over another run, and to resume where there is none."""
+    """Raise InputError if a new run would overwrite another, or there is none to resume."""
     if out.exists() and not out.is_dir():
         raise InputError("expected --out to be a folder", f"the file {out}")
-    held = [
-        name
-        for name in ("record.json", "metrics.jsonl", "ledger.jsonl", "checkpoints")
-        if (out / name).exists()
-    ]
-    if held and not resume:
+    existing = [name for name in RUN_FILES if (out / name).exists()]
+    if existing and not resume:
         raise InputError(
             f"expected a new or empty folder for --out, {out} holds a run",
-            ", ".join(held),
+            ", ".join(existing),
             "add --resume or choose another folder",
         )
-    if resume and not held:
+    if resume and not existing:
         raise InputError(f"expected a run to resume in {out}", "none", "leave --resume away")
 
 
+def _prepare_device(config: GlamConfig) -> torch.device:
+    """Set threads and allocator, and return the device after checking that the model fits."""
+    if config.training.threads:
+        torch.set_num_threads(config.training.threads)
+    device = choose_device(config.training.device)
+    require_memory(device, float(total(parameters(config.shape))))
+    keep_freed_memory()
+    return device
+
+
+def _checkpoint_to_resume(config: GlamConfig, out: Path) -> Checkpoint | None:
+    """Return the newest checkpoint, which must have the same configuration; None without one."""
+    checkpoint = latest_checkpoint(out / "checkpoints")
+    if checkpoint is not None and checkpoint.config != config:
+        raise InputError(
+            f"expected the settings that the run in {out} started with",
+            _difference(checkpoint.config.as_dict(), config.as_dict()),
+            "resume with the same settings",
+        )
+    return checkpoint
+
+
+def _build_meter(
+    tracker: Callable[..., Any], config: GlamConfig, out: Path, device: torch.device, step: int
+) -> Any:
+    """Build the tracker of a run, which continues the ledger of earlier attempts."""
+    resumed = {"resume_at": {"step": step}} if (out / "ledger.jsonl").exists() else {}
+    labels = {
+        "model": config.name,
+        "optimizer": config.training.optimizer,
+        "seed": str(config.training.seed),
+        "device": str(device),
+        "threads": str(torch.get_num_threads()),
+        "torch": torch.__version__,
+    }
+    return tracker(out, name=config.name, labels=labels, sync=synchronizer(device), **resumed)
+
+
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """The first settings in which two configurations differ."""
-    flat = [
+    """Return the first settings in which two configurations differ."""
+    changes = [
         f"{section}.{name} = {new[section][name]} (was {value})"
-        for section in ("shape", "training", "corpus", "dispatch", "stop")
+        for section in ("shape", *SECTIONS)
         for name, value in old[section].items()
         if new[section][name] != value
     ]
-    return ", ".join(flat[:3]) or f"name = {new['name']} (was {old['name']})"
+    return ", ".join(changes[:3]) or f"name = {new['name']} (was {old['name']})"

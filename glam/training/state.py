@@ -1,26 +1,44 @@
-"""Where a run stands: what a step changes beside the weights."""
+"""The state of a run: what its steps change besides weights and optimizer, and how it ended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from energy.errors import InfeasibleError
+
 
 @dataclass
 class State:
-    """Where a run stands.
+    """The state of a run.
 
     Attributes:
         step: optimizer steps done.
-        skipped: updates left out because the loss or a gradient was not finite.
-        rollbacks: returns to a healthy checkpoint after a divergence.
-        passed_over: batches left out by these returns, so that none diverges on them again.
-        loss: training loss of the last step, nats a token.
-        held_out_loss: last loss on held-out documents.
+        skipped_updates: updates skipped because the loss or a gradient was not finite.
+        rollbacks: rollbacks to a healthy checkpoint after a divergence.
+        skipped_batches: batches skipped by these rollbacks, so that the run does not diverge on
+            them again.
+        loss: training loss of the last step in nats per token.
+        validation_loss: last validation loss in nats per token.
     """
 
     step: int = 0
-    skipped: int = 0
+    skipped_updates: int = 0
     rollbacks: int = 0
-    passed_over: int = 0
+    skipped_batches: int = 0
     loss: float = float("nan")
-    held_out_loss: float = float("nan")
+    validation_loss: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        interrupted: whether Ctrl-C ended it.
+        stop_reason: why it ended before its last step, in words; None if it did not.
+        error: the divergence that ended it, if one did.
+    """
+
+    interrupted: bool
+    stop_reason: str | None = None
+    error: InfeasibleError | None = None

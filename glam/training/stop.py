@@ -1,4 +1,4 @@
-"""When a run ends before its last step: budgets of tokens, FLOP, joules and seconds, or a loss."""
+"""Stop rules: limits on tokens, FLOP, joules, seconds and loss that end a run early."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from glam.config import Stop
 
 @dataclass(frozen=True)
 class Spent:
-    """Where a run stands, all its attempts together; None where nobody could read it.
+    """What a run has spent, over all its attempts.
 
     Attributes:
-        tokens: trained on, what was done again counted once.
-        model_flop: of these tokens.
-        energy_j: at the chip boundary, wasted work included.
-        elapsed_s: wasted work included.
-        loss: training loss, nats a token.
+        tokens: training tokens; those trained on again count once.
+        model_flop: model FLOP of these tokens.
+        energy_j: joules at the chip boundary, wasted work included; None if not known.
+        elapsed_s: seconds, wasted work included.
+        loss: training loss in nats per token.
     """
 
     tokens: float
@@ -30,8 +30,21 @@ class Spent:
     loss: float
 
 
-def reached(stop: Stop, spent: Spent) -> str | None:
-    """The first rule that ends the run, in words, or None to go on."""
+@dataclass(frozen=True)
+class EarlierAttempts:
+    """What the earlier attempts of a resumed run have spent.
+
+    Attributes:
+        energy_j: joules at the chip boundary; None if not known.
+        elapsed_s: seconds.
+    """
+
+    energy_j: float | None = 0.0
+    elapsed_s: float = 0.0
+
+
+def stop_reason(stop: Stop, spent: Spent) -> str | None:
+    """Return the first rule that ends the run, in words; None to go on."""
     for name, limit in asdict(stop).items():
         value = getattr(spent, name)
         if not limit or value is None:
@@ -41,11 +54,11 @@ def reached(stop: Stop, spent: Spent) -> str | None:
     return None
 
 
-def spent_before(ledger: Path) -> tuple[float | None, float]:
-    """Joules and seconds of the earlier attempts of a run; none and 0 s where there are none."""
+def earlier_attempts(ledger: Path) -> EarlierAttempts:
+    """Read what the earlier attempts of a run have spent from its ledger, if there is one."""
     try:
         record = accounting.record(ledger, name="", labels={}, notes=[])
     except MissingDataError:
-        return 0.0, 0.0
+        return EarlierAttempts()
     total = record.totals.get(Boundary.CHIP)
-    return (total.value if total else None), record.elapsed_s.value or 0.0
+    return EarlierAttempts(total.value if total else None, record.elapsed_s.value or 0.0)

@@ -1,4 +1,4 @@
-"""The lines of metrics as TensorBoard event files, for those who ask for them.
+"""Metrics as TensorBoard event files.
 
 tensorboard is an optional extra: `pip install 'glam-energy[tensorboard]'`.
 """
@@ -11,18 +11,18 @@ from typing import Any, Self
 from energy.errors import InputError
 
 
-class Events:
-    """Writes each number of a line of metrics as a scalar; those of layers one by one.
+class TensorBoard:
+    """Writes each number of a line of metrics as a scalar, with one tag per layer for lists.
 
     Args:
-        folder: of the event files.
-        step: the last one that stays; what a resumed run does again is purged.
-        wanted: without, nothing is written and tensorboard is not loaded.
+        folder: folder of the event files.
+        step: last step to keep; events of later steps, which a resumed run repeats, are purged.
+        enabled: if False, nothing is written and tensorboard is not imported.
     """
 
-    def __init__(self, folder: Path, step: int, *, wanted: bool) -> None:
+    def __init__(self, folder: Path, step: int, *, enabled: bool) -> None:
         self._writer: Any = None
-        if not wanted:
+        if not enabled:
             return
         try:
             from torch.utils.tensorboard.writer import SummaryWriter
@@ -42,12 +42,16 @@ class Events:
             self._writer.close()
 
     def show(self, row: dict[str, Any]) -> None:
-        """Write a line of metrics; what is missing or no number is left out."""
+        """Write a line of metrics; values that are not numbers are skipped."""
         if self._writer is None:
             return
         for name, value in row.items():
-            values = value if isinstance(value, list) else [value]
-            for layer, one in enumerate(values):
-                tag = f"{name}/layer{layer}" if isinstance(value, list) else name
-                if isinstance(one, int | float):
-                    self._writer.add_scalar(tag, one, row["step"])
+            if isinstance(value, list):
+                for layer, number in enumerate(value):
+                    self._write(f"{name}/layer{layer}", number, row["step"])
+            else:
+                self._write(name, value, row["step"])
+
+    def _write(self, tag: str, value: Any, step: int) -> None:
+        if isinstance(value, int | float):
+            self._writer.add_scalar(tag, value, step)

@@ -141,7 +141,7 @@ def test_the_bootstrap_band_contains_the_ratio_of_the_middle_seed(scales):
 
 def test_a_curve_leaves_out_the_time_of_evaluations():
     lines = [
-        {"tokens": 100.0 * i, "tokens_per_s": 10.0, "held_out_loss": 5.0 - i} for i in range(1, 4)
+        {"tokens": 100.0 * i, "tokens_per_s": 10.0, "validation_loss": 5.0 - i} for i in range(1, 4)
     ]
     points = curve(lines, evaluation_s=2.0, power_w=3.0)
     assert [point["train_s"] for point in points] == pytest.approx([8.0, 16.0, 24.0])

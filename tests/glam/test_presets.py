@@ -1,7 +1,4 @@
-"""Every size stands as a model, every router trains, and a checkpoint gives text."""
-
-import json
-import sys
+"""Every size can be built, every router trains, and a checkpoint generates text."""
 
 import pytest
 import torch
@@ -12,11 +9,10 @@ from energy.shape import parameters, total
 from glam.config import GlamConfig
 from glam.family import builds
 from glam.model.decoder import Glam
-from tests.support.small_models import DENSE_TOML
+from tests.support.small_models import DENSE_TOML, MIXTURE_TOML, metrics_rows
 
 SIZES = [row.name for row in catalog.models() if builds(row.shape)]
-MIXTURE = f"{DENSE_TOML}n_moe_layers = 1\nn_experts = 4\ntop_k = 2\nd_expert = 16\n"
-REST = """
+RECIPE_TOML = """
 [training]
 steps = 20
 batch_sequences = 2
@@ -30,77 +26,52 @@ max_mb = 0.2
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_every_size_is_built_with_exactly_the_parameters_that_are_counted(name):
+def test_every_size_has_exactly_the_parameters_that_are_counted(name):
     shape = GlamConfig.of(name).shape
     with torch.device("meta"):
         model = Glam(shape)
     assert sum(p.numel() for p in model.parameters()) == total(parameters(shape))
 
 
-def command(monkeypatch, *arguments):
-    from glam.cli import main
-
-    monkeypatch.setattr(sys, "argv", ["glam", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return end.value.code or 0
-
-
 @pytest.mark.parametrize(
     ("router", "model"),
-    [("dropless", MIXTURE), ("gshard", MIXTURE), ("switch", MIXTURE), (None, DENSE_TOML)],
+    [
+        ("dropless", MIXTURE_TOML),
+        ("gshard", MIXTURE_TOML),
+        ("switch", MIXTURE_TOML),
+        (None, DENSE_TOML),
+    ],
 )
-def test_every_router_trains_and_its_checkpoint_gives_text(
-    monkeypatch, capsys, tmp_path, router, model
-):
-    (tmp_path / "run.toml").write_text(model + REST)
+def test_every_router_trains_and_its_checkpoint_generates_text(glam, tmp_path, router, model):
+    (tmp_path / "run.toml").write_text(model + RECIPE_TOML)
     out = tmp_path / "run"
-    chosen = ["--router", router] if router else []
-    assert (
-        command(
-            monkeypatch,
-            "train",
-            "--model",
-            tmp_path / "run.toml",
-            "--out",
-            out,
-            "--device",
-            "cpu",
-            *chosen,
-        )
-        == 0
-    )
+    options = ["--router", router] if router else []
+    train = glam("train", "--model", "run.toml", "--out", out, "--device", "cpu", *options)
+    assert train.code == 0, train.err
+    assert "warning: max_mb 0.2 leaves text out" in train.err
     record = RunRecord.load(out / "record.json")
     assert record.metrics["steps"].value == 20
-    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    rows = metrics_rows(out)
     assert rows[-1]["loss"] < rows[0]["loss"]
     if router:
         assert record.shape["top_k"] == (1 if router == "switch" else 2)
-    capsys.readouterr()
-    assert command(monkeypatch, "generate", out, "--prompt", "def ", "--tokens", 8) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("def ")
-    assert len(said) > len("def \n")
+    text = glam("generate", out, "--prompt", "def ", "--tokens", 8).out
+    assert text.startswith("def ")
+    assert len(text) > len("def \n")
+    scalars = tensorboard_scalars(out, "loss")
+    assert [step for step, _ in scalars] == [row["step"] for row in rows]
+    assert scalars[-1][1] == pytest.approx(rows[-1]["loss"], rel=1e-6)
 
+
+def tensorboard_scalars(out, tag):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(out / "events"))
     events.Reload()
-    told = [(event.step, event.value) for event in events.Scalars("loss")]
-    assert [step for step, _ in told] == [row["step"] for row in rows]
-    assert told[-1][1] == pytest.approx(rows[-1]["loss"], rel=1e-6)
+    return [(event.step, event.value) for event in events.Scalars(tag)]
 
 
-def test_an_unknown_router_is_told_with_those_that_are_known(monkeypatch, capsys, tmp_path):
-    code = command(
-        monkeypatch,
-        "train",
-        "--model",
-        "glam-mini-16e",
-        "--out",
-        tmp_path / "run",
-        "--router",
-        "random",
-    )
-    assert code == 2
-    assert "one of dropless, gshard, switch" in capsys.readouterr().err
+def test_an_unknown_router_is_an_error_that_lists_the_known_ones(glam):
+    result = glam("train", "--model", "glam-mini-16e", "--out", "run", "--router", "random")
+    assert result.code == 2
+    assert "one of dropless, gshard, switch" in result.err

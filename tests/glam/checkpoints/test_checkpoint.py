@@ -1,5 +1,7 @@
-"""A checkpoint gives back every bit, refuses every flaw, and keeps only the newest few."""
+"""A checkpoint restores every bit, is refused if damaged, and replaces all but the newest few."""
 
+import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,110 +10,98 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy.errors import InputError
-from energy.shape import Shape
 from glam.checkpoints.checkpoint import (
     Checkpoint,
+    best_checkpoint,
     checkpoints,
     checksum,
     latest_checkpoint,
     load_checkpoint,
 )
-from glam.checkpoints.tensor_file import KINDS, write_tensors
+from glam.checkpoints.tensor_file import DTYPE_NAMES, write_tensors
 from glam.config import Corpus, GlamConfig, Training
 from glam.generation import generate
 from glam.model.decoder import Glam
 from glam.training.optimizer import build_optimizer, update
-
-SHAPE = Shape(
-    n_layers=2,
-    d_model=16,
-    n_heads=2,
-    n_kv_heads=2,
-    d_head=8,
-    d_ff=32,
-    ffn_matrices=3,
-    vocab_size=50,
-    seq_len=8,
-    relative_buckets=8,
-    n_moe_layers=1,
-    n_experts=4,
-    top_k=2,
-    d_expert=16,
-)
+from tests.support.small_models import TINY_MIXTURE
 
 
-def config(optimizer="adafactor", **training):
+def configuration(optimizer="adafactor", **training):
     return GlamConfig(
         name="tiny",
-        shape=SHAPE,
+        shape=TINY_MIXTURE,
         training=Training(optimizer=optimizer, **training),
         corpus=Corpus(paths=("a", "b"), weights={"text": 0.5}),
     )
 
 
-def trained(asked, steps=3):
-    """A model and its optimizer after a few steps."""
-    model = Glam(SHAPE, seed=1)
-    optimizer = build_optimizer(model, asked.training)
-    go_on(model, optimizer, asked, range(1, steps + 1))
+def trained(config, steps=3):
+    """Return a model and its optimizer after a few steps."""
+    model = Glam(TINY_MIXTURE, seed=1)
+    optimizer = build_optimizer(model, config.training)
+    train(model, optimizer, config, range(1, steps + 1))
     return model, optimizer
 
 
-def go_on(model, optimizer, asked, steps):
+def train(model, optimizer, config, steps):
     for step in steps:
-        draw = torch.Generator().manual_seed(step)
-        model(torch.randint(0, 50, (2, 9), generator=draw)).loss.backward()
-        update(model, optimizer, asked.training, step)
+        generator = torch.Generator().manual_seed(step)
+        model(torch.randint(0, 50, (2, 9), generator=generator)).loss.backward()
+        update(model, optimizer, config.training, step)
 
 
-def saved(folder, *moment):
-    return Checkpoint.of(*moment).write(folder)
+def save(folder, step, config, model, optimizer):
+    return Checkpoint.capture(step, config, model, optimizer).write(folder)
 
 
-def bits(model, optimizer):
+def all_tensors(model, optimizer):
     state = optimizer.state_dict()["state"]
     return {
         **model.state_dict(),
-        **{f"{i}.{name}": value for i, kept in state.items() for name, value in kept.items()},
+        **{
+            f"{index}.{name}": tensor
+            for index, tensors in state.items()
+            for name, tensor in tensors.items()
+        },
     }
 
 
-def same(one, other):
-    return one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+def equal(ours, theirs):
+    return ours.keys() == theirs.keys() and all(ours[name].equal(theirs[name]) for name in ours)
 
 
-@pytest.mark.parametrize("optimizer", ["adafactor", "adamw"])
-def test_training_goes_on_from_a_checkpoint_bit_for_bit(tmp_path, optimizer):
-    asked = config(optimizer)
-    model, rule = trained(asked)
-    found = load_checkpoint(saved(tmp_path, 3, asked, model, rule))
-    assert (found.step, found.config) == (3, asked)
-    again = Glam(SHAPE, seed=2)
-    rule_again = build_optimizer(again, asked.training)
-    found.restore(again, rule_again)
-    assert same(bits(again, rule_again), bits(model, rule))
-    for pair in ((model, rule), (again, rule_again)):
-        go_on(*pair, asked, range(4, 8))
-    assert same(bits(again, rule_again), bits(model, rule))
+@pytest.mark.parametrize("name", ["adafactor", "adamw"])
+def test_training_continues_from_a_checkpoint_bit_for_bit(tmp_path, name):
+    config = configuration(name)
+    model, optimizer = trained(config)
+    checkpoint = load_checkpoint(save(tmp_path, 3, config, model, optimizer))
+    assert (checkpoint.step, checkpoint.config) == (3, config)
+    restored = Glam(TINY_MIXTURE, seed=2)
+    restored_optimizer = build_optimizer(restored, config.training)
+    checkpoint.restore(restored, restored_optimizer)
+    assert equal(all_tensors(restored, restored_optimizer), all_tensors(model, optimizer))
+    for pair in ((model, optimizer), (restored, restored_optimizer)):
+        train(*pair, config, range(4, 8))
+    assert equal(all_tensors(restored, restored_optimizer), all_tensors(model, optimizer))
 
 
 def test_a_restored_model_shares_no_memory_with_its_checkpoint(tmp_path):
-    asked = config()
-    found = load_checkpoint(saved(tmp_path, 3, asked, *trained(asked)))
-    before = checksum({}, found.tensors)
-    model = Glam(SHAPE)
-    rule = build_optimizer(model, asked.training)
-    found.restore(model, rule)
-    go_on(model, rule, asked, range(4, 6))
-    assert checksum({}, found.tensors) == before
+    config = configuration()
+    checkpoint = load_checkpoint(save(tmp_path, 3, config, *trained(config)))
+    before = checksum({}, checkpoint.tensors)
+    model = Glam(TINY_MIXTURE)
+    optimizer = build_optimizer(model, config.training)
+    checkpoint.restore(model, optimizer)
+    train(model, optimizer, config, range(4, 6))
+    assert checksum({}, checkpoint.tensors) == before
 
 
-def test_only_the_newest_checkpoints_stay_and_the_latest_is_found(tmp_path):
-    asked = config(keep_checkpoints=2)
-    made = trained(asked)
+def test_only_the_newest_checkpoints_are_kept_and_other_files_are_left_alone(tmp_path):
+    config = configuration(keep_checkpoints=2)
+    pair = trained(config)
     (tmp_path / "notes.txt").write_text("mine")
     for step in (1, 2, 30, 4):
-        saved(tmp_path, step, asked, *made)
+        save(tmp_path, step, config, *pair)
     assert [path.name for path in checkpoints(tmp_path)] == [
         "step-00000004.safetensors",
         "step-00000030.safetensors",
@@ -126,51 +116,85 @@ def test_a_folder_without_checkpoints_has_no_latest(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    asked = config()
-    place = saved(tmp_path_factory.mktemp("sound"), 3, asked, *trained(asked))
-    return place.read_bytes()
+def valid_bytes(tmp_path_factory):
+    config = configuration()
+    return save(tmp_path_factory.mktemp("valid"), 3, config, *trained(config)).read_bytes()
 
 
 @settings(max_examples=150, deadline=None)
 @given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_one_flipped_bit_is_found_wherever_it_is(sound, tmp_path_factory, share, bit):
-    damaged = bytearray(sound)
+def test_a_flipped_bit_is_detected_wherever_it_is(valid_bytes, tmp_path_factory, share, bit):
+    damaged = bytearray(valid_bytes)
     damaged[int(share * len(damaged))] ^= 1 << bit
-    place = tmp_path_factory.getbasetemp() / "step-00000003.safetensors"
-    place.write_bytes(damaged)
+    path = tmp_path_factory.getbasetemp() / "step-00000003.safetensors"
+    path.write_bytes(damaged)
     with pytest.raises(InputError):
-        load_checkpoint(place)
+        load_checkpoint(path)
 
 
 @settings(max_examples=50, deadline=None)
 @given(share=st.floats(0, 1, exclude_max=True))
-def test_a_file_cut_anywhere_is_refused(sound, tmp_path_factory, share):
-    place = tmp_path_factory.getbasetemp() / "step-00000003.safetensors"
-    place.write_bytes(sound[: int(share * len(sound))])
-    with pytest.raises(InputError, match="expected a sound checkpoint"):
-        load_checkpoint(place)
+def test_a_file_truncated_anywhere_is_refused(valid_bytes, tmp_path_factory, share):
+    path = tmp_path_factory.getbasetemp() / "step-00000003.safetensors"
+    path.write_bytes(valid_bytes[: int(share * len(valid_bytes))])
+    with pytest.raises(InputError, match="expected a valid checkpoint"):
+        load_checkpoint(path)
 
 
-def test_a_safetensors_file_of_others_is_refused(tmp_path):
+def test_a_safetensors_file_of_another_program_is_refused(tmp_path):
     from safetensors.torch import save_file
 
-    place = tmp_path / "step-00000001.safetensors"
-    save_file({"weight": torch.ones(2)}, place)
-    with pytest.raises(InputError, match="expected glam-checkpoint-1"):
-        load_checkpoint(place)
+    path = tmp_path / "step-00000001.safetensors"
+    save_file({"weight": torch.ones(2)}, path)
+    with pytest.raises(InputError, match="expected glam-checkpoint-2"):
+        load_checkpoint(path)
 
 
-def test_the_library_reads_what_we_write_of_every_kind_and_size(tmp_path):
+def test_a_checkpoint_of_version_0_1_0_is_read_under_the_names_of_today(tmp_path):
+    config = configuration(gradient_accumulation=2)
+    model, optimizer = trained(config)
+    checkpoint = Checkpoint.capture(3, config, model, optimizer)
+    former_config = config.as_dict()
+    former_config["training"]["accumulate"] = former_config["training"].pop("gradient_accumulation")
+    former_config["corpus"]["held_out"] = former_config["corpus"].pop("validation_fraction")
+    metadata = {
+        "format": "glam-checkpoint-1",
+        "step": "3",
+        "config": json.dumps(former_config),
+        "memory": json.dumps({"skipped": 1, "rollbacks": 2, "passed_over": 4, "health": {}}),
+        "held_out_loss": "1.5",
+    }
+    metadata["sha256"] = checksum(metadata, checkpoint.tensors)
+    path = tmp_path / "step-00000003.safetensors"
+    with path.open("wb") as file:
+        write_tensors(file, checkpoint.tensors, metadata)
+    restored = load_checkpoint(path)
+    assert restored.config == config
+    assert restored.validation_loss == 1.5
+    assert restored.trainer_state == {
+        "skipped_updates": 1,
+        "rollbacks": 2,
+        "skipped_batches": 4,
+        "divergence": {},
+    }
+    assert equal(restored.tensors, checkpoint.tensors)
+    assert best_checkpoint(tmp_path) == path
+
+
+def test_the_library_reads_tensors_of_every_type_and_size_that_we_write(tmp_path):
     from safetensors.torch import load_file
 
-    wanted = {str(kind): torch.arange(3).to(kind) for kind in KINDS}
-    wanted |= {"none": torch.ones(0, 4), "one": torch.tensor(2.0), "turned": torch.rand(3, 5).T}
+    tensors = {str(dtype): torch.arange(3).to(dtype) for dtype in DTYPE_NAMES}
+    tensors |= {
+        "empty": torch.ones(0, 4),
+        "scalar": torch.tensor(2.0),
+        "transposed": torch.rand(3, 5).T,
+    }
     with (tmp_path / "file").open("wb") as file:
-        write_tensors(file, wanted, {"told": "naïve"})
-    found = load_file(tmp_path / "file")
-    assert same(found, wanted)
-    assert all(found[name].dtype == tensor.dtype for name, tensor in wanted.items())
+        write_tensors(file, tensors, {"note": "naïve"})
+    loaded = load_file(tmp_path / "file")
+    assert equal(loaded, tensors)
+    assert all(loaded[name].dtype == tensor.dtype for name, tensor in tensors.items())
 
 
 @pytest.mark.parametrize(
@@ -182,22 +206,23 @@ def test_the_library_reads_what_we_write_of_every_kind_and_size(tmp_path):
         lambda t: {"b": t["a"], "a": t["b"]},
         lambda t: {"a": t["a"]},
     ],
-    ids=["a value", "a size", "a kind", "two names", "one less"],
+    ids=["a value", "a size", "a type", "two names", "one tensor less"],
 )
-def test_the_checksum_sees_every_change(change):
+def test_the_checksum_depends_on_every_detail_but_the_order(change):
     tensors = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(2, 3)}
     assert checksum({}, change(tensors)) != checksum({}, tensors)
     assert checksum({}, dict(reversed(tensors.items()))) == checksum({}, tensors)
 
 
 def test_a_configuration_survives_its_checkpoint_exactly(tmp_path):
-    asked = replace(config(learning_rate=0.1 + 0.2, seed=2**32 - 1), name="naïve run")
-    place = saved(tmp_path, 1, asked, *trained(asked, steps=1))
-    assert load_checkpoint(place).config == asked
+    config = replace(configuration(learning_rate=0.1 + 0.2, seed=2**32 - 1), name="naïve run")
+    path = save(tmp_path, 1, config, *trained(config, steps=1))
+    assert load_checkpoint(path).config == config
+    assert math.isnan(load_checkpoint(path).validation_loss)
 
 
-def test_text_of_the_best_checkpoint_needs_one_that_was_evaluated(tmp_path):
-    asked = config()
-    saved(tmp_path / "checkpoints", 3, asked, *trained(asked))
+def test_generating_with_the_best_checkpoint_needs_an_evaluated_one(tmp_path):
+    config = configuration()
+    save(tmp_path / "checkpoints", 3, config, *trained(config))
     with pytest.raises(InputError, match="leave --best away"):
         next(generate(tmp_path, "def", tokens=1, best=True))

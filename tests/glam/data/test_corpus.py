@@ -1,4 +1,4 @@
-"""Text becomes batches: by (seed, step) alone, by weight, and never what is held out."""
+"""Text becomes batches that depend only on seed and step, and never mix the splits."""
 
 import json
 import shutil
@@ -13,9 +13,15 @@ from energy.errors import InputError
 from glam.config import Corpus
 from glam.data.corpus import Domain, TokenCorpus, load_corpus
 from glam.data.mixtures import domain_weights, mixtures
-from glam.data.sources import documents, sources
+from glam.data.sources import list_sources, read_documents
 from glam.data.standard_library import docstrings, standard_library
-from glam.data.survey import ALL, digests, held_below, survey, tell_what_is_left_out
+from glam.data.survey import (
+    HASH_RANGE,
+    document_hashes,
+    survey_corpus,
+    validation_below,
+    warn_of_skipped_text,
+)
 from glam.data.tokenizer import END, Tokenizer, cached_tokenizer, train_tokenizer
 
 VOCABULARY = 500
@@ -29,26 +35,26 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Forty documents, of which each says its own number again and again, in two domains."""
-    place = tmp_path_factory.mktemp("documents")
+    """Forty documents in two domains, each of which repeats its own number."""
+    path = tmp_path_factory.mktemp("documents")
     rows = [
         {"domain": "even" if number % 2 == 0 else "odd", "text": f"<{number}> " * 50 + SOURCE[:500]}
         for number in range(40)
     ]
-    (place / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    return place
+    (path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    return path
 
 
 @pytest.fixture(scope="module")
 def corpus(folder, tmp_path_factory):
-    config = Corpus(paths=(str(folder),), held_out=0.2)
+    config = Corpus(paths=(str(folder),), validation_fraction=0.2)
     return load_corpus(config, VOCABULARY, tmp_path_factory.mktemp("cache"))
 
 
 @settings(max_examples=200, deadline=None)
 @given(text=st.text())
 def test_every_text_survives_the_tokenizer(tokenizer, text):
-    # U+2581 is SentencePiece's own mark of a blank, and NUL ends a string of its C++ side.
+    # U+2581 is SentencePiece's own mark of a space, and NUL ends a string in C++.
     text = text.replace("\u2581", "").replace("\0", "")
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
@@ -65,24 +71,24 @@ def test_the_same_text_trains_the_same_tokenizer(tokenizer):
     assert train_tokenizer([SOURCE], VOCABULARY).model == tokenizer.model
 
 
-def test_a_vocabulary_too_large_or_too_small_for_the_text_is_told_with_its_own_fix():
+def test_a_vocabulary_too_large_or_too_small_for_the_text_is_an_error_with_a_fix():
     with pytest.raises(InputError, match="name more text, or a smaller vocab_size"):
         train_tokenizer(["one two three"], 1000)
     with pytest.raises(InputError, match="got 280; set a larger vocab_size"):
         train_tokenizer([SOURCE], 280)
 
 
-def test_a_tokenizer_is_trained_once_and_another_text_gets_another(tmp_path):
+def test_a_tokenizer_is_trained_once_per_text(tmp_path):
     first = cached_tokenizer([SOURCE], VOCABULARY, tmp_path)
-    (place,) = tmp_path.iterdir()
-    written = place.stat().st_mtime_ns
+    (path,) = tmp_path.iterdir()
+    modified_ns = path.stat().st_mtime_ns
     assert cached_tokenizer([SOURCE], VOCABULARY, tmp_path).fingerprint == first.fingerprint
-    assert place.stat().st_mtime_ns == written
+    assert path.stat().st_mtime_ns == modified_ns
     cached_tokenizer([SOURCE.upper()], VOCABULARY, tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_file_that_is_no_tokenizer_is_refused(tmp_path):
+def test_a_file_that_is_not_a_tokenizer_is_refused(tmp_path):
     (tmp_path / "tokenizer.model").write_bytes(b"no model")
     with pytest.raises(InputError, match="expected a SentencePiece model"):
         Tokenizer.load(tmp_path / "tokenizer.model")
@@ -90,18 +96,18 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path):
         Tokenizer.load(tmp_path / "absent.model")
 
 
-def batch(corpus, seed, step, **more):
-    return corpus.batch(seed, step, **{"sequences": 4, "length": 33, **more})
+def batch(corpus, seed, step, **options):
+    return corpus.batch(seed, step, **{"sequences": 4, "length": 33, **options})
 
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), step=st.integers(0, 10**9))
 def test_a_batch_is_a_function_of_seed_and_step(corpus, seed, step):
-    once = batch(corpus, seed, step)
-    assert once.shape == (4, 33)
-    assert np.array_equal(once, batch(corpus, seed, step))
-    assert not np.array_equal(once, batch(corpus, seed, step + 1))
-    assert not np.array_equal(once, batch(corpus, seed ^ 1, step))
+    tokens = batch(corpus, seed, step)
+    assert tokens.shape == (4, 33)
+    assert np.array_equal(tokens, batch(corpus, seed, step))
+    assert not np.array_equal(tokens, batch(corpus, seed, step + 1))
+    assert not np.array_equal(tokens, batch(corpus, seed ^ 1, step))
 
 
 def test_a_batch_does_not_depend_on_what_was_drawn_before(corpus):
@@ -111,191 +117,197 @@ def test_a_batch_does_not_depend_on_what_was_drawn_before(corpus):
     assert np.array_equal(alone, batch(corpus, 0, 7))
 
 
-def test_no_held_out_document_is_ever_trained_on(corpus):
-    """Each document repeats its own number, so its tokens betray where they came from."""
-    found = {}
-    for split in ("train", "held_out"):
+def test_no_validation_document_is_ever_trained_on(corpus):
+    """Each document repeats its own number, which identifies its tokens."""
+    numbers = {}
+    for split in ("train", "validation"):
         texts = [corpus.tokenizer.decode(domain.tokens[split][:]) for domain in corpus.domains]
-        found[split] = {n for n in range(40) if any(f"<{n}> <" in text for text in texts)}
-    assert 2 <= len(found["held_out"]) < 20
-    assert found["train"] | found["held_out"] == set(range(40))
-    assert not found["train"] & found["held_out"]
+        numbers[split] = {n for n in range(40) if any(f"<{n}> <" in text for text in texts)}
+    assert 2 <= len(numbers["validation"]) < 20
+    assert numbers["train"] | numbers["validation"] == set(range(40))
+    assert not numbers["train"] & numbers["validation"]
 
 
-def test_each_document_ends_with_the_end_and_none_is_lost(corpus):
+def test_each_document_ends_with_the_end_token_and_none_is_lost(corpus):
     ends = sum(
         int((stream[:] == END).sum())
         for domain in corpus.domains
         for stream in domain.tokens.values()
     )
     assert ends == 40
-    assert corpus.count("train") + corpus.count("held_out") == sum(
+    assert corpus.count("train") + corpus.count("validation") == sum(
         len(stream) for domain in corpus.domains for stream in domain.tokens.values()
     )
 
 
-HASHES = st.lists(st.integers(0, ALL - 1), min_size=2, max_size=60, unique=True)
+HASHES = st.lists(st.integers(0, HASH_RANGE - 1), min_size=2, max_size=60, unique=True)
 
 
-@given(hashes=HASHES, shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
-def test_something_is_held_out_something_trained_on_and_more_with_a_larger_share(hashes, shares):
-    few, many = (held_below(min(hashes), max(hashes), share) for share in sorted(shares))
-    held = [sum(one < below for one in hashes) for below in (few, many)]
-    assert 1 <= held[0] <= held[1] <= len(hashes) - 1
+@given(hashes=HASHES, fractions=st.tuples(st.floats(0, 1), st.floats(0, 1)))
+def test_each_split_has_documents_and_validation_more_with_a_larger_fraction(hashes, fractions):
+    limits = [validation_below(min(hashes), max(hashes), f) for f in sorted(fractions)]
+    few, many = (sum(value < limit for value in hashes) for limit in limits)
+    assert 1 <= few <= many <= len(hashes) - 1
 
 
-@given(hashes=HASHES, new=st.integers(0, ALL - 1), share=st.floats(0.2, 0.8))
-def test_a_new_document_moves_no_old_one_but_the_last_resort(hashes, new, share):
-    before, after = (held_below(min(all_), max(all_), share) for all_ in (hashes, [*hashes, new]))
-    if min(hashes) < share * ALL <= max(hashes):
-        assert [one < before for one in hashes] == [one < after for one in hashes]
+@given(hashes=HASHES, new=st.integers(0, HASH_RANGE - 1), fraction=st.floats(0.2, 0.8))
+def test_a_new_document_moves_no_other_unless_a_split_would_be_empty(hashes, new, fraction):
+    before, after = (
+        validation_below(min(values), max(values), fraction) for values in (hashes, [*hashes, new])
+    )
+    if min(hashes) < fraction * HASH_RANGE <= max(hashes):
+        assert [value < before for value in hashes] == [value < after for value in hashes]
 
 
-def test_equal_texts_never_cross_the_split(tmp_path, tokenizer):
+def test_equal_texts_are_in_the_same_split(tmp_path, tokenizer):
     rows = [{"text": f"<{number % 10}> " * 100} for number in range(60)]
-    place = tmp_path / "twice.jsonl"
-    place.write_text("\n".join(json.dumps(row) for row in [*rows, {"text": SOURCE}]))
-    found = load_corpus(Corpus(paths=(str(place),), held_out=0.3), 400, tmp_path / "cache")
-    (domain,) = found.domains
-    texts = [found.tokenizer.decode(domain.tokens[split][:]) for split in ("train", "held_out")]
-    seen = [{n for n in range(10) if f"<{n}> <" in text} for text in texts]
-    assert seen[0] | seen[1] == set(range(10))
-    assert not seen[0] & seen[1]
+    path = tmp_path / "repeated.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in [*rows, {"text": SOURCE}]))
+    corpus = load_corpus(
+        Corpus(paths=(str(path),), validation_fraction=0.3), 400, tmp_path / "cache"
+    )
+    (domain,) = corpus.domains
+    texts = [corpus.tokenizer.decode(domain.tokens[split][:]) for split in ("train", "validation")]
+    numbers = [{n for n in range(10) if f"<{n}> <" in text} for text in texts]
+    assert numbers[0] | numbers[1] == set(range(10))
+    assert not numbers[0] & numbers[1]
 
 
 def test_domains_are_drawn_by_weight(tokenizer):
     def domain(token, weight):
         stream = np.full(100, token, dtype=np.uint32)
-        return Domain(str(token), weight, {"train": stream, "held_out": stream})
+        return Domain(str(token), weight, {"train": stream, "validation": stream})
 
     mixed = TokenCorpus(tokenizer, (domain(1, 0.7), domain(2, 0.3)))
     first = np.concatenate([batch(mixed, 0, step, sequences=64)[:, 0] for step in range(40)])
-    # 2,560 draws: three standard deviations of a share of 0.7 are 0.027.
+    # 2,560 draws: three standard deviations of a fraction of 0.7 are 0.027.
     assert abs((first == 1).mean() - 0.7) < 0.03
 
 
-def test_a_weight_of_zero_leaves_a_domain_out(folder, tmp_path):
-    config = Corpus(paths=(str(folder),), weights={"even": 1.0}, held_out=0.2)
-    found = load_corpus(config, VOCABULARY, tmp_path)
-    assert [domain.name for domain in found.domains] == ["even"]
+def test_a_weight_of_zero_excludes_a_domain(folder, tmp_path):
+    config = Corpus(paths=(str(folder),), weights={"even": 1.0}, validation_fraction=0.2)
+    corpus = load_corpus(config, VOCABULARY, tmp_path)
+    assert [domain.name for domain in corpus.domains] == ["even"]
 
 
-def test_weights_sum_to_one_and_an_unknown_domain_is_named():
-    shares = domain_weights(Corpus(weights={"code": 3, "prose": 1}), ["code", "prose", "tests"])
-    assert shares == {"code": 0.75, "prose": 0.25, "tests": 0.0}
+def test_weights_sum_to_one_and_an_unknown_domain_is_an_error():
+    weights = domain_weights(Corpus(weights={"code": 3, "prose": 1}), ["code", "prose", "tests"])
+    assert weights == {"code": 0.75, "prose": 0.25, "tests": 0.0}
     with pytest.raises(InputError, match="got poetry; domains: code"):
         domain_weights(Corpus(weights={"poetry": 1}), ["code"])
     with pytest.raises(InputError, match="a weight above 0"):
         domain_weights(Corpus(weights={"code": 0}), ["code"])
 
 
-def test_a_corpus_that_moves_keeps_its_split(folder, tmp_path):
+def test_a_corpus_that_is_moved_keeps_its_split(folder, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(folder, moved)
     here, there = (
-        load_corpus(Corpus(paths=(str(place),), held_out=0.2), VOCABULARY, tmp_path / "cache")
-        for place in (folder, moved)
+        load_corpus(
+            Corpus(paths=(str(path),), validation_fraction=0.2), VOCABULARY, tmp_path / "cache"
+        )
+        for path in (folder, moved)
     )
-    for split in ("train", "held_out"):
+    for split in ("train", "validation"):
         assert np.array_equal(batch(here, 0, 0, split=split), batch(there, 0, 0, split=split))
 
 
-def test_half_made_token_files_are_made_again(folder, tmp_path):
-    config = Corpus(paths=(str(folder),), held_out=0.2)
+def test_incomplete_token_files_are_written_again(folder, tmp_path):
+    config = Corpus(paths=(str(folder),), validation_fraction=0.2)
     whole = batch(load_corpus(config, VOCABULARY, tmp_path), 0, 0)
-    (place,) = tmp_path.glob("corpus-*")
-    (place / "manifest.json").unlink()
-    (place / "shard-00000000.u16").write_bytes(b"")
+    (base,) = tmp_path.glob("corpus-*")
+    (base / "manifest.json").unlink()
+    (base / "shard-00000000.u16").write_bytes(b"")
     assert np.array_equal(whole, batch(load_corpus(config, VOCABULARY, tmp_path), 0, 0))
 
 
 def test_a_changed_document_changes_its_tokens(folder, tmp_path):
     text = tmp_path / "a.txt"
-    config = Corpus(paths=(str(folder), str(text)), held_out=0.2)
+    config = Corpus(paths=(str(folder), str(text)), validation_fraction=0.2)
     text.write_text(SOURCE)
     before = load_corpus(config, VOCABULARY, tmp_path / "cache").count()
     text.write_text(SOURCE + SOURCE)
     assert load_corpus(config, VOCABULARY, tmp_path / "cache").count() > before
 
 
-def test_one_document_gives_both_splits_without_sharing_a_token(tmp_path):
+def test_a_single_document_gives_both_splits_without_sharing_a_token(tmp_path):
     (tmp_path / "one.txt").write_text(SOURCE)
-    found = load_corpus(Corpus(paths=(str(tmp_path / "one.txt"),)), VOCABULARY, tmp_path / "cache")
-    tokens = found.domains[0].tokens
-    both = [*tokens["train"][:], *tokens["held_out"][:]]
-    assert both == [*found.tokenizer.encode(SOURCE), END]
-    assert len(tokens["held_out"]) >= 2
+    corpus = load_corpus(Corpus(paths=(str(tmp_path / "one.txt"),)), VOCABULARY, tmp_path / "cache")
+    tokens = corpus.domains[0].tokens
+    both = [*tokens["train"][:], *tokens["validation"][:]]
+    assert both == [*corpus.tokenizer.encode(SOURCE), END]
+    assert len(tokens["validation"]) >= 2
 
 
-def test_a_sequence_longer_than_the_text_goes_round(tmp_path):
+def test_a_sequence_longer_than_the_text_repeats_it(tmp_path):
     (tmp_path / "one.txt").write_text(SOURCE[:4000])
-    found = load_corpus(Corpus(paths=(str(tmp_path / "one.txt"),)), 400, tmp_path / "cache")
-    assert batch(found, 0, 0, length=100_000).shape == (4, 100_000)
+    corpus = load_corpus(Corpus(paths=(str(tmp_path / "one.txt"),)), 400, tmp_path / "cache")
+    assert batch(corpus, 0, 0, length=100_000).shape == (4, 100_000)
 
 
-def kept(config, tmp_path):
-    """Texts that stay, by domain, and the survey."""
-    files = sources(config, tmp_path)
-    seen = survey(config, files)
-    tell_what_is_left_out(seen, config)
-    parts, found = seen.parts, {}
-    for domain, document in documents(config, files):
-        if digests(document.text)[1] < parts[domain].kept_below:
-            found.setdefault(domain, []).append(document.text)
-    return found, parts
+def kept_texts(config, cache):
+    """Return the texts that are kept, by domain, and the survey's domains."""
+    sources = list_sources(config, cache)
+    survey = survey_corpus(config, sources)
+    warn_of_skipped_text(survey, config)
+    texts = {}
+    for domain, document in read_documents(config, sources):
+        if document_hashes(document.text)[1] < survey.domains[domain].keep_below:
+            texts.setdefault(domain, []).append(document.text)
+    return texts, survey.domains
 
 
-def test_a_bound_keeps_a_sample_that_grows_with_it(tmp_path):
-    small, parts = kept(Corpus(max_mb=0.2), tmp_path)
-    large, _ = kept(Corpus(max_mb=0.4), tmp_path)
+def test_a_limit_keeps_a_sample_that_grows_with_it(tmp_path):
+    small, domains = kept_texts(Corpus(max_mb=0.2), tmp_path)
+    large, _ = kept_texts(Corpus(max_mb=0.4), tmp_path)
     for domain, texts in small.items():
         assert set(texts) <= set(large[domain])
         sizes = [len(text.encode()) for text in texts]
-        assert sum(sizes) == parts[domain].kept_bytes
-        # The last document may reach over the bound, by at most its own length.
+        assert sum(sizes) == domains[domain].kept_bytes
+        # The last document may exceed the limit, by at most its own size.
         assert sum(sizes) - max(sizes) < 0.2e6 <= sum(sizes)
 
 
-def test_the_standard_library_gives_prose_code_and_data():
-    found = {}
+def test_the_standard_library_has_prose_code_and_tables():
+    names = {}
     for domain, document in standard_library():
-        found.setdefault(domain, []).append(document.name)
+        names.setdefault(domain, []).append(document.name)
     # Some distributions ship Python without its tests; the other domains are always there.
-    assert {"prose", "code", "tables"} <= set(found) <= {"prose", "code", "tables", "tests"}
-    names = [name for group in found.values() for name in group]
-    assert len(names) == len(set(names))
-    assert not [name for name in names if "site-packages" in name]
+    assert {"prose", "code", "tables"} <= set(names) <= {"prose", "code", "tables", "tests"}
+    everything = [name for group in names.values() for name in group]
+    assert len(everything) == len(set(everything))
+    assert not [name for name in everything if "site-packages" in name]
 
 
-def test_docstrings_come_in_order_and_code_that_does_not_parse_has_none():
+def test_docstrings_are_in_order_and_empty_for_code_that_does_not_parse():
     source = '"""One."""\nclass A:\n    """Two."""\n    def b(self):\n        """Three."""\n'
     assert docstrings(source) == "One.\n\nTwo.\n\nThree."
     assert docstrings("def (:") == ""
 
 
-def test_hidden_and_binary_files_of_a_folder_are_passed_over(tmp_path):
+def test_hidden_and_binary_files_of_a_folder_are_skipped(tmp_path):
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "secret").write_text("secret")
     (tmp_path / "picture").write_bytes(b"\x89\xff\x00")
     (tmp_path / "a.txt").write_text("words")
     config = Corpus(paths=(str(tmp_path),))
-    found = list(documents(config, sources(config, tmp_path)))
-    assert [(domain, document.text) for domain, document in found] == [("text", "words")]
+    documents = read_documents(config, list_sources(config, tmp_path))
+    assert [(domain, document.text) for domain, document in documents] == [("text", "words")]
 
 
-def test_text_that_does_not_fit_is_never_left_out_in_silence(tmp_path, capsys):
+def test_text_beyond_the_limit_is_skipped_with_a_warning(tmp_path, caplog):
     for number in range(4):
         (tmp_path / f"{number}.txt").write_text(f"{number} words" * 100_000)
-    whole, _ = kept(Corpus(paths=(str(tmp_path),), max_mb=3), tmp_path)
+    whole, _ = kept_texts(Corpus(paths=(str(tmp_path),), max_mb=3), tmp_path)
     assert len(whole["text"]) == 4
-    assert capsys.readouterr().err == ""
-    some, _ = kept(Corpus(paths=(str(tmp_path),), max_mb=1), tmp_path)
+    assert caplog.text == ""
+    some, _ = kept_texts(Corpus(paths=(str(tmp_path),), max_mb=1), tmp_path)
     assert len(some["text"]) == 2
-    assert "text 1.4 MB" in capsys.readouterr().err
+    assert "text 1.4 MB" in caplog.text
 
 
-def test_the_mixture_of_the_paper_stands_where_its_domains_do():
+def test_the_mixture_of_the_paper_applies_to_its_domains():
     assert all(sum(weights.values()) == pytest.approx(1) for weights in mixtures().values())
-    shares = domain_weights(Corpus(), ["books", "webpages"])
-    assert shares == pytest.approx({"books": 0.20 / 0.62, "webpages": 0.42 / 0.62})
+    weights = domain_weights(Corpus(), ["books", "webpages"])
+    assert weights == pytest.approx({"books": 0.20 / 0.62, "webpages": 0.42 / 0.62})
     assert domain_weights(Corpus(), ["books", "mine"]) == {"books": 0.5, "mine": 0.5}

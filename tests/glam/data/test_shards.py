@@ -1,4 +1,4 @@
-"""Shards: the same bits whatever the processes and the kills, from every kind of source."""
+"""Shards have the same bits whatever the number of processes, kills and kinds of sources."""
 
 import json
 import os
@@ -40,40 +40,40 @@ def rows(count=300):
 
 
 @pytest.fixture(scope="module")
-def lines(tmp_path_factory):
-    place = tmp_path_factory.mktemp("lines") / "rows.jsonl"
-    place.write_text("\n".join(json.dumps(row) for row in rows()))
-    return place
+def json_lines(tmp_path_factory):
+    path = tmp_path_factory.mktemp("lines") / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows()))
+    return path
 
 
-def loaded(path, cache, **more):
-    return load_corpus(Corpus(paths=(str(path),)), VOCABULARY, cache, **more)
+def load(path, cache, **options):
+    return load_corpus(Corpus(paths=(str(path),)), VOCABULARY, cache, **options)
 
 
-def bits(cache):
+def file_contents(cache):
     (base,) = cache.glob("corpus-*")
-    # A process that dies while it writes leaves a file with a dot, which nobody reads.
+    # A process killed while it writes leaves a temporary file with a dot, which is ignored.
     return {path.name: path.read_bytes() for path in base.glob("[!.]*")}
 
 
 @pytest.fixture(scope="module")
-def whole(lines, tmp_path_factory):
-    """Tokenised in one process, without a break."""
+def whole(json_lines, tmp_path_factory):
+    """The cache of a corpus tokenized in one process, without interruption."""
     cache = tmp_path_factory.mktemp("whole")
-    loaded(lines, cache, workers=1, shard_bytes=SHARD_BYTES)
+    load(json_lines, cache, workers=1, shard_bytes=SHARD_BYTES)
     return cache
 
 
-def test_two_processes_write_the_bits_of_one(lines, whole, tmp_path):
-    loaded(lines, tmp_path, workers=2, shard_bytes=SHARD_BYTES)
-    assert bits(tmp_path) == bits(whole)
+def test_two_processes_write_the_same_files_as_one(json_lines, whole, tmp_path):
+    load(json_lines, tmp_path, workers=2, shard_bytes=SHARD_BYTES)
+    assert file_contents(tmp_path) == file_contents(whole)
 
 
-def test_a_killed_tokenising_goes_on_at_its_first_missing_shard(lines, whole, tmp_path):
+def test_a_killed_tokenization_continues_at_its_first_missing_shard(json_lines, whole, tmp_path):
     program = tmp_path / "child.py"
     program.write_text(CHILD)
     cache = tmp_path / "cache"
-    command = [sys.executable, str(program), str(lines), str(cache), "2"]
+    command = [sys.executable, str(program), str(json_lines), str(cache), "2"]
     run = subprocess.Popen(command, start_new_session=True)
     while run.poll() is None and len(list(cache.glob("corpus-*/shard-*.json"))) < 3:
         time.sleep(0.001)
@@ -82,42 +82,44 @@ def test_a_killed_tokenising_goes_on_at_its_first_missing_shard(lines, whole, tm
     done = list(cache.glob("corpus-*/shard-*.json"))
     assert len(done) >= 3
     if not list(cache.glob("corpus-*/manifest.json")):
-        time.sleep(0.5)  # its processes end with it
+        time.sleep(0.5)  # its worker processes end with it
     before = {path: path.stat().st_mtime_ns for path in done}
     assert subprocess.run(command).returncode == 0
-    assert bits(cache) == bits(whole)
+    assert file_contents(cache) == file_contents(whole)
     assert {path: path.stat().st_mtime_ns for path in done} == before
 
 
-def test_a_damaged_shard_is_made_again(lines, whole, tmp_path):
-    loaded(lines, tmp_path, workers=1, shard_bytes=SHARD_BYTES)
+def test_a_damaged_shard_is_written_again(json_lines, whole, tmp_path):
+    load(json_lines, tmp_path, workers=1, shard_bytes=SHARD_BYTES)
     (base,) = tmp_path.glob("corpus-*")
     shard = base / "shard-00000002.u16"
-    sound = shard.read_bytes()
-    shard.write_bytes(sound[:-2])
-    loaded(lines, tmp_path, workers=1, shard_bytes=SHARD_BYTES)
-    assert shard.read_bytes() == sound
+    valid = shard.read_bytes()
+    shard.write_bytes(valid[:-2])
+    load(json_lines, tmp_path, workers=1, shard_bytes=SHARD_BYTES)
+    assert shard.read_bytes() == valid
 
 
-def test_the_manifest_tells_sources_documents_tokens_and_checksums(lines, whole):
+def test_the_manifest_lists_sources_documents_tokens_and_checksums(json_lines, whole):
     import hashlib
 
     (base,) = whole.glob("corpus-*")
     manifest = json.loads((base / "manifest.json").read_text())
-    assert manifest["sources"] == [{"path": str(lines), "bytes": lines.stat().st_size}]
+    assert manifest["sources"] == [{"path": str(json_lines), "bytes": json_lines.stat().st_size}]
     assert set(manifest["domains"]) == {"books", "news"}
     for name, domain in manifest["domains"].items():
-        assert domain["documents"]["train"] + domain["documents"]["held_out"] == 150
-        assert domain["documents"]["held_out"] >= 1
-        held = sum(s["tokens"]["held_out"] for s in manifest["shards"] if s["domain"] == name)
-        assert domain["tokens"]["held_out"] == held > 0
+        documents = domain["documents"]
+        assert documents["train"] + documents["validation"] == domain["documents_read"] == 150
+        assert documents["validation"] >= 1
+        shards = [shard for shard in manifest["shards"] if shard["domain"] == name]
+        total = sum(shard["tokens"]["validation"] for shard in shards)
+        assert domain["tokens"]["validation"] == total > 0
     for shard in manifest["shards"]:
         data = (base / shard["file"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == shard["sha256"]
         assert len(data) == 2 * sum(shard["tokens"].values())
 
 
-def test_every_kind_of_source_gives_the_same_tokens(lines, whole, tmp_path):
+def test_every_kind_of_source_gives_the_same_tokens(json_lines, whole, tmp_path):
     import datasets
     import pyarrow
     from pyarrow import parquet
@@ -130,14 +132,14 @@ def test_every_kind_of_source_gives_the_same_tokens(lines, whole, tmp_path):
     )
     stream = tmp_path / "hub"
     stream.mkdir()
-    (stream / "train.jsonl").write_text(lines.read_text())
-    theirs = loaded(lines, whole, shard_bytes=SHARD_BYTES, workers=1)
-    for place in (tmp_path / "rows.parquet", tmp_path / "one", tmp_path / "split", f"hf:{stream}"):
-        ours = loaded(place, tmp_path / "cache", shard_bytes=SHARD_BYTES, workers=1)
-        for split in ("train", "held_out"):
-            assert ours.count(split) == theirs.count(split)
+    (stream / "train.jsonl").write_text(json_lines.read_text())
+    expected = load(json_lines, whole, shard_bytes=SHARD_BYTES, workers=1)
+    for path in (tmp_path / "rows.parquet", tmp_path / "one", tmp_path / "split", f"hf:{stream}"):
+        corpus = load(path, tmp_path / "cache", shard_bytes=SHARD_BYTES, workers=1)
+        for split in ("train", "validation"):
+            assert corpus.count(split) == expected.count(split)
             batches = [
-                one.batch(0, 3, sequences=4, length=65, split=split) for one in (ours, theirs)
+                each.batch(0, 3, sequences=4, length=65, split=split) for each in (corpus, expected)
             ]
             assert np.array_equal(*batches)
 
@@ -151,69 +153,70 @@ def test_a_stream_is_the_concatenation_of_its_shards(sizes, ends):
     assert np.array_equal(stream[slice(*sorted(ends))], whole[slice(*sorted(ends))])
 
 
-@pytest.mark.parametrize(("vocab_size", "bits_"), [(400, 16), (2**16, 16), (2**16 + 1, 32)])
-def test_tokens_take_as_few_bytes_as_the_vocabulary_lets_them(vocab_size, bits_):
-    assert 8 * token_dtype(vocab_size).itemsize == bits_
+@pytest.mark.parametrize(("vocab_size", "bits"), [(400, 16), (2**16, 16), (2**16 + 1, 32)])
+def test_tokens_are_as_small_as_the_vocabulary_allows(vocab_size, bits):
+    assert 8 * token_dtype(vocab_size).itemsize == bits
 
 
-def test_a_long_text_file_is_read_in_pieces(tmp_path):
-    from glam.data.sources import PIECE_BYTES, documents, sources
+def test_a_long_text_file_is_read_in_parts(tmp_path):
+    from glam.data.sources import PART_BYTES, list_sources, read_documents
 
-    (tmp_path / "long.txt").write_text("words and words\n" * (2 * PIECE_BYTES // 16 + 10))
+    (tmp_path / "long.txt").write_text("words and words\n" * (2 * PART_BYTES // 16 + 10))
     config = Corpus(paths=(str(tmp_path / "long.txt"),))
-    found = [document for _, document in documents(config, sources(config, tmp_path))]
-    assert [document.name for document in found] == [
+    documents = [text for _, text in read_documents(config, list_sources(config, tmp_path))]
+    assert [document.name for document in documents] == [
         "long.txt",
         "long.txt part 2",
         "long.txt part 3",
     ]
-    assert sum(len(document.text) for document in found) == os.path.getsize(tmp_path / "long.txt")
+    assert sum(len(document.text) for document in documents) == os.path.getsize(
+        tmp_path / "long.txt"
+    )
 
 
-def refused(path, cache, **corpus):
-    with pytest.raises(InputError) as told:
-        load_corpus(Corpus(paths=(str(path),), **corpus), VOCABULARY, cache)
-    return str(told.value)
+def error_of(path, cache, **settings):
+    with pytest.raises(InputError) as error:
+        load_corpus(Corpus(paths=(str(path),), **settings), VOCABULARY, cache)
+    return str(error.value)
 
 
 def test_a_parquet_file_without_text_names_its_columns(tmp_path):
     import pyarrow
     from pyarrow import parquet
 
-    place = tmp_path / "rows.parquet"
-    parquet.write_table(pyarrow.table({"body": ["one"], "id": [1]}), place)
-    told = refused(place, tmp_path)
-    assert "columns body, id" in told
-    assert "set [corpus] text_column" in told
-    assert "int" in refused(place, tmp_path, text_column="id")
-    place.write_bytes(place.read_bytes()[:40])
-    assert "expected a Parquet file" in refused(place, tmp_path)
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pyarrow.table({"body": ["one"], "id": [1]}), path)
+    error = error_of(path, tmp_path)
+    assert "columns body, id" in error
+    assert "set [corpus] text_column" in error
+    assert "int" in error_of(path, tmp_path, text_column="id")
+    path.write_bytes(path.read_bytes()[:40])
+    assert "expected a Parquet file" in error_of(path, tmp_path)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    assert "expected to read /proc/self/mem" in refused("/proc/self/mem", tmp_path)
+    assert "expected to read /proc/self/mem" in error_of("/proc/self/mem", tmp_path)
 
 
 def test_an_empty_domain_is_named(tmp_path):
     (tmp_path / "void.txt").write_text("")
-    told = refused(f"books={tmp_path / 'void.txt'}", tmp_path)
-    assert "for domain books" in told
+    assert "for domain books" in error_of(f"books={tmp_path / 'void.txt'}", tmp_path)
 
 
 def test_a_malformed_line_in_a_folder_is_named_with_its_number(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "one"}\n\n{"text": 5}\n')
-    told = refused(tmp_path, tmp_path / "cache")
-    assert "line 3" in told
-    assert "a.jsonl" in told
+    error = error_of(tmp_path, tmp_path / "cache")
+    assert "line 3" in error
+    assert "a.jsonl" in error
 
 
-def test_a_stream_of_a_network_wants_a_bound(tmp_path):
-    assert "set [corpus] max_mb" in refused("hf:nobody/nothing", tmp_path)
+def test_a_stream_from_the_hub_needs_a_limit(tmp_path):
+    assert "set [corpus] max_mb" in error_of("hf:nobody/nothing", tmp_path)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_full_disk_is_told_and_leaves_no_half_shard(lines, tmp_path, workers):
-    """A limit on the size of files refuses a shard's write as a full disk would."""
+def test_a_full_disk_is_an_error_and_leaves_no_partial_shard(json_lines, tmp_path, workers):
+    """A limit on file sizes makes the write of a shard fail as a full disk would."""
     code = CHILD.replace(f"shard_bytes={SHARD_BYTES}", "shard_bytes=100_000").replace(
         "    load_corpus",
         "    import resource\n    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
@@ -221,10 +224,18 @@ def test_a_full_disk_is_told_and_leaves_no_half_shard(lines, tmp_path, workers):
     )
     (tmp_path / "child.py").write_text(code)
     cache = tmp_path / "cache"
-    loaded(lines, cache, workers=1)  # survey and tokenizer are in the cache
-    command = [sys.executable, str(tmp_path / "child.py"), str(lines), str(cache), str(workers)]
+    load(json_lines, cache, workers=1)  # survey and tokenizer are in the cache
+    command = [
+        sys.executable,
+        str(tmp_path / "child.py"),
+        str(json_lines),
+        str(cache),
+        str(workers),
+    ]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 1
     assert "InputError: expected to write" in run.stderr
-    (half,) = [base for base in cache.glob("corpus-*") if not (base / "manifest.json").exists()]
-    assert [path.name for path in half.iterdir() if path.name.startswith(".")] == []
+    (incomplete,) = [
+        base for base in cache.glob("corpus-*") if not (base / "manifest.json").exists()
+    ]
+    assert [path.name for path in incomplete.iterdir() if path.name.startswith(".")] == []

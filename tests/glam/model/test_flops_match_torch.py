@@ -1,4 +1,4 @@
-"""The closed form equals what torch counts on the real module, and the real module's weights."""
+"""Closed-form FLOP and parameters equal what torch counts on the real model."""
 
 from collections import Counter
 from dataclasses import replace
@@ -50,10 +50,10 @@ SHAPES = {
 
 
 def grouped_flop(x, weight, *_, **__):
-    """Of a grouped product from the sizes that reached it, not from a shape.
+    """Return the FLOP of a grouped product, from the sizes of its tensors.
 
-    2-d by 3-d (rows sorted into groups) each row meets one matrix; 2-d by 2-d (the gradient of
-    the weights) the shared axis is cut into groups, so each of its entries is met once.
+    2-d by 3-d (rows sorted into groups): each row is multiplied with one matrix. 2-d by 2-d (the
+    gradient of the weights): the shared axis is divided into groups, so each entry counts once.
     """
     if len(weight) == 3:
         rows, inner, outer = *x, weight[-1]
@@ -71,26 +71,27 @@ def shape(request):
 
 def counted(run) -> int:
     mapping = {torch.ops.aten._grouped_mm: grouped_flop}
-    already = set(flop_registry)
-    mapping = {op: formula for op, formula in mapping.items() if op not in already}
+    mapping = {op: formula for op, formula in mapping.items() if op not in flop_registry}
     with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         run()
     return counter.get_total_flops()
 
 
 def tokens(shape: Shape) -> torch.Tensor:
-    draw = torch.Generator().manual_seed(1)
-    return torch.randint(int(shape.vocab_size), (BATCH, int(shape.seq_len) + 1), generator=draw)
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(
+        int(shape.vocab_size), (BATCH, int(shape.seq_len) + 1), generator=generator
+    )
 
 
-def test_forward_flop_equal_the_counter_on_the_real_module(shape):
+def test_forward_flop_equal_torchs_count(shape):
     model, batch = Glam(shape), tokens(shape)
     with torch.no_grad():
-        found = counted(lambda: model(batch))
-    assert found == total(forward_flop(shape)) * BATCH * shape.seq_len
+        flop = counted(lambda: model(batch))
+    assert flop == total(forward_flop(shape)) * BATCH * shape.seq_len
 
 
-def test_training_flop_equal_the_counter_on_the_real_module(shape):
+def test_training_flop_equal_torchs_count(shape):
     model, batch = Glam(shape), tokens(shape)
 
     def step() -> None:
@@ -101,7 +102,7 @@ def test_training_flop_equal_the_counter_on_the_real_module(shape):
 
 
 def part_of(name: str) -> str:
-    """The part of `energy.shape.parameters` that a weight of the module belongs to."""
+    """Return the part of `energy.shape.parameters` that a weight belongs to."""
     if name in ("embedding", "positions"):
         return "embedding"
     if "norm" in name:
@@ -115,8 +116,8 @@ def part_of(name: str) -> str:
     return "relative_bias" if name.endswith("attention.bias") else "attention"
 
 
-def test_weights_of_the_real_module_equal_the_closed_form_by_part(shape):
-    found = Counter()
+def test_parameters_of_every_part_equal_the_closed_form(shape):
+    counts = Counter()
     for name, weight in Glam(shape).named_parameters():
-        found[part_of(name)] += weight.numel()
-    assert dict(found) == {part: count for part, count in parameters(shape).items() if count}
+        counts[part_of(name)] += weight.numel()
+    assert dict(counts) == {part: count for part, count in parameters(shape).items() if count}

@@ -1,4 +1,4 @@
-"""The dense baseline is a GPT: it computes what transformers' GPT-2 computes."""
+"""The dense baseline is a GPT that computes what transformers' GPT-2 computes."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from glam.checkpoints.checkpoint import latest_checkpoint
 from glam.config import GlamConfig
 from glam.model.decoder import Glam
 from glam.training.optimizer import build_optimizer
-from tests.glam.test_presets import REST, command
+from tests.glam.test_presets import RECIPE_TOML
 from tests.support.small_models import CLOSE
 
 SHAPE = Shape(
@@ -40,7 +40,7 @@ NORMS = {"ln_1": "attention_norm", "ln_2": "ffn_norm"}
 
 @pytest.fixture
 def twins():
-    """Ours, and transformers' of the same weights, norms and biases off their first values."""
+    """Our model and transformers' with equal weights; norms are not at their initial values."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     ours = Glam(SHAPE, seed=3)
@@ -63,67 +63,69 @@ def twins():
     ).train()
     with torch.no_grad():
         for name, weight in theirs.named_parameters():
-            weight.copy_(counterpart(ours, name, lambda parameter: parameter, like=weight))
+            weight.copy_(counterpart(ours, name, lambda parameter: parameter, bias_like=weight))
     return ours, theirs
 
 
-def counterpart(ours, name, of, like):
-    """What our parameters, or their gradients, are under GPT-2's names; biases are 0."""
-    known = {
+def counterpart(ours, name, value_of, bias_like):
+    """Return our parameters, or their gradients, under a GPT-2 name; biases are 0."""
+    names = {
         "transformer.wte.weight": "embedding",
         "transformer.wpe.weight": "positions",
         "transformer.ln_f.weight": "norm.scale",
         "transformer.ln_f.bias": "norm.shift",
     }
-    get = dict(ours.named_parameters())
-    if name in known:
-        return of(get[known[name]])
+    parameters = dict(ours.named_parameters())
+    if name in names:
+        return value_of(parameters[names[name]])
     _, _, layer, part = name.split(".", 3)
     part, kind = part.rsplit(".", 1)
     if part in NORMS:
-        return of(get[f"layers.{layer}.{NORMS[part]}.{'scale' if kind == 'weight' else 'shift'}"])
+        vector = "scale" if kind == "weight" else "shift"
+        return value_of(parameters[f"layers.{layer}.{NORMS[part]}.{vector}"])
     if kind == "bias":
-        return torch.zeros_like(like)
-    return torch.cat([of(get[f"layers.{layer}.{one}.weight"]).T for one in SPLIT[part]], dim=1)
+        return torch.zeros_like(bias_like)
+    weights = [parameters[f"layers.{layer}.{module}.weight"] for module in SPLIT[part]]
+    return torch.cat([value_of(weight).T for weight in weights], dim=1)
 
 
-def test_loss_logits_and_gradients_equal_transformers_gpt2_with_copied_weights(twins):
+def test_loss_logits_and_gradients_equal_those_of_transformers_gpt2(twins):
     ours, theirs = twins
     tokens = torch.randint(120, (3, 17), generator=torch.Generator().manual_seed(1))
-    found = theirs(input_ids=tokens, labels=tokens)
+    expected = theirs(input_ids=tokens, labels=tokens)
     loss = ours(tokens).loss
-    torch.testing.assert_close(loss, found.loss, **CLOSE)
-    torch.testing.assert_close(ours.logits(tokens), found.logits[:, -1], **CLOSE)
+    torch.testing.assert_close(loss, expected.loss, **CLOSE)
+    torch.testing.assert_close(ours.logits(tokens), expected.logits[:, -1], **CLOSE)
     loss.backward()
-    found.loss.backward()
+    expected.loss.backward()
     for name, weight in theirs.named_parameters():
         if name.endswith("bias") and ".ln_" not in name:
-            continue  # of a bias that a GPT of ours does not have
-        wanted = counterpart(ours, name, lambda parameter: parameter.grad, like=weight)
-        torch.testing.assert_close(weight.grad, wanted, **CLOSE)
+            continue  # our GPT has no such bias
+        gradient = counterpart(ours, name, lambda parameter: parameter.grad, bias_like=weight)
+        torch.testing.assert_close(weight.grad, gradient, **CLOSE)
 
 
-def test_a_gpt_of_the_catalogue_does_as_many_flop_a_token_as_the_dense_glam_it_is_held_against():
+def test_gpt_mini_has_the_flop_per_token_of_the_dense_glam_it_is_compared_with():
     gpt, glam = (catalog.model(name).shape for name in ("gpt-mini", "glam-mini"))
     assert total(forward_flop(gpt)) == total(forward_flop(glam))
 
 
-def test_positions_move_the_logits_and_the_future_does_not():
+def test_hidden_states_depend_on_positions_but_not_on_the_future():
     model = Glam(SHAPE, seed=3)
     same = torch.full((1, 16), 7)
-    hidden, _ = model.hidden(same)
+    hidden, _ = model.hidden_states(same)
     assert not torch.allclose(hidden[0, 0], hidden[0, 1])
     other = same.clone()
     other[0, 9:] = 11
-    torch.testing.assert_close(model.hidden(other)[0][0, :9], hidden[0, :9])
+    torch.testing.assert_close(model.hidden_states(other)[0][0, :9], hidden[0, :9])
 
 
-def test_norms_of_a_gpt_are_not_decayed_and_its_positions_are():
+def test_weight_decay_applies_to_the_positions_of_a_gpt_but_not_to_its_norms():
     training = GlamConfig(name="gpt", shape=SHAPE).with_training(optimizer="adamw").training
     model = Glam(SHAPE)
-    decayed, still = build_optimizer(model, training).param_groups
+    decayed, undecayed = build_optimizer(model, training).param_groups
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    assert {names[id(p)].rsplit(".", 1)[-1] for p in still["params"]} == {"scale", "shift"}
+    assert {names[id(p)].rsplit(".", 1)[-1] for p in undecayed["params"]} == {"scale", "shift"}
     assert "positions" in {names[id(p)] for p in decayed["params"]}
 
 
@@ -138,9 +140,7 @@ def test_norms_of_a_gpt_are_not_decayed_and_its_positions_are():
         ({"position_rows": 0}, "ffn_matrices to be 3 in a GLaM"),
     ],
 )
-def test_what_is_neither_a_glam_nor_a_gpt_is_refused_with_what_it_would_have_to_be(
-    change, expectation
-):
+def test_a_shape_of_neither_family_is_refused_with_what_is_expected(change, expectation):
     with pytest.raises(InputError, match=expectation):
         GlamConfig(name="neither", shape=replace(SHAPE, **change))
 
@@ -152,9 +152,7 @@ def test_a_sequence_longer_than_the_positions_is_refused():
         model.logits(torch.zeros(1, 21, dtype=torch.long))
 
 
-def test_a_gpt_resumed_half_way_ends_with_the_bits_of_the_whole_run_and_gives_text(
-    monkeypatch, capsys, tmp_path
-):
+def test_a_gpt_resumed_half_way_ends_with_the_bits_of_the_whole_run(glam, tmp_path):
     file, whole, cut = tmp_path / "run.toml", tmp_path / "whole", tmp_path / "cut"
     shape = "\n".join(
         f"{name} = {getattr(SHAPE, name)}"
@@ -171,17 +169,16 @@ def test_a_gpt_resumed_half_way_ends_with_the_bits_of_the_whole_run_and_gives_te
             "norm_vectors",
         )
     )
-    rest = REST.replace("[training]", "[training]\ncheckpoint_every = 10")
-    file.write_text(f"[shape]\nvocab_size = 400\n{shape}\n{rest}")
-    asked = ("train", "--model", file, "--device", "cpu", "--out")
-    assert command(monkeypatch, *asked, whole) == 0
+    recipe = RECIPE_TOML.replace("[training]", "[training]\ncheckpoint_every = 10")
+    file.write_text(f"[shape]\nvocab_size = 400\n{shape}\n{recipe}")
+    train = ("train", "--model", file, "--device", "cpu", "--out")
+    assert glam(*train, whole).code == 0
     half = "checkpoints/step-00000010.safetensors"
     (cut / half).parent.mkdir(parents=True)
     (cut / half).write_bytes((whole / half).read_bytes())
-    assert command(monkeypatch, *asked, cut, "--resume") == 0
-    one, other = (latest_checkpoint(run / "checkpoints") for run in (whole, cut))
-    assert one.step == other.step == 20
-    assert all(other.tensors[name].equal(tensor) for name, tensor in one.tensors.items())
-    capsys.readouterr()
-    assert command(monkeypatch, "generate", whole, "--prompt", "def ", "--tokens", 30) == 0
-    assert len(capsys.readouterr().out) > len("def \n")
+    assert glam(*train, cut, "--resume").code == 0
+    expected, resumed = (latest_checkpoint(run / "checkpoints") for run in (whole, cut))
+    assert expected.step == resumed.step == 20
+    assert all(resumed.tensors[name].equal(tensor) for name, tensor in expected.tensors.items())
+    text = glam("generate", whole, "--prompt", "def ", "--tokens", 30).out
+    assert len(text) > len("def \n")

@@ -1,6 +1,5 @@
-"""Capacity as GShard's algorithm 1 tells it, in a plain loop; and what a run logs of routing."""
+"""Dispatch with capacity equals GShard's algorithm 1 in a plain loop; runs log their routing."""
 
-import json
 import math
 from dataclasses import replace
 
@@ -10,46 +9,46 @@ from torch.nn.functional import gelu
 
 from energy import RunRecord
 from energy.errors import InputError
-from glam.config import Corpus, Dispatch, GlamConfig, Training
-from glam.moe.dispatch import capacity, expert_padding
+from glam.config import Dispatch, GlamConfig
+from glam.moe.dispatch import expert_capacity, expert_padding
 from glam.moe.layer import MixtureOfExperts
 from glam.training.run import train
-from tests.support.small_models import CLOSE, mixture
+from tests.support.small_models import CLOSE, metrics_rows, mixture, small_run
 
 
-def layer(n_experts: int, top_k: int, dispatch: Dispatch) -> MixtureOfExperts:
+def build_layer(n_experts: int, top_k: int, dispatch: Dispatch) -> MixtureOfExperts:
     torch.manual_seed(n_experts + top_k)
-    made = MixtureOfExperts(mixture(n_experts, top_k), dispatch)
-    for weight in made.parameters():
+    moe = MixtureOfExperts(mixture(n_experts, top_k), dispatch)
+    for weight in moe.parameters():
         torch.nn.init.normal_(weight, std=0.3)
-    return made
+    return moe
 
 
-def algorithm_1(made, x, dispatch, chance):
-    """GShard's algorithm 1 by counters: its output, and how many found no room."""
-    tokens, n_experts = x.reshape(-1, x.shape[-1]), len(made.router.weight)
-    top_k, full, rows = made.router.top_k, 0, []
+def algorithm_1(moe, x, dispatch, draws):
+    """Return the output of GShard's algorithm 1 with counters, and its number of drops."""
+    tokens, n_experts = x.reshape(-1, x.shape[-1]), len(moe.router.weight)
+    top_k, drops, rows = moe.router.top_k, 0, []
     for start in range(0, len(tokens), dispatch.group_tokens):
         group = tokens[start : start + dispatch.group_tokens]
-        room = math.ceil(dispatch.capacity_factor * top_k * dispatch.group_tokens / n_experts)
+        slots = math.ceil(dispatch.capacity_factor * top_k * dispatch.group_tokens / n_experts)
         count = [0] * n_experts
-        gates = torch.softmax(group @ made.router.weight.T, -1)
-        best, chosen = gates.topk(top_k, -1)
-        best = best / best.sum(-1, keepdim=True) if top_k > 1 else best
-        mixed = [torch.zeros(x.shape[-1]) for _ in group]
+        gates = torch.softmax(group @ moe.router.weight.T, -1)
+        weights, chosen = gates.topk(top_k, -1)
+        weights = weights / weights.sum(-1, keepdim=True) if top_k > 1 else weights
+        outputs = [torch.zeros(x.shape[-1]) for _ in group]
         for k in range(top_k):
             for s, token in enumerate(group):
-                e, share = int(chosen[s, k]), best[s, k]
-                if k == 1 and chance is not None and not 2 * share > chance[start + s]:
+                e, weight = int(chosen[s, k]), weights[s, k]
+                if k == 1 and draws is not None and not 2 * weight > draws[start + s]:
                     continue
-                if count[e] < room:
+                if count[e] < slots:
                     count[e] += 1
-                    hidden = gelu(made.experts.up[e] @ token)
-                    mixed[s] = mixed[s] + share * (made.experts.down[e] @ hidden)
+                    hidden = gelu(moe.experts.up[e] @ token)
+                    outputs[s] = outputs[s] + weight * (moe.experts.down[e] @ hidden)
                 else:
-                    full += 1
-        rows += mixed
-    return torch.stack(rows).view(x.shape), full
+                    drops += 1
+        rows += outputs
+    return torch.stack(rows).view(x.shape), drops
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -57,137 +56,119 @@ def algorithm_1(made, x, dispatch, chance):
     ("n_experts", "top_k", "factor", "group"),
     [(4, 2, 1.0, 16), (8, 2, 0.5, 48), (8, 2, 2.0, 12), (4, 1, 1.0, 24), (16, 1, 0.6, 20)],
 )
-def test_output_gradients_and_drops_equal_gshards_algorithm(
+def test_output_gradients_and_drops_equal_those_of_gshards_algorithm(
     n_experts, top_k, factor, group, training
 ):
     kind = "gshard" if top_k == 2 else "switch"
     dispatch = Dispatch(kind=kind, capacity_factor=factor, group_tokens=group)
-    made = layer(n_experts, top_k, dispatch)
+    moe = build_layer(n_experts, top_k, dispatch)
     x = torch.randn(3, 16, 32, requires_grad=True)
     error = torch.randn(3, 16, 32)
-    draw = torch.Generator().manual_seed(7) if training else None
-    chance = torch.rand(48, generator=torch.Generator().manual_seed(7)) if training else None
-    ours, routing = made(x, draw)
-    theirs, full = algorithm_1(made, x, dispatch, chance)
+    generator = torch.Generator().manual_seed(7) if training else None
+    draws = torch.rand(48, generator=torch.Generator().manual_seed(7)) if training else None
+    ours, routing = moe(x, generator)
+    theirs, drops = algorithm_1(moe, x, dispatch, draws)
     torch.testing.assert_close(ours, theirs, **CLOSE)
-    assert routing.dropped.item() == pytest.approx(full / (48 * top_k))
-    weights = [x, *made.parameters()]
-    for one, other in zip(
+    assert routing.dropped.item() == pytest.approx(drops / (48 * top_k))
+    weights = [x, *moe.parameters()]
+    for gradient, reference in zip(
         torch.autograd.grad(ours, weights, error),
         torch.autograd.grad(theirs, weights, error),
         strict=True,
     ):
-        torch.testing.assert_close(one, other, **CLOSE)
+        torch.testing.assert_close(gradient, reference, **CLOSE)
 
 
-def test_capacity_drops_when_short_and_the_reference_saw_drops():
+def test_a_small_capacity_drops_tokens():
     dispatch = Dispatch(kind="gshard", capacity_factor=0.5, group_tokens=48)
-    made = layer(8, 2, dispatch)
-    _, routing = made(torch.randn(3, 16, 32))
+    moe = build_layer(8, 2, dispatch)
+    _, routing = moe(torch.randn(3, 16, 32))
     assert routing.dropped > 0
-    assert routing.left_out == 0
+    assert routing.second_expert_skipped == 0
 
 
 @pytest.mark.parametrize(("kind", "top_k"), [("gshard", 2), ("switch", 1)])
-def test_with_room_for_all_and_no_chance_capacity_equals_dropless(kind, top_k):
-    roomy = layer(8, top_k, Dispatch(kind=kind, capacity_factor=8.0, group_tokens=16))
-    dropless = layer(8, top_k, Dispatch())
+def test_dispatch_with_ample_capacity_equals_dropless_in_evaluation(kind, top_k):
+    ample = build_layer(8, top_k, Dispatch(kind=kind, capacity_factor=8.0, group_tokens=16))
+    dropless = build_layer(8, top_k, Dispatch())
     x = torch.randn(3, 16, 32)
-    torch.testing.assert_close(roomy(x)[0], dropless(x)[0], **CLOSE)
+    torch.testing.assert_close(ample(x)[0], dropless(x)[0], **CLOSE)
 
 
-def test_a_second_expert_is_left_out_as_often_as_one_minus_twice_its_weight():
-    made = layer(8, 2, Dispatch(kind="gshard", capacity_factor=8.0, group_tokens=4096))
-    _, routing = made(torch.randn(1, 4096, 32), torch.Generator().manual_seed(1))
+def test_a_second_expert_is_skipped_with_probability_one_minus_twice_its_weight():
+    moe = build_layer(8, 2, Dispatch(kind="gshard", capacity_factor=8.0, group_tokens=4096))
+    _, routing = moe(torch.randn(1, 4096, 32), torch.Generator().manual_seed(1))
     expected = (1 - 2 * routing.weights[:, 1]).mean().item() / 2
     # Standard error of 4,096 draws, at most 0.5 / 64 / 2.
-    assert routing.left_out.item() == pytest.approx(expected, abs=4 * 0.5 / 64 / 2)
+    assert routing.second_expert_skipped.item() == pytest.approx(expected, abs=4 * 0.5 / 64 / 2)
 
 
-def test_the_balancing_loss_of_groups_is_the_mean_of_each_groups_own():
+def test_the_load_balancing_loss_is_the_mean_over_groups():
     dispatch = Dispatch(kind="gshard", group_tokens=16)
-    made = layer(4, 2, dispatch)
+    moe = build_layer(4, 2, dispatch)
     x = torch.randn(3, 16, 32)
-    each = [made(x[i : i + 1])[1].auxiliary_loss for i in range(3)]
-    torch.testing.assert_close(made(x)[1].auxiliary_loss, torch.stack(each).mean(), **CLOSE)
+    by_group = [moe(x[i : i + 1])[1].auxiliary_loss for i in range(3)]
+    torch.testing.assert_close(moe(x)[1].auxiliary_loss, torch.stack(by_group).mean(), **CLOSE)
 
 
-def test_z_loss_and_entropy_are_those_of_the_routers_logits():
-    made = layer(8, 2, Dispatch())
+def test_z_loss_and_entropy_follow_from_the_logits_of_the_router():
+    moe = build_layer(8, 2, Dispatch())
     x = torch.randn(2, 16, 32)
-    logits = x.reshape(-1, 32) @ made.router.weight.T
-    _, routing = made(x)
+    logits = x.reshape(-1, 32) @ moe.router.weight.T
+    _, routing = moe(x)
     torch.testing.assert_close(routing.z_loss, torch.logsumexp(logits, -1).square().mean())
     entropy = torch.distributions.Categorical(logits=logits).entropy().mean()
     torch.testing.assert_close(routing.entropy, entropy, **CLOSE)
 
 
-def test_max_violation_is_none_when_even_and_all_but_one_when_collapsed():
-    _, routing = layer(4, 2, Dispatch())(torch.randn(1, 16, 32))
+def test_max_violation_is_zero_when_balanced_and_experts_minus_one_when_collapsed():
+    _, routing = build_layer(4, 2, Dispatch())(torch.randn(1, 16, 32))
     assert replace(routing, load=torch.full((4,), 0.25)).max_violation() == 0
     assert replace(routing, load=torch.tensor([0.0, 1, 0, 0])).max_violation() == 3
 
 
-def test_padding_counts_the_slots_that_the_experts_multiply():
-    assert capacity(1.25, 2, 1024, 64) == 40
-    asked = Dispatch(kind="gshard", capacity_factor=1.25, group_tokens=1024)
-    assert expert_padding(asked, 4096, 2, 64) == pytest.approx(1.25)
+def test_padding_counts_the_slots_that_the_experts_compute():
+    assert expert_capacity(1.25, 2, 1024, 64) == 40
+    dispatch = Dispatch(kind="gshard", capacity_factor=1.25, group_tokens=1024)
+    assert expert_padding(dispatch, 4096, 2, 64) == pytest.approx(1.25)
     assert expert_padding(Dispatch(), 4096, 2, 64) == 1
 
 
 @pytest.mark.parametrize(("kind", "top_k"), [("gshard", 1), ("switch", 2)])
-def test_a_routing_that_chooses_another_number_of_experts_is_refused(kind, top_k):
+def test_a_router_with_another_number_of_experts_per_token_is_refused(kind, top_k):
     with pytest.raises(InputError, match="top_k"):
         GlamConfig(name="x", shape=mixture(4, top_k), dispatch=Dispatch(kind=kind))
 
 
-def asked(**dispatch):
-    return GlamConfig(
-        name="tiny",
-        shape=mixture(4, 2),
-        corpus=Corpus(max_mb=0.2),
-        training=Training(
-            steps=4,
-            batch_sequences=2,
-            log_every=1,
-            evaluate_batches=1,
-            threads=1,
-            checkpoint_every=2,
-            device="cpu",
-            z_loss_weight=0.001,
-        ),
-        dispatch=Dispatch(**dispatch),
+def configuration(**dispatch):
+    return small_run(
+        steps=4, checkpoint_every=2, z_loss_weight=0.001, dispatch=Dispatch(**dispatch)
     )
 
 
-def lines(out):
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-
-
-def test_a_run_logs_routing_by_layer_and_counts_its_padded_slots(tmp_path):
-    config = asked(kind="gshard", capacity_factor=2.0, group_tokens=16)
+def test_a_run_logs_routing_by_layer_and_counts_its_padding(tmp_path):
+    config = configuration(kind="gshard", capacity_factor=2.0, group_tokens=16)
     train(config, tmp_path / "run", peak_flop_per_s=1e12)
-    for row in lines(tmp_path / "run"):
-        for name in ("dropped", "left_out", "router_entropy", "max_violation"):
+    for row in metrics_rows(tmp_path / "run"):
+        for name in ("dropped", "second_expert_skipped", "router_entropy", "max_violation"):
             assert len(row[name]) == len(row["expert_load"]) == 1
-        assert 0 < row["left_out"][0] < 0.5
+        assert 0 < row["second_expert_skipped"][0] < 0.5
         assert 0 < row["router_entropy"][0] <= math.log(4) + 1e-6
         assert row["z_loss"] > 0
     record = RunRecord.load(tmp_path / "run" / "record.json")
     experts = next(part for part in record.parts if part.name == "experts")
-    padded = record.executed_flop.value - record.model_flop.value
-    # A factor of 2: as many slots again as assignments.
-    assert padded == pytest.approx(experts.model_flop.value)
+    padding = record.executed_flop.value - record.model_flop.value
+    # With a capacity factor of 2, half of the slots are padding.
+    assert padding == pytest.approx(experts.model_flop.value)
     assert GlamConfig.from_dict(config.as_dict()) == config
 
 
-def test_the_draw_of_second_experts_is_the_same_in_every_run_of_a_seed(tmp_path):
-    config = asked(kind="gshard", group_tokens=16)
-    for name in ("one", "other"):
+def test_sampled_second_experts_are_the_same_in_every_run_of_a_seed(tmp_path):
+    config = configuration(kind="gshard", group_tokens=16)
+    skipped = []
+    for name in ("first", "second"):
         train(config, tmp_path / name, peak_flop_per_s=1e12)
-    one, other = (
-        [(row["loss"], row["left_out"]) for row in lines(tmp_path / name)]
-        for name in ("one", "other")
-    )
-    assert one == other
-    assert len({left[0] for _, left in one}) > 1
+        rows = metrics_rows(tmp_path / name)
+        skipped.append([(row["loss"], row["second_expert_skipped"][0]) for row in rows])
+    assert skipped[0] == skipped[1]
+    assert len({fraction for _, fraction in skipped[0]}) > 1

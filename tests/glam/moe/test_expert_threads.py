@@ -1,19 +1,19 @@
-"""Experts shared out by threads compute what grouped products compute, whatever the load."""
+"""Threaded experts compute what grouped products compute, whatever the load."""
 
 import pytest
 import torch
 
 from glam.moe import expert_threads
-from glam.moe.expert_threads import ExpertByExpert, worthwhile
+from glam.moe.expert_threads import ThreadedExperts, threads_pay_off
 from glam.moe.layer import MixtureOfExperts
 from tests.glam.model.test_flops_match_torch import counted
 from tests.support.small_models import CLOSE, mixture
 
 LOADS = {
     "even": [8, 8, 8, 8],
-    "one idle": [0, 16, 15, 1],
-    "one for all": [0, 32, 0, 0],
-    "last idle": [30, 2, 0, 0],
+    "one expert idle": [0, 16, 15, 1],
+    "one expert takes all": [0, 32, 0, 0],
+    "the last two idle": [30, 2, 0, 0],
 }
 
 
@@ -36,37 +36,38 @@ def test_rows_and_gradients_equal_grouped_products(loads, monkeypatch):
     error, ends = torch.randn(32, 32), torch.tensor(loads).cumsum(0).int()
     inputs = [x, *experts.parameters()]
     grouped = experts(x, ends)
-    monkeypatch.setattr(expert_threads, "LEAST_FLOP", 0.0)
-    assert worthwhile(x, experts.up)
-    shared = experts(x, ends)
-    torch.testing.assert_close(shared, grouped, **CLOSE)
-    wanted = torch.autograd.grad(grouped, inputs, error)
-    for ours, theirs in zip(torch.autograd.grad(shared, inputs, error), wanted, strict=True):
+    monkeypatch.setattr(expert_threads, "MIN_FLOP", 0.0)
+    assert threads_pay_off(x, experts.up)
+    threaded = experts(x, ends)
+    torch.testing.assert_close(threaded, grouped, **CLOSE)
+    expected = torch.autograd.grad(grouped, inputs, error)
+    for ours, theirs in zip(torch.autograd.grad(threaded, inputs, error), expected, strict=True):
         torch.testing.assert_close(ours, theirs, **CLOSE)
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_who_takes_which_expert_changes_no_bit():
+def test_the_assignment_of_experts_to_threads_changes_no_bit():
     torch.manual_seed(0)
     x, error = torch.randn(512, 64, requires_grad=True), torch.randn(512, 64)
     up = torch.randn(8, 96, 64, requires_grad=True)
     down = torch.randn(8, 64, 96, requires_grad=True)
     ends = [10, 200, 230, 260, 300, 301, 480, 512]
-    found = []
-    for _ in range(5):
-        rows = ExpertByExpert.apply(x, up, down, ends)
-        found.append([rows, *torch.autograd.grad(rows, [x, up, down], error)])
-    assert all(
-        one.equal(other) for again in found[1:] for one, other in zip(found[0], again, strict=True)
-    )
+
+    def result():
+        rows = ThreadedExperts.apply(x, up, down, ends)
+        return [rows, *torch.autograd.grad(rows, [x, up, down], error)]
+
+    first = result()
+    for _ in range(4):
+        assert all(a.equal(b) for a, b in zip(first, result(), strict=True))
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_torchs_counter_sees_every_flop_of_experts_that_threads_would_share():
+def test_torchs_counter_sees_every_flop_of_experts_that_would_be_threaded():
     experts = MixtureOfExperts(mixture(4, 2)).experts
     x, up = torch.randn(8192, 256, requires_grad=True), torch.randn(8, 768, 256)
     experts.up, experts.down = torch.nn.Parameter(up), torch.nn.Parameter(up.mT.contiguous())
-    assert worthwhile(x, experts.up)
+    assert threads_pay_off(x, experts.up)
     ends = torch.arange(1, 9, dtype=torch.int32) * 1024
     assert (
         counted(lambda: experts(x, ends).square().sum().backward()) == 3 * 2 * 2 * 8192 * 256 * 768
@@ -74,20 +75,20 @@ def test_torchs_counter_sees_every_flop_of_experts_that_threads_would_share():
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_a_failure_of_any_thread_is_raised_and_leaves_as_many_threads_as_before():
-    def one(e, worker):
-        raise ValueError(f"expert {e}")
+def test_an_error_in_a_thread_is_raised_and_the_number_of_threads_restored():
+    def fail(expert, worker):
+        raise ValueError(f"expert {expert}")
 
     with pytest.raises(ValueError, match="expert"):
-        expert_threads._share(one, [slice(0, 1), slice(1, 2)])
+        expert_threads._run_in_threads(fail, [slice(0, 1), slice(1, 2)])
     assert torch.get_num_threads() == 2
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_one_thread_small_experts_and_other_precisions_keep_to_grouped_products():
+def test_a_single_thread_small_experts_and_other_precisions_use_grouped_products():
     x, up = torch.randn(8192, 256), torch.randn(8, 768, 256)
-    assert worthwhile(x, up)
-    assert not worthwhile(x[:16], up)
-    assert not worthwhile(x.bfloat16(), up)
+    assert threads_pay_off(x, up)
+    assert not threads_pay_off(x[:16], up)
+    assert not threads_pay_off(x.bfloat16(), up)
     torch.set_num_threads(1)
-    assert not worthwhile(x, up)
+    assert not threads_pay_off(x, up)

@@ -1,4 +1,4 @@
-"""Adafactor and AdamW do what their papers say, and a sick gradient changes nothing."""
+"""Adafactor and AdamW follow their papers, and a gradient that is not finite changes nothing."""
 
 import math
 
@@ -7,30 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.shape import Shape
 from glam.config import Training
 from glam.model.decoder import Glam
-from glam.training.optimizer import FINAL_RATE, build_optimizer, learning_rate, update
-
-SHAPE = Shape(
-    n_layers=2,
-    d_model=16,
-    n_heads=2,
-    n_kv_heads=2,
-    d_head=8,
-    d_ff=32,
-    ffn_matrices=3,
-    vocab_size=50,
-    seq_len=8,
-    relative_buckets=8,
-    n_moe_layers=1,
-    n_experts=4,
-    top_k=2,
-    d_expert=16,
-)
+from glam.training.optimizer import FINAL_RATIO, build_optimizer, learning_rate, update
+from tests.support.small_models import TINY_MIXTURE
 
 
-def one_weight(*sizes, **recipe):
+def single_weight(*sizes, **recipe):
     torch.manual_seed(0)
     model = torch.nn.Module()
     model.weight = torch.nn.Parameter(torch.randn(*sizes))
@@ -39,7 +22,7 @@ def one_weight(*sizes, **recipe):
 
 
 def adafactor(weight, gradients, rate):
-    """Algorithms 4 and 5 of arXiv:1804.04235 on (..., n, m), straight from the paper in float64.
+    """Algorithms 4 and 5 of arXiv:1804.04235 for (..., n, m), as in the paper, in float64.
 
     rho_t = min(rate, 1/sqrt(t)), beta_2t = 1 - t^-0.8, d = 1, eps_2 = 1e-3.
     """
@@ -59,8 +42,8 @@ def adafactor(weight, gradients, rate):
 
 @pytest.mark.parametrize("sizes", [(6, 5), (3, 6, 5)], ids=["a matrix", "three experts"])
 @pytest.mark.parametrize("rate", [0.01, 0.9], ids=["constant", "falling as 1/sqrt(t)"])
-def test_adafactor_is_that_of_the_paper(sizes, rate):
-    model, optimizer, training = one_weight(*sizes, learning_rate=rate)
+def test_adafactor_follows_its_paper(sizes, rate):
+    model, optimizer, training = single_weight(*sizes, learning_rate=rate)
     gradients = torch.randn(8, *sizes)
     expected = adafactor(model.weight.detach(), gradients, rate)
     for step, gradient in enumerate(gradients, start=1):
@@ -69,18 +52,18 @@ def test_adafactor_is_that_of_the_paper(sizes, rate):
     torch.testing.assert_close(model.weight.double(), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_adafactor_keeps_a_row_and_a_column_for_a_matrix():
-    model, optimizer, training = one_weight(64, 32)
+def test_adafactor_stores_a_row_and_a_column_for_a_matrix():
+    model, optimizer, training = single_weight(64, 32)
     model.weight.grad = torch.ones(64, 32)
     update(model, optimizer, training, 1)
-    kept = sum(t.numel() for t in optimizer.state[model.weight].values())
-    assert kept == 64 + 32 + 1
+    size = sum(t.numel() for t in optimizer.state[model.weight].values())
+    assert size == 64 + 32 + 1
 
 
-def test_adamw_is_that_of_the_paper():
-    """arXiv:1711.05101, algorithm 2, with a norm above its bound in the first step."""
+def test_adamw_follows_its_paper():
+    """arXiv:1711.05101, algorithm 2, with a gradient that is clipped in the first step."""
     recipe = {"learning_rate": 0.1, "warmup_steps": 0, "steps": 4, "weight_decay": 0.1}
-    model, optimizer, training = one_weight(5, 4, optimizer="adamw", **recipe)
+    model, optimizer, training = single_weight(5, 4, optimizer="adamw", **recipe)
     x, m, v = model.weight.detach().double(), 0.0, 0.0
     for t, gradient in enumerate(torch.randn(4, 5, 4), start=1):
         gradient = gradient * (100 if t == 1 else 0.01)
@@ -94,40 +77,39 @@ def test_adamw_is_that_of_the_paper():
     torch.testing.assert_close(model.weight.double(), x, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["adafactor", "adamw"])
-@pytest.mark.parametrize("sick", [math.nan, math.inf, -math.inf])
-def test_a_gradient_that_is_not_finite_changes_nothing(optimizer, sick):
-    training = Training(optimizer=optimizer)
-    model = Glam(SHAPE)
-    rule = build_optimizer(model, training)
+@pytest.mark.parametrize("name", ["adafactor", "adamw"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_gradient_that_is_not_finite_changes_nothing(name, value):
+    training = Training(optimizer=name)
+    model = Glam(TINY_MIXTURE)
+    optimizer = build_optimizer(model, training)
     tokens = torch.randint(0, 50, (2, 9), generator=torch.Generator().manual_seed(0))
     model(tokens).loss.backward()
-    assert update(model, rule, training, 1)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert update(model, optimizer, training, 1)
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     state = {
-        index: {k: v.clone() for k, v in kept.items()}
-        for index, kept in rule.state_dict()["state"].items()
+        index: {key: tensor.clone() for key, tensor in tensors.items()}
+        for index, tensors in optimizer.state_dict()["state"].items()
     }
     model(tokens).loss.backward()
-    model.layers[1].ffn.experts.up.grad[0, 0, 0] = sick
-    assert not update(model, rule, training, 2)
-    assert all(value.equal(before[name]) for name, value in model.state_dict().items())
-    for index, kept in rule.state_dict()["state"].items():
-        assert all(value.equal(state[index][name]) for name, value in kept.items())
+    model.layers[1].ffn.experts.up.grad[0, 0, 0] = value
+    assert not update(model, optimizer, training, 2)
+    assert all(tensor.equal(before[key]) for key, tensor in model.state_dict().items())
+    for index, tensors in optimizer.state_dict()["state"].items():
+        assert all(tensor.equal(state[index][key]) for key, tensor in tensors.items())
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_every_weight_is_updated_once_and_only_matrices_decay():
-    model = Glam(SHAPE)
-    rule = build_optimizer(model, Training(optimizer="adamw", weight_decay=0.5))
-    decayed, still = rule.param_groups
-    assert (decayed["weight_decay"], still["weight_decay"]) == (0.5, 0.0)
-    assert {id(p) for group in rule.param_groups for p in group["params"]} == {
-        id(p) for p in model.parameters()
-    }
-    assert sum(len(group["params"]) for group in rule.param_groups) == len(list(model.parameters()))
-    still_names = {n for n, p in model.named_parameters() if any(p is q for q in still["params"])}
-    assert {name.rsplit(".", 1)[1] for name in still_names} == {"bias", "scale"}
+def test_every_weight_is_in_one_group_and_only_matrices_decay():
+    model = Glam(TINY_MIXTURE)
+    optimizer = build_optimizer(model, Training(optimizer="adamw", weight_decay=0.5))
+    decayed, undecayed = optimizer.param_groups
+    assert (decayed["weight_decay"], undecayed["weight_decay"]) == (0.5, 0.0)
+    grouped = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in model.parameters())
+    names = {id(p): name for name, p in model.named_parameters()}
+    endings = {names[id(p)].rsplit(".", 1)[1] for p in undecayed["params"]}
+    assert endings == {"bias", "scale"}
 
 
 @given(
@@ -136,17 +118,17 @@ def test_every_weight_is_updated_once_and_only_matrices_decay():
     step=st.integers(1, 20_000),
     rate=st.floats(1e-5, 1.0),
 )
-def test_the_adamw_rate_rises_to_its_peak_and_falls_to_a_tenth(steps, warmup, step, rate):
+def test_the_adamw_rate_rises_to_its_peak_and_decays_to_a_tenth(steps, warmup, step, rate):
     training = Training(optimizer="adamw", steps=steps, warmup_steps=warmup, learning_rate=rate)
-    now, then = learning_rate(training, step), learning_rate(training, step + 1)
-    assert 0 < now <= rate * (1 + 1e-9)
+    current, following = (learning_rate(training, number) for number in (step, step + 1))
+    assert 0 < current <= rate * (1 + 1e-9)
     if step + 1 <= warmup:
-        assert now <= then
+        assert current <= following
     if step >= warmup:
-        assert now >= then >= rate * FINAL_RATE * (1 - 1e-9)
+        assert current >= following >= rate * FINAL_RATIO * (1 - 1e-9)
 
 
-def test_the_worked_numbers_of_the_schedule_hold():
+def test_the_worked_numbers_of_the_schedule_are_right():
     training = Training(optimizer="adamw", learning_rate=1.0, warmup_steps=10, steps=110)
     assert learning_rate(training, 5) == pytest.approx(0.5)
     assert learning_rate(training, 60) == pytest.approx(0.55)

@@ -1,4 +1,4 @@
-"""A killed and resumed run is the uninterrupted one, bit for bit; what it lost is wasted."""
+"""A killed and resumed run equals an uninterrupted one bit for bit; lost work is wasted."""
 
 import json
 import os
@@ -14,17 +14,13 @@ import pytest
 
 from energy.record import RunRecord
 from glam.checkpoints.checkpoint import checkpoints, load_checkpoint
-from tests.support.small_models import DENSE_TOML
+from tests.support.small_models import MIXTURE_TOML, metrics_rows
 
 STEPS = 700
 KILLS = 20
 RUN = f"""
 name = "tiny"
-{DENSE_TOML}
-n_moe_layers = 1
-n_experts = 4
-top_k = 2
-d_expert = 16
+{MIXTURE_TOML}
 [training]
 steps = {STEPS}
 batch_sequences = 2
@@ -32,12 +28,13 @@ log_every = 5
 checkpoint_every = 7
 threads = 1
 [corpus]
-held_out = 0.3
+validation_fraction = 0.3
 """
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def folder(tmp_path_factory):
+    """A folder with a configuration and texts."""
     folder = tmp_path_factory.mktemp("restart")
     (folder / "run.toml").write_text(RUN)
     texts = folder / "texts"
@@ -49,7 +46,7 @@ def place(tmp_path_factory):
     return folder
 
 
-def started(place, out, *more):
+def start(folder, out, *options):
     return subprocess.Popen(
         [
             sys.executable,
@@ -57,115 +54,114 @@ def started(place, out, *more):
             "from glam.cli import main; main()",
             "train",
             "--model",
-            str(place / "run.toml"),
+            str(folder / "run.toml"),
             "--data",
-            str(place / "texts"),
+            str(folder / "texts"),
             "--out",
             str(out),
-            *more,
+            *options,
         ],
-        env={**os.environ, "XDG_CACHE_HOME": str(place / "cache")},
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
 
 
-def finished(run):
-    _, told = run.communicate(timeout=120)
-    assert run.returncode == 0, told.decode()
+def finish(run):
+    _, err = run.communicate(timeout=120)
+    assert run.returncode == 0, err.decode()
 
 
 @pytest.fixture(scope="module")
-def whole(place):
+def whole(folder):
     """The uninterrupted run."""
-    finished(started(place, place / "whole"))
-    return place / "whole"
+    finish(start(folder, folder / "whole"))
+    return folder / "whole"
 
 
-def final(out):
+def final_checkpoint(out):
     return load_checkpoint(checkpoints(out / "checkpoints")[-1])
 
 
-def steps_begun(out):
+def steps_done(out):
     path = out / "ledger.jsonl"
     return path.read_bytes().count(b'"kind":"step"') if path.exists() else 0
 
 
-def test_a_run_killed_twenty_times_equals_the_uninterrupted_one(place, whole):
-    """Each attempt is killed a random number of steps after it went on."""
-    out, draw = place / "killed", random.Random(11)
+def test_a_run_killed_twenty_times_equals_the_uninterrupted_one(folder, whole):
+    """Each attempt is killed after a random number of steps."""
+    out, generator = folder / "killed", random.Random(11)
     for _ in range(KILLS):
-        run = started(place, out, *(["--resume"] if out.exists() else []))
-        before, more = steps_begun(out), draw.randint(1, 20)
-        while run.poll() is None and steps_begun(out) < before + more:
+        run = start(folder, out, *(["--resume"] if out.exists() else []))
+        target = steps_done(out) + generator.randint(1, 20)
+        while run.poll() is None and steps_done(out) < target:
             time.sleep(0.002)
         assert run.poll() is None, "the run ended before it was killed"
         run.send_signal(signal.SIGKILL)
         run.communicate()
-    finished(started(place, out, "--resume"))
-    ours, theirs = final(out), final(whole)
+    finish(start(folder, out, "--resume"))
+    ours, theirs = final_checkpoint(out), final_checkpoint(whole)
     assert ours.step == theirs.step == STEPS
     assert ours.tensors.keys() == theirs.tensors.keys()
     for name, tensor in theirs.tensors.items():
         assert tensor.equal(ours.tensors[name]), name
-    record, other = (RunRecord.load(folder / "record.json") for folder in (out, whole))
+    record, expected = (RunRecord.load(run / "record.json") for run in (out, whole))
     for name in ("tokens", "model_flop", "params_total", "params_active"):
-        assert getattr(record, name).value == getattr(other, name).value
+        assert getattr(record, name).value == getattr(expected, name).value
     assert record.wasted.model_flop.value > 0
     assert 0 < record.wasted.energy_j.value < record.totals["chip"].value
-    assert other.wasted.energy_j.value == 0
+    assert expected.wasted.energy_j.value == 0
     step = {window.name: window.count for window in record.windows}
     assert step["step"] == STEPS
 
-    def lines(folder):
-        rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        return [(row["step"], row["tokens"], row["loss"], row["expert_load"]) for row in rows]
+    def logged(run):
+        names = ("step", "tokens", "loss", "expert_load")
+        return [[row[name] for name in names] for row in metrics_rows(run)]
 
-    assert lines(out)[-1] == lines(whole)[-1]
-    assert lines(out) == lines(whole)
+    assert logged(out)[-1] == logged(whole)[-1]
+    assert logged(out) == logged(whole)
 
-    for name in ("loss", "held_out_loss", "steps", "skipped_steps"):
-        assert record.metrics[name].value == other.metrics[name].value, name
+    for name in ("loss", "validation_loss", "steps", "skipped_steps"):
+        assert record.metrics[name].value == expected.metrics[name].value, name
 
 
-def test_one_interrupt_ends_well_and_resumes_to_the_same_weights(place, whole):
-    out = place / "interrupted"
-    run = started(place, out)
-    while steps_begun(out) < 10 and run.poll() is None:
+def test_one_interrupt_ends_a_run_in_order_and_it_resumes_to_the_same_weights(folder, whole):
+    out = folder / "interrupted"
+    run = start(folder, out)
+    while steps_done(out) < 10 and run.poll() is None:
         time.sleep(0.002)
     run.send_signal(signal.SIGINT)
-    _, told = run.communicate(timeout=60)
-    assert run.returncode == 130, told.decode()
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130, err.decode()
     assert (out / "record.json").exists()
-    assert b"Traceback" not in told
-    finished(started(place, out, "--resume"))
-    for name, tensor in final(whole).tensors.items():
-        assert tensor.equal(final(out).tensors[name]), name
+    assert b"Traceback" not in err
+    finish(start(folder, out, "--resume"))
+    for name, tensor in final_checkpoint(whole).tensors.items():
+        assert tensor.equal(final_checkpoint(out).tensors[name]), name
     assert RunRecord.load(out / "record.json").wasted.energy_j.value == 0
 
 
-def test_a_truncated_checkpoint_is_refused_and_the_newest_good_one_is_used(place, whole):
-    out = place / "truncated"
+def test_a_truncated_checkpoint_is_refused_and_the_newest_valid_one_is_used(folder, whole):
+    out = folder / "truncated"
     shutil.copytree(whole, out)
-    good, bad = checkpoints(out / "checkpoints")[-2:]
-    bad.write_bytes(bad.read_bytes()[:-100])
-    run = started(place, out, "--resume")
-    _, told = run.communicate(timeout=60)
-    assert run.returncode == 0, told.decode()
-    assert f"going on from {good.name}" in told.decode()
-    assert bad.name in told.decode()
-    for name, tensor in final(whole).tensors.items():
-        assert tensor.equal(final(out).tensors[name]), name
+    valid, damaged = checkpoints(out / "checkpoints")[-2:]
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    run = start(folder, out, "--resume")
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 0, err.decode()
+    assert f"using {valid.name}" in err.decode()
+    assert damaged.name in err.decode()
+    for name, tensor in final_checkpoint(whole).tensors.items():
+        assert tensor.equal(final_checkpoint(out).tensors[name]), name
 
 
-def test_joules_and_seconds_of_a_resumed_run_go_on_from_where_they_were(place, whole):
-    lines = (place / "interrupted" / "metrics.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
+def test_energy_and_time_of_a_resumed_run_continue_where_they_stopped(folder, whole):
+    rows = metrics_rows(folder / "interrupted")
     joules, seconds = (
         [row[name] for row in rows if row[name] is not None] for name in ("energy_j", "elapsed_s")
     )
     assert joules == sorted(joules)
     assert seconds == sorted(seconds)
-    record = RunRecord.load(place / "interrupted" / "record.json")
+    record = RunRecord.load(folder / "interrupted" / "record.json")
     assert joules[-1] <= record.totals["chip"].value * 1.0001
     assert joules[-1] > 0.5 * record.totals["chip"].value

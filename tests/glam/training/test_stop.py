@@ -1,4 +1,4 @@
-"""A budget ends a run, whichever of its attempts spent it, and the record says which."""
+"""A limit ends a run, whichever of its attempts reaches it, and the record says which."""
 
 from dataclasses import replace
 
@@ -7,51 +7,23 @@ import pytest
 from energy import RunRecord
 from energy.errors import InputError
 from energy.flops import model_flop
-from energy.shape import Shape, total
-from glam.config import Corpus, GlamConfig, Stop, Training
+from energy.shape import total
+from glam.config import Stop
 from glam.training.run import train
-from glam.training.stop import Spent, reached, spent_before
+from glam.training.stop import Spent, earlier_attempts, stop_reason
+from tests.support.small_models import mixture, small_run
 
-SHAPE = Shape(
-    n_layers=2,
-    d_model=32,
-    n_heads=2,
-    n_kv_heads=2,
-    d_head=16,
-    d_ff=64,
-    ffn_matrices=3,
-    vocab_size=512,
-    seq_len=16,
-    relative_buckets=32,
-    n_moe_layers=1,
-    n_experts=4,
-    top_k=2,
-    d_expert=24,
-)
-STEP_TOKENS = 32
+TOKENS_PER_STEP = 32
 SPENT = Spent(tokens=100, model_flop=1e9, energy_j=50, elapsed_s=10, loss=3.0)
 
 
-def asked(**stop):
-    return GlamConfig(
-        name="tiny",
-        shape=SHAPE,
-        corpus=Corpus(max_mb=0.2),
-        stop=Stop(**stop),
-        training=Training(
-            steps=50,
-            batch_sequences=2,
-            log_every=1,
-            evaluate_batches=1,
-            checkpoint_every=0,
-            threads=1,
-            device="cpu",
-        ),
-    )
+def run(out, *, resume=False, **stop):
+    config = small_run(steps=50, checkpoint_every=0, stop=Stop(**stop))
+    return train(config, out, resume=resume, peak_flop_per_s=1e12)
 
 
 @pytest.mark.parametrize(
-    ("rule", "not_yet", "now"),
+    ("rule", "beyond", "limit"),
     [
         ("tokens", 101, 100),
         ("model_flop", 2e9, 1e9),
@@ -60,38 +32,37 @@ def asked(**stop):
         ("loss", 2.9, 3.0),
     ],
 )
-def test_each_rule_ends_a_run_at_its_limit_and_not_before(rule, not_yet, now):
-    assert reached(Stop(**{rule: not_yet}), SPENT) is None
-    assert reached(Stop(**{rule: now}), SPENT).startswith(f"stop.{rule} ")
+def test_each_rule_ends_a_run_at_its_limit_and_not_before(rule, beyond, limit):
+    assert stop_reason(Stop(**{rule: beyond}), SPENT) is None
+    assert stop_reason(Stop(**{rule: limit}), SPENT).startswith(f"stop.{rule} ")
 
 
-def test_joules_that_nobody_could_read_end_no_run():
-    assert reached(Stop(energy_j=1), replace(SPENT, energy_j=None)) is None
+def test_unknown_energy_ends_no_run():
+    assert stop_reason(Stop(energy_j=1), replace(SPENT, energy_j=None)) is None
 
 
 @pytest.mark.parametrize(
     "stop",
     [
-        {"tokens": 5 * STEP_TOKENS},
-        {"model_flop": 5 * STEP_TOKENS * float(total(model_flop(SHAPE)))},
+        {"tokens": 5 * TOKENS_PER_STEP},
+        {"model_flop": 5 * TOKENS_PER_STEP * float(total(model_flop(mixture(4, 2))))},
     ],
 )
-def test_a_budget_ends_the_run_where_it_says_and_resuming_adds_nothing(tmp_path, stop):
-    record = train(asked(**stop), tmp_path, peak_flop_per_s=1e12)
-    assert record.tokens.value == 5 * STEP_TOKENS
+def test_a_limit_ends_the_run_on_time_and_resuming_adds_nothing(tmp_path, stop):
+    record = run(tmp_path, **stop)
+    assert record.tokens.value == 5 * TOKENS_PER_STEP
     assert any("reached" in note and "step 5 of 50" in note for note in record.notes)
-    train(asked(**stop), tmp_path, resume=True, peak_flop_per_s=1e12)
-    assert RunRecord.load(tmp_path / "record.json").tokens.value == 5 * STEP_TOKENS
+    run(tmp_path, resume=True, **stop)
+    assert RunRecord.load(tmp_path / "record.json").tokens.value == 5 * TOKENS_PER_STEP
 
 
-def test_seconds_of_earlier_attempts_count_towards_the_limit(tmp_path):
-    train(asked(elapsed_s=1e-3), tmp_path, peak_flop_per_s=1e12)
-    _, elapsed_s = spent_before(tmp_path / "ledger.jsonl")
-    assert elapsed_s > 0
-    record = train(asked(elapsed_s=1e-3), tmp_path, resume=True, peak_flop_per_s=1e12)
+def test_the_time_of_earlier_attempts_counts(tmp_path):
+    run(tmp_path, elapsed_s=1e-3)
+    assert earlier_attempts(tmp_path / "ledger.jsonl").elapsed_s > 0
+    record = run(tmp_path, resume=True, elapsed_s=1e-3)
     assert record.metrics["steps"].value == 1
 
 
-def test_a_negative_budget_is_refused():
+def test_a_negative_limit_is_refused():
     with pytest.raises(InputError, match="tokens"):
         Stop(tokens=-1)
