@@ -84,7 +84,6 @@ def train(
     meter: Meter = None,
 ) -> None:
     """Train a model under the meters; writes record, metrics, ledger and checkpoints."""
-    from dataclasses import replace
     from functools import partial
 
     from energy import Tracker
@@ -102,15 +101,13 @@ def train(
     if router is not None:
         config = config.with_router(router)
     if data:
-        config = replace(config, corpus=replace(config.corpus, paths=tuple(data)))
-    site = site_from_options(zone, pue)
-    peak = machine_peak(machine) if machine else None
+        config = config.with_corpus_paths(data)
     record = train_model(
         config,
         out,
         resume=resume,
-        site=site,
-        peak_flop_per_s=peak,
+        site=site_from_options(zone, pue),
+        peak_flop_per_s=machine_peak(machine) if machine else None,
         tracker=partial(Tracker, meters=meter or "auto"),
     )
     for line in [*summary.lines(record), f"record: {out / 'record.json'}"]:

@@ -7,6 +7,7 @@ trains a model.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -120,6 +121,10 @@ class GlamConfig:
             shape = replace(shape, top_k=ROUTER_TOP_K[kind])
         dispatch = replace(self.dispatch, kind=kind)  # type: ignore[arg-type]
         return replace(self, shape=shape, dispatch=dispatch)
+
+    def with_corpus_paths(self, paths: Iterable[str]) -> Self:
+        """Return a copy with other sources of text."""
+        return replace(self, corpus=replace(self.corpus, paths=tuple(paths)))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as plain values, for checkpoints and records."""

@@ -95,24 +95,14 @@ def train(
         Progress(config, state.step) as progress,
     ):
         if peak_flop_per_s is None:
-            with meter.window("peak", phase="setup"):
-                peak_flop_per_s = best_matmul_flop_per_s(device)
+            peak_flop_per_s = _measure_peak(meter, device)
         setup = Setup(config, out, device, corpus, peak_flop_per_s, earlier)
         trainer = Trainer(setup, model, state, meter, writer)
         if checkpoint is not None:
             trainer.restore(checkpoint)
-        listeners = (progress.show, events.show)
-        ending = _run(trainer, interrupt, listeners, resumed=checkpoint is not None)
+        ending = _run(trainer, interrupt, (progress.show, events.show), checkpoint is not None)
     record = write_record(setup, state, meter, site or site_from_options(None, None), ending)
-    if ending.error is not None:
-        raise ending.error
-    if ending.interrupted:
-        logger.warning(
-            "stopped after step %d of %d; add --resume to continue",
-            state.step,
-            config.training.steps,
-        )
-        raise KeyboardInterrupt
+    _raise_unless_complete(ending, state.step, config.training.steps)
     return record
 
 
@@ -120,7 +110,6 @@ def _run(
     trainer: Trainer,
     interrupt: Interrupt,
     listeners: Iterable[Callable[[dict[str, Any]], None]],
-    *,
     resumed: bool,
 ) -> Ending:
     """Train until the last step, a stop rule, Ctrl-C or a divergence that is given up.
@@ -146,6 +135,15 @@ def _run(
         trainer.evaluate()
     trainer.checkpoint(last=True)
     return Ending(interrupt.requested, stop_reason)
+
+
+def _raise_unless_complete(ending: Ending, step: int, steps: int) -> None:
+    """Raise the error of a run that diverged, or KeyboardInterrupt for one that was interrupted."""
+    if ending.error is not None:
+        raise ending.error
+    if ending.interrupted:
+        logger.warning("stopped after step %d of %d; add --resume to continue", step, steps)
+        raise KeyboardInterrupt
 
 
 def _check_folder(out: Path, resume: bool) -> None:
@@ -199,6 +197,12 @@ def _build_meter(
         "torch": torch.__version__,
     }
     return tracker(out, name=config.name, labels=labels, sync=synchronizer(device), **resumed)
+
+
+def _measure_peak(meter: Any, device: torch.device) -> float:
+    """Measure the FLOP/s that MFU and HFU refer to."""
+    with meter.window("peak", phase="setup"):
+        return best_matmul_flop_per_s(device)
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
