@@ -17,7 +17,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 
 TESTS = Path(__file__).parent
 
-# Marks of whole folders and files; single tests carry their own.
+# Marks of whole folders and files. A test that calls `browser` is marked by that.
 MARKED = {
     "torch": ("glam", "experiments", "energy/callbacks"),
     "process": (
@@ -34,6 +34,23 @@ MARKED = {
         "glam/checkpoints/test_writer.py",
         "glam/training/test_restart.py",
     ),
+    "slow": (
+        "energy/ledger/test_growth.py",
+        "glam/checkpoints",
+        "glam/data/test_corpus.py",
+        "glam/data/test_shards.py",
+        "glam/model/test_gpt.py",
+        "glam/moe/test_dispatch.py",
+        "glam/test_bad_input.py",
+        "glam/test_presets.py",
+        "glam/training",
+        "simulator/questions/test_budget.py",
+        "simulator/questions/test_feasible.py",
+        "simulator/questions/test_plan.py",
+        "simulator/questions/test_terms.py",
+        "simulator/questions/test_when.py",
+        "simulator/test_examples.py",
+    ),
 }
 
 
@@ -42,11 +59,13 @@ def _is_marked(path, mark):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of marked folders and files."""
+    """Mark the tests of marked folders and files, and those that open a browser."""
     for item in items:
         for mark in MARKED:
             if _is_marked(item.path, mark):
                 item.add_marker(mark)
+        if "browser" in item.function.__code__.co_names:
+            item.add_marker("browser")
 
 
 def pytest_ignore_collect(collection_path):
