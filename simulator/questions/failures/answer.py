@@ -8,6 +8,7 @@ from typing import Any
 
 from energy.errors import InputError
 from energy.record import RunRecord
+from energy.units import duration
 from simulator.kit.answer import Answer
 from simulator.runs import failures as runs
 from simulator.runs.failures import failure_costs, requested_job
@@ -20,8 +21,13 @@ class FailureCosts(Answer, runs.FailureCosts):
 
     @property
     def headline(self) -> str:
-        """The job and its goodput."""
-        return f"{self.job.name}, goodput {self.goodput}"
+        """The goodput of the job, and how often it fails."""
+        value, low, high = self.goodput.numbers()
+        return (
+            f"{self.job.name}: goodput {value:.1%} ({low:.1%} to {high:.1%}, "
+            f"{self.goodput.origin}); a failure every {duration(float(self.middle.mtbf_s))} "
+            f"on {self.job.chips:,} chips"
+        )
 
 
 def failures(

@@ -7,11 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from energy.quantity import Quantity
 from energy.reports.words import band, human, table
 from energy.units import S_PER_HOUR, duration
 from simulator.physics.failures import PARTS
-from simulator.runs.failures import ENOUGH, FailureCosts
+from simulator.questions.failures.answer import FailureCosts
+from simulator.runs.failures import ENOUGH
 
 MEANING = {
     "training": "goodput",
@@ -24,12 +24,7 @@ MEANING = {
 
 def page(costs: FailureCosts, console: Console) -> None:
     """Print where time and energy go, the best interval, and what was assumed."""
-    mtbf = duration(float(costs.middle.mtbf_s))
-    console.print(
-        f"{costs.job.name}: goodput {_percent(costs.goodput)}; a failure every {mtbf} "
-        f"on {costs.job.chips:,} chips",
-        style="bold",
-    )
+    console.print(costs.headline, style="bold")
     console.print()
     console.print(_shares(costs))
     console.print()
@@ -110,9 +105,3 @@ def as_json(costs: FailureCosts) -> dict[str, Any]:
 def _broken_units(costs: FailureCosts) -> float:
     """Units that are broken at a time, on average."""
     return float(costs.middle.repair_s) / float(costs.middle.mtbf_s)
-
-
-def _percent(quantity: Quantity) -> str:
-    """A share with its band and origin, in percent."""
-    value, low, high = quantity.numbers()
-    return f"{value:.1%} ({low:.1%} to {high:.1%}, {quantity.origin})"

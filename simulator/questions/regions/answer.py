@@ -162,7 +162,7 @@ def moved(record: RunRecord, places: Iterable[Place]) -> list[MovedRun]:
 
 def size_for_rows(rows: int) -> tuple[float, float]:
     """Inches of a picture with so many rows."""
-    return 7.5, min(1.4 + 0.2 * rows, 7.0)
+    return 7.5, min(max(1.4 + 0.2 * rows, 2.0), 7.0)
 
 
 def _own(

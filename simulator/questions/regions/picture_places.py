@@ -8,7 +8,7 @@ from functools import partial
 from matplotlib.axes import Axes
 
 from energy.quantity import Quantity
-from simulator.kit.style import ANSWER, REFERENCE, Panel, legend_below, named_rows, whiskers
+from simulator.kit.style import ANSWER, REFERENCE, Panel, named_rows, whiskers
 from simulator.questions.regions.answer import Places
 from simulator.questions.regions.places import Place
 
@@ -39,6 +39,7 @@ def gross_and_net(
         label: of the axis.
     """
     shown = rows[:MOST_PLACES]
+    first = next((place for place, row in enumerate(shown) if row[1].value is not None), None)
     for place, (_, gross, net) in enumerate(shown):
         if gross.value is None:
             axes.text(0, place, " missing", va="center", fontsize="small")
@@ -49,7 +50,7 @@ def gross_and_net(
                 value,
                 color=ANSWER,
                 height=0.75,
-                label=None if place else "gross: average of the grid, with band",
+                label="gross: average of the grid, with band" if place == first else None,
             )
             whiskers(axes, place, value, low, high)
         if net.value is not None:
@@ -67,4 +68,9 @@ def gross_and_net(
     axes.tick_params(axis="y", labelsize="small")
     part = f" (the first {MOST_PLACES} of {len(rows)} places)" if len(rows) > MOST_PLACES else ""
     axes.set_xlabel(label + part)
-    return legend_below(axes, drop=-2.4 / (len(shown) + 1))
+    legend = axes.get_legend()
+    if legend is not None:
+        # Outside of the axes, whose height depends on the number of places.
+        legend.remove()
+        axes.figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
+    return axes

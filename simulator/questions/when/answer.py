@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,20 @@ class Schedule(Answer):
     def name(self) -> str:
         """Name of the run."""
         return self.job.name
+
+    @property
+    def headline(self) -> str:
+        """How much less the best start emits than the flat factor says."""
+        steady, paused, flat_g = self.steady, self.paused, self.flat_g
+        saved = 1 - float(steady.co2_g[steady.best]) / flat_g if flat_g else 0.0
+        text = (
+            f"{self.name}: the best of {len(steady.starts_s):,} starts "
+            f"({minute(float(steady.starts_s[steady.best]))}) emits {saved:.1%} less than the flat "
+            "factor"
+        )
+        if paused is not None and flat_g:
+            text += f"; with pauses {1 - float(paused.co2_g[paused.best]) / flat_g:.1%}"
+        return text
 
     @property
     def delay_s(self) -> float:
@@ -239,6 +254,15 @@ def schedule(
         curtailed_s=float(np.sum(np.diff(longer.edges_s)[off & inside])),
         zone_factor=zone_factor,
     )
+
+
+def minute(seconds: float) -> str:
+    """A time as date and minute, UTC.
+
+    Args:
+        seconds: since 1970.
+    """
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _load(job: Job, assumed: Mapping[str, Quantity]) -> Load:

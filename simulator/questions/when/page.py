@@ -13,7 +13,7 @@ from rich.table import Table
 from energy.quantity import Origin, Quantity
 from energy.reports.words import human, table
 from energy.units import J_PER_MWH, S_PER_DAY, S_PER_HOUR, duration, mass
-from simulator.questions.when.answer import Schedule
+from simulator.questions.when.answer import Schedule, minute
 from simulator.questions.when.starts import Outcomes
 
 WHOLE_YEAR_S = 365 * S_PER_DAY
@@ -26,7 +26,7 @@ NOT_AVOIDED = (
 
 def page(schedule: Schedule, console: Console) -> None:
     """Print the best and the worst start, with and without pauses, and what a reader must know."""
-    console.print(_headline(schedule), style="bold")
+    console.print(schedule.headline, style="bold")
     console.print()
     console.print(_starts(schedule))
     if schedule.zone_factor.value is not None:
@@ -34,21 +34,6 @@ def page(schedule: Schedule, console: Console) -> None:
     console.print()
     for note in notes(schedule):
         console.print(note, markup=False)
-
-
-def _headline(schedule: Schedule) -> str:
-    """The answer in a line."""
-    steady, flat_g = schedule.steady, schedule.flat_g
-    saved = 1 - float(steady.co2_g[steady.best]) / flat_g if flat_g else 0.0
-    text = (
-        f"{schedule.name}: the best of {len(steady.starts_s):,} starts "
-        f"({_minute(float(steady.starts_s[steady.best]))}) emits {saved:.1%} less than the flat "
-        "factor"
-    )
-    if schedule.paused is not None and flat_g:
-        paused = 1 - float(schedule.paused.co2_g[schedule.paused.best]) / flat_g
-        text += f"; with pauses {paused:.1%}"
-    return text
 
 
 def _starts(schedule: Schedule) -> Table:
@@ -64,8 +49,8 @@ def _starts(schedule: Schedule) -> Table:
         low, high = (grams * end for end in schedule.co2_band)
         rows.add_row(
             label,
-            _minute(start_s),
-            _minute(start_s + elapsed_s),
+            minute(start_s),
+            minute(start_s + elapsed_s),
             mass(grams),
             f"{mass(low)} to {mass(high)}",
             f"{grams / flat_g - 1:+.1%}" if flat_g else "",
@@ -185,7 +170,3 @@ def _or_null(value: float) -> float | None:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def _minute(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

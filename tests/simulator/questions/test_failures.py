@@ -81,7 +81,7 @@ def test_the_function_takes_a_scenario_by_name_or_as_an_object_and_overrides():
     by_object = failures(load("glam-8b-64e"), overrides={"hardware.count": 512}, save=30)
     assert (by_name.job, by_name.goodput) == (by_object.job, by_object.goodput)
     assert by_name.job.chips == 512
-    assert repr(by_name).startswith("<FailureCosts: glam-8b-64e, goodput 0.9")
+    assert repr(by_name).startswith("<FailureCosts: glam-8b-64e: goodput 9")
     (row,) = by_name.to_frame().to_dict("records")
     assert row["elapsed_s"] == by_name.elapsed_s.value
 
