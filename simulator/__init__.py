@@ -22,13 +22,16 @@ if _typing.TYPE_CHECKING:
     from simulator.questions.budget.inverse import largest_model as largest_model
     from simulator.questions.budget.inverse import most_tokens as most_tokens
     from simulator.questions.compare.answer import compare as compare
+    from simulator.questions.failures.answer import failures as failures
     from simulator.questions.plan.answer import plan as plan
     from simulator.questions.power.answer import power as power
     from simulator.questions.predict.answer import Prediction as Prediction
     from simulator.questions.predict.answer import predict as predict
+    from simulator.questions.regions.answer import regions as regions
     from simulator.questions.sensitivity.answer import sensitivity as sensitivity
     from simulator.questions.sweep.feasible import feasible as feasible
     from simulator.questions.sweep.pareto import pareto as pareto
+    from simulator.questions.when.answer import when as when
     from simulator.scenarios.scenario import Scenario as Scenario
     from simulator.scenarios.scenario import load as _load_scenario
     from simulator.scenarios.scenario import presets as presets
@@ -48,12 +51,15 @@ else:
             "simulator.questions.budget.crossover": ("crossover",),
             "simulator.questions.budget.inverse": ("largest_model", "most_tokens"),
             "simulator.questions.compare.answer": ("compare",),
+            "simulator.questions.failures.answer": ("failures",),
             "simulator.questions.plan.answer": ("plan",),
             "simulator.questions.power.answer": ("power",),
             "simulator.questions.predict.answer": ("predict",),
+            "simulator.questions.regions.answer": ("regions",),
             "simulator.questions.sensitivity.answer": ("sensitivity",),
             "simulator.questions.sweep.feasible": ("feasible",),
             "simulator.questions.sweep.pareto": ("pareto",),
+            "simulator.questions.when.answer": ("when",),
             "simulator.scenarios.scenario": ("load as load_scenario", "presets"),
         },
     )

@@ -64,6 +64,7 @@ def gross_and_net(
             markeredgecolor=REFERENCE,
             label="net: after clean-energy purchases",
         )
+    axes.set_xlim(left=0)
     named_rows(axes, [name for name, _, _ in shown])
     axes.tick_params(axis="y", labelsize="small")
     part = f" (the first {MOST_PLACES} of {len(rows)} places)" if len(rows) > MOST_PLACES else ""
