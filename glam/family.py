@@ -16,6 +16,7 @@ SHARED = {
     "kv_rank": 0,
     "d_rope": 0,
 }
+"""Fields of a shape that have the same value in both families."""
 
 
 GLAM = {"ffn_matrices": 3, "expert_matrices": 2, "norm_vectors": 1}

@@ -33,6 +33,22 @@ def test_every_size_has_exactly_the_parameters_that_are_counted(name):
     assert sum(p.numel() for p in model.parameters()) == total(parameters(shape))
 
 
+def test_former_names_of_settings_are_still_read(tmp_path):
+    (tmp_path / "former.toml").write_text(
+        f"{DENSE_TOML}[training]\naccumulate = 2\n[corpus]\nheld_out = 0.3\n"
+    )
+    config = GlamConfig.of(str(tmp_path / "former.toml"))
+    assert config.training.gradient_accumulation == 2
+    assert config.corpus.validation_fraction == 0.3
+    assert GlamConfig.from_dict(config.as_dict()) == config
+
+
+def test_the_version_is_printed(glam):
+    result = glam("--version")
+    assert result.code == 0
+    assert result.out.count(".") == 2
+
+
 @pytest.mark.parametrize(
     ("router", "model"),
     [
