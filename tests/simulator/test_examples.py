@@ -1,5 +1,6 @@
 """The examples in the help of the verbs run as they are printed."""
 
+import inspect
 import shlex
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +24,12 @@ EXAMPLES = [
 @pytest.mark.parametrize("verb", QUESTIONS, ids=lambda verb: verb.__name__)
 def test_every_question_has_examples_of_itself(verb):
     assert any(line.split()[1] == verb.__name__ for line in EXAMPLES)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__)
+def test_every_verb_that_answers_has_json_a_picture_and_an_explanation(verb):
+    options = {"as_json", "plot", "explain"} & inspect.signature(verb).parameters.keys()
+    assert len(options) == (0 if verb.__name__ == "init" else 3)
 
 
 @pytest.mark.parametrize("line", EXAMPLES)

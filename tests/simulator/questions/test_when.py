@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.errors import InputError, MissingDataError
+from energy.errors import MissingDataError
 from energy.units import J_PER_KWH
 from simulator.questions.when.answer import when
 from simulator.questions.when.curtailment import Curtailment
@@ -189,63 +189,6 @@ def test_a_run_longer_than_the_series_is_refused_unless_the_series_may_repeat():
     assert longer.mean_g_per_kwh == series.mean_g_per_kwh
 
 
-def written(tmp_path, text):
-    path = tmp_path / "grid.csv"
-    path.write_text(text)
-    return path
-
-
-def test_hours_days_and_months_are_read_in_grams_and_in_kilograms(tmp_path):
-    hours = read_series(
-        written(
-            tmp_path,
-            "time,zone,kgco2e_per_kwh\n2025-01-01T00:00Z,FR,0.05\n2025-01-01T01:00Z,FR,0.07\n\n",
-        )
-    )
-    assert hours.g_per_kwh.tolist() == [50, 70]
-    assert (hours.edges_s[0], hours.span_s) == (datetime(2025, 1, 1, tzinfo=UTC).timestamp(), 7200)
-    for offset in ("", "Z"):
-        text = "".join(f"2025-{m:02d}-01T00:00{offset},{m}\n" for m in range(1, 13))
-        months = read_series(written(tmp_path, "time,g/kWh\n" + text))
-        assert months.span_s == 365 * 86400
-        # Weighted by the days of the months.
-        days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-        mean = sum(m * d for m, d in enumerate(days, start=1)) / 365
-        assert months.mean_g_per_kwh == pytest.approx(mean)
-    local = read_series(
-        written(tmp_path, "time,g_per_kwh\n2025-01-01T00:00+01:00,1\n2025-01-01T01:00+01:00,1")
-    )
-    assert local.edges_s[0] == datetime(2024, 12, 31, 23, tzinfo=UTC).timestamp()
-
-
-HEAD = "time,g_per_kwh\n2025-01-01T00:00Z,100\n2025-01-01T01:00Z,100\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "line 1"),
-        ("time,intensity\n", "line 1"),
-        ("time,g_per_kwh,kgco2e_per_kwh\n", "one of g_per_kwh"),
-        ("time,g_per_kwh\n2025-01-01T00:00Z,100\n", "two rows or more"),
-        (HEAD + "tomorrow,100\n", "2025-01-31T13:00Z in grid.csv line 4"),
-        (HEAD + "2025-01-01T02:00Z,\n", "line 4; got nothing"),
-        (HEAD + "2025-01-01T02:00Z,nan\n", "line 4"),
-        (HEAD + "2025-01-01T02:00Z,-1\n", "line 4"),
-        (HEAD + "2025-01-01T02:00Z,5000\n", "have the right unit"),
-        (HEAD + "2025-01-01T02:00Z\n", "line 4"),
-        (HEAD + "2025-01-01T03:00Z,100\n", "every row 1 h after the one before"),
-        (HEAD + "2025-01-01T01:00Z,100\n", "ascend in grid.csv line 4"),
-        (HEAD + "2025-01-01T02:00,100\n", "all with or all without an offset"),
-        ("time,g_per_kwh\n2025-01-01,1\n2026-01-01,1\n2027-01-01,1\n", "line 3"),
-    ],
-)
-def test_an_invalid_row_is_an_error_that_names_its_line(tmp_path, text, message):
-    with pytest.raises(InputError) as error:
-        read_series(written(tmp_path, text))
-    assert message in str(error.value)
-
-
 def year(tmp_path, amplitude=100):
     """A year of hours with a daily wave and a season."""
     lines = ["time,g_per_kwh"]
@@ -254,7 +197,9 @@ def year(tmp_path, amplitude=100):
         season = 50 * math.cos(2 * math.pi * hour / 8760)
         time = datetime.fromtimestamp(1735689600 + 3600 * hour, UTC)
         lines.append(f"{time:%Y-%m-%dT%H:%MZ},{300 + wave + season:.3f}")
-    return written(tmp_path, "\n".join(lines))
+    path = tmp_path / "grid.csv"
+    path.write_text("\n".join(lines))
+    return path
 
 
 def answer_of(simulator, *arguments):
