@@ -5,52 +5,49 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from energy.console import guard, print_version
 from simulator.kit.options import epilog
-from simulator.questions.budget.command import crossover, inverse
-from simulator.questions.calibrate.command import calibrate
-from simulator.questions.catalog.command import chips, models, prices
-from simulator.questions.compare.command import compare
-from simulator.questions.failures.command import failures
-from simulator.questions.plan.command import plan
-from simulator.questions.power.command import power
-from simulator.questions.predict.command import init, predict
-from simulator.questions.regions.command import regions
-from simulator.questions.sensitivity.command import sensitivity
-from simulator.questions.sweep.command import feasible, pareto
-from simulator.questions.validate.command import validate
-from simulator.questions.when.command import when
 
-VERBS: tuple[Callable[..., None], ...] = (
-    init,
-    predict,
-    compare,
-    sensitivity,
-    plan,
-    pareto,
-    feasible,
-    power,
-    inverse,
-    crossover,
-    failures,
-    when,
-    regions,
-    calibrate,
-    validate,
-    models,
-    chips,
-    prices,
-)
+Verb = Callable[..., None]
+
+VERBS = {
+    "init": "predict",
+    "predict": "predict",
+    "compare": "compare",
+    "sensitivity": "sensitivity",
+    "plan": "plan",
+    "pareto": "sweep",
+    "feasible": "sweep",
+    "power": "power",
+    "inverse": "budget",
+    "crossover": "budget",
+    "failures": "failures",
+    "when": "when",
+    "regions": "regions",
+    "calibrate": "calibrate",
+    "validate": "validate",
+    "models": "catalog",
+    "chips": "catalog",
+    "prices": "catalog",
+}
+"""The verbs, each with the folder of its question, whose command.py has it."""
 
 ABOUT = "What a training run would spend: FLOP, time, energy, CO2, before it is run."
 
 
-def command(verbs: tuple[Callable[..., None], ...] = VERBS) -> typer.Typer:
+def verb_of(name: str) -> Verb:
+    """The function of a verb."""
+    verb: Verb = getattr(import_module(f"simulator.questions.{VERBS[name]}.command"), name)
+    return verb
+
+
+def command(names: Iterable[str] = VERBS) -> typer.Typer:
     """The command with some verbs."""
     app = typer.Typer(
         name="simulator",
@@ -61,7 +58,8 @@ def command(verbs: tuple[Callable[..., None], ...] = VERBS) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for verb in verbs:
+    for name in names:
+        verb = verb_of(name)
         app.command(epilog=epilog(verb))(verb)
 
     @app.callback()
@@ -80,13 +78,12 @@ def command(verbs: tuple[Callable[..., None], ...] = VERBS) -> typer.Typer:
 
 def main() -> None:
     """Run the command; errors become one line and an exit code."""
-    # Most of a short command is imports, whose objects all stay: look for garbage less often, and
-    # not at all for plugins. The options of a verb take milliseconds to read: read those of one.
+    # A short command is mostly imports. Their objects all stay, so garbage is collected less often;
+    # no plugin is looked for, and only the verb that runs is loaded.
     gc.set_threshold(100_000, 20, 20)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     first = sys.argv[1] if len(sys.argv) > 1 else ""
-    named = tuple(verb for verb in VERBS if verb.__name__ == first)
-    guard(command(named or VERBS))
+    guard(command([first] if first in VERBS else VERBS))
 
 
 if __name__ == "__main__":  # python -m simulator.cli

@@ -290,7 +290,7 @@ def find(
     Raises:
         InputError: no row has that name; the message suggests the nearest names.
     """
-    by_name = {plain_name(alias): row for row in rows for alias in names(row)}
+    by_name = _by_name(rows, names)
     row = by_name.get(plain_name(name))
     if row is not None:
         return row
@@ -298,6 +298,18 @@ def find(
     everything = f"list them with: {listing}" if listing else ""
     fix = nearest(plain_name(name), (), everything, aliases=canonical)
     raise InputError(f"expected a {what} of the catalog", name, fix)
+
+
+_INDEXES: dict[int, tuple[Sequence[Any], dict[str, Any]]] = {}
+
+
+def _by_name(rows: Sequence[Row], names: Callable[[Row], tuple[str, ...]]) -> dict[str, Row]:
+    """Rows by each of their names; made once for each table that stays in memory."""
+    table, index = _INDEXES.get(id(rows), (None, {}))
+    if table is not rows:
+        index = {plain_name(alias): row for row in rows for alias in names(row)}
+        _INDEXES[id(rows)] = rows, index
+    return index
 
 
 def plain_name(name: str) -> str:

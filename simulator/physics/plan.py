@@ -8,7 +8,8 @@ million plans. The defaults describe one device that processes its whole batch a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from copy import copy
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -247,21 +248,43 @@ class Plan(Parallelism, Execution, Formats):
 
 def select(arrays: Any, index: slice | NDArray[np.int64]) -> Any:
     """A plan, a shape or hardware with the chosen places of its arrays; single values stay."""
-    chosen = {
-        item.name: value[index]
-        for item in fields(arrays)
-        if isinstance(value := getattr(arrays, item.name), np.ndarray)
-    }
-    return replace(arrays, **chosen) if chosen else arrays
+    return _changed(
+        arrays,
+        {
+            name: value[index]
+            for name, value in vars(arrays).items()
+            if isinstance(value, np.ndarray)
+        },
+    )
 
 
 def plan_at(plans: Plan, index: int) -> Plan:
     """The single plan at one place of the arrays of `plans`."""
-    values: dict[str, Any] = {}
-    for item in fields(Plan):
-        value = getattr(plans, item.name)
-        values[item.name] = value[index].item() if isinstance(value, np.ndarray) else value
-    return Plan(**values)
+    single: Plan = _changed(
+        plans,
+        {
+            name: value[index].item()
+            for name, value in vars(plans).items()
+            if isinstance(value, np.ndarray)
+        },
+    )
+    return single
+
+
+def with_columns(plan: Plan, columns: dict[str, Any]) -> Plan:
+    """A plan with arrays of values that are known to be valid, as those of a space are."""
+    plans: Plan = _changed(plan, columns)
+    return plans
+
+
+def _changed(original: Any, values: dict[str, Any]) -> Any:
+    """A copy with other values of some fields, which are not checked again."""
+    if not values:
+        return original
+    changed = copy(original)
+    for name, value in values.items():
+        object.__setattr__(changed, name, value)
+    return changed
 
 
 def in_words(plan: Plan) -> str:

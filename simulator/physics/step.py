@@ -11,7 +11,8 @@ degree is one, the same sum has no messages and no waiting.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,16 @@ class Step:
     memory_s: Number
     link_s: Number
     relative: tuple[float, float]
+
+    def at(self, index: int) -> Step:
+        """The single step at one place of the arrays."""
+
+        def single(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {name: single(part) for name, part in value.items()}
+            return value[index].item() if isinstance(value, np.ndarray) else value
+
+        return replace(self, **{name: single(value) for name, value in vars(self).items()})
 
     @property
     def step_s(self) -> Number:

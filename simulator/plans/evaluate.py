@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from energy.units import si
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.memory import memory
-from simulator.physics.plan import AXES, Plan, plan_at, select
+from simulator.physics.plan import AXES, Plan, plan_at, select, with_columns
 from simulator.physics.power import chip_watts
 from simulator.physics.step import step
 from simulator.plans.space import Space
@@ -90,12 +90,28 @@ class Evaluation:
             )
 
 
+CHUNK = 16_384
+"""Plans that are timed at once: their arrays stay in a core's cache."""
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Block:
-    """A part of an evaluation: the plans of some rows of the space."""
+    """The memory of the plans of some rows of a space.
+
+    Attributes:
+        plans: those that fit.
+        needs_bytes: of the fullest chip, of those that fit.
+        considered: all plans of the rows.
+        too_large: those that do not fit, by the largest part of what they hold.
+        leanest: the plan that needs the least.
+        leanest_bytes: what its fullest chip holds.
+    """
 
     plans: Plan
-    columns: tuple[Array, Array, Array]
+    needs_bytes: Array
     considered: int
     too_large: dict[str, int]
     leanest: Plan
@@ -116,45 +132,47 @@ def evaluate(
         space: of the plans.
         hardware: of one chip.
         constants: of the machine and its software.
-        on_progress: called with the number of plans of each block that is done.
+        on_progress: called with the number of plans of each block that is checked.
     """
 
-    def evaluated(rows: slice) -> _Block:
-        block = _block(shape, space.plans(rows), hardware, constants)
+    def checked(rows: slice) -> _Block:
+        block = _fitting(shape, space.plans(rows), hardware)
         on_progress(block.considered)
         return block
 
-    parts = space.blocks()
-    if len(parts) == 1:
-        blocks = [evaluated(parts[0])]
-    else:
-        from concurrent.futures import ThreadPoolExecutor
+    def timed(chunk: slice) -> tuple[Array, Array]:
+        some = select(plans, chunk)
+        seconds = step(shape, some, hardware, constants)
+        columns = (seconds.step_s, chip_watts(seconds, hardware, constants))
+        step_s, chip_w = (np.broadcast_to(np.asarray(column), len(some.tp)) for column in columns)
+        return step_s, chip_w
 
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
-            blocks = list(workers.map(evaluated, parts))
-    leanest = min(blocks, key=lambda part: part.leanest_bytes)
-    step_s, chip_w, needs_bytes = (
-        np.concatenate(column) for column in zip(*(part.columns for part in blocks), strict=True)
-    )
+    blocks = _on_all_cores(checked, space.blocks())
+    plans = _joined([block.plans for block in blocks])
+    needs_bytes = np.concatenate([block.needs_bytes for block in blocks])
+    chunks = [slice(first, first + CHUNK) for first in range(0, len(needs_bytes), CHUNK)]
+    columns = _on_all_cores(timed, chunks or [slice(0, 0)])
+    step_s, chip_w = (np.concatenate(column) for column in zip(*columns, strict=True))
+    leanest = min(blocks, key=lambda block: block.leanest_bytes)
     return Evaluation(
-        plans=_joined([part.plans for part in blocks]),
+        plans=plans,
         step_s=step_s,
         chip_w=chip_w,
         needs_bytes=needs_bytes,
         tokens=float(space.base.global_batch) * float(shape.seq_len),
-        considered=sum(part.considered for part in blocks),
+        considered=sum(block.considered for block in blocks),
         too_large={
             name: count
             for name in blocks[0].too_large
-            if (count := sum(part.too_large[name] for part in blocks))
+            if (count := sum(block.too_large[name] for block in blocks))
         },
         leanest=leanest.leanest,
         leanest_bytes=leanest.leanest_bytes,
     )
 
 
-def _block(shape: Shape, plans: Plan, hardware: Hardware, constants: Constants) -> _Block:
-    """Memory of all plans of a block, then step and watts of those that fit."""
+def _fitting(shape: Shape, plans: Plan, hardware: Hardware) -> _Block:
+    """What fits of some plans, and what keeps the others out."""
     use = memory(shape, plans, hardware)
     needs, fits = np.asarray(use.total_bytes, float), np.asarray(use.fits)
     parts = {name: size for name, size in use.bytes.items() if name != "margin"}
@@ -163,20 +181,24 @@ def _block(shape: Shape, plans: Plan, hardware: Hardware, constants: Constants) 
     )
     largest = np.bincount(np.argmax(over, axis=0), minlength=len(parts))
     least = int(np.argmin(needs))
-    fitting = select(plans, np.flatnonzero(fits))
-    seconds = step(shape, fitting, hardware, constants)
-    columns = (seconds.step_s, chip_watts(seconds, hardware, constants), needs[fits])
-    step_s, chip_w, needs_bytes = (
-        np.broadcast_to(np.asarray(column), len(fitting.tp)) for column in columns
-    )
     return _Block(
-        plans=fitting,
-        columns=(step_s, chip_w, needs_bytes),
+        plans=select(plans, np.flatnonzero(fits)),
+        needs_bytes=needs[fits],
         considered=len(needs),
         too_large=dict(zip(parts, largest.tolist(), strict=True)),
         leanest=plan_at(plans, least),
         leanest_bytes=float(needs[least]),
     )
+
+
+def _on_all_cores(function: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+    """The results of all parts, in their order; a single part needs no thread."""
+    if len(parts) == 1:
+        return [function(parts[0])]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
+        return list(workers.map(function, parts))
 
 
 def _joined(plans: Sequence[Plan]) -> Plan:
@@ -187,4 +209,4 @@ def _joined(plans: Sequence[Plan]) -> Plan:
         for name in AXES
         if getattr(first, name) is not None
     }
-    return replace(first, **columns)
+    return with_columns(first, columns)

@@ -9,6 +9,7 @@ experts of their own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from energy.errors import InfeasibleError
 from energy.shape import Shape
-from simulator.physics.plan import AXES, Plan
+from simulator.physics.plan import AXES, Plan, with_columns
 
 MOST_STAGES = 64
 
@@ -86,7 +87,7 @@ class Space:
         rows = _sharding(rows, self.choices, self.fine)
         rows = _modes(rows, self.choices)
         columns: dict[str, Any] = {name: rows[name] for name in AXES if name in rows}
-        return replace(self.base, **columns)
+        return with_columns(self.base, columns)
 
 
 def space(
@@ -138,6 +139,13 @@ def space(
         tried,
         broken,
     )
+
+
+def joined(spaces: Sequence[Space]) -> Space:
+    """Spaces of one scenario that differ in their degrees alone, as one space."""
+    first = spaces[0]
+    rows = {name: np.concatenate([part.rows[name] for part in spaces]) for name in first.rows}
+    return replace(first, rows=rows)
 
 
 def _tried(shape: Shape, n_chips: int, choices: Choices, fine: bool) -> Rows:

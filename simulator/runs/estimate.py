@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from energy.quantity import Boundary, Origin, Quantity
-from simulator.physics.plan import Plan, in_words
+from simulator.physics.plan import Plan, in_words, plan_at, select
 from simulator.physics.power import chip_watts
 from simulator.physics.step import Step, step
 from simulator.plans.evaluate import evaluate
@@ -96,3 +97,20 @@ def estimate(setup: Setup, plan: Plan | None = None) -> Estimate:
     taken = step(setup.shape, plan, setup.hardware, setup.constants)
     watts = float(chip_watts(taken, setup.hardware, setup.constants))
     return Estimate(setup, plan, taken, watts, notes)
+
+
+def estimates(setup: Setup, plans: Plan, indices: Sequence[int]) -> list[Estimate]:
+    """Estimate one optimizer step by each of some plans, all at once.
+
+    Args:
+        setup: of the scenario.
+        plans: possible plans, as arrays.
+        indices: of those to estimate.
+    """
+    chosen = select(plans, np.asarray(indices))
+    taken = step(setup.shape, chosen, setup.hardware, setup.constants)
+    watts = np.broadcast_to(chip_watts(taken, setup.hardware, setup.constants), len(indices))
+    return [
+        Estimate(setup, plan_at(chosen, place), taken.at(place), float(watts[place]), setup.notes)
+        for place in range(len(indices))
+    ]

@@ -221,7 +221,7 @@ def best_plans(
         refuse(search, evaluation)
     ranking = Ranking(search, evaluation, search.measure(evaluation))
     order, without = ranking.best_of_other_degrees(count + 1), ranking.best_of_other_choices()
-    options = {index: ranking.option(index) for index in dict.fromkeys([*order, *without])}
+    options = ranking.options(list(dict.fromkeys([*order, *without])))
     setup = search.setup
     return Planned(
         setup=setup,
@@ -256,5 +256,6 @@ def _published(search: PlanSearch, known: KnownPlan, least: float) -> PublishedP
         use = memory(search.setup.shape, evaluation.leanest, search.setup.hardware)
         return PublishedPlan(known=known, option=None, searched=searched, reason=use.reason())
     ranking = Ranking(search, evaluation, search.measure(evaluation))
-    option = ranking.option(int(np.argmin(ranking.measure)), least)
+    best = int(np.argmin(ranking.measure))
+    option = ranking.options([best], least)[best]
     return PublishedPlan(known=known, option=option, searched=searched, reason="")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,9 @@ from numpy.typing import NDArray
 from simulator.physics.phases import phases
 from simulator.physics.plan import Plan, in_words
 from simulator.plans.evaluate import Evaluation
+from simulator.plans.space import joined
 from simulator.questions.plan.search import Array, PlanSearch
-from simulator.runs.estimate import Estimate, estimate
+from simulator.runs.estimate import Estimate, estimates
 from simulator.runs.predict import Prediction, predict
 from simulator.runs.spend import Spend, spend_of
 
@@ -133,21 +136,40 @@ class Ranking:
                 picked[index] = (*picked.get(index, ()), name)
         return dict(sorted(picked.items(), key=lambda item: float(self.measure[item[0]])))
 
-    def option(self, index: int, least: float | None = None) -> Option:
-        """A plan with its phases and the run that it would make.
+    def options(self, indices: Sequence[int], least: float | None = None) -> dict[int, Option]:
+        """Plans with their phases and the runs that they would make, by their indices.
 
         Args:
-            index: of the plan.
+            indices: of the plans.
             least: the measure to compare with; that of the best of these without it.
         """
-        plan, own = self.evaluation.plan(index), float(self.measure[index])
-        degrees = {name: getattr(plan, name) for name in DEGREES}
-        unlimited = self.search.evaluate(self.search.space(degrees), limited=False)
-        step = estimate(self.search.setup, plan)
-        return Option(
-            estimate=step,
-            seconds=phases(step.step),
-            needs_bytes=float(self.evaluation.needs_bytes[index]),
-            worse=own / (self.least if least is None else least) - 1,
-            freed=1 - float(np.min(self.search.measure(unlimited))) / own,
-        )
+        steps = estimates(self.search.setup, self.evaluation.plans, indices)
+        unlimited = self._unlimited([_degrees(step.plan) for step in steps])
+        least = self.least if least is None else least
+        return {
+            index: Option(
+                estimate=step,
+                seconds=phases(step.step),
+                needs_bytes=float(self.evaluation.needs_bytes[index]),
+                worse=float(self.measure[index]) / least - 1,
+                freed=1 - unlimited[_degrees(step.plan)] / float(self.measure[index]),
+            )
+            for index, step in zip(indices, steps, strict=True)
+        }
+
+    def _unlimited(self, degrees: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], float]:
+        """The least measure of plans with the same degrees if memory were unlimited."""
+        distinct = list(dict.fromkeys(degrees))
+        spaces = [self.search.space(dict(zip(DEGREES, row, strict=True))) for row in distinct]
+        evaluation = self.search.evaluate(joined(spaces), limited=False)
+        measure = self.search.measure(evaluation)
+        columns = [np.asarray(getattr(evaluation.plans, name)) for name in DEGREES]
+        least = {}
+        for row in distinct:
+            alike = np.all([c == v for c, v in zip(columns, row, strict=True)], axis=0)
+            least[row] = float(np.min(measure[alike]))
+        return least
+
+
+def _degrees(plan: Plan) -> tuple[Any, ...]:
+    return tuple(getattr(plan, name) for name in DEGREES)
