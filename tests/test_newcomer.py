@@ -1,4 +1,4 @@
-"""The README's path for newcomers: from an empty folder to a Pareto picture in four commands."""
+"""The README's path for newcomers: from an empty folder to a Pareto front in four commands."""
 
 import re
 import shlex
@@ -6,7 +6,7 @@ import shlex
 from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text()
-SECTION = README.split("## From an empty folder to a Pareto picture")[1].split("\n## ")[0]
+SECTION = README.split("## From an empty folder to a Pareto front")[1].split("\n## ")[0]
 BLOCKS = re.findall(r"```\n(.*?)```", SECTION, re.DOTALL)
 COMMANDS = [line for line in BLOCKS[0].replace("\\\n", " ").splitlines() if line.strip()]
 

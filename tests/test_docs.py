@@ -1,0 +1,189 @@
+"""README and docs name files, commands and options that exist, and show what commands print."""
+
+import ast
+import doctest
+import importlib
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+
+import pytest
+import typer
+
+from tests.support import ROOT
+
+README = ROOT / "README.md"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+CURRENT = [page for page in PAGES if not re.search("CHANGELOG|changes", str(page))]
+"""Pages of today: all but those that name what a module or option was called before."""
+MANUAL = [page for page in CURRENT if not page.name.startswith("results")]
+"""Pages without figures: a page of figures shows the commands of the day of its measurement."""
+
+FOLDERS = "benchmarks|docs|energy|experiments|glam|notebooks|scripts|simulator|tests"
+COMMANDS = ("energy", "glam", "simulator")
+UsageError = typer.BadParameter.__base__
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def every_page(pages):
+    return pytest.mark.parametrize("page", pages, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def prose(page):
+    """The text of a page outside its fenced blocks."""
+    return FENCE.sub("", page.read_text())
+
+
+def code_spans(page):
+    """The words in backticks in the prose of a page."""
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose(page))]
+
+
+def sessions(page):
+    """Each command that a fenced block of a page shows, with the lines that it prints there."""
+    commands = []
+    for language, block in FENCE.findall(page.read_text()):
+        if language not in ("", "bash", "console", "sh"):
+            continue
+        lines = block.replace("\\\n", " ").splitlines()
+        prompts = any(line.startswith("$ ") for line in lines)
+        for line in lines:
+            if line.startswith("$ ") or not prompts:
+                commands.append((line.removeprefix("$ "), []))
+            elif commands:
+                commands[-1][1].append(line)
+    return commands
+
+
+def calls(page):
+    """Each call of a command of this project in the blocks and the prose of a page, as words."""
+    for line in [*(line for line, _ in sessions(page)), *code_spans(page)]:
+        first, _, rest = line.partition(" ")
+        if first in COMMANDS and rest:
+            yield shlex.split(line, comments=True)
+
+
+@cache
+def command(name):
+    """The command of a package, as its parser sees it."""
+    module = importlib.import_module(f"{name}.cli")
+    app = module.command() if name == "simulator" else module.app
+    return typer.main.get_command(app)
+
+
+def what_is_wrong(words):
+    """Why a command would refuse these words; None where it would run. X stands for any verb."""
+    group = command(words[0])
+    verb = group.commands.get(words[1])
+    if verb is None:
+        return None if words[1] in ("--help", "--version", "X") else f"no verb {words[1]}"
+    context = verb.context_class(verb, info_name=words[1], **verb.context_settings)
+    try:
+        _, unexpected, _ = verb.make_parser(context).parse_args(words[2:])
+    except UsageError as error:
+        # Prose may name an option without its value.
+        return None if "requires an argument" in str(error) else str(error)
+    return f"unexpected {unexpected}" if unexpected and words[1] != "run" else None
+
+
+def named_files(page):
+    """Each path of a file or folder of this repository in the code spans of a page."""
+    for span in code_spans(page):
+        yield from re.findall(rf"(?<![\w./-])(?:{FOLDERS})/[\w./*-]*[\w/*]", span)
+
+
+def defined_in(path):
+    """The names that a module defines or imports, and the attributes of its classes."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name)
+    return names
+
+
+def exists(dotted):
+    """Whether a dotted name is a module, or a name that its longest module defines."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:length])
+        module = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if module.is_file():
+            return set(parts[length:]) <= defined_in(module)
+    return False
+
+
+@every_page(PAGES)
+def test_every_relative_link_leads_to_a_file(page):
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    inside = [link for link in links if not re.match(r"[a-z]+:", link)]
+    assert [link for link in inside if not (page.parent / link).exists()] == []
+
+
+@every_page(CURRENT)
+def test_every_file_that_is_named_exists(page):
+    """A folder X in a path stands for any folder."""
+    missing = [
+        name for name in named_files(page) if not list(ROOT.glob(name.replace("/X/", "/*/")))
+    ]
+    assert missing == []
+
+
+@every_page(CURRENT)
+def test_every_python_name_exists(page):
+    dotted = rf"(?<![\w./-])(?:{'|'.join(COMMANDS)}|benchmarks|experiments)(?:\.\w+)+(?![\w/])"
+    names = {name for span in code_spans(page) for name in re.findall(dotted, span)}
+    files = {name for name in names if name.rpartition(".")[2] in ("csv", "toml", "json", "md")}
+    assert [name for name in sorted(names - files) if not exists(name)] == []
+
+
+@every_page(MANUAL)
+def test_every_command_has_a_verb_and_options_that_exist(page):
+    wrong = {shlex.join(words): what_is_wrong(words) for words in calls(page)}
+    assert {call: why for call, why in wrong.items() if why} == {}
+
+
+@every_page(CURRENT)
+def test_every_target_of_make_and_every_module_that_is_run_exists(page):
+    code = [line for line, _ in sessions(page)] + code_spans(page)
+    targets = {word for line in code for word in re.findall(r"^make ([a-z-]+)", line)}
+    makefile = (ROOT / "Makefile").read_text()
+    assert [name for name in targets if not re.search(f"^{name}:", makefile, re.MULTILINE)] == []
+    modules = {name for line in code for name in re.findall(r"python -m ([\w.]+)", line)}
+    ours = [name for name in modules if re.match(rf"(?:{FOLDERS})\b", name)]
+    assert [name for name in ours if not exists(name)] == []
+
+
+SIMULATED = [
+    pytest.param(line, printed, id=f"{page.name}: {' '.join(line.split()[:4])}")
+    for page in MANUAL
+    for line, printed in sessions(page)
+    if line.startswith("simulator ") and printed
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "printed"), SIMULATED)
+def test_a_page_shows_what_the_simulator_prints(line, printed, simulator):
+    """The output has the lines of the page, in their order; "..." stands for any lines."""
+    Path("docs").mkdir()
+    _, out, err = simulator(*shlex.split(line)[1:])
+    actual = iter(" ".join(words.split()) for words in [*out.splitlines(), *err.splitlines()])
+    shown = [" ".join(words.split()) for words in printed]
+    missing = [words for words in shown if words not in ("", "...") and words not in actual]
+    assert missing == []
+
+
+def test_the_python_session_of_the_readme_prints_what_it_shows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    session = "\n".join(
+        block for language, block in FENCE.findall(README.read_text()) if ">>> " in block
+    )
+    test = doctest.DocTestParser().get_doctest(session, {}, "README", str(README), 0)
+    assert test.examples
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    assert runner.run(test).failed == 0
