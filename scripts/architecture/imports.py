@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
@@ -113,23 +114,51 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     return [group for group in groups if len(group) > 1]
 
 
-def _statements(node: ast.AST, function: str) -> list[tuple[ast.Import | ast.ImportFrom, str]]:
-    """The import statements below a node, each with the function around it."""
-    statements: list[tuple[ast.Import | ast.ImportFrom, str]] = []
+def loaded_by_name(node: ast.AST) -> str | None:
+    """What a call of `import_module` loads: "simulator.questions.*.command" of an f-string.
+
+    Returns:
+        The name, with a star where it is computed; None for any other node.
+    """
+    match node:
+        case ast.Call(func=ast.Name(id="import_module"), args=[name, *_]):
+            pass
+        case ast.Call(func=ast.Attribute(attr="import_module"), args=[name, *_]):
+            pass
+        case _:
+            return None
+    match name:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(str(p.value) if isinstance(p, ast.Constant) else "*" for p in parts)
+    return "*"
+
+
+def _statements(node: ast.AST, function: str) -> list[tuple[ast.stmt | ast.expr, str]]:
+    """The imports below a node, each with the function around it."""
+    statements: list[tuple[ast.stmt | ast.expr, str]] = []
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import | ast.ImportFrom):
+        inner = (
+            child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        )
+        if isinstance(child, ast.Import | ast.ImportFrom) or (
+            isinstance(child, ast.Call) and loaded_by_name(child)
+        ):
             statements.append((child, function))
-        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            statements += _statements(child, child.name)
-        else:
-            statements += _statements(child, function)
+        statements += _statements(child, inner)
     return statements
 
 
-def _targets(node: ast.Import | ast.ImportFrom) -> list[str]:
+def _targets(node: ast.stmt | ast.expr) -> list[str]:
     """What a statement imports; a name that is a submodule counts as that module."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
-    source = "." * node.level + (node.module or "")
-    names = [f"{source}.{alias.name}" for alias in node.names]
-    return sorted({name if name in modules() else source for name in names})
+    if isinstance(node, ast.ImportFrom):
+        source = "." * node.level + (node.module or "")
+        names = [f"{source}.{alias.name}" for alias in node.names]
+        return sorted({name if name in modules() else source for name in names})
+    pattern = loaded_by_name(node) or ""
+    if pattern.startswith("*"):
+        return []  # the caller says what is loaded
+    return [name for name in modules() if fnmatchcase(name, pattern)]
