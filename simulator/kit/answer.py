@@ -1,6 +1,6 @@
 """What every question returns, and how every verb ends.
 
-An answer is data. How it looks stands beside it, in modules of its package that are found by name
+An answer is data. How it looks stands beside it, in modules of its package that are loaded by name
 when they are needed: `page.py` has `page(answer, console)` and `as_json(answer)`, `picture.py` has
 `panels(answer)`, `terms.py` has `terms(answer)`. A package with several answers adds a word to the
 names of these modules (`view = "pareto"`: `page_pareto.py`).
@@ -112,7 +112,7 @@ class Answer:
         return pandas.DataFrame(rows_of(self.as_json()))
 
     def plot(self, path: str | Path | None = None) -> Figure:
-        """Draw the answer; into a PNG, SVG or HTML file where a path is given."""
+        """Draw the answer; into a PNG, SVG or HTML file where there is a path."""
         from simulator.kit import style
 
         if path is not None:

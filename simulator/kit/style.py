@@ -1,6 +1,6 @@
 """The look of every picture of the simulator, and the files that pictures become.
 
-One colour and one line style per concept everywhere, told apart in grey as well: an answer is a
+One color and one line style per concept everywhere, distinct in gray as well: an answer is a
 solid blue line with its 80 % band in light blue, a limit or a reference is black and dashed, what
 is lost or lowered is hatched or dotted orange, a factor is hatched grey. A unit on every axis. A
 panel takes Axes and returns them; the modules `picture*` of the questions make panels of answers.

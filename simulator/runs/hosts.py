@@ -51,7 +51,7 @@ def known_host(scenario: Scenario, boundary: Boundary) -> catalog.Chip | None:
 
 
 def with_hosts(scenario: Scenario, site: Site, boundary: Boundary, chip_w: Quantity) -> Site:
-    """The site of a scenario, with the hosts of its chips where no ratio was given.
+    """The site of a scenario, with the hosts of its chips where it has no ratio of its own.
 
     Args:
         scenario: whose chip and site count.

@@ -22,7 +22,7 @@ def of_models(
 
     Args:
         names: a preset, a file or a model of the catalog; of a further one, only its model counts.
-        overrides: laid over the first.
+        overrides: values of the first, by dotted key.
         equal: tokens, or quality: each further model reads what brings it to the first one's loss
             by the usual law (`simulator.quality.match.match`).
 

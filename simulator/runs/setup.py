@@ -46,7 +46,7 @@ class Setup:
         hardware: of one chip.
         constants: of the chip and its software, or of a calibrated machine.
         software: of the chips; None on a calibrated machine.
-        site: with the catalog's assumptions for what is not given, hosts left out.
+        site: with the catalog's assumptions for what is missing, hosts left out.
         base: the plan as far as the scenario says it; its other axes are searched.
         choices: values of the axes that are not free, by name.
         notes: where the constants come from.
@@ -189,7 +189,7 @@ def _plan_fields(scenario: Scenario, shape: Shape) -> dict[str, Any]:
 
     Raises:
         InputError: a key is not a field of `Plan`, a value is not of its kind, the load is not
-            that of the model's experts, or imbalance is given too.
+            that of the model's experts, or imbalance is there too.
     """
     for key, value in scenario.plan.items():
         if key not in PLAN_KEYS:

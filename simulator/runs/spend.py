@@ -2,7 +2,7 @@
 
 Three ways to know it, one answer: predicted (the simulator as a black box), published (the rate and
 the watts that were published of it), or from a utilization that the user names. The last two are
-the same: FLOP over chips x peak x utilization, at given watts.
+the same: FLOP over chips x peak x utilization, at known watts.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def at_utilization(scenario: Scenario, mfu: float, watts: float | None) -> Spend
 
 
 def utilized(share: Quantity, power_w: Quantity, boundary: Boundary) -> Spending:
-    """Spending at a share of the peak and given watts of a chip, both over the whole time."""
+    """Spending at a share of the peak and at mean watts of a chip, both over the whole time."""
 
     def spend(scenario: Scenario) -> Spend:
         chips = scenario.hardware.count

@@ -87,7 +87,7 @@ class Planned(Answer):
 
     @property
     def scenario(self) -> Scenario:
-        """The scenario that was asked about."""
+        """The scenario of the question."""
         return self.setup.scenario
 
     @property

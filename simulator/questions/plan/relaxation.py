@@ -45,7 +45,7 @@ def refuse(search: PlanSearch, evaluation: Evaluation) -> NoReturn:
 def enough_chips(search: PlanSearch) -> int | None:
     """The least multiple of the chips on which a plan of the coarse space fits.
 
-    What a plan needs does not grow with the chips that share it, so the multiple is found by
+    What a plan needs does not grow with the chips that share it, so the multiple follows by
     doubling and bisection; None if the most that is tried is too few.
     """
     own = search.setup.chips

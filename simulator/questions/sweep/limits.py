@@ -132,6 +132,11 @@ def limits_of(amounts: Mapping[str, float | None], by: str | None, start: str | 
     return Limits(most=ordered, start=first, today=start is None)
 
 
+def raised_by(factor: float) -> str:
+    """How much a limit is raised by a factor above 1: '+12%'."""
+    return f"+{significant(100 * (factor - 1), 2)}%"
+
+
 def rounded_up(value: float) -> float:
     """To three digits and not below the value: a limit set to it is kept.
 

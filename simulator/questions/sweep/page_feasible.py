@@ -12,8 +12,9 @@ from energy.reports.words import band, table
 from energy.units import significant
 from simulator.physics.plan import AXES
 from simulator.questions.sweep.cells import MEASURES, Configuration
-from simulator.questions.sweep.feasible import MOST_ROWS, Bound, Feasible, Keeper, Relaxation, more
-from simulator.questions.sweep.limits import OPTIONS, WORDS
+from simulator.questions.sweep.feasible import MOST_ROWS, Feasible
+from simulator.questions.sweep.keeping import Bound, Keeper, Relaxation
+from simulator.questions.sweep.limits import OPTIONS, WORDS, raised_by
 from simulator.runs.spend import UNITS
 
 
@@ -150,7 +151,7 @@ def _relaxations(answer: Feasible) -> Table:
     for number, relaxation in enumerate(answer.relaxations, 1):
         needed = relaxation.needed
         options = [answer.limits.option(name, amount) for name, amount in needed.items()]
-        raises = [more(amount / most[name]) for name, amount in needed.items()]
+        raises = [raised_by(amount / most[name]) for name, amount in needed.items()]
         rows.add_row(*_cells(answer, number, relaxation), " ".join(options), ", ".join(raises))
     return rows
 

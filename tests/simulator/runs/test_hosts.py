@@ -18,16 +18,16 @@ KNOWN = [chip.id for chip in catalog.chips() if chip.host_w is not None]
 @given(st.sampled_from(KNOWN), st.floats(20, 1500))
 def test_the_host_of_a_chip_draws_the_same_at_any_watts(name, chip_w):
     chip = catalog.chip(name)
-    found = host_ratio(chip, chip_w).numbers()
-    assert [(ratio - 1) * chip_w for ratio in found] == pytest.approx(
+    ratios = host_ratio(chip, chip_w).numbers()
+    assert [(ratio - 1) * chip_w for ratio in ratios] == pytest.approx(
         [chip.host_w, chip.host_low_w, chip.host_high_w]
     )
     assert chip.host_low_w <= chip.host_w <= chip.host_high_w
 
 
 def test_an_h100_at_its_mean_of_training_has_a_node_of_1_38():
-    found = host_ratio(catalog.chip("h100-sxm5-80gb"), 562)
-    assert found.numbers() == pytest.approx((1.379, 1.331, 1.429), abs=1e-3)
+    ratio = host_ratio(catalog.chip("h100-sxm5-80gb"), 562)
+    assert ratio.numbers() == pytest.approx((1.379, 1.331, 1.429), abs=1e-3)
 
 
 def test_host_of_h100_is_what_idle_nodes_draw_beside_idle_chips():

@@ -118,13 +118,13 @@ def test_a_quick_question_writes_a_record_and_explains_itself(simulator, tmp_pat
     assert code == 0
     assert "watts a chip" in out
     assert "└─ goodput 0.980" in out
-    told = json.loads((tmp_path / "p" / "record.json").read_text())
-    assert (told["kind"], told["name"]) == ("predicted", "glam-0.1b-64e")
-    assert told["tokens"]["value"] == 1e9
+    record = json.loads((tmp_path / "p" / "record.json").read_text())
+    assert (record["kind"], record["name"]) == ("predicted", "glam-0.1b-64e")
+    assert record["tokens"]["value"] == 1e9
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("predict",), 2, "a scenario or --model"),
         (("predict", "glam-64b"), 2, "glam-64b-64e"),
@@ -136,8 +136,8 @@ def test_a_quick_question_writes_a_record_and_explains_itself(simulator, tmp_pat
         (("predict", "glam-8b-64e", "--chips", "256", "--out", "/proc/none"), 2, "/proc/none"),
     ],
 )
-def test_bad_questions_are_one_clear_line(simulator, arguments, code, said):
-    found, out, err = simulator(*arguments)
-    assert (found, out) == (code, "")
+def test_bad_questions_are_one_clear_line(simulator, arguments, code, message):
+    exit_code, out, err = simulator(*arguments)
+    assert (exit_code, out) == (code, "")
     assert err.count("\n") == 1
-    assert said in err
+    assert message in err
