@@ -1,8 +1,7 @@
-"""`simulator feasible`, compared with predicting every plan of small spaces one by one."""
+"""What keeps to limits, compared with predicting every plan of small spaces one by one."""
 
 import gc
-import json
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cache
 from itertools import product
 
@@ -12,18 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from energy.errors import InfeasibleError, InputError, MissingDataError
+from energy.errors import InfeasibleError, MissingDataError
 from energy.facts.prices import price
 from simulator.plans.evaluate import Evaluation
 from simulator.questions.sweep.cells import MEASURES, Choices, search_cells
-from simulator.questions.sweep.feasible import doublings, within_limits
-from simulator.questions.sweep.limits import OPTIONS, Limits, limits_of, rounded_up
+from simulator.questions.sweep.feasible import within_limits
+from simulator.questions.sweep.limits import OPTIONS, Limits
 from simulator.questions.sweep.picture_feasible import panels
 from simulator.runs import spend
 from simulator.runs.models import of_models
 from simulator.scenarios.variants import moved_site, on_chips
 
 START = date(2027, 1, 1)
+
+
 FIXED = {
     "pp": 1,
     "cp": 1,
@@ -33,6 +34,8 @@ FIXED = {
     "sequence_parallel": True,
     "recompute": "selective",
 }
+
+
 RUN = {
     "run.tokens": 1e9,
     "run.batch_sequences": 64,
@@ -44,10 +47,20 @@ RUN = {
     "site.pue": 1.2,
     "plan": FIXED,
 }
+
+
 MODELS = ("glam-1.7b-64e", "glam-1.7b")
+
+
 CHIPS = ("h100-sxm5-80gb", "a100-sxm4-80gb")
+
+
 COUNTS = (4, 8)
+
+
 PLACES = ("US", "FRA")
+
+
 PRICES = ("h100-on-demand-2026", "a100-80gb-on-demand-2026")
 
 
@@ -228,36 +241,6 @@ def test_a_search_keeps_nothing_of_a_cell_but_what_keep_returns():
     assert search.kept == [1] * 4
 
 
-@given(st.integers(1, 10_000), st.none() | st.integers(1, 20_000))
-def test_counts_to_try_hold_the_scenarios_and_the_limit_and_go_beyond_both(own, most):
-    counts = doublings(own, most)
-    assert own in counts
-    assert counts == sorted(set(counts))
-    assert max(counts) > max(own, most or 0)
-    assert most is None or most in counts
-    assert 1 <= min(counts) <= own
-
-
-@given(st.floats(1e-9, 1e12))
-def test_a_rounded_limit_is_never_below_what_is_needed_and_hardly_above(value):
-    assert value <= rounded_up(value) <= value * 1.0101
-    assert float(f"{rounded_up(value):.3g}") == pytest.approx(rounded_up(value), rel=1e-12)
-    assert float(f"{rounded_up(value):.10g}") >= value
-
-
-def test_days_are_counted_from_the_start_and_today_is_said_to_be_it():
-    named = limits_of({"mw": 1.0}, "2027-01-31", "2027-01-01")
-    assert (named.most, named.start, named.today) == ({"mw": 1.0, "days": 30}, START, False)
-    assert named.day(29.2).isoformat() == "2027-01-31"
-    unnamed = limits_of({"mw": 1.0}, None, None)
-    assert (unnamed.start, unnamed.today) == (datetime.now(UTC).date(), True)
-    for by, start in (("2027-01-01", "2027-01-01"), ("31.1.2027", None), ("2027-02-30", None)):
-        with pytest.raises(InputError, match="--by"):
-            limits_of({}, by, start)
-    with pytest.raises(InputError, match="--start"):
-        limits_of({"mw": 1.0}, None, "soon")
-
-
 def test_a_limit_of_dollars_asks_for_a_price_and_leaves_out_what_has_none():
     models, limits = of_models(MODELS, RUN), Limits(most={"usd": 1e9}, start=START)
     with pytest.raises(MissingDataError, match="price of h100"):
@@ -285,88 +268,3 @@ def test_the_picture_has_units_both_limits_and_the_numbers_of_the_page(mw):
         ]
         lines = {float(line.get_data()[side][0]) for line in dashed for side in (0, 1)}
         assert {3.0, most[name]} <= lines
-
-
-SMALL = (
-    "feasible",
-    *MODELS,
-    "--tokens",
-    "1e9",
-    "--chip",
-    "h100",
-    "--chips",
-    "8",
-    "--set",
-    "run.batch_tokens=65536",
-    "--start",
-    "2027-01-01",
-)
-
-
-def test_the_verb_says_yes_with_slack_and_bands(simulator, tmp_path):
-    words = (*SMALL, "--max-mw", "1", "--by", "2027-01-09")
-    code, out, err = simulator(*words, "--json", "--explain")
-    assert (code, err) == (0, "")
-    answer = json.loads(out)
-    assert (answer["feasible"], answer["start"]) == (True, "2027-01-01")
-    assert set(answer["limits"]) == {"mw", "days"}
-    for limit in answer["limits"].values():
-        assert limit["slack"] == pytest.approx(limit["limit"] - limit["least"])
-    assert len(answer["explain"]) == 3 * len(answer["configurations"])
-    for place, row in enumerate(answer["configurations"]):
-        trees = answer["explain"][3 * place : 3 * place + 3]
-        assert row["kind"] in ("moe", "dense")
-        assert row["mw"]["low"] < row["mw"]["value"] < row["mw"]["high"]
-        assert row["slack"]["days"] == pytest.approx(8 * (1 - row["used"]["days"]))
-        co2, power, dollars = (tree["quantity"] for tree in trees)
-        assert co2["value"] / 1e6 == pytest.approx(row["co2"]["value"])
-        assert power["value"] / 1e6 == pytest.approx(row["mw"]["value"])
-        assert (dollars["value"], dollars["origin"]) == (None, "missing")
-    code, out, _ = simulator(*words, "--plot", "f.html")
-    assert code == 0
-    assert "binds" in out
-    assert "binds" in (tmp_path / "f.html").read_text()
-
-
-def test_the_verb_says_no_with_what_would_do_and_that_does(simulator):
-    words = (*SMALL, "--max-mw", "0.0001", "--by", "2027-01-09")
-    code, out, err = simulator(*words, "--json")
-    answer = json.loads(out)
-    assert (code, answer["feasible"], answer["configurations"]) == (3, False, [])
-    assert err.startswith("error: expected a configuration that keeps to every limit")
-    (option,) = answer["relaxations"][0]["options"]
-    assert option in err
-    assert simulator(*SMALL, "--by", "2027-01-09", *option.split())[0] == 0
-    code, out, _ = simulator(*words)
-    assert (code, "in the way" in out) == (3, True)
-
-
-def test_explained_dollars_are_those_of_the_answer(simulator):
-    words = (*SMALL, "--budget", "1e6", "--json", "--explain")
-    for price_words in (("--price", PRICES[0]), ("--set", "site.electricity_price=0.08")):
-        code, out, _ = simulator(*words, *price_words)
-        answer = json.loads(out)
-        assert code == 0
-        explained = [tree for tree in answer["explain"] if tree["name"] == "dollars"]
-        for row, dollars in zip(answer["configurations"], explained, strict=True):
-            assert dollars["quantity"]["value"] == pytest.approx(row["usd"]["value"])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (SMALL, 2, "expected a limit"),
-        ((*SMALL, "--max-mw", "-1"), 2, "--max-mw above 0"),
-        ((*SMALL, "--max-chips", "0"), 2, "--max-chips above 0"),
-        ((*SMALL, "--by", "2026-01-01"), 2, "after the start"),
-        ((*SMALL, "--by", "tomorrow"), 2, "2027-03-31"),
-        ((*SMALL, "--budget", "100"), 4, "--price"),
-        ((*SMALL, "--max-mw", "1", "--region", "FRA,XYZ"), 4, "XYZ"),
-        (("feasible", "glam-64", "--max-mw", "1"), 2, "did you mean"),
-        (("feasible", "glam-64b-64e", "--chips", "8", "--max-mw", "1"), 3, "fits in memory"),
-    ],
-)
-def test_bad_usage_is_one_line(simulator, arguments, code, message):
-    exit_code, out, err = simulator(*arguments)
-    assert (exit_code, out, err.count("\n")) == (code, "", 1)
-    assert message in err

@@ -1,7 +1,6 @@
-"""The most that fits a budget, compared with trying everything; and where sparse stops paying."""
+"""`simulator inverse`: the most that fits a budget, compared with trying everything."""
 
 import json
-import math
 from dataclasses import asdict
 
 import pytest
@@ -9,29 +8,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from energy import shape as shapes
-from energy.errors import InfeasibleError, InputError, MissingDataError
-from energy.facts import catalog
-from simulator.questions.budget.bisection import bracket, last, last_whole
-from simulator.questions.budget.crossover import crossover, spaced
+from energy.errors import InfeasibleError, MissingDataError
 from simulator.questions.budget.inverse import largest_model, most_tokens
 from simulator.runs import spend
 from simulator.runs.spend import Predicted
 from simulator.scenarios.scenario import load
 from simulator.scenarios.variants import granule, parameters, scaled, with_layers, with_tokens
-
-SMALL = {
-    "hardware.chip": "h100",
-    "hardware.count": 8,
-    "site.zone": "US",
-    "site.pue": 1.2,
-    "site.chip_price": 2.0,
-}
-
-UTILIZATION = {"mfu": 0.4, "watts": 700.0}
+from tests.support.small_scenarios import EIGHT_H100, UTILIZATION
 
 
 def scenario(name="glam-1.7b-64e", **more):
-    return load(name, SMALL | more)
+    return load(name, EIGHT_H100 | more)
 
 
 def at_utilization(run):
@@ -158,35 +145,6 @@ def test_a_question_about_a_budget_predicts_each_length_once_and_estimates_one_s
     assert len(tokens) == len(set(tokens)) <= 25
 
 
-@given(st.floats(-50, 50), st.integers(-5, 60))
-def test_bisection_ends_at_the_last_number_at_which_the_condition_holds(edge, whole):
-    number = last(lambda x: x <= edge, -100.0, 100.0, tolerance=1e-12)
-    assert number == pytest.approx(edge, abs=1e-9)
-    assert last_whole(lambda n: n <= whole, 0, 50) == (None if whole < 0 else min(whole, 50))
-
-
-@given(st.floats(-50, 50), st.floats(-99, 99))
-def test_a_guess_saves_evaluations_and_never_changes_the_result(edge, guess):
-    evaluated = []
-
-    def holds(x):
-        evaluated.append(x)
-        return x <= edge
-
-    plain = last(holds, -100.0, 100.0, tolerance=1e-12)
-    without, evaluated[:] = len(evaluated), []
-    assert last(holds, -100.0, 100.0, tolerance=1e-12, near=guess) == plain
-    assert len(evaluated) <= without + 2
-    evaluated[:] = []
-    assert last(holds, -100.0, 100.0, tolerance=1e-12, near=edge) == plain
-    assert len(evaluated) <= 10
-
-
-def test_a_bracket_stays_where_the_condition_cannot_be_evaluated():
-    assert bracket(lambda x: None, 1.0, 3.0) == (1.0, 3.0)
-    assert bracket(lambda x: x < 5.5, 0.0, 100.0, whole=True) == (5.0, 6.0)
-
-
 def test_a_family_keeps_its_proportions():
     shape = load("glam-64b-64e").model.resolve()
     half = scaled(shape, 32)
@@ -248,125 +206,6 @@ def test_the_explained_run_is_the_one_that_fits():
     assert "money" not in terms
 
 
-def on_h100(**more):
-    return {"hardware.chip": "h100", "hardware.software": "megatron", **more}
-
-
-def test_a_mixture_stops_paying_on_a_slow_network():
-    answer = crossover(
-        "glam-64b-64e",
-        "glam-137b",
-        over="hardware.network_bytes_per_s",
-        low=1e8,
-        high=1e11,
-        points=4,
-        of="days",
-        equal="tokens",
-        overrides=on_h100(),
-    )
-    ratios = [point.ratio for point in answer.points]
-    assert ratios == sorted(ratios, reverse=True)
-    assert ratios[0] > 1 > ratios[-1]
-    (where,) = answer.crossings
-    assert 1e9 < where < 1e10
-
-
-def test_a_speed_that_is_the_chips_own_changes_nothing():
-    chip = catalog.chip("h100")
-    speeds = {
-        "hardware.network_bytes_per_s": chip.network_bytes_per_s,
-        "hardware.link_bytes_per_s": chip.link_bytes_per_s,
-    }
-    own, named = (Predicted()(load("glam-8b-64e", on_h100(**more))) for more in ({}, speeds))
-    assert own.elapsed_s.value == named.elapsed_s.value
-
-
-def test_the_crossover_is_where_the_quotient_is_1():
-    # At equal tokens and one utilization the energy ratio is that of FLOP, which grows with the
-    # experts' width; the dense model is fixed. Solve for the width by hand from the counts.
-    answer = crossover(
-        "glam-1.7b-64e",
-        "glam-1.7b",
-        over="model.shape.d_expert",
-        low=2048,
-        high=16384,
-        points=4,
-        equal="tokens",
-        **UTILIZATION,
-        overrides=SMALL,
-    )
-    (edge,) = answer.crossings
-
-    def flop(name, width=None):
-        run = load(name, SMALL | ({} if width is None else {"model.shape.d_expert": width}))
-        return spend.model_flop(with_tokens(run, 1e9))
-
-    dense = flop("glam-1.7b")
-    assert flop("glam-1.7b-64e", edge) < dense <= flop("glam-1.7b-64e", edge + 1)
-    below = [point.ratio for point in answer.points if point.value <= edge]
-    assert all(ratio < 1 for ratio in below)
-    assert "it changes after" in answer.headline
-
-
-def test_a_mixture_that_never_pays_does_so_nowhere_in_the_range():
-    answer = crossover(
-        "glam-1.7b-64e",
-        "glam-1.7b",
-        over="model.shape.d_expert",
-        low=20_000,
-        high=30_000,
-        points=2,
-        equal="tokens",
-        **UTILIZATION,
-        overrides=SMALL,
-    )
-    assert "nowhere in the range" in answer.headline
-
-
-def test_overrides_about_experts_are_not_those_of_the_dense_model():
-    answer = crossover(
-        "glam-1.7b-64e",
-        "glam-1.7b",
-        over="plan.imbalance",
-        low=1.0,
-        high=2.5,
-        points=3,
-        equal="tokens",
-        overrides={"hardware.count": 64, "plan.zero": 3, "plan.ep": 8},
-    )
-    ratios = [point.ratio for point in answer.points]
-    assert None not in ratios
-    assert ratios == sorted(ratios)
-
-
-def test_a_range_in_which_nothing_can_be_computed_is_infeasible():
-    with pytest.raises(InfeasibleError, match="both runs can be computed"):
-        crossover(
-            "glam-1.7b-64e",
-            "glam-1.7b",
-            over="plan.ep",
-            low=3,
-            high=5,
-            points=2,
-            equal="tokens",
-            overrides={"hardware.count": 64, "plan.zero": 3},
-        )
-
-
-@given(st.integers(1, 100), st.integers(101, 10_000), st.integers(2, 30))
-def test_values_are_spaced_between_their_ends(low, high, count):
-    values = spaced(low, high, count)
-    assert (values[0], values[-1]) == (low, pytest.approx(high))
-    assert values == sorted(set(values))
-    with pytest.raises(InputError):
-        spaced(high, low, count)
-
-
-def test_a_single_value_is_no_range():
-    with pytest.raises(InputError, match="--points"):
-        spaced(1, 2, 1)
-
-
 def test_inverse_prints_what_binds_and_what_is_left(simulator):
     code, out, err = simulator("inverse", "glam-64b-64e", "--mwh", 456, "--days", 60, "--json")
     data = json.loads(out)
@@ -376,21 +215,6 @@ def test_inverse_prints_what_binds_and_what_is_left(simulator):
     size = ("--most", "size", "--mfu", 0.4, "--tokens-per-parameter", 20)
     code, out, _ = simulator("inverse", "gpt3-175b", "--mwh", 1000, *size)
     assert (code, "binds" in out, "layers of width" in out) == (0, True, True)
-
-
-def test_crossover_draws_and_prints_the_values_that_it_tried(simulator, tmp_path):
-    arguments = ("crossover", "glam-mini-16e", "glam-mini", "--over", "run.batch_sequences")
-    arguments += ("--from", 1, "--to", 16, "--points", 3)
-    code, out, _ = simulator(*arguments, "--json", "--plot", "c.svg")
-    data = json.loads(out)
-    assert (code, [point["value"] for point in data["points"]]) == (0, [1, 4, 16])
-    assert all(not math.isnan(point["ratio"]) for point in data["points"])
-    assert (tmp_path / "c.svg").exists()
-    assert simulator(*arguments)[0] == 0
-
-
-MINI = ("crossover", "glam-mini-16e", "glam-mini")
-TURNED = ("crossover", "glam-mini", "glam-mini-16e")
 
 
 @pytest.mark.parametrize(
@@ -404,10 +228,6 @@ TURNED = ("crossover", "glam-mini", "glam-mini-16e")
         (("inverse", "gpt3-175b", "--mwh", 1, "--watts", 2), 2, "--mfu"),
         (("inverse", "gpt3-175b", "--usd", 1e6), 4, "price"),
         (("inverse", "gpt3-175b", "--mw", 0.01), 3, "0.01 MW"),
-        ((*MINI, "--over", "run.batch", "--from", 1, "--to", 2), 2, "did you mean batch_"),
-        ((*MINI, "--over", "run.tokens", "--from", 2, "--to", 1), 2, "--from"),
-        ((*MINI, "--over", "run.tokens", "--from", 1, "--to", 2, "--of", "mw h"), 2, "--of"),
-        ((*TURNED, "--over", "run.tokens", "--from", 1, "--to", 2), 2, "and then a dense model"),
     ],
 )
 def test_bad_usage_is_a_single_line(simulator, arguments, code, message):
