@@ -7,7 +7,7 @@ from pathlib import Path
 
 from energy.errors import InputError
 from energy.files import write_text_atomic
-from energy.reports.words import console, table
+from energy.reports.terminal import console, table
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """The heads of a table and its rows."""

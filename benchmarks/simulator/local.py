@@ -26,7 +26,7 @@ from energy.console import guard, print_json
 from energy.errors import ToleranceError
 from energy.files import write_text_atomic
 from energy.quantity import Origin, Quantity
-from energy.reports.words import band, console, human
+from energy.reports.terminal import console
 from simulator.questions.validate.records import Row
 from simulator.runs.predict import predict
 from simulator.scenarios import scenario
@@ -226,9 +226,9 @@ def cells(model: Model, row: Row) -> tuple[str, ...]:
         str(model.width),
         str(model.layers),
         str(model.experts),
-        human(row.predicted),
-        band(row.predicted),
-        human(row.measured),
+        row.predicted.human(),
+        row.predicted.band(),
+        row.measured.human(),
         f"{row.error:+.1%}",
         "yes" if row.in_band else "no",
     )

@@ -90,7 +90,7 @@ def _terminal_pages(path: Path) -> bool:
         "console",
         "progress",
         "watch",
-        "words",
+        "terminal",
     }
 
 

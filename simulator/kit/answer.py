@@ -121,7 +121,7 @@ class Answer:
 
     def text(self) -> str:
         """The page as text."""
-        from energy.reports.words import console
+        from energy.reports.terminal import console
 
         printed = io.StringIO()
         with redirect_stdout(printed):
@@ -160,7 +160,7 @@ def present(
     if as_json:
         print_json(answer.explained() if explain else answer.as_json())
         return
-    from energy.reports.words import console
+    from energy.reports.terminal import console
 
     answer.page(console())
     if not explain:

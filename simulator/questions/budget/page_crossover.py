@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from energy.reports.words import table
+from energy.reports.terminal import table
 from simulator.questions.budget.crossover import Crossover
 from simulator.runs.spend import NAMES
 

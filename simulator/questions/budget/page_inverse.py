@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from energy.quantity import Quantity
-from energy.reports.words import table
+from energy.reports.terminal import table
 from energy.units import count, significant
 from simulator.questions.budget.inverse import WithinBudget
 from simulator.runs.spend import NAMES

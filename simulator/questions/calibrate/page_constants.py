@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from energy.reports.words import table
+from energy.reports.terminal import table
 from simulator.kit.answer import Terminal
 from simulator.physics.constants import PRIORS
 from simulator.questions.calibrate.answer import FittedConstants

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from energy.reports.words import table
+from energy.reports.terminal import table
 from energy.units import si
 from simulator.kit.answer import Terminal
 from simulator.physics.constants import PRIORS

@@ -12,7 +12,7 @@ from rich.table import Table
 from energy import units
 from energy.facts.catalog import Chip, Model
 from energy.facts.prices import Price
-from energy.reports.words import table
+from energy.reports.terminal import table
 from energy.units import count
 from simulator.questions.catalog.answer import Chips, Models, Prices, parameters
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from energy import units
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
-from energy.reports.words import band, human, table
+from energy.reports.terminal import table
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
 from simulator.questions.compare import page_quality
 from simulator.questions.compare.answer import Comparison
@@ -183,7 +183,9 @@ def _decomposition(first: Side, second: Side, ratio: Ratio) -> Table:
 def _rows(sides: Sequence[Side], divided: bool) -> Iterator[Row]:
     """The quantities of all runs; CO2e is divided unless gross stands beside net."""
     yield Row("chips", [_chips(side) for side in sides])
-    yield from (_row(label, sides, quantity_of, human) for label, quantity_of in COUNTS.items())
+    yield from (
+        _row(label, sides, quantity_of, Quantity.human) for label, quantity_of in COUNTS.items()
+    )
     active = [side.record.params_active for side in sides]
     yield Row("  active a token", [_active(side.record) for side in sides], active)
     yield from (_row(label, sides, quantity_of, str) for label, quantity_of in AMOUNTS.items())
@@ -208,12 +210,12 @@ def _as_printed(sides: Sequence[Side], name: str, divided: bool = True) -> Itera
     metrics = [side.record.metrics for side in sides]
     printed = [metric[name] for metric in metrics if name in metric]
     if len(printed) == len(sides):
-        cells = [human(value) for value in printed]
+        cells = [value.human() for value in printed]
         yield Row("  as printed there", cells, printed if divided else [])
 
 
 def _printed(side: Side, name: str, ours: Quantity) -> str:
-    return human(side.record.metrics.get(name, ours))
+    return side.record.metrics.get(name, ours).human()
 
 
 def _chips(side: Side) -> str:
@@ -222,7 +224,7 @@ def _chips(side: Side) -> str:
 
 
 def _active(record: RunRecord) -> str:
-    return f"{human(record.params_active)}, {_active_share(record)}"
+    return f"{record.params_active.human()}, {_active_share(record)}"
 
 
 def _active_share(record: RunRecord) -> str:
@@ -233,7 +235,7 @@ def _active_share(record: RunRecord) -> str:
 def _cells(quantity: Quantity) -> tuple[str, str, str]:
     if quantity.value is None:
         return "refused" if quantity.source == REFUSED else "missing", "", ""
-    return units.significant(quantity.value), band(quantity), str(quantity.origin)
+    return units.significant(quantity.value), quantity.band(), str(quantity.origin)
 
 
 def _side(side: Side) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from energy.reports.words import table
+from energy.reports.terminal import table
 from energy.units import count
 from simulator.quality.laws import checks
 from simulator.quality.match import Match

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from energy.reports.words import band, human, table
+from energy.reports.terminal import table
 from energy.units import S_PER_HOUR, duration
 from simulator.physics.failures import PARTS
 from simulator.questions.failures.answer import FailureCosts
@@ -62,7 +62,7 @@ def _assumptions(costs: FailureCosts) -> Table:
     rows = table("assumed", "value", "band", "source")
     rows.columns[-1].justify = "left"
     for name, quantity in costs.inputs.items():
-        rows.add_row(name, human(quantity), band(quantity), quantity.source)
+        rows.add_row(name, quantity.human(), quantity.band(), quantity.source)
     return rows
 
 

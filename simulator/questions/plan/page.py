@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from energy.quantity import Quantity
-from energy.reports.words import band, human, table
+from energy.reports.terminal import table
 from energy.units import si, significant
 from simulator.physics.memory import MARGIN
 from simulator.physics.phases import PHASES
@@ -43,7 +43,7 @@ def page(planned: Planned, console: Console) -> None:
     console.print()
     rows = table("", "predicted", "band", "origin")
     for label, quantity in _totals(planned):
-        rows.add_row(label, human(quantity), band(quantity), quantity.origins)
+        rows.add_row(label, quantity.human(), quantity.band(), quantity.origins)
     limit = f"of {si(planned.limit_bytes, 'B')}, {MARGIN:.0%} spare in it"
     rows.add_row("memory of a chip", si(best.needs_bytes, "B"), limit, "modelled")
     console.print(rows)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from energy.quantity import Boundary, Quantity
-from energy.reports.words import band, human, table
+from energy.reports.terminal import table
 from energy.units import duration, si
 from simulator.questions.power.answer import Level, LoadProfile
 
@@ -31,9 +31,9 @@ def page(profile: LoadProfile, console: Console) -> None:
     """Print the load by boundary, over a step and over the run, and what was assumed."""
     widest = list(profile.mean_w)[-1]
     console.print(
-        f"{profile.name}: {human(profile.mean_w[widest])} on average at the {widest}, "
-        f"{human(profile.peak_w(widest))} at the peak of a step, "
-        f"{human(profile.least_w(widest))} at least",
+        f"{profile.name}: {profile.mean_w[widest].human()} on average at the {widest}, "
+        f"{profile.peak_w(widest).human()} at the peak of a step, "
+        f"{profile.least_w(widest).human()} at least",
         style="bold",
     )
     console.print()
@@ -43,7 +43,7 @@ def page(profile: LoadProfile, console: Console) -> None:
     rows = table("assumed", "value", "band", "source")
     rows.columns[-1].justify = "left"
     for name, quantity in assumed(profile).items():
-        rows.add_row(name, human(quantity), band(quantity), quantity.source)
+        rows.add_row(name, quantity.human(), quantity.band(), quantity.source)
     console.print(rows)
     for note in profile.notes:
         console.print(f"note: {note}", markup=False)
@@ -87,7 +87,7 @@ def _levels(profile: LoadProfile) -> Iterator[Table]:
                 si(level.lasts_s, "s"),
                 _share(level),
                 si(level.chip_w, "W"),
-                *(human(power) for power in level.power_w.values()),
+                *(power.human() for power in level.power_w.values()),
                 MEANING[level.name],
             )
         yield rows

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from energy.quantity import Quantity
 from energy.record import RunRecord
-from energy.reports.words import band, human, table
+from energy.reports.terminal import table
 from simulator.runs.predict import Prediction
 
 METRICS = {
@@ -27,7 +27,7 @@ def page(prediction: Prediction, console: Console) -> None:
     record = prediction.record
     rows = table(record.name, "predicted", "band", "origin")
     for label, quantity in _totals(record):
-        rows.add_row(label, human(quantity), band(quantity), quantity.origins)
+        rows.add_row(label, quantity.human(), quantity.band(), quantity.origins)
     console.print(rows)
     if record.parts:
         console.print()
@@ -67,6 +67,6 @@ def _parts(record: RunRecord) -> Table:
         seconds = part.time_s.value if part.time_s else None
         share = f"{seconds / whole:.1%}" if seconds is not None and whole else ""
         quantities = (part.time_s, part.executed_flop, part.energy_j)
-        cells = [human(quantity) if quantity else "" for quantity in quantities]
+        cells = [quantity.human() if quantity else "" for quantity in quantities]
         rows.add_row(part.name, cells[0], share, *cells[1:])
     return rows

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from energy.quantity import Quantity
-from energy.reports.words import band, table
+from energy.reports.terminal import table
 from energy.units import significant
 from simulator.questions.regions.answer import Places
 from simulator.questions.regions.places import Place
@@ -42,7 +42,7 @@ def page(places: Places, console: Console) -> None:
             place.kind,
             place.name,
             number(place.location),
-            band(place.location),
+            place.location.band(),
             *(number(figure) for figure in (place.market, place.pue, place.wue, place.ewif)),
             str(place.year or "unknown"),
             place.status,

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from energy.reports.words import band, human, table
+from energy.reports.terminal import table
 from energy.units import G_PER_T, J_PER_MWH, L_PER_M3
 from simulator.questions.regions.answer import MovedRuns
 from simulator.questions.regions.page_places import cautions, number
@@ -51,11 +51,11 @@ def _rows(runs: MovedRuns) -> Table:
         rows.add_row(
             run.place.id,
             run.place.name,
-            human(run.facility_j),
-            human(record.co2_location_g),
-            band(record.co2_location_g),
-            human(record.co2_market_g),
-            human(record.water_l),
+            run.facility_j.human(),
+            record.co2_location_g.human(),
+            record.co2_location_g.band(),
+            record.co2_market_g.human(),
+            record.water_l.human(),
             number(record.factors["pue"]),
             number(record.factors["grid_location"]),
         )

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from energy.quantity import Quantity
-from energy.reports.words import band, human, table
+from energy.reports.terminal import table
 from simulator.questions.sensitivity.answer import Sensitivity
 from simulator.terms import Term
 
@@ -43,7 +43,7 @@ def page(sensitivity: Sensitivity, console: Console) -> None:
     console.print(rows)
     if not sensitivity.bars:
         console.print("no assumption has a band: every number is exact")
-    console.print(f"all together, 80 % band: {band(sensitivity.together)}")
+    console.print(f"all together, 80 % band: {sensitivity.together.band()}")
 
 
 def as_json(sensitivity: Sensitivity) -> dict[str, Any]:
@@ -67,4 +67,4 @@ def as_json(sensitivity: Sensitivity) -> dict[str, Any]:
 
 
 def _at(result: Term, value: float) -> str:
-    return human(Quantity.exact(value, result.quantity.unit, "varied", result.quantity.origin))
+    return Quantity.exact(value, result.quantity.unit, "varied", result.quantity.origin).human()

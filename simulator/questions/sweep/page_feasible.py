@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from energy.quantity import Quantity
-from energy.reports.words import band, table
+from energy.reports.terminal import table
 from energy.units import significant
 from simulator.physics.plan import AXES
 from simulator.questions.sweep.cells import MEASURES, Configuration
@@ -196,7 +196,7 @@ def _bands(answer: Feasible) -> Table:
     rows.columns[1].justify = "left"
     for number, configuration in enumerate(answer.configurations[:MOST_ROWS], 1):
         known = configuration.spend.by_budget()
-        bands = (band(known[name]) for name in names)
+        bands = (known[name].band() for name in names)
         rows.add_row(str(number), configuration.plan_words, *bands, known["mwh"].origin)
     return rows
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from energy.quantity import Quantity
-from energy.reports.words import band, table
+from energy.reports.terminal import table
 from energy.units import significant
 from simulator.physics.plan import AXES
 from simulator.plans.front import NEAR
@@ -42,7 +42,7 @@ def page(answer: Pareto, console: Console) -> None:
     rows = table("", "plan", "time, band", "energy, band", "CO2e, band", "origin")
     rows.columns[1].justify = "left"
     for number, choice in enumerate(answer.choices, 1):
-        ends = (band(choice.quantities[name]) for name in ("weeks", "mwh", "co2"))
+        ends = (choice.quantities[name].band() for name in ("weeks", "mwh", "co2"))
         rows.add_row(str(number), choice.plan_words, *ends, choice.quantities["mwh"].origin)
     console.print(rows)
     console.print()

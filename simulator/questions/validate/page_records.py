@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from energy.reports.words import band, human, table
+from energy.reports.terminal import table
 from simulator.kit.answer import Terminal
 from simulator.questions.validate.records import Agreement, Row
 
@@ -37,10 +37,10 @@ def _cells(row: Row) -> tuple[str, ...]:
     if row.both_modelled:
         in_band += " (both modelled)"
     return (
-        human(row.predicted),
-        band(row.predicted),
+        row.predicted.human(),
+        row.predicted.band(),
         row.predicted.origins,
-        human(row.measured),
+        row.measured.human(),
         row.measured.origins,
         error,
         in_band.strip(),

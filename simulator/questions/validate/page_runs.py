@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table as Page
 
-from energy.reports.words import table
+from energy.reports.terminal import table
 from simulator.kit.answer import Terminal
 from simulator.questions.validate.page_summary import skipped_lines, summary_cells
 from simulator.questions.validate.runs import COMPARISONS, Runs

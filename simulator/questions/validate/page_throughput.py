@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table as Page
 
-from energy.reports.words import table
+from energy.reports.terminal import table
 from simulator.kit.answer import Terminal
 from simulator.questions.validate.memory import MemoryCheck
 from simulator.questions.validate.page_summary import skipped_lines, summary_cells

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from energy.quantity import Origin, Quantity
-from energy.reports.words import human, table
+from energy.reports.terminal import table
 from energy.units import J_PER_MWH, S_PER_DAY, S_PER_HOUR, duration, mass
 from simulator.questions.when.answer import Schedule, minute
 from simulator.questions.when.starts import Outcomes
@@ -54,7 +54,7 @@ def _starts(schedule: Schedule) -> Table:
             mass(grams),
             f"{mass(low)} to {mass(high)}",
             f"{grams / flat_g - 1:+.1%}" if flat_g else "",
-            human(Quantity.exact(joules, "J", "", Origin.ASSUMED)),
+            Quantity.exact(joules, "J", "", Origin.ASSUMED).human(),
         )
     return rows
 

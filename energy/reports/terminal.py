@@ -1,11 +1,9 @@
-"""The terminal, and tables with a common look for the pages of all commands."""
+"""Consoles, and tables of one look, for the pages of all commands."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
-
-from energy.quantity import Quantity
 
 
 def console() -> Console:
@@ -27,13 +25,3 @@ def table(*columns: str, title: str = "") -> Table:
     for position, name in enumerate(columns):
         empty.add_column(name, justify="right" if position else "left", overflow="fold")
     return empty
-
-
-def human(quantity: Quantity) -> str:
-    """A quantity in the unit a person reads."""
-    return quantity.human()
-
-
-def band(quantity: Quantity) -> str:
-    """The two ends in the unit of `human`, 'exact' without width, nothing for what is missing."""
-    return quantity.band()
