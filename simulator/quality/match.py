@@ -67,7 +67,7 @@ def match(first: Scenario, second: Scenario, central: Law) -> Match:
         InfeasibleError: by the central law the second run never reaches that loss.
     """
     size, other_size = (size_of(scenario.model.resolve()) for scenario in (first, second))
-    first_tokens = _tokens(first)
+    first_tokens = first.tokens
     loss = central.loss(size, first_tokens)
     needed = central.tokens(other_size, loss)
     if needed is None:
@@ -90,7 +90,7 @@ def match(first: Scenario, second: Scenario, central: Law) -> Match:
         name=second.name,
         law=central,
         loss=loss,
-        own_loss=central.loss(other_size, _tokens(second)),
+        own_loss=central.loss(other_size, second.tokens),
         tokens=Quantity(
             value=needed,
             low=low,
@@ -119,7 +119,3 @@ def _distinct_laws(*, both_dense: bool) -> list[Law]:
         key = law.name.partition(" with ")[0] if both_dense else law.name
         distinct.setdefault(key, law)
     return list(distinct.values())
-
-
-def _tokens(scenario: Scenario) -> float:
-    return scenario.run.total_tokens(float(scenario.model.resolve().seq_len))

@@ -43,7 +43,6 @@ def record(scenario: Scenario) -> RunRecord:
     model = scenario.model.resolve()
     elapsed_s, joules = elapsed(scenario), energy(scenario)
     chips = scenario.hardware.count
-    tokens = scenario.run.total_tokens(float(model.seq_len))
     no_word = Quantity.absent("FLOP", f"not published: {published.source}")
     entry = EnergyEntry(
         **joules.quantity.model_dump(),
@@ -54,7 +53,7 @@ def record(scenario: Scenario) -> RunRecord:
     reported = RunRecord(
         name=scenario.name,
         kind=Kind.MEASURED,
-        tokens=Quantity.exact(tokens, "1", published.source),
+        tokens=Quantity.exact(scenario.tokens, "1", published.source),
         params_total=_count(shape.total(shape.parameters(model))),
         params_active=_count(shape.total(shape.active_parameters(model))),
         model_flop=work(scenario).quantity,
@@ -98,7 +97,6 @@ def work(scenario: Scenario) -> Term:
     scores, is `counted`.
     """
     published = require(scenario)
-    tokens = scenario.run.total_tokens(float(scenario.model.resolve().seq_len))
     why = "2 forward and 4 backward, for each active parameter and token"
     each = Quantity.exact(6.0, "FLOP", why, Origin.MODELLED)
     return product(
@@ -106,15 +104,14 @@ def work(scenario: Scenario) -> Term:
         "FLOP",
         Term("FLOP a parameter and token", each),
         Term("active parameters", published.params_active),
-        Term("tokens", Quantity.exact(tokens, "1", "scenario: run.tokens")),
+        Term("tokens", Quantity.exact(scenario.tokens, "1", "scenario: run.tokens")),
     )
 
 
 def counted(scenario: Scenario) -> Quantity:
     """Model FLOP by our count of the shape, attention scores in full."""
-    model = scenario.model.resolve()
-    tokens = scenario.run.total_tokens(float(model.seq_len))
-    count = float(shape.total(flops.model_flop(model, "full"))) * tokens
+    per_token = float(shape.total(flops.model_flop(scenario.model.resolve(), "full")))
+    count = per_token * scenario.tokens
     return Quantity.exact(count, "FLOP", "energy.flops, attention in full", Origin.MODELLED)
 
 

@@ -179,9 +179,7 @@ def utilized(share: Quantity, power_w: Quantity, boundary: Boundary) -> Spending
 
 def model_flop(scenario: Scenario) -> float:
     """Model FLOP of a scenario by our own count, attention in full."""
-    model = scenario.model.resolve()
-    tokens = scenario.run.total_tokens(float(model.seq_len))
-    return float(shape.total(flops.model_flop(model))) * tokens
+    return float(shape.total(flops.model_flop(scenario.model.resolve()))) * scenario.tokens
 
 
 def check_budgets(budgets: Mapping[str, float]) -> None:

@@ -64,6 +64,13 @@ class Scenario(Section):
                 )
         return table
 
+    @property
+    def tokens(self) -> float:
+        """Tokens of the whole run; the model is looked up only for a run given in steps."""
+        if self.run.tokens is not None:
+            return self.run.tokens
+        return self.run.total_tokens(float(self.model.resolve().seq_len))
+
     def labels(self) -> dict[str, str]:
         """The words by which a record of this scenario is grouped and compared."""
         hardware = self.hardware

@@ -71,8 +71,7 @@ def moved_site(section: SiteSection, place: str) -> SiteSection:
 
 def lengthened_to(scenario: Scenario, tokens: Quantity) -> Scenario:
     """The run over so many tokens, at its published rate."""
-    seq_len = float(scenario.model.resolve().seq_len)
-    factor = tokens.numbers()[0] / scenario.run.total_tokens(seq_len)
+    factor = tokens.numbers()[0] / scenario.tokens
     return with_tokens(lengthened(scenario, factor), tokens.numbers()[0])
 
 
@@ -82,9 +81,7 @@ def lengthened(scenario: Scenario, factor: float) -> Scenario:
     Published hours scale with the tokens (one rate); totals that were printed for the run as it
     was no longer describe it and are removed.
     """
-    seq_len = float(scenario.model.resolve().seq_len)
-    tokens = scenario.run.total_tokens(seq_len) * factor
-    run = scenario.run.model_copy(update={"tokens": tokens, "steps": None})
+    run = scenario.run.model_copy(update={"tokens": scenario.tokens * factor, "steps": None})
     published = scenario.published
     if published is not None and factor != 1.0:
         hours = published.elapsed_h.scaled(

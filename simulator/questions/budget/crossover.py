@@ -264,8 +264,7 @@ class _Pair:
         """Tokens of the mixture that make it equal to the dense model."""
         if self.law is not None:
             return match(dense, sparse, self.law).tokens
-        tokens = dense.run.total_tokens(float(dense.model.resolve().seq_len))
-        return Quantity.exact(tokens, "1", f"tokens of {dense.name}")
+        return Quantity.exact(dense.tokens, "1", f"tokens of {dense.name}")
 
     def _amount(self, run: Spent) -> float:
         quantity = run.spend.by_budget()[self.of]

@@ -86,7 +86,7 @@ class Spent:
     @property
     def tokens(self) -> float:
         """Tokens of the run."""
-        return self.scenario.run.total_tokens(float(self.scenario.model.resolve().seq_len))
+        return self.scenario.tokens
 
     def terms(self) -> dict[str, Term]:
         """How each amount came about, by the names of budgets."""

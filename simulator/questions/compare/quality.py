@@ -13,7 +13,6 @@ from simulator.quality.match import Match, match
 from simulator.questions.compare.equal import scalable
 from simulator.questions.compare.ratio import Ratio, decompose
 from simulator.runs.sides import Basis, Run, Side, sides
-from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import lengthened
 
 GROW_WITH_TOKENS = (
@@ -64,7 +63,7 @@ def at_equal_loss(
     central = law(law_name or DEFAULT_LAW)
     matches = [match(scenarios[0], scenario, central) for scenario in scenarios[1:]]
     matched = [scenarios[0]] + [
-        lengthened(scenario, item.tokens.numbers()[0] / _tokens(scenario))
+        lengthened(scenario, item.tokens.numbers()[0] / scenario.tokens)
         for scenario, item in zip(scenarios[1:], matches, strict=True)
     ]
     first, *later = sides(matched, basis, accounting)
@@ -126,7 +125,3 @@ def _widened(quantity: Quantity, spread: Quantity) -> Quantity:
         return quantity
     wider = multiply(quantity, spread, quantity.unit)
     return wider.model_copy(update={"value": quantity.value, "source": quantity.source})
-
-
-def _tokens(scenario: Scenario) -> float:
-    return scenario.run.total_tokens(float(scenario.model.resolve().seq_len))

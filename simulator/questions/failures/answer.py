@@ -11,7 +11,8 @@ from energy.record import RunRecord
 from energy.units import duration
 from simulator.kit.answer import Answer
 from simulator.runs import failures as runs
-from simulator.runs.failures import failure_costs, requested_job
+from simulator.runs.failures import failure_costs
+from simulator.runs.jobs import requested_job
 from simulator.scenarios.request import Target
 
 

@@ -24,7 +24,8 @@ from simulator.facts.assumptions import scenario_assumptions
 from simulator.kit.answer import Answer
 from simulator.physics.phases import phase_watts, phases
 from simulator.runs.estimate import Estimate
-from simulator.runs.failures import FailureCosts, Job, failure_costs
+from simulator.runs.failures import FailureCosts, failure_costs
+from simulator.runs.jobs import Job
 from simulator.runs.predict import Prediction, predict
 from simulator.runs.spend import mean_power_w
 from simulator.scenarios.request import Target, scenario_of

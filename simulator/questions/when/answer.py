@@ -26,7 +26,8 @@ from simulator.questions.when.starts import (
     outcomes,
     starts,
 )
-from simulator.runs.failures import Job, failure_inputs, requested_job
+from simulator.runs.failures import failure_inputs
+from simulator.runs.jobs import Job, requested_job
 from simulator.scenarios.request import Target
 
 NO_ZONE = Quantity.absent("g/kWh", "no zone was named (--zone)")

@@ -16,7 +16,8 @@ from simulator.questions.failures.picture import panels as panels_of_failures
 from simulator.questions.sensitivity.answer import sensitivity
 from simulator.questions.when.answer import Options, schedule
 from simulator.questions.when.series import Series
-from simulator.runs.failures import Job, failure_costs
+from simulator.runs.failures import failure_costs
+from simulator.runs.jobs import Job
 
 
 @pytest.fixture

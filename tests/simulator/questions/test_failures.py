@@ -10,7 +10,8 @@ from energy.errors import InfeasibleError, InputError
 from energy.quantity import Origin, Quantity
 from simulator.facts.assumptions import failure_assumptions
 from simulator.questions.failures.answer import failures
-from simulator.runs.failures import Job, failure_costs
+from simulator.runs.failures import failure_costs
+from simulator.runs.jobs import Job
 from simulator.scenarios.scenario import load
 
 EXACT = {name: quantity.value for name, quantity in failure_assumptions().items()}

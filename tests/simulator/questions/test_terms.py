@@ -14,7 +14,8 @@ from simulator.questions.failures.terms import terms as terms_of_failures
 from simulator.questions.regions.answer import regions
 from simulator.questions.when.answer import Options, schedule
 from simulator.questions.when.series import read_series
-from simulator.runs.failures import Job, failure_costs
+from simulator.runs.failures import failure_costs
+from simulator.runs.jobs import Job
 from simulator.runs.predict import predict
 from simulator.runs.spend import spend_of
 from simulator.scenarios.scenario import load

@@ -1,0 +1,108 @@
+"""A training job as it would be without failures: of a scenario, or of a few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from energy.arithmetic import multiply
+from energy.errors import InputError
+from energy.quantity import Origin, Quantity
+from energy.record import RunRecord
+from energy.units import S_PER_DAY
+from simulator.facts.assumptions import goodput
+from simulator.runs import spend
+from simulator.runs.sides import Basis, choose_basis, read
+from simulator.scenarios.request import Target
+from simulator.scenarios.scenario import Scenario
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A training job, as it would be if nothing failed.
+
+    Attributes:
+        name: in words.
+        chips: that it needs.
+        training_s: seconds of training without failures; may be missing.
+        power_w: facility watts while it trains; may be missing.
+    """
+
+    name: str
+    chips: int
+    training_s: Quantity
+    power_w: Quantity
+
+
+def requested_job(
+    target: Target | RunRecord | None = None,
+    *,
+    chips: int | None = None,
+    days: float | None = None,
+    mw: float | None = None,
+    basis: str = "auto",
+    overrides: Mapping[str, Any] | None = None,
+    without_failures: bool = True,
+) -> Job:
+    """The job that a question is about: of a scenario, or of a few numbers instead.
+
+    Args:
+        target: a scenario, a preset, a model of the catalog, or the path of a scenario file.
+        chips: without a scenario, the chips that the job needs.
+        days: without a scenario, days of training.
+        mw: without a scenario, megawatts of the facility.
+        basis: auto, published or predicted.
+        overrides: values of the scenario by dotted key.
+        without_failures: take out the failures that a scenario's goodput includes.
+
+    Raises:
+        InputError: both or neither are named, or the target is a record.
+    """
+    numbers = [value for value in (chips, days, mw) if value is not None]
+    if (target is None) == (not numbers):
+        raise InputError(
+            "expected a scenario, or its numbers instead (--days, --mw)",
+            "neither" if target is None else "both",
+        )
+    if target is None:
+        return Job(
+            name="a run" if chips is None else f"{chips:,} chips",
+            chips=1 if chips is None else chips,
+            training_s=_stated(days, S_PER_DAY, "s", "days"),
+            power_w=_stated(mw, 1e6, "W", "mw"),
+        )
+    runs = read([target], overrides)
+    (scenario,) = runs
+    if not isinstance(scenario, Scenario):
+        raise InputError("expected a scenario", "a record", "its goodput is already included")
+    return job_of(scenario, choose_basis(runs, basis), without_failures=without_failures)
+
+
+def job_of(scenario: Scenario, basis: Basis, *, without_failures: bool = True) -> Job:
+    """The job of a scenario.
+
+    Args:
+        scenario: what is trained.
+        basis: published or predicted.
+        without_failures: take out the failures that its goodput includes.
+    """
+    spending = spend.published(scenario) if basis == "published" else spend.Predicted()
+    spent = spending(scenario)
+    productive = goodput(scenario.run.goodput, scenario.hardware.count)
+    return Job(
+        name=scenario.name,
+        chips=scenario.hardware.count,
+        training_s=multiply(spent.elapsed_s, productive, "s")
+        if without_failures
+        else spent.elapsed_s,
+        power_w=spent.power_w,
+    )
+
+
+def _stated(value: float | None, scale: float, unit: str, option: str) -> Quantity:
+    if value is None:
+        return Quantity.absent(unit, f"name it with --{option}")
+    if not 0 < value < float("inf"):
+        raise InputError(f"expected --{option} above 0", f"{value:g}")
+    return Quantity.exact(value * scale, unit, f"--{option}", Origin.ASSUMED)
