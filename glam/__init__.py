@@ -33,6 +33,7 @@ if _typing.TYPE_CHECKING:
     from glam.model.decoder import Glam as Glam
     from glam.probing import probe as probe
     from glam.training.run import train as train
+    from glam.training.validation import evaluate as evaluate
 
     __version__: str
 else:
@@ -46,5 +47,6 @@ else:
             "glam.model.decoder": ("Glam",),
             "glam.probing": ("probe",),
             "glam.training.run": ("train",),
+            "glam.training.validation": ("evaluate",),
         },
     )
