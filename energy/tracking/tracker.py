@@ -59,7 +59,7 @@ class Tracker:
     Args:
         out_dir: folder of the run; an existing ledger there is continued.
         name: name of the run.
-        labels: labels by which the run can be found later.
+        labels: labels to select the run by later.
         meters: "auto", or names of sources; "cpu_tree" is this process and its descendants.
         sync: called at both edges of every window, so that queued device work is inside it (for
             CUDA: torch.cuda.synchronize).

@@ -106,7 +106,7 @@ def quick(
     machine: str | Path | None = None,
     zone: str | None = None,
 ) -> dict[str, Any]:
-    """Overrides for what is asked most; a value takes the place of its alternative."""
+    """Overrides for the most common options; a value takes the place of its alternative."""
     values: dict[str, Any] = {}
     if tokens is not None:
         values |= {"run.tokens": tokens, "run.steps": None}

@@ -66,7 +66,7 @@ class Scenario(Section):
 
     @property
     def tokens(self) -> float:
-        """Tokens of the whole run; the model is looked up only for a run given in steps."""
+        """Tokens of the whole run; the model is looked up only for a run in steps."""
         if self.run.tokens is not None:
             return self.run.tokens
         return self.run.total_tokens(float(self.model.resolve().seq_len))

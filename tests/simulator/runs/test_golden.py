@@ -20,7 +20,7 @@ def exact(value, unit, source="test"):
 
 
 def placed(row):
-    """The run of a row, told as a record and put on its site by the code every record takes."""
+    """The run of a row, as a record, placed at its site by the code every record takes."""
     hours, chips, watts = (float(row[key]) for key in ("hours", "chips", "system_w"))
     joules = exact(hours * S_PER_HOUR * chips * watts, "J", row["citation"])
     entry = EnergyEntry(**joules.model_dump(), device="chips", boundary=Boundary.IT)
