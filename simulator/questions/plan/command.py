@@ -64,4 +64,4 @@ def plan(
         write(planned.best_scenario, save)
     present(planned, as_json=as_json, explain=explain, plot=plot)
     if save is not None and not as_json:
-        typer.echo(f"wrote {save}; ask it with: simulator predict {save}")
+        typer.echo(f"wrote {save}; next: simulator predict {save}")

@@ -25,7 +25,7 @@ def init(
     if path.exists() and not force:
         raise InputError(f"expected no file at {path}", "one that is there", "--force replaces it")
     write_text_atomic(path, starting_text(preset))
-    typer.echo(f"wrote {path}; ask it with: simulator predict {path}")
+    typer.echo(f"wrote {path}; next: simulator predict {path}")
 
 
 @examples(
