@@ -19,9 +19,10 @@ TESTS = Path(__file__).parent
 
 # Marks of whole folders and files. A test that calls `browser` is marked by that.
 MARKED = {
-    "torch": ("glam", "experiments", "energy/callbacks"),
+    "torch": ("contracts", "glam", "experiments", "energy/callbacks"),
     "process": (
         "benchmarks",
+        "contracts",
         "energy/calibration",
         "energy/callbacks",
         "energy/ledger/test_phases.py",
@@ -35,6 +36,7 @@ MARKED = {
         "glam/training/test_restart.py",
     ),
     "slow": (
+        "contracts",
         "energy/ledger/test_growth.py",
         "glam/checkpoints",
         "glam/data/test_corpus.py",

@@ -1,0 +1,32 @@
+"""A training run and a probe of this machine, made once for all tests of the folder."""
+
+import json
+
+import pytest
+
+from glam import probing
+from glam.config import Dispatch
+from glam.training.run import train
+from tests.support.small_models import small_run
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """The configuration and the folder of a run that `glam train` would leave."""
+    # Without capacity there is no padding to execute, as a scenario assumes by default.
+    config = small_run(steps=3, checkpoint_every=0, dispatch=Dispatch(kind="dropless"))
+    out = tmp_path_factory.mktemp("run")
+    train(config, out, peak_flop_per_s=1e12)
+    return config, out
+
+
+@pytest.fixture(scope="session")
+def probe(tmp_path_factory):
+    """The file that `glam probe` would write, from one round of short timings."""
+    path = tmp_path_factory.mktemp("probe") / "probe.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probing, "ROUNDS", 1)
+        patch.setattr(probing, "REPEATS", 1)
+        patch.setattr(probing, "FLUSH_VALUES", 1024)
+        path.write_text(json.dumps(probing.probe("cpu", meters=["cpu_model"])))
+    return path
