@@ -1,1 +1,1 @@
-"""Disclosures for regulators, model hubs and auditors, computed from a record."""
+"""Figures that regulators ask for, computed from plain numbers; no command calls them yet."""

@@ -1,4 +1,4 @@
-"""The ledger of a run: append-only JSON lines of raw cumulative counters, and how to read them.
+"""The format of the ledger, its hash chain included: JSON lines of raw counters, and their reader.
 
 One process writes it (`energy.sampler`), one line at a time, so that a crash loses at most the line
 in flight; a torn last line is dropped. Counters are cumulative, so a lost line loses no energy.

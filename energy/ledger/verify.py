@@ -1,4 +1,4 @@
-"""`energy verify`: is a ledger consistent? Hash chain, gaps, order, and the sum of its record."""
+"""`energy verify`: checks the hash chain of a ledger, its gaps and order, and its record's sum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Appends sealed rows to a ledger: one writer per file, torn tails cut, full disks tolerated."""
+"""Appends rows to a ledger, each with its hash: one writer a file; torn tails and full disks."""
 
 from __future__ import annotations
 

@@ -9,11 +9,16 @@ from textwrap import wrap
 
 from scripts.architecture.imports import ROOMS, ROOT, between_parts, modules, part_of
 from scripts.architecture.rules import LINES
+from simulator.cli import VERBS
 
 PAGE = ROOT / "docs" / "architecture.md"
 MARK = "{}: make architecture"
 WIDTH = 100
+CAPTION = (
+    "An arrow is left out where a longer path leads the same way; the table lists every import."
+)
 DATA = (".csv", ".json", ".toml")
+QUESTIONS = Path("simulator/questions")
 
 
 def blocks() -> dict[str, str]:
@@ -24,7 +29,7 @@ def blocks() -> dict[str, str]:
 
 def arrows(room: str) -> str:
     """The drawing of a package, and under it what each part imports."""
-    return f"{picture(room)}\n\n{imported_by_part(room)}"
+    return f"{picture(room)}\n\n{CAPTION}\n\n{imported_by_part(room)}"
 
 
 def picture(room: str) -> str:
@@ -87,7 +92,10 @@ def _folder(folder: Path, paths: list[Path]) -> str:
         for path in sorted((ROOT / folder).rglob("*"))
         if path.suffix in DATA and _package(path.parent) == ROOT / folder
     ]
+    verbs = [f"`{verb}`" for verb, question in VERBS.items() if folder == QUESTIONS / question]
     text = f"**{folder.as_posix()}/** {head}"
+    if verbs:
+        text += f" {'Verb' if len(verbs) == 1 else 'Verbs'}: {', '.join(verbs)}."
     if rows:
         text += "\n\n" + "\n".join(["| file | what it does |", "|---|---|", *rows])
     if data:

@@ -1,1 +1,1 @@
-"""Constants fitted to data: to a probe of one machine, or to published rows."""
+"""Constants fitted to data: those of one machine to its probe, the pool of all chips to tables."""

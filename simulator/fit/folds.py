@@ -1,4 +1,4 @@
-"""Errors of rows that a fit did not see, and the bands of predictions that follow from them.
+"""Cross-validation: errors of rows that a fit did not see, and the bands that follow from them.
 
 The errors of fitted rows say little about new ones. So a fold leaves out one source, one model or
 one chip generation, the rest is fitted, and what was left out is predicted. The spread of those

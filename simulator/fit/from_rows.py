@@ -1,4 +1,8 @@
-"""The fit of pooled constants to rows of published throughput."""
+"""Throughput rows as a problem of `gauss_newton`: constants, weights, and the plan of each row.
+
+Plans and constants depend on each other, so they take turns: each row takes the plan that is
+fastest with the constants so far, then the constants are fitted again with these plans.
+"""
 
 from __future__ import annotations
 

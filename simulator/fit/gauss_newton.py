@@ -1,4 +1,4 @@
-"""The fit of pooled constants to rows: Gauss-Newton in logarithms, robust, with priors.
+"""The numerical fit of a pool to any rows: Gauss-Newton in logarithms, robust, with priors.
 
 Residuals are ln(predicted / measured). A row's derivative by a deviation of its group equals that
 by the world constant, so an iteration predicts all rows once per constant, however many groups

@@ -1,4 +1,4 @@
-"""A robust least-squares fit of positive constants in logarithms, with priors and ranges.
+"""The solver below both fits: robust least squares of positive constants, with priors and ranges.
 
 Deliberately small: about twenty constants and a few hundred rows. Residuals are logarithms of
 predicted over measured, so a factor of two weighs the same at a microsecond and at a second. A row

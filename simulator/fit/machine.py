@@ -1,4 +1,4 @@
-"""The machine file: what `simulator calibrate` writes and a scenario names."""
+"""The machine file, its schema included: `simulator calibrate` writes it, a scenario names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Constants that differ a little from chip to chip and from framework to framework.
+"""The pool, the model that tables are fitted with: world constants times deviations of groups.
 
 A constant of a row is the world constant times the deviations of the row's groups:
 

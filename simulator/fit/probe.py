@@ -1,4 +1,4 @@
-"""A machine's hardware and constants, fitted to operations that were timed on it.
+"""Fits one machine: its hardware and constants to the operations that `glam probe` timed on it.
 
 Only operations are fitted, never a training step, since steps are what is predicted. Each row of
 the probe becomes the same `Operation` that a step is made of. The result records the error of the

@@ -1,4 +1,8 @@
-"""Constants fitted again: from the published tables, or to a user's own rows on top of them."""
+"""The two fits of `simulator calibrate TABLE`: all constants anew, or own rows near the shipped.
+
+The first begins at physical priors and takes its bands from folds; the second begins at the pool
+that the package ships and stays near it.
+"""
 
 from __future__ import annotations
 

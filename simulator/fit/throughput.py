@@ -1,7 +1,7 @@
-"""Predicted throughput of published rows, from their configuration alone.
+"""Predicted throughput of rows, each by the fastest of its candidate plans that fits in memory.
 
-Of the plans that a row may have run (`simulator.published.candidates`) the fastest one that fits in
-memory is chosen; where none fits, the one that needs least. No measured rate is read here.
+The candidates are the plans that a row may have run (`simulator.published.candidates`). Where none
+fits, the one that needs least is taken. No measured rate is read here.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Many plans at once: their space, their evaluation, the front of the best."""
+"""Many plans at once: their space, their evaluation, and the front of any choices."""

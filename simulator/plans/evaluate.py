@@ -1,4 +1,4 @@
-"""Every plan of a space: whether it fits in memory, and what a step takes by it.
+"""Every plan of a space: whether it fits in memory, and a step's seconds and watts; picks none.
 
 Memory comes first: only plans that fit are timed. Blocks of plans are arrays that stay in a core's
 cache, and the blocks are shared out over all cores.

@@ -1,4 +1,4 @@
-"""One optimizer step of a scenario: its plan, seconds and FLOP by part, and the watts of a chip."""
+"""One optimizer step of a scenario: by its plan, or by the fastest that fits; seconds and watts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checked input: numbers with a band in a text file, and errors that name the nearest key."""
+"""Types of a scenario's values: numbers with unit, range and band; errors with the nearest key."""
 
 from __future__ import annotations
 

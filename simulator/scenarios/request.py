@@ -1,4 +1,4 @@
-"""From what a caller names to a scenario: a scenario, a preset, a model of the catalog, a file."""
+"""From a caller's words to a scenario: a preset, model or file, and options such as --chips."""
 
 from __future__ import annotations
 

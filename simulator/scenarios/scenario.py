@@ -1,4 +1,4 @@
-"""A scenario: model x plan x hardware x site, and the run. TOML in, frozen out.
+"""A whole scenario: the sections and [plan], read from a TOML file or a preset, then frozen.
 
 A preset is such a file in `simulator/scenarios/presets`, named by its stem. An unknown key is
 refused with the nearest known one, every value is checked before anything is computed, and a number

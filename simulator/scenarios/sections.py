@@ -1,4 +1,4 @@
-"""The tables of a scenario file: model, run, hardware, site and what was published.
+"""The keys of a scenario file: of [model], [run], [hardware], [site] and [published].
 
 Each is frozen, refuses keys that are not its own, and checks its values by itself.
 """
@@ -67,8 +67,8 @@ class RunSection(Section):
 
     Attributes:
         tokens: tokens trained on, all epochs.
-        steps: instead of tokens, optimiser steps.
-        batch_tokens: tokens of one optimiser step, over all chips.
+        steps: instead of tokens, optimizer steps.
+        batch_tokens: tokens of one optimizer step, over all chips.
         batch_sequences: instead of batch_tokens, sequences of one step.
         goodput: productive over elapsed time; without it a band is assumed, with a note.
     """
@@ -88,7 +88,7 @@ class RunSection(Section):
         return self
 
     def sequences(self, seq_len: float) -> float:
-        """Sequences in one optimiser step, at least one."""
+        """Sequences in one optimizer step, at least one."""
         if self.batch_sequences is not None:
             return float(self.batch_sequences)
         assert self.batch_tokens is not None
@@ -139,7 +139,7 @@ class SiteSection(Section):
 
     Attributes:
         zone: a grid zone; without it, a band over all zones.
-        region: a data centre whose figures were published.
+        region: a data center whose figures were published.
         pue: facility energy over IT energy.
         grid_location: average of the grid, gross.
         grid_market: after clean-energy purchases, net.

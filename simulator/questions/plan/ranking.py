@@ -1,4 +1,4 @@
-"""Plans of a search, ranked: the best, and what is shown beside it."""
+"""The ranking of `simulator plan`: the best plan by the measure, and those shown beside it."""
 
 from __future__ import annotations
 
