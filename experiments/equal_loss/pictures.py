@@ -148,7 +148,7 @@ def load(path: Path, results: Json) -> None:
             axes.set_xlabel("text read / million tokens")
             axes.set_ylabel("tokens per expert / mean\n(solid: most, dotted: fewest)")
             axes.grid(alpha=0.3)
-            return plots.legend_below(axes, ncols=4, drop=-0.22)
+            return plots.legend_below(axes)
 
         return draw
 

@@ -17,8 +17,9 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter, StrMethodFormatter
 
 from energy.errors import InputError
 from energy.files import write_atomic, write_text_atomic
@@ -55,6 +56,7 @@ def figure(panels: Sequence[Panel], size: tuple[float, float] = (6.5, 4.0)) -> F
         rows = drawn.subplots(len(panels), squeeze=False)
         for panel, (axes,) in zip(panels, rows, strict=True):
             panel(axes)
+            _plain_numbers(axes)
         return drawn
 
 
@@ -134,9 +136,10 @@ def whiskers(
 
 
 def named_rows(axes: Axes, names: Sequence[str]) -> Axes:
-    """Rows from the top, each with its name."""
+    """Rows from the top, each with its name; with less than three there is room around them."""
     axes.set_yticks(range(len(names)), list(names))
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    room = max(0, 3 - len(names)) / 2
+    axes.set_ylim(len(names) - 0.5 + room, -0.5 - room)
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     if axes.get_legend_handles_labels()[0]:
@@ -144,16 +147,26 @@ def named_rows(axes: Axes, names: Sequence[str]) -> Axes:
     return axes
 
 
-def legend_below(axes: Axes, ncols: int = 2, drop: float = -0.14) -> Axes:
-    """The legend under the axis, where it covers nothing.
-
-    Args:
-        axes: with named artists.
-        ncols: names side by side.
-        drop: where its top is, in heights of the axes.
-    """
-    axes.legend(
-        frameon=False, fontsize="small", loc="upper center", ncols=ncols, bbox_to_anchor=(0.5, drop)
+def legend_below(axes: Axes) -> Axes:
+    """A legend of all panels that are drawn, below the last: it covers nothing and is not cut."""
+    figure = axes.figure
+    entries: dict[str, Any] = {}
+    for each in figure.axes:
+        handles, labels = each.get_legend_handles_labels()
+        entries = dict(zip(labels, handles, strict=True)) | entries
+    for earlier in (axes.get_legend(), *figure.legends):
+        if earlier is not None:
+            earlier.remove()
+    # A line of a label is about 4.2 points a character, its handle and the gap 36.
+    widest = max((len(line) for label in entries for line in label.splitlines()), default=0)
+    columns = int(72 * figure.bbox.width / figure.dpi / (36 + 4.2 * widest))
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="outside lower center",
+        ncols=max(1, min(columns, len(entries))),
+        frameon=False,
+        fontsize="small",
     )
     return axes
 
@@ -188,32 +201,50 @@ def banded(axes: Axes, x: Any, middle: Any, ends: Sequence[tuple[float, float]])
 
 
 def log_x(axes: Axes) -> Axes:
-    """A logarithmic axis with a few plain numbers on it."""
+    """A logarithmic axis with as many plain numbers as its range needs."""
     axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    few = high > 10 * low
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if few else (1.0, 2.0, 3.0, 5.0)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    _log_numbers(axes.xaxis, axes.get_xlim(), "{x:,g}", decades=5.0, half_decades=1.0)
     return axes
 
 
 def log_y(axes: Axes) -> Axes:
     """A logarithmic axis with as many plain numbers as its range needs."""
     axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    decades = float(np.log10(high / low))
-    fine = (
-        (3.0, (1.0,)),
-        (1.5, (1.0, 3.0)),
+    _log_numbers(axes.yaxis, axes.get_ylim(), "{x:,.12g}", decades=3.0, half_decades=1.5)
+    return axes
+
+
+def _log_numbers(
+    axis: Axis, limits: tuple[float, float], form: str, *, decades: float, half_decades: float
+) -> None:
+    """Numbers of a logarithmic axis, the fewer the more decades it has.
+
+    Args:
+        axis: to number.
+        limits: its ends.
+        form: of a number.
+        decades: from so many on, powers of ten only.
+        half_decades: from so many on, also their triples.
+    """
+    steps = (
+        (decades, (1.0,)),
+        (half_decades, (1.0, 3.0)),
         (0.6, (1.0, 2.0, 3.0, 5.0)),
         (0.0, (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0)),
     )
-    subs = next(steps for least, steps in fine if decades >= least)
-    axes.yaxis.set_major_locator(LogLocator(subs=subs))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.12g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    return axes
+    low, high = limits
+    span = float(np.log10(high / low))
+    axis.set_major_locator(LogLocator(subs=next(subs for least, subs in steps if span >= least)))
+    axis.set_major_formatter(StrMethodFormatter(form))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _plain_numbers(axes: Axes) -> None:
+    """Thousands with commas on linear axes, as on logarithmic ones and on pages."""
+    for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        is_plain = type(axis.get_major_formatter()) is ScalarFormatter
+        if is_plain and max(map(abs, limits)) >= 1000:
+            axis.set_major_formatter(StrMethodFormatter("{x:,.12g}"))
 
 
 def finish(axes: Axes) -> Axes:

@@ -32,7 +32,7 @@ def parameters_of_models(answer: Models, axes: Axes) -> Axes:
         first = place == 0
         axes.barh(place, total / 1e9, color=FACTOR, height=0.6, label="all" if first else None)
         axes.barh(place, active / 1e9, color=ANSWER, height=0.3, label="active" if first else None)
-    axes.set_xlabel("parameters / 1e9")
+    axes.set_xlabel("parameters / billion")
     return named_rows(log_x(axes), [row.name for row in answer.rows])
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import StrMethodFormatter
 
 from energy.quantity import Quantity
 from simulator.kit.style import (
@@ -59,7 +58,7 @@ def taken_apart(first: Side, second: Side, ratio: Ratio, axes: Axes) -> Axes:
     rows = {
         "model": ratio.model,
         "x machine": ratio.machine,
-        "x mechanisation": ratio.mechanisation,
+        "x mechanization": ratio.mechanisation,
         "= energy": ratio.energy,
         "x map": ratio.map,
         "= CO2e": ratio.co2,
@@ -67,7 +66,14 @@ def taken_apart(first: Side, second: Side, ratio: Ratio, axes: Axes) -> Axes:
     for place, (name, quantity) in enumerate(rows.items()):
         if quantity.value is None:
             reason = "refused: gross against net" if quantity.source == REFUSED else "missing"
-            axes.text(0.01, place, reason, va="center", transform=axes.get_yaxis_transform())
+            axes.text(
+                0.01,
+                place,
+                reason,
+                va="center",
+                transform=axes.get_yaxis_transform(),
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            )
         else:
             _factor(axes, place, quantity, product=name.startswith("="))
     axes.axvline(1, color=REFERENCE, linewidth=0.8)
@@ -103,7 +109,6 @@ def _totals(axes: Axes, sides: Sequence[Side], quantities: Sequence[Quantity], p
                 markeredgecolor=REFERENCE,
                 label="as printed" if place == 0 else None,
             )
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     return unit
 
 

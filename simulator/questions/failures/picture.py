@@ -45,7 +45,9 @@ def goodput_by_interval(costs: FailureCosts, axes: Axes) -> Axes:
         label=f"used here: {costs.interval_s / 60:.3g} min",
     )
     axes.set_xlabel("training between checkpoints / min")
-    axes.set_title(f"{costs.job.name}: {costs.job.chips:,} chips, {costs.middle.spares} spares")
+    size = f"{costs.job.chips:,} chips"
+    name = "" if costs.job.name == size else f"{costs.job.name}: "
+    axes.set_title(f"{name}{size}, {costs.middle.spares} spares")
     return _goodput_axis(axes)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from simulator.kit.style import PHASE_COLORS, Panel, named_rows, whiskers
+from simulator.kit.style import PHASE_COLORS, REFERENCE, Panel, legend_below, named_rows, whiskers
 from simulator.physics.phases import PHASES
 from simulator.questions.plan.answer import Planned
 
@@ -63,7 +63,7 @@ def step_by_phase(planned: Planned, axes: Axes) -> Axes:
         [],
         xerr=[],
         fmt="none",
-        ecolor="#222222",
+        ecolor=REFERENCE,
         capsize=3,
         label="80 % band; all move together",
     )
@@ -71,8 +71,7 @@ def step_by_phase(planned: Planned, axes: Axes) -> Axes:
     axes.tick_params(axis="y", labelsize="small")
     axes.set_xlim(0, 1.2 * max(option.step_s for _, option in rows) * (1 + high))
     axes.set_xlabel("time of a step / s (modelled)")
-    axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return axes
+    return legend_below(axes)
 
 
 def _in_lines(words: str) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from matplotlib.axes import Axes
 
 from energy.quantity import Quantity
-from simulator.kit.style import ANSWER, REFERENCE, Panel, named_rows, whiskers
+from simulator.kit.style import ANSWER, REFERENCE, Panel, legend_below, named_rows, whiskers
 from simulator.questions.regions.answer import Places
 from simulator.questions.regions.places import Place
 
@@ -69,9 +69,4 @@ def gross_and_net(
     axes.tick_params(axis="y", labelsize="small")
     part = f" (the first {MOST_PLACES} of {len(rows)} places)" if len(rows) > MOST_PLACES else ""
     axes.set_xlabel(label + part)
-    legend = axes.get_legend()
-    if legend is not None:
-        # Outside of the axes, whose height depends on the number of places.
-        legend.remove()
-        axes.figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
-    return axes
+    return legend_below(axes)

@@ -55,4 +55,4 @@ def tornado(sensitivity: Sensitivity, axes: Axes) -> Axes:
     axes.axvline(middle / scale, color=REFERENCE, linewidth=1)
     axes.set_xlabel(f"{sensitivity.name}: {sensitivity.result.name} / {unit}")
     named_rows(axes, [bar.name.replace("_", " ") for bar in sensitivity.bars])
-    return legend_below(axes, ncols=3)
+    return legend_below(axes)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from energy.quantity import Quantity
 from energy.reports.plots import DENSE, SPARSE
-from simulator.kit.style import Panel, log_x, log_y
+from simulator.kit.style import Panel, legend_below, log_x, log_y
 from simulator.questions.sweep.cells import Array, Cell
 from simulator.questions.sweep.pareto import OBJECTIVES, Pareto
 
@@ -51,30 +51,37 @@ def against_time(answer: Pareto, name: str, axes: Axes) -> Axes:
 def numbered(
     axes: Axes, number: int, x: Quantity, y: Quantity, cells: Sequence[Cell], cell: Cell
 ) -> None:
-    """A configuration of the page, with its number there and its bands."""
+    """A configuration of the page, with its number there and its bands; the first lies on top."""
     (at, left, right), (up, low, high) = x.numbers(), y.numbers()
     axes.errorbar(
         at,
         up,
         xerr=[[at - left], [right - at]],
         yerr=[[up - low], [high - up]],
-        color=_color(cell.sparse),
-        markersize=9,
+        fmt="none",
+        ecolor="#888888",
         elinewidth=0.8,
         capsize=2,
-        marker=_mark(cells, cell),
-        ecolor="#888888",
+    )
+    level = 20 - 0.25 * number
+    axes.plot(
+        at,
+        up,
+        _mark(cells, cell),
+        color=_color(cell.sparse),
+        markersize=9,
         markeredgecolor="black",
+        zorder=level,
     )
     axes.annotate(
         str(number),
         (at, up),
-        color="white",
+        color="white" if cell.sparse else "black",
         ha="center",
         va="center",
         fontsize=6.5 if number < 10 else 5,
         fontweight="bold",
-        zorder=5,
+        zorder=level + 0.1,
     )
 
 
@@ -145,7 +152,7 @@ def keys(axes: Axes, cells: Sequence[Cell], numbered: str, rest: str) -> None:
         alpha=0.8,
         label=rest,
     )
-    axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    legend_below(axes)
 
 
 def _mark(cells: Sequence[Cell], cell: Cell) -> str:

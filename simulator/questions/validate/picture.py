@@ -69,9 +69,18 @@ def chip_hours(runs: Runs, axes: Axes) -> Axes:
         reported, predicted = float(hours.reported or 1.0), float(hours.predicted or 0.0)
         low, high = (float(end or predicted) / reported for end in (hours.low, hours.high))
         whiskers(axes, place, predicted / reported, low, high, "80 % band" if place == 0 else None)
-        axes.plot(
-            predicted / reported, place, "o", color=ANSWER if hours.in_band else LOST, zorder=3
-        )
+    for is_within, color, mark, label in (
+        (True, ANSWER, "o", "reported within the band"),
+        (False, LOST, "X", "reported outside the band"),
+    ):
+        places = [
+            place
+            for place, run in enumerate(known)
+            if bool(run.chip_hours_blind.in_band) is is_within
+        ]
+        ratios = [1.0 + float(known[place].chip_hours_blind.error or 0.0) for place in places]
+        if places:
+            axes.plot(ratios, places, mark, color=color, zorder=3, label=label)
     axes.axvline(1.0, color=REFERENCE, linestyle="--")
     axes.set_xlabel("chip-hours, predicted / reported")
     return named_rows(log_x(axes), [run.row.run_id for run in known])
@@ -80,9 +89,22 @@ def chip_hours(runs: Runs, axes: Axes) -> Axes:
 def errors(agreement: Agreement, axes: Axes) -> Axes:
     """Signed error of each number of a run, by whether its band contains the measured one."""
     known = [row for row in agreement.rows if row.error is not None]
-    for place, row in enumerate(known):
-        color = ANSWER if row.in_band else LOST
-        axes.barh(place, 100 * float(row.error or 0.0), color=color, height=0.6)
+    for is_within, color, hatch, label in (
+        (True, ANSWER, "", "measured within the 80 % band"),
+        (False, LOST, "//", "measured outside the band"),
+    ):
+        places = [place for place, row in enumerate(known) if bool(row.in_band) is is_within]
+        percent = [100 * float(known[place].error or 0.0) for place in places]
+        if places:
+            axes.barh(
+                places,
+                percent,
+                color=color,
+                hatch=hatch,
+                edgecolor="white",
+                height=0.6,
+                label=label,
+            )
     axes.axvline(0.0, color=REFERENCE, linestyle="--")
     axes.set_xlabel(f"{agreement.name}: error / %")
     return named_rows(axes, [row.name for row in known])

@@ -1,6 +1,7 @@
 """Pictures of the simulator: units on every axis, bands, and colors that differ in grey too."""
 
 from dataclasses import replace
+from functools import partial
 
 import matplotlib.colors
 import numpy as np
@@ -120,6 +121,42 @@ def test_the_colors_differ_in_grey_too():
     assert grey["LOST"] - grey["ANSWER"] > 0.3
     # The grey of a factor is next to answers only, and is hatched.
     assert grey["FACTOR"] - grey["ANSWER"] > 0.3
+
+
+@pytest.mark.parametrize("width", [2.5, 4.0, 8.0])
+def test_a_legend_below_stays_within_the_picture_and_names_the_artists_of_every_panel(width):
+    def panel(name, axes):
+        axes.plot([1, 2], [1, 2], label=f"a name of many words that is long: {name}")
+        axes.plot([1, 2], [2, 1], label="in both panels")
+        axes.legend()
+        return style.legend_below(axes)
+
+    picture = style.figure([partial(panel, name) for name in ("first", "second")], (width, 2.0))
+    picture.draw_without_rendering()
+    (legend,) = picture.legends
+    assert [axes.get_legend() for axes in picture.axes] == [None, None]
+    assert len(legend.get_texts()) == 3
+    box = legend.get_window_extent()
+    assert (box.x0, box.y0) >= (0, 0)
+    assert box.x1 <= picture.bbox.width
+    assert box.y1 <= picture.axes[1].get_tightbbox().y0
+
+
+@pytest.mark.parametrize("names", [[], ["one"], ["one", "two", "three", "four"]])
+def test_rows_have_a_place_each_and_none_are_no_error(names):
+    axes = style.named_rows(Figure().subplots(), names)
+    bottom, top = axes.get_ylim()
+    assert bottom > top
+    assert [text.get_text() for text in axes.get_yticklabels()] == names
+
+
+def test_numbers_of_thousands_have_commas_on_linear_and_logarithmic_axes():
+    def panel(log, axes):
+        axes.plot([1, 4000], [1, 2])
+        return style.log_x(axes) if log else axes
+
+    for axes in style.figure([partial(panel, log) for log in (False, True)]).axes:
+        assert "1,000" in [axes.xaxis.get_major_formatter()(number) for number in (1, 1000)]
 
 
 @pytest.mark.parametrize("form", ["png", "svg"])

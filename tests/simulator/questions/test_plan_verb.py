@@ -155,7 +155,8 @@ def test_the_picture_has_a_unit_a_band_and_a_bar_a_plan(mixtral, simulator, tmp_
     axes = panel(Figure().subplots())
     assert axes.get_xlabel() == "time of a step / s (modelled)"
     assert len(axes.get_yticklabels()) == len(mixtral.rows) == 7
-    legend = [text_.get_text() for text_ in axes.get_legend().get_texts()]
+    (legend_of_figure,) = axes.figure.legends
+    legend = [text_.get_text() for text_ in legend_of_figure.get_texts()]
     assert {"compute", "communication"} <= set(legend)
     assert any("80 % band" in words for words in legend)
     bars = [bar for bar in axes.patches if round(bar.get_y() + bar.get_height() / 2) == 0]
