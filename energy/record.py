@@ -227,8 +227,10 @@ class RunRecord(BaseModel):
         return tables.html_table(self.quantities(), caption=repr(self))
 
     def save(self, path: str | Path) -> None:
-        """Write the record as JSON, whole or not at all."""
-        write_text_atomic(Path(path), self.model_dump_json(indent=1) + "\n")
+        """Write the record as JSON, whole or not at all; in a folder, as its record.json."""
+        path = Path(path)
+        path = path / "record.json" if path.is_dir() else path
+        write_text_atomic(path, self.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -21,7 +21,7 @@ from energy.quantity import Origin, Quantity
 from energy.shape import Number
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Term:
     """One number of a derivation.
 
@@ -40,6 +40,11 @@ class Term:
     children: tuple[Term, ...] = ()
     divisors: int = 0
     adds: bool = False
+
+    def __repr__(self) -> str:
+        """One line: Term('FLOP of the run', 1.23 ZFLOP, from 3 terms)."""
+        below = f", from {len(self.children)} terms" if self.children else ""
+        return f"{type(self).__name__}({self.name!r}, {self.quantity}{below})"
 
     def value(self, instead: Mapping[str, Number] | None = None) -> Number:
         """The number computed again from the leaves, some of them replaced by name.

@@ -94,7 +94,7 @@ class Answer:
     def to_frame(self) -> Any:
         """Its rows as a frame of pandas: a quantity has its unit in the name, a band, an origin.
 
-        The rows are those of the first list of its data; an answer without one is a single row.
+        The rows are those of the first list of `frame_data()`; data without one is a single row.
 
         Raises:
             MissingDataError: pandas is not installed.
@@ -109,7 +109,11 @@ class Answer:
             ) from error
         from simulator.kit.rows import rows_of
 
-        return pandas.DataFrame(rows_of(self.as_json()))
+        return pandas.DataFrame(rows_of(self.frame_data()))
+
+    def frame_data(self) -> Data:
+        """What `to_frame` shows: the data of the answer, where no other rows are more useful."""
+        return self.as_json()
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw the answer; into a PNG, SVG or HTML file where there is a path."""

@@ -41,7 +41,8 @@ def _cells(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 def _of_quantity(name: str, quantity: Quantity) -> Iterator[tuple[str, Any]]:
     unit = quantity.unit.lower().replace("/", "_per_")
-    named = name if unit == "1" or name.lower().endswith(f"_{unit}") else f"{name}_{unit}"
+    has_unit = unit == "1" or f"_{name.lower()}".endswith(f"_{unit}")
+    named = name if has_unit else f"{name}_{unit}"
     yield named, quantity.value
     yield f"{named}_low", quantity.low
     yield f"{named}_high", quantity.high

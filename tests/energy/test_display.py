@@ -56,6 +56,13 @@ def test_a_record_in_a_notebook_is_a_table_with_value_band_and_origin():
     assert "RunRecord(&#x27;&lt;mine&gt;&#x27;" in page
 
 
+def test_a_record_is_saved_into_the_folder_that_it_is_loaded_from(tmp_path):
+    record = run_record("mine")
+    record.save(tmp_path)
+    assert (tmp_path / "record.json").is_file()
+    assert type(record).load(tmp_path) == record
+
+
 def test_the_frame_of_a_record_has_one_row_for_each_headline_quantity():
     record = run_record(it_j=1e4, pue=1.2, relative=0.1)
     frame = record.to_frame()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import simulator
 from energy.errors import MissingDataError
 from energy.quantity import Origin, Quantity
 from simulator.questions.sensitivity.answer import monte_carlo, sensitivity, tornado
@@ -105,3 +106,9 @@ def test_the_tree_of_a_published_run_ends_in_the_numbers_of_its_record(name):
     assert tree.value() == pytest.approx(co2.value, rel=1e-12)
     facility = tree.find("facility energy").quantity
     assert facility.value == pytest.approx(record.totals["facility"].value, rel=1e-12)
+
+
+def test_a_term_prints_as_one_line():
+    tree = simulator.predict("glam-64b-64e").terms()[""]
+    assert repr(tree).startswith("Term('CO2e, gross', ")
+    assert repr(tree).endswith(", from 3 terms)")

@@ -98,6 +98,11 @@ def as_json(planned: Planned) -> dict[str, Any]:
     }
 
 
+def table_rows(planned: Planned) -> list[dict[str, Any]]:
+    """The plans of the table on the page as data, the best one first."""
+    return [{"name": name} | _option_json(option, planned.best) for name, option in planned.rows]
+
+
 def _published_json(plan: PublishedPlan, best: Option) -> dict[str, Any]:
     known, option = plan.known, plan.option
     return {
@@ -114,6 +119,7 @@ def _published_json(plan: PublishedPlan, best: Option) -> dict[str, Any]:
 
 
 def _option_json(option: Option, best: Option) -> dict[str, Any]:
+    """A plan with its step, memory and totals, compared with the best."""
     known = option.spend.by_budget()
     return {
         "plan": {name: getattr(option.plan, name) for name in AXES},

@@ -22,6 +22,10 @@ class Prediction(Answer, runs.Prediction):
         """The record in a few words."""
         return repr(self.record)
 
+    def to_frame(self) -> Any:
+        """The headline quantities of the record as a frame of pandas, one row each."""
+        return self.record.to_frame()
+
     def explained(self) -> Data:
         """The record with the tree of its CO2e; a list, as later trees may stand beside it."""
         from simulator.terms import as_json

@@ -263,3 +263,11 @@ def test_software_without_fused_attention_cuts_no_sequences():
         "glam-64b-64e", overrides={"model.shape.seq_len": 8192, "hardware.software": "xla"}
     ).scenario
     assert search_of(today).space().rows["cp"].max() == 16
+
+
+def test_the_frame_of_an_answer_has_the_best_plan_first_and_each_unit_once_in_its_columns():
+    frame = best_plans(small()).to_frame()
+    assert frame.loc[0, "name"] == "best"
+    assert len(frame) > 1
+    assert {"mwh", "usd", "step_s"} <= set(frame.columns)
+    assert "mwh_mwh" not in frame.columns

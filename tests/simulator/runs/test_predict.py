@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import simulator
 from energy.quantity import Boundary, Origin
 from energy.record import Kind, RunRecord
 from simulator.runs.predict import predict
@@ -141,3 +142,8 @@ def test_bad_questions_are_one_clear_line(simulator, arguments, code, message):
     assert (exit_code, out) == (code, "")
     assert err.count("\n") == 1
     assert message in err
+
+
+def test_the_frame_of_a_prediction_is_that_of_its_record():
+    answer = simulator.predict(scenario())
+    assert answer.to_frame().equals(answer.record.to_frame())
