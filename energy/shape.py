@@ -192,7 +192,7 @@ def total(parts: dict[str, Number]) -> Number:
 
 def plain(value: Any) -> Number:
     """An array as it is, a scalar as a Python number: an int when it is whole."""
-    if np.ndim(value):
+    if not isinstance(value, int | float) and np.ndim(value):
         return np.asarray(value)
     number = float(value)
     return int(number) if number.is_integer() and abs(number) < 2**53 else number

@@ -105,11 +105,14 @@ class Pool:
         """
         if "release" in groups:
             groups = groups | {"release": self._nearest_releases(groups["release"])}
+        places = {
+            grouping: np.unique(words, return_inverse=True) for grouping, words in groups.items()
+        }
         values: dict[str, Any] = {}
         for name, prior in PRIORS.items():
             total: Any = np.log(self.world.get(name, prior.value))
-            for grouping, words in groups.items():
-                total = total + self._deviation(grouping, name, words)
+            for grouping, (distinct, place) in places.items():
+                total = total + self._deviation(grouping, name, distinct, place)
             values[name] = np.clip(np.exp(total), prior.low, prior.high)
         return Constants(**values)
 
@@ -122,8 +125,17 @@ class Pool:
         ]
         return np.array(nearest)[place]
 
-    def _deviation(self, grouping: str, constant: str, words: Words) -> NDArray[np.float64] | float:
-        """The deviation of a constant in the group of each row; 0 where no group has one."""
+    def _deviation(
+        self, grouping: str, constant: str, distinct: Words, place: NDArray[np.int64]
+    ) -> NDArray[np.float64] | float:
+        """The deviation of a constant in the group of each row; 0 where no group has one.
+
+        Args:
+            grouping: "architecture", for example.
+            constant: its name.
+            distinct: the groups of the rows, each once.
+            place: of each row's group in `distinct`.
+        """
         by_group = {
             group: values[constant]
             for group, values in self.deviations.get(grouping, {}).items()
@@ -131,7 +143,6 @@ class Pool:
         }
         if not by_group:
             return 0.0
-        distinct, place = np.unique(words, return_inverse=True)
         deviations = np.array([by_group.get(str(word), 0.0) for word in distinct])
         return np.asarray(deviations[place])
 
