@@ -9,6 +9,7 @@ carries a reason and is never zero.
 from __future__ import annotations
 
 from enum import StrEnum
+from html import escape
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -221,6 +222,13 @@ class Quantity(BaseModel):
         return f"{value} ({band}, {self.origin})"
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Value, band and origin in one line, for notebooks; the source shows under the pointer."""
+        if self.value is None:
+            return f"<b>missing</b> <small>{escape(self.source)}</small>"
+        text = f"<b>{escape(self.human())}</b> <small>{escape(self.band())}, {self.origin}</small>"
+        return f'<span title="{escape(self.source)}">{text}</span>'
 
     def _ends(self) -> tuple[str, str]:
         """Both ends of the band, and their unit where it is the same."""

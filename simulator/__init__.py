@@ -21,6 +21,7 @@ if _typing.TYPE_CHECKING:
     from simulator.questions.budget.crossover import crossover as crossover
     from simulator.questions.budget.inverse import largest_model as largest_model
     from simulator.questions.budget.inverse import most_tokens as most_tokens
+    from simulator.questions.calibrate.answer import calibrate as calibrate
     from simulator.questions.compare.answer import compare as compare
     from simulator.questions.failures.answer import failures as failures
     from simulator.questions.plan.answer import plan as plan
@@ -31,6 +32,7 @@ if _typing.TYPE_CHECKING:
     from simulator.questions.sensitivity.answer import sensitivity as sensitivity
     from simulator.questions.sweep.feasible import feasible as feasible
     from simulator.questions.sweep.pareto import pareto as pareto
+    from simulator.questions.validate.answer import validate as validate
     from simulator.questions.when.answer import when as when
     from simulator.scenarios.scenario import Scenario as Scenario
     from simulator.scenarios.scenario import load as _load_scenario
@@ -50,6 +52,7 @@ else:
         {
             "simulator.questions.budget.crossover": ("crossover",),
             "simulator.questions.budget.inverse": ("largest_model", "most_tokens"),
+            "simulator.questions.calibrate.answer": ("calibrate",),
             "simulator.questions.compare.answer": ("compare",),
             "simulator.questions.failures.answer": ("failures",),
             "simulator.questions.plan.answer": ("plan",),
@@ -59,6 +62,7 @@ else:
             "simulator.questions.sensitivity.answer": ("sensitivity",),
             "simulator.questions.sweep.feasible": ("feasible",),
             "simulator.questions.sweep.pareto": ("pareto",),
+            "simulator.questions.validate.answer": ("validate",),
             "simulator.questions.when.answer": ("when",),
             "simulator.scenarios.scenario": ("load as load_scenario", "presets"),
         },

@@ -54,6 +54,7 @@ MARKED = {
         "simulator/questions/test_plan_verb.py",
         "simulator/questions/test_terms.py",
         "simulator/questions/test_when.py",
+        "simulator/test_answers.py",
         "simulator/test_examples.py",
     ),
 }

@@ -22,9 +22,9 @@ PROMISED = {
     "energy": "Boundary Origin Quantity RunRecord Shape Site Tracker at_site chip executed_flop "
     "merge mfu model model_flop site",
     "glam": "Glam GlamConfig TokenCorpus evaluate generate load_checkpoint load_corpus probe train",
-    "simulator": "Hardware Plan Prediction Scenario compare crossover failures feasible "
+    "simulator": "Hardware Plan Prediction Scenario calibrate compare crossover failures feasible "
     "largest_model load_scenario most_tokens pareto plan power predict presets regions sensitivity "
-    "when",
+    "validate when",
 }
 ERRORS = [
     name

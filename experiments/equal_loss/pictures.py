@@ -138,13 +138,14 @@ def load(path: Path, results: Json) -> None:
             shares = [np.array(point["load"]) * run["experts"] for point in run["load"]]
             x = [point["tokens"] / 1e6 for point in run["load"]]
             look = _look(run["experts"])
-            axes.plot(x, [share.max() for share in shares], label=run["variant"], **look)
+            axes.plot(x, [share.max() for share in shares], label=_label(run["experts"]), **look)
             axes.plot(x, [share.min() for share in shares], **(look | {"linestyle": ":"}))
 
     def panel(size: str) -> plots.Panel:
         def draw(axes: Axes) -> Axes:
             extremes(axes, [run for run in sparse if run["size"] == size])
             axes.axhline(1, color=plots.REFERENCE, linestyle="--", linewidth=1, label="balanced")
+            axes.set_title(f"{size} models", loc="left")
             axes.set_xlabel("text read / million tokens")
             axes.set_ylabel("tokens per expert / mean\n(solid: most, dotted: fewest)")
             axes.grid(alpha=0.3)

@@ -1,9 +1,10 @@
 """What every question returns, and how every verb ends.
 
 An answer is data. How it looks stands beside it, in modules of its package that are loaded by name
-when they are needed: `page.py` has `page(answer, console)` and `as_json(answer)`, `picture.py` has
-`panels(answer)`, `terms.py` has `terms(answer)`. A package with several answers adds a word to the
-names of these modules (`view = "pareto"`: `page_pareto.py`).
+when they are needed: `page.py` has `page(answer, console)`, `as_json(answer)` and, where the rows
+of its frame are not those of its data, `frame_rows(answer)`; `picture.py` has `panels(answer)`,
+`terms.py` has `terms(answer)`. A package with several answers adds a word to the names of these
+modules (`view = "pareto"`: `page_pareto.py`).
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class Answer:
     def to_frame(self) -> Any:
         """Its rows as a frame of pandas: a quantity has its unit in the name, a band, an origin.
 
-        The rows are those of the first list of `frame_data()`; data without one is a single row.
+        The rows are those of the first list of its data, if its page says nothing else; an answer
+        without a list is a single row.
 
         Raises:
             MissingDataError: pandas is not installed.
@@ -109,11 +111,8 @@ class Answer:
             ) from error
         from simulator.kit.rows import rows_of
 
-        return pandas.DataFrame(rows_of(self.frame_data()))
-
-    def frame_data(self) -> Data:
-        """What `to_frame` shows: the data of the answer, where no other rows are more useful."""
-        return self.as_json()
+        rows = getattr(self._module("page"), "frame_rows", None)
+        return pandas.DataFrame(rows_of(self.as_json() if rows is None else rows(self)))
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw the answer; into a PNG, SVG or HTML file where there is a path."""

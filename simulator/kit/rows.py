@@ -7,6 +7,9 @@ from typing import Any
 
 from energy.quantity import Quantity
 
+SPELLED = {"d": "days", "wk": "weeks"}
+"""Units that names write out."""
+
 
 def rows_of(data: Mapping[str, Any] | list[Any]) -> list[dict[str, Any]]:
     """Rows with `energy_mwh`, `energy_mwh_low`, `energy_mwh_high`, `energy_origin`.
@@ -40,13 +43,31 @@ def _cells(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 
 def _of_quantity(name: str, quantity: Quantity) -> Iterator[tuple[str, Any]]:
-    unit = quantity.unit.lower().replace("/", "_per_")
-    has_unit = unit == "1" or f"_{name.lower()}".endswith(f"_{unit}")
-    named = name if has_unit else f"{name}_{unit}"
+    named = with_unit(name, quantity.unit)
     yield named, quantity.value
     yield f"{named}_low", quantity.low
     yield f"{named}_high", quantity.high
-    yield f"{name}_origin", str(quantity.origin)
+    yield f"{_without_inner(name, _suffix(quantity.unit))}_origin", str(quantity.origin)
+
+
+def with_unit(name: str, unit: str) -> str:
+    """A name with its unit at the end, once: `energy_mwh`; `power_mw_chip` is `power_chip_mw`."""
+    if unit == "1":
+        return name
+    suffix = _suffix(unit)
+    short = _without_inner(name, suffix)
+    written = (suffix, SPELLED.get(suffix, suffix))
+    is_there = any(name == word or name.lower().endswith(f"_{word}") for word in written)
+    return short if is_there else f"{short}_{suffix}"
+
+
+def _suffix(unit: str) -> str:
+    return unit.lower().replace("1/", "per_").replace("/", "_per_")
+
+
+def _without_inner(name: str, suffix: str) -> str:
+    """A name without the unit of the table that it stands in."""
+    return name.replace(f"_{suffix}_", "_")
 
 
 def _quantity(value: Any) -> Quantity | None:

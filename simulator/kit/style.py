@@ -153,7 +153,7 @@ def legend_below(axes: Axes) -> Axes:
     entries: dict[str, Any] = {}
     for each in figure.axes:
         handles, labels = each.get_legend_handles_labels()
-        entries = dict(zip(labels, handles, strict=True)) | entries
+        entries |= dict(zip(labels, handles, strict=True))
     for earlier in (axes.get_legend(), *figure.legends):
         if earlier is not None:
             earlier.remove()

@@ -44,6 +44,24 @@ def test_the_band_names_its_unit_once():
     assert Quantity.absent("s", "no clock").band() == ""
 
 
+@pytest.mark.parametrize(
+    ("quantity", "page"),
+    [
+        (
+            ENERGY,
+            '<span title="formula"><b>456 MWh</b> <small>444 to 468 MWh, modelled</small></span>',
+        ),
+        (
+            Quantity.exact(2.0, "1", 'a "b" < 3'),
+            '<span title="a &quot;b&quot; &lt; 3"><b>2</b> <small>exact, measured</small></span>',
+        ),
+        (Quantity.absent("L", "no <site>"), "<b>missing</b> <small>no &lt;site&gt;</small>"),
+    ],
+)
+def test_a_quantity_in_a_notebook_has_value_band_and_origin(quantity, page):
+    assert quantity._repr_html_() == page
+
+
 def test_a_record_is_one_line_with_kind_energy_boundary_and_co2():
     record = run_record("mine", it_j=1e9, pue=1.2)
     assert repr(record) == "RunRecord('mine', measured, 0.333 MWh facility, 133 kg CO2e)"

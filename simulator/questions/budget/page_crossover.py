@@ -28,6 +28,20 @@ def page(crossover: Crossover, console: Console) -> None:
     console.print(f"{crossover.sparse} against {crossover.dense} at equal {crossover.equal}")
 
 
+def frame_rows(crossover: Crossover) -> list[dict[str, Any]]:
+    """A row for each value of the parameter, which names its column."""
+    return [
+        {
+            crossover.key.replace(".", "_"): point.value,
+            "ratio": point.ratio,
+            "ratio_low": point.low,
+            "ratio_high": point.high,
+            "why": point.why,
+        }
+        for point in crossover.points
+    ]
+
+
 def as_json(crossover: Crossover) -> dict[str, Any]:
     """The points and the crossings."""
     return {

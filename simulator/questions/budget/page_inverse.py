@@ -29,6 +29,16 @@ def page(answer: WithinBudget, console: Console) -> None:
         )
 
 
+def frame_rows(answer: WithinBudget) -> list[dict[str, Any]]:
+    """One row: what is used of a budget is a share, unlike the limit."""
+    data = as_json(answer)
+    data[f"most_{data.pop('most')}"] = data.pop("answer")
+    shares = {f"share_used_of_{name}": share for name, share in answer.used.items()}
+    for budget in data["budgets"].values():
+        del budget["used"]
+    return [data | shares]
+
+
 def as_json(answer: WithinBudget) -> dict[str, Any]:
     """The most that fits, the budgets and what the run uses."""
     used = answer.used

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.kit.answer import Terminal
+from simulator.physics.constants import PRIORS
 from simulator.questions.calibrate.answer import FittedConstants, FittedMachine
 from simulator.questions.calibrate.page_constants import constants_page
 from simulator.questions.calibrate.page_machine import machine_as_json, machine_page
@@ -16,6 +17,20 @@ def page(answer: FittedMachine | FittedConstants, console: Terminal) -> None:
         machine_page(answer, console)
     else:
         constants_page(answer, console)
+
+
+def frame_rows(answer: FittedMachine | FittedConstants) -> list[dict[str, Any]]:
+    """A row for each constant, whose unit is a column."""
+    return [
+        {
+            "name": name,
+            "value": value,
+            "prior": PRIORS[name].value,
+            "unit": PRIORS[name].unit,
+            "not_identified": answer.not_identified.get(name, ""),
+        }
+        for name, value in answer.values.items()
+    ]
 
 
 def as_json(answer: FittedMachine | FittedConstants) -> dict[str, Any]:

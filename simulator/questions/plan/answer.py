@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from energy.errors import InfeasibleError, InputError, nearest
-from simulator.kit.answer import Answer, Data
+from simulator.kit.answer import Answer
 from simulator.physics.memory import memory
 from simulator.plans.evaluate import Evaluation
 from simulator.plans.space import Space
@@ -129,11 +129,6 @@ class Planned(Answer):
     def panel_size(self) -> tuple[float, float]:
         """Inches of the panel: a bar a row."""
         return 9, 1.2 + 0.45 * len(self.rows)
-
-    def frame_data(self) -> Data:
-        """A row for each plan of the table on the page, the best one first."""
-        rows: Data = self._module("page").table_rows(self)
-        return rows
 
     @property
     def headline(self) -> str:

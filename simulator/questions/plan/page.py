@@ -98,7 +98,7 @@ def as_json(planned: Planned) -> dict[str, Any]:
     }
 
 
-def table_rows(planned: Planned) -> list[dict[str, Any]]:
+def frame_rows(planned: Planned) -> list[dict[str, Any]]:
     """The plans of the table on the page as data, the best one first."""
     return [{"name": name} | _option_json(option, planned.best) for name, option in planned.rows]
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from energy.quantity import Quantity
 from energy.reports.terminal import table
+from simulator.kit.rows import with_unit
 from simulator.questions.sensitivity.answer import Sensitivity
 from simulator.terms import Term
 
@@ -64,6 +65,25 @@ def as_json(sensitivity: Sensitivity) -> dict[str, Any]:
         ],
         "together": sensitivity.together,
     }
+
+
+def frame_rows(sensitivity: Sensitivity) -> list[dict[str, Any]]:
+    """A row for each assumption, whose unit is a column; the result has its own in the names."""
+    unit = sensitivity.result.quantity.unit
+    return [
+        {
+            "name": bar.name,
+            "value": bar.quantity.value,
+            "low": bar.quantity.low,
+            "high": bar.quantity.high,
+            "unit": bar.quantity.unit,
+            "origin": str(bar.quantity.origin),
+            with_unit("at_low", unit): bar.at_low,
+            with_unit("at_high", unit): bar.at_high,
+            with_unit("swing", unit): bar.swing,
+        }
+        for bar in sensitivity.bars
+    ]
 
 
 def _at(result: Term, value: float) -> str:

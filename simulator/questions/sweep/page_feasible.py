@@ -54,6 +54,17 @@ def headline(answer: Feasible) -> str:
     return f"{answer.name}: none {of} keeps to {wanted}; {answer.relaxed} would be enough"
 
 
+SHARES = {"used": "share_used_of", "used_at_high_ends": "share_used_at_high_ends_of"}
+"""Keys with shares of limits, and their beginning of a column, which ends in the limit's name."""
+
+
+def frame_rows(answer: Feasible) -> list[dict[str, Any]]:
+    """A row for each configuration of the page; what is used of a limit is a share."""
+    data = as_json(answer)
+    configurations = data["configurations"] or data["relaxations"]
+    return [{SHARES.get(key, key): value for key, value in row.items()} for row in configurations]
+
+
 def as_json(answer: Feasible) -> dict[str, Any]:
     """The answer with the names that scripts rely on."""
     limits = answer.limits

@@ -21,6 +21,29 @@ def page(answer: Validated, console: Terminal) -> None:
         records_page(answer.agreements, console)
 
 
+def frame_rows(answer: Validated) -> dict[str, Any] | list[Any]:
+    """A row for each published row or whole run, or else for each number of the own records."""
+    if answer.throughput is not None or answer.runs is not None:
+        return as_json(answer)
+    return [
+        {
+            "run": agreement.name,
+            "name": row.name,
+            "unit": row.predicted.unit,
+            "predicted": row.predicted.value,
+            "low": row.predicted.low,
+            "high": row.predicted.high,
+            "predicted_origin": str(row.predicted.origin),
+            "measured": row.measured.value,
+            "measured_origin": str(row.measured.origin),
+            "error": row.error,
+            "in_band": row.in_band,
+        }
+        for agreement in answer.agreements or ()
+        for row in agreement.rows
+    ]
+
+
 def as_json(answer: Validated) -> dict[str, Any]:
     """All parts in one object; their keys do not overlap."""
     table: dict[str, Any] = {}

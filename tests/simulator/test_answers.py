@@ -1,0 +1,133 @@
+"""Every answer of the package is a frame with units in its names, plain data, and a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+import simulator
+from energy.record import Kind
+from simulator.kit.answer import Answer
+from simulator.published.shipped import published_tables
+from simulator.questions.catalog.answer import chips, models, prices
+from simulator.runs.predict import predict as predict_run
+from simulator.scenarios.scenario import load
+
+RUN = "glam-8b-64e"
+TWO = ("glam-64b-64e", "glam-137b")
+
+UNITS = (
+    *("s", "seconds", "h", "hours", "days", "weeks", "per", "flop", "bytes", "usd"),
+    *("w", "watts", "mw", "j", "mwh", "g", "t", "kg", "l", "m3"),
+)
+COUNTS = (
+    *("tokens", "params", "parameters", "chips", "rows", "plan", "plans", "shape", "units"),
+    *("year", "near", "steps", "axes", "sequences"),
+)
+RATIOS = (
+    *("share", "shares", "ratio", "goodput", "mfu", "pue", "error", "worse", "freed", "flat"),
+    *("coverage", "overlap"),
+)
+OWN_UNIT = frozenset(["value", "prior", "low", "high", "predicted", "measured", "reported"])
+"""Columns of frames that have a column of units."""
+
+
+def grid_series(folder: Path) -> Path:
+    """A month of hourly factors."""
+    hours = pd.date_range("2025-01-01", periods=24 * 30, freq="h", tz="UTC")
+    grams = 300 + 100 * np.sin(np.arange(len(hours)) / 4)
+    path = folder / "grid.csv"
+    pd.DataFrame({"time": hours.strftime("%Y-%m-%dT%H:%MZ"), "g_per_kwh": grams}).to_csv(
+        path, index=False
+    )
+    return path
+
+
+def own_rows(folder: Path) -> Path:
+    """A few published rows as a table of one's own."""
+    lines = published_tables()[0].read_text().splitlines()
+    path = folder / "rows.csv"
+    path.write_text("\n".join(lines[:13]) + "\n")
+    return path
+
+
+def own_records(folder: Path) -> Path:
+    """A prediction, and the same run as if it had been measured."""
+    record = predict_run(load("glam-mini-16e")).record
+    for kind in (Kind.PREDICTED, Kind.MEASURED):
+        (folder / kind).mkdir()
+        record.model_copy(update={"kind": kind}).save(folder / kind / "record.json")
+    return folder
+
+
+ANSWERS: dict[str, Callable[[Path], Answer]] = {
+    "predict": lambda _: simulator.predict(RUN),
+    "compare": lambda _: simulator.compare("glam-64b-64e", "gpt3-175b"),
+    "sensitivity": lambda _: simulator.sensitivity("glam-mini-16e"),
+    "plan": lambda _: simulator.plan(RUN),
+    "pareto": lambda _: simulator.pareto(RUN, chip=["h100"], chips=[64, 128]),
+    "feasible": lambda _: simulator.feasible(RUN, max_mw=1.0, start="2027-01-01"),
+    "most_tokens": lambda _: simulator.most_tokens("glam-64b-64e", mwh=456, days=60),
+    "largest_model": lambda _: simulator.largest_model("gpt3-175b", mwh=1000, mfu=0.4),
+    "crossover": lambda _: simulator.crossover(
+        *TWO, over="run.tokens", low=1e10, high=1e11, points=3, mfu=0.3
+    ),
+    "failures": lambda _: simulator.failures(chips=512, days=10, mw=1),
+    "when": lambda folder: simulator.when(grid_series(folder), days=5, mw=2),
+    "regions": lambda _: simulator.regions(kind="site"),
+    "regions of a run": lambda _: simulator.regions("glam-64b-64e", kind="site"),
+    "power": lambda _: simulator.power(RUN),
+    "validate": lambda _: simulator.validate(runs="published"),
+    "validate rows": lambda folder: simulator.validate(throughput=[own_rows(folder)]),
+    "validate records": lambda folder: simulator.validate(records=[own_records(folder)]),
+    "calibrate": lambda folder: simulator.calibrate(own_rows(folder)),
+    "models": lambda _: models(),
+    "chips": lambda _: chips(),
+    "prices": lambda _: prices(),
+}
+
+
+def test_every_public_question_is_here():
+    functions = {name for name in simulator.__all__ if name.islower() and name[0] != "_"}
+    assert functions - {"load_scenario", "presets"} <= set(ANSWERS)
+
+
+@pytest.fixture(scope="module", params=ANSWERS)
+def answer(request, tmp_path_factory):
+    return ANSWERS[request.param](tmp_path_factory.mktemp("answers"))
+
+
+def test_an_answer_is_plain_data(answer):
+    data = answer.to_dict()
+    assert data
+    assert json.loads(json.dumps(data)) == data
+
+
+def test_every_number_of_a_frame_has_its_unit_in_the_name_or_is_a_count_or_a_ratio(answer):
+    frame = answer.to_frame()
+    assert len(frame) >= 1
+    assert frame.columns.is_unique
+    known = {*UNITS, *COUNTS, *RATIOS}
+    without = [
+        name
+        for name in frame.columns
+        if pd.api.types.is_float_dtype(frame[name])
+        and frame[name].notna().any()
+        and not known & set(name.split("_"))
+        and not ("unit" in frame.columns and name in OWN_UNIT)
+    ]
+    assert without == []
+
+
+def test_a_plot_is_a_figure_whose_axes_have_labels(answer, tmp_path):
+    picture = answer.plot(tmp_path / "picture.svg")
+    assert isinstance(picture, Figure)
+    assert picture.axes
+    assert all(axes.get_xlabel() for axes in picture.axes)
+    assert (tmp_path / "picture.svg").stat().st_size > 1000
