@@ -1,8 +1,11 @@
 """What several test files need."""
 
+from __future__ import annotations
+
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -60,11 +63,11 @@ MARKED = {
 }
 
 
-def _is_marked(path, mark):
+def _is_marked(path: Path, mark: str) -> bool:
     return any(path.is_relative_to(TESTS / place) for place in MARKED[mark])
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Mark the tests of marked folders and files, and those that open a browser."""
     for item in items:
         for mark in MARKED:
@@ -74,18 +77,18 @@ def pytest_collection_modifyitems(items):
             item.add_marker("browser")
 
 
-def pytest_ignore_collect(collection_path):
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out what cannot be imported without torch."""
     return True if find_spec("torch") is None and _is_marked(collection_path, "torch") else None
 
 
-def pytest_report_header():
+def pytest_report_header() -> str | None:
     """Say so where tests are left out."""
     return None if find_spec("torch") else "torch is not installed: its tests are left out"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _runtime_folder():
+def _runtime_folder() -> Iterator[None]:
     """Runs of other people on this machine are not to read our meters, nor we theirs.
 
     The names of sockets in it may have some 100 letters, which those of pytest's folders exceed.
@@ -96,24 +99,26 @@ def _runtime_folder():
 
 
 @pytest.fixture(autouse=True)
-def _own_node(monkeypatch):
+def _own_node(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test meters a node of its own, and nobody has calibrated it."""
     monkeypatch.setenv("XDG_CONFIG_HOME", tempfile.mkdtemp(dir=os.environ["XDG_RUNTIME_DIR"]))
     monkeypatch.setenv("XDG_RUNTIME_DIR", tempfile.mkdtemp(dir=os.environ["XDG_RUNTIME_DIR"]))
 
 
 @pytest.fixture
-def simulator(monkeypatch, capsys, tmp_path):
+def simulator(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
     """Run the command `simulator`; give its exit code, its output and what it wrote to stderr."""
     from simulator.cli import main
 
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments):
+    def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["simulator", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
             main()
         captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
+        return int(end.value.code or 0), captured.out, captured.err
 
     return run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from energy.shape import Shape
 from glam.config import Dispatch
 from glam.moe.dispatch import CapacityDispatcher, expert_capacity, queue_positions
 from glam.moe.layer import MixtureOfExperts
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 CAPACITY = Dispatch(kind="switch", capacity_factor=1.25, group_tokens=256)
 """Capacity as in GShard, without random routing, so that outputs can be compared with ours."""
@@ -57,7 +59,7 @@ def mixtral(width: int, n_experts: int) -> dict[str, nn.Module]:
     from transformers import MixtralConfig
     from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock
 
-    blocks = {}
+    blocks: dict[str, nn.Module] = {}
     for implementation in ("grouped_mm", "eager"):
         config = MixtralConfig(
             hidden_size=width,
@@ -146,7 +148,7 @@ class OneHot(nn.Module):
         return torch.einsum("gsec,egcm->gsm", combine, output)
 
 
-def _initialized(layer: nn.Module) -> Any:
+def _initialized(layer: Layer) -> Layer:
     """Draw all weights with variance 1 / fan-in."""
     for weight in layer.parameters():
         nn.init.normal_(weight, std=1 / math.sqrt(weight.shape[-1]))

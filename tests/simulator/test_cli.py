@@ -190,7 +190,7 @@ def test_models_and_chips_are_listed_with_their_sources(simulator):
     assert "did you mean" in err
 
 
-LISTS = [("models", "parameters / 1e9"), ("chips", "TFLOP/s"), ("prices", "USD/kWh")]
+LISTS = [("models", "parameters / billion"), ("chips", "TFLOP/s"), ("prices", "USD/kWh")]
 
 
 @pytest.mark.parametrize(("verb", "unit"), LISTS)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from selenium import webdriver
@@ -21,12 +22,14 @@ FLAGS = (
 )
 
 
-def browser(folder, width=1000, height=1400):
+def browser(folder: Path, width: int = 1000, height: int = 1400) -> webdriver.Chrome:
     """A browser with its own profile."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not program or not driver:
         reason = "no browser: install chromium and chromium-driver (scripts/system-packages)"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
     options = Options()
     options.binary_location = program
     for flag in (*FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}"):

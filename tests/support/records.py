@@ -1,31 +1,38 @@
 """RunRecords for tests, made from a few numbers."""
 
+from __future__ import annotations
+
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry, Kind, RunRecord, Window, nothing_wasted, totals
 
 
-def quantity(value, unit, origin=Origin.MEASURED, relative=0.0):
+def quantity(
+    value: float, unit: str, origin: Origin = Origin.MEASURED, relative: float = 0.0
+) -> Quantity:
+    """A quantity of a test."""
     return Quantity.of(value, unit, "test", origin, relative=relative)
 
 
 def run_record(
-    name="run",
-    kind=Kind.MEASURED,
+    name: str = "run",
+    kind: Kind = Kind.MEASURED,
     *,
-    tokens=1e6,
-    flop=1e15,
-    elapsed_s=100.0,
-    chips=1.0,
-    it_j=1e4,
-    pue=1.2,
-    grid_g_per_kwh=400.0,
-    steps=10,
-    origin=Origin.MEASURED,
-    relative=0.0,
-    created_utc="",
-    **labels,
-):
-    def q(value, unit):
+    tokens: float = 1e6,
+    flop: float = 1e15,
+    elapsed_s: float = 100.0,
+    chips: float = 1.0,
+    it_j: float = 1e4,
+    pue: float = 1.2,
+    grid_g_per_kwh: float = 400.0,
+    steps: int = 10,
+    origin: Origin = Origin.MEASURED,
+    relative: float = 0.0,
+    created_utc: str = "",
+    **labels: str,
+) -> RunRecord:
+    """A whole record, with its joules at the boundaries IT and facility."""
+
+    def q(value: float, unit: str) -> Quantity:
         return quantity(value, unit, origin, relative)
 
     entry = EnergyEntry(**q(it_j, "J").model_dump(), device="node", boundary=Boundary.IT)
