@@ -76,7 +76,7 @@ class Site:
         }
 
     def water(self) -> Quantity:
-        """Litres an IT kWh, of the site and of the grid: WUE + PUE x EWIF."""
+        """Liters an IT kWh, of the site and of the grid: WUE + PUE x EWIF."""
         of_grid = multiply(self.pue, self.ewif, "L/kWh")
         intensity = add([self.wue, of_grid], names=["site", "grid"], source="WUE + PUE x EWIF")
         if intensity.value is None:

@@ -1,1 +1,1 @@
-"""From joules to the facility, grams, litres and dollars."""
+"""From joules to the facility, grams, liters and dollars."""

@@ -1,4 +1,4 @@
-"""From joules at the meters to the facility, to grams of CO2e, litres of water and dollars.
+"""From joules at the meters to the facility, to grams of CO2e, liters of water and dollars.
 
     chip x (host) = node x (network, storage) = IT x PUE = facility / (1 - grid loss) = generation
     CO2e = facility x grid intensity        water = IT x (WUE + PUE x EWIF)
@@ -68,7 +68,7 @@ class Account(Generic[Amount]):
         totals: joules by boundary, those that were there and those derived from them.
         co2_location_g: grams of CO2e by the average of the grid (gross).
         co2_market_g: grams of CO2e after clean-energy contracts (net).
-        water_l: litres, of the site and of the grid.
+        water_l: liters, of the site and of the grid.
         cost_usd: rent of the chips where they have a price, else electricity.
         rented: whether the cost is the rent.
 
@@ -116,7 +116,7 @@ def account(
         co2_market_g=derived(
             facility, site.grid_market, Product("CO2e, net", "g", "grid, market", KWH)
         ),
-        water_l=derived(it, site.water(), Product("water", "L", "litres an IT kWh", KWH)),
+        water_l=derived(it, site.water(), Product("water", "L", "liters an IT kWh", KWH)),
         cost_usd=times(chip_s, site.chip_price, rent)
         if rented
         else derived(facility, site.electricity_price, electricity),

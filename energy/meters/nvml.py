@@ -220,7 +220,7 @@ class Nvml:
 
 
 def _domain(name: str, kind: str, method: str, product: str, within: str | None) -> Domain:
-    # Sensors of data-center boards are off by a few per cent: Yang et al. SC'24; our default.
+    # Sensors of data-center boards are off by a few percent: Yang et al. SC'24; our default.
     low, high = (0.93, 1.07) if method == "counter" else (0.88, 1.12)
     return Domain(
         id=name,

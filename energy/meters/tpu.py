@@ -67,7 +67,7 @@ class Tpu(BaseSource):
 
     Args:
         pci: folder of PCI devices; tests pass their own.
-        monitor: program that prints a JSON list of duty cycles in per cent, one line a second.
+        monitor: program that prints a JSON list of duty cycles in percent, one line a second.
     """
 
     name = "tpu"

@@ -1,7 +1,7 @@
 """The experiment's pictures: curves, cost to equal loss, predictions, load of the experts.
 
 Dense models are orange and dashed, mixtures blue and solid, darker with more experts; predicted
-values are grey.
+values are gray.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One color and one line style per concept everywhere, distinct in gray as well: an answer is a
 solid blue line with its 80 % band in light blue, a limit or a reference is black and dashed, what
-is lost or lowered is hatched or dotted orange, a factor is hatched grey. A unit on every axis. A
+is lost or lowered is hatched or dotted orange, a factor is hatched gray. A unit on every axis. A
 panel takes Axes and returns them; the modules `picture*` of the questions make panels of answers.
 """
 
@@ -280,4 +280,4 @@ PHASE_COLORS = {
     "optimizer": ("#555555", ""),
     "host": ("#dddddd", "xx"),
 }
-"""Colour and hatch of a part of the step; what is lost is orange, as everywhere."""
+"""Color and hatch of a part of the step; what is lost is orange, as everywhere."""

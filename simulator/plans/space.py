@@ -175,7 +175,7 @@ def _tried(shape: Shape, n_chips: int, choices: Choices, fine: bool) -> Rows:
 def _rules(
     shape: Shape, n_chips: int, global_batch: float, choices: Choices, fine: bool, rows: Rows
 ) -> dict[str, NDArray[np.bool_]]:
-    """What degrees must fulfil, each rule in the words of those that break it."""
+    """What degrees must fulfill, each rule in the words of those that break it."""
     tp, pp, cp, ep, etp = (rows[name] for name in ("tp", "pp", "cp", "ep", "etp"))
     ranks = n_chips // (tp * pp * cp)
     short = (cp > 1) & (float(shape.seq_len) / cp < LEAST_ROWS[fine])

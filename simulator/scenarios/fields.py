@@ -83,7 +83,7 @@ Tonnes = Annotated[Quantity, BeforeValidator(_number("t", above=-1e-9))]
 GramsPerKwh = Annotated[Quantity, BeforeValidator(_number("g/kWh", above=-1e-9))]
 
 
-LitresPerKwh = Annotated[Quantity, BeforeValidator(_number("L/kWh", above=-1e-9))]
+LitersPerKwh = Annotated[Quantity, BeforeValidator(_number("L/kWh", above=-1e-9))]
 
 
 DollarsPerKwh = Annotated[Quantity, BeforeValidator(_priced("USD/kWh"))]
@@ -94,7 +94,7 @@ DollarsPerHour = Annotated[Quantity, BeforeValidator(_priced("USD/h"))]
 
 def explained(error: ValidationError, model: type[BaseModel], where: str) -> InputError:
     """The first problem of a file as expectation, value and fix."""
-    # A misspelt key is also a missing one: the misspelling is what the user can see.
+    # A misspelled key is also a missing one: the misspelling is what the user can see.
     first = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     steps = [str(step) for step in first["loc"]]
     key = ".".join(steps)

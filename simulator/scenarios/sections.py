@@ -21,7 +21,7 @@ from simulator.scenarios.fields import (
     DollarsPerKwh,
     GramsPerKwh,
     Hours,
-    LitresPerKwh,
+    LitersPerKwh,
     MegawattHours,
     Pue,
     Section,
@@ -143,8 +143,8 @@ class SiteSection(Section):
         pue: facility energy over IT energy.
         grid_location: average of the grid, gross.
         grid_market: after clean-energy purchases, net.
-        wue: litres of the site an IT kWh.
-        ewif: litres a kWh of the grid.
+        wue: liters of the site an IT kWh.
+        ewif: liters a kWh of the grid.
         electricity_price: dollars a kWh, or a row of the prices (`simulator prices`).
         chip_price: dollars an hour of one chip, or a row; where there is one, it is the whole cost.
         node_over_chip: joules of the node over those of its chips.
@@ -156,8 +156,8 @@ class SiteSection(Section):
     pue: Pue | None = None
     grid_location: GramsPerKwh | None = None
     grid_market: GramsPerKwh | None = None
-    wue: LitresPerKwh | None = None
-    ewif: LitresPerKwh | None = None
+    wue: LitersPerKwh | None = None
+    ewif: LitersPerKwh | None = None
     electricity_price: DollarsPerKwh | None = None
     chip_price: DollarsPerHour | None = None
     node_over_chip: Pue | None = None

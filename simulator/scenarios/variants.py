@@ -55,7 +55,7 @@ def one_kind_of_price(scenarios: Sequence[Scenario]) -> list[Scenario]:
 
 
 def moved_site(section: SiteSection, place: str) -> SiteSection:
-    """The site moved to a grid zone, or to a data centre with figures of its own.
+    """The site moved to a grid zone, or to a data center with figures of its own.
 
     Raises:
         MissingDataError: there is no such place.

@@ -33,11 +33,11 @@ def measured(noise):
     return seconds(0.55, 0.62, 7e-6) * factor
 
 
-def minimum(residuals, width, centre, low, high, loss):
+def minimum(residuals, width, center, low, high, loss):
     """The minimum that scipy finds of a robust loss of the rows, plus the square of the priors."""
 
     def stacked(x):
-        return np.concatenate([residuals(x), (x - centre) / width])
+        return np.concatenate([residuals(x), (x - center) / width])
 
     def rho(z):
         value = np.stack([z, np.ones_like(z), np.zeros_like(z)])
@@ -45,7 +45,7 @@ def minimum(residuals, width, centre, low, high, loss):
         return value
 
     return least_squares(
-        stacked, np.clip(centre, low, high), loss=rho, bounds=(low, high), xtol=1e-14, ftol=1e-14
+        stacked, np.clip(center, low, high), loss=rho, bounds=(low, high), xtol=1e-14, ftol=1e-14
     ).x
 
 
@@ -75,9 +75,9 @@ def priors_of(names):
 @pytest.mark.parametrize("noise", [0.0, 0.03, 0.2])
 def test_the_fit_of_a_machine_is_at_the_minimum_that_scipy_finds(noise):
     times = measured(noise)
-    centre, width, low, high = priors_of(NAMES)
+    center, width, low, high = priors_of(NAMES)
     expected = minimum(
-        lambda x: np.log(seconds(*np.exp(x)) / times), width, centre, low, high, soft_l1(0.1)
+        lambda x: np.log(seconds(*np.exp(x)) / times), width, center, low, high, soft_l1(0.1)
     )
     fitted = fit(NAMES, lambda constants: seconds(**constants), times, scale=0.1)
     assert [fitted.values[name] for name in NAMES] == pytest.approx(np.exp(expected), rel=1e-4)
@@ -85,9 +85,9 @@ def test_the_fit_of_a_machine_is_at_the_minimum_that_scipy_finds(noise):
 
 def test_a_constant_at_the_end_of_its_range_leaves_the_others_near_their_minimum():
     times = seconds(5.0, 0.62, 7e-6)
-    centre, width, low, high = priors_of(NAMES)
+    center, width, low, high = priors_of(NAMES)
     expected = minimum(
-        lambda x: np.log(seconds(*np.exp(x)) / times), width, centre, low, high, soft_l1(0.1)
+        lambda x: np.log(seconds(*np.exp(x)) / times), width, center, low, high, soft_l1(0.1)
     )
     fitted = fit(NAMES, lambda constants: seconds(**constants), times, scale=0.1)
     assert fitted.values["eff_max"] == PRIORS["eff_max"].high
@@ -109,7 +109,7 @@ def test_the_pooled_fit_is_at_the_minimum_that_scipy_finds():
 
     varied = [name for name in NAMES if name in DEVIATIONS["architecture"]]
     places = [(name, chip) for name in varied for chip in sorted(set(chips))]
-    centre, width, low, high = priors_of(NAMES)
+    center, width, low, high = priors_of(NAMES)
     sigma = [DEVIATIONS["architecture"][name] for name, _ in places]
     free = np.full(len(places), np.inf)
 
@@ -122,7 +122,7 @@ def test_the_pooled_fit_is_at_the_minimum_that_scipy_finds():
     expected = minimum(
         residuals,
         np.concatenate([width, sigma]),
-        np.concatenate([centre, np.zeros(len(places))]),
+        np.concatenate([center, np.zeros(len(places))]),
         np.concatenate([low, -free]),
         np.concatenate([high, free]),
         cauchy,

@@ -84,7 +84,7 @@ def test_gross_against_net_is_refused_until_requested_and_then_comes_with_a_caut
     assert any("gross" in text for text in warnings)
 
 
-def test_litres_and_dollars_stand_side_by_side_where_they_are_known(simulator):
+def test_liters_and_dollars_stand_side_by_side_where_they_are_known(simulator):
     known = ("--set", "site.wue=1.0", "--set", "site.ewif=3.1", "--set", "site.chip_price=2.0")
     first, second = compared(simulator, "glam-64b-64e", "gpt3-175b", *known)["scenarios"]
     # 2 dollars a chip-hour: 1,024 chips x 1,230 h and 10,000 x 355 h.

@@ -76,7 +76,7 @@ def compare(
 
         compare("glam-64b-64e", "gpt3-175b", accounting="as-published").ratios[0].energy
 
-    Model x machine x mechanisation (PUE) = energy; energy x map (grid) = CO2e (arXiv:2104.10350).
+    Model x machine x mechanization (PUE) = energy; energy x map (grid) = CO2e (arXiv:2104.10350).
 
     Args:
         targets: two runs or more, each a scenario, a preset, a model of the catalog, a record, or

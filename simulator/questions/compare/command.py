@@ -41,7 +41,7 @@ def compare(
 ) -> None:
     """Compare runs side by side, and take their ratio apart.
 
-    model x machine x mechanisation (PUE) = energy; x map (grid) = CO2.
+    model x machine x mechanization (PUE) = energy; x map (grid) = CO2.
     """
     from simulator.questions.compare.answer import compare as answer
 

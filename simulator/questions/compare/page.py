@@ -22,11 +22,19 @@ from simulator.runs.sides import METHOD, Side
 MEANING = {
     "model": "model FLOP",
     "machine": "joules per model FLOP of the machines",
-    "mechanisation": "facility joules over machine joules (PUE)",
+    "mechanization": "facility joules over machine joules (PUE)",
     "map": "CO2e per facility joule: the grid",
 }
 
-RATIO_FIELDS = ("model", "machine", "mechanisation", "map", "energy", "co2")
+RATIO_KEYS = {
+    "model": "model",
+    "machine": "machine",
+    "mechanisation": "mechanization",
+    "map": "map",
+    "energy": "energy",
+    "co2": "co2",
+}
+"""Keys of a ratio as JSON, which scripts rely on, and its fields."""
 
 QuantityOf = Callable[[Side], Quantity]
 
@@ -116,7 +124,7 @@ def headline(first: Side, second: Side) -> str:
 
 def verdict(first: Side, second: Side, ratio: Ratio) -> str:
     """Which factor the energy ratio comes from, in a sentence."""
-    shares = {name: ratio.share(name) for name in ("model", "machine", "mechanisation")}
+    shares = {name: ratio.share(name) for name in ("model", "machine", "mechanization")}
     if not any(shares.values()):
         return "The two runs spend the same energy."
     largest = max(shares, key=lambda name: shares[name])
@@ -133,7 +141,8 @@ def verdict(first: Side, second: Side, ratio: Ratio) -> str:
 def as_json(comparison: Comparison) -> dict[str, Any]:
     """The comparison with the names that scripts rely on."""
     ratios = [
-        {name: getattr(ratio, name) for name in RATIO_FIELDS} | {"boundary": str(ratio.boundary)}
+        {key: getattr(ratio, name) for key, name in RATIO_KEYS.items()}
+        | {"boundary": str(ratio.boundary)}
         for ratio in comparison.ratios
     ]
     data = {
@@ -170,7 +179,7 @@ def _decomposition(first: Side, second: Side, ratio: Ratio) -> Table:
         title=f"{second.name} / {first.name}, taken apart",
     )
     rows.columns[-1].justify = "left"
-    for name in ("model", "machine", "mechanisation"):
+    for name in ("model", "machine", "mechanization"):
         rows.add_row(
             f"  {name}", *_cells(getattr(ratio, name)), f"{ratio.share(name):.0%}", MEANING[name]
         )

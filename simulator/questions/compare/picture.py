@@ -58,7 +58,7 @@ def taken_apart(first: Side, second: Side, ratio: Ratio, axes: Axes) -> Axes:
     rows = {
         "model": ratio.model,
         "x machine": ratio.machine,
-        "x mechanization": ratio.mechanisation,
+        "x mechanization": ratio.mechanization,
         "= energy": ratio.energy,
         "x map": ratio.map,
         "= CO2e": ratio.co2,

@@ -1,4 +1,4 @@
-"""The ratio of two runs, taken apart: model x machine x mechanisation x map.
+"""The ratio of two runs, taken apart: model x machine x mechanization x map.
 
 The four factors are those of Patterson et al. (arXiv:2104.10350, arXiv:2204.05149): what is
 computed, by which chips, in which building, on which grid. Both sides are RunRecords, so a
@@ -29,12 +29,12 @@ Pair = tuple[Quantity, Quantity]
 class Ratio:
     """What the second run uses over what the first uses, and the factors of that ratio.
 
-    energy = model x machine x mechanisation, co2 = energy x map, exact to rounding.
+    energy = model x machine x mechanization, co2 = energy x map, exact to rounding.
 
     Attributes:
         model: model FLOP.
         machine: joules per model FLOP inside the facility, at `boundary`.
-        mechanisation: facility joules over those joules (PUE where the boundary is IT).
+        mechanization: facility joules over those joules (PUE where the boundary is IT).
         map: grams of CO2e per facility joule.
         energy: facility joules.
         co2: grams of CO2e; missing where a side does not have its own.
@@ -43,7 +43,7 @@ class Ratio:
 
     model: Quantity
     machine: Quantity
-    mechanisation: Quantity
+    mechanization: Quantity
     map: Quantity
     energy: Quantity
     co2: Quantity
@@ -102,7 +102,7 @@ def decompose(first: Side, second: Side, *, mixed: bool = False) -> Ratio:
     return Ratio(
         model=_over(both(lambda side: side.record.model_flop), "model FLOP"),
         machine=_over(machine, f"{boundary} joules per model FLOP"),
-        mechanisation=_over(both(overhead), f"facility joules per {boundary} joule"),
+        mechanization=_over(both(overhead), f"facility joules per {boundary} joule"),
         map=_over(grams_per_joule, "grams of CO2e per facility joule"),
         energy=_over(both(lambda side: side.facility_j), "facility joules"),
         co2=_over(co2, "grams of CO2e"),

@@ -159,7 +159,7 @@ def plan(
         target: a preset, a model of the catalog, or the path of a scenario file.
         chip: of the catalog, instead of the scenario's.
         chips: how many.
-        region: a grid zone or a data centre.
+        region: a grid zone or a data center.
         tokens: of the run.
         batch: sequences of one optimizer step.
         by: what is minimized: time, energy, co2 or money.

@@ -51,7 +51,7 @@ def question(
         target: a preset, a scenario, a scenario file or a model of the catalog.
         chip: of the catalog, instead of the scenario's.
         chips: how many.
-        region: a grid zone or a data centre, instead of the scenario's.
+        region: a grid zone or a data center, instead of the scenario's.
         tokens: of the run.
         batch: sequences of a step.
         price: a row of the prices.

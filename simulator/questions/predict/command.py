@@ -42,8 +42,8 @@ def predict(
         str | None, typer.Option(help="Instead of a scenario: a model of the catalog.")
     ] = None,
     tokens: Annotated[float | None, typer.Option(help="Tokens of the run.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Instead of tokens: optimiser steps.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Sequences of one optimiser step.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Instead of tokens: optimizer steps.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Sequences of one optimizer step.")] = None,
     seq_len: Annotated[int | None, typer.Option(help="Tokens of a sequence.")] = None,
     chip: Annotated[str | None, typer.Option(help="A chip of the catalog.")] = None,
     count: Annotated[int | None, typer.Option("--chips", help="How many chips.")] = None,

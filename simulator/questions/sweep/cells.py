@@ -141,7 +141,7 @@ class Choices:
     Attributes:
         chips: of the catalog; the scenario's without any.
         counts: of chips; the scenario's without any.
-        places: grid zones or data centres; the scenario's site without any.
+        places: grid zones or data centers; the scenario's site without any.
         prices: rows of the table of prices, each for its chip, or electricity for all.
     """
 

@@ -25,7 +25,7 @@ Counts = Annotated[str | None, typer.Option("--chips", metavar="N[,N]", help="Ho
 
 Places = Annotated[
     str | None,
-    typer.Option("--region", metavar="PLACE[,PLACE]", help="Grid zones or data centres."),
+    typer.Option("--region", metavar="PLACE[,PLACE]", help="Grid zones or data centers."),
 ]
 
 

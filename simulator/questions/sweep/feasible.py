@@ -138,7 +138,7 @@ def feasible(
         chip: chips of the catalog; the scenario's without any.
         chips: how many; without any, counts doubled and halved around the scenario's and
             `max_chips`.
-        region: grid zones or data centres; the scenario's site without any.
+        region: grid zones or data centers; the scenario's site without any.
         tokens: of the run.
         price: rows of the table of prices.
         equal: tokens, or quality: each model reads what brings it to one loss.

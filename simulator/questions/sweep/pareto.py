@@ -111,7 +111,7 @@ def pareto(
         targets: a run (a preset, a model or a file), and models to put into it.
         chip: chips of the catalog; the scenario's without any.
         chips: how many; the scenario's without any.
-        region: grid zones or data centres; the scenario's site without any.
+        region: grid zones or data centers; the scenario's site without any.
         tokens: of the run.
         price: rows of the table of prices.
         equal: tokens, or quality: each model reads what brings it to one loss.

@@ -73,7 +73,7 @@ def test_a_machine_without_a_meter_never_reports_measured_energy(tmp_path):
     assert total.origin is not Origin.MEASURED
 
 
-def test_snapshots_grow_towards_the_record(tmp_path):
+def test_snapshots_grow_toward_the_record(tmp_path):
     with Tracker(tmp_path, interval_s=0.05) as tracker:
         work(0.2)
         early = tracker.snapshot().energy.value

@@ -1,4 +1,4 @@
-"""Pictures of the simulator: units on every axis, bands, and colors that differ in grey too."""
+"""Pictures of the simulator: units on every axis, bands, and colors that differ in gray too."""
 
 from dataclasses import replace
 from functools import partial
@@ -112,15 +112,15 @@ def test_starts_and_pauses_are_drawn_with_a_unit_on_both_axes_and_the_band_of_th
         assert ("80 % band of the run's energy" in labels) == (width > 0)
 
 
-def test_the_colors_differ_in_grey_too():
-    grey = {}
+def test_the_colors_differ_in_gray_too():
+    gray = {}
     for name in ("ANSWER", "BAND", "LOST", "FACTOR"):
         red, green, blue = matplotlib.colors.to_rgb(getattr(style, name))
-        grey[name] = 0.299 * red + 0.587 * green + 0.114 * blue
-    assert grey["BAND"] - grey["ANSWER"] > 0.3
-    assert grey["LOST"] - grey["ANSWER"] > 0.3
-    # The grey of a factor is next to answers only, and is hatched.
-    assert grey["FACTOR"] - grey["ANSWER"] > 0.3
+        gray[name] = 0.299 * red + 0.587 * green + 0.114 * blue
+    assert gray["BAND"] - gray["ANSWER"] > 0.3
+    assert gray["LOST"] - gray["ANSWER"] > 0.3
+    # The gray of a factor is next to answers only, and is hatched.
+    assert gray["FACTOR"] - gray["ANSWER"] > 0.3
 
 
 @pytest.mark.parametrize("width", [2.5, 4.0, 8.0])

@@ -75,7 +75,7 @@ def test_what_is_proportional_to_tokens_has_the_spread_and_the_rest_does_not():
     spread = matched.tokens.low / matched.tokens.value
     assert ratio.model.low / ratio.model.value <= spread * 1.0001
     assert ratio.machine.high / ratio.machine.value < 1.2
-    product = ratio.model.value * ratio.machine.value * ratio.mechanisation.value
+    product = ratio.model.value * ratio.machine.value * ratio.mechanization.value
     assert product == pytest.approx(ratio.energy.value, rel=1e-9)
     assert product * ratio.map.value == pytest.approx(ratio.co2.value, rel=1e-9)
     # 456 MWh at 600B tokens: the joules are proportional to the tokens.

@@ -16,7 +16,7 @@ from simulator.runs.sides import Side
 from simulator.scenarios.scenario import load
 from tests.support.records import run_record
 
-FACTORS = ("model", "machine", "mechanisation", "map")
+FACTORS = ("model", "machine", "mechanization", "map")
 positive = st.floats(1e-3, 1e12)
 
 
@@ -36,7 +36,7 @@ def sides(draw):
 @given(sides(), sides())
 def test_the_product_of_the_factors_is_the_ratio(first, second):
     ratio = decompose(first, second, mixed=True)
-    energy = ratio.model.value * ratio.machine.value * ratio.mechanisation.value
+    energy = ratio.model.value * ratio.machine.value * ratio.mechanization.value
     assert energy == pytest.approx(ratio.energy.value, rel=1e-9)
     assert energy * ratio.map.value == pytest.approx(ratio.co2.value, rel=1e-9)
     assert ratio.energy.value == pytest.approx(second.facility_j.value / first.facility_j.value)
@@ -55,7 +55,7 @@ def test_swapping_the_runs_inverts_every_factor(first, second):
 def test_the_shares_of_the_energy_ratio_sum_to_one(first, second):
     ratio = decompose(first, second)
     if abs(math.log(ratio.energy.value)) > 1e-6:
-        shares = [ratio.share(factor) for factor in ("model", "machine", "mechanisation")]
+        shares = [ratio.share(factor) for factor in ("model", "machine", "mechanization")]
         assert sum(shares) == pytest.approx(1, abs=1e-6)
 
 

@@ -53,13 +53,13 @@ def test_the_famous_gap_is_chips_and_accounting_not_sparsity():
     co2_g = [placed(glam).co2_market_g.value, placed(gpt3).co2_location_g.value]
     model = flop["gpt3"] / flop["glam"]
     machine = (it_j[1] / flop["gpt3"]) / (it_j[0] / flop["glam"])
-    mechanisation = (whole_j[1] / it_j[1]) / (whole_j[0] / it_j[0])
+    mechanization = (whole_j[1] / it_j[1]) / (whole_j[0] / it_j[0])
     assert model == pytest.approx(0.906, abs=5e-4)
     assert machine == pytest.approx(3.15, abs=0.01)
-    assert mechanisation == pytest.approx(0.991, abs=5e-4)
+    assert mechanization == pytest.approx(0.991, abs=5e-4)
     energy = whole_j[1] / whole_j[0]
     assert energy == pytest.approx(2.83, abs=5e-3)
-    assert model * machine * mechanisation == pytest.approx(energy, rel=1e-9)
+    assert model * machine * mechanization == pytest.approx(energy, rel=1e-9)
     assert co2_g[1] / co2_g[0] == pytest.approx(13.8, abs=0.05)
     assert (co2_g[1] / co2_g[0]) / energy == pytest.approx(4.88, abs=0.01)
 
