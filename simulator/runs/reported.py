@@ -68,7 +68,7 @@ def record(scenario: Scenario) -> RunRecord:
         water_l=Quantity.absent("L", "no site was applied"),
         cost_usd=Quantity.absent("USD", "no site was applied"),
         wasted=nothing_wasted("not published", Origin.ASSUMED),
-        metrics=_printed(published) | {"counted_model_flop": counted(scenario)},
+        metrics=_printed(published) | {"counted_model_flop": counted(model, scenario.tokens)},
         shape=model.as_dict(),
         scenario=scenario.model_dump(mode="json", exclude_none=True),
         labels={"basis": "published", **scenario.labels()},
@@ -108,10 +108,9 @@ def work(scenario: Scenario) -> Term:
     )
 
 
-def counted(scenario: Scenario) -> Quantity:
+def counted(model: shape.Shape, tokens: float) -> Quantity:
     """Model FLOP by our count of the shape, attention scores in full."""
-    per_token = float(shape.total(flops.model_flop(scenario.model.resolve(), "full")))
-    count = per_token * scenario.tokens
+    count = float(shape.total(flops.model_flop(model, "full"))) * tokens
     return Quantity.exact(count, "FLOP", "energy.flops, attention in full", Origin.MODELLED)
 
 

@@ -7,7 +7,7 @@ keeps of a cell what it needs and lets the rest go, so that millions pass throug
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import product
@@ -214,18 +214,19 @@ def search_cells(
     for place in choices.places:
         # A place that is not known is no cell without an answer.
         moved_site(first.site, place)
-    places = list(dict.fromkeys(choices.places)) or [""]
+    places = list(dict.fromkeys(choices.places))
     search: Search[Kept] = Search()
     for scenario in one_kind_of_price(_on_every_chip(scenarios, choices, counts[0])):
         named = {n: f"{scenario.name} on {n:,} {scenario.hardware.chip}" for n in counts}
         try:
-            setup = Setup.of(scenario)
+            setups = _at_every_place(scenario, places)
         except (InfeasibleError, MissingDataError) as error:
             search.left_out.update(dict.fromkeys(named.values(), error.with_traceback(None)))
             continue
         for number, where in named.items():
             try:
-                cells = _cells(setup.on(number), places, partial(on_progress, where))
+                there = {place: setup.on(number) for place, setup in setups.items()}
+                cells = _cells(there, partial(on_progress, where))
                 search.kept.extend(keep(cell) for cell in cells)
             except (InfeasibleError, MissingDataError) as error:
                 # Its traceback would keep all plans of the cell in memory.
@@ -261,19 +262,27 @@ def _on_every_chip(scenarios: Sequence[Scenario], choices: Choices, number: int)
     return [on_chips(scenario, chip, number, rows) for scenario, chip in product(scenarios, chips)]
 
 
-def _cells(
-    setup: Setup, places: Sequence[str], on_progress: Callable[[int], None]
-) -> Iterator[Cell]:
-    """A model on some chips at every place."""
+def _at_every_place(scenario: Scenario, places: Sequence[str]) -> dict[str, Setup]:
+    """A model on its chips, resolved once for each place, by the place's name."""
+    if not places:
+        setup = Setup.of(scenario)
+        return {setup.site.name: setup}
+    first, *others = (moved_site(scenario.site, place) for place in places)
+    setup = Setup.of(scenario.model_copy(update={"site": first}))
+    return dict(zip(places, [setup, *map(setup.at, others)], strict=True))
+
+
+def _cells(setups: Mapping[str, Setup], on_progress: Callable[[int], None]) -> Iterator[Cell]:
+    """A model on some chips at every place: all of them have the same steps."""
+    setup = next(iter(setups.values()))
     evaluation = evaluate(setup.shape, setup.space(), setup.hardware, setup.constants, on_progress)
     # Both refuse in words: no plan fits, or the watts of the chip are not known.
     evaluation.require_fit()
     setup.hardware.watts(float(evaluation.chip_w[0]))
-    for place in places:
-        there = setup.at(moved_site(setup.scenario.site, place)) if place else setup
+    for place, there in setups.items():
         yield Cell(
             setup=there,
-            place=place or there.site.name,
+            place=place,
             evaluation=evaluation,
             costs=_columns(costs(there, evaluation)),
             feasible=len(evaluation),
