@@ -9,6 +9,7 @@ import pytest
 
 from energy.errors import InfeasibleError, InputError
 from energy.files import write_atomic, write_text_atomic
+from tests.support import unmeasured_environment
 
 
 def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -32,7 +33,12 @@ def test_a_limit_of_the_system_is_one_line_of_error(tmp_path):
         "from energy.files import write_text_atomic\n"
         f"guard(lambda: write_text_atomic(Path({str(tmp_path)!r}) / 'big', 'x' * 100_000))\n"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=unmeasured_environment(),
+    )
     assert run.returncode == 2
     assert len(run.stderr.splitlines()) == 1
     assert "file too large" in run.stderr

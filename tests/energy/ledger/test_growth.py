@@ -182,11 +182,12 @@ def test_reading_takes_time_proportional_to_the_rows(day, tmp_path):
             count += 1
             return trace
 
+        before = sys.gettrace()
         sys.settrace(trace)
         try:
             accounting.record(path, name="r", labels={}, notes=[])
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
         return count
 
     lines_run(100)  # imports at the first use

@@ -18,6 +18,7 @@ from energy import Tracker
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
 from tests.energy.sampler.processes import sampler_pids
+from tests.support import unmeasured_environment
 
 INTERVAL_S = 0.05
 
@@ -150,7 +151,10 @@ def test_a_full_disk_never_reaches_training(tmp_path):
         "print('trained')\n"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=unmeasured_environment(),
     )
     assert run.stdout == "trained\n", run.stderr
     lines = (tmp_path / ledger.FILE).read_bytes()

@@ -17,6 +17,7 @@ from energy.errors import InputError
 from glam.config import Corpus
 from glam.data.corpus import Stream, load_corpus
 from glam.data.shards import token_dtype
+from tests.support import unmeasured_environment
 
 SOURCE = Path(json.__file__).with_name("decoder.py").read_text()
 VOCABULARY = 400
@@ -232,7 +233,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_partial_shard(json_lines, tmp_pat
         str(cache),
         str(workers),
     ]
-    run = subprocess.run(command, capture_output=True, text=True)
+    run = subprocess.run(command, capture_output=True, text=True, env=unmeasured_environment())
     assert run.returncode == 1
     assert "InputError: expected to write" in run.stderr
     (incomplete,) = [
