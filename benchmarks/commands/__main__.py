@@ -55,12 +55,12 @@ def run(rounds: int, other: Path | None, page: Path | None, *, as_json: bool) ->
     if page:
         for mark in (PROCESSOR_MARK, ELAPSED_MARK) if other else (ELAPSED_MARK,):
             split_at_marks(page, mark)
-    comparisons = beside.compare(other, progress(rounds, "processor time")) if other else None
-    report(comparisons, elapsed.measure(progress(rounds, "elapsed time")), page, as_json=as_json)
+    measured = beside.compare(other, progress(rounds, "processor time")) if other else None
+    report(measured, elapsed.measure(progress(rounds, "elapsed time")), page, as_json=as_json)
 
 
 def report(
-    comparisons: list[beside.Comparison] | None,
+    measured: beside.Measured | None,
     timings: list[elapsed.Timing],
     page: Path | None,
     *,
@@ -69,7 +69,7 @@ def report(
     """Write the tables into the page, and print them.
 
     Args:
-        comparisons: of processor time; None where there was no other checkout.
+        measured: of processor time; None where there was no other checkout.
         timings: of elapsed time.
         page: file whose tables are replaced; None writes nothing.
         as_json: print JSON in place of the tables.
@@ -77,18 +77,16 @@ def report(
     tables: dict[str, Table] = {
         ELAPSED_MARK: (elapsed.HEADS, [timing.cells() for timing in timings])
     }
-    if comparisons is not None:
-        compared = (beside.HEADS, [comparison.cells() for comparison in comparisons])
+    if measured is not None:
+        compared = (beside.HEADS, measured.rows())
         tables = {PROCESSOR_MARK: compared, **tables}
     if page:
         for mark, (heads, rows) in tables.items():
             write_between(page, mark, markdown_table(heads, rows))
     if as_json:
         print_json(
-            {
-                "processor_time": [comparison.as_json() for comparison in comparisons or ()],
-                "elapsed": [timing.as_json() for timing in timings],
-            }
+            (measured.as_json() if measured else {"processor_time": []})
+            | {"elapsed": [timing.as_json() for timing in timings]}
         )
         return
     for heads, rows in tables.values():

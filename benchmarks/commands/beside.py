@@ -70,6 +70,16 @@ COMMANDS = (
 )
 
 
+LIBRARIES = "import numpy, pydantic, typer._adapters, rich.console, rich.table"
+"""What every command of either checkout loads of other projects: no command can take less."""
+
+
+def libraries_s() -> float:
+    """Processor time of an interpreter that imports the libraries and does nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        return run_process([sys.executable, "-c", LIBRARIES], folder=Path(folder)).processor_s
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Processor seconds of one command, one pair of runs a round.
@@ -125,7 +135,33 @@ def require_checkout(other: Path) -> Path:
     return other.resolve()
 
 
-def compare(other: Path, rounds: Iterable[int]) -> list[Comparison]:
+@dataclass(frozen=True)
+class Measured:
+    """Comparisons of commands, and what the libraries cost in the same rounds.
+
+    Attributes:
+        comparisons: one for each command.
+        libraries_s: processor seconds of the libraries alone, one a round.
+    """
+
+    comparisons: list[Comparison]
+    libraries_s: list[float]
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The rows of the table; the last is the part that both checkouts pay alike."""
+        libraries = f"{statistics.median(self.libraries_s):.2f} s"
+        last = ("numpy, pydantic, typer and rich, imported", libraries, libraries, "", "", "")
+        return [*(comparison.cells() for comparison in self.comparisons), last]
+
+    def as_json(self) -> dict[str, Any]:
+        """Every comparison, and the seconds of the libraries."""
+        return {
+            "processor_time": [comparison.as_json() for comparison in self.comparisons],
+            "libraries_s": self.libraries_s,
+        }
+
+
+def compare(other: Path, rounds: Iterable[int]) -> Measured:
     """Run every command once a round from either checkout.
 
     Args:
@@ -137,9 +173,11 @@ def compare(other: Path, rounds: Iterable[int]) -> list[Comparison]:
     for command in COMMANDS:
         command.processor_s(ROOT)
         command.processor_s(other)
+    libraries = []
     for number in rounds:
+        libraries.append(libraries_s())
         for comparison in comparisons:
             turns = [(ROOT, comparison.here_s), (other, comparison.other_s)]
             for checkout, seconds in turns if number % 2 else reversed(turns):
                 seconds.append(comparison.command.processor_s(checkout))
-    return comparisons
+    return Measured(comparisons, libraries)

@@ -40,7 +40,10 @@ def test_each_round_runs_both_checkouts_and_the_first_one_alternates(tmp_path, m
     here, other = (checkout(tmp_path / name, LOGS_ITS_FOLDER) for name in ("here", "other"))
     monkeypatch.setattr(beside, "ROOT", here)
     monkeypatch.setattr(beside, "COMMANDS", (beside.Command("predict", 1.0),))
-    (comparison,) = beside.compare(other, range(2))
+    measured = beside.compare(other, range(2))
+    assert len(measured.libraries_s) == 2
+    assert measured.rows()[-1][0].startswith("numpy")
+    (comparison,) = measured.comparisons
     order = (tmp_path / "log").read_text().split()
     assert order == ["here", "other", "other", "here", "here", "other"]
     assert len(comparison.here_s) == len(comparison.other_s) == 2
