@@ -144,7 +144,10 @@ def watch(
         float | None, typer.Option(min=0.1, help="How long; default until Ctrl-C.")
     ] = None,
     prometheus: Annotated[
-        int | None, typer.Option(metavar="PORT", help="Serve to Prometheus on this port instead.")
+        int | None,
+        typer.Option(
+            metavar="PORT", min=1, max=65535, help="Serve to Prometheus on this port instead."
+        ),
     ] = None,
 ) -> None:
     """Show current readings, or serve them to Prometheus.

@@ -28,20 +28,44 @@ def guard(app: Callable[[], object]) -> None:
     except AccountingError as error:
         fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        fail("interrupted", 130)
+        _end_of_interrupted()
     except BrokenPipeError:
-        # The reader of our output (a pager, head) has closed it: not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _end_of_closed_output()
+    except SystemExit as ending:
+        # Typer turns these two into an exit without a word, with 1 for a closed pipe.
+        if ending.code == 130 and _follows(ending, KeyboardInterrupt):
+            _end_of_interrupted()
+        if ending.code == 1 and _follows(ending, BrokenPipeError):
+            _end_of_closed_output()
+        raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        place = f" {error.filename}" if error.filename else ""
+        place = error.filename or "the output"
         fail(
-            f"expected to write{place}; got {(error.strerror or '').lower()}; "
+            f"expected to write {place}; got {(error.strerror or '').lower()}; "
             "free some space or choose another folder",
             2,
         )
+
+
+def _follows(error: BaseException | None, kind: type[BaseException]) -> bool:
+    """Whether an error was raised while another of some kind was handled."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__context__
+    return error is not None
+
+
+def _end_of_interrupted() -> NoReturn:
+    """Exit after Ctrl-C, as a shell reports it."""
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)
+
+
+def _end_of_closed_output() -> NoReturn:
+    """Exit with 0: the reader of our output (a pager, head) has seen enough, which is no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
 
 
 @contextmanager

@@ -12,7 +12,9 @@ AccountingError            exit 1
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class AccountingError(Exception):
@@ -30,6 +32,10 @@ class AccountingError(Exception):
         self.expectation, self.value, self.fix = expectation, value, fix
         parts = [expectation] + ([f"got {value}"] if value else []) + ([fix] if fix else [])
         super().__init__("; ".join(parts))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by message and fields, as when a worker process returns an error."""
+        return copyreg.__newobj__, (type(self), *self.args), dict(self.__dict__)  # type: ignore[attr-defined]
 
 
 class InputError(AccountingError):
@@ -80,7 +86,26 @@ class ToleranceError(AccountingError):
 
 
 def reason(error: Exception) -> str:
-    """The message of the system or a library, without error number and path, in lower case."""
+    """What the system or a library says is wrong, as a phrase that follows "got".
+
+    Without error number and path, in lower case: "no such file or directory".
+    """
+    import json
+    import tomllib
+
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
+    if isinstance(error, KeyError):
+        return f"no key {error.args[0]}"
+    if isinstance(error, UnicodeDecodeError):
+        return "a file that is not UTF-8 text"
+    if isinstance(error, json.JSONDecodeError):
+        place = f"(at line {error.lineno}, column {error.colno})"
+        problem = f"{error.msg[:1].lower()}{error.msg[1:]} {place}"
+        return f"text that is not JSON: {problem}" if error.doc.strip() else "an empty file"
+    if isinstance(error, tomllib.TOMLDecodeError):
+        problem = f"{str(error)[:1].lower()}{str(error)[1:]}"
+        return f"text that is not TOML: {problem}"
     message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return message.lower()
 

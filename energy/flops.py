@@ -9,10 +9,11 @@ left out of both: they are no matrix products, and well below 1 % at any model s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from energy.errors import InputError
 from energy.shape import Number, Shape, attention_weights, plain
 
 Convention = Literal["full", "causal"]
@@ -68,7 +69,12 @@ def forward_flop(shape: Shape, convention: Convention = "full") -> dict[str, Num
     2*M*E. Once: logits 2*V*M.
     GLaM 64B/64E, S = 1024: 2 * 96.6e9 + scores 4.3e9 = 1.97e11 (full), 180 GFLOP as published
     without embedding and scores.
+
+    Raises:
+        InputError: the convention is unknown.
     """
+    if convention not in get_args(Convention):
+        raise InputError("expected a convention, full or causal", str(convention))
     s = shape
     expert = 2 * s.expert_matrices * s.d_model * s.d_expert
     # In latent attention, keys have width d + d_rope and values have width d.

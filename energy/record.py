@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from energy import tables
 from energy.arithmetic import add
-from energy.errors import BoundaryError, InputError
+from energy.errors import BoundaryError, InputError, reason
 from energy.files import write_text_atomic
 from energy.quantity import Boundary, Origin, Quantity
 
@@ -246,7 +246,7 @@ class RunRecord(BaseModel):
         except OSError as error:
             raise InputError(
                 f"expected a record at {path}",
-                (error.strerror or "").lower(),
+                reason(error),
                 "name a record.json or the folder that contains one",
             ) from error
         except ValidationError as error:

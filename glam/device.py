@@ -9,11 +9,13 @@ import tomllib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
+from typing import get_args
 
 import torch
 
-from energy.errors import InfeasibleError, InputError
+from energy.errors import InfeasibleError, InputError, reason
 from energy.units import si
+from glam.recipe import Device
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Options of mallopt(3)."""
@@ -28,14 +30,18 @@ WEIGHT_BYTES = 8
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device named "cpu", "cuda" or "auto", which is a GPU if there is one.
+    """Return the device named "cpu", "cuda", "cuda:1" or "auto", which is a GPU if there is one.
 
     Raises:
+        InputError: the name is none of these.
         InfeasibleError: the name is "cuda" and there is no GPU.
     """
-    if name == "auto":
+    kind = name.partition(":")[0]
+    if kind not in get_args(Device):
+        raise InputError(f"expected device to be one of {', '.join(get_args(Device))}", name)
+    if kind == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
+    if kind == "cuda" and not torch.cuda.is_available():
         raise InfeasibleError("expected a CUDA GPU for device cuda", "none", "use --device cpu")
     return torch.device(name)
 
@@ -127,8 +133,8 @@ def machine_peak(path: Path) -> float:
     except OSError as error:
         raise InputError(
             f"expected a machine file at {path}",
-            (error.strerror or "").lower(),
+            reason(error),
             "write one with simulator calibrate",
         ) from error
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"expected hardware.peak_flop_per_s in {path}", str(error)) from error
+        raise InputError(f"expected hardware.peak_flop_per_s in {path}", reason(error)) from error

@@ -48,9 +48,14 @@ def read_runs(path: Path) -> list[Run]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"expected a CSV file at {path}", reason(error)) from error
     table = csv.DictReader(text.splitlines())
-    absent = [name for name in COLUMNS if name not in (table.fieldnames or [])]
+    columns = table.fieldnames or []
+    absent = [name for name in COLUMNS if name not in columns]
     if absent:
-        raise InputError(f"expected the columns {', '.join(COLUMNS)}", f"none {', '.join(absent)}")
+        raise InputError(
+            f"expected the columns {', '.join(COLUMNS)} in {path}",
+            ", ".join(columns) or "an empty file",
+            f"add {', '.join(absent)}",
+        )
     runs = [_run(row, f"line {number} of {path}") for number, row in enumerate(table, start=2)]
     if not runs:
         raise InputError(f"expected runs in {path}", "an empty table")

@@ -7,11 +7,12 @@ water is never assumed silently.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from energy.arithmetic import add, multiply
-from energy.errors import InputError
+from energy.errors import InputError, nearest
 from energy.facts import grid
 from energy.facts.zone import Region
 from energy.quantity import Boundary, Origin, Quantity
@@ -30,6 +31,10 @@ UNITS = {
     "generation_over_facility": "1",
     "lifetime_s": "s",
 }
+"""The figures of a site, each with its unit."""
+
+FACTORS = ("pue", "node_over_chip", "it_over_node", "generation_over_facility")
+"""Figures that raise joules from one boundary to the next: they are at least 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +99,7 @@ def site(
     region: str | None = None,
     name: str | None = None,
     allow_fallback: bool = False,
-    **figures: Quantity | None,
+    **figures: Quantity | float | None,
 ) -> Site:
     """A site from its own figures, then those that its region published, then assumptions.
 
@@ -103,14 +108,14 @@ def site(
         region: a published data center ("google-glam") that supplies figures.
         name: for people.
         allow_fallback: use the world average for an unknown zone.
-        figures: quantities by the names of `Site`; None counts as absent.
+        figures: by the names of `Site`: quantities, or numbers in the units of `UNITS`, which are
+            then assumptions of the caller; None counts as absent.
 
     Raises:
         MissingDataError: the zone is unknown and no fallback is allowed.
-        InputError: a figure has an unknown name or a wrong unit.
+        InputError: a figure has an unknown name, a wrong unit or an impossible value.
     """
-    known = {key: value for key, value in figures.items() if value is not None}
-    _require_units(known)
+    known = {key: _figure(key, value) for key, value in figures.items() if value is not None}
     if region is not None:
         published = grid.region(region)
         zone = zone or published.zone
@@ -129,17 +134,26 @@ def site_from_options(zone: str | None, pue: float | None) -> Site:
     Raises:
         MissingDataError: the zone is unknown.
     """
-    return site(
-        zone, pue=None if pue is None else Quantity.exact(pue, "1", "--pue", Origin.ASSUMED)
-    )
+    return site(zone, pue=None if pue is None else _figure("pue", pue, "--pue"))
 
 
-def _require_units(figures: Mapping[str, Quantity]) -> None:
-    for key, value in figures.items():
-        if key not in UNITS:
-            raise InputError(f"expected a figure of a site: {', '.join(UNITS)}", key)
-        if value.unit != UNITS[key]:
-            raise InputError(f"expected {key} in {UNITS[key]}", value.unit)
+def _figure(key: str, value: Quantity | float, source: str = "set by the caller") -> Quantity:
+    """One figure of a site as a quantity, checked.
+
+    Raises:
+        InputError: the name is unknown, or the unit or the value is wrong.
+    """
+    if key not in UNITS:
+        raise InputError("expected a figure of a site", key, nearest(key, UNITS))
+    least = 1 if key in FACTORS else 0
+    number = value.value if isinstance(value, Quantity) else value
+    if number is not None and not (isinstance(number, int | float) and least <= number < math.inf):
+        raise InputError(f"expected {key} of {least} or more", str(number))
+    if not isinstance(value, Quantity):
+        return Quantity.exact(value, UNITS[key], source, Origin.ASSUMED)
+    if value.unit != UNITS[key]:
+        raise InputError(f"expected {key} in {UNITS[key]}", value.unit)
+    return value
 
 
 def _published(region: Region) -> dict[str, Quantity]:
@@ -164,7 +178,7 @@ def _assumed(
 ) -> dict[str, Quantity]:
     """Every figure of a site, from the tables or missing with a reason."""
     figures = {key: Quantity.absent(UNITS[key], reason) for key, reason in _NO_DEFAULT.items()}
-    for key in ("pue", "node_over_chip", "it_over_node", "generation_over_facility"):
+    for key in FACTORS:
         figures[key] = grid.overhead(key)
     figures["lifetime_s"] = grid.overhead("lifetime_years").scaled(365.25 * S_PER_DAY, "s")
     # With a known factor the zone is only a name, and may be one that no table has.

@@ -22,7 +22,7 @@ Device = tuple[str, str]
 """The boot and the name of a device."""
 
 
-def merge(folders: Sequence[Path], name: str) -> RunRecord:
+def merge(folders: Sequence[Path | str], name: str) -> RunRecord:
     """Merge the ledgers of several runs into one record.
 
     Args:
@@ -37,7 +37,7 @@ def merge(folders: Sequence[Path], name: str) -> RunRecord:
     """
     if not folders:
         raise InputError("expected folders of runs", "none")
-    paths = sorted({ledger.require_ledger(folder).resolve() for folder in folders})
+    paths = sorted({ledger.require_ledger(Path(folder)).resolve() for folder in folders})
     segments = [segment for path in paths for segment in ledger.segments(path)]
     if not segments:
         raise InputError("expected samples in the ledgers", "none")

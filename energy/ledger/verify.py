@@ -45,13 +45,15 @@ def verify(path: Path) -> list[Finding]:
     segments = ledger.segments(path)
     findings = [_chain(path), _order(segments), _gaps(segments), _unread(segments)]
     record = path.parent / "record.json"
-    if record.is_file() and segments:
-        findings.append(_sum(path, RunRecord.load(record)))
+    if record.is_file():
+        findings.append(_sum(path, segments, RunRecord.load(record)))
     return findings
 
 
 def _chain(path: Path) -> Finding:
     valid = [follows for _, follows in ledger.rows(path)]
+    if not valid:
+        return Finding("chain", False, "no complete row: the ledger is empty or cut off")
     if all(valid):
         return Finding("chain", True, f"{len(valid):,} rows, each sealed to the one before it")
     first = valid.index(False) + 1
@@ -63,8 +65,8 @@ def _order(segments: list[Segment]) -> Finding:
         later < earlier for segment in segments for earlier, later in pairwise(segment.times)
     )
     if backward:
-        return Finding("order", False, f"{backward} samples are older than the one before them")
-    return Finding("order", True, f"{len(segments)} segments, clocks run forward")
+        return Finding("order", False, f"samples older than the one before them: {backward}")
+    return Finding("order", True, f"segments: {len(segments)}; clocks run forward")
 
 
 def _gaps(segments: list[Segment]) -> Finding:
@@ -78,7 +80,7 @@ def _gaps(segments: list[Segment]) -> Finding:
     return Finding(
         "gaps",
         False,
-        f"{len(gaps)} gaps, the longest {max(gaps):.1f} s; counters are cumulative, so their "
+        f"gaps: {len(gaps)}, the longest {max(gaps):.1f} s; counters are cumulative, so their "
         "joules are in the totals",
     )
 
@@ -95,12 +97,14 @@ def _unread(segments: list[Segment]) -> Finding:
     return Finding("unread", False, failures)
 
 
-def _sum(path: Path, record: RunRecord) -> Finding:
+def _sum(path: Path, segments: list[Segment], record: RunRecord) -> Finding:
     """Compare the totals of a record with those of its ledger.
 
     Joules at the wall are left out: the calibration may have changed since, and the ledger does not
     contain it.
     """
+    if not segments:
+        return Finding("sum", False, "the record has joules, and the ledger has no sample")
     again = accounting.record(path, name=record.name, labels={}, notes=[])
     recorded, expected = (
         totals([entry for entry in run.energy if entry.api != calibration.API])

@@ -41,7 +41,7 @@ def require(names: str | list[str]) -> None:
     for name in [] if names == "auto" else names:
         if name != "cpu_tree" and _maker(name) is None:
             known_names = ", ".join([*SOURCES, "replay:FILE", "cpu_tree", "cpu_tree:PID"])
-            raise InputError("expected a meter", name, f"one of {known_names}")
+            raise InputError("expected a meter", name, f"one of: {known_names}")
 
 
 def open_sources(names: str | list[str]) -> tuple[list[Source], list[Domain]]:

@@ -56,15 +56,18 @@ def find(folders: Path | Iterable[Path]) -> list[Run]:
     """All runs in some folders, at any depth, by name, measured before predicted.
 
     Raises:
-        InputError: there is no record in the folders, or one cannot be read.
+        InputError: a folder does not exist or there is no record in it, or one cannot be read.
     """
     roots = [folders] if isinstance(folders, Path) else list(folders)
-    paths = sorted({path for root in roots for path in root.rglob("record.json")})
+    paths = sorted({path for root in roots for path in _records(root)})
     if not paths:
+        ledgers = [path for root in roots for path in root.rglob(ledger.FILE)]
         raise InputError(
             f"expected a record.json in {', '.join(map(str, roots))}",
-            "none",
-            "meter a run first: energy run, glam train or make demo",
+            f"a ledger alone: {ledgers[0]}" if ledgers else "none",
+            f"write its record: energy record {ledgers[0].parent}"
+            if ledgers
+            else "meter a run first: energy run, glam train or make demo",
         )
     runs = [Run(path.parent, RunRecord.load(path), _metrics(path.parent)) for path in paths]
     return sorted(runs, key=lambda run: (run.record.name, run.record.kind))
@@ -79,6 +82,15 @@ def pairs(runs: Iterable[Run]) -> list[Pair]:
         for run in runs
         if run.measured and run.record.name in predicted
     ]
+
+
+def _records(root: Path) -> list[Path]:
+    """The records at or below a path, which may be a record itself."""
+    if root.is_file():
+        return [root]
+    if not root.exists():
+        raise InputError(f"expected a folder with runs at {root}", "no such file or folder")
+    return list(root.rglob("record.json"))
 
 
 def _metrics(folder: Path) -> tuple[dict[str, Any], ...]:

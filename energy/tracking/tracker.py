@@ -60,12 +60,16 @@ class Tracker:
         out_dir: folder of the run; an existing ledger there is continued.
         name: name of the run.
         labels: labels to select the run by later.
-        meters: "auto", or names of sources; "cpu_tree" is this process and its descendants.
+        meters: "auto", or names of sources (nvml, rapl, ...; see `energy doctor`); "cpu_tree" is
+            this process and its descendants.
         sync: called at both edges of every window, so that queued device work is inside it (for
             CUDA: torch.cuda.synchronize).
         interval_s: seconds between samples on disk.
         resume_at: where a continued run resumes, as {"step": k}; what the ledger contains after the
             last mark with step k is wasted work.
+
+    Raises:
+        InputError: a meter is unknown, or the interval is not above 0.
     """
 
     def __init__(
@@ -79,14 +83,14 @@ class Tracker:
         interval_s: float = 1.0,
         resume_at: Mapping[str, int] | None = None,
     ) -> None:
-        self.out_dir, self.name, self.labels = Path(out_dir), name, dict(labels or {})
+        if not interval_s > 0:
+            raise InputError("expected interval_s above 0", str(interval_s))
+        # A record with another type in these places would be refused at the end of the run.
+        self.out_dir, self.name = Path(out_dir), str(name)
+        self.labels = {str(key): str(value) for key, value in (labels or {}).items()}
         self.path = self.out_dir / ledger.FILE
         self.notes: list[str] = []
-        self._meters = (
-            meters
-            if isinstance(meters, str)
-            else [f"{name}:{os.getpid()}" if name == "cpu_tree" else name for name in meters]
-        )
+        self._meters = _requested(meters)
         self._sync, self._interval_s = sync, interval_s
         self._resume_at = dict(resume_at) if resume_at else None
         self._lock = threading.Lock()
@@ -103,6 +107,10 @@ class Tracker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed_s else "running" if self._opened_s else "not started"
+        return f"<Tracker: {self.name} in {self.out_dir}, {state}>"
 
     def open(self) -> None:
         """Start metering.
@@ -262,6 +270,8 @@ class Tracker:
         self._sent.append((count, line))
         sampler = self._sampler
         if sampler is None or sampler.stdin is None:
+            if not self._opened_s:
+                self._note("windows and marks before the tracker was started were left out")
             return
         try:
             if sampler.stdin.write(line) is None:
@@ -300,6 +310,17 @@ class Tracker:
                 elif own and "n" in row:
                     numbers.add(row["n"])
         return numbers
+
+
+def _requested(meters: str | list[str]) -> str | list[str]:
+    """The meters as the sampler needs them: "auto", or a list of names that all exist."""
+    if meters == "auto":
+        return "auto"
+    from energy.meters import sources
+
+    names = [meters] if isinstance(meters, str) else meters
+    sources.require(names)
+    return [f"{name}:{os.getpid()}" if name == "cpu_tree" else name for name in names]
 
 
 def _qualified_name(sync: Callable[[], object] | None) -> str | None:

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from energy import units
-from energy.errors import MissingDataError
+from energy.errors import InputError, MissingDataError, reason
 from energy.ledger.curve import Curve
 from energy.meters import sources
 from energy.meters.base import Domain, Source
@@ -137,6 +137,7 @@ def serve(port: int, interval_s: float, seconds: float | None, ready: Callable[[
 
     Raises:
         MissingDataError: prometheus_client is not installed.
+        InputError: the port is not free.
     """
     try:
         from prometheus_client import CollectorRegistry, start_http_server
@@ -167,7 +168,14 @@ def serve(port: int, interval_s: float, seconds: float | None, ready: Callable[[
 
     registry = CollectorRegistry()
     registry.register(Collector())
-    server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+    try:
+        server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+    except OSError as error:
+        raise InputError(
+            f"expected port {port} to be free",
+            reason(error),
+            "choose another with --prometheus",
+        ) from error
     ready()
     for _ in ticking(watch, interval_s, seconds):
         pass

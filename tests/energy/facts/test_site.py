@@ -40,3 +40,17 @@ def test_the_options_of_a_command_line_make_a_site():
     place = site_from_options("FRA", 1.2)
     assert (place.zone, place.pue.value, place.pue.source) == ("FRA", 1.2, "--pue")
     assert site_from_options(None, None).zone == "not given"
+
+
+def test_a_number_is_an_assumption_of_the_caller_in_the_unit_of_its_figure():
+    pue = site("FRA", pue=1.2).pue
+    assert (pue.value, pue.unit, pue.origin) == (1.2, "1", Origin.ASSUMED)
+    assert site(electricity_price=0.1).electricity_price.unit == "USD/kWh"
+
+
+@pytest.mark.parametrize("pue", [0.5, -1, 0, float("nan"), float("inf"), "1.2"])
+def test_a_site_that_uses_less_than_its_computers_is_refused(pue):
+    with pytest.raises(InputError, match="expected pue of 1 or more"):
+        site_from_options(None, pue)
+    with pytest.raises(InputError, match="expected chip_price of 0 or more"):
+        site(chip_price=-1)

@@ -10,6 +10,7 @@ from nbclient import NotebookClient
 from selenium.webdriver.support.ui import WebDriverWait
 
 from energy import Tracker
+from energy.errors import InputError
 from energy.facts.site import site_from_options
 from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Origin, Quantity
@@ -76,6 +77,17 @@ def test_a_run_is_paired_with_the_prediction_of_the_same_name(folder):
         ("sparse", False),
     ]
     assert {pair.measured.record.name for pair in reading.pairs(runs)} == {"plain", "sparse"}
+
+
+def test_a_ledger_without_record_is_named_with_the_command_that_writes_one(folder, tmp_path):
+    with Tracker(tmp_path / "killed", meters="cpu_model") as tracker:
+        pass
+    with pytest.raises(InputError, match=f"energy record {tracker.out_dir}"):
+        reading.find(tmp_path)
+    with pytest.raises(InputError, match="no such file or folder"):
+        reading.find(tmp_path / "nowhere")
+    one = reading.find(folder / "sparse" / "record.json")
+    assert [run.record.name for run in one] == ["sparse"]
 
 
 def test_the_page_fetches_nothing_from_the_network(folder):

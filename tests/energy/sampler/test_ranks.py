@@ -177,7 +177,7 @@ def test_samples_that_are_gone_are_missing_and_not_zero(tmp_path):
 
 
 def test_runs_that_read_other_meters_have_a_reader_of_their_own(tmp_path):
-    for name, meters in (("a", "cpu_model"), ("b", "nosuch")):
+    for name, meters in (("a", "cpu_model"), ("b", "nvml")):
         with Tracker(tmp_path / name, interval_s=0.05, meters=[meters]):
             pass
     with (

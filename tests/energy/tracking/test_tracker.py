@@ -145,6 +145,15 @@ def test_an_edited_ledger_fails_verify(tmp_path):
     assert "row 3" in findings["chain"].message
 
 
+def test_an_emptied_ledger_fails_verify_and_contradicts_its_record(tmp_path):
+    with Tracker(tmp_path, interval_s=0.05, meters="cpu_model") as tracker:
+        pass
+    tracker.record().save(tmp_path / "record.json")
+    tracker.path.write_text(tracker.path.read_text()[:50])
+    failed = {finding.check for finding in verify(tracker.path) if not finding.passed}
+    assert failed == {"chain", "sum"}
+
+
 def test_the_overhead_of_metering_is_measured_and_recorded_in_the_ledger(tmp_path):
     def step():
         sum(range(50_000))
@@ -182,3 +191,21 @@ def test_a_burst_of_windows_between_two_reads_of_the_sampler_is_kept_whole(tmp_p
 
 def test_the_interval_of_the_overhead_is_that_of_a_median():
     assert [overhead._cut(pairs) for pairs in (6, 12, 40, 100)] == [0, 2, 13, 39]
+
+
+@pytest.mark.parametrize("options", [{"meters": "nosuch"}, {"meters": ["x"]}, {"interval_s": 0}])
+def test_options_that_would_meter_nothing_are_refused_before_training(tmp_path, options):
+    with pytest.raises(InputError):
+        Tracker(tmp_path, **options)
+
+
+def test_names_and_labels_of_any_type_make_a_record(tmp_path):
+    tracker = Tracker(tmp_path, name=7, labels={"seed": 1}, meters="cpu_model", interval_s=0.05)
+    assert repr(tracker) == f"<Tracker: 7 in {tmp_path}, not started>"
+    with tracker.window("too early"):
+        pass
+    with tracker:
+        assert repr(tracker).endswith("running>")
+    record = tracker.record()
+    assert (record.name, record.labels) == ("7", {"seed": "1"})
+    assert record.notes == ["windows and marks before the tracker was started were left out"]

@@ -98,7 +98,7 @@ def test_the_ledger_of_a_killed_run_becomes_its_record(tmp_path):
     ("arguments", "words"),
     [
         (["run", "--label", "x", "--", "true"], "key=value"),
-        (["run", "--meter", "nvlm", "--", "true"], "expected a meter; got nvlm; one of nvml, amd"),
+        (["run", "--meter", "nvlm", "--", "true"], "expected a meter; got nvlm; one of: nvml, amd"),
         (["verify", "/no/such/folder"], "expected a ledger"),
         (["record", "/no/such/folder"], "expected a ledger"),
     ],

@@ -46,3 +46,13 @@ def test_prometheus_reads_joules_with_device_boundary_and_origin():
     finally:
         run.kill()
         run.communicate()
+
+
+def test_a_port_that_is_taken_is_named():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        run = subprocess.run([*WATCH, "--prometheus", str(port)], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert f"expected port {port} to be free; got address already in use" in run.stderr
