@@ -9,13 +9,11 @@ import tomllib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import get_args
 
 import torch
 
 from energy.errors import InfeasibleError, InputError, reason
 from energy.units import si
-from glam.recipe import Device
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Options of mallopt(3)."""
@@ -37,8 +35,8 @@ def choose_device(name: str) -> torch.device:
         InfeasibleError: the name is "cuda" and there is no GPU.
     """
     kind = name.partition(":")[0]
-    if kind not in get_args(Device):
-        raise InputError(f"expected device to be one of {', '.join(get_args(Device))}", name)
+    if kind not in ("auto", *PEAK_SIZE):
+        raise InputError(f"expected device to be one of auto, {', '.join(PEAK_SIZE)}", name)
     if kind == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if kind == "cuda" and not torch.cuda.is_available():

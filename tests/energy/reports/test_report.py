@@ -86,8 +86,8 @@ def test_a_ledger_without_record_is_named_with_the_command_that_writes_one(folde
         reading.find(tmp_path)
     with pytest.raises(InputError, match="no such file or folder"):
         reading.find(tmp_path / "nowhere")
-    one = reading.find(folder / "sparse" / "record.json")
-    assert [run.record.name for run in one] == ["sparse"]
+    runs = reading.find(folder / "sparse" / "record.json")
+    assert [run.record.name for run in runs] == ["sparse"]
 
 
 def test_the_page_fetches_nothing_from_the_network(folder):
