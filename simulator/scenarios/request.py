@@ -8,7 +8,7 @@ from typing import Any
 
 from energy.errors import InputError
 from energy.facts import catalog
-from simulator.scenarios.scenario import Scenario, check, lay_over, load, presets
+from simulator.scenarios.scenario import Scenario, load, presets, with_overrides
 
 Target = Scenario | str | Path
 """A scenario, the name of a preset or of a model of the catalog, or the path of a scenario file."""
@@ -69,12 +69,23 @@ def of_model(model: str, values: Mapping[str, Any]) -> Scenario:
     """A scenario made of a model of the catalog and values alone.
 
     Raises:
-        InputError: the values do not make a whole scenario.
+        InputError: there is no such model, or the values do not make a whole scenario.
     """
-    table: dict[str, Any] = {"name": model, "model": {"preset": model}, "run": {}, "hardware": {}}
-    for key, value in values.items():
-        lay_over(table, key, value)
-    return check(table, "the command line")
+    name = catalog.model(model).name
+    table: dict[str, Any] = {"name": name, "model": {"preset": name}, "run": {}, "hardware": {}}
+    needs = {
+        "tokens": ("run.tokens", "run.steps"),
+        "batch": ("run.batch_sequences", "run.batch_tokens"),
+        "chip": ("hardware.chip", "hardware.machine"),
+    }
+    absent = [need for need, keys in needs.items() if all(values.get(key) is None for key in keys)]
+    if absent:
+        raise InputError(
+            f"expected tokens, batch and chip for the model {name}",
+            f"no {', no '.join(absent)}",
+            f"simulator predict --model {name} --tokens 300e9 --batch 512 --chip h100 --chips 256",
+        )
+    return with_overrides(table, values, f"the run of {name}")
 
 
 def named(name: str | None, model: str | None, values: Mapping[str, Any]) -> Scenario:
@@ -133,6 +144,4 @@ def _changed(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     if not values:
         return scenario
     table = scenario.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    for key, value in values.items():
-        lay_over(table, key, value)
-    return check(table, f"scenario {scenario.name}")
+    return with_overrides(table, values, f"scenario {scenario.name}")

@@ -11,6 +11,7 @@ may be written alone (then it is an assumption of the file's author) or with its
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Container, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,9 +19,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from energy.errors import InputError, nearest
+from energy.errors import InputError, nearest, reason
 from energy.facts import catalog
-from simulator.scenarios.fields import Section, explained
+from simulator.scenarios.fields import RequirementError, Section, explained
 from simulator.scenarios.sections import (
     HardwareSection,
     ModelSection,
@@ -59,8 +60,10 @@ class Scenario(Section):
             chips = {row.id: row.chip for row in prices()}
             chip = chips.get(named)
             if chip is not None and catalog.chip(used).id != chip:
-                raise ValueError(
-                    f"expected a price of {used}; {named} is of {chip}: write the number instead"
+                raise RequirementError(
+                    f"site.chip_price of the chip {used}",
+                    f"{named}, a price of {chip}",
+                    "write the number instead",
                 )
         return table
 
@@ -106,28 +109,50 @@ def load(name: str, overrides: dict[str, Any] | None = None) -> Scenario:
         raise InputError(
             "expected a preset or the path of a scenario file", name, nearest(name, presets())
         )
-    for key, value in (overrides or {}).items():
-        lay_over(table, key, value)
-    return check(table, where)
+    return with_overrides(table, overrides or {}, where)
 
 
 def lay_over(table: dict[str, Any], key: str, value: Any) -> None:
-    """Set the value of a dotted key; None removes the key."""
+    """Set the value of a dotted key; None removes the key.
+
+    Raises:
+        InputError: the key leads into something that is no table.
+    """
     *path, last = key.split(".")
-    for step in path:
+    for depth, step in enumerate(path, start=1):
         table = table.setdefault(step, {})
+        if not isinstance(table, dict):
+            raise InputError(
+                "expected a key of a table", key, f"{'.'.join(path[:depth])} is a value itself"
+            )
     if value is None:
         table.pop(last, None)
     else:
         table[last] = value
 
 
-def check(table: dict[str, Any], where: str) -> Scenario:
+def with_overrides(table: dict[str, Any], overrides: Mapping[str, Any], where: str) -> Scenario:
+    """Set values by dotted key, then turn the tables into a scenario.
+
+    Args:
+        table: the tables, which are changed.
+        overrides: values by dotted key; None removes a key.
+        where: where the tables came from, for messages.
+
+    Raises:
+        InputError: a key or value is not valid.
+    """
+    for key, value in overrides.items():
+        lay_over(table, key, value)
+    return check(table, where, overrides)
+
+
+def check(table: dict[str, Any], where: str, overrides: Container[str] = ()) -> Scenario:
     """Turn the tables of a file into a scenario, or say what is wrong with them."""
     try:
         return Scenario.model_validate(table)
     except ValidationError as error:
-        raise explained(error, Scenario, where) from error
+        raise explained(error, Scenario, where, overrides) from error
 
 
 @cache
@@ -161,10 +186,9 @@ def _read(path: Path) -> str:
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
         raise InputError(
             f"expected a scenario file at {path}",
-            (reason or "").lower(),
+            reason(error),
             "write one with simulator init, or name a preset",
         ) from error
 
@@ -173,9 +197,7 @@ def _parse(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(
-            f"expected TOML in {where}", str(error).lower(), "mend that line"
-        ) from error
+        raise InputError(f"expected TOML in {where}", reason(error), "correct that line") from error
 
 
 def _anchor(table: dict[str, Any], folder: Path) -> None:

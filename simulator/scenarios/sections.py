@@ -24,6 +24,7 @@ from simulator.scenarios.fields import (
     LitersPerKwh,
     MegawattHours,
     Pue,
+    RequirementError,
     Section,
     Share,
     Tonnes,
@@ -31,6 +32,11 @@ from simulator.scenarios.fields import (
 )
 
 SHAPE_FIELDS = tuple(field.name for field in fields(Shape))
+
+
+def _both_or_neither(first: object) -> str:
+    """What came of two keys that exclude each other, if one is there as the other is."""
+    return "neither" if first is None else "both"
 
 
 class ModelSection(Section):
@@ -48,11 +54,11 @@ class ModelSection(Section):
     def _named_or_whole(self) -> Self:
         for key in self.shape:
             if key not in SHAPE_FIELDS:
-                raise ValueError(
-                    f"expected a field of a shape, {nearest(key, SHAPE_FIELDS)}; got {key}"
-                )
+                raise RequirementError("with fields of a shape", key, nearest(key, SHAPE_FIELDS))
         if self.preset is None and not self.shape:
-            raise ValueError("expected a preset (see simulator models) or a shape")
+            raise RequirementError(
+                "with a preset or a shape", "neither", "list presets: simulator models"
+            )
         return self
 
     def resolve(self) -> Shape:
@@ -82,9 +88,11 @@ class RunSection(Section):
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
         if (self.tokens is None) == (self.steps is None):
-            raise ValueError("expected either tokens or steps")
+            raise RequirementError("with either tokens or steps", _both_or_neither(self.tokens))
         if (self.batch_tokens is None) == (self.batch_sequences is None):
-            raise ValueError("expected either batch_tokens or batch_sequences")
+            raise RequirementError(
+                "with either batch_tokens or batch_sequences", _both_or_neither(self.batch_tokens)
+            )
         return self
 
     def sequences(self, seq_len: float) -> float:
@@ -130,7 +138,11 @@ class HardwareSection(Section):
     @model_validator(mode="after")
     def _one_device(self) -> Self:
         if (self.chip is None) == (self.machine is None):
-            raise ValueError("expected either chip (see simulator chips) or machine")
+            raise RequirementError(
+                "with either a chip or a machine",
+                _both_or_neither(self.chip),
+                "list chips: simulator chips",
+            )
         return self
 
 

@@ -94,23 +94,36 @@ def test_an_unknown_field_of_a_shape_is_refused_and_the_nearest_one_named():
 @pytest.mark.parametrize(
     ("section", "key", "value", "said"),
     [
-        ("run", "tokens", -1, "greater than 0"),
-        ("run", "tokens", "many", "valid number"),
-        ("run", "steps", 10, "either tokens or steps"),
-        ("run", "goodput", 1.2, "at most 1"),
-        ("hardware", "count", 0, "greater than or equal to 1"),
-        ("site", "pue", 0.9, "more than"),
-        ("site", "pue", "low", "a number, or a table"),
-        ("site", "pue", {"value": 1.1, "lo": 1.0}, "known key"),
-        ("site", "pue", {"value": 1.1, "low": 1.2}, "does not contain"),
+        ("run", "tokens", -1, "expected run.tokens above 0 in my.toml; got -1"),
+        ("run", "tokens", "many", "expected run.tokens as a number in my.toml; got 'many'"),
+        ("run", "steps", 10, "expected run with either tokens or steps in my.toml; got both"),
+        ("run", "goodput", 1.2, "expected run.goodput above 0 and at most 1 in my.toml; got 1.2"),
+        ("run", "goodput", True, "expected run.goodput as a number, or a table with value, low"),
+        ("hardware", "count", 0, "expected hardware.count of 1 or more in my.toml; got 0"),
+        ("hardware", "count", 1.5, "expected hardware.count as a whole number in my.toml; got 1.5"),
+        ("hardware", "precision", "fp3", "expected hardware.precision as 'bf16', 'fp16'"),
+        ("hardware", "machine", "m.toml", "expected hardware with either a chip or a machine"),
+        ("site", "pue", 0.9, "expected site.pue of 1 or more in my.toml; got 0.9"),
+        ("site", "pue", "low", "expected site.pue as a number, or a table with value, low"),
+        ("site", "pue", {"value": 1.1, "lo": 1.0}, "expected a known key in my.toml; got"),
+        ("site", "pue", {"value": 1.1, "low": 1.2}, "expected a valid site.pue in my.toml; got"),
+        ("site", "chip_price", "no", "or a row of simulator prices in USD/h in my.toml; got no;"),
+        ("site", "chip_price", "h100-1-year-2026", "expected site.chip_price of the chip tpu-v4"),
+        (None, "run", 1, "expected run as a table in my.toml; got 1"),
+        (None, "name", "", "expected name as text that is not empty in my.toml; got ''"),
     ],
 )
 def test_a_bad_value_is_refused_with_what_was_expected(section, key, value, said):
     table = tables()
-    table.setdefault(section, {})[key] = value
-    message = refused(table)
-    assert said in message
-    assert key in message or section in message
+    (table if section is None else table.setdefault(section, {}))[key] = value
+    assert said in refused(table)
+
+
+def test_a_bad_override_is_not_looked_for_in_the_file():
+    with pytest.raises(InputError, match=r"^expected run.tokens above 0; got -1$"):
+        load("glam-mini", {"run.tokens": -1})
+    with pytest.raises(InputError, match=r"got name.x; name is a value"):
+        load("glam-mini", {"name.x": 1})
 
 
 @pytest.mark.parametrize("section", ["model", "run", "hardware"])
