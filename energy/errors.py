@@ -110,6 +110,25 @@ def reason(error: Exception) -> str:
     return message.lower()
 
 
+def require_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """Check that a value is one of a few words.
+
+    "expected --by time, energy or co2; got speed".
+
+    Args:
+        name: of the option or argument.
+        value: what the user chose.
+        choices: all words that are valid.
+
+    Raises:
+        InputError: the value is another word.
+    """
+    *others, last = choices
+    if value not in (*others, last):
+        listing = f"{', '.join(others)} or {last}" if others else last
+        raise InputError(f"expected {name} {listing}", str(value))
+
+
 def nearest(
     name: str,
     known: Iterable[str],

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from energy.errors import InputError
+from energy.errors import require_choice
 from energy.shape import Number, Shape, attention_weights, plain
 
 Convention = Literal["full", "causal"]
@@ -73,8 +73,7 @@ def forward_flop(shape: Shape, convention: Convention = "full") -> dict[str, Num
     Raises:
         InputError: the convention is unknown.
     """
-    if convention not in get_args(Convention):
-        raise InputError("expected a convention, full or causal", str(convention))
+    require_choice("a convention", convention, get_args(Convention))
     s = shape
     expert = 2 * s.expert_matrices * s.d_model * s.d_expert
     # In latent attention, keys have width d + d_rope and values have width d.

@@ -9,13 +9,13 @@ S sequence length, H feed-forward width, E experts, K experts per token (top k),
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.errors import InputError
+from energy.errors import InputError, nearest
 
 Number: TypeAlias = float | NDArray[Any]
 
@@ -120,11 +120,13 @@ class Shape:
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise InputError("expected the fields of a Shape", ", ".join(unknown))
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise InputError("expected the fields of a Shape", str(error)) from error
+            raise InputError(
+                "expected the fields of a shape", unknown[0], nearest(unknown[0], known)
+            )
+        required = [field.name for field in fields(cls) if field.default is MISSING]
+        if absent := [name for name in required if name not in values]:
+            raise InputError("expected the fields of a shape", f"no {', no '.join(absent)}")
+        return cls(**values)
 
 
 def attention_weights(shape: Shape) -> Number:

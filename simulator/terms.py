@@ -58,7 +58,7 @@ class Term:
             return instead[self.name]
         if not self.children:
             if self.quantity.value is None:
-                raise MissingDataError(f"expected {self.name}", self.quantity.source)
+                raise MissingDataError(f"expected {self.name}", str(self.quantity))
             return self.quantity.value
         values = [child.value(instead) for child in self.children]
         answer = values[0]

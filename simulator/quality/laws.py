@@ -181,7 +181,7 @@ def law(name: str) -> Law:
         if candidate.name == name or candidate.name.startswith(f"{name} with "):
             return candidate
     names = [candidate.name for candidate in laws()]
-    raise InputError("expected --law", name, nearest(name, names))
+    raise InputError("expected a law of loss for --law", name, nearest(name, names))
 
 
 def outside_factor(decades: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from energy.errors import InputError, nearest
+from energy.errors import InputError, nearest, require_choice
 from energy.facts import catalog
 from simulator.quality.laws import DEFAULT_LAW, law
 from simulator.quality.match import EQUALS, match
@@ -30,8 +30,7 @@ def of_models(
         InputError: a name is unknown.
         InfeasibleError: a model never has the loss of the first.
     """
-    if equal not in EQUALS:
-        raise InputError("expected --equal", equal, nearest(equal, EQUALS))
+    require_choice("--equal", equal, EQUALS)
     models = [row.name for row in catalog.models()]
     name = names[0]
     first = of_model(name, overrides) if is_model(name) else load(name, overrides)

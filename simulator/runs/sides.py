@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from energy.errors import InputError
+from energy.errors import InputError, require_choice
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from simulator.runs import reported
@@ -101,8 +101,7 @@ def choose_basis(runs: Sequence[Run], basis: str) -> Basis:
     if basis == "auto":
         published = all(isinstance(run, Scenario) and run.published for run in runs)
         return "published" if published else "predicted"
-    if basis not in ("published", "predicted"):
-        raise InputError("expected a basis auto, published or predicted", basis)
+    require_choice("--basis", basis, ("auto", "published", "predicted"))
     return "published" if basis == "published" else "predicted"
 
 
@@ -153,8 +152,7 @@ def _accounting(accounting: str | None, own: Accounting) -> Accounting:
     Raises:
         InputError: it is neither location, market nor as-published.
     """
-    if accounting in (None, "as-published"):
+    if accounting is None or accounting == "as-published":
         return own
-    if accounting not in ("location", "market"):
-        raise InputError("expected --accounting as-published, location or market", accounting)
+    require_choice("--accounting", accounting, ("as-published", "location", "market"))
     return "location" if accounting == "location" else "market"

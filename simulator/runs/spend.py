@@ -213,7 +213,7 @@ def used(spend: Spend, budgets: Mapping[str, float], end: int) -> dict[str, floa
     known = spend.by_budget()
     for name in budgets:
         if known[name].value is None:
-            raise MissingDataError(f"expected the {name} of the run", known[name].source)
+            raise MissingDataError(f"expected the {name} of the run", str(known[name]))
     return {name: known[name].numbers()[end] / limit for name, limit in budgets.items()}
 
 

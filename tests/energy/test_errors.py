@@ -7,7 +7,14 @@ import tomllib
 
 import pytest
 
-from energy.errors import CommandError, InputError, MissingDataError, nearest, reason
+from energy.errors import (
+    CommandError,
+    InputError,
+    MissingDataError,
+    nearest,
+    reason,
+    require_choice,
+)
 
 
 @pytest.mark.parametrize("again", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
@@ -47,3 +54,9 @@ def test_an_unknown_name_is_answered_with_similar_ones_or_with_all():
     assert nearest("h10", ["h100", "tpu-v4"]) == "did you mean h100?"
     assert nearest("zzz", ["h100", "tpu-v4"]) == "one of: h100, tpu-v4"
     assert isinstance(InputError("expected a name"), Exception)
+
+
+def test_a_word_that_is_no_choice_is_answered_with_all_of_them():
+    require_choice("--by", "time", ("time", "energy"))
+    with pytest.raises(InputError, match=r"^expected --by time, energy or co2; got speed$"):
+        require_choice("--by", "speed", ("time", "energy", "co2"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from energy.errors import InfeasibleError, InputError, MissingDataError, nearest
+from energy.errors import InfeasibleError, InputError, MissingDataError, require_choice
 from energy.quantity import Quantity
 from simulator.kit.answer import Answer
 from simulator.quality.laws import DEFAULT_LAW, Law, size_of
@@ -160,10 +160,8 @@ def crossover(
         InfeasibleError: at no value can both runs be computed.
         MissingDataError: the amount is unknown, such as dollars without a price.
     """
-    if of not in UNITS:
-        raise InputError("expected --of days, mwh, mw, usd or co2", of, nearest(of, UNITS))
-    if equal not in EQUALS:
-        raise InputError("expected --equal tokens or quality", equal, nearest(equal, EQUALS))
+    require_choice("--of", of, UNITS)
+    require_choice("--equal", equal, EQUALS)
     central = law_of(law)
     pair = _Pair(
         sparse=sparse,
@@ -269,7 +267,7 @@ class _Pair:
     def _amount(self, run: Spent) -> float:
         quantity = run.spend.by_budget()[self.of]
         if quantity.value is None:
-            raise MissingDataError(f"expected the {NAMES[self.of]} of both runs", quantity.source)
+            raise MissingDataError(f"expected the {NAMES[self.of]} of both runs", str(quantity))
         return quantity.value
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from energy.errors import InputError, MissingDataError, nearest
+from energy.errors import InputError, MissingDataError, require_choice
 from energy.quantity import Quantity
 from simulator.runs.sides import Basis, Run, Side, side_of
 from simulator.runs.spend import Predicted
@@ -41,9 +41,7 @@ def sides_at_equal(
         MissingDataError: a run does not give that number.
     """
     scenarios = scalable(runs)
-    if measure not in MEASURES:
-        known = (*MEASURES, "quality")
-        raise InputError("expected --equal with a measure", measure, nearest(measure, known))
+    require_choice("--equal", measure, (*MEASURES, "quality"))
     # One for each run: its step is the same at every length and is estimated once.
     predicted = [Predicted() for _ in scenarios]
     own = [
@@ -73,5 +71,5 @@ def scalable(runs: Sequence[Run]) -> list[Scenario]:
 def _amount(side: Side, measure: str) -> float:
     quantity = MEASURES[measure](side)
     if not quantity.value:
-        raise MissingDataError(f"expected the {measure} of {side.name}", quantity.source)
+        raise MissingDataError(f"expected the {measure} of {side.name}", str(quantity))
     return quantity.value

@@ -83,7 +83,7 @@ def decompose(first: Side, second: Side, *, mixed: bool = False) -> Ratio:
     def intensity(side: Side) -> Quantity:
         flop = side.record.model_flop
         if flop.value is None:
-            raise MissingDataError(f"expected model FLOP of {side.name}", flop.source)
+            raise MissingDataError(f"expected model FLOP of {side.name}", str(flop))
         return multiply(side.record.joules_at(boundary), flop, "J/FLOP", divide=True)
 
     def overhead(side: Side) -> Quantity:

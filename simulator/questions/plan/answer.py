@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from energy.errors import InfeasibleError, InputError, nearest
+from energy.errors import InfeasibleError, InputError, require_choice
 from simulator.kit.answer import Answer
 from simulator.physics.memory import memory
 from simulator.plans.evaluate import Evaluation
@@ -208,8 +208,7 @@ def best_plans(
     if isinstance(request, Scenario):
         request = Question(request)
     scenario = request.scenario
-    if by not in MEASURES:
-        raise InputError("expected --by", by, nearest(by, MEASURES))
+    require_choice("--by", by, MEASURES)
     if scenario.hardware.machine is not None:
         raise InputError(
             "expected chips of the catalog", "a calibrated machine", "name them: --chip h100"

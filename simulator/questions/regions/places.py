@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from energy.errors import InputError, MissingDataError, nearest
+from energy.errors import MissingDataError, require_choice
 from energy.facts import grid
 from energy.facts.zone import Region, Zone
 from energy.quantity import Quantity
@@ -89,8 +89,8 @@ def choose(
         InputError: there is no such kind.
         MissingDataError: no place matches.
     """
-    if kind is not None and kind not in KINDS:
-        raise InputError("expected --kind", kind, nearest(kind, KINDS))
+    if kind is not None:
+        require_choice("--kind", kind, KINDS)
 
     def matches(place: Place) -> bool:
         grams = place.location.value
@@ -118,8 +118,7 @@ def ordered(
     Raises:
         InputError: there is no such key.
     """
-    if by not in keys:
-        raise InputError("expected --sort with a column", by, nearest(by, keys))
+    require_choice("--sort", by, keys)
 
     def place(item: Item) -> tuple[bool, Any]:
         key = keys[by](item)

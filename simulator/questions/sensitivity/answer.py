@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.errors import InputError, nearest
+from energy.errors import InputError, require_choice
 from energy.quantity import Quantity
 from energy.record import RunRecord
 from simulator.kit.answer import Answer
@@ -105,8 +105,7 @@ def result_of(trees: Iterable[Term], of: str) -> Term:
     Raises:
         InputError: the word is not one of `RESULTS`, or there is no derivation (of a record).
     """
-    if of not in RESULTS:
-        raise InputError("expected --of time, energy or co2", of, nearest(of, RESULTS))
+    require_choice("--of", of, RESULTS)
     for tree in trees:
         for term in walk(tree):
             if term.name.startswith(RESULTS[of]):

@@ -108,7 +108,7 @@ def test_the_verb_prints_tokens_by_law_and_its_cautions(simulator):
     [
         (("--equal", "quality", "--law", "chinchilla"), 2, "--law"),
         (("--law", "hoffmann-2022"), 2, "--equal quality"),
-        (("--equal", "qualty"), 2, "did you mean quality"),
+        (("--equal", "qualty"), 2, "expected --equal tokens, flop, energy, time or quality"),
     ],
 )
 def test_bad_usage_is_a_single_line(simulator, arguments, code, message):

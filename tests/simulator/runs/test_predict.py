@@ -129,7 +129,11 @@ def test_a_quick_question_writes_a_record_and_explains_itself(simulator, tmp_pat
     [
         (("predict",), 2, "a scenario or --model"),
         (("predict", "glam-64b"), 2, "glam-64b-64e"),
-        (("predict", "--model", "glam-8b-64e", "--chip", "h100"), 2, "either tokens or steps"),
+        (
+            ("predict", "--model", "glam-8b-64e", "--chip", "h100"),
+            2,
+            "got no tokens, no batch; simulator predict --model",
+        ),
         (("predict", "glam-8b-64e", "--chips", "2"), 3, "fits in memory"),
         (("predict", "glam-8b-64e", "--chips", "64", "--set", "plan.flsh=true"), 2, "mean flash"),
         (("predict", "glam-8b-64e", "--chips", "1", "--hardware", "absent.toml"), 2, "absent.toml"),
