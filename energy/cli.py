@@ -55,7 +55,7 @@ def energy(
     epilog="\b\nExample:\n  energy run --label task=demo -- python train.py --steps 100",
 )
 def run(
-    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run.")],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run, after --.")],
     out: Annotated[Path | None, typer.Option(help="Folder; default runs/COMMAND-TIME.")] = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="A label of the run; repeatable.")
@@ -99,7 +99,7 @@ def run(
 
 @app.command(epilog="\b\nExample:\n  energy record runs/killed --zone FRA")
 def record(
-    folder: Annotated[Path, typer.Argument(help="Folder with a ledger.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with a ledger.")],
     zone: Zone = None,
     pue: Pue = None,
     json: Json = False,
@@ -167,7 +167,7 @@ def watch(
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder with a ledger.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with a ledger.")],
     json: Json = False,
 ) -> None:
     """Check a ledger and the sum in its record.
@@ -190,7 +190,10 @@ def verify(
 @app.command(epilog="\b\nExample:\n  energy calibrate wall.csv --test later.csv")
 def calibrate(
     wall: Annotated[
-        Path, typer.Argument(help="CSV: device, model, duration_s, codecarbon_j, wall_j.")
+        Path,
+        typer.Argument(
+            metavar="WALL.csv", help="With device, model, duration_s, codecarbon_j, wall_j."
+        ),
     ],
     test: Annotated[Path | None, typer.Option(help="Other runs, to test the fit on.")] = None,
     out: Annotated[
@@ -222,7 +225,9 @@ def calibrate(
 
 @app.command(epilog="\b\nExample:\n  energy merge runs/rank-* --out runs/all")
 def merge(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of ranks, restarts and nodes.")],
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER", help="Of ranks, restarts and nodes.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the merged record.json.")],
     zone: Zone = None,
     pue: Pue = None,
@@ -247,7 +252,9 @@ def merge(
 
 @app.command(epilog="\b\nExample:\n  energy report runs/demo --html report.html")
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Folders with runs at any depth.")],
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER", help="With runs at any depth.")
+    ],
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
     json: Json = False,
 ) -> None:
@@ -272,7 +279,9 @@ def report(
 
 @app.command(epilog="\b\nExample:\n  energy grid FRA US")
 def grid(
-    names: Annotated[list[str] | None, typer.Argument(help="Zones; default all.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="ZONE", help="Zones; default all.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """List grid zones: grams of CO2e per kWh, year, source."""

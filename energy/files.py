@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -64,6 +64,34 @@ def _open_beside(path: Path) -> tuple[int, str | None]:
 def _beside(path: Path) -> Path:
     """A temporary name in the folder of a path, unique to this process and thread."""
     return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+
+
+def require_writable(path: Path, endings: Sequence[str] = ()) -> None:
+    """Check that a file can be written, before the long computation whose result it is for.
+
+    Nothing is left behind, and no folder is created.
+
+    Args:
+        path: the file, which may exist.
+        endings: endings that it may have (".png"); any by default.
+
+    Raises:
+        InputError: it has another ending, it is a folder, or its folder cannot be written.
+    """
+    import tempfile
+
+    if endings and path.suffix.lower() not in endings:
+        *others, last = endings
+        listing = f"{', '.join(others)} or {last}" if others else last
+        raise InputError(f"expected a file ending in {listing}", str(path))
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def write_text_atomic(path: Path, text: str) -> None:

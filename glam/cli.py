@@ -27,6 +27,12 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
 
 
+Zone = Annotated[str | None, typer.Option(help="Grid zone for CO2; without it, a band.")]
+
+
+Pue = Annotated[float | None, typer.Option(help="Facility over IT energy; without it, a band.")]
+
+
 Meter = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="Meter to read; default all. cpu_tree: only this run."),
@@ -77,13 +83,14 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the last checkpoint.")
     ] = False,
-    zone: Annotated[str | None, typer.Option(help="Grid zone for CO2; without it, a band.")] = None,
-    pue: Annotated[
-        float | None, typer.Option(help="Facility over IT energy; without it, a band.")
-    ] = None,
+    zone: Zone = None,
+    pue: Pue = None,
     meter: Meter = None,
 ) -> None:
-    """Train a model under the meters; writes record, metrics, ledger and checkpoints."""
+    """Train a model under the meters.
+
+    Writes record, metrics, ledger and checkpoints.
+    """
     from functools import partial
 
     from energy import Tracker
@@ -116,7 +123,7 @@ def train(
 
 @app.command(epilog='\b\nExample:\n  glam generate runs/first --prompt "The function returns"')
 def generate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     prompt: Annotated[str, typer.Option(help="Text to continue.")] = "",
     tokens: Annotated[int, typer.Option(min=1, help="Tokens to add.")] = 100,
     temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.8,
@@ -127,7 +134,10 @@ def generate(
     ] = False,
     device: Device = None,
 ) -> None:
-    """Continue a prompt with a checkpoint of a run, by default the newest."""
+    """Continue a prompt with a checkpoint of a run.
+
+    By default with its newest.
+    """
     from glam.generation import generate as generate_text
 
     pieces = generate_text(
@@ -149,7 +159,7 @@ def generate(
 
 @app.command()
 def sizes(json: Json = False) -> None:
-    """List the models that can be trained, with their parameter counts."""
+    """List the models that can be trained, with parameter counts."""
     from energy.facts import catalog
     from energy.shape import active_parameters, parameters, total
     from energy.units import count
@@ -182,15 +192,19 @@ def probe(
     device: Device = None,
     meter: Meter = None,
 ) -> None:
-    """Time operations on this machine, for simulator calibrate; about 25 s on two cores."""
+    """Time operations on this machine, for simulator calibrate.
+
+    Takes about 25 s on two cores.
+    """
     import json
 
-    from energy.files import write_text_atomic
+    from energy.files import require_writable, write_text_atomic
     from energy.meters import sources
     from glam.probing import probe as probe_machine
     from glam.progress import Stages
 
     sources.require(meter or "auto")
+    require_writable(out)
     with Stages("measuring this machine") as stages:
         table = probe_machine(device or "auto", meters=meter or "auto", on_progress=stages.show)
     write_text_atomic(out, json.dumps(table, indent=1) + "\n")

@@ -67,7 +67,10 @@ def command(names: Iterable[str] = VERBS) -> typer.Typer:
         version: Annotated[
             bool,
             typer.Option(
-                "--version", help="Print the version.", callback=print_version, is_eager=True
+                "--version",
+                help="Print the version and exit.",
+                callback=print_version,
+                is_eager=True,
             ),
         ] = False,
     ) -> None:

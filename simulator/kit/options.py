@@ -23,12 +23,26 @@ Set = Annotated[
 Basis = Annotated[str, typer.Option(help="auto, published or predicted.")]
 
 
+def output_file(*endings: str) -> Callable[[Path | None], Path | None]:
+    """The check of an option that names a file to write, made before anything is computed."""
+
+    def check(path: Path | None) -> Path | None:
+        if path is not None:
+            from energy.files import require_writable
+
+            require_writable(path, endings)
+        return path
+
+    return check
+
+
 Plot = Annotated[
     Path | None,
     typer.Option(
         "--plot",
         metavar="FILE.png|svg|html",
         help="Draw the answer; a page of html has its text, too.",
+        callback=output_file(".png", ".svg", ".html"),
     ),
 ]
 

@@ -98,10 +98,10 @@ def named(name: str | None, model: str | None, values: Mapping[str, Any]) -> Sce
         raise InputError(
             "expected a scenario or --model",
             "both" if name else "neither",
-            "simulator predict glam-64b-64e",
+            "leave one out" if name else "for example: simulator predict glam-64b-64e",
         )
     if name is not None:
-        return load(name, dict(values))
+        return of_model(name, values) if is_model(name) else load(name, dict(values))
     assert model is not None
     return of_model(model, values)
 

@@ -43,7 +43,7 @@ def inverse(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Find the most tokens, or the largest model, that fits a budget."""
+    """Find the most tokens or the largest model within a budget."""
     from functools import partial
 
     from energy.errors import InputError
@@ -98,7 +98,10 @@ def crossover(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Find where a mixture of experts stops paying against a dense model."""
+    """Find where a mixture of experts stops paying off.
+
+    Compared with a dense model, as one key of the scenario varies.
+    """
     from simulator.questions.budget.crossover import crossover as answer
 
     present(

@@ -20,9 +20,7 @@ from simulator.kit.options import Explain, Json, Plot, examples
 def calibrate(
     tables: Annotated[
         list[Path] | None,
-        typer.Argument(
-            metavar="[TABLE ...]", help="A probe (JSON), or tables of throughput (CSV)."
-        ),
+        typer.Argument(metavar="TABLE", help="A probe (JSON), or tables of throughput (CSV)."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The file to write: machine.toml or constants.json.")
@@ -37,13 +35,18 @@ def calibrate(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Fit the physical constants: of a machine to its probe, of a cluster to its throughput."""
+    """Fit the physical constants of a machine or a cluster.
+
+    Those of a machine to its probe, those of a cluster to its throughput.
+    """
+    from energy.files import require_writable
     from simulator.kit.progress import watching
     from simulator.questions.calibrate.answer import calibrate as answer
     from simulator.questions.calibrate.answer import is_probe
 
     paths = tables or []
-    default = "machine.toml" if is_probe(paths) else "constants.json"
+    path = out or Path("machine.toml" if is_probe(paths) else "constants.json")
+    require_writable(path)
     with watching() as on_progress:
-        fitted = answer(*paths, out=out or Path(default), anew=anew, on_progress=on_progress)
+        fitted = answer(*paths, out=path, anew=anew, on_progress=on_progress)
     present(fitted, as_json=as_json, explain=explain, plot=plot)

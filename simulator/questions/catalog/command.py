@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @examples("simulator models", "simulator models glam-64b-64e --json")
 def models(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Names of models; all without one.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Models; all by default.")
     ] = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -32,7 +32,7 @@ def models(
 @examples("simulator chips", "simulator chips h100 tpu-v4 --json")
 def chips(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Names of chips; all without one.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Chips; all by default.")
     ] = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -51,13 +51,16 @@ def chips(
 )
 def prices(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORD ...]", help="Parts of a row's name.")
+        list[str] | None, typer.Argument(metavar="WORD", help="Parts of a row's name.")
     ] = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """List dated prices of chip-hours and electricity; a scenario uses one by naming it."""
+    """List dated prices of chip-hours and electricity.
+
+    A scenario uses one by naming it, and so does --price.
+    """
     from simulator.questions.catalog.answer import prices as answer
 
     _list(answer(*(words or [])), as_json, explain, plot)

@@ -18,7 +18,8 @@ from simulator.kit.options import Basis, Explain, Json, Plot, Set, examples, ove
 )
 def compare(
     names: Annotated[
-        list[str], typer.Argument(metavar="A B [...]", help="Presets, scenario files or records.")
+        list[str],
+        typer.Argument(metavar="RUN", help="Two or more presets, scenario files or records."),
     ],
     basis: Basis = "auto",
     accounting: Annotated[

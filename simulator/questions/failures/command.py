@@ -17,7 +17,7 @@ from simulator.kit.options import Basis, Explain, Json, Plot, Set, examples, ove
 )
 def failures(
     name: Annotated[
-        str | None, typer.Argument(metavar="[SCENARIO]", help="A preset or a scenario file.")
+        str | None, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")
     ] = None,
     chips: Annotated[int | None, typer.Option(help="Without a scenario: chips.")] = None,
     days: Annotated[
@@ -50,7 +50,10 @@ def failures(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Show what failures cost: goodput, best checkpoint interval, spare chips, energy lost."""
+    """Show what failures cost, and the best checkpoint interval.
+
+    Goodput, spare chips, and the energy that is lost.
+    """
     from simulator.questions.failures.answer import failures as answer
 
     costs = answer(

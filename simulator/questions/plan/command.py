@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from simulator.kit.answer import present
-from simulator.kit.options import Explain, Json, Plot, Set, examples, overridden
+from simulator.kit.options import Explain, Json, Plot, Set, examples, output_file, overridden
 
 
 @examples(
@@ -34,13 +34,17 @@ def plan(
     overrides: Set = None,
     save: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.toml", help="Write the best plan as a scenario for predict."),
+        typer.Option(
+            metavar="FILE.toml",
+            help="Write the best plan as a scenario for predict.",
+            callback=output_file(".toml"),
+        ),
     ] = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Find the best parallel plan on some chips, and say why the others lose."""
+    """Find the best parallel plan, and say why the others lose."""
     from simulator.kit.progress import counting
     from simulator.questions.plan.answer import plan as answer
 

@@ -22,7 +22,10 @@ def power(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Show what the site sees: megawatts over a step and the run, peak, least, ramp."""
+    """Show what the site sees: megawatts, their peak and their ramp.
+
+    Over one step and over the run, at each boundary.
+    """
     from simulator.questions.power.answer import power as answer
 
     present(

@@ -13,7 +13,9 @@ from simulator.kit.options import Explain, Json, Plot, Set, examples, overridden
 
 @examples("simulator init my-run.toml", "simulator init my-run.toml --from glam-64b-64e")
 def init(
-    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("scenario.toml"),
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path(
+        "scenario.toml"
+    ),
     preset: Annotated[str | None, typer.Option("--from", help="Start from this preset.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
@@ -36,7 +38,7 @@ def init(
 )
 def predict(
     name: Annotated[
-        str | None, typer.Argument(metavar="[SCENARIO]", help="A preset or a scenario file.")
+        str | None, typer.Argument(metavar="SCENARIO", help="A preset, a scenario file or a model.")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Instead of a scenario: a model of the catalog.")
@@ -57,7 +59,7 @@ def predict(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Predict FLOP, time, energy, CO2, water and cost of a run before it is run."""
+    """Predict FLOP, time, energy, CO2, water and cost of a run."""
     from simulator.questions.predict.answer import prediction
     from simulator.scenarios.request import named, quick
 

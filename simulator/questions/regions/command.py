@@ -18,7 +18,7 @@ from simulator.kit.options import Basis, Explain, Json, Plot, Set, examples, ove
 def regions(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WORD ...]", help="Parts of a name; all places by default."),
+        typer.Argument(metavar="WORD", help="Parts of a name; all places by default."),
     ] = None,
     of: Annotated[
         str | None,
@@ -36,7 +36,7 @@ def regions(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """List grid zones and data centers with their factors, or move a run to each of them."""
+    """List grid zones and data centers, or move a run to each."""
     from simulator.questions.regions.answer import regions as answer
 
     places = answer(

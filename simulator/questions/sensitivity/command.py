@@ -26,7 +26,10 @@ def sensitivity(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Show which assumption drives a result: a tornado, then all assumptions together."""
+    """Show which assumption drives a result.
+
+    A tornado, each assumption over its own band; then all assumptions together.
+    """
     from simulator.questions.sensitivity.answer import sensitivity as answer
 
     present(

@@ -11,7 +11,7 @@ from simulator.kit.options import Explain, Json, Plot, Set, counts, examples, li
 
 Names = Annotated[
     list[str],
-    typer.Argument(metavar="SCENARIO [MODEL ...]", help="A run, and models to put into it."),
+    typer.Argument(metavar="SCENARIO", help="A run, then models to put into it."),
 ]
 
 
@@ -63,7 +63,10 @@ def pareto(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Find what nothing else beats in weeks, MWh, tonnes and dollars, over all plans."""
+    """Find what nothing else beats in time, energy, CO2e and money.
+
+    Over all plans of all models, on all chips and in all places that are named.
+    """
     from simulator.kit.progress import counting
     from simulator.questions.sweep.pareto import pareto as answer
 
@@ -116,9 +119,10 @@ def feasible(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Find what keeps to a site's limits, each limit's slack, or the least that must give.
+    """Find what keeps to a site's limits, or what must give.
 
-    Without --chips: counts doubled and halved around the scenario's and --max-chips.
+    With the slack of each limit. Without --chips: counts doubled and halved around the scenario's
+    and --max-chips.
     """
     from energy.errors import InfeasibleError
     from simulator.kit.progress import counting

@@ -21,7 +21,7 @@ from simulator.kit.options import Explain, Json, Plot, examples
 def validate(
     more: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[DIR ...]", help="More folders for --records."),
+        typer.Argument(metavar="DIR", help="More folders for --records."),
     ] = None,
     records: Annotated[
         list[Path] | None,
@@ -49,7 +49,9 @@ def validate(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Compare predictions with measurements: own records, published rows, whole runs.
+    """Compare predictions with measurements.
+
+    Of your own records, of published rows, or of published whole runs.
 
     The predicted figure of a row never depends on its measured one.
     """

@@ -21,7 +21,7 @@ def when(
         Path, typer.Argument(metavar="SERIES.csv", help="time, and g_per_kwh or kgco2e_per_kwh.")
     ],
     name: Annotated[
-        str | None, typer.Argument(metavar="[SCENARIO]", help="A preset or a scenario file.")
+        str | None, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")
     ] = None,
     days: Annotated[float | None, typer.Option(help="Without a scenario: days it takes.")] = None,
     mw: Annotated[
@@ -55,7 +55,7 @@ def when(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Find when to start and whether to pause, on your own grid series, against a flat factor."""
+    """Find when to start and whether to pause, on a grid series."""
     from simulator.questions.when.answer import when as answer
 
     schedule = answer(

@@ -1,0 +1,59 @@
+"""The help of the three commands: what a reader sees first is whole and consistent."""
+
+import re
+
+import pytest
+from typer.main import get_command
+
+import energy.cli
+import glam.cli
+import simulator.cli
+
+COMMANDS = {
+    "energy": get_command(energy.cli.app),
+    "glam": get_command(glam.cli.app),
+    "simulator": get_command(simulator.cli.command()),
+}
+VERBS = [(room, verb) for room, command in COMMANDS.items() for verb in command.commands]
+
+
+@pytest.mark.parametrize("room", COMMANDS)
+def test_the_summary_of_every_verb_fits_its_line(room):
+    commands = COMMANDS[room].commands
+    # A terminal of 80 columns less margins, the longest name and the space between.
+    limit = 78 - 6 - max(map(len, commands))
+    for name, command in commands.items():
+        summary = command.help.partition("\n")[0]
+        assert len(summary) <= limit, (name, summary)
+        assert summary.endswith("."), name
+
+
+@pytest.mark.parametrize(("room", "verb"), VERBS)
+def test_a_verb_names_its_arguments_in_capitals_and_explains_all_it_takes(room, verb):
+    for parameter in COMMANDS[room].commands[verb].params:
+        assert parameter.help, parameter.name
+        if parameter.param_type_name == "argument":
+            assert re.fullmatch(r"[A-Z]+(\.csv)?", parameter.metavar), parameter.name
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "glam-mini", "--plot", "x.gif"),
+        ("pareto", "glam-64b-64e", "--plot", "/proc/x.png"),
+        ("plan", "glam-64b-64e", "--save", "x.json"),
+        ("calibrate", "--anew", "--out", "/proc/constants.json"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(
+    simulator, monkeypatch, arguments
+):
+    def worked(*_args, **_options):
+        raise AssertionError("computed before the file was checked")
+
+    for question in ("predict.answer.prediction", "sweep.pareto.pareto", "plan.answer.plan"):
+        monkeypatch.setattr(f"simulator.questions.{question}", worked)
+    monkeypatch.setattr("simulator.questions.calibrate.answer.calibrate", worked)
+    code, out, err = simulator(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(("error: expected a file ending in", "error: expected to write /proc/"))
