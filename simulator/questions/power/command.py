@@ -22,7 +22,7 @@ def power(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Show what the site sees: megawatts, their peak and their ramp.
+    """Show what the site sees: megawatts, peak, least and ramp.
 
     Over one step and over the run, at each boundary.
     """

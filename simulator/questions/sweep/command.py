@@ -121,8 +121,7 @@ def feasible(
 ) -> None:
     """Find what keeps to a site's limits, or what must give.
 
-    With the slack of each limit. Without --chips: counts doubled and halved around the scenario's
-    and --max-chips.
+    Without --chips: counts doubled and halved around the scenario's and --max-chips.
     """
     from energy.errors import InfeasibleError
     from simulator.kit.progress import counting
