@@ -31,14 +31,16 @@ test: install ## run the tests
 test-quick: install ## the tests that need no torch, no processes and little time: about a minute
 	$(BIN)/python -m pytest -q -m "not slow and not process and not torch and not browser"
 
-coverage: install ## run the tests and measure coverage by branches; exit 2 where it fell
+# What was measured on 2026-11-29: energy 94.1 %, glam 96.8 %, simulator 96.1 %. Raise, never lower.
+coverage: install ## run the tests and measure coverage by branches; fail if a package has less than before
 	scripts/system-packages
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --include='energy/*' --fail-under=85
-	$(BIN)/coverage report --include='glam/*' --fail-under=85
-	$(BIN)/coverage report --include='simulator/*' --fail-under=85
+	rm -f .coverage.*  # of processes that were killed while they wrote it
+	$(BIN)/coverage report --include='energy/*' --fail-under=94
+	$(BIN)/coverage report --include='glam/*' --fail-under=96
+	$(BIN)/coverage report --include='simulator/*' --fail-under=96
 
 check: install ## format, lint and types, as CI checks them
 	$(BIN)/ruff format --check .
