@@ -77,7 +77,8 @@ class GlamConfig:
         """
         if model.endswith(".toml"):
             return cls.from_toml(Path(model))
-        return cls(name=catalog.model(model).name, shape=catalog.model(model).shape)
+        row = catalog.model(model, "glam sizes")
+        return cls(name=row.name, shape=row.shape)
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
@@ -96,7 +97,7 @@ class GlamConfig:
         for key in ("model", "name"):
             require(isinstance(values.get(key, ""), str), key, "a text", repr(values.get(key)))
         if "model" in values:
-            row = catalog.model(values["model"])
+            row = catalog.model(values["model"], "glam sizes")
             name, shape = row.name, Shape.from_dict({**row.shape.as_dict(), **overrides})
         else:
             name, shape = path.stem, Shape.from_dict(overrides)

@@ -51,6 +51,8 @@ def generate(
             that was evaluated.
     """
     run = Path(run)
+    if run.is_file():
+        raise InputError("expected the folder of a run", f"the file {run}")
     checkpoint = _select_checkpoint(run / "checkpoints", best)
     place = choose_device(device)
     tokenizer = Tokenizer.load(run / "tokenizer.model")

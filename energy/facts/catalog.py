@@ -175,9 +175,17 @@ def chip(name: str) -> Chip:
     return find("chip", name, chips(), lambda row: (row.id, *row.aliases), "simulator chips")
 
 
-def model(name: str) -> Model:
-    """A model by name ("glam-64b-64e")."""
-    return find("model", name, models(), lambda row: (row.name,), "simulator models")
+def model(name: str, listing: str = "simulator models") -> Model:
+    """A model by name ("glam-64b-64e").
+
+    Args:
+        name: of the model.
+        listing: command that lists all models, for the error message.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    return find("model", name, models(), lambda row: (row.name,), listing)
 
 
 @cache

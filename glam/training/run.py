@@ -30,6 +30,7 @@ from glam.device import (
 from glam.model.decoder import Glam
 from glam.progress import Progress
 from glam.training.interrupt import Interrupt
+from glam.training.optimizer import build_optimizer
 from glam.training.record import write_record
 from glam.training.setup import Setup
 from glam.training.state import Ending, State
@@ -45,7 +46,7 @@ logger = logging.getLogger("glam")
 
 
 def train(
-    config: GlamConfig | str,
+    config: GlamConfig | str | Path,
     out: str | Path,
     *,
     resume: bool = False,
@@ -76,13 +77,16 @@ def train(
         KeyboardInterrupt: on Ctrl-C. After the first, the current step is finished and a
             checkpoint and the record are written; after a second, nothing more is.
     """
-    config, out = GlamConfig.of(config) if isinstance(config, str) else config, Path(out)
+    config = config if isinstance(config, GlamConfig) else GlamConfig.of(str(config))
+    out = Path(out)
     _check_folder(out, resume)
     device = _prepare_device(config)
     checkpoint = _checkpoint_to_resume(config, out) if resume else None
     corpus = load_corpus(config.corpus, int(config.shape.vocab_size))
     corpus.tokenizer.save(out / "tokenizer.model")
     model = Glam(config.shape, config.training.seed, config.dispatch).to(device)
+    # Before the meter runs: the first optimizer of a process loads a second's worth of torch.
+    optimizer = build_optimizer(model, config.training)
     state = State(step=checkpoint.step if checkpoint else 0)
     earlier = earlier_attempts(out / "ledger.jsonl")
     meter = _build_meter(tracker, config, out, device, state.step)
@@ -97,7 +101,7 @@ def train(
         if peak_flop_per_s is None:
             peak_flop_per_s = _measure_peak(meter, device)
         setup = Setup(config, out, device, corpus, peak_flop_per_s, earlier)
-        trainer = Trainer(setup, model, state, meter, writer)
+        trainer = Trainer(setup, model, optimizer, state, meter, writer)
         if checkpoint is not None:
             trainer.restore(checkpoint)
         ending = _run(trainer, interrupt, (progress.show, events.show), checkpoint is not None)

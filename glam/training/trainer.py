@@ -41,16 +41,23 @@ class Trainer:
     Args:
         setup: the fixed parts of the run.
         model: model to train, on its device.
+        optimizer: of the model (`build_optimizer`).
         state: state of the run; updated by each step.
         meter: running tracker of the run.
         writer: writer of checkpoints.
     """
 
     def __init__(
-        self, setup: Setup, model: Glam, state: State, meter: Any, writer: CheckpointWriter
+        self,
+        setup: Setup,
+        model: Glam,
+        optimizer: torch.optim.Optimizer,
+        state: State,
+        meter: Any,
+        writer: CheckpointWriter,
     ) -> None:
         self.setup, self.config = setup, setup.config
-        self.model, self.optimizer = model, build_optimizer(model, setup.config.training)
+        self.model, self.optimizer = model, optimizer
         self.state, self.meter, self.writer = state, meter, writer
         self.detector = DivergenceDetector()
         self.metrics = MetricsLog(setup, state.step)

@@ -116,6 +116,7 @@ def test_a_bad_configuration_is_a_one_line_error(glam, tmp_path, content, words)
     ("arguments", "code", "words"),
     [
         (("--model", "glam-mini-16"), 2, "did you mean glam-mini-16e"),
+        (("--model", "zzz"), 2, "list them with: glam sizes"),
         (("--model", "nowhere.toml"), 2, "no such file"),
         (("--model", "mixtral-8x7b"), 2, "in a GLaM"),
         (("--model", "glam-64b-64e"), 3, "got 9.29 TB; choose a smaller model"),
@@ -131,6 +132,22 @@ def test_a_bad_argument_is_a_one_line_error(glam, tmp_path, arguments, code, wor
     assert result.code == code
     assert words in error_line(result.err)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("probe", "--out", "probe.json", "--device", "tpu"), "one of auto, cpu, cuda; got tpu"),
+        (("probe", "--out", "/proc/probe.json"), "expected to write /proc/probe.json"),
+        (("generate", "a-file"), "expected the folder of a run; got the file a-file"),
+        (("generate", "nowhere"), "expected a checkpoint in nowhere/checkpoints"),
+    ],
+)
+def test_other_verbs_refuse_bad_arguments_before_they_work(glam, tmp_path, arguments, words):
+    (tmp_path / "a-file").write_text("")
+    result = glam(*arguments)
+    assert result.code == 2
+    assert words in error_line(result.err)
 
 
 def test_a_gpu_that_is_not_there_is_infeasible(glam, monkeypatch):
