@@ -69,12 +69,17 @@ class GlamConfig:
         )
 
     @classmethod
-    def of(cls, model: str) -> Self:
+    def of(cls, model: Self | str | Path) -> Self:
         """Return the configuration of a catalog model ("glam-mini-16e") or TOML file ("run.toml").
+
+        A configuration is returned as it is.
 
         Raises:
             InputError: there is no such model or file, or the file is not valid.
         """
+        if isinstance(model, cls):
+            return model
+        model = str(model)
         if model.endswith(".toml"):
             return cls.from_toml(Path(model))
         row = catalog.model(model, "glam sizes")

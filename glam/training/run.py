@@ -62,8 +62,7 @@ def train(
         resume: continue from the newest checkpoint in `out`. The result is bit for bit that of an
             uninterrupted run on the same machine; work that was lost counts as wasted.
         site: location of the run, for carbon, water and cost; by default bands over all zones.
-        peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default those of a large matrix
-            product, measured at the start.
+        peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default, a large product's are measured.
         tracker: builds the meter of the run.
 
     Returns:
@@ -77,15 +76,14 @@ def train(
         KeyboardInterrupt: on Ctrl-C. After the first, the current step is finished and a
             checkpoint and the record are written; after a second, nothing more is.
     """
-    config = config if isinstance(config, GlamConfig) else GlamConfig.of(str(config))
-    out = Path(out)
+    config, out = GlamConfig.of(config), Path(out)
     _check_folder(out, resume)
     device = _prepare_device(config)
     checkpoint = _checkpoint_to_resume(config, out) if resume else None
     corpus = load_corpus(config.corpus, int(config.shape.vocab_size))
     corpus.tokenizer.save(out / "tokenizer.model")
     model = Glam(config.shape, config.training.seed, config.dispatch).to(device)
-    # Before the meter runs: the first optimizer of a process loads a second's worth of torch.
+    # Before the meter runs: the first optimizer of a process takes a second to load its code.
     optimizer = build_optimizer(model, config.training)
     state = State(step=checkpoint.step if checkpoint else 0)
     earlier = earlier_attempts(out / "ledger.jsonl")
@@ -98,9 +96,8 @@ def train(
         CheckpointWriter(out / "checkpoints") as writer,
         Progress(config, state.step) as progress,
     ):
-        if peak_flop_per_s is None:
-            peak_flop_per_s = _measure_peak(meter, device)
-        setup = Setup(config, out, device, corpus, peak_flop_per_s, earlier)
+        peak = _measure_peak(meter, device) if peak_flop_per_s is None else peak_flop_per_s
+        setup = Setup(config, out, device, corpus, peak, earlier)
         trainer = Trainer(setup, model, optimizer, state, meter, writer)
         if checkpoint is not None:
             trainer.restore(checkpoint)
