@@ -62,7 +62,7 @@ def train(
         resume: continue from the newest checkpoint in `out`. The result is bit for bit that of an
             uninterrupted run on the same machine; work that was lost counts as wasted.
         site: location of the run, for carbon, water and cost; by default bands over all zones.
-        peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default, a large product's are measured.
+        peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default those of a large product.
         tracker: builds the meter of the run.
 
     Returns:
