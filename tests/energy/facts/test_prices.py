@@ -67,7 +67,7 @@ def test_a_named_chip_price_is_the_same_number_with_a_band(row):
 
 
 def test_a_price_of_another_chip_is_refused():
-    with pytest.raises(InputError, match="is of tpu-v4: write the number instead"):
+    with pytest.raises(InputError, match="a price of tpu-v4; write the number instead"):
         cost(**{"site.chip_price": "tpu-v4-list-2024"})
 
 
@@ -99,5 +99,6 @@ def test_prices_can_be_listed_and_named_on_the_command_line(simulator):
     assert answer["spend"]["usd"]["value"] == pytest.approx(1e6, rel=1e-6)
     code, out, err = simulator("predict", "glam-mini-16e", "--set", "site.chip_price=h100-demand")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "site.chip_price = 'h100-demand'" in err
+    assert "expected site.chip_price as a number" in err
+    assert "got h100-demand" in err
     assert "did you mean h100" in err
