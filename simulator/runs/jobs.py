@@ -9,12 +9,10 @@ from typing import Any
 from energy.arithmetic import multiply
 from energy.errors import InputError
 from energy.quantity import Origin, Quantity
-from energy.record import RunRecord
 from energy.units import S_PER_DAY
 from simulator.facts.assumptions import goodput
 from simulator.runs import spend
-from simulator.runs.sides import Basis, choose_basis, read
-from simulator.scenarios.request import Target
+from simulator.runs.sides import Basis, RunTarget, choose_basis, read
 from simulator.scenarios.scenario import Scenario
 
 
@@ -36,7 +34,7 @@ class Job:
 
 
 def requested_job(
-    target: Target | RunRecord | None = None,
+    target: RunTarget | None = None,
     *,
     chips: int | None = None,
     days: float | None = None,

@@ -21,6 +21,9 @@ from simulator.scenarios.request import Target, scenario_of
 from simulator.scenarios.scenario import Scenario
 from simulator.terms import Term
 
+RunTarget = Target | RunRecord | Prediction
+"""What a caller names: a `Target`, a record, or a prediction, which stands for its scenario."""
+
 Run = Scenario | RunRecord
 
 Basis = Literal["published", "predicted", "recorded"]
@@ -70,14 +73,12 @@ class Side:
         return chip_s / elapsed_s if chip_s is not None and elapsed_s else None
 
 
-def read(
-    targets: Sequence[Target | RunRecord], overrides: Mapping[str, Any] | None = None
-) -> list[Run]:
+def read(targets: Sequence[RunTarget], overrides: Mapping[str, Any] | None = None) -> list[Run]:
     """The scenario or record that each target stands for.
 
     Args:
-        targets: each a scenario or a record, the name of a preset, or the path of a scenario file,
-            of a record, or of the folder of a record.
+        targets: each a scenario, a prediction, which stands for its scenario, or a record, the name
+            of a preset, or the path of a scenario file, of a record, or of the folder of a record.
         overrides: values of the scenarios by dotted key.
     """
     return [_read(target, overrides) for target in targets]
@@ -136,9 +137,11 @@ def side_of(
     return Side(prediction.record, kind, (prediction.co2_term(kind),))
 
 
-def _read(target: Target | RunRecord, overrides: Mapping[str, Any] | None) -> Run:
+def _read(target: RunTarget, overrides: Mapping[str, Any] | None) -> Run:
     if isinstance(target, RunRecord):
         return target
+    if isinstance(target, Prediction):
+        target = target.setup.scenario
     if not isinstance(target, Scenario):
         path = Path(target)
         if path.suffix == ".json" or path.is_dir():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from energy.errors import InputError
 from energy.facts import catalog
@@ -12,6 +12,14 @@ from simulator.scenarios.scenario import Scenario, load, presets, with_overrides
 
 Target = Scenario | str | Path
 """A scenario, the name of a preset or of a model of the catalog, or the path of a scenario file."""
+
+
+Item = TypeVar("Item", str, int)
+
+
+def several(value: Item | Sequence[Item]) -> tuple[Item, ...]:
+    """What a caller names once or several times, as a tuple."""
+    return (value,) if isinstance(value, str | int) else tuple(value)
 
 
 def scenario_of(

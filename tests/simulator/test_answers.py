@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import json
+import pickle
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import simulator
+from energy.errors import InputError
 from energy.record import Kind
 from simulator.kit.answer import Answer
 from simulator.published.shipped import published_tables
@@ -81,7 +86,7 @@ ANSWERS: dict[str, Callable[[Path], Answer]] = {
     "failures": lambda _: simulator.failures(chips=512, days=10, mw=1),
     "when": lambda folder: simulator.when(grid_series(folder), days=5, mw=2),
     "regions": lambda _: simulator.regions(kind="site"),
-    "regions of a run": lambda _: simulator.regions("glam-64b-64e", kind="site"),
+    "regions of a run": lambda _: simulator.regions(of="glam-64b-64e", kind="site"),
     "power": lambda _: simulator.power(RUN),
     "validate": lambda _: simulator.validate(runs="published"),
     "validate rows": lambda folder: simulator.validate(throughput=[own_rows(folder)]),
@@ -131,3 +136,49 @@ def test_a_plot_is_a_figure_whose_axes_have_labels(answer, tmp_path):
     assert picture.axes
     assert all(axes.get_xlabel() for axes in picture.axes)
     assert (tmp_path / "picture.svg").stat().st_size > 1000
+
+
+def test_an_answer_survives_a_copy_and_is_told_in_a_line(answer):
+    again = pickle.loads(pickle.dumps(answer))
+    assert again.to_dict() == copy.deepcopy(answer).to_dict() == answer.to_dict()
+    assert repr(again) == repr(answer)
+    assert answer.headline
+    assert "\n" not in answer.headline
+
+
+def test_a_run_may_be_named_scenario_path_or_prediction(tmp_path):
+    scenario = simulator.load_scenario("glam-mini-16e")
+    path = tmp_path / "run.toml"
+    path.write_text(
+        '[model]\npreset = "glam-mini-16e"\n[run]\nsteps = 240\nbatch_sequences = 8\n'
+        '[hardware]\nchip = "h100"\n'
+    )
+    for target in (scenario, path, str(path)):
+        assert simulator.pareto(target, "glam-mini").cells[0].model
+        assert simulator.feasible(target, max_mw=1).keepers
+        assert simulator.plan(target).best
+    compared = simulator.compare(simulator.predict(scenario), scenario, "glam-mini-16e")
+    first, *others = (side.facility_j for side in compared.sides)
+    assert all(other == first for other in others)
+
+
+def test_what_may_be_named_several_times_may_be_named_once():
+    lone = simulator.pareto(RUN, chip="h100", chips=64, region="FRA", price="h100-1-year-2026")
+    listed = simulator.pareto(
+        RUN, chip=["h100"], chips=[64], region=["FRA"], price=["h100-1-year-2026"]
+    )
+    assert lone.to_dict() == listed.to_dict()
+    day = simulator.feasible(RUN, max_mw=1, by=date(2027, 1, 2), start=date(2026, 1, 1))
+    assert day.limits.start == date(2026, 1, 1)
+
+
+def test_a_search_without_a_run_is_refused():
+    with pytest.raises(InputError, match="expected a run, or a model; got nothing"):
+        simulator.pareto()
+
+
+@pytest.mark.parametrize("name", sorted(set(simulator.__all__) - {"__version__"}))
+def test_a_signature_shows_values_that_a_reader_can_write(name):
+    public = getattr(simulator, name)
+    if callable(public):
+        assert " at 0x" not in str(inspect.signature(public))

@@ -99,7 +99,7 @@ def calibrate(
     *tables: Path | str,
     out: Path | str | None = None,
     anew: bool = False,
-    on_progress: OnProgress = lambda _: None,
+    on_progress: OnProgress | None = None,
 ) -> FittedMachine | FittedConstants:
     """Fit the constants of a machine to its probe, or of a cluster to its throughput.
 
@@ -128,7 +128,7 @@ def calibrate(
         )
     table = read_tables(paths or published_tables())
     rows = [row for row in table.rows if row.measured]
-    pool = fit_anew(rows, on_progress) if anew else fit_own(rows)
+    pool = fit_anew(rows, on_progress or (lambda _: None)) if anew else fit_own(rows)
     if path is not None:
         text = json.dumps(pool.as_dict(), indent=1, ensure_ascii=False)
         write_text_atomic(path, text + "\n")

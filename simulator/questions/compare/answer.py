@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from energy.errors import InputError
-from energy.record import RunRecord
 from simulator.kit.answer import Answer, Data
 from simulator.quality.match import Match
 from simulator.questions.compare.equal import sides_at_equal
 from simulator.questions.compare.quality import at_equal_loss, loss_cautions
 from simulator.questions.compare.ratio import Ratio, cautions, decompose
-from simulator.runs.sides import Basis, Run, Side, choose_basis, read, sides
-from simulator.scenarios.request import Target
+from simulator.runs.sides import Basis, Run, RunTarget, Side, choose_basis, read, sides
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -65,7 +63,7 @@ class Comparison(Answer):
 
 
 def compare(
-    *targets: Target | RunRecord,
+    *targets: RunTarget,
     basis: str = "auto",
     accounting: str | None = None,
     equal: str | None = None,

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from energy.errors import InputError
-from energy.record import RunRecord
 from energy.units import duration
 from simulator.kit.answer import Answer
 from simulator.runs import failures as runs
 from simulator.runs.failures import failure_costs
 from simulator.runs.jobs import requested_job
-from simulator.scenarios.request import Target
+from simulator.runs.sides import RunTarget
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -32,7 +31,7 @@ class FailureCosts(Answer, runs.FailureCosts):
 
 
 def failures(
-    target: Target | RunRecord | None = None,
+    target: RunTarget | None = None,
     *,
     chips: int | None = None,
     days: float | None = None,

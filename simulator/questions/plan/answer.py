@@ -149,7 +149,7 @@ def plan(
     top: int = 5,
     price: str | None = None,
     overrides: Mapping[str, Any] | None = None,
-    on_progress: Callable[[str, int], None] = lambda _, __: None,
+    on_progress: Callable[[str, int], None] | None = None,
 ) -> Planned:
     """Find the best parallel plan of a model on some chips, and say why the others lose.
 
@@ -183,7 +183,12 @@ def plan(
         price=price,
         overrides=overrides,
     )
-    return best_plans(request, by, top, lambda done: on_progress(request.scenario.name, done))
+
+    def show(done: int) -> None:
+        if on_progress is not None:
+            on_progress(request.scenario.name, done)
+
+    return best_plans(request, by, top, show)
 
 
 def best_plans(

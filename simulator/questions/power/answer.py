@@ -97,6 +97,16 @@ class LoadProfile(Answer):
         return min((level.power_w[at] for level in (*self.parts, *self.events)), key=_value)
 
     @property
+    def headline(self) -> str:
+        """What is drawn at the widest boundary."""
+        widest = list(self.mean_w)[-1]
+        return (
+            f"{self.name}: {self.mean_w[widest].human()} on average at the {widest}, "
+            f"{self.peak_w(widest).human()} at the peak of a step, "
+            f"{self.least_w(widest).human()} at least"
+        )
+
+    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return 8, 3.2

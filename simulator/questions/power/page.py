@@ -29,13 +29,7 @@ FROM_FAILURES = ("mtbf_chip_h", "save_s", "restart_s", "stalled_share")
 
 def page(profile: LoadProfile, console: Console) -> None:
     """Print the load by boundary, over a step and over the run, and what was assumed."""
-    widest = list(profile.mean_w)[-1]
-    console.print(
-        f"{profile.name}: {profile.mean_w[widest].human()} on average at the {widest}, "
-        f"{profile.peak_w(widest).human()} at the peak of a step, "
-        f"{profile.least_w(widest).human()} at least",
-        style="bold",
-    )
+    console.print(profile.headline, style="bold")
     console.print()
     for rows in (*_boundaries(profile), *_levels(profile)):
         console.print(rows)

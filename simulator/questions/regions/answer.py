@@ -20,8 +20,7 @@ from simulator.kit.answer import Answer
 from simulator.questions.regions.places import SORT_KEYS, Key, Place, choose, ordered
 from simulator.runs import reported
 from simulator.runs.predict import predict
-from simulator.runs.sides import choose_basis, read
-from simulator.scenarios.request import Target
+from simulator.runs.sides import RunTarget, choose_basis, read
 from simulator.terms import Term
 
 KEPT = ("pue", "wue", "node_over_chip", "it_over_node", "generation_over_facility", "lifetime_s")
@@ -111,8 +110,8 @@ class MovedRuns(Answer):
 
 
 def regions(
-    target: Target | RunRecord | None = None,
     *words: str,
+    of: RunTarget | None = None,
     kind: str | None = None,
     below: float | None = None,
     sort: str = "co2",
@@ -122,13 +121,13 @@ def regions(
 ) -> Places | MovedRuns:
     """Grid zones and data centers with their factors, or a run moved to each of them.
 
-        regions(None, "FRA", "SWE")
-        regions("gpt3-175b", kind="site", top=5)
+        regions("FRA", "SWE")
+        regions(of="gpt3-175b", kind="site", top=5)
 
     Args:
-        target: the run to move: a scenario, a preset, a model of the catalog, a record, or the
-            path of a scenario file or a record; without it the places alone are listed.
         words: ids, or parts of an id or a name; all places without a word.
+        of: the run to move: a scenario, a preset, a model of the catalog, a record, or the path of
+            a scenario file or a record; without it the places alone are listed.
         kind: zone, or site for a data center.
         below: highest grams of CO2e per kWh, gross.
         sort: co2, market, pue, water, name or year; with a run, energy too. Least first.
@@ -137,15 +136,15 @@ def regions(
         overrides: values of the scenario by dotted key.
 
     Raises:
-        InputError: a value is not valid, or the target is unknown.
+        InputError: a value is not valid, or the run is unknown.
         MissingDataError: no place matches.
     """
     if top is not None and top < 1:
         raise InputError("expected --top of 1 or more", f"{top}")
     chosen = choose(words, kind=kind, below=below)
-    if target is None:
+    if of is None:
         return Places(ordered(chosen, SORT_KEYS, sort)[:top])
-    record, energy, boundary = _own(target, basis, overrides)
+    record, energy, boundary = _own(of, basis, overrides)
     rows = ordered(moved(record, chosen), RUN_SORT_KEYS, sort)[:top]
     return MovedRuns(record=record, energy=energy, boundary=boundary, rows=rows)
 
@@ -166,7 +165,7 @@ def size_for_rows(rows: int) -> tuple[float, float]:
 
 
 def _own(
-    target: Target | RunRecord, basis: str, overrides: Mapping[str, Any] | None
+    target: RunTarget, basis: str, overrides: Mapping[str, Any] | None
 ) -> tuple[RunRecord, Term, Boundary]:
     """The run where it is, how its joules came about, and the boundary of these."""
     (run,) = runs = read([target], overrides)

@@ -40,8 +40,8 @@ def regions(
     from simulator.questions.regions.answer import regions as answer
 
     places = answer(
-        of,
         *(words or ()),
+        of=of,
         kind=kind,
         below=below,
         sort=sort,

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 
 from energy.errors import InputError, require_choice
 from energy.quantity import Quantity
-from energy.record import RunRecord
 from simulator.kit.answer import Answer
-from simulator.runs.sides import choose_basis, read, sides
-from simulator.scenarios.request import Target
+from simulator.runs.sides import RunTarget, choose_basis, read, sides
 from simulator.terms import Term, draw, quantiles, walk
 
 RESULTS = {"time": "elapsed time", "energy": "facility energy", "co2": "CO2e"}
@@ -70,7 +68,7 @@ class Sensitivity(Answer):
 
 
 def sensitivity(
-    target: Target | RunRecord,
+    target: RunTarget,
     *,
     of: str = "co2",
     basis: str = "predicted",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import product
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from simulator.runs.estimate import estimate
 from simulator.runs.predict import Prediction, predict
 from simulator.runs.setup import Setup
 from simulator.runs.spend import Spend, spend_of
+from simulator.scenarios.request import several
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import moved_site, on_chips, one_kind_of_price, planned
 from simulator.terms import Term
@@ -150,6 +151,22 @@ class Choices:
     places: Sequence[str] = ()
     prices: Sequence[str] = ()
 
+    @classmethod
+    def of(
+        cls,
+        chip: str | Sequence[str],
+        chips: int | Sequence[int],
+        region: str | Sequence[str],
+        price: str | Sequence[str],
+    ) -> Self:
+        """The choices of a question, each of which may be named alone."""
+        return cls(
+            chips=several(chip),
+            counts=several(chips),
+            places=several(region),
+            prices=several(price),
+        )
+
 
 @dataclass(frozen=True)
 class Search(Generic[Kept]):
@@ -188,11 +205,15 @@ class Search(Generic[Kept]):
         return {where: str(error) for where, error in self.left_out.items()}
 
 
+def _silent(_where: str, _done: int) -> None:
+    """Show no progress."""
+
+
 def search_cells(
     scenarios: Sequence[Scenario],
     choices: Choices,
     keep: Callable[[Cell], Kept],
-    on_progress: Callable[[str, int], None] = lambda _, __: None,
+    on_progress: Callable[[str, int], None] | None = None,
 ) -> Search[Kept]:
     """Predict every plan of every cell.
 
@@ -226,7 +247,7 @@ def search_cells(
         for number, where in named.items():
             try:
                 there = {place: setup.on(number) for place, setup in setups.items()}
-                cells = _cells(there, partial(on_progress, where))
+                cells = _cells(there, partial(on_progress or _silent, where))
                 search.kept.extend(keep(cell) for cell in cells)
             except (InfeasibleError, MissingDataError) as error:
                 # Its traceback would keep all plans of the cell in memory.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from simulator.questions.sweep.groups import GroupedCell, group_by_limits
 from simulator.questions.sweep.keeping import Bound, Keeper, Relaxation, bounds, least_relaxations
 from simulator.questions.sweep.limits import Limits, limits_of, raised_by
 from simulator.questions.sweep.models import models
+from simulator.scenarios.request import Target
 from simulator.scenarios.scenario import Scenario
 
 REACH = 4
@@ -77,6 +79,12 @@ class Feasible(Answer):
         return sum(grouped.keeping for grouped in self.cells)
 
     @property
+    def headline(self) -> str:
+        """How much keeps to the limits."""
+        keeping = f"{self.keeping:,}" if self.keeping else "none"
+        return f"{self.name}: {keeping} of {self.fit:,} configurations keep to every limit"
+
+    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return 8, 3.6
@@ -105,29 +113,29 @@ class Feasible(Answer):
 
 
 def feasible(
-    *targets: str,
+    *targets: Target,
     max_mw: float | None = None,
     max_chips: int | None = None,
-    by: str | None = None,
+    by: str | date | None = None,
     budget: float | None = None,
     max_mwh: float | None = None,
     max_co2: float | None = None,
-    start: str | None = None,
-    chip: Sequence[str] = (),
-    chips: Sequence[int] = (),
-    region: Sequence[str] = (),
+    start: str | date | None = None,
+    chip: str | Sequence[str] = (),
+    chips: int | Sequence[int] = (),
+    region: str | Sequence[str] = (),
     tokens: float | None = None,
-    price: Sequence[str] = (),
+    price: str | Sequence[str] = (),
     equal: str = "tokens",
     overrides: Mapping[str, Any] | None = None,
-    on_progress: Callable[[str, int], None] = lambda _, __: None,
+    on_progress: Callable[[str, int], None] | None = None,
 ) -> Feasible:
     """Find what keeps to a site's limits, each limit's slack, or the least that must give.
 
         feasible("glam-64b-64e", "glam-137b", chip=["h100"], max_mw=1, by="2027-04-01")
 
     Args:
-        targets: a run (a preset, a model or a file), and models to put into it.
+        targets: a run (a scenario, a preset, a model or a file), and models to put into it.
         max_mw: mean megawatts of the facility.
         max_chips: chips of the run.
         by: the day on which the run is over, as 2027-03-31.
@@ -158,7 +166,7 @@ def feasible(
         "co2": max_co2,
     }
     limits = limits_of(amounts, by, start)
-    choices = Choices(chips=chip, counts=chips, places=region, prices=price)
+    choices = Choices.of(chip, chips, region, price)
     scenarios = models(targets, choices, tokens, overrides, equal, count=max_chips)
     return within_limits(scenarios, limits, choices, on_progress)
 
@@ -167,7 +175,7 @@ def within_limits(
     scenarios: Sequence[Scenario],
     limits: Limits,
     choices: Choices,
-    on_progress: Callable[[str, int], None] = lambda _, __: None,
+    on_progress: Callable[[str, int], None] | None = None,
 ) -> Feasible:
     """Which configurations keep to limits.
 

@@ -109,7 +109,9 @@ class Limits:
         return f"{OPTIONS[name]} {amount if name == 'chips' else rounded_up(amount):.10g}"
 
 
-def limits_of(amounts: Mapping[str, float | None], by: str | None, start: str | None) -> Limits:
+def limits_of(
+    amounts: Mapping[str, float | None], by: str | date | None, start: str | date | None
+) -> Limits:
     """The limits of a command line.
 
     Args:
@@ -126,7 +128,7 @@ def limits_of(amounts: Mapping[str, float | None], by: str | None, start: str | 
         most["days"] = (_day(by, "--by") - first).days
         if most["days"] < 1:
             raise InputError(
-                f"expected --by after the start, {first}", by, "name the start: --start"
+                f"expected --by after the start, {first}", str(by), "name the start: --start"
             )
     ordered = {name: most[name] for name in OPTIONS if name in most}
     return Limits(most=ordered, start=first, today=start is None)
@@ -147,8 +149,8 @@ def rounded_up(value: float) -> float:
     return up if up >= value else up + scale
 
 
-def _day(text: str, option: str) -> date:
+def _day(day: str | date, option: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(str(day))
     except ValueError as error:
-        raise InputError(f"expected {option} as a day, for example 2027-03-31", text) from error
+        raise InputError(f"expected {option} as a day, for example 2027-03-31", str(day)) from error

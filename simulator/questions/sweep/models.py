@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from energy.errors import InputError
 from simulator.questions.sweep.cells import Choices
 from simulator.runs.models import of_models
-from simulator.scenarios.request import is_model, quick
+from simulator.scenarios.request import Target, is_model, quick
 from simulator.scenarios.scenario import Scenario
 
 
 def models(
-    names: Sequence[str],
+    targets: Sequence[Target],
     choices: Choices,
     tokens: float | None,
     overrides: Mapping[str, Any] | None,
@@ -22,7 +23,7 @@ def models(
     """One scenario a model; a model alone gets the first chips that are named.
 
     Args:
-        names: of the run, and of models to put into it.
+        targets: the run, and models to put into it.
         choices: of chips and counts.
         tokens: of the run.
         overrides: of the run, by dotted key.
@@ -33,8 +34,10 @@ def models(
         InputError: a name or value is not valid.
         InfeasibleError: a model never has the loss of the first.
     """
+    if not targets:
+        raise InputError("expected a run, or a model", "nothing", "name a preset or a file")
     values = quick(tokens=tokens)
-    if is_model(names[0]):
+    if isinstance(targets[0], str) and is_model(targets[0]):
         first = next(iter(choices.counts), count)
         values |= quick(chip=next(iter(choices.chips), None), count=first)
-    return of_models(names, values | dict(overrides or {}), equal)
+    return of_models(targets, values | dict(overrides or {}), equal)

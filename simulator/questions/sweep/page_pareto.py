@@ -12,17 +12,12 @@ from energy.units import significant
 from simulator.physics.plan import AXES
 from simulator.plans.front import NEAR
 from simulator.questions.sweep.cells import MEASURES
-from simulator.questions.sweep.pareto import OBJECTIVES, WORDS, Pareto
+from simulator.questions.sweep.pareto import OBJECTIVES, Pareto
 
 
 def page(answer: Pareto, console: Console) -> None:
     """Print the front, then what was searched."""
-    names = ", ".join(WORDS[name] for name in answer.objectives)
-    console.print(
-        f"{answer.name}: {answer.on_front:,} of {answer.feasible:,} configurations are on the "
-        f"front of {names}",
-        style="bold",
-    )
+    console.print(answer.headline, style="bold")
     console.print()
     rows = table("", "model", "chips", "place", "time", "energy", "CO2e", "dollars", "why")
     for column in (1, 3, 8):

@@ -25,6 +25,7 @@ from simulator.questions.sweep.cells import (
     unequal_tokens,
 )
 from simulator.questions.sweep.models import models
+from simulator.scenarios.request import Target
 from simulator.scenarios.scenario import Scenario
 
 OBJECTIVES = {name: MEASURES[name] for name in ("weeks", "mwh", "co2", "usd")}
@@ -72,6 +73,15 @@ class Pareto(Answer):
     notes: tuple[str, ...]
 
     @property
+    def headline(self) -> str:
+        """How much is left of what was searched."""
+        names = ", ".join(WORDS[name] for name in self.objectives)
+        return (
+            f"{self.name}: {self.on_front:,} of {self.feasible:,} configurations are on the front "
+            f"of {names}"
+        )
+
+    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return 8, 3.6
@@ -93,22 +103,22 @@ class Pareto(Answer):
 
 
 def pareto(
-    *targets: str,
-    chip: Sequence[str] = (),
-    chips: Sequence[int] = (),
-    region: Sequence[str] = (),
+    *targets: Target,
+    chip: str | Sequence[str] = (),
+    chips: int | Sequence[int] = (),
+    region: str | Sequence[str] = (),
     tokens: float | None = None,
-    price: Sequence[str] = (),
+    price: str | Sequence[str] = (),
     equal: str = "tokens",
     overrides: Mapping[str, Any] | None = None,
-    on_progress: Callable[[str, int], None] = lambda _, __: None,
+    on_progress: Callable[[str, int], None] | None = None,
 ) -> Pareto:
     """Find what nothing else beats in weeks, MWh, tonnes and dollars, over all plans.
 
         pareto("glam-64b-64e", "glam-137b", chip=["tpu-v4", "h100"], chips=[1024, 2048])
 
     Args:
-        targets: a run (a preset, a model or a file), and models to put into it.
+        targets: a run (a scenario, a preset, a model or a file), and models to put into it.
         chip: chips of the catalog; the scenario's without any.
         chips: how many; the scenario's without any.
         region: grid zones or data centers; the scenario's site without any.
@@ -122,14 +132,14 @@ def pareto(
         InputError: a name is unknown, or nothing can be searched.
         InfeasibleError: no plan of any cell fits.
     """
-    choices = Choices(chips=chip, counts=chips, places=region, prices=price)
+    choices = Choices.of(chip, chips, region, price)
     return front_of(models(targets, choices, tokens, overrides, equal), choices, on_progress)
 
 
 def front_of(
     scenarios: Sequence[Scenario],
     choices: Choices,
-    on_progress: Callable[[str, int], None] = lambda _, __: None,
+    on_progress: Callable[[str, int], None] | None = None,
 ) -> Pareto:
     """The front of scenarios, one a model, over the choices of where they run."""
     search = search_cells(scenarios, choices, _own_front, on_progress)

@@ -78,12 +78,12 @@ class Validated(Answer):
 
 def validate(
     *,
-    records: Sequence[Path | str] = (),
-    throughput: Sequence[Path | str] = (),
+    records: Path | str | Sequence[Path | str] = (),
+    throughput: Path | str | Sequence[Path | str] = (),
     runs: Path | str | None = None,
     constants: Path | str | None = None,
     folds: bool = False,
-    on_progress: OnProgress = lambda _: None,
+    on_progress: OnProgress | None = None,
 ) -> Validated:
     """Compare predictions with measurements: own records, published rows, whole runs.
 
@@ -106,10 +106,14 @@ def validate(
             "name it: --records DIR, --throughput FILE.csv or --runs FILE.csv",
         )
     pool = load_pool(Path(constants)) if constants else published_pool()
-    table = read_tables(tables_of([str(name) for name in throughput])) if throughput else None
-    places = [Path(place) for place in records]
+    table = (
+        read_tables(tables_of([str(name) for name in _several(throughput)])) if throughput else None
+    )
+    places = [Path(place) for place in _several(records)]
     return Validated(
-        throughput=validate_throughput(table, pool, with_folds=folds, on_progress=on_progress)
+        throughput=validate_throughput(
+            table, pool, with_folds=folds, on_progress=on_progress or (lambda _: None)
+        )
         if table
         else None,
         runs=whole_runs(read_runs(runs_of(str(runs))), pool) if runs else None,
@@ -117,3 +121,8 @@ def validate(
         if places
         else None,
     )
+
+
+def _several(paths: Path | str | Sequence[Path | str]) -> Sequence[Path | str]:
+    """Paths of which a single one may stand alone."""
+    return [paths] if isinstance(paths, Path | str) else paths

@@ -28,7 +28,7 @@ from simulator.questions.when.starts import (
 )
 from simulator.runs.failures import failure_inputs
 from simulator.runs.jobs import Job, requested_job
-from simulator.scenarios.request import Target
+from simulator.scenarios.request import Target, several
 
 NO_ZONE = Quantity.absent("g/kWh", "no zone was named (--zone)")
 
@@ -100,11 +100,11 @@ class Schedule(Answer):
         saved = 1 - float(steady.co2_g[steady.best]) / flat_g if flat_g else 0.0
         text = (
             f"{self.name}: the best of {len(steady.starts_s):,} starts "
-            f"({minute(float(steady.starts_s[steady.best]))}) emits {saved:.1%} less than the flat "
-            "factor"
+            f"({minute(float(steady.starts_s[steady.best]))}) emits {_difference(saved)} than the "
+            "flat factor"
         )
         if paused is not None and flat_g:
-            text += f"; with pauses {1 - float(paused.co2_g[paused.best]) / flat_g:.1%}"
+            text += f"; with pauses {_difference(1 - float(paused.co2_g[paused.best]) / flat_g)}"
         return text
 
     @property
@@ -143,6 +143,11 @@ class Schedule(Answer):
         return spread / mean, between_starts
 
 
+def _difference(saved: float) -> str:
+    """A share that is saved, or emitted in addition: "1.2% less", "0.3% more"."""
+    return f"{abs(saved):.1%} {'more' if saved < 0 else 'less'}"
+
+
 def when(
     series: Series | str | Path,
     target: Target | None = None,
@@ -152,7 +157,7 @@ def when(
     every: float = 24.0,
     stretch: float = 1.1,
     threshold: float | None = None,
-    curtail: Sequence[str] = (),
+    curtail: str | Sequence[str] = (),
     repeat: bool = False,
     zone: str | None = None,
     paused_share: float | None = None,
@@ -186,7 +191,7 @@ def when(
         InputError: a value is not valid, or a line of the series is not.
         MissingDataError: time or watts of the run are missing, or it is longer than the series.
     """
-    curtailment = Curtailment.of(curtail)
+    curtailment = Curtailment.of(several(curtail))
     job = requested_job(
         target, days=days, mw=mw, basis=basis, overrides=overrides, without_failures=False
     )

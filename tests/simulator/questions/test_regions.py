@@ -85,7 +85,7 @@ def test_places_are_filtered():
 
 def test_the_function_moves_a_record_and_refuses_an_impossible_top():
     run = record()
-    answer = regions(run, "US", "world", kind="zone", top=1)
+    answer = regions("US", "world", of=run, kind="zone", top=1)
     assert [row.place.id for row in answer.rows] == ["US"]
     assert answer.record is run
     frame = answer.to_frame()

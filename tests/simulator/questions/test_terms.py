@@ -115,8 +115,8 @@ def test_each_start_is_explained_to_its_grams(stretch, series):
 )
 def test_a_run_at_another_place_is_explained_to_its_grams_there(name, basis):
     places = ("FRA", "US", "openai-gpt3")
-    of_scenario = regions(name, *places, basis=basis)
-    of_record = regions(of_scenario.record, *places)
+    of_scenario = regions(*places, of=name, basis=basis)
+    of_record = regions(*places, of=of_scenario.record)
     for answer in (of_scenario, of_record):
         trees = answer.terms()
         for run in answer.rows:
