@@ -233,7 +233,7 @@ def test_unknown_watts_leave_time_and_refuse_energy():
     ).scenario
     with pytest.raises(MissingDataError, match="watts of gh200"):
         best_plans(scenario, "energy")
-    with pytest.raises(InputError, match="did you mean time"):
+    with pytest.raises(InputError, match="expected --by time, energy, co2 or money; got tim"):
         best_plans(scenario, "tim")
 
 

@@ -135,7 +135,7 @@ def test_the_page_tells_searched_fitting_and_published(simulator):
         (("mixtral-8x7b", "--chip", "h100", "--chips", "8"), 2, "--tokens"),
         (("glam-8b", "--by", "tme"), 2, "time"),
         (("glam-8b", "--by", "money"), 4, "--price"),
-        (("glam-8b", "--price", "h100-on-demand-2026"), 2, "expected a price of tpu-v4"),
+        (("glam-8b", "--price", "h100-on-demand-2026"), 2, "a price of h100-sxm5-80gb"),
         (("glam-8b", "--save", "plan.json"), 2, ".toml"),
         (("glam-8b", "--set", "plan.tp=many"), 2, "expected a number for plan.tp"),
         (("glam-8b", "--set", "plan.tpp=2"), 2, "tp"),
