@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 import pytest
 
 from scripts.architecture.imports import (
-    ROOMS,
+    PACKAGES,
     ROOT,
     between_parts,
-    circles,
+    cycles,
     imports,
     loaded_by_name,
     modules,
@@ -23,11 +23,11 @@ from scripts.architecture.rules import (
     LIBRARIES,
     LINES,
     MAY_IMPORT,
-    PACKAGES,
+    MAY_IMPORT_PACKAGES,
     PRIVATE_TO_ENERGY,
 )
 
-FOLDERS = (*ROOMS, "benchmarks", "experiments", "scripts", "tests")
+FOLDERS = (*PACKAGES, "benchmarks", "experiments", "scripts", "tests")
 
 LONGEST_FILE = 350
 LONGEST_FUNCTION = 60
@@ -45,7 +45,7 @@ def arrows():
     return [arrow for module in modules() for arrow in imports(module)]
 
 
-def room_of(module):
+def package_of(module):
     return module.split(".")[0]
 
 
@@ -56,9 +56,9 @@ def short(part):
 
 def line_of(part):
     """The number of a part's line, counted from below; a package itself stands above all."""
-    if part in ROOMS:
+    if part in PACKAGES:
         return len(LINES[part]) + 1
-    lines = LINES[room_of(part)]
+    lines = LINES[package_of(part)]
     for number, line in enumerate(reversed(lines), start=1):
         if short(part) in line.split():
             return number
@@ -66,8 +66,13 @@ def line_of(part):
 
 
 def test_every_part_stands_on_one_line_of_the_drawing():
-    parts = {part_of(module) for module in modules()} - set(ROOMS)
-    drawn = [f"{room}.{name}" for room in ROOMS for line in LINES[room] for name in line.split()]
+    parts = {part_of(module) for module in modules()} - set(PACKAGES)
+    drawn = [
+        f"{package}.{name}"
+        for package in PACKAGES
+        for line in LINES[package]
+        for name in line.split()
+    ]
     assert len(drawn) == len(set(drawn))
     assert sorted({".".join(part.split(".")[:2]) for part in parts}) == sorted(drawn)
 
@@ -76,7 +81,7 @@ def test_a_part_imports_only_what_stands_on_a_lower_line():
     wrong = [
         str(arrow)
         for arrow in between_parts()
-        if room_of(arrow.importer) == room_of(arrow.target)
+        if package_of(arrow.importer) == package_of(arrow.target)
         and line_of(part_of(arrow.target)) >= line_of(part_of(arrow.importer))
     ]
     assert wrong == []
@@ -86,7 +91,7 @@ def test_a_part_of_the_simulator_imports_only_what_its_row_of_the_table_names():
     wrong = [
         str(arrow)
         for arrow in between_parts()
-        if room_of(arrow.importer) == room_of(arrow.target) == "simulator"
+        if package_of(arrow.importer) == package_of(arrow.target) == "simulator"
         and arrow.importer != "simulator"
         and short(part_of(arrow.importer)) in MAY_IMPORT
         and short(part_of(arrow.target)) not in MAY_IMPORT[short(part_of(arrow.importer))].split()
@@ -104,12 +109,12 @@ def test_the_command_line_mounts_the_commands_of_the_questions_and_nothing_else_
 
 
 def test_no_package_imports_a_package_that_it_must_not():
-    others = {*ROOMS, *FOLDERS, "notebooks"}
+    others = {*PACKAGES, *FOLDERS, "notebooks"}
     wrong = [
         str(arrow)
         for arrow in arrows()
-        if room_of(arrow.target) in others - {room_of(arrow.importer)}
-        and room_of(arrow.target) not in PACKAGES[room_of(arrow.importer)]
+        if package_of(arrow.target) in others - {package_of(arrow.importer)}
+        and package_of(arrow.target) not in MAY_IMPORT_PACKAGES[package_of(arrow.importer)]
     ]
     assert wrong == []
 
@@ -118,13 +123,13 @@ def test_the_other_packages_use_energy_as_a_library_not_as_a_command():
     wrong = [
         str(arrow)
         for arrow in arrows()
-        if room_of(arrow.importer) != "energy" and part_of(arrow.target) in PRIVATE_TO_ENERGY
+        if package_of(arrow.importer) != "energy" and part_of(arrow.target) in PRIVATE_TO_ENERGY
     ]
     assert wrong == []
 
 
 def test_no_module_imports_a_name_from_the_top_of_its_own_package():
-    wrong = [str(arrow) for arrow in arrows() if arrow.target == room_of(arrow.importer)]
+    wrong = [str(arrow) for arrow in arrows() if arrow.target == package_of(arrow.importer)]
     assert wrong == []
 
 
@@ -132,29 +137,29 @@ def test_no_import_is_relative():
     assert [str(arrow) for arrow in arrows() if arrow.target.startswith(".")] == []
 
 
-def test_modules_do_not_import_each_other_in_a_circle():
+def test_modules_do_not_import_each_other_in_a_cycle():
     graph = {
         module: {arrow.target for arrow in imports(module)} & set(modules()) for module in modules()
     }
-    assert circles(graph) == []
+    assert cycles(graph) == []
 
 
-def test_parts_do_not_import_each_other_in_a_circle():
+def test_parts_do_not_import_each_other_in_a_cycle():
     graph = {}
     for arrow in between_parts():
         graph.setdefault(part_of(arrow.importer), set()).add(part_of(arrow.target))
-    assert circles(graph) == []
+    assert cycles(graph) == []
 
 
-def test_circles_are_seen():
-    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]
+def test_a_cycle_is_detected():
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]
 
 
 def test_each_library_of_others_is_imported_in_its_own_place_only():
     wrong = [
         str(arrow)
         for arrow in arrows()
-        if (library := room_of(arrow.target)) not in {*sys.stdlib_module_names, *ROOMS}
+        if (library := package_of(arrow.target)) not in {*sys.stdlib_module_names, *PACKAGES}
         and not may_import(library, arrow)
     ]
     assert wrong == []
@@ -270,11 +275,11 @@ def python(code):
     return run.stdout.strip()
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_help_loads_no_heavy_module(room):
+@pytest.mark.parametrize("package", PACKAGES)
+def test_help_loads_no_heavy_module(package):
     code = (
-        f"import sys; sys.argv = ['{room}', '--help']\n"
-        f"from {room}.cli import main\n"
+        f"import sys; sys.argv = ['{package}', '--help']\n"
+        f"from {package}.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
         f"print(sorted(set({HEAVY}) & set(sys.modules)))\n"
     )
@@ -289,7 +294,9 @@ def test_importing_energy_loads_no_heavy_module():
     assert python(code) == "[]"
 
 
-@pytest.mark.parametrize("module", [part for room in ROOMS for part in (room, f"{room}.cli")])
+@pytest.mark.parametrize(
+    "module", [part for package in PACKAGES for part in (package, f"{package}.cli")]
+)
 def test_each_command_runs_by_its_module_too(module):
     run = subprocess.run(
         [sys.executable, "-m", module, "--help"], capture_output=True, text=True, cwd=ROOT

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("energy", "glam", "simulator")
+PACKAGES = ("energy", "glam", "simulator")
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def modules() -> dict[str, Path]:
     """Every module of the three packages, by dotted name: `energy.ledger` is its `__init__`."""
     return {
         dotted(path.relative_to(ROOT)): path
-        for room in ROOMS
-        for path in sorted((ROOT / room).rglob("*.py"))
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
     }
 
 
@@ -80,14 +80,14 @@ def between_parts() -> tuple[Import, ...]:
     )
 
 
-def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
     """The groups of nodes that reach each other: Tarjan's strongly connected components.
 
     Args:
         graph: from each node, the nodes that it points to.
 
     Returns:
-        The groups of more than one node; an empty list if the graph has no circle.
+        The groups of more than one node; an empty list if the graph has no cycle.
     """
     index: dict[str, int] = {}
     low: dict[str, int] = {}

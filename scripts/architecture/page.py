@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from textwrap import wrap
 
-from scripts.architecture.imports import ROOMS, ROOT, between_parts, modules, part_of
+from scripts.architecture.imports import PACKAGES, ROOT, between_parts, modules, part_of
 from scripts.architecture.rules import LINES
 from simulator.cli import VERBS
 
@@ -23,54 +23,56 @@ QUESTIONS = Path("simulator/questions")
 
 def blocks() -> dict[str, str]:
     """Each generated block of the page by its mark."""
-    drawn = {MARK.format(f"arrows of {room}"): arrows(room) for room in ROOMS}
-    return drawn | {MARK.format(f"files of {room}"): files(room) for room in ROOMS}
+    drawn = {MARK.format(f"arrows of {package}"): arrows(package) for package in PACKAGES}
+    return drawn | {MARK.format(f"files of {package}"): files(package) for package in PACKAGES}
 
 
-def arrows(room: str) -> str:
+def arrows(package: str) -> str:
     """The drawing of a package, and under it what each part imports."""
-    return f"{picture(room)}\n\n{CAPTION}\n\n{imported_by_part(room)}"
+    return f"{picture(package)}\n\n{CAPTION}\n\n{imported_by_part(package)}"
 
 
-def picture(room: str) -> str:
+def picture(package: str) -> str:
     """A Mermaid graph of the parts: an arrow is drawn unless a longer way says the same."""
-    graph = _graph(room)
+    graph = _graph(package)
     lines = ["```mermaid", "flowchart TD"]
-    for line in LINES[room]:
+    for line in LINES[package]:
         names = [name for name in line.split() if name in graph]
         lines += [f'    {_node(name)}["{name}"]' for name in names]
     for name in graph:
         nearest = graph[name] - {
             far for near in graph[name] for far in _reachable(graph, near) if far != near
         }
-        lines += [f"    {_node(name)} --> {_node(target)}" for target in _in_order(room, nearest)]
+        lines += [
+            f"    {_node(name)} --> {_node(target)}" for target in _in_order(package, nearest)
+        ]
     return "\n".join([*lines, "```"])
 
 
-def imported_by_part(room: str) -> str:
+def imported_by_part(package: str) -> str:
     """Every arrow in words: a row for each part, lines from above, separated by rules."""
-    graph = _graph(room)
-    from_energy = _imported(room, "energy") if room != "energy" else {}
+    graph = _graph(package)
+    from_energy = _imported(package, "energy") if package != "energy" else {}
     rows: list[str] = []
-    for line in LINES[room]:
+    for line in LINES[package]:
         names = [name for name in line.split() if name in graph]
         rows += ["-" * WIDTH] if rows and names else []
         for name in names:
-            own = " ".join(_in_order(room, graph[name])) or "nothing of this package"
+            own = " ".join(_in_order(package, graph[name])) or "nothing of this package"
             rows += _row(name, own)
             if from_energy.get(name):
                 rows += _row("", f"energy: {' '.join(_in_order('energy', from_energy[name]))}")
     return "\n".join(["```text", f"{'part':<16}imports", "=" * WIDTH, *rows, "```"])
 
 
-def files(room: str) -> str:
+def files(package: str) -> str:
     """A table for each folder of a package: its files, and what each of them does."""
     folders: dict[Path, list[Path]] = {}
     for path in modules().values():
         relative = path.relative_to(ROOT)
-        if relative.parts[0] == room:
+        if relative.parts[0] == package:
             folders.setdefault(relative.parent, []).append(relative)
-    return "\n\n".join(_folder(folder, folders[folder]) for folder in _sorted(room, folders))
+    return "\n\n".join(_folder(folder, folders[folder]) for folder in _sorted(package, folders))
 
 
 def summary(path: Path) -> str:
@@ -108,26 +110,26 @@ def _package(folder: Path) -> Path:
     return folder if (folder / "__init__.py").exists() else _package(folder.parent)
 
 
-def _graph(room: str) -> dict[str, set[str]]:
+def _graph(package: str) -> dict[str, set[str]]:
     """From each part of a package to the parts of the same package that it imports."""
-    names = {_name(module) for module in modules() if _within(module, room)}
-    imported = _imported(room, room)
-    drawn = [name for name in _in_order(room, names) if not name.startswith("_")]
+    names = {_name(module) for module in modules() if _within(module, package)}
+    imported = _imported(package, package)
+    drawn = [name for name in _in_order(package, names) if not name.startswith("_")]
     return {name: imported.get(name, set()) & {*drawn} - {name} for name in drawn}
 
 
-def _imported(room: str, package: str) -> dict[str, set[str]]:
-    """From each part of a package to the parts of a package that it imports."""
+def _imported(package: str, other: str) -> dict[str, set[str]]:
+    """From each part of a package to the parts of another, or of itself, that it imports."""
     graph: dict[str, set[str]] = {}
     for arrow in between_parts():
-        if _within(arrow.importer, room) and _within(arrow.target, package):
+        if _within(arrow.importer, package) and _within(arrow.target, other):
             graph.setdefault(_name(arrow.importer), set()).add(_name(arrow.target))
     return graph
 
 
-def _within(module: str, room: str) -> bool:
+def _within(module: str, package: str) -> bool:
     """Whether a module stands below the top of a package."""
-    return module.startswith(f"{room}.")
+    return module.startswith(f"{package}.")
 
 
 def _name(module: str) -> str:
@@ -135,9 +137,9 @@ def _name(module: str) -> str:
     return part_of(module).split(".")[1]
 
 
-def _in_order(room: str, names: Iterable[str]) -> list[str]:
+def _in_order(package: str, names: Iterable[str]) -> list[str]:
     """Names from the highest line to the lowest; what stands on no line is not drawn."""
-    order = [name for line in LINES[room] for name in line.split()]
+    order = [name for line in LINES[package] for name in line.split()]
     return sorted((name for name in names if name in order), key=order.index)
 
 
@@ -164,9 +166,9 @@ def _row(head: str, text: str) -> list[str]:
     return [f"{head:<16}{first}", *(f"{'':<16}{line}" for line in rest)]
 
 
-def _sorted(room: str, folders: Iterable[Path]) -> list[Path]:
+def _sorted(package: str, folders: Iterable[Path]) -> list[Path]:
     """Folders by line, from above; the folder of the package first."""
-    order = [name for line in LINES[room] for name in line.split()]
+    order = [name for line in LINES[package] for name in line.split()]
 
     def place(folder: Path) -> tuple[int, str]:
         inner = folder.parts[1:2]

@@ -44,7 +44,7 @@ LINES: dict[str, tuple[str, ...]] = {
 }
 
 # Which packages a package may import besides itself, and which parts of them are not for it.
-PACKAGES = {"energy": (), "glam": ("energy",), "simulator": ("energy",)}
+MAY_IMPORT_PACKAGES = {"energy": (), "glam": ("energy",), "simulator": ("energy",)}
 PRIVATE_TO_ENERGY = ("energy.cli", "energy.verbs", "energy.callbacks", "energy.sampler")
 
 # In the simulator, the lower parts that each part may import; a question may import all of them.
