@@ -9,18 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from energy.console import guard, print_json, print_version
+from energy.app import new_app
+from energy.console import guard, print_json
 
-ABOUT = "What a run spends: joules, FLOP, CO2, water and money, with boundary, origin and band."
-
-app = typer.Typer(
-    name="energy",
-    help=ABOUT,
-    epilog="Exit codes: 0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+app = new_app(
+    "energy",
+    "What a run spends: joules, FLOP, CO2, water and money, with boundary, origin and band.",
+    "0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -36,18 +31,6 @@ Pue = Annotated[
 def main() -> None:
     """Run the command; an expected error becomes one line and an exit code."""
     guard(app)
-
-
-@app.callback(help=ABOUT)
-def energy(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version and exit.", is_eager=True, callback=print_version
-        ),
-    ] = False,
-) -> None:
-    """The options of the command itself."""
 
 
 @app.command(

@@ -8,16 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from energy.console import guard, print_json, print_version
+from energy.app import new_app
+from energy.console import guard, print_json
 
-app = typer.Typer(
-    name="glam",
-    help="A GLaM trainer: mixture-of-experts and dense language models, metered by energy.",
-    epilog="Exit codes: 0 yes, 2 usage, 3 infeasible, 4 data missing, 130 interrupted.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+app = new_app(
+    "glam",
+    "A GLaM trainer: mixture-of-experts and dense language models, metered by energy.",
+    "0 yes, 2 usage, 3 infeasible, 4 data missing, 130 interrupted",
 )
 
 
@@ -42,18 +39,6 @@ Meter = Annotated[
 def main() -> None:
     """Run the command; an error becomes one line and an exit code."""
     guard(app)
-
-
-@app.callback()
-def glam(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version and exit.", is_eager=True, callback=print_version
-        ),
-    ] = False,
-) -> None:
-    """A GLaM trainer: mixture-of-experts and dense language models, metered by energy."""
 
 
 @app.command(

@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Annotated
 
 import typer
 
-from energy.console import guard, print_version
+from energy.app import new_app
+from energy.console import guard
 from simulator.kit.options import epilog
 
 Verb = Callable[..., None]
@@ -49,32 +49,12 @@ def verb_of(name: str) -> Verb:
 
 def command(names: Iterable[str] = VERBS) -> typer.Typer:
     """The command with some verbs."""
-    app = typer.Typer(
-        name="simulator",
-        help=ABOUT,
-        epilog="Exit codes: 0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
+    app = new_app(
+        "simulator", ABOUT, "0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance"
     )
     for name in names:
         verb = verb_of(name)
         app.command(epilog=epilog(verb))(verb)
-
-    @app.callback()
-    def simulator(
-        version: Annotated[
-            bool,
-            typer.Option(
-                "--version",
-                help="Print the version and exit.",
-                callback=print_version,
-                is_eager=True,
-            ),
-        ] = False,
-    ) -> None:
-        pass
 
     return app
 

@@ -18,7 +18,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "ledger",
         "footprint calibration",
         "facts record flops",
-        "arithmetic tables",
+        "arithmetic tables app",
         "meters quantity shape files console",
         "errors units _lazy",
     ),
@@ -79,7 +79,7 @@ def _pictures(path: Path) -> bool:
 def _commands(path: Path) -> bool:
     return (
         path.match("simulator/questions/*/command.py")
-        or path == Path("simulator/kit/options.py")
+        or path in {Path("simulator/kit/options.py"), Path("energy/app.py")}
         or (path.stem == "cli" and len(path.parts) == 2)
     )
 
