@@ -64,8 +64,12 @@ def scenario_of(
     ) | dict(overrides or {})
     if isinstance(target, Scenario):
         return _changed(target, values)
-    name = str(target)
-    return of_model(name, values) if is_model(name) else load(name, values)
+    return _of_name(str(target), values)
+
+
+def _of_name(name: str, values: Mapping[str, Any]) -> Scenario:
+    """The scenario of a preset, a model or a file."""
+    return of_model(name, values) if is_model(name) else load(name, dict(values))
 
 
 def is_model(name: str) -> bool:
@@ -109,7 +113,7 @@ def named(name: str | None, model: str | None, values: Mapping[str, Any]) -> Sce
             "leave one out" if name else "for example: simulator predict glam-64b-64e",
         )
     if name is not None:
-        return of_model(name, values) if is_model(name) else load(name, dict(values))
+        return _of_name(name, values)
     assert model is not None
     return of_model(model, values)
 

@@ -46,11 +46,10 @@ def inverse(
     """Find the most tokens or the largest model within a budget."""
     from functools import partial
 
-    from energy.errors import InputError
+    from energy.errors import InputError, require_choice
     from simulator.questions.budget.inverse import largest_model, most_tokens
 
-    if most not in ("tokens", "size"):
-        raise InputError("expected --most tokens or size", most)
+    require_choice("--most", most, ("tokens", "size"))
     if most == "tokens" and tokens_per_parameter is not None:
         raise InputError("expected --tokens-per-parameter with --most size", "--most tokens")
     answer_of = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
     from simulator.terms import Term
 
 
-class Fitted(Answer):
+class Fitted(Answer, ABC):
     """Fitted constants beside their priors."""
 
     @property
+    @abstractmethod
     def values(self) -> Mapping[str, float]:
         """The constants by name."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def not_identified(self) -> Mapping[str, str]:
         """Constants that the data do not determine, with the reason."""
-        raise NotImplementedError
 
     def terms(self) -> Mapping[str, Term]:
         """No terms: a fit is the minimum of its errors, not a product of other numbers."""
