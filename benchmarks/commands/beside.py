@@ -70,7 +70,10 @@ COMMANDS = (
 )
 
 
-LIBRARIES = "import numpy, pydantic, typer._adapters, rich.console, rich.table"
+LIBRARIES = """
+import numpy, rich.console, rich.table, typer
+from pydantic import BaseModel, TypeAdapter
+"""
 """What every command of either checkout loads of other projects: no command can take less."""
 
 
