@@ -72,6 +72,10 @@ class Source(Protocol):
         """Present watts of domains that are read by a counter, as a check on the counter."""
         ...
 
+    def dated_ns(self) -> int:
+        """Monotonic ns of the last reading, if the source itself took the moment; else 0."""
+        ...
+
     def probe(self) -> list[Domain]:
         """All domains of this family on this machine; unreadable ones carry a reason."""
         ...
@@ -99,6 +103,10 @@ class BaseSource:
     def powers(self) -> dict[str, float | None]:
         """No second reading to check a counter against."""
         return {}
+
+    def dated_ns(self) -> int:
+        """The source takes no moment: whoever reads it dates the reading."""
+        return 0
 
     def close(self) -> None:
         """Nothing to release."""

@@ -33,6 +33,7 @@ class CpuModel(BaseSource):
         self._cpu = cpu_rows.defaults()["cpu"]
         self._hz = os.sysconf("SC_CLK_TCK")
         self._cores, self._gib = 0, 0.0
+        self._read_ns = 0
 
     def probe(self) -> list[Domain]:
         """Processor and memory, as far as /proc can be read."""
@@ -53,8 +54,8 @@ class CpuModel(BaseSource):
         cpu, memory = self._cpu, self._memory
         joules: dict[str, float | None] = {}
         busy_s = self._busy_core_s()
-        # The clock is read last because the caller dates the reading when this method returns.
-        elapsed_s = time.monotonic()
+        self._read_ns = time.monotonic_ns()
+        elapsed_s = self._read_ns / 1e9
         if self._cores:
             joules["cpu"] = (
                 None
@@ -64,6 +65,10 @@ class CpuModel(BaseSource):
         if self._gib:
             joules["memory"] = self._gib * memory.idle_w * elapsed_s
         return joules
+
+    def dated_ns(self) -> int:
+        """The moment for which the joules were computed; a busy machine may delay the reader."""
+        return self._read_ns
 
     def _cpu_domain(self) -> Domain:
         cpu = self._cpu

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from energy.meters.base import Domain, Integral, missing
+from energy.meters.base import BaseSource, Domain, Integral, missing
 
 J_PER_MJ = 1e-3
 W_PER_MW = 1e-3
@@ -53,7 +53,7 @@ class Reading:
     integral: Integral = field(default_factory=Integral)
 
 
-class Nvml:
+class Nvml(BaseSource):
     """The GPUs that the driver lists and this process may use.
 
     Args:

@@ -170,7 +170,7 @@ class Sampler:
             except Exception:  # a source that fails unexpectedly is a gap
                 values = {}
             joules.update(values)
-            read_ns.update(dict.fromkeys(values, time.monotonic_ns()))
+            read_ns.update(dict.fromkeys(values, source.dated_ns() or time.monotonic_ns()))
         return joules, read_ns
 
     def _poll(self, source: Source) -> None:
