@@ -170,40 +170,56 @@ def verify(
         sys.exit(5)
 
 
-@app.command(epilog="\b\nExample:\n  energy calibrate wall.csv --test later.csv")
+@app.command(
+    epilog="\b\nExamples:\n  energy calibrate wall.csv --test later.csv\n"
+    "  energy calibrate wall.csv --save"
+)
 def calibrate(
     wall: Annotated[
         Path,
         typer.Argument(
-            metavar="WALL.csv", help="With device, model, duration_s, codecarbon_j, wall_j."
+            metavar="WALL.csv",
+            help="With record (a run's folder) and wall_j, or CodeCarbon's joules: device, model, "
+            "duration_s, codecarbon_j, wall_j.",
         ),
     ],
     test: Annotated[Path | None, typer.Option(help="Other runs, to test the fit on.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="File to write; default in your configuration folder.")
-    ] = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Keep it: later records of these meters use it.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
     json: Json = False,
 ) -> None:
     """Calibrate this machine against a wall meter.
 
-    Fits a gain and an offset; the cross-validated error becomes the band of later records.
+    Fits a gain and an offset; the cross-validated error becomes the band of later records. Nothing
+    is kept unless asked: with --save, later records of the same meters and boards on this machine
+    have joules at the wall too.
     """
     from energy.calibration import fit
-    from energy.calibration.apply import default_path
+    from energy.calibration.apply import OURS, default_path
+    from energy.errors import InputError
 
     calibration, scores = fit.calibrate(fit.read_runs(wall), source=wall.name)
+    if save and any(line.tool != OURS for line in calibration.lines.values()):
+        raise InputError(
+            "expected records of ours in a calibration to keep",
+            f"joules of another tool in {wall}",
+            "name runs metered by energy in a column `record`; --out FILE writes these lines",
+        )
     results = {"cv": scores}
     if test:
         results["test"] = fit.score(calibration, fit.read_runs(test))
-    path = out or default_path()
-    calibration.save(path)
+    paths = [path for path in (out, default_path() if save else None) if path is not None]
+    for path in paths:
+        calibration.save(path)
     if json:
         print_json(results)
         return
     for name, line in calibration.lines.items():
         print(f"{name}: wall = {line.gain:.3f} x tool + {line.offset_w:.1f} W, {line.runs} runs")
     print("\n".join(_score_lines(results)))
-    print(f"written to {path}")
+    print("\n".join(f"written to {path}" for path in paths) or "not kept: add --save or --out FILE")
 
 
 @app.command(epilog="\b\nExample:\n  energy merge runs/rank-* --out runs/all")

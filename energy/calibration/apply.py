@@ -1,17 +1,20 @@
 """Applies a calibration against a wall meter to later records of the same machine.
 
-The line of the device class turns the joules that our meters see into joules at the wall, at the
-node boundary. The band is the error of the line on models that it was not fitted to.
+A line turns the joules that our meters see into joules at the wall, at the node boundary. It holds
+for the meters and boards whose joules it was fitted to, and for no others: another tool, another
+board or another method sees another part of the machine. The band is the error of the line on
+models that it was not fitted to.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from energy.errors import InputError
 from energy.files import write_text_atomic
@@ -19,6 +22,12 @@ from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry, totals
 
 API = "wall = gain x seen + offset x seconds"
+
+OURS = "energy"
+"""The tool whose joules a line can be applied to: this one."""
+
+BRIDGE = "bridge"
+"""The `api` of joules over a short stretch without readings."""
 
 COVERAGE = 0.9
 """The stored error is the 90th percentile of the cross-validated errors."""
@@ -34,12 +43,18 @@ class Line:
         relative_error: 90th percentile of the absolute relative error under cross-validation, each
             model left out in turn.
         runs: number of runs that the line was fitted to.
+        tool: whose joules it was fitted to: "energy" or "codecarbon".
+        meters: how those joules were read, as the `api` of the entries; it names the boards too.
+        seen_w: least and greatest mean watts of these runs, as the tool sees them.
     """
 
     gain: float
     offset_w: float
     relative_error: float
     runs: int
+    tool: str = ""
+    meters: tuple[str, ...] = ()
+    seen_w: tuple[float, float] = (0.0, math.inf)
 
     def wall_j(self, tool_j: float, duration_s: float) -> float:
         """Joules at the wall. Gain 1.14 and offset 43.8 W turn 1,000 J in 10 s into 1,578 J."""
@@ -48,10 +63,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The lines of one machine, by device class.
+    """The lines of one machine.
 
     Attributes:
-        lines: the lines, by class: gpu, cpu.
+        lines: the lines, by name: the device class of another tool's joules (gpu, cpu), or the
+            kind of what our own meters read.
         source: name of the file that they were fitted to.
         host: the machine; a home folder may be shared by many machines.
     """
@@ -78,7 +94,7 @@ class Calibration:
         """
         try:
             fields = json.loads(path.read_text())
-            lines = {name: Line(**line) for name, line in fields["lines"].items()}
+            lines = {name: _line(line) for name, line in fields["lines"].items()}
             return cls(lines, fields["source"], fields.get("host", ""))
         except FileNotFoundError:
             return None
@@ -94,17 +110,27 @@ def default_path() -> Path:
     return Path(home) / "glam-energy" / "calibration.json"
 
 
+def meters_of(entries: list[EnergyEntry]) -> tuple[str, ...]:
+    """How the joules at the chip boundary were read: each `api` once, in order.
+
+    Domains inside others are left out, because their joules are not added.
+    """
+    counted = [entry for entry in entries if entry.value is not None and entry.within is None]
+    return tuple(
+        sorted({e.api for e in counted if e.boundary is Boundary.CHIP and e.api != BRIDGE})
+    )
+
+
 def wall_entries(
-    entries: list[EnergyEntry], kinds: set[str], elapsed_s: float
+    entries: list[EnergyEntry], elapsed_s: float
 ) -> tuple[list[EnergyEntry], list[str]]:
-    """The joules of this machine at the wall, if it has been calibrated.
+    """The joules of this machine at the wall, if its meters have been calibrated.
 
     Example: a line with gain 1.14, offset 43.8 W and error 9 % turns 1,000 J seen in 10 s into
     1,578 J at the wall, 1,436 to 1,720. A node with a meter of its own is not calibrated.
 
     Args:
         entries: the entries of the record.
-        kinds: kinds of the devices that were read; the class is gpu if there is a gpu, else cpu.
         elapsed_s: elapsed seconds of the record.
 
     Returns:
@@ -115,37 +141,79 @@ def wall_entries(
         calibration = Calibration.load(path)
     except InputError as error:
         return [], [f"calibration left out: {error}"]
-    if calibration is None:
+    metered = totals(entries)
+    seen = metered.get(Boundary.CHIP)
+    if calibration is None or seen is None or seen.value is None or Boundary.NODE in metered:
         return [], []
     if calibration.host != platform.node():
         host = calibration.host or "another machine"
         return [], [f"calibration left out: {path} was made on {host}"]
-    metered = totals(entries)
-    seen = metered.get(Boundary.CHIP)
-    line = calibration.lines.get("gpu" if "gpu" in kinds else "cpu")
-    if seen is None or seen.value is None or line is None or Boundary.NODE in metered:
-        return [], []
-    joules = line.wall_j(seen.value, elapsed_s)
+    own = meters_of(entries)
+    line = next((x for x in calibration.lines.values() if x.tool == OURS and x.meters == own), None)
+    if line is None:
+        fitted = "; ".join(sorted({_fitted_to(line) for line in calibration.lines.values()}))
+        return [], [
+            f"calibration left out: {path} was fitted to {fitted or 'nothing'}, "
+            f"this run has {' + '.join(own)}"
+        ]
+    if unread := [entry for entry in entries if entry.seconds]:
+        seconds = max(entry.seconds or 0.0 for entry in unread)
+        return [], [f"calibration left out: up to {seconds:.0f} s of this run were not read"]
     source = f"calibration {path} ({calibration.source}, {line.runs} runs)"
-    return [_entry(seen, joules, line, source)], []
+    entry, note = _entry(seen, line, elapsed_s, source)
+    return [entry], [note] if note else []
 
 
-def _entry(seen: Quantity, joules: float, line: Line, source: str) -> EnergyEntry:
+def _fitted_to(line: Line) -> str:
+    """What a line was fitted to, in words."""
+    if line.tool != OURS:
+        return f"the joules of {line.tool or 'another tool'}"
+    return " + ".join(line.meters)
+
+
+def _line(fields: dict[str, Any]) -> Line:
+    """A line as it was saved; files of before its tool was recorded are lines of another tool."""
+    lists: dict[str, Any] = {
+        name: tuple(fields[name]) for name in ("meters", "seen_w") if name in fields
+    }
+    return Line(**{**fields, **lists})
+
+
+def _entry(
+    seen: Quantity, line: Line, elapsed_s: float, source: str
+) -> tuple[EnergyEntry, str | None]:
+    """The entry at the wall, and a note if the run lies outside what the line was fitted to.
+
+    Outside, nothing says how far the line holds, so the band of the joules that it is applied to
+    is added in quadrature.
+    """
+    value, low, high = seen.numbers()
+    joules = line.wall_j(value, elapsed_s)
+    down = up = line.relative_error
+    mean_w, note = value / elapsed_s if elapsed_s > 0 else 0.0, None
+    if not line.seen_w[0] <= mean_w <= line.seen_w[1]:
+        down = math.hypot(down, 1 - low / value if value else 0.0)
+        up = math.hypot(up, high / value - 1 if value else 0.0)
+        note = (
+            f"calibration: {mean_w:.0f} W lie outside the {line.seen_w[0]:.0f} to "
+            f"{line.seen_w[1]:.0f} W that it was fitted to; the band at the wall is wider"
+        )
     # A line through measured joules is a model, and no stronger than the joules it is applied to.
     shares: dict[Origin, float] = {}
     for origin, share in seen.shares.items():
         weaker = origin.weaker(Origin.MODELLED)
         shares[weaker] = shares.get(weaker, 0.0) + share
-    return EnergyEntry(
+    entry = EnergyEntry(
         device="wall",
         boundary=Boundary.NODE,
         api=API,
         value=joules,
-        low=joules * max(0.0, 1 - line.relative_error),
-        high=joules * (1 + line.relative_error),
+        low=joules * max(0.0, 1 - down),
+        high=joules * (1 + up),
         origin=seen.origin.weaker(Origin.MODELLED),
         shares=shares,
         missing=seen.missing,
         source=source,
         coverage=COVERAGE,
     )
+    return entry, note

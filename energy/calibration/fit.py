@@ -1,4 +1,4 @@
-"""Calibrates a machine's meters against a wall meter: one gain and one offset per device class.
+"""Calibrates a machine's meters against a wall meter: one gain and one offset per set of meters.
 
 A tool sees part of a machine. The rest (fans, supply losses, boards) is roughly a share of what it
 sees plus a constant, so two numbers per class correct most of it. On 254 public runs of one
@@ -9,39 +9,62 @@ each model predicted from the others. The cross-validated error is stored and be
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from energy.calibration.apply import Calibration, Line
+from energy.calibration.apply import OURS, Calibration, Line, meters_of
 from energy.errors import InputError, reason
+from energy.quantity import Boundary
+from energy.record import RunRecord
 
 NUMBERS = ("duration_s", "codecarbon_j", "wall_j")
-COLUMNS = ("device", "model", *NUMBERS)
+FOREIGN_COLUMNS = ("device", "model", *NUMBERS)
+"""Columns of a table with the joules of another tool."""
+
+OWN_COLUMNS = ("record", "wall_j")
+"""Columns of a table that names our own records; `model` is optional."""
 
 MIN_RUNS = 5
-"""Runs that a class needs for a line."""
+"""Runs that a line needs."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run that both meters saw: device class, workload model, seconds, joules."""
+    """One run that both meters saw.
+
+    Attributes:
+        device: the device class of another tool (gpu, cpu), or the meters of our record in words.
+        model: the workload.
+        duration_s: seconds.
+        tool_j: joules as the tool saw them.
+        wall_j: joules at the wall.
+        tool: whose joules `tool_j` are.
+        meters: how our own were read; see `energy.calibration.apply.meters_of`.
+    """
 
     device: str
     model: str
     duration_s: float
     tool_j: float
     wall_j: float
+    tool: str = "codecarbon"
+    meters: tuple[str, ...] = ()
 
 
 def read_runs(path: Path) -> list[Run]:
-    """Read runs from a CSV file with the columns device, model, duration_s, codecarbon_j, wall_j.
+    """Read runs from a CSV file.
+
+    Its columns are `record` and `wall_j`, where `record` names the folder of a run (relative to the
+    table) and an optional `model` its workload, or device, model, duration_s, codecarbon_j, wall_j
+    for the joules of CodeCarbon.
 
     Raises:
-        InputError: there is no such file, a column is missing, a cell is not a positive number, or
-            the table is empty.
+        InputError: there is no such file, a column is missing, a cell is not a positive number, a
+            record cannot be read or has a stretch without readings, or the table is empty.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -49,14 +72,19 @@ def read_runs(path: Path) -> list[Run]:
         raise InputError(f"expected a CSV file at {path}", reason(error)) from error
     table = csv.DictReader(text.splitlines())
     columns = table.fieldnames or []
-    absent = [name for name in COLUMNS if name not in columns]
-    if absent:
+    own = "record" in columns
+    wanted = OWN_COLUMNS if own else FOREIGN_COLUMNS
+    if absent := [name for name in wanted if name not in columns]:
         raise InputError(
-            f"expected the columns {', '.join(COLUMNS)} in {path}",
+            f"expected the columns {' and '.join(OWN_COLUMNS)} in {path}, or "
+            f"{', '.join(FOREIGN_COLUMNS)}",
             ", ".join(columns) or "an empty file",
             f"add {', '.join(absent)}",
         )
-    runs = [_run(row, f"line {number} of {path}") for number, row in enumerate(table, start=2)]
+    runs = []
+    for number, row in enumerate(table, start=2):
+        place = f"line {number} of {path}"
+        runs.append(_own_run(row, path.parent, place) if own else _foreign_run(row, place))
     if not runs:
         raise InputError(f"expected runs in {path}", "an empty table")
     return runs
@@ -106,8 +134,17 @@ def calibrate(runs: list[Run], source: str) -> tuple[Calibration, dict[str, Any]
         if len(own) < MIN_RUNS:
             raise InputError(f"expected at least {MIN_RUNS} runs of {device}", str(len(own)))
         errors[device] = cross_validate(own)
-        spread = float(np.quantile(np.abs(errors[device]), 0.9))
-        lines[device] = Line(*fit_line(own), relative_error=spread, runs=len(own))
+        # A few runs say little about the tail: the next greater error, not one between two.
+        spread = float(np.quantile(np.abs(errors[device]), 0.9, method="higher"))
+        seen_w = [run.tool_j / run.duration_s for run in own]
+        lines[device] = Line(
+            *fit_line(own),
+            relative_error=spread,
+            runs=len(own),
+            tool=own[0].tool,
+            meters=own[0].meters,
+            seen_w=(min(seen_w), max(seen_w)),
+        )
     return Calibration(lines, source), _scores(runs, errors)
 
 
@@ -129,15 +166,47 @@ def score(calibration: Calibration, runs: list[Run]) -> dict[str, Any]:
     return _scores(runs, errors)
 
 
-def _run(row: dict[str, str], place: str) -> Run:
-    """The run of a row; `place` is where it is, for the error."""
-    try:
-        duration_s, tool_j, wall_j = (float(row[name]) for name in NUMBERS)
-    except (TypeError, ValueError):
-        duration_s = tool_j = wall_j = -1.0
-    if not (duration_s > 0 and tool_j >= 0 and wall_j > 0):
-        raise InputError("expected positive seconds and joules", place)
+def _foreign_run(row: dict[str, str], place: str) -> Run:
+    """The run of a row with another tool's joules; `place` is where it is, for the error."""
+    duration_s, tool_j, wall_j = (_number(row, name, place) for name in NUMBERS)
     return Run(row["device"], row["model"], duration_s, tool_j, wall_j)
+
+
+def _own_run(row: dict[str, str], folder: Path, place: str) -> Run:
+    """The run of a row that names one of our records."""
+    record = RunRecord.load(folder / (row["record"] or ""))
+    seen = record.totals.get(Boundary.CHIP)
+    if seen is None or seen.value is None or record.elapsed_s.value is None:
+        raise InputError(
+            "expected a record with joules at the chip boundary", f"{row['record']}, {place}"
+        )
+    if any(entry.seconds for entry in record.energy):
+        raise InputError(
+            "expected a record without stretches that nobody read",
+            f"{row['record']}, {place}",
+            "leave this run out: the wall meter saw joules that the record does not have",
+        )
+    meters = meters_of(record.energy)
+    return Run(
+        " + ".join(meters),
+        row.get("model") or record.labels.get("model") or record.name,
+        record.elapsed_s.value,
+        seen.value,
+        _number(row, "wall_j", place),
+        tool=OURS,
+        meters=meters,
+    )
+
+
+def _number(row: dict[str, str], name: str, place: str) -> float:
+    """A positive number of a row; joules that a tool saw may be 0."""
+    try:
+        value = float(row[name])
+    except (TypeError, ValueError):
+        value = math.nan
+    if not (math.isfinite(value) and (value > 0 or (value == 0 and name == "codecarbon_j"))):
+        raise InputError(f"expected a positive number for {name}", f"{row[name]!r}, {place}")
+    return value
 
 
 def _scores(runs: list[Run], after: dict[str, list[float]]) -> dict[str, Any]:

@@ -122,8 +122,7 @@ def record(
     elapsed_s = sum(stop - start for _, start, stop in spans)
     elapsed = Quantity.exact(elapsed_s, "s", "monotonic clock, first to last sample")
     energy = joules.entries(spans, elapsed_s)
-    kinds = {d["kind"] for s in segments for d in s.header["domains"] if not d["reason"]}
-    wall, calibration_notes = calibration.wall_entries(energy, kinds, elapsed_s)
+    wall, calibration_notes = calibration.wall_entries(energy, elapsed_s)
     energy += wall
     unstated = {
         field: Quantity.absent(unit, reason)

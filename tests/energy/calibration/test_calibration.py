@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from energy import Tracker
-from energy.calibration.apply import Calibration, Line, default_path
+from energy.calibration.apply import Calibration, Line, default_path, meters_of
 from energy.calibration.fit import Run, calibrate, cross_validate, fit_line
 from energy.cli import app
 from energy.errors import InputError
@@ -78,7 +78,10 @@ def test_the_command_stores_the_line_and_prints_both_scores(tmp_path):
         ("", "columns"),
         ("device,model,duration_s,codecarbon_j,wall_j\n", "empty table"),
         ("device,model,duration_s,codecarbon_j,wall_j\ngpu,a,10,5,-1\n", "line 2"),
+        ("device,model,duration_s,codecarbon_j,wall_j\ngpu,a,10,5,nan\n", "wall_j"),
         ("device,model,duration_s,codecarbon_j\n", "wall_j"),
+        ("record,wall_j\nnowhere,10\n", "nowhere"),
+        ("record,joules\n", "wall_j"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_with_the_reason(tmp_path, text, message):
@@ -94,9 +97,16 @@ def metered(folder):
     return tracker.record()
 
 
+def metered_line(folder, **changes):
+    """A line for the meters of this machine, as a calibration on its own records would have."""
+    fields = {"gain": 1.25, "offset_w": 45.0, "relative_error": 0.18, "runs": 104, "tool": "energy"}
+    meters = meters_of(metered(folder).energy)
+    return Line(**{**fields, "meters": meters, **changes})
+
+
 def test_later_records_have_joules_at_the_wall_with_the_stored_error_as_band(tmp_path):
     assert Boundary.NODE not in metered(tmp_path / "before").totals
-    Calibration({"cpu": Line(1.25, 45.0, 0.18, 104)}, "wall.csv").save(default_path())
+    Calibration({"ours": metered_line(tmp_path / "line")}, "wall.csv").save(default_path())
     record = metered(tmp_path / "after")
     wall, chip = record.totals[Boundary.NODE], record.totals[Boundary.CHIP]
     assert wall.value == pytest.approx(1.25 * chip.value + 45.0 * record.elapsed_s.value)
@@ -107,8 +117,59 @@ def test_later_records_have_joules_at_the_wall_with_the_stored_error_as_band(tmp
     assert any("at the wall" in line and "modelled" in line for line in summary.lines(record))
 
 
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"tool": "codecarbon"}, "joules of codecarbon"),
+        ({"tool": ""}, "joules of another tool"),
+        ({"meters": ("NVML counter (another board)",)}, "another board"),
+    ],
+)
+def test_a_line_of_another_tool_or_of_other_boards_is_never_applied(tmp_path, changes, note):
+    Calibration({"x": metered_line(tmp_path / "a", **changes)}, "w.csv").save(default_path())
+    record = metered(tmp_path / "b")
+    assert Boundary.NODE not in record.totals
+    assert any("calibration left out" in text and note in text for text in record.notes)
+
+
+def test_outside_the_watts_it_was_fitted_to_a_line_has_the_band_of_the_joules_too(tmp_path):
+    far = metered_line(tmp_path / "a", seen_w=(1e4, 2e4))
+    Calibration({"ours": far}, "wall.csv").save(default_path())
+    record = metered(tmp_path / "b")
+    wall, chip = record.totals[Boundary.NODE], record.totals[Boundary.CHIP]
+    own = chip.high / chip.value - 1
+    assert wall.high / wall.value - 1 == pytest.approx(np.hypot(0.18, own))
+    assert any("outside" in note for note in record.notes)
+
+
+def test_our_own_records_are_calibrated_and_the_line_fits_later_records(tmp_path):
+    """The whole way: meter, write the wall meter's joules beside each run, keep, meter again."""
+    rows = ["record,model,wall_j"]
+    for index in range(6):
+        record = metered(tmp_path / f"run-{index}")
+        record.save(tmp_path / f"run-{index}")
+        seconds, seen_j = record.elapsed_s.value, record.totals[Boundary.CHIP].value
+        rows.append(f"run-{index},model-{index % 3},{1.2 * seen_j + 30 * seconds}")
+    (tmp_path / "wall.csv").write_text("\n".join(rows))
+    command = ["calibrate", str(tmp_path / "wall.csv")]
+    assert "not kept" in CliRunner().invoke(app, command).stdout
+    assert not default_path().exists()
+    kept = CliRunner().invoke(app, [*command, "--save"])
+    assert kept.exit_code == 0, kept.output
+    record = metered(tmp_path / "later")
+    expected = 1.2 * record.totals[Boundary.CHIP].value + 30 * record.elapsed_s.value
+    assert record.totals[Boundary.NODE].value == pytest.approx(expected, rel=0.02)
+
+
+def test_joules_of_another_tool_are_never_kept_for_our_records(tmp_path):
+    wall = write(tmp_path / "wall.csv", runs(noise=0.02))
+    run = CliRunner().invoke(app, ["calibrate", wall, "--save"])
+    assert isinstance(run.exception, InputError)
+    assert not default_path().exists()
+
+
 def test_energy_run_uses_the_calibration_and_still_verifies_without_it(tmp_path):
-    Calibration({"cpu": Line(1.25, 45.0, 0.18, 104)}, "wall.csv").save(default_path())
+    Calibration({"ours": metered_line(tmp_path / "line")}, "wall.csv").save(default_path())
     run = subprocess.run(
         [
             sys.executable,
@@ -119,6 +180,8 @@ def test_energy_run_uses_the_calibration_and_still_verifies_without_it(tmp_path)
             str(tmp_path / "r"),
             "--interval",
             "0.1",
+            "--meter",
+            "cpu_model",
             "--",
             "sleep",
             "0.3",
