@@ -30,8 +30,8 @@ class Load:
 
     def power_w(self, t: ArrayLike) -> Floats:
         """Watts at moments; at a step, those after it."""
-        found: Floats = self.watts[np.searchsorted(self.edges_s, t, side="right")]
-        return found
+        watts: Floats = self.watts[np.searchsorted(self.edges_s, t, side="right")]
+        return watts
 
     def energy_j(self, t: ArrayLike) -> Floats:
         """Joules since the first step, at moments; negative before it.
