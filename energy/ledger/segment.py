@@ -8,12 +8,9 @@ import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from energy.ledger.curve import Curve
-
-Row = dict[str, Any]
-"""A row of a ledger."""
+from energy.ledger.lines import Row as Row
 
 LOST = "lost"
 """The end of a segment whose process was killed before it wrote an end row."""

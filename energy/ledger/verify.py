@@ -10,6 +10,7 @@ from typing import Any
 from energy.calibration import apply as calibration
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
+from energy.ledger.lines import links
 from energy.ledger.segment import Segment
 from energy.quantity import Quantity
 from energy.record import RunRecord, totals
@@ -51,7 +52,7 @@ def verify(path: Path) -> list[Finding]:
 
 
 def _chain(path: Path) -> Finding:
-    valid = [follows for _, follows in ledger.rows(path)]
+    valid = list(links(path))
     if not valid:
         return Finding("chain", False, "no complete row: the ledger is empty or cut off")
     if all(valid):

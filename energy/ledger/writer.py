@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from energy.ledger import reader as ledger
+from energy.ledger import lines as ledger
 
 SYNC_S = 30.0
 """Seconds between flushes to the disk itself; the most that a power cut can cost."""

@@ -30,7 +30,7 @@ if __name__ == "__main__":  # started by path
         sys.modules["energy"] = importlib.util.module_from_spec(_spec)
         _spec.loader.exec_module(sys.modules["energy"])
 
-from energy.ledger import reader as ledger
+from energy.ledger import lines as ledger
 from energy.ledger.writer import LedgerInUseError, Writer
 from energy.meters import sources
 from energy.meters.base import Source

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from energy.ledger import reader as ledger
+from energy.ledger import lines as ledger
 from energy.ledger.writer import Writer
 from energy.sampler.seat import Seat
 

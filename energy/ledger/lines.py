@@ -1,0 +1,200 @@
+"""The format of the ledger, its hash chain included: JSON lines of raw counters, and their reader.
+
+One process writes it (`energy.sampler`), one line at a time, so that a crash loses at most the line
+in flight; a torn last line is dropped. Counters are cumulative, so a lost line loses no energy.
+Each line carries a hash over itself and the hash of the line before it.
+
+Rows, by "k":
+    header  a metering process started: boot id, host, clocks, domains, where the run resumes
+    s       sample: "m" monotonic ns, "j" joules in the order of the header's domains (null: could
+            not be read), "a" microseconds since the counter reached them (null: not dated)
+    t       dated ticks around the edges of windows: "j" domain -> [[ns, joules], ...]
+    attach  another process reads the meters: "m", "to": the id and the ledger of its run
+    alive   an attached run with nothing else to write is alive: "m"
+    clock   "m" and "utc" together, once a minute; "why" and "s" seconds if one of them jumped
+    gap     samples are late or the file was deleted: "m", "why", "s" seconds
+    window  a named window closed: "m0", "m1", "name", "phase"
+    mark    something that the run wants to remember: "m", "kind", "fields"
+    end     metering ended: "m" and "why"
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from energy.errors import InputError
+
+Row = dict[str, Any]
+"""A row of a ledger."""
+
+FILE = "ledger.jsonl"
+
+VERSION = 1
+
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
+"""What a damaged row raises when it is read."""
+
+HASH_KEY, HASH_END = b',"h":"', b'"}\n'
+"""What stands before and after the hash, which is the last value of a line."""
+
+HASH_BYTES = 16
+"""Hexadecimal digits of a hash, the first 64 bits of a SHA-256."""
+
+TAIL_BYTES = 65536
+"""How much of the end of a ledger is read to find its last rows."""
+
+READY, TAKEN = b"ready\n", b"taken\n"
+"""A sampler's first word: it wrote its first sample, or another sampler writes this ledger."""
+
+
+def seal(row: Row, previous: str) -> tuple[bytes, str]:
+    """Encode a row as a line that is chained to the one before it.
+
+    Args:
+        row: the row.
+        previous: the hash of the line before it.
+
+    Returns:
+        The line and its hash.
+    """
+    body = json.dumps(row, separators=(",", ":")).encode()
+    digest = _digest(body, previous.encode())
+    return body[:-1] + HASH_KEY + digest + HASH_END, digest.decode()
+
+
+def links(path: Path) -> Iterator[bool]:
+    """Whether the hash of each whole line of a ledger follows from the line before it.
+
+    The text is hashed as it was read: nothing is parsed.
+    """
+    for _, follows in _chained(path):
+        yield follows
+
+
+def rows(path: Path) -> Iterator[tuple[Row, bool]]:
+    """Each whole line of a ledger as a row, and whether its hash follows from the line before it.
+
+    A line that is not a row has the kind "torn".
+    """
+    for line, follows in _chained(path):
+        try:
+            row = _parsed(line)
+        except DAMAGE:
+            yield {"k": "torn"}, False
+            continue
+        row.pop("h", "")
+        yield row, follows
+
+
+def last_hash(path: Path) -> str:
+    """The hash of the last whole line; empty for a new ledger."""
+    for line in reversed(_tail(path)):
+        if line.endswith(b"\n"):
+            with contextlib.suppress(*DAMAGE):
+                return str(json.loads(line)["h"])
+    return ""
+
+
+def known_until(path: Path) -> int:
+    """Monotonic ns up to which every counter is known from the rows at the end of a ledger."""
+    for line in reversed(_tail(path)):
+        with contextlib.suppress(*DAMAGE):
+            row = json.loads(line)
+            if row["k"] == "s":
+                return int(row["m"] - 1000 * max((age or 0 for age in row.get("a", [])), default=0))
+            if row["k"] == "t":
+                return int(min(points[-1][0] for points in row["j"].values()))
+    return 0
+
+
+def node_file_name(run_id: str) -> str:
+    """Name of the file in a run's folder with the samples that another run took for it."""
+    return f"node-{run_id}.jsonl"
+
+
+def require_ledger(path: Path) -> Path:
+    """The ledger in a run folder, or the path itself if it is a ledger.
+
+    Raises:
+        InputError: there is no ledger.
+    """
+    path = path / FILE if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"expected a ledger at {path}", "no such file", "name a folder of a run")
+    return path
+
+
+class Lines:
+    """The whole rows of a ledger that may still grow; each call of `new` continues.
+
+    Attributes:
+        count: lines so far.
+        damaged: numbers, from 1, of the lines that were left out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._offset = path, 0
+        self.count = 0
+        self.damaged: list[int] = []
+
+    def new(self) -> Iterator[Row]:
+        """Rows since the last call."""
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                self.count += 1
+                try:
+                    row = _parsed(line)
+                except DAMAGE:
+                    self.damaged.append(self.count)
+                    continue
+                yield row
+
+
+def _parsed(line: bytes) -> Row:
+    """The row of a line; raises one of `DAMAGE` if it is not a row."""
+    row: Row = json.loads(line)
+    row["k"]
+    return row
+
+
+def _chained(path: Path) -> Iterator[tuple[bytes, bool]]:
+    """Each whole line of a ledger, and whether its hash follows from the line before it.
+
+    A damaged line loses its own link only: as long as its hash can be read, the chain continues.
+    """
+    previous = b""
+    suffix = len(HASH_KEY) + HASH_BYTES + len(HASH_END)
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            digest = line[-len(HASH_END) - HASH_BYTES : -len(HASH_END)]
+            sealed = line.endswith(HASH_END) and line.startswith(HASH_KEY, len(line) - suffix)
+            yield line, sealed and digest == _digest(line[:-suffix] + b"}", previous)
+            if sealed:
+                previous = digest
+
+
+def _digest(body: bytes, previous: bytes) -> bytes:
+    """The hash of a line's text that is chained to the previous line's hash."""
+    return hashlib.sha256(previous + body).hexdigest()[:HASH_BYTES].encode()
+
+
+def _tail(path: Path) -> list[bytes]:
+    """The last lines of a file; none if there is no file."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            return file.read().splitlines(keepends=True)
+    except OSError:
+        return []
