@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Self
 
 from energy.errors import InputError
 from energy.files import write_text_atomic
+from energy.meters.files import user_file
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry, totals
 
@@ -106,8 +106,7 @@ class Calibration:
 
 def default_path() -> Path:
     """Path of this user's calibration: $XDG_CONFIG_HOME/glam-energy/calibration.json."""
-    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(home) / "glam-energy" / "calibration.json"
+    return user_file("calibration.json")
 
 
 def meters_of(entries: list[EnergyEntry]) -> tuple[str, ...]:

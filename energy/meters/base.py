@@ -30,6 +30,8 @@ class Domain:
         wrap_j: joules at which the raw counter wraps around; 0 if it never does.
         tick_s: seconds between updates of the counter, or between readings of the power; 0 if the
             counter updates faster than it is read.
+        lag_s: seconds by which a reading trails the truth: the sensor's delay and its averaging
+            window.
         source: where the band and the constants come from.
         reason: why the domain is missing.
         fix: the command that would make it readable.
@@ -46,6 +48,7 @@ class Domain:
     high: float = 1.0
     wrap_j: float = 0.0
     tick_s: float = 0.0
+    lag_s: float = 0.0
     source: str = ""
     reason: str = ""
     fix: str = ""

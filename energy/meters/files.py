@@ -1,8 +1,9 @@
-"""Small files that the meters read: texts from the kernel, and tables of facts."""
+"""Small files that the meters read: texts from the kernel, tables of facts, and the user's own."""
 
 from __future__ import annotations
 
 import csv
+import os
 import re
 from pathlib import Path
 
@@ -30,3 +31,9 @@ def fact_rows(name: str) -> list[dict[str, str]]:
     """
     with (DATA / name).open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def user_file(name: str) -> Path:
+    """Path of a file in this user's configuration folder, $XDG_CONFIG_HOME/glam-energy."""
+    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(home) / "glam-energy" / name

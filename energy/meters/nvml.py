@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from energy.meters import sensors
 from energy.meters.base import BaseSource, Domain, Integral, missing
 
 J_PER_MJ = 1e-3
@@ -222,7 +223,7 @@ class Nvml(BaseSource):
 def _domain(name: str, kind: str, method: str, product: str, within: str | None) -> Domain:
     # Sensors of data-center boards are off by a few percent: Yang et al. SC'24; our default.
     low, high = (0.93, 1.07) if method == "counter" else (0.88, 1.12)
-    return Domain(
+    domain = Domain(
         id=name,
         kind=kind,
         boundary="chip",
@@ -234,6 +235,7 @@ def _domain(name: str, kind: str, method: str, product: str, within: str | None)
         high=high,
         source="sensor gain against external meters, by method",
     )
+    return sensors.of_board(domain, "nvml", product, method)
 
 
 def _loadable() -> bool:
