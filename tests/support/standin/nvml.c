@@ -5,16 +5,27 @@
  * integral of that wave, updated in ticks of TICK_S; it restarts from zero RESET_AT_S after loading.
  *
  * Settings come from the environment, so that one library serves every test. Their names are
- * STANDIN_ followed by one of the names above or by one of these:
+ * STANDIN_ followed by one of the names above or by one of these. Moments (..._AT_S, ..._AFTER_S)
+ * count from EPOCH_S, a moment of the monotonic clock, or else from loading.
  *   DEVICES       number of devices
  *   STAGGER_S     the counter of each device ticks this much later than the one before it
  *   FAIL_EVERY    every n-th reading fails with GPU_IS_LOST
- *   LOST_AFTER_S  after this time all readings fail
+ *   LOST_AFTER_S, BACK_AT_S  all readings fail from the first moment, until the second if it is set
+ *   FIRST_AT_S    all readings fail before this moment
  *   SLOW_S        duration of each reading
+ *   HANG_AT_S, HANG_FOR_S  a reading at this moment or later returns when that time is over (1 hour)
+ *   DIP_AT_S, DIP_FOR_S, DIP_TO_J  the counter shows DIP_TO_J for that time, and then goes on
+ *   JUMP_AT_S, JUMP_J  the counter shows so many joules more from this moment on
+ *   BASE_J        joules that the counter shows beyond the energy since the clock began
+ *   DELAY_S, AVERAGE_S, HOLD_S  power is the mean over AVERAGE_S that ended DELAY_S before the last
+ *                 update, and there is an update every HOLD_S; all 0 for the power of the moment
+ *   DUTY          share of PERIOD_S at HIGH_W (a half)
+ *   LIMIT_W       power limit of each board (700)
  *   NO_COUNTER, NO_FIELDS  the counter or the power fields are not supported
  *   HBM_W, MODULE_W  constant watts of those scopes
  *   NAME          product name
  *   MIG           each device has one instance, MIG-<index>
+ * A program that loads the library itself can answer in its place: standin_answer_with(callback).
  */
 #define _GNU_SOURCE
 #include <math.h>
@@ -41,34 +52,72 @@ static double now_s(void) {
 static double loaded_s;
 __attribute__((constructor)) static void loaded(void) { loaded_s = now_s(); }
 
+/* Seconds since the moment from which the settings count. */
+static double since_s(void) { return now_s() - setting("STANDIN_EPOCH_S", loaded_s); }
+
+static void sleep_s(double seconds) {
+    struct timespec t = {(time_t)seconds, (long)(fmod(seconds, 1) * 1e9)};
+    if (seconds > 0) nanosleep(&t, NULL);
+}
+
+/* Joules (COUNTER) or watts (the others) that a caller's own function answers; a value that is not
+ * a number fails the reading, a negative infinity says that it is not supported. */
+enum { COUNTER = 0, USAGE = 1, INSTANT = 2, MODULE = 3, MEMORY = 4 };
+static double (*answer)(int device, int what);
+void standin_answer_with(double (*callback)(int, int)) { answer = callback; }
+static int answered(void *handle, int what, double *value) {
+    *value = answer((int)(size_t)handle - 1, what);
+    return isnan(*value) ? LOST : isinf(*value) && *value < 0 ? NOT_SUPPORTED : OK;
+}
+
 static int calls;
 static int failing(void) {
     int every = (int)setting("STANDIN_FAIL_EVERY", 0);
-    double lost = setting("STANDIN_LOST_AFTER_S", 0), slow = setting("STANDIN_SLOW_S", 0);
-    if (slow > 0) {
-        struct timespec t = {(time_t)slow, (long)(fmod(slow, 1) * 1e9)};
-        nanosleep(&t, NULL);
-    }
-    return (every && ++calls % every == 0) || (lost > 0 && now_s() - loaded_s > lost);
+    double lost = setting("STANDIN_LOST_AFTER_S", 0), back = setting("STANDIN_BACK_AT_S", HUGE_VAL);
+    double hang = setting("STANDIN_HANG_AT_S", 0), hung = setting("STANDIN_HANG_FOR_S", 3600);
+    sleep_s(setting("STANDIN_SLOW_S", 0));
+    if (hang > 0 && since_s() >= hang) sleep_s(hang + hung - since_s());
+    return (every && ++calls % every == 0) || since_s() < setting("STANDIN_FIRST_AT_S", 0)
+        || (lost > 0 && since_s() > lost && since_s() < back);
 }
 
 static double shown(double watts, double seconds) {
     return watts * setting("STANDIN_GAIN", 1) + setting("STANDIN_OFFSET_W", 0) * seconds;
 }
 
-static double power_w(double t) {
-    double period = setting("STANDIN_PERIOD_S", 1);
-    t -= setting("STANDIN_PHASE_S", 0);
-    return shown(fmod(t, period) < period / 2 ? setting("STANDIN_HIGH_W", 400)
-                                              : setting("STANDIN_LOW_W", 100), 1);
-}
-
 static double energy_j(double t) {
     t -= setting("STANDIN_PHASE_S", 0);
     double period = setting("STANDIN_PERIOD_S", 1), high = setting("STANDIN_HIGH_W", 400);
-    double low = setting("STANDIN_LOW_W", 100), part = fmod(t, period), turns = floor(t / period);
-    double within = part < period / 2 ? part * high : period / 2 * high + (part - period / 2) * low;
-    return shown(turns * period / 2 * (high + low) + within, t);
+    double low = setting("STANDIN_LOW_W", 100), up = period * setting("STANDIN_DUTY", 0.5);
+    double part = fmod(t, period), turns = floor(t / period);
+    double within = part < up ? part * high : up * high + (part - up) * low;
+    return shown(turns * (up * high + (period - up) * low) + within, t);
+}
+
+static double power_w(double t) {
+    double hold = setting("STANDIN_HOLD_S", 0), average = setting("STANDIN_AVERAGE_S", 0);
+    if (hold > 0) t = floor(t / hold) * hold;
+    t -= setting("STANDIN_DELAY_S", 0);
+    if (average > 0) return (energy_j(t) - energy_j(t - average)) / average;
+    double period = setting("STANDIN_PERIOD_S", 1);
+    t -= setting("STANDIN_PHASE_S", 0);
+    return shown(fmod(t, period) < period * setting("STANDIN_DUTY", 0.5)
+                     ? setting("STANDIN_HIGH_W", 400) : setting("STANDIN_LOW_W", 100), 1);
+}
+
+/* Joules that the counter shows at a moment, faults included. */
+static double counter_j(double t, void *handle) {
+    double tick = setting("STANDIN_TICK_S", 0.1), reset = setting("STANDIN_RESET_AT_S", 0);
+    double epoch = setting("STANDIN_EPOCH_S", loaded_s), dip = setting("STANDIN_DIP_AT_S", 0);
+    double late = ((size_t)handle - 1) * setting("STANDIN_STAGGER_S", 0);
+    double then = floor((t - late) / tick) * tick + late;
+    double joules = energy_j(then) + setting("STANDIN_BASE_J", 0);
+    if (reset > 0 && then - epoch > reset) joules = energy_j(then) - energy_j(epoch + reset);
+    double jump = setting("STANDIN_JUMP_AT_S", 0);
+    if (jump > 0 && then - epoch > jump) joules += setting("STANDIN_JUMP_J", 0);
+    if (dip > 0 && t - epoch > dip && t - epoch < dip + setting("STANDIN_DIP_FOR_S", 1))
+        joules = setting("STANDIN_DIP_TO_J", 0);
+    return joules;
 }
 
 int nvmlInitWithFlags(unsigned flags) { (void)flags; return OK; }
@@ -94,30 +143,42 @@ int nvmlDeviceGetName(void *handle, char *text, unsigned length) {
     return OK;
 }
 int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *mj) {
-    if (setting("STANDIN_NO_COUNTER", 0)) return NOT_SUPPORTED;
-    if (failing()) return LOST;
-    double tick = setting("STANDIN_TICK_S", 0.1), reset = setting("STANDIN_RESET_AT_S", 0);
-    double late = ((size_t)handle - 1) * setting("STANDIN_STAGGER_S", 0);
-    double then = floor((now_s() - late) / tick) * tick + late, from = 0;
-    if (reset > 0 && then - loaded_s > reset) from = energy_j(loaded_s + reset);
-    *mj = (unsigned long long)((energy_j(then) - from) * 1e3);
+    double joules;
+    if (answer) {
+        int code = answered(handle, COUNTER, &joules);
+        if (code) return code;
+    } else {
+        if (setting("STANDIN_NO_COUNTER", 0)) return NOT_SUPPORTED;
+        if (failing()) return LOST;
+        joules = counter_j(now_s(), handle);
+    }
+    *mj = (unsigned long long)(joules * 1e3);
     return OK;
 }
 int nvmlDeviceGetPowerUsage(void *handle, unsigned *mw) {
-    (void)handle;
-    if (failing()) return LOST;
-    *mw = (unsigned)(power_w(now_s()) * 1e3);
+    double watts;
+    if (answer) {
+        int code = answered(handle, USAGE, &watts);
+        if (code) return code;
+    } else {
+        if (failing()) return LOST;
+        watts = power_w(now_s());
+    }
+    *mw = (unsigned)(watts * 1e3);
     return OK;
 }
 int nvmlDeviceGetFieldValues(void *handle, int count, field_value *values) {
-    (void)handle;
-    if (failing()) return LOST;
+    if (!answer && failing()) return LOST;
     for (int i = 0; i < count; i++) {
-        double scoped[] = {power_w(now_s()), setting("STANDIN_MODULE_W", -1),
+        double scoped[] = {answer ? 0 : power_w(now_s()), setting("STANDIN_MODULE_W", -1),
                            setting("STANDIN_HBM_W", -1)};
-        double watts = values[i].scope < 3 ? scoped[values[i].scope] : -1;
-        int known = values[i].field == 186 && watts >= 0 && !setting("STANDIN_NO_FIELDS", 0);
-        values[i].result = known ? OK : NOT_SUPPORTED;
+        int scope = values[i].scope < 3 ? (int)values[i].scope : -1;
+        double watts = scope < 0 ? -1 : scoped[scope];
+        values[i].result = NOT_SUPPORTED;
+        if (values[i].field == 186 && scope >= 0) {
+            if (answer) values[i].result = answered(handle, INSTANT + scope, &watts);
+            else if (watts >= 0 && !setting("STANDIN_NO_FIELDS", 0)) values[i].result = OK;
+        }
         values[i].type = 1;
         values[i].value.ui = (unsigned)(watts * 1e3);
     }
@@ -145,16 +206,14 @@ int nvmlSystemGetNVMLVersion(char *text, unsigned length) {
     snprintf(text, length, "13.999.00");
     return OK;
 }
-int nvmlDeviceGetPowerManagementLimitConstraints(void *handle, unsigned *least, unsigned *most) {
-    (void)handle;
-    *least = 100000;
-    *most = 700000;
-    return OK;
-}
 int nvmlDeviceGetEnforcedPowerLimit(void *handle, unsigned *mw) {
     (void)handle;
-    *mw = 700000;
+    *mw = (unsigned)(setting("STANDIN_LIMIT_W", 700) * 1e3);
     return OK;
+}
+int nvmlDeviceGetPowerManagementLimitConstraints(void *handle, unsigned *least, unsigned *most) {
+    *least = 100000;
+    return nvmlDeviceGetEnforcedPowerLimit(handle, most);
 }
 int nvmlDeviceGetPowerManagementDefaultLimit(void *handle, unsigned *mw) {
     return nvmlDeviceGetEnforcedPowerLimit(handle, mw);
