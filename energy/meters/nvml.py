@@ -5,9 +5,8 @@ older power call. Power is integrated, each value counting until the next. Board
 UUID, so ranks and nodes can be merged without counting a board twice. A missing symbol, or a GPU
 that falls off the bus, disables that reading only.
 
-If CUDA_VISIBLE_DEVICES names any boards, only those are metered: by index, by UUID or a prefix of
-it, or by MIG instance, which stands for its parent board (no counter covers a slice of a board).
-HBM is part of its board. The module of a superchip contains the board.
+Only the boards that CUDA would show to this process are metered, see `nvml_boards`. HBM is part of
+its board. The module of a superchip contains the board.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from typing import Any
 
 from energy.meters import sensors
 from energy.meters.base import BaseSource, Domain, Integral, missing
+from energy.meters.nvml_boards import Board, visible_boards
 
 J_PER_MJ = 1e-3
 W_PER_MW = 1e-3
@@ -58,7 +58,7 @@ class Nvml(BaseSource):
     """The GPUs that the driver lists and this process may use.
 
     Args:
-        visible: list of boards as in CUDA_VISIBLE_DEVICES, which is the default.
+        visible: list of boards as in CUDA_VISIBLE_DEVICES, which is the default; "" is none.
     """
 
     name = "nvml"
@@ -77,17 +77,16 @@ class Nvml(BaseSource):
         self._nvml = pynvml
         try:
             pynvml.nvmlInit()
-            handles = self._visible_boards(self._boards(pynvml.nvmlDeviceGetCount()))
+            boards = visible_boards(pynvml, self._visible)
         except pynvml.NVMLError as error:
             return [missing("gpu", "gpu", "NVML", f"driver: {error}", "nvidia-smi")]
         domains = []
-        for name, handle in handles.items():
-            if handle is None:
-                domains.append(
-                    missing(name, "gpu", "NVML", "the board does not answer", "nvidia-smi -q")
-                )
+        for board in boards:
+            if board.handle is None:
+                reason = "the board does not answer"
+                domains.append(missing(board.id, "gpu", "NVML", reason, "nvidia-smi -q"))
             else:
-                domains += self._board(name, handle)
+                domains += self._board(board)
         return domains
 
     def read(self) -> dict[str, float | None]:
@@ -123,67 +122,26 @@ class Nvml(BaseSource):
             with contextlib.suppress(self._nvml.NVMLError):
                 self._nvml.nvmlShutdown()
 
-    def _boards(self, count: int) -> list[tuple[str, Any]]:
-        """UUID and handle of every board; the handle is None if the board does not answer."""
-        nvml, boards = self._nvml, []
-        for index in range(count):
-            try:
-                handle = nvml.nvmlDeviceGetHandleByIndex(index)
-                boards.append((nvml.nvmlDeviceGetUUID(handle), handle))
-            except nvml.NVMLError:
-                boards.append((f"gpu-{index}", None))
-        return boards
-
-    def _visible_boards(self, boards: list[tuple[str, Any]]) -> dict[str, Any]:
-        """The boards that CUDA_VISIBLE_DEVICES names; all of them if it names none."""
-        if not self._visible:
-            return dict(boards)
-        chosen: dict[str, Any] = {}
-        for name in map(str.strip, self._visible.split(",")):
-            if name.isdigit():
-                matches = boards[int(name) : int(name) + 1]
-            elif name.startswith("MIG-"):
-                matches = self._parent(name)
-            else:
-                matches = [board for board in boards if board[0].startswith(name)]
-            if not matches:
-                # Like CUDA: a name that matches nothing hides itself and everything after it.
-                break
-            chosen.update(matches)
-        return chosen
-
-    def _parent(self, mig: str) -> list[tuple[str, Any]]:
-        """The board that a MIG instance is a slice of."""
-        nvml = self._nvml
-        try:
-            instance = nvml.nvmlDeviceGetHandleByUUID(mig)
-            handle = nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(instance)
-            return [(nvml.nvmlDeviceGetUUID(handle), handle)]
-        except nvml.NVMLError:
-            return []
-
-    def _board(self, uuid: str, handle: Any) -> list[Domain]:
+    def _board(self, board: Board) -> list[Domain]:
         """A board, with its memory and module if the driver reports their power."""
+        uuid, handle, product = board.id, board.handle, board.product
         method = next((name for name in API if self._raw(handle, name) is not None), None)
         if method is None:
             return [missing(uuid, "gpu", "NVML", "neither energy nor power is supported")]
-        product = "GPU"
-        with contextlib.suppress(self._nvml.NVMLError):
-            product = self._nvml.nvmlDeviceGetName(handle)
         # On other boards an unsupported module scope echoes the power of the board itself.
         superchip = any(name in product for name in SUPERCHIPS)
         module = superchip and self._power_w(handle, MODULE_SCOPE) is not None
         memory = self._power_w(handle, MEMORY_SCOPE) is not None
         self._readings.append(Reading(uuid, handle, method))
         within = f"{uuid}/module" if module else None
-        domains = [_domain(uuid, "gpu", method, product, within)]
+        domains = [_domain(uuid, "gpu", method, board, within)]
         for scope, name, exists, container in (
             (MODULE_SCOPE, "module", module, None),
             (MEMORY_SCOPE, "hbm", memory, uuid),
         ):
             if exists:
                 self._readings.append(Reading(f"{uuid}/{name}", handle, "instant", scope))
-                domains.append(_domain(f"{uuid}/{name}", name, "instant", product, container))
+                domains.append(_domain(f"{uuid}/{name}", name, "instant", board, container))
         return domains
 
     def _raw(self, handle: Any, method: str) -> float | None:
@@ -220,9 +178,10 @@ class Nvml(BaseSource):
         return reading.integral.add(watts, time.monotonic())
 
 
-def _domain(name: str, kind: str, method: str, product: str, within: str | None) -> Domain:
+def _domain(name: str, kind: str, method: str, board: Board, within: str | None) -> Domain:
     # Sensors of data-center boards are off by a few percent: Yang et al. SC'24; our default.
     low, high = (0.93, 1.07) if method == "counter" else (0.88, 1.12)
+    words = "; ".join(filter(None, (board.product, board.share, board.doubt)))
     domain = Domain(
         id=name,
         kind=kind,
@@ -230,7 +189,7 @@ def _domain(name: str, kind: str, method: str, product: str, within: str | None)
         within=within,
         tick_s=TICK_S,
         method="counter" if method == "counter" else "power",
-        api=f"NVML {API[method]} ({product})",
+        api=f"NVML {API[method]} ({words})",
         low=low,
         high=high,
         source="sensor gain against external meters, by method",

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Self
 from energy.errors import InputError
 from energy.files import unwritable
 from energy.ledger import reader as ledger
+from energy.meters.visible import selection
 from energy.sampler.seat import boot_id
 from energy.tracking.window import Window, as_line, window_fields, window_line
 
@@ -230,7 +231,7 @@ class Tracker:
             "choice": [
                 self._meters,
                 self._interval_s,
-                os.environ.get("CUDA_VISIBLE_DEVICES"),
+                selection(),
                 os.getcwd(),
             ],
         }

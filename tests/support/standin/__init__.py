@@ -17,27 +17,24 @@ def compiled_nvml(folder: Path) -> Path:
 
     Without a C compiler the test is skipped; in CI it fails.
     """
+    return _compiled(folder, "nvml.c", "libnvidia-ml.so.1")
+
+
+def compiled_cuda(folder: Path) -> Path:
+    """Compile the stand-in for libcuda.so.1, as `compiled_nvml` does its own."""
+    return _compiled(folder, "cuda.c", "libcuda.so.1")
+
+
+def _compiled(folder: Path, source: str, name: str) -> Path:
     compiler = shutil.which("cc")
     if compiler is None:
         if os.environ.get("CI"):
             pytest.fail("CI needs a C compiler: scripts/system-packages installs it")
         pytest.skip("no C compiler: install gcc (scripts/system-packages)")
-    library = folder / "libnvidia-ml.so.1"
-    source = Path(__file__).with_name("nvml.c")
-    subprocess.run(
-        [
-            compiler,
-            "-shared",
-            "-fPIC",
-            "-O1",
-            "-Wl,-soname,libnvidia-ml.so.1",
-            "-o",
-            library,
-            source,
-            "-lm",
-        ],
-        check=True,
-    )
+    library = folder / name
+    path = Path(__file__).with_name(source)
+    options = ["-shared", "-fPIC", "-O1", f"-Wl,-soname,{name}"]
+    subprocess.run([compiler, *options, "-o", library, path, "-lm"], check=True)
     return library
 
 

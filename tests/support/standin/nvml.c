@@ -23,8 +23,9 @@
  *   LIMIT_W       power limit of each board (700)
  *   NO_COUNTER, NO_FIELDS  the counter or the power fields are not supported
  *   HBM_W, MODULE_W  constant watts of those scopes
- *   NAME          product name
- *   MIG           each device has one instance, MIG-<index>
+ *   NAME          product name; NAME_<index> is that of one device
+ *   CORES_<index> cores of one device, 100 if not set
+ *   MIG           each device is cut in that many instances, MIG-<device>[-<anything>]
  * A program that loads the library itself can answer in its place: standin_answer_with(callback).
  */
 #define _GNU_SOURCE
@@ -34,13 +35,24 @@
 #include <string.h>
 #include <time.h>
 
-enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, LOST = 15 };
+enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, LOST = 15 };
 typedef struct { unsigned field, scope; long long timestamp, latency; unsigned type; int result;
                  union { double d; unsigned ui; unsigned long long ull; } value; } field_value;
+
+typedef struct { char legacy_id[16]; unsigned domain, bus, device, device_id, subsystem_id;
+                 char bus_id[32]; } pci_info;
 
 static double setting(const char *name, double otherwise) {
     const char *text = getenv(name);
     return text ? atof(text) : otherwise;
+}
+
+/* The setting of one device, NAME_<index>, or else of all, NAME. */
+static const char *text_of(const char *name, void *handle) {
+    char key[64];
+    snprintf(key, sizeof key, "%s_%zu", name, (size_t)handle - 1);
+    const char *text = getenv(key);
+    return text ? text : getenv(name);
 }
 
 static double now_s(void) {
@@ -137,8 +149,7 @@ int nvmlDeviceGetUUID(void *handle, char *text, unsigned length) {
     return OK;
 }
 int nvmlDeviceGetName(void *handle, char *text, unsigned length) {
-    (void)handle;
-    const char *name = getenv("STANDIN_NAME");
+    const char *name = text_of("STANDIN_NAME", handle);
     snprintf(text, length, "%s", name ? name : "Stand-in");
     return OK;
 }
@@ -191,6 +202,31 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
 }
 int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *slice, void **handle) {
     *handle = (void *)((size_t)slice - 1000 + 1);
+    return OK;
+}
+int nvmlDeviceGetMigMode(void *handle, unsigned *now, unsigned *pending) {
+    (void)handle;
+    *now = *pending = setting("STANDIN_MIG", 0) > 0;
+    return OK;
+}
+int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned *count) {
+    (void)handle;
+    *count = 7;
+    return OK;
+}
+int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned index, void **slice) {
+    *slice = (void *)(999 + (size_t)handle);
+    return index < setting("STANDIN_MIG", 0) ? OK : NOT_FOUND;
+}
+int nvmlDeviceGetPciInfo_v3(void *handle, pci_info *info) {
+    memset(info, 0, sizeof *info);
+    info->bus = (unsigned)(size_t)handle;
+    snprintf(info->bus_id, sizeof info->bus_id, "00000000:%02X:00.0", info->bus);
+    return OK;
+}
+int nvmlDeviceGetNumGpuCores(void *handle, unsigned *cores) {
+    const char *text = text_of("STANDIN_CORES", handle);
+    *cores = text ? (unsigned)atoi(text) : 100;
     return OK;
 }
 int nvmlDeviceGetArchitecture(void *handle, unsigned *architecture) {
