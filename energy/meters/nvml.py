@@ -194,7 +194,7 @@ def _domain(name: str, kind: str, method: str, board: Board, within: str | None)
         high=high,
         source="sensor gain against external meters, by method",
     )
-    return sensors.of_board(domain, "nvml", product, method)
+    return sensors.of_board(domain, "nvml", board.product, method)
 
 
 def _loadable() -> bool:
