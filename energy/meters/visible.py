@@ -43,7 +43,7 @@ def chosen(
     """
     if names is None:
         return list(boards)
-    found: list[Board] = []
+    shown: list[Board] = []
     for name in map(str.strip, names.split(",")):
         if name.isdigit():
             matches = boards[int(name) : int(name) + 1]
@@ -51,9 +51,9 @@ def chosen(
             matches = by_name(name) if name else ()
         if len(matches) != 1:
             break
-        if matches[0] not in found:
-            found.append(matches[0])
-    return found
+        if matches[0] not in shown:
+            shown.append(matches[0])
+    return shown
 
 
 def has_index(names: str | None) -> bool:
