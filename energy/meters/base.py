@@ -146,7 +146,15 @@ def missing(name: str, kind: str, api: str, reason: str, fix: str = "") -> Domai
     )
 
 
-def unreadable(domain: Domain, file: Path) -> Domain:
-    """A domain whose file exists but cannot be read, with the command that grants access."""
-    reason = "permission" if not os.access(file, os.R_OK) else "the counter cannot be read"
-    return replace(domain, origin="missing", reason=reason, fix=f"sudo chmod o+r {file}")
+def unreadable(domain: Domain, file: Path, otherwise: str = "the counter cannot be read") -> Domain:
+    """A domain whose file cannot be read, with the command that grants access.
+
+    Args:
+        domain: what would be read.
+        file: from where.
+        otherwise: the reason if it is not a lack of permission.
+    """
+    there = file.exists()
+    reason = "permission" if there and not os.access(file, os.R_OK) else otherwise
+    fix = f"sudo chmod o+r {file}" if there else ""
+    return replace(domain, origin="missing", reason=reason, fix=fix)

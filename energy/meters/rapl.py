@@ -2,7 +2,9 @@
 
 Counters are in microjoules and wrap around at a stated range. psys contains the packages, and a
 package contains its cores. DRAM sits in the package's folder, but its joules are not part of the
-package's. Dies that mirror one counter are counted once. An unreadable file is a gap.
+package's. Dies that mirror one counter are counted once. Every zone is listed: one whose range
+cannot be read is read all the same, and a fall of its counter is then a reset; one whose name or
+counter cannot be read is missing. A reading that fails later is a gap.
 """
 
 from __future__ import annotations
@@ -57,41 +59,38 @@ class Rapl(BaseSource):
 
     def probe(self) -> list[Domain]:
         """Packages, psys, DRAM and cores with their nesting; unreadable ones are missing."""
-        zones, missing = [], []
+        zones: list[Zone] = []
+        missing: list[Domain] = []
         domains: dict[Path, Domain] = {}
-        for folder, name, range_uj in self._listed():
-            domain = self._domain(folder, name, range_uj, domains)
-            domains[folder] = domain
+        for folder, name in self._listed():
+            domain = domains[folder] = self._domain(folder, name, domains)
             zone = Zone(domain, folder / "energy_uj")
-            if zone.joules() is None:
+            if not name:
+                domain = unreadable(domain, folder / "name", "the zone's name cannot be read")
+                missing.append(domain)
+            elif zone.joules() is None:
                 missing.append(unreadable(domain, zone.file))
             else:
                 zones.append(zone)
         self._zones = _without_mirrors(zones)
-        return [zone.domain for zone in self._zones] + missing
+        read = {zone.domain.id for zone in self._zones}
+        return [zone.domain for zone in self._zones] + [d for d in missing if d.id not in read]
 
     def read(self) -> dict[str, float | None]:
         """Raw joules by domain; the ledger's reader unwraps them."""
         return {zone.domain.id: zone.joules() for zone in self._zones}
 
-    def _listed(self) -> list[tuple[Path, str, int]]:
-        """Folder, name and range of each zone, containers first.
+    def _listed(self) -> list[tuple[Path, str]]:
+        """Folder and name of each zone, containers first; the name is empty if it cannot be read.
 
         psys comes first wherever the kernel lists it; then parents, which sort before their
-        children (intel-rapl:0 before intel-rapl:0:0).
+        children (intel-rapl:0 before intel-rapl:0:0); zones of the MSR interface before those of
+        the MMIO interface, which show the same counters again.
         """
-        zones = []
-        for folder in self._root.glob("*rapl*:*"):
-            try:
-                name = (folder / "name").read_text().strip()
-                zones.append((folder, name, int((folder / "max_energy_range_uj").read_text())))
-            except (OSError, ValueError):
-                continue
-        return sorted(zones, key=lambda zone: (zone[1] != "psys", zone[0]))
+        zones = [(folder, text_of(folder / "name")) for folder in self._root.glob("*rapl*:*")]
+        return sorted(zones, key=lambda zone: (zone[1] != "psys", "mmio" in zone[0].name, zone[0]))
 
-    def _domain(
-        self, folder: Path, name: str, range_uj: int, containers: dict[Path, Domain]
-    ) -> Domain:
+    def _domain(self, folder: Path, name: str, containers: dict[Path, Domain]) -> Domain:
         """The domain of a zone: package-0 is "cpu-package-0", its DRAM is "dram-package-0"."""
         low, high = BANDS.get(self._vendor, (0.85, 1.15))
         parent = containers.get(folder.with_name(folder.name.rsplit(":", 1)[0]))
@@ -103,13 +102,16 @@ class Rapl(BaseSource):
             kind, low, high = "dram", min(low, 0.9), max(high, 1.1)
         elif parent is not None:
             within = parent.id
+        name = name or folder.name
+        range_uj = text_of(folder / "max_energy_range_uj")
+        turns = "" if range_uj.isdigit() else "; its range cannot be read: a fall is a reset"
         return Domain(
             id=f"cpu-{name}" if parent is None else f"{name}-{parent.id.removeprefix('cpu-')}",
             kind=kind,
             boundary="chip",
             within=within,
-            api=f"powercap {folder.name} energy_uj",
-            wrap_j=range_uj * J_PER_UJ,
+            api=f"powercap {folder.name} energy_uj{turns}",
+            wrap_j=0.0 if turns else int(range_uj) * J_PER_UJ,
             low=low,
             high=high,
             source="RAPL against external meters, by vendor",
@@ -119,19 +121,19 @@ class Rapl(BaseSource):
 def _without_mirrors(zones: list[Zone]) -> list[Zone]:
     """Drop zones that show another zone's counter again (two dies, or MSR and MMIO).
 
-    Outermost zones of one kind with equal counters are taken to be the same counter, as AMD dies
-    of one package show it.
+    Those are zones of the same name, and outermost zones of one kind with equal counters, as AMD
+    dies of one package show it.
     """
-    kept: list[Zone] = []
+    kept: dict[str, Zone] = {}
     seen: set[tuple[str, int | None]] = set()
-    dropped = set()
+    dropped: set[str] = set()
     for zone in zones:
-        key = (zone.domain.kind, zone.last_uj)
-        if zone.domain.within is None and zone.last_uj and key in seen:
-            dropped.add(zone.domain.id)
+        domain, key = zone.domain, (zone.domain.kind, zone.last_uj)
+        if domain.id in kept or domain.within in dropped:
             continue
-        if zone.domain.within in dropped:
+        if domain.within is None and zone.last_uj and key in seen:
+            dropped.add(domain.id)
             continue
         seen.add(key)
-        kept.append(zone)
-    return kept
+        kept[domain.id] = zone
+    return list(kept.values())

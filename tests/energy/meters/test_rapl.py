@@ -86,6 +86,39 @@ def test_an_unreadable_sample_is_a_gap_and_not_262_kilojoules(server):
     assert meter.read()["cpu-package-0"] is None
 
 
+@pytest.mark.parametrize("file", ["name", "energy_uj", "max_energy_range_uj"])
+@pytest.mark.parametrize("text", [None, "", "garbage"], ids=["gone", "empty", "no number"])
+def test_a_zone_with_an_unreadable_file_is_read_or_missing_but_never_left_out(server, file, text):
+    path = server / "intel-rapl:1" / file
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    domains = Rapl(server, "GenuineIntel").probe()
+    assert len(domains) == 4
+    (other,) = (domain for domain in domains if domain.api.startswith("powercap intel-rapl:1 "))
+    if file == "max_energy_range_uj":
+        assert (other.origin, other.wrap_j) == ("measured", 0)
+        assert "a fall is a reset" in other.api
+    elif file == "energy_uj" or not text:
+        assert other.origin == "missing"
+        assert other.reason
+        assert "chmod" in other.fix or text is None
+
+
+def test_the_msr_and_the_mmio_zone_of_one_package_are_read_once(tmp_path):
+    powercap(
+        tmp_path,
+        {
+            "intel-rapl-mmio:0": ("package-0", 4_999_000, RANGE_UJ),
+            "intel-rapl:0": ("package-0", 5_000_000, RANGE_UJ),
+            "intel-rapl:1": ("psys", 9_000_000, RANGE_UJ),
+        },
+    )
+    domains = Rapl(tmp_path, "GenuineIntel").probe()
+    assert [domain.id for domain in domains] == ["cpu-psys", "cpu-package-0"]
+    assert domains[1].api == "powercap intel-rapl:0 energy_uj"
+
+
 def test_dies_that_mirror_one_counter_are_counted_once(tmp_path):
     powercap(
         tmp_path,
