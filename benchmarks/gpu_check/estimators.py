@@ -186,8 +186,8 @@ def longest_hold(shown: Updates, load: Load, response: Response) -> float:
     below, above = np.min(expected, axis=0) - slack, np.max(expected, axis=0) + slack
     away = (values < below) | (values > above)
     longest = run = 0
-    for held in away:
-        run = run + 1 if held else 0
+    for is_away in away:
+        run = run + 1 if is_away else 0
         longest = max(longest, run)
     return (1 + longest) * shown.period_s
 
