@@ -29,7 +29,7 @@ COHERENT = 0.85
 """Share of the best coherence that a longer period needs to be taken: its divisors fit as well."""
 
 AWAY = 0.1
-"""A value is held too long while it is so far from the expected one, as a share of the step."""
+"""A value has stood too long while it is so far from the expected one, as a share of the step."""
 
 MOST_DELAY_S, MOST_WINDOW_S = 1.0, 1.6
 """Longest delay and window that are looked for."""
