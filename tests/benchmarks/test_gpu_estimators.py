@@ -70,11 +70,11 @@ def test_period_delay_and_window_of_a_sensor_are_those_it_has(sensor, spread_w):
     st.sampled_from((0.0, 0.01, 0.025, 0.1, 0.3, 1.0)),
     st.floats(0.0, 0.3),
 )
-def test_the_lag_of_any_sensor_is_measured_to_a_hundredth_of_a_second(seed, hold, window, delay):
+def test_the_lag_of_any_sensor_is_measured_to_a_sixth_of_its_period(seed, hold, window, delay):
     sensor = PowerSensor(average_s=window, hold_s=hold, delay_s=delay, phase_s=seed % 7 / 100)
     response = measure(sensor, seed)[2]
     lag_s = response.delay_s + response.window_s
-    assert lag_s == pytest.approx(sensor.delay_s + sensor.average_s, abs=0.01)
+    assert lag_s == pytest.approx(sensor.delay_s + sensor.average_s, abs=max(0.01, hold / 6))
 
 
 def test_updates_that_a_sensor_misses_lengthen_its_hold():
