@@ -7,7 +7,10 @@ Each line carries a hash over itself and the hash of the line before it.
 Rows, by "k":
     header  a metering process started: boot id, host, clocks, domains, where the run resumes
     s       sample: "m" monotonic ns, "j" joules in the order of the header's domains (null: could
-            not be read), "a" microseconds since the counter reached them (null: not dated)
+            not be read, or is read by power), "a" microseconds since the counter reached them
+            (null: not dated), "p" readings of power since the sample before: meter ->
+            [[microseconds before "m", watts of each domain of that meter that is read by power, in
+            order of the header], ...]. In version 1 "j" held the sampler's own integral of power
     t       dated ticks around the edges of windows: "j" domain -> [[ns, joules], ...]
     attach  another process reads the meters: "m", "to": the id and the ledger of its run
     alive   an attached run with nothing else to write is alive: "m"
@@ -34,7 +37,7 @@ Row = dict[str, Any]
 
 FILE = "ledger.jsonl"
 
-VERSION = 1
+VERSION = 2
 
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
 """What a damaged row raises when it is read."""
@@ -106,6 +109,7 @@ def known_until(path: Path) -> int:
         with contextlib.suppress(*DAMAGE):
             row = json.loads(line)
             if row["k"] == "s":
+                # A power that was read holds until the sample itself.
                 return int(row["m"] - 1000 * max((age or 0 for age in row.get("a", [])), default=0))
             if row["k"] == "t":
                 return int(min(points[-1][0] for points in row["j"].values()))

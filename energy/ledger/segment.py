@@ -20,6 +20,25 @@ INCIDENTS = ("clock", "gap")
 
 
 @dataclass
+class Held:
+    """Joules of a power, where each reading counts until the next.
+
+    This is exact for steps and for constant power; a trapezoid would smear every step.
+    """
+
+    joules: float = 0.0
+    last_s: float = 0.0
+    last_w: float | None = None
+
+    def add(self, time_s: float, power_w: float | None) -> float | None:
+        """Add a reading and return the joules so far; a failed reading gives None."""
+        if self.last_w is not None:
+            self.joules += self.last_w * (time_s - self.last_s)
+        self.last_s, self.last_w = time_s, power_w
+        return None if power_w is None else self.joules
+
+
+@dataclass
 class Segment:
     """What one metering process wrote, from its header to its end or its death.
 
@@ -35,6 +54,7 @@ class Segment:
         own_s: monotonic seconds of the samples that its own process took.
         borrowed_s: those of samples that another process took, before, during and after it.
         reach_s: first and last moment that its own rows mention.
+        powers: integrals of the domains that are read by power.
     """
 
     header: Row
@@ -48,6 +68,7 @@ class Segment:
     own_s: array[float] = field(default_factory=lambda: array("d"))
     borrowed_s: array[float] = field(default_factory=lambda: array("d"))
     reach_s: tuple[float, float] = (math.inf, -math.inf)
+    powers: dict[str, Held] = field(default_factory=dict)
 
     @classmethod
     def from_header(cls, header: Row) -> Segment:
@@ -124,20 +145,38 @@ class Segment:
         """
         moment_s, order = row["m"] / 1e9, domains or self.header["domains"]
         ages = row.get("a") or [None] * len(row["j"])
-        readings = []
+        readings = self._power_readings(row, order)
         for domain, raw, age in zip(order, row["j"], ages, strict=False):
             age_s = (age or 0) / 1e6
             if age is None and domain.get("method") == "counter":
                 # A reading of a coarse counter whose ticks are not dated yet is half a tick old on
                 # average.
                 age_s = float(domain.get("tick_s", 0)) / 2
-            if not domain.get("reason"):
+            # Since version 2 (with `meter`) a domain that is read by power has no joules here.
+            powered = domain.get("method") == "power" and domain.get("meter")
+            if not domain.get("reason") and not powered:
                 joules = None if raw is None else float(raw)
                 readings.append((domain["id"], moment_s - age_s, joules))
         # A damaged row has raised by now, so that no part of it is added.
         (self.own_s if domains is None else self.borrowed_s).append(moment_s)
         for domain_id, time_s, joules in readings:
             self.curves[domain_id].add(time_s, joules)
+
+    def _power_readings(self, row: Row, order: list[Row]) -> list[tuple[str, float, float | None]]:
+        """The integral of each domain at each reading of its power since the last sample."""
+        readings: list[tuple[str, float, float | None]] = []
+        for meter, rows in row.get("p", {}).items():
+            names = [
+                d["id"]
+                for d in order
+                if d["method"] == "power" and d["meter"] == meter and not d["reason"]
+            ]
+            for age_us, *watts in rows:
+                moment_s = row["m"] / 1e9 - age_us / 1e6
+                for name, power_w in zip(names, watts, strict=True):
+                    held = self.powers.setdefault(name, Held())
+                    readings.append((name, moment_s, held.add(moment_s, power_w)))
+        return readings
 
     def add_ticks(self, row: Row) -> None:
         """Add dated ticks."""

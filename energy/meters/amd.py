@@ -1,17 +1,17 @@
 """Joules of AMD Instinct GPUs through amdsmi, with the counter checked against power first.
 
 AMD's counters have been seen frozen, implausible, or reporting two dies through one. So each is
-compared with the integral of power for half a second, and power is integrated where they disagree.
+compared with the integral of power for half a second, and power is read where they disagree.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energy.meters.base import BaseSource, Domain, Integral, missing
+from energy.meters.base import BaseSource, Domain, missing
 
 DRIVER = Path("/dev/kfd")
 CHECK_S = 0.5
@@ -23,12 +23,11 @@ J_PER_UJ = 1e-6
 
 @dataclass
 class Board:
-    """One GPU, how it is read, and the integral if that is power."""
+    """One GPU, and how it is read."""
 
     id: str
     handle: Any
     counter: bool = False
-    integral: Integral = field(default_factory=Integral)
 
 
 @dataclass(frozen=True)
@@ -73,17 +72,16 @@ class Amd(BaseSource):
         return [self._domain(board, seen) for board, seen in zip(boards, first, strict=True)]
 
     def read(self) -> dict[str, float | None]:
-        """Joules by board."""
-        return {
-            board.id: self._counter_j(board)
-            if board.counter
-            else board.integral.add(self._power_w(board), time.monotonic())
-            for board in self._boards
-        }
+        """Joules of the boards whose counter can be trusted."""
+        return {board.id: self._counter_j(board) for board in self._boards if board.counter}
 
     def poll_s(self) -> float:
-        """Ten readings a second if a power is integrated."""
+        """Ten readings a second if a board is read by power."""
         return 0.1 if any(not board.counter for board in self._boards) else 0.0
+
+    def watts(self) -> dict[str, float | None]:
+        """Present watts of the other boards."""
+        return {board.id: self._power_w(board) for board in self._boards if not board.counter}
 
     def close(self) -> None:
         """Shut amdsmi down."""

@@ -1,7 +1,9 @@
-"""The interface of a meter: which domains it can read, and the cumulative joules of each.
+"""The interface of a meter: which domains it can read, and the joules or watts of each.
 
 A source is probed once and read often. Reading never raises, writes nothing, and needs neither the
-network nor sudo. A failed reading is None and becomes a gap in the ledger, never a zero.
+network nor sudo. A failed reading is None and becomes a gap in the ledger, never a zero. A meter
+does not integrate power: the ledger holds the watts as they were read, and its reader integrates
+them, so that a meter that stands still for a while counts nothing for that time.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ class Domain:
         boundary: where the meter stands: chip, node, it or facility.
         within: the domain whose joules include these; such a domain is shown but never added.
         api: the counter or formula that is read.
-        method: counter, power, model or constant.
+        method: counter, power, model or constant. Domains of method power are read by `watts`, all
+            others by `read`.
         origin: measured, modelled, assumed or missing.
         low: lower end of the 95 % systematic band, as a factor of the reading.
         high: upper end of that band.
@@ -32,6 +35,9 @@ class Domain:
             counter updates faster than it is read.
         lag_s: seconds by which a reading trails the truth: the sensor's delay and its averaging
             window.
+        limit_w: most watts that the device can draw, from its own limit or its name plate; 0 if
+            that is unknown.
+        meter: name of the source that reads it.
         source: where the band and the constants come from.
         reason: why the domain is missing.
         fix: the command that would make it readable.
@@ -49,9 +55,16 @@ class Domain:
     wrap_j: float = 0.0
     tick_s: float = 0.0
     lag_s: float = 0.0
+    limit_w: float = 0.0
+    meter: str = ""
     source: str = ""
     reason: str = ""
     fix: str = ""
+
+    @property
+    def read_by_power(self) -> bool:
+        """Whether `watts` reads it."""
+        return self.method == "power" and not self.reason
 
     def as_dict(self) -> dict[str, Any]:
         """All fields, as they are written to the header of a ledger."""
@@ -68,7 +81,14 @@ class Source(Protocol):
         ...
 
     def poll_s(self) -> float:
-        """Seconds between the readings that an integral of power needs; 0 if there is none."""
+        """Seconds between two readings of power, by `watts`; 0 if no domain is read by power."""
+        ...
+
+    def watts(self) -> dict[str, float | None]:
+        """Present watts of the domains of method power; None where the reading failed.
+
+        A domain that is left out has no new reading since the last call.
+        """
         ...
 
     def powers(self) -> dict[str, float | None]:
@@ -84,7 +104,7 @@ class Source(Protocol):
         ...
 
     def read(self) -> dict[str, float | None]:
-        """Joules since a fixed moment, by domain; None where the reading failed."""
+        """Joules since a fixed moment of all other domains; None where the reading failed."""
         ...
 
     def close(self) -> None:
@@ -100,8 +120,16 @@ class BaseSource:
         return {}
 
     def poll_s(self) -> float:
-        """No integral of power."""
+        """No domain is read by power."""
         return 0.0
+
+    def watts(self) -> dict[str, float | None]:
+        """No domain is read by power."""
+        return {}
+
+    def read(self) -> dict[str, float | None]:
+        """No domain has cumulative joules."""
+        return {}
 
     def powers(self) -> dict[str, float | None]:
         """No second reading to check a counter against."""
@@ -113,30 +141,6 @@ class BaseSource:
 
     def close(self) -> None:
         """Nothing to release."""
-
-
-@dataclass
-class Integral:
-    """Joules of a power reading, where each value counts until the next reading.
-
-    This is exact for steps and for constant power; a trapezoid would smear every step.
-    """
-
-    joules: float = 0.0
-    last_s: float | None = None
-    last_w: float = 0.0
-
-    def add(self, power_w: float | None, now_s: float) -> float | None:
-        """Add a reading and return the joules so far; a failed reading gives None.
-
-        Example: 500 W for 2 s add 1,000 J.
-        """
-        if power_w is None:
-            return None
-        if self.last_s is not None:
-            self.joules += self.last_w * (now_s - self.last_s)
-        self.last_s, self.last_w = now_s, power_w
-        return self.joules
 
 
 def missing(name: str, kind: str, api: str, reason: str, fix: str = "") -> Domain:

@@ -1,16 +1,15 @@
 """Joules from the kernel's sensors (hwmon): Grace superchips, ACPI power meters, AMD counters.
 
-An energy file (microjoules) is read as a counter, a power file (microwatts) is integrated. A Grace
+An energy file (microjoules) is read as a counter, a power file (microwatts) as power. A Grace
 module contains its processor; a plain ACPI power meter stands at the node's power supply.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from energy.meters.base import BaseSource, Domain, Integral, unreadable
+from energy.meters.base import BaseSource, Domain, unreadable
 from energy.meters.files import text_of
 
 ROOT = Path("/sys/class/hwmon")
@@ -27,17 +26,13 @@ class Sensor:
 
     domain: Domain
     file: Path
-    integral: Integral = field(default_factory=Integral)
 
-    def joules(self) -> float | None:
-        """Joules so far; None if the file cannot be read."""
+    def value(self) -> float | None:
+        """Joules or watts; None if the file cannot be read."""
         try:
-            value = int(self.file.read_text()) * UNIT
+            return int(self.file.read_text()) * UNIT
         except (OSError, ValueError):
             return None
-        if self.domain.method == "counter":
-            return value
-        return self.integral.add(value, time.monotonic())
 
 
 class Hwmon(BaseSource):
@@ -62,7 +57,7 @@ class Hwmon(BaseSource):
             module = f"module-{sensor.domain.id.rsplit('-', 1)[-1]}"
             if sensor.domain.kind == "cpu" and module in modules:
                 sensor.domain = replace(sensor.domain, within=module)
-            if sensor.joules() is None:
+            if sensor.value() is None:
                 domains.append(unreadable(sensor.domain, sensor.file))
             else:
                 self._sensors.append(sensor)
@@ -71,11 +66,20 @@ class Hwmon(BaseSource):
 
     def read(self) -> dict[str, float | None]:
         """Joules by domain."""
-        return {sensor.domain.id: sensor.joules() for sensor in self._sensors}
+        return self._values("counter")
+
+    def watts(self) -> dict[str, float | None]:
+        """Watts by domain."""
+        return self._values("power")
 
     def poll_s(self) -> float:
-        """Ten readings a second if a power is integrated."""
+        """Ten readings a second if there is a power file."""
         return 0.1 if any(s.domain.method == "power" for s in self._sensors) else 0.0
+
+    def _values(self, method: str) -> dict[str, float | None]:
+        """What the sensors of a method show."""
+        sensors = (sensor for sensor in self._sensors if sensor.domain.method == method)
+        return {sensor.domain.id: sensor.value() for sensor in sensors}
 
     def _listed(self) -> list[Sensor]:
         """Every sensor file of the known drivers, readable or not."""

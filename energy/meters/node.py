@@ -13,11 +13,17 @@ import subprocess
 import time
 from pathlib import Path
 
-from energy.meters.base import BaseSource, Domain, Integral, missing
+from energy.meters.base import BaseSource, Domain, missing
 
 COMMAND = ("ipmitool", "dcmi", "power", "reading")
 DEVICES = ("/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0")
 TIMEOUT_S = 5.0
+
+PERIOD_S = 1.0
+"""Seconds between the starts of two queries: the controller averages over as long."""
+
+POLL_S = 0.2
+"""Seconds between two looks for an answer."""
 
 
 class Node(BaseSource):
@@ -34,10 +40,8 @@ class Node(BaseSource):
         self, command: tuple[str, ...] = COMMAND, devices: tuple[str, ...] = DEVICES
     ) -> None:
         self._command, self._devices = command, devices
-        self._integral = Integral()
-        self._joules: float | None = None
         self._query: subprocess.Popen[str] | None = None
-        self._query_s = 0.0
+        self._query_s = float("-inf")
 
     def probe(self) -> list[Domain]:
         """One domain if there is a controller; missing if it cannot be queried."""
@@ -55,17 +59,16 @@ class Node(BaseSource):
             )
         except (OSError, subprocess.TimeoutExpired):
             return [missing("node", "node", "IPMI", "the controller does not answer")]
-        if watts(query.stdout) is None:
+        if watts_of(query.stdout) is None:
             reason = "permission" if "Could not open" in query.stderr else "no DCMI power reading"
             return [missing("node", "node", "IPMI", reason, "sudo chmod o+rw /dev/ipmi0")]
-        self._take(query.stdout)
         return [
             Domain(
                 id="node",
                 kind="node",
                 boundary="node",
                 method="power",
-                tick_s=1.0,
+                tick_s=PERIOD_S,
                 low=0.95,
                 high=1.05,
                 api=" ".join(self._command),
@@ -73,17 +76,22 @@ class Node(BaseSource):
             )
         ]
 
-    def read(self) -> dict[str, float | None]:
-        """Joules up to the last answer that has arrived; starts the next query."""
-        if self._query is not None:
-            if self._query.poll() is None:
-                if time.monotonic() - self._query_s < TIMEOUT_S:
-                    return {"node": self._joules}
-                self._query.kill()
+    def poll_s(self) -> float:
+        """Five looks a second for an answer."""
+        return POLL_S
+
+    def watts(self) -> dict[str, float | None]:
+        """The answer that has arrived since the last call, if any; starts the next query."""
+        watts: dict[str, float | None] = {}
+        late = time.monotonic() - self._query_s > TIMEOUT_S
+        if self._query is not None and (late or self._query.poll() is not None):
+            self._query.kill()
             answer, _ = self._query.communicate()
-            self._take(answer)
-        self._start_query()
-        return {"node": self._joules}
+            watts["node"] = None if late else watts_of(answer)
+            self._query = None
+        if self._query is None and time.monotonic() - self._query_s >= PERIOD_S:
+            self._start_query()
+        return watts
 
     def close(self) -> None:
         """End a query that is still running."""
@@ -100,11 +108,8 @@ class Node(BaseSource):
         except OSError:
             self._query = None
 
-    def _take(self, answer: str) -> None:
-        self._joules = self._integral.add(watts(answer), time.monotonic())
 
-
-def watts(answer: str) -> float | None:
+def watts_of(answer: str) -> float | None:
     """The watts in ipmitool's output; None if there are none.
 
     'Instantaneous power reading:  220 Watts' gives 220.

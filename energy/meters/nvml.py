@@ -1,9 +1,8 @@
 """Joules of NVIDIA GPUs through NVML (package nvidia-ml-py).
 
 The energy counter is preferred (Volta and later), then instantaneous power (field 186), then the
-older power call. Power is integrated, each value counting until the next. Boards are named by
-UUID, so ranks and nodes can be merged without counting a board twice. A missing symbol, or a GPU
-that falls off the bus, disables that reading only.
+older power call. Boards are named by UUID, so ranks and nodes can be merged without counting a
+board twice. A missing symbol, or a GPU that falls off the bus, disables that reading only.
 
 Only the boards that CUDA would show to this process are metered, see `nvml_boards`. HBM is part of
 its board. The module of a superchip contains the board.
@@ -14,14 +13,13 @@ from __future__ import annotations
 import contextlib
 import ctypes.util
 import os
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from energy.meters import sensors
-from energy.meters.base import BaseSource, Domain, Integral, missing
+from energy.meters.base import BaseSource, Domain, missing
 from energy.meters.nvml_boards import Board, visible_boards
 
 J_PER_MJ = 1e-3
@@ -45,13 +43,12 @@ API = {
 
 @dataclass
 class Reading:
-    """One value of one board: how it is read, and its integral if it is a power."""
+    """One value of one board, and how it is read."""
 
     id: str
     handle: Any
     method: str
     scope: int = GPU_SCOPE
-    integral: Integral = field(default_factory=Integral)
 
 
 class Nvml(BaseSource):
@@ -90,8 +87,12 @@ class Nvml(BaseSource):
         return domains
 
     def read(self) -> dict[str, float | None]:
-        """Joules by domain; None for a board that did not answer."""
-        return {reading.id: self._joules(reading) for reading in self._readings}
+        """Joules of the counters; None for a board that did not answer."""
+        return {
+            reading.id: self._raw(reading.handle, "counter")
+            for reading in self._readings
+            if reading.method == "counter"
+        }
 
     def counters(self) -> dict[str, Callable[[], float | None]]:
         """The energy counters, which tick about ten times a second."""
@@ -102,8 +103,18 @@ class Nvml(BaseSource):
         }
 
     def poll_s(self) -> float:
-        """Ten readings a second if a power is integrated."""
+        """Ten readings a second if anything is read by power."""
         return TICK_S if any(r.method != "counter" for r in self._readings) else 0.0
+
+    def watts(self) -> dict[str, float | None]:
+        """Present watts of boards without a counter, of memory and of modules."""
+        return {
+            reading.id: self._power_w(reading.handle, reading.scope)
+            if reading.method == "instant"
+            else self._raw(reading.handle, reading.method)
+            for reading in self._readings
+            if reading.method != "counter"
+        }
 
     def powers(self) -> dict[str, float | None]:
         """Present watts of the boards that have a counter: instantaneous if available."""
@@ -166,16 +177,6 @@ class Nvml(BaseSource):
         if value[0].nvmlReturn != nvml.NVML_SUCCESS or not value[0].value.uiVal:
             return None
         return float(value[0].value.uiVal) * W_PER_MW
-
-    def _joules(self, reading: Reading) -> float | None:
-        if reading.method == "counter":
-            return self._raw(reading.handle, "counter")
-        watts = (
-            self._power_w(reading.handle, reading.scope)
-            if reading.method == "instant"
-            else self._raw(reading.handle, reading.method)
-        )
-        return reading.integral.add(watts, time.monotonic())
 
 
 def _domain(name: str, kind: str, method: str, board: Board, within: str | None) -> Domain:

@@ -1,7 +1,8 @@
 """A recorded or drawn waveform, replayed as if it were a meter: for tests, demos and what-ifs.
 
 The file is a CSV table with the columns t_s, device, watts. Each value lasts until the device's
-next row, the last one for ever. On the command line the meter is `replay:PATH`. A replay is never
+next row, the last one for ever. On the command line the meter is `replay:PATH`. The joules are
+those of the wave itself, exact at every moment, so a replay is read like a counter; it is never
 labeled measured.
 """
 
@@ -16,19 +17,25 @@ from energy.meters.base import BaseSource, Domain, missing
 
 
 class Replay(BaseSource):
-    """Replays a file, starting when it is probed.
+    """Replays a file.
 
     Args:
         path: the CSV file.
+        start_s: monotonic seconds at which the wave begins; when it is probed, by default.
         now: clock in monotonic seconds.
     """
 
     name = "replay"
 
-    def __init__(self, path: Path, now: Callable[[], float] = time.monotonic) -> None:
-        self._path, self._now = path, now
+    def __init__(
+        self,
+        path: Path,
+        start_s: float | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path, self._start_s, self._now = path, start_s, now
         self._waves: dict[str, list[tuple[float, float]]] = {}
-        self._start_s = 0.0
+        self._read_s = 0.0
 
     def probe(self) -> list[Domain]:
         """One domain per device of the file; missing if the file cannot be read."""
@@ -40,13 +47,14 @@ class Replay(BaseSource):
         except (OSError, KeyError, ValueError, TypeError) as error:
             self._waves.clear()
             return [missing("replay", "replay", str(self._path), f"not readable: {error}")]
-        self._start_s = self._now()
+        if self._start_s is None:
+            self._start_s = self._now()
         return [
             Domain(
                 id=device,
                 kind="replay",
                 boundary="chip",
-                method="power",
+                method="model",
                 origin="modelled",
                 api=f"replay of {self._path.name}",
                 source="a recorded or drawn waveform, exact as such",
@@ -55,9 +63,14 @@ class Replay(BaseSource):
         ]
 
     def read(self) -> dict[str, float | None]:
-        """Exact integral of each waveform since the probe."""
-        elapsed_s = self._now() - self._start_s
+        """Exact integral of each waveform since it began."""
+        self._read_s = self._now()
+        elapsed_s = self._read_s - (self._start_s or 0.0)
         return {device: integral_j(wave, elapsed_s) for device, wave in self._waves.items()}
+
+    def dated_ns(self) -> int:
+        """The moment for which the joules were computed; a busy machine may delay the reader."""
+        return round(self._read_s * 1e9)
 
 
 def integral_j(wave: list[tuple[float, float]], until_s: float) -> float:

@@ -6,6 +6,7 @@ The processor model is only used where no counter of the processor can be read.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from energy.errors import InputError
@@ -44,12 +45,15 @@ def require(names: str | list[str]) -> None:
             raise InputError("expected a meter", name, f"one of: {known_names}")
 
 
-def open_sources(names: str | list[str]) -> tuple[list[Source], list[Domain]]:
+def open_sources(
+    names: str | list[str], start_s: float | None = None
+) -> tuple[list[Source], list[Domain]]:
     """Create and probe sources.
 
     Args:
         names: "auto", or names of sources; "replay:PATH" replays a file, "cpu_tree:PID" models the
             energy of one process and its descendants.
+        start_s: monotonic seconds at which replays begin; now, by default.
 
     Returns:
         The sources to read, and all domains; a domain that cannot be read carries a reason.
@@ -57,7 +61,7 @@ def open_sources(names: str | list[str]) -> tuple[list[Source], list[Domain]]:
     sources: list[Source] = []
     domains: list[Domain] = []
     for name in SOURCES if names == "auto" else names:
-        make = _maker(name)
+        make = _maker(name, start_s)
         if make is None:
             domains.append(missing(name, "unknown", "", f"no meter of that name: {list(SOURCES)}"))
             continue
@@ -71,11 +75,11 @@ def open_sources(names: str | list[str]) -> tuple[list[Source], list[Domain]]:
     return sources, domains
 
 
-def _maker(name: str) -> Callable[[], Source] | None:
+def _maker(name: str, start_s: float | None = None) -> Callable[[], Source] | None:
     """What creates the source of a name; None if there is no such source."""
     kind, _, argument = name.partition(":")
     if kind == "replay" and argument:
-        return lambda: Replay(Path(argument))
+        return lambda: Replay(Path(argument), start_s)
     if kind == "cpu_tree" and argument.isdecimal():
         return lambda: CpuTree(int(argument))
     return SOURCES.get(name)
@@ -84,9 +88,11 @@ def _maker(name: str) -> Callable[[], Source] | None:
 def _probed(source: Source) -> list[Domain]:
     """The domains of a source; a source that fails unexpectedly is missing."""
     try:
-        return source.probe()
+        domains = source.probe()
     except Exception as error:
-        return [missing(source.name, "unknown", source.name, f"{type(error).__name__}: {error}")]
+        reason = f"{type(error).__name__}: {error}"
+        domains = [missing(source.name, "unknown", source.name, reason)]
+    return [replace(domain, meter=source.name) for domain in domains]
 
 
 def _uncovered(modelled: list[Domain], others: list[Domain]) -> list[Domain]:

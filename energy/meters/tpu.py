@@ -1,9 +1,10 @@
-"""Modelled joules of TPU chips, whose watts no public interface reports.
+"""Modelled watts of TPU chips, whose watts no public interface reports.
 
 Watts = least + duty cycle x (greatest - least), with the published watts of the chip in chips.csv
 (v3 123 to 262 W, v4 90 to 192 W) and the duty cycle from libtpu's monitoring. Chips are detected by
 their PCI vendor. libtpu runs in a child process, so that the sampler is not blocked if it hangs.
-The result is always labeled modelled, with a wide band; a chip without published watts is missing.
+The result is always labeled modelled, with a wide band. While libtpu tells no duty cycle there is
+no reading, and a chip without published watts is missing.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from energy.meters.base import BaseSource, Domain, Integral, missing
+from energy.meters.base import BaseSource, Domain, missing
 from energy.meters.files import fact_rows, text_of
 
 VENDOR = "0x1ae0"
 PCI = Path("/sys/bus/pci/devices")
-STALE_S = 10.0
-"""A duty cycle older than this is unknown; the mean power is used instead."""
+TICK_S = 1.0
+"""Seconds between two duty cycles."""
+
+STALE_S = 3.0
+"""A duty cycle older than this says nothing about the present."""
 
 DIE_WITH_PARENT = """
 import ctypes
@@ -45,21 +49,19 @@ class Watts:
     """Published watts of a chip."""
 
     least: float
-    mean: float
     greatest: float
 
-    def at(self, duty: float | None) -> float:
-        """Watts at a duty cycle of 0 to 1; the mean if the duty cycle is not known."""
-        return self.mean if duty is None else self.least + duty * (self.greatest - self.least)
+    def at(self, duty: float) -> float:
+        """Watts at a duty cycle of 0 to 1."""
+        return self.least + duty * (self.greatest - self.least)
 
 
 @dataclass
 class Chip:
-    """One chip: its domain, its watts, and their integral."""
+    """One chip: its domain and its watts."""
 
     id: str
     watts: Watts
-    integral: Integral = field(default_factory=Integral)
 
 
 class Tpu(BaseSource):
@@ -77,7 +79,7 @@ class Tpu(BaseSource):
         self._chips: list[Chip] = []
         self._child: subprocess.Popen[bytes] | None = None
         self._duty: list[float] = []
-        self._duty_s = float("-inf")
+        self._duty_s = 0.0
         self._tail = b""
 
     def probe(self) -> list[Domain]:
@@ -95,16 +97,20 @@ class Tpu(BaseSource):
             self._start_monitor()
         return domains
 
-    def read(self) -> dict[str, float | None]:
-        """Modelled joules by chip."""
-        self._take_duty()
-        now = time.monotonic()
-        fresh = now - self._duty_s < STALE_S
-        joules: dict[str, float | None] = {}
-        for index, chip in enumerate(self._chips):
-            duty = self._duty[index] / 100 if fresh and index < len(self._duty) else None
-            joules[chip.id] = chip.integral.add(chip.watts.at(duty), now)
-        return joules
+    def poll_s(self) -> float:
+        """Two looks at what the child has printed per duty cycle."""
+        return TICK_S / 2
+
+    def watts(self) -> dict[str, float | None]:
+        """Modelled watts by chip at a new duty cycle; None if the last one is too old."""
+        if self._take_duty():
+            duty: list[float | None] = [*self._duty, *[None] * len(self._chips)]
+            return {
+                chip.id: None if share is None else chip.watts.at(share / 100)
+                for chip, share in zip(self._chips, duty, strict=False)
+            }
+        stale = time.monotonic() - self._duty_s > STALE_S
+        return dict.fromkeys((chip.id for chip in self._chips), None) if stale else {}
 
     def close(self) -> None:
         """End the child process."""
@@ -123,35 +129,35 @@ class Tpu(BaseSource):
     def _start_monitor(self) -> None:
         command = [sys.executable, "-c", DIE_WITH_PARENT + self._monitor]
         self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self._duty_s = time.monotonic()
         if self._child.stdout is not None:
             os.set_blocking(self._child.stdout.fileno(), False)
 
-    def _take_duty(self) -> None:
-        """Take the last whole line that the child has printed."""
+    def _take_duty(self) -> bool:
+        """Take the last whole line that the child has printed; returns whether there is one."""
         if self._child is None or self._child.stdout is None:
-            return
-        data = self._child.stdout.read()
-        if not data:
-            return
-        *lines, self._tail = (self._tail + data).split(b"\n")
+            return False
+        *lines, self._tail = (self._tail + (self._child.stdout.read() or b"")).split(b"\n")
         if lines:
             self._duty, self._duty_s = json.loads(lines[-1]), time.monotonic()
+        return bool(lines)
 
 
 def _domain(name: str, chip: str, watts: Watts) -> Domain:
-    # Above 80 % duty the model is within a quarter. Without a duty cycle the mean is used, and the
-    # truth may be anything from idle to the greatest.
+    # Above 80 % duty the model is within a quarter; below, a step that waits for its network may
+    # draw much more than an idle chip at the same duty cycle.
     return Domain(
         id=name,
         kind="tpu",
         boundary="chip",
-        method="model",
+        method="power",
         origin="modelled",
-        tick_s=1.0,
-        low=min(0.6, watts.least / watts.mean),
-        high=max(1.6, watts.greatest / watts.mean),
+        tick_s=TICK_S,
+        limit_w=watts.greatest,
+        low=0.6,
+        high=1.6,
         api=f"duty cycle x ({watts.least:g} to {watts.greatest:g} W) of {chip}",
-        source="published least, mean and greatest watts of the chip",
+        source="published least and greatest watts of the chip",
     )
 
 
@@ -168,6 +174,6 @@ def _watts(chip: str) -> Watts | None:
     for row in fact_rows("chips.csv"):
         if row["id"] == chip:
             least = row["idle_w"] if row["idle_w"] != "unknown" else row["min_w"]
-            cells = (least, row["mean_w"], row["max_w"])
+            cells = (least, row["max_w"])
             return None if "unknown" in cells else Watts(*map(float, cells))
     return None

@@ -132,11 +132,12 @@ class MeteringProcess:
 
     def _start_reading(self, header: dict[str, Any]) -> Sampler:
         """Open the meters, and announce where other processes can read the samples."""
-        self._sources, domains = sources.open_sources(self._settings["meters"])
+        self._sources, domains = sources.open_sources(
+            self._settings["meters"], self._settings["start_s"]
+        )
         self._write_header(header, [domain.as_dict() for domain in domains])
         self._seat.announce(header["id"], self._writer.path)
-        names = [domain.id for domain in domains]
-        return Sampler(self._sources, names, self._writer, self._settings["interval_s"])
+        return Sampler(self._sources, domains, self._writer, self._settings["interval_s"])
 
     def _take_over(self) -> None:
         """Read the meters in place of the process that has ended; the segment continues."""

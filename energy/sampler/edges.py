@@ -24,7 +24,7 @@ class Edges:
     """Remembers edges until they can be dated.
 
     Args:
-        curves: dated ticks of each counter, or readings of each integral of power; they grow.
+        curves: dated ticks of each counter; they grow.
         append: writes a row to the ledger.
     """
 

@@ -1,21 +1,21 @@
 """Reads the meters of a node when each is due, and writes the samples.
 
 Counters that tick coarsely are followed in memory, and only the dated ticks around the edges of
-windows are written to disk. Power is read ten times a second, at jittered moments.
+windows are written to disk. Power is read ten times a second, at jittered moments, and every
+reading is written with the next sample; nothing is integrated here.
 """
 
 from __future__ import annotations
 
-import random
 import time
-from collections import deque
 from typing import Any
 
 from energy.ledger.writer import Writer
-from energy.meters.base import Source
-from energy.meters.ticks import KEPT_TICKS, Follower, Point
+from energy.meters.base import Domain, Source
+from energy.meters.ticks import Follower
 from energy.sampler.clocks import Clocks
 from energy.sampler.edges import Edges, rounded
+from energy.sampler.powers import Powers
 
 LONGEST_PAUSE_NS = 1_000_000_000
 """The longest pause that a run can request."""
@@ -38,7 +38,7 @@ class Sampler:
 
     Args:
         sources: the opened sources.
-        domains: ids of the domains, in the order of the header.
+        domains: the domains, in the order of the header.
         writer: the writer of the ledger.
         interval_s: between samples on disk.
 
@@ -47,19 +47,23 @@ class Sampler:
     """
 
     def __init__(
-        self, sources: list[Source], domains: list[str], writer: Writer, interval_s: float
+        self, sources: list[Source], domains: list[Domain], writer: Writer, interval_s: float
     ) -> None:
-        self._sources, self._domains, self._writer = sources, domains, writer
+        self._sources, self._writer = sources, writer
+        self._domains = [domain.id for domain in domains]
         self._interval_ns = round(interval_s * 1e9)
         self._followers = {
             name: Follower(read, time.monotonic_ns)
             for source in sources
             for name, read in source.counters().items()
         }
-        self._polled = [(s, round(s.poll_s() * 1e9)) for s in sources if s.poll_s()]
-        self._poll_due: dict[str, int] = {}
-        self._curves = {name: follower.points for name, follower in self._followers.items()}
-        self._edges = Edges(self._curves, writer.append)
+        self._powers = [
+            Powers(source, [d.id for d in domains if d.meter == source.name and d.read_by_power])
+            for source in sources
+            if source.poll_s()
+        ]
+        curves = {name: follower.points for name, follower in self._followers.items()}
+        self._edges = Edges(curves, writer.append)
         self._clocks = Clocks()
         self._due = time.monotonic_ns()
         self._paused_until = 0
@@ -76,7 +80,7 @@ class Sampler:
             return self._paused_until - now
         due = [
             self._due,
-            *self._poll_due.values(),
+            *(powers.due_ns for powers in self._powers),
             *(follower.due_ns for follower in self._followers.values()),
         ]
         return max(0, min(due) - now)
@@ -90,11 +94,9 @@ class Sampler:
             # Polls that may come early share this wake-up.
             if follower.due_ns - follower.slack_ns <= now:
                 follower.poll()
-        for source, period in self._polled:
-            if self._poll_due.get(source.name, 0) <= now:
-                self._poll(source)
-                # Jitter, so that a periodic load cannot hide between the readings.
-                self._poll_due[source.name] = now + round(period * random.uniform(0.8, 1.2))
+        for powers in self._powers:
+            if powers.due_ns <= now:
+                powers.read()
         self._edges.flush()
         if self._due <= now:
             self._write_gaps(now)
@@ -107,6 +109,8 @@ class Sampler:
         for clock_row in self._clocks.rows():
             self._writer.append(clock_row)
         joules, read_ns = self._readings()
+        for powers in self._powers:
+            powers.read_again()
         now = time.monotonic_ns()
         ages = {
             name: (now - moment) // 1000
@@ -129,6 +133,9 @@ class Sampler:
         }
         if ages:
             row["a"] = [ages.get(name) for name in self._domains]
+        read = {powers.meter: powers.taken(now) for powers in self._powers}
+        if any(read.values()):
+            row["p"] = {meter: rows for meter, rows in read.items() if rows}
         self._writer.append(row)
         return now
 
@@ -147,8 +154,6 @@ class Sampler:
             for follower in self._followers.values():
                 if follower.due_ns <= time.monotonic_ns():
                     follower.poll()
-            for source, _ in self._polled:
-                self._poll(source)
             self._edges.flush(at_once=True)
         self._edges.flush_all()
 
@@ -172,10 +177,3 @@ class Sampler:
             joules.update(values)
             read_ns.update(dict.fromkeys(values, source.dated_ns() or time.monotonic_ns()))
         return joules, read_ns
-
-    def _poll(self, source: Source) -> None:
-        """Read a source of power between two samples."""
-        for name, joules in source.read().items():
-            if joules is not None and name not in self._followers and name in self._domains:
-                kept: deque[Point] = self._curves.setdefault(name, deque(maxlen=KEPT_TICKS))
-                kept.append((time.monotonic_ns(), joules))

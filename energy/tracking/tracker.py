@@ -217,6 +217,7 @@ class Tracker:
             "ledger": str(self.path.resolve()),
             "meters": self._meters,
             "interval_s": self._interval_s,
+            "start_s": self._opened_s,
             "header": {
                 "id": self._id,
                 "name": self.name,

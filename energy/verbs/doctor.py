@@ -10,7 +10,8 @@ from typing import Any
 
 from energy.ledger.curve import Curve
 from energy.meters import sources
-from energy.meters.base import Domain, Integral, Source
+from energy.meters.base import Domain, Source
+from energy.verbs.readings import Integral, Readings
 
 ABSENT = {
     "nvml": "no NVIDIA driver on this machine",
@@ -59,14 +60,18 @@ class _Observation:
     powers: dict[str, Integral] = field(default_factory=dict)
     cost_s: float = 1.0
 
+    def __post_init__(self) -> None:
+        self._readings = Readings(self.source)
+        self.curves = {domain.id: Curve(domain.wrap_j) for domain in self.domains}
+
     def read(self) -> None:
         """Take one reading of every domain."""
         begin = time.perf_counter()
-        joules = self.source.read()
+        joules = self._readings.joules()
         self.cost_s = min(self.cost_s, time.perf_counter() - begin)
-        for domain in self.domains:
-            curve = self.curves.setdefault(domain.id, Curve(domain.wrap_j))
-            curve.add(time.monotonic(), joules.get(domain.id))
+        for name, value in joules.items():
+            if name in self.curves:
+                self.curves[name].add(time.monotonic(), value)
         for device, watts in self.source.powers().items():
             self.powers.setdefault(device, Integral()).add(watts, time.monotonic())
 

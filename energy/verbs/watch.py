@@ -15,7 +15,8 @@ from energy import units
 from energy.errors import InputError, MissingDataError, reason
 from energy.ledger.curve import Curve
 from energy.meters import sources
-from energy.meters.base import Domain, Source
+from energy.meters.base import Domain
+from energy.verbs.readings import Readings
 
 KEPT_S = 60.0
 """How long readings stay in memory."""
@@ -32,26 +33,27 @@ class Watch:
 
     domains: list[Domain] = field(default_factory=list)
     curves: dict[str, Curve] = field(default_factory=dict)
-    _sources: list[Source] = field(default_factory=list)
+    _readings: list[Readings] = field(default_factory=list)
 
     def open(self) -> None:
         """Open all meters of this machine and take the first reading."""
-        self._sources, self.domains = sources.open_sources("auto")
+        opened, self.domains = sources.open_sources("auto")
+        self._readings = [Readings(source) for source in opened]
         self.curves = {domain.id: Curve(domain.wrap_j) for domain in self.domains}
         self.read()
 
     def read(self) -> None:
         """Take one reading of every meter."""
-        for source in self._sources:
-            for name, joules in source.read().items():
+        for readings in self._readings:
+            for name, joules in readings.joules().items():
                 if name in self.curves:
                     self.curves[name].add(time.monotonic(), joules)
                     self.curves[name].forget(time.monotonic() - KEPT_S)
 
     def close(self) -> None:
         """Release the meters."""
-        for source in self._sources:
-            source.close()
+        for readings in self._readings:
+            readings.source.close()
 
     def joules(self, name: str) -> float | None:
         """Joules since the watch began; None if nothing was read."""

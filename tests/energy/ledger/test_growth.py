@@ -66,8 +66,7 @@ def sampler_of(path, source):
     """A sampler that reads a source and writes a new ledger."""
     writer = Writer(path)
     domains = [
-        Domain(id=name(i), kind="gpu", boundary="chip", tick_s=source.tick_s).as_dict()
-        for i in range(BOARDS)
+        Domain(id=name(i), kind="gpu", boundary="chip", tick_s=source.tick_s) for i in range(BOARDS)
     ]
     writer.append(
         {
@@ -78,12 +77,12 @@ def sampler_of(path, source):
             "host": "node",
             "pid": 1,
             "interval_s": 1.0,
-            "domains": domains,
+            "domains": [domain.as_dict() for domain in domains],
             "m": START_NS,
             "utc": "",
         }
     )
-    return Sampler([source], [name(i) for i in range(BOARDS)], writer, 1.0)
+    return Sampler([source], domains, writer, 1.0)
 
 
 @pytest.fixture(scope="module")

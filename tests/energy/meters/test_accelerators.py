@@ -63,51 +63,33 @@ def bus(root, device):
     return root
 
 
-def mean_w(meter, seconds):
-    """Mean watts of the chip over the next seconds."""
-    start, first = time.monotonic(), meter.read()["tpu-0"]
-    time.sleep(seconds)
-    return (meter.read()["tpu-0"] - first) / (time.monotonic() - start)
+def next_watts(meter):
+    """The next watts of the chip that the meter reports."""
+    while not (reading := meter.watts()):
+        time.sleep(0.02)
+    return reading["tpu-0"]
 
 
 def test_a_tpu_is_modelled_from_its_duty_cycle_and_published_watts(tmp_path):
-    monitor = "import time\nwhile True: print('[50.0]', flush=True); time.sleep(0.05)"
-    meter = Tpu(bus(tmp_path, "0x005e"), monitor)
+    meter = Tpu(bus(tmp_path, "0x005e"), "print('[50.0]', flush=True); import time; time.sleep(60)")
     (domain,) = meter.probe()
-    assert domain.origin == "modelled"
-    time.sleep(1.5)
-    # A value counts until the next reading: the duty cycle applies from the second reading on.
-    meter.read()
-    watts = mean_w(meter, 0.4)
+    assert (domain.origin, domain.method, domain.limit_w) == ("modelled", "power", 192)
+    assert next_watts(meter) == (90 + 192) / 2
+    assert meter.watts() == {}
     meter.close()
-    assert watts == pytest.approx((90 + 192) / 2, rel=0.05)
 
 
-def test_a_monitor_that_hangs_leaves_the_published_mean(tmp_path):
-    meter = Tpu(bus(tmp_path, "0x005e"), "import time; time.sleep(60)")
-    meter.probe()
-    watts = mean_w(meter, 0.2)
-    meter.close()
-    assert watts == pytest.approx(170, rel=0.05)
-
-
-def test_a_monitor_that_is_killed_leaves_the_published_mean_and_a_band_that_contains_idle(
-    tmp_path, monkeypatch
+@pytest.mark.parametrize("printed", ["", "print('[100.0]', flush=True); "], ids=["never", "once"])
+def test_a_monitor_that_tells_no_duty_cycle_leaves_a_gap_and_no_watts(
+    tmp_path, monkeypatch, printed
 ):
     monkeypatch.setattr("energy.meters.tpu.STALE_S", 0.1)
-    monitor = "print('[100.0]', flush=True); import time; time.sleep(60)"
-    meter = Tpu(bus(tmp_path, "0x005e"), monitor)
-    (domain,) = meter.probe()
-    assert domain.low * 170 <= 90 < 192 <= domain.high * 170
-    while not meter._duty:
-        meter.read()
-        time.sleep(0.02)
-    meter._child.kill()
-    time.sleep(0.2)
-    meter.read()
-    watts = mean_w(meter, 0.2)
+    meter = Tpu(bus(tmp_path, "0x005e"), printed + "import time; time.sleep(60)")
+    meter.probe()
+    readings = [next_watts(meter) for _ in range(100)]
     meter.close()
-    assert watts == pytest.approx(170, rel=0.05)
+    assert readings[-1] is None
+    assert set(readings) <= {192, None}
 
 
 def test_a_monitor_that_hangs_ends_with_its_sampler(tmp_path):
@@ -116,7 +98,7 @@ def test_a_monitor_that_hangs_ends_with_its_sampler(tmp_path):
         "meter = Tpu(pathlib.Path(sys.argv[1]),\n"
         "            \"print('[1.0]', flush=True); import time; time.sleep(60)\")\n"
         "meter.probe()\n"
-        "while not meter._duty: meter.read(); time.sleep(0.02)\n"
+        "while not meter._duty: meter.watts(); time.sleep(0.02)\n"
         "print(meter._child.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     pci = bus(tmp_path, "0x005e")

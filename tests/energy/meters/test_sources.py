@@ -15,9 +15,17 @@ def test_a_replayed_waveform_is_integrated_exactly_and_never_measured(tmp_path):
     moments = iter([10.0, 10.0, 13.0])
     meter = Replay(path, now=lambda: next(moments))
     (domain,) = meter.probe()
-    assert domain.origin == "modelled"
+    assert (domain.origin, domain.method) == ("modelled", "model")
     assert meter.read()["gpu"] == 0
     assert meter.read()["gpu"] == 250
+
+
+def test_a_replay_that_is_opened_again_goes_on_where_it_was(tmp_path):
+    path = tmp_path / "wave.csv"
+    path.write_text("t_s,device,watts\n0,gpu,100\n")
+    (again,), (domain,) = sources.open_sources([f"replay:{path}"], start_s=0.0)
+    assert domain.meter == "replay"
+    assert again.read()["gpu"] == pytest.approx(again.dated_ns() / 1e9 * 100)
 
 
 def test_a_meter_with_an_unknown_name_is_missing_and_stops_nothing():

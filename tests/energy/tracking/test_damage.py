@@ -258,7 +258,7 @@ def test_a_wall_clock_set_back_an_hour_is_noted_and_moves_no_joule(tmp_path):
     domain, shift_s = Domain(id="cpu", kind="cpu", boundary="chip"), 0.0
     writer = Writer(tmp_path / ledger.FILE)
     writer.append({"k": "header", "boot": "b", "host": "h", "domains": [domain.as_dict()]})
-    sampler = Sampler([Steady()], ["cpu"], writer, 0.05)
+    sampler = Sampler([Steady()], [domain], writer, 0.05)
     sampler._clocks = Clocks(wall=lambda: time.time() + shift_s)
     for second in range(6):
         shift_s = -3600.0 if second > 2 else 0.0

@@ -1,0 +1,62 @@
+"""Readings of the power of one source, kept in memory until the next sample takes them along."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from energy.meters.base import Source
+
+JITTER = 0.2
+"""Share of the period by which a reading may come early or late, so that no periodic load can hide
+between the readings."""
+
+AGAIN_NS = 1_000_000
+"""A sample reads the power again if the last reading is older than this."""
+
+
+class Powers:
+    """Reads the power of one source, and keeps the readings.
+
+    Args:
+        source: the source.
+        domains: ids of its domains that are read by power, in the order of the header.
+
+    Attributes:
+        meter: name of the source.
+        due_ns: when the next reading is due.
+    """
+
+    def __init__(self, source: Source, domains: list[str]) -> None:
+        self.meter, self._source, self._domains = source.name, source, domains
+        self._period_ns = round(source.poll_s() * 1e9)
+        self.due_ns = self._read_ns = 0
+        self._readings: list[tuple[int, list[float | None]]] = []
+
+    def read(self) -> None:
+        """Read every domain once, and schedule the next reading."""
+        begin_ns = time.monotonic_ns()
+        self.due_ns = begin_ns + round(self._period_ns * random.uniform(1 - JITTER, 1 + JITTER))
+        try:
+            watts = self._source.watts()
+        except Exception:  # a source that fails unexpectedly is a gap
+            watts = dict.fromkeys(self._domains)
+        self._read_ns = time.monotonic_ns()
+        if watts:
+            moment = (begin_ns + self._read_ns) // 2  # somewhere within the call
+            self._readings.append((moment, [rounded(watts.get(name)) for name in self._domains]))
+
+    def read_again(self) -> None:
+        """Read for a sample, unless that was done a moment ago."""
+        if time.monotonic_ns() - self._read_ns > AGAIN_NS:
+            self.read()
+
+    def taken(self, now_ns: int) -> list[list[float | None]]:
+        """The readings since the last call: age in microseconds, then watts by domain."""
+        readings, self._readings = self._readings, []
+        return [[(now_ns - moment) // 1000, *watts] for moment, watts in readings]
+
+
+def rounded(watts: float | None) -> float | None:
+    """Round to a milliwatt, which is the resolution of the sensors."""
+    return None if watts is None else round(watts, 3)
