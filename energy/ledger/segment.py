@@ -174,8 +174,8 @@ class Segment:
             for age_us, *watts in rows:
                 moment_s = row["m"] / 1e9 - age_us / 1e6
                 for name, power_w in zip(names, watts, strict=True):
-                    held = self.powers.setdefault(name, Held())
-                    readings.append((name, moment_s, held.add(moment_s, power_w)))
+                    integral = self.powers.setdefault(name, Held())
+                    readings.append((name, moment_s, integral.add(moment_s, power_w)))
         return readings
 
     def add_ticks(self, row: Row) -> None:
