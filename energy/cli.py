@@ -39,7 +39,10 @@ def main() -> None:
 )
 def run(
     command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run, after --.")],
-    out: Annotated[Path | None, typer.Option(help="Folder; default runs/COMMAND-TIME.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder; default runs/COMMAND-TIME. Each rank has its own in it."),
+    ] = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="A label of the run; repeatable.")
     ] = None,
@@ -59,13 +62,12 @@ def run(
 
     Its output, signals and exit code pass through.
     """
-    import time
-
     from energy.facts.site import site_from_options
+    from energy.ledger.job import job
     from energy.reports import summary
     from energy.verbs import run as runs
 
-    folder = out or Path("runs") / f"{Path(command[0]).name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = runs.folder_of(command, out, job())
     measured, code = runs.run(
         command,
         folder,
@@ -75,7 +77,7 @@ def run(
         second_opinion=second_opinion,
         meters=meter or "auto",
     )
-    for line in [f"record: {folder / 'record.json'}", *summary.lines(measured)]:
+    for line in [*runs.heading(folder, job()), *summary.lines(measured)]:
         print(line, file=sys.stderr)
     sys.exit(code)
 

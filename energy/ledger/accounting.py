@@ -12,7 +12,7 @@ from energy.calibration import apply as calibration
 from energy.errors import MissingDataError
 from energy.ledger import joules, phases
 from energy.ledger import reader as ledger
-from energy.ledger.environment import machine
+from energy.ledger.environment import machine, of_run
 from energy.ledger.segment import LOST, Row, Segment
 from energy.ledger.wasted import Span, is_wasted, wasted_spans
 from energy.quantity import Origin, Quantity
@@ -140,7 +140,7 @@ def record(
         wasted=_wasted(wasted, flop_by_window or {}, energy),
         windows=_windows(segments, wasted),
         phases=_phases(segments),
-        environment={**machine(), **_sync(segments), **(environment or {})},
+        environment={**machine(), **of_run(segments), **(environment or {})},
         labels=dict(labels),
         notes=[*notes, *_notes(segments, reader.damaged), *calibration_notes],
         **{**unstated, **fields},
@@ -231,12 +231,6 @@ def _clipped(segment: Segment, row: Row) -> Span:
         min(max(row[edge] / 1e9, segment.start_s), segment.stop_s) for edge in ("m0", "m1")
     )
     return segment, start, stop
-
-
-def _sync(segments: list[Segment]) -> dict[str, str]:
-    """What was called at the edges of windows, so that queued device work is inside them."""
-    names = {segment.header["sync"] for segment in segments if segment.header.get("sync")}
-    return {"sync": ", ".join(sorted(names))} if names else {}
 
 
 def _notes(segments: list[Segment], damaged: list[int]) -> list[str]:

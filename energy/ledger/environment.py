@@ -6,9 +6,11 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from energy.ledger.segment import Segment
 from energy.meters.files import cpuinfo_field, text_of
 
 
@@ -23,6 +25,20 @@ def machine() -> dict[str, Any]:
         "command": " ".join(sys.argv),
         "git_commit": _commit(),
     }
+
+
+def of_run(segments: Iterable[Segment]) -> dict[str, Any]:
+    """What the headers of a ledger say of the run: its job and rank, and what synchronized it."""
+    headers = [segment.header for segment in segments]
+    facts: dict[str, Any] = {}
+    jobs = [header["job"] for header in headers if header.get("job")]
+    if jobs:
+        facts["job"] = jobs[-1]
+    # What was called at the edges of windows, so that queued device work is inside them.
+    names = {header["sync"] for header in headers if header.get("sync")}
+    if names:
+        facts["sync"] = ", ".join(sorted(names))
+    return facts
 
 
 def _commit() -> str:

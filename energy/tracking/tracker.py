@@ -213,6 +213,8 @@ class Tracker:
 
     def _settings(self, header: dict[str, Any]) -> dict[str, Any]:
         """What the sampler needs to know; `header` is added to the header row of the ledger."""
+        from energy.ledger.job import job
+
         return {
             "ledger": str(self.path.resolve()),
             "meters": self._meters,
@@ -226,6 +228,7 @@ class Tracker:
                 "host": platform.node(),
                 "pid": os.getpid(),
                 "sync": _qualified_name(self._sync),
+                "job": job().as_dict(),
                 **header,
             },
             # Runs that read the same devices with the same meters and interval share one reader.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,12 +14,46 @@ from energy.facts.site import Site
 from energy.footprint.apply import at_site
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
+from energy.ledger.job import Job, job
 from energy.ledger.reader import require_ledger
 from energy.meters import sources
 from energy.record import RunRecord
 from energy.tracking.tracker import Tracker
 from energy.verbs.child import Command, require_program
 from energy.verbs.codecarbon import SecondOpinion
+
+ONE_NODE = "metered on 1 of {nodes} nodes of the job: start energy run under srun to meter them all"
+
+
+def folder_of(command: list[str], out: Path | None, own: Job) -> Path:
+    """The folder of a run; each rank of a parallel job has one of its own in the job's folder.
+
+    Args:
+        command: program and arguments.
+        out: the folder that the user named; None to name one by the command and the job or time.
+        own: job and rank of this process.
+    """
+    rank = f"rank-{own.rank}" if own.parallel else ""
+    if out is not None:
+        return out / rank
+    name = Path(command[0]).name
+    if not (rank and own.id):
+        return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}" / rank
+    # A job may launch the same command again: every rank takes the first that is free.
+    attempt = f"-attempt-{own.attempt}" if own.attempt else ""
+    numbers = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    folders = (Path("runs") / f"{name}-{own.id}{attempt}{number}" / rank for number in numbers)
+    return next(folder for folder in folders if not (folder / ledger.FILE).exists())
+
+
+def heading(folder: Path, own: Job) -> list[str]:
+    """The lines that stand above the summary of a run: where its record is, and its rank."""
+    lines = [f"record: {folder / 'record.json'}"]
+    if own.parallel:
+        lines[0] += f" (rank {own.rank} of {own.ranks})"
+        if own.rank == 0:
+            lines.append(f"all ranks: energy merge {folder.parent}/rank-* --out {folder.parent}")
+    return lines
 
 
 def run(
@@ -51,6 +87,8 @@ def run(
     """
     require_program(command[0])
     sources.require(meters)
+    own = job()
+    labels = {**_labels(own), **labels}
     if (out / ledger.FILE).exists():
         raise InputError(
             "expected a folder without a ledger", str(out), "choose another with --out"
@@ -69,7 +107,15 @@ def run(
         except CommandError:
             _remove(out, new_folders)
             raise
+        if (own.nodes or 1) > 1 and not own.parallel:
+            tracker.notes.append(ONE_NODE.format(nodes=own.nodes))
         return _recorded(tracker, command, code, site, codecarbon), code
+
+
+def _labels(own: Job) -> dict[str, str]:
+    """The job, the node and the rank as labels, as far as they are known."""
+    values = {"job": own.id, "node": own.node, "rank": own.rank if own.parallel else None}
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def _recorded(
