@@ -76,6 +76,14 @@ class Source(Protocol):
 
     name: str
 
+    def check(self) -> None:
+        """Check what a user has typed, before the run starts.
+
+        Raises:
+            InputError: it can never be read.
+        """
+        ...
+
     def counters(self) -> dict[str, Callable[[], float | None]]:
         """Readers of single counters that update in coarse ticks and must be polled for them."""
         ...
@@ -114,6 +122,9 @@ class Source(Protocol):
 
 class BaseSource:
     """Defaults for a source that only needs to be read once per sampling interval."""
+
+    def check(self) -> None:
+        """Nothing was typed."""
 
     def counters(self) -> dict[str, Callable[[], float | None]]:
         """No counter with coarse ticks."""

@@ -1,38 +1,63 @@
-"""Joules from the kernel's sensors (hwmon): Grace superchips, ACPI power meters, AMD counters.
+"""Joules from the kernel's sensors (hwmon): servers, superchips, Intel cards and Jetson modules.
 
-An energy file (microjoules) is read as a counter, a power file (microwatts) as power. A Grace
-module contains its processor; a plain ACPI power meter stands at the node's power supply.
+`hwmon.csv` says which files of which driver are read, and their unit. An energy file is read as a
+counter, a power file as power; an INA3221 states voltage and current, whose product is the power. A
+Grace or Jetson module contains its parts, an Intel card its package; a plain ACPI power meter
+stands at the node's power supply. Drives, fans and batteries are not read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energy.meters.base import BaseSource, Domain, unreadable
-from energy.meters.files import text_of
+from energy.meters.files import fact_rows, text_of
+from energy.meters.hwmon_names import named
 
 ROOT = Path("/sys/class/hwmon")
-CHIPS = ("power_meter", "amd_energy")
-"""Drivers whose sensors cover a processor, a module or a node; drives and fans are ignored."""
+IIO = Path("/sys/bus/iio/devices")
+"""Where JetPack 4 shows the INA3221."""
 
-UNIT = 1e-6
-"""Sensor files hold microjoules and microwatts."""
+MOST = 1.5
+"""A power above this many times the most that the device can draw is no reading."""
+
+W_PER_UW = 1e-6
+
+OTHERS = {
+    "amdgpu": "AMD boards are read through amdsmi",
+    "nvme": "a drive is part of the node, and its sensor is not checked",
+}
+"""Why the sensors of some drivers are not read."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sensor:
-    """One sensor file and its domain."""
+    """The file of one sensor, its unit, and its domain.
+
+    Attributes:
+        domain: what it meters.
+        file: the file with the value.
+        unit: joules or watts of 1.
+        times: a second file; the value is the product of both.
+    """
 
     domain: Domain
     file: Path
+    unit: float
+    times: Path | None = None
 
     def value(self) -> float | None:
-        """Joules or watts; None if the file cannot be read."""
+        """Joules or watts; None if a file cannot be read or the value cannot be."""
         try:
-            return int(self.file.read_text()) * UNIT
+            value = int(self.file.read_text()) * self.unit
+            if self.times is not None:
+                value *= int(self.times.read_text())
         except (OSError, ValueError):
             return None
+        limit_w = self.domain.limit_w if self.domain.method == "power" else 0.0
+        return None if value < 0 or (limit_w and value > MOST * limit_w) else value
 
 
 class Hwmon(BaseSource):
@@ -40,23 +65,19 @@ class Hwmon(BaseSource):
 
     Args:
         root: the folder; tests pass their own.
+        iio: the folder of the industrial I/O sensors.
     """
 
     name = "hwmon"
 
-    def __init__(self, root: Path = ROOT) -> None:
-        self._root = root
+    def __init__(self, root: Path = ROOT, iio: Path = IIO) -> None:
+        self._root, self._iio = root, iio
         self._sensors: list[Sensor] = []
 
     def probe(self) -> list[Domain]:
         """All sensors of the known drivers; unreadable ones are missing."""
-        sensors = self._listed()
-        modules = {sensor.domain.id for sensor in sensors if sensor.domain.kind == "module"}
-        self._sensors, domains = [], []
-        for sensor in sensors:
-            module = f"module-{sensor.domain.id.rsplit('-', 1)[-1]}"
-            if sensor.domain.kind == "cpu" and module in modules:
-                sensor.domain = replace(sensor.domain, within=module)
+        domains = []
+        for sensor in self._all():
             if sensor.value() is None:
                 domains.append(unreadable(sensor.domain, sensor.file))
             else:
@@ -81,51 +102,63 @@ class Hwmon(BaseSource):
         sensors = (sensor for sensor in self._sensors if sensor.domain.method == method)
         return {sensor.domain.id: sensor.value() for sensor in sensors}
 
-    def _listed(self) -> list[Sensor]:
-        """Every sensor file of the known drivers, readable or not."""
-        sensors = []
-        for folder in sorted(self._root.glob("hwmon*")):
-            chip = text_of(folder / "name")
-            if chip not in CHIPS:
-                continue
-            for file in sorted([*folder.glob("energy*_input"), *folder.glob("power*_average")]):
-                stem = file.name.rsplit("_", 1)[0]
-                label = text_of(folder / f"{stem}_label") or text_of(folder / f"{stem}_oem_info")
-                sensors.append(Sensor(_domain(folder.name, chip, stem, label), file))
-        return sensors
+    def _all(self) -> list[Sensor]:
+        """Every sensor file of the known drivers, readable or not, within what contains it."""
+        rows = {row["chip"]: row for row in fact_rows("hwmon.csv")}
+        sensors: list[tuple[Sensor, tuple[str, ...]]] = []
+        for folder in sorted([*self._root.glob("hwmon*"), *self._iio.glob("iio:device*")]):
+            row = rows.get(text_of(folder / "name"))
+            sensors += _listed(folder, row) if row else []
+        names = {sensor.domain.id for sensor, _ in sensors}
+        return [
+            replace(sensor, domain=replace(sensor.domain, within=next(iter(around), None)))
+            for sensor, outer in sensors
+            for around in [[name for name in outer if name in names]]
+        ]
 
 
-def _domain(folder: str, chip: str, stem: str, label: str) -> Domain:
-    """The domain of a sensor, named by its label."""
-    name, kind = _named(chip, label) or (f"node-{folder}-{stem}", "node")
-    method = "counter" if stem.startswith("energy") else "power"
-    return Domain(
-        id=name,
-        kind=kind,
-        boundary="node" if kind == "node" else "chip",
-        method=method,
-        low=0.9,
-        high=1.1,
-        tick_s=0.0 if method == "counter" else 0.1,
-        api=f"hwmon {chip} {stem} ({label or 'no label'})",
-        source="firmware sensor; no external check known, our default +-10 %",
-    )
+def seen(root: Path = ROOT) -> dict[str, str]:
+    """Sensors of power that stand on this machine and are not read: driver -> why not."""
+    read = {row["chip"] for row in fact_rows("hwmon.csv")}
+    sensors = {}
+    for folder in sorted(root.glob("hwmon*")):
+        chip = text_of(folder / "name")
+        power = any(any(folder.glob(f"{name}*_input")) for name in ("power", "energy"))
+        if power and chip not in read:
+            sensors[f"hwmon {chip}"] = OTHERS.get(chip, "what its sensors contain is not known")
+    return sensors
 
 
-def _named(chip: str, label: str) -> tuple[str, str] | None:
-    """Name and kind of what a label describes; None where it describes the whole node.
+def _listed(folder: Path, row: dict[str, str]) -> Iterator[tuple[Sensor, tuple[str, ...]]]:
+    """The sensors of a folder, and the names of what contains each, the nearest first."""
+    for file in sorted(folder.glob(row["files"])):
+        stem = file.name.rsplit("_", 1)[0]
+        number = "".join(c for c in stem if c.isdigit())
+        labels = (f"{stem}_label", f"{stem}_oem_info", f"rail_name_{number}")
+        label = next((text for name in labels if (text := text_of(folder / name))), "")
+        name = named(row["chip"], row["kind"], folder, stem, label)
+        if name is None:
+            continue
+        domain = Domain(
+            id=name.id,
+            kind=name.kind,
+            boundary="node" if name.kind == "node" else "chip",
+            method=row["method"],
+            low=float(row["low"]),
+            high=float(row["high"]),
+            tick_s=float(row["tick_s"]),
+            limit_w=_limit_w(folder, row["limit"].replace("#", number)),
+            api=f"hwmon {row['chip']} {stem} ({label or 'no label'})",
+            source=row["source"],
+        )
+        times = folder / row["times"].replace("*", number) if row["times"] else None
+        yield Sensor(domain, file, float(row["unit"]), times), name.within
 
-    'Module Power Socket 0' is module-0, 'Grace Power Socket 0' is cpu-0, 'Ecore012' is core-012.
-    """
-    words = label.lower().split()
-    number = words[-1] if words and words[-1].isdigit() else "0"
-    if "module" in words:
-        return f"module-{number}", "module"
-    stems = {word.rstrip("0123456789") for word in words}
-    if chip == "amd_energy" or {"grace", "cpu", "esocket"} & stems:
-        if not (words and words[-1].isdigit()):
-            number = "".join(c for c in label if c.isdigit()) or "0"
-        return f"{'core' if 'ecore' in label.lower() else 'cpu'}-{number}", "cpu"
-    if "sysio" in words:
-        return f"sysio-{number}", "sysio"
-    return None
+
+def _limit_w(folder: Path, limit: str) -> float:
+    """The most that a device can draw: a number of watts, or what the first file of these says."""
+    for word in limit.split():
+        text = text_of(folder / word)
+        if text.isdecimal() and int(text):
+            return int(text) * W_PER_UW
+    return float(limit) if limit.isdecimal() else 0.0

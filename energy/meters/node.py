@@ -60,8 +60,7 @@ class Node(BaseSource):
         except (OSError, subprocess.TimeoutExpired):
             return [missing("node", "node", "IPMI", "the controller does not answer")]
         if watts_of(query.stdout) is None:
-            reason = "permission" if "Could not open" in query.stderr else "no DCMI power reading"
-            return [missing("node", "node", "IPMI", reason, "sudo chmod o+rw /dev/ipmi0")]
+            return [missing("node", "node", "IPMI", *_why(query.stdout, query.stderr))]
         return [
             Domain(
                 id="node",
@@ -109,10 +108,22 @@ class Node(BaseSource):
             self._query = None
 
 
+def _why(answer: str, errors: str) -> tuple[str, str]:
+    """Why there is no reading, and what would help."""
+    if "Could not open" in errors:
+        return "permission", "sudo chmod o+rw /dev/ipmi0"
+    if "deactivated" in answer:
+        return "the controller measures no power (its state is deactivated)", ""
+    return "no DCMI power reading", ""
+
+
 def watts_of(answer: str) -> float | None:
     """The watts in ipmitool's output; None if there are none.
 
-    'Instantaneous power reading:  220 Watts' gives 220.
+    'Instantaneous power reading:  220 Watts' gives 220. A controller whose measurement is
+    deactivated still prints a number, and a node that runs never draws 0 W: both are no reading.
     """
     match = re.search(r"Instantaneous power reading:\s+(\d+)\s+Watts", answer)
-    return float(match[1]) if match else None
+    if match is None or re.search(r"Power reading state is:\s+deactivated", answer):
+        return None
+    return float(match[1]) or None

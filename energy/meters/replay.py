@@ -1,19 +1,23 @@
 """A recorded or drawn waveform, replayed as if it were a meter: for tests, demos and what-ifs.
 
-The file is a CSV table with the columns t_s, device, watts. Each value lasts until the device's
-next row, the last one for ever. On the command line the meter is `replay:PATH`. The joules are
-those of the wave itself, exact at every moment, so a replay is read like a counter; it is never
-labeled measured.
+On the command line the meter is `replay:PATH`; `waveform` describes the file. Each value lasts
+until the device's next line, the last one for ever. The joules are those of the wave itself, exact
+at every moment, so a replay is read like a counter; a device with a power that is not known is read
+by power, so that this stretch is missing and not 0. A replay is never labeled measured.
 """
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from energy.errors import InputError
 from energy.meters.base import BaseSource, Domain, missing
+from energy.meters.waveform import Wave, integral_j, watts_at, waves
+
+POLL_S = 0.1
+"""Seconds between two readings of a device that has a power that is not known."""
 
 
 class Replay(BaseSource):
@@ -34,49 +38,59 @@ class Replay(BaseSource):
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path, self._start_s, self._now = path, start_s, now
-        self._waves: dict[str, list[tuple[float, float]]] = {}
+        self._whole: dict[str, Wave] = {}
+        self._broken: dict[str, Wave] = {}
         self._read_s = 0.0
+
+    def check(self) -> None:
+        """Check the file before the run starts.
+
+        Raises:
+            InputError: it cannot be read, or a line of it cannot be.
+        """
+        waves(self._path)
 
     def probe(self) -> list[Domain]:
         """One domain per device of the file; missing if the file cannot be read."""
         try:
-            with self._path.open(encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    wave = self._waves.setdefault(row["device"], [])
-                    wave.append((float(row["t_s"]), float(row["watts"])))
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            self._waves.clear()
-            return [missing("replay", "replay", str(self._path), f"not readable: {error}")]
+            by_device = waves(self._path)
+        except InputError as error:
+            return [missing("replay", "replay", str(self._path), str(error))]
         if self._start_s is None:
             self._start_s = self._now()
-        return [
-            Domain(
-                id=device,
-                kind="replay",
-                boundary="chip",
-                method="model",
-                origin="modelled",
-                api=f"replay of {self._path.name}",
-                source="a recorded or drawn waveform, exact as such",
-            )
-            for device in self._waves
-        ]
+        known = {device: all(w is not None for _, w in wave) for device, wave in by_device.items()}
+        self._whole = {device: wave for device, wave in by_device.items() if known[device]}
+        self._broken = {device: wave for device, wave in by_device.items() if not known[device]}
+        return [self._domain(device, wave) for device, wave in by_device.items()]
 
     def read(self) -> dict[str, float | None]:
         """Exact integral of each waveform since it began."""
         self._read_s = self._now()
         elapsed_s = self._read_s - (self._start_s or 0.0)
-        return {device: integral_j(wave, elapsed_s) for device, wave in self._waves.items()}
+        return {device: integral_j(wave, elapsed_s) for device, wave in self._whole.items()}
+
+    def poll_s(self) -> float:
+        """Ten readings a second if there is a power that is not known."""
+        return POLL_S if self._broken else 0.0
+
+    def watts(self) -> dict[str, float | None]:
+        """Watts of the devices with a power that is not known."""
+        elapsed_s = self._now() - (self._start_s or 0.0)
+        return {device: watts_at(wave, elapsed_s) for device, wave in self._broken.items()}
 
     def dated_ns(self) -> int:
         """The moment for which the joules were computed; a busy machine may delay the reader."""
         return round(self._read_s * 1e9)
 
-
-def integral_j(wave: list[tuple[float, float]], until_s: float) -> float:
-    """Joules of a step waveform from 0 to a moment; [(0, 100), (2, 50)] until 3 s gives 250 J."""
-    total = 0.0
-    for i, (start_s, watts) in enumerate(wave):
-        stop_s = wave[i + 1][0] if i + 1 < len(wave) else until_s
-        total += watts * max(0.0, min(stop_s, until_s) - start_s)
-    return total
+    def _domain(self, device: str, wave: Wave) -> Domain:
+        return Domain(
+            id=device,
+            kind="replay",
+            boundary="chip",
+            method="model" if device in self._whole else "power",
+            origin="modelled",
+            tick_s=0.0 if device in self._whole else POLL_S,
+            limit_w=max((watts for _, watts in wave if watts is not None), default=0.0),
+            api=f"replay of {self._path.name}",
+            source="a recorded or drawn waveform, exact as such",
+        )

@@ -1,26 +1,32 @@
 """Modelled watts of TPU chips, whose watts no public interface reports.
 
-Watts = least + duty cycle x (greatest - least), with the published watts of the chip in chips.csv
-(v3 123 to 262 W, v4 90 to 192 W) and the duty cycle from libtpu's monitoring. Chips are detected by
-their PCI vendor. libtpu runs in a child process, so that the sampler is not blocked if it hangs.
-The result is always labeled modelled, with a wide band. While libtpu tells no duty cycle there is
-no reading, and a chip without published watts is missing.
+Watts = least + activity x (greatest - least), with the published watts of the chip in chips.csv
+(v3 123 to 262 W, v4 90 to 192 W). libtpu tells the duty cycle (the share of the last second in
+which a TensorCore was busy), the TensorCore utilisation (the share of its peak operations) and for
+how long it has been idle. A busy chip draws less at a low utilisation: the activity lies between
+utilisation and duty cycle, and the middle is taken. A chip that has been idle for longer than a
+second draws the least. Chips are detected by their PCI vendor. libtpu runs in a child process, so
+that the sampler is not blocked if it hangs. The result is always labeled modelled, with a wide
+band. While libtpu tells nothing there is no reading, and a chip without published watts is missing.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from energy.meters.base import BaseSource, Domain, missing
 from energy.meters.files import fact_rows, text_of
+from energy.meters.program import Program
 
 VENDOR = "0x1ae0"
+OTHER_CLASSES = ("0x01", "0x02")
+"""PCI classes of the vendor's disks and network cards, which all machines of its cloud have."""
+
 PCI = Path("/sys/bus/pci/devices")
 TICK_S = 1.0
 """Seconds between two duty cycles."""
@@ -28,20 +34,24 @@ TICK_S = 1.0
 STALE_S = 3.0
 """A duty cycle older than this says nothing about the present."""
 
-DIE_WITH_PARENT = """
-import ctypes
-try: ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: a hung library dies with the sampler
-except (OSError, AttributeError): pass
-"""
+RESTART_S = 60.0
+SILENT_S = 180.0
+"""A monitor that has ended is started again after a minute, one that hangs after three."""
 
 MONITOR = """
-import json, time
+import json, re, time
 from libtpu.sdk import tpumonitoring
+def values(name):
+    try: data = tpumonitoring.get_metric(name).data()
+    except Exception: return []
+    numbers_of = [re.findall(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?", str(x)) for x in data]
+    return [float(numbers[-1]) for numbers in numbers_of if numbers]
 while True:
-    print(json.dumps([float(x) for x in tpumonitoring.get_metric("duty_cycle_pct").data()]),
-          flush=True)
+    print(json.dumps({"duty": values("duty_cycle_pct"), "utilisation": values("tensorcore_util"),
+                      "idle_s": values("idle_duration")}), flush=True)
     time.sleep(1)
 """
+"""Prints the metrics of libtpu 0.0.52: the duty cycle is that of a chip, the others of a core."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +61,40 @@ class Watts:
     least: float
     greatest: float
 
-    def at(self, duty: float) -> float:
-        """Watts at a duty cycle of 0 to 1."""
-        return self.least + duty * (self.greatest - self.least)
+    def at(self, activity: float) -> float:
+        """Watts at an activity of 0 to 1."""
+        return self.least + activity * (self.greatest - self.least)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Load:
+    """What libtpu tells of one chip; None for what it does not tell.
+
+    Attributes:
+        duty: percent of the last second in which the chip was busy.
+        utilisation: percent of the peak operations.
+        idle_s: seconds for which the chip has been idle.
+    """
+
+    duty: float | None = None
+    utilisation: float | None = None
+    idle_s: float | None = None
+
+    def activity(self) -> float | None:
+        """0 for an idle chip to 1 for one at its peak; None if that is not known.
+
+        A duty cycle of 100 % at a utilisation of 40 % gives 0.7.
+        """
+        if self.idle_s is not None and self.idle_s > TICK_S:
+            return 0.0
+        if self.duty is None and self.utilisation is None:
+            return None
+        most = 100.0 if self.duty is None else self.duty
+        least = most if self.utilisation is None else min(self.utilisation, most)
+        return (least + most) / 200 if 0 <= least <= most <= 100 else None
+
+
+@dataclass(frozen=True)
 class Chip:
     """One chip: its domain and its watts."""
 
@@ -69,18 +107,19 @@ class Tpu(BaseSource):
 
     Args:
         pci: folder of PCI devices; tests pass their own.
-        monitor: program that prints a JSON list of duty cycles in percent, one line a second.
+        monitor: program that prints, once a second, a JSON object with the lists duty and
+            utilisation (percent) and idle_s (seconds).
     """
 
     name = "tpu"
 
     def __init__(self, pci: Path = PCI, monitor: str = MONITOR) -> None:
-        self._pci, self._monitor = pci, monitor
+        self._pci = pci
+        self._program = Program(
+            (sys.executable, "-c", monitor), every_s=RESTART_S, silent_s=SILENT_S
+        )
         self._chips: list[Chip] = []
-        self._child: subprocess.Popen[bytes] | None = None
-        self._duty: list[float] = []
-        self._duty_s = 0.0
-        self._tail = b""
+        self._heard_s = 0.0
 
     def probe(self) -> list[Domain]:
         """One domain per chip; libtpu is started only if there is a chip."""
@@ -94,7 +133,8 @@ class Tpu(BaseSource):
                 self._chips.append(Chip(name, watts))
                 domains.append(_domain(name, chip, watts))
         if self._chips:
-            self._start_monitor()
+            self._program.lines()
+            self._heard_s = time.monotonic()
         return domains
 
     def poll_s(self) -> float:
@@ -103,20 +143,22 @@ class Tpu(BaseSource):
 
     def watts(self) -> dict[str, float | None]:
         """Modelled watts by chip at a new duty cycle; None if the last one is too old."""
-        if self._take_duty():
-            duty: list[float | None] = [*self._duty, *[None] * len(self._chips)]
-            return {
-                chip.id: None if share is None else chip.watts.at(share / 100)
-                for chip, share in zip(self._chips, duty, strict=False)
-            }
-        stale = time.monotonic() - self._duty_s > STALE_S
-        return dict.fromkeys((chip.id for chip in self._chips), None) if stale else {}
+        now = time.monotonic()
+        lines = self._program.lines() if self._chips else []
+        if not lines:
+            stale = now - self._heard_s > STALE_S
+            return {chip.id: None for chip in self._chips} if stale else {}
+        self._heard_s = now
+        loads = loads_of(lines[-1], len(self._chips))
+        activities = [load.activity() for load in loads]
+        return {
+            chip.id: None if activity is None else chip.watts.at(activity)
+            for chip, activity in zip(self._chips, activities, strict=True)
+        }
 
     def close(self) -> None:
         """End the child process."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.communicate()
+        self._program.close()
 
     def _on_the_bus(self) -> list[str]:
         """Names of the chips, in bus order."""
@@ -124,23 +166,39 @@ class Tpu(BaseSource):
             _chip(text_of(device / "device"), text_of(device / "subsystem_device"))
             for device in sorted(self._pci.glob("*"))
             if text_of(device / "vendor") == VENDOR
+            and not text_of(device / "class").startswith(OTHER_CLASSES)
         ]
 
-    def _start_monitor(self) -> None:
-        command = [sys.executable, "-c", DIE_WITH_PARENT + self._monitor]
-        self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self._duty_s = time.monotonic()
-        if self._child.stdout is not None:
-            os.set_blocking(self._child.stdout.fileno(), False)
 
-    def _take_duty(self) -> bool:
-        """Take the last whole line that the child has printed; returns whether there is one."""
-        if self._child is None or self._child.stdout is None:
-            return False
-        *lines, self._tail = (self._tail + (self._child.stdout.read() or b"")).split(b"\n")
-        if lines:
-            self._duty, self._duty_s = json.loads(lines[-1]), time.monotonic()
-        return bool(lines)
+def loads_of(line: str | None, chips: int) -> list[Load]:
+    """What a line of the monitor tells of each chip; nothing if the line cannot be read.
+
+    A list with several values per chip is one of cores: their mean counts, and the shortest idle
+    time.
+    """
+    try:
+        answer: Any = json.loads(line or "")
+        cores = {
+            name: _by_chip([float(value) for value in answer[name]], chips)
+            for name in ("duty", "utilisation", "idle_s")
+        }
+    except (ValueError, TypeError, KeyError):
+        return [Load()] * chips
+    duty, utilisation, idle_s = cores["duty"], cores["utilisation"], cores["idle_s"]
+    return [
+        Load(
+            duty=sum(duty[i]) / len(duty[i]) if duty else None,
+            utilisation=sum(utilisation[i]) / len(utilisation[i]) if utilisation else None,
+            idle_s=min(idle_s[i]) if idle_s else None,
+        )
+        for i in range(chips)
+    ]
+
+
+def _by_chip(values: list[float], chips: int) -> list[list[float]]:
+    """The values of the cores of each chip; none if they cannot be shared out."""
+    each, rest = divmod(len(values), chips)
+    return [] if rest or not each else [values[i * each : (i + 1) * each] for i in range(chips)]
 
 
 def _domain(name: str, chip: str, watts: Watts) -> Domain:
@@ -156,7 +214,7 @@ def _domain(name: str, chip: str, watts: Watts) -> Domain:
         limit_w=watts.greatest,
         low=0.6,
         high=1.6,
-        api=f"duty cycle x ({watts.least:g} to {watts.greatest:g} W) of {chip}",
+        api=f"libtpu activity x ({watts.least:g} to {watts.greatest:g} W) of {chip}",
         source="published least and greatest watts of the chip",
     )
 

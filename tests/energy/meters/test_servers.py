@@ -2,7 +2,9 @@
 
 import stat
 
-from energy.meters.hwmon import Hwmon
+import pytest
+
+from energy.meters.hwmon import Hwmon, seen
 from energy.meters.node import Node, watts_of
 from tests.support.standin import write_tree
 
@@ -64,6 +66,134 @@ def test_a_sensor_that_cannot_be_read_is_missing_with_its_fix(tmp_path):
     assert meter.read() == {"cpu-0": 3.0}
 
 
+def test_a_grace_processor_contains_its_rails_and_lies_in_its_module(tmp_path):
+    labels = ["Module", "Grace", "CPU", "SysIO"]
+    for number, label in enumerate(labels):
+        write_tree(
+            tmp_path / f"hwmon{number}",
+            {
+                "name": "power_meter",
+                "power1_average": 90_000_000,
+                "power1_oem_info": f"{label} Power Socket 1",
+            },
+        )
+    assert {d.id: d.within for d in Hwmon(tmp_path).probe()} == {
+        "module-1": None,
+        "cpu-1": "module-1",
+        "cpu-rail-1": "cpu-1",
+        "sysio-1": "cpu-1",
+    }
+
+
+def test_cores_are_not_read_beside_the_socket_that_contains_them(tmp_path):
+    write_tree(
+        tmp_path / "hwmon0",
+        {
+            "name": "amd_energy",
+            "energy1_input": 1_000_000,
+            "energy1_label": "Ecore000",
+            "energy2_input": 9_000_000,
+            "energy2_label": "Esocket1",
+        },
+    )
+    meter = Hwmon(tmp_path)
+    assert [domain.id for domain in meter.probe()] == ["cpu-1"]
+    assert meter.read() == {"cpu-1": 9.0}
+
+
+@pytest.mark.parametrize("driver", ["i915", "xe"])
+def test_an_intel_card_is_a_counter_of_microjoules_with_its_own_limit(tmp_path, driver):
+    card = tmp_path / "devices" / "0000:03:00.0"
+    write_tree(
+        tmp_path / "hwmon" / "hwmon4",
+        {
+            "name": driver,
+            "energy1_input": 5_000_000,
+            "power1_max": 0,
+            "power1_rated_max": 225_000_000,
+            **({"energy1_label": "card", "energy2_label": "pkg"} if driver == "xe" else {}),
+            **({"energy2_input": 3_000_000} if driver == "xe" else {}),
+        },
+    )
+    card.mkdir(parents=True)
+    (tmp_path / "hwmon" / "hwmon4" / "device").symlink_to(card)
+    meter = Hwmon(tmp_path / "hwmon", tmp_path)
+    first, *parts = meter.probe()
+    assert (first.id, first.kind, first.limit_w) == ("gpu-0000:03:00.0", "gpu", 225.0)
+    assert meter.read()[first.id] == 5.0
+    assert [(d.id, d.within) for d in parts] == (
+        [("gpu-0000:03:00.0/pkg", first.id)] if driver == "xe" else []
+    )
+
+
+def test_a_jetsons_rails_are_volts_times_amperes_within_the_module(tmp_path):
+    write_tree(
+        tmp_path / "hwmon1",
+        {
+            "name": "ina3221",
+            "in1_label": "VDD_IN",
+            "in1_input": 5000,
+            "curr1_input": 2400,
+            "in2_label": "VDD_CPU_GPU_CV",
+            "in2_input": 5000,
+            "curr2_input": 1000,
+            "in3_label": "VDD_SOC",
+            "in3_input": 5000,
+            "curr3_input": 300,
+            "in7_label": "sum of shunt voltages",
+            "in7_input": 12,
+        },
+    )
+    write_tree(tmp_path / "hwmon2", {"name": "ina3221", "in1_label": "NC", "in1_input": 0})
+    meter = Hwmon(tmp_path, tmp_path)
+    domains = {domain.id: domain for domain in meter.probe()}
+    assert meter.watts() == {"module": 12.0, "cpu-gpu-cv": 5.0, "rail-VDD_SOC": 1.5}
+    assert domains["module"].within is None
+    assert domains["rail-VDD_SOC"].within == "module"
+    assert meter.poll_s() == 0.1
+
+
+def test_the_rails_of_an_older_jetson_are_milliwatts(tmp_path):
+    write_tree(
+        tmp_path / "iio:device0",
+        {"name": "ina3221x", "rail_name_0": "POM_5V_IN", "in_power0_input": 3500},
+    )
+    meter = Hwmon(tmp_path / "none", tmp_path)
+    meter.probe()
+    assert meter.watts() == {"module": 3.5}
+
+
+def test_rails_without_a_total_are_added(tmp_path):
+    names = ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0")
+    write_tree(
+        tmp_path / "hwmon1",
+        {"name": "ina3221", **{f"in{i}_label": name for i, name in enumerate(names, 1)}}
+        | {f"in{i}_input": 5000 for i in (1, 2, 3)}
+        | {f"curr{i}_input": 1000 for i in (1, 2, 3)},
+    )
+    assert {domain.within for domain in Hwmon(tmp_path, tmp_path).probe()} == {None}
+
+
+@pytest.mark.parametrize("power_uw", ["1000000000000000000000000000000", "-1", "2000000000"])
+def test_a_power_that_cannot_be_is_a_reading_that_failed(tmp_path, power_uw):
+    write_tree(
+        tmp_path / "hwmon0",
+        {"name": "power_meter", "power1_average": 500_000_000, "power1_cap_max": 1_200_000_000},
+    )
+    meter = Hwmon(tmp_path)
+    (domain,) = meter.probe()
+    assert domain.limit_w == 1200
+    write_tree(tmp_path / "hwmon0", {"power1_average": power_uw})
+    assert meter.watts() == {"node-hwmon0-power1": None}
+
+
+def test_sensors_that_stand_there_and_are_not_read_are_named(tmp_path):
+    write_tree(tmp_path / "hwmon0", {"name": "amdgpu", "power1_input": 30_000_000})
+    write_tree(tmp_path / "hwmon1", {"name": "coretemp", "temp1_input": 40_000})
+    write_tree(tmp_path / "hwmon2", {"name": "i915", "energy1_input": 1})
+    assert list(seen(tmp_path)) == ["hwmon amdgpu"]
+
+
 def program(folder, text):
     file = folder / "ipmitool"
     file.write_text(f"#!/bin/sh\n{text}\n")
@@ -91,3 +221,28 @@ def test_a_controller_that_refuses_access_is_missing_with_its_fix(tmp_path):
     (domain,) = Node(command, devices=(str(tmp_path),)).probe()
     assert (domain.origin, domain.reason) == ("missing", "permission")
     assert domain.fix
+
+
+ANSWER = """
+    Instantaneous power reading:                   {watts} Watts
+    Minimum during sampling period:                 18 Watts
+    Sampling period:                          00000005 Seconds.
+    Power reading state is:                   {state}
+"""
+
+
+@pytest.mark.parametrize(
+    ("watts", "state", "reading"),
+    [
+        (220, "activated", 220.0),
+        (0, "deactivated", None),
+        (235, "deactivated", None),
+        (0, "activated", None),
+    ],
+)
+def test_a_measurement_that_is_deactivated_is_missing_and_not_0(tmp_path, watts, state, reading):
+    answer = ANSWER.format(watts=watts, state=state)
+    assert watts_of(answer) == reading
+    (domain,) = Node(program(tmp_path, f"cat <<E\n{answer}\nE"), (str(tmp_path),)).probe()
+    assert (domain.origin == "missing") == (reading is None)
+    assert ("deactivated" in domain.reason) == (state == "deactivated")
