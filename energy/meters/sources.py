@@ -1,6 +1,7 @@
 """Which sources a tracker reads: those named, or all that this machine has.
 
-The processor model is only used where no counter of the processor can be read.
+Of two meters of one thing the first counts (`overlap`), and the processor model is only used where
+no counter of the processor can be read.
 """
 
 from __future__ import annotations
@@ -11,13 +12,18 @@ from pathlib import Path
 
 from energy.errors import InputError
 from energy.meters.amd import Amd
+from energy.meters.apple import Apple
 from energy.meters.base import Domain, Source, missing
+from energy.meters.cmd import Cmd
 from energy.meters.cpu_model import CpuModel
 from energy.meters.cpu_tree import CpuTree
+from energy.meters.cray import Cray
 from energy.meters.hwmon import Hwmon
 from energy.meters.node import Node
 from energy.meters.nvml import Nvml
+from energy.meters.overlap import without_overlap
 from energy.meters.rapl import Rapl
+from energy.meters.redfish import Redfish
 from energy.meters.replay import Replay
 from energy.meters.tpu import Tpu
 
@@ -26,23 +32,34 @@ SOURCES: dict[str, Callable[[], Source]] = {
     "amd": Amd,
     "tpu": Tpu,
     "rapl": Rapl,
+    "cray": Cray,
     "hwmon": Hwmon,
     "node": Node,
+    "apple": Apple,
     "cpu_model": CpuModel,
 }
 """Every source that "auto" probes; the processor model last, for what no other source covers."""
+
+ON_REQUEST = ("replay:FILE", "cmd:PROGRAM", "redfish:URL", "cpu_tree", "cpu_tree:PID")
+"""The sources that are only read where they are named."""
 
 
 def require(names: str | list[str]) -> None:
     """Check names of meters that a user has typed.
 
     Raises:
-        InputError: a name is not in `SOURCES` and not "replay:PATH", "cpu_tree" or "cpu_tree:PID".
+        InputError: a name is neither in `SOURCES` nor in `ON_REQUEST`, or its file, program or
+            address cannot be.
     """
     for name in [] if names == "auto" else names:
-        if name != "cpu_tree" and _maker(name) is None:
-            known_names = ", ".join([*SOURCES, "replay:FILE", "cpu_tree", "cpu_tree:PID"])
-            raise InputError("expected a meter", name, f"one of: {known_names}")
+        if name == "cpu_tree":
+            continue
+        make = _maker(name)
+        if make is None:
+            raise InputError(
+                "expected a meter", name, f"one of: {', '.join([*SOURCES, *ON_REQUEST])}"
+            )
+        make().check()
 
 
 def open_sources(
@@ -51,8 +68,9 @@ def open_sources(
     """Create and probe sources.
 
     Args:
-        names: "auto", or names of sources; "replay:PATH" replays a file, "cpu_tree:PID" models the
-            energy of one process and its descendants.
+        names: "auto", or names of sources; "replay:PATH" replays a file, "cmd:PROGRAM" reads the
+            lines of a program, "redfish:URL" a management controller, and "cpu_tree:PID" models
+            the energy of one process and its descendants.
         start_s: monotonic seconds at which replays begin; now, by default.
 
     Returns:
@@ -66,11 +84,15 @@ def open_sources(
             domains.append(missing(name, "unknown", "", f"no meter of that name: {list(SOURCES)}"))
             continue
         source = make()
-        own = _probed(source)
+        alike = sum(other.name.split("#")[0] == source.name for other in sources)
+        source.name += f"#{alike + 1}" if alike else ""
+        own = _distinct(without_overlap(_probed(source), domains), domains)
         if names == "auto" and name == "cpu_model":
             own = _uncovered(own, domains)
         if any(not domain.reason for domain in own):
             sources.append(source)
+        else:
+            source.close()
         domains += own
     return sources, domains
 
@@ -82,6 +104,10 @@ def _maker(name: str, start_s: float | None = None) -> Callable[[], Source] | No
         return lambda: Replay(Path(argument), start_s)
     if kind == "cpu_tree" and argument.isdecimal():
         return lambda: CpuTree(int(argument))
+    if kind == "redfish" and argument:
+        return lambda: Redfish(argument)
+    if kind.split("@")[0] == "cmd" and argument:
+        return lambda: Cmd(argument, kind.partition("@")[2] or "node")
     return SOURCES.get(name)
 
 
@@ -95,11 +121,22 @@ def _probed(source: Source) -> list[Domain]:
     return [replace(domain, meter=source.name) for domain in domains]
 
 
+def _distinct(own: list[Domain], others: list[Domain]) -> list[Domain]:
+    """The domains of a source; missing if another source has one of their names."""
+    taken = {domain.id: domain.meter for domain in others}
+    for domain in own:
+        if domain.id in taken:
+            name, reason = domain.meter, f"{taken[domain.id]} has a device {domain.id} too"
+            return [replace(missing(name, domain.kind, domain.api, reason), meter=name)]
+    return own
+
+
 def _uncovered(modelled: list[Domain], others: list[Domain]) -> list[Domain]:
     """Modelled domains of which no other source reads a counter.
 
     Beside a measured package or DRAM the model would count the same energy a second time.
     """
     kinds = {domain.kind for domain in others if not domain.reason}
-    covered = kinds | ({"memory"} if "dram" in kinds or "psys" in kinds else set())
+    covered = kinds | ({"memory"} if kinds & {"dram", "psys", "module"} else set())
+    covered |= {"cpu"} if "module" in kinds else set()
     return [domain for domain in modelled if domain.kind not in covered]

@@ -18,8 +18,10 @@ ABSENT = {
     "amd": "no AMD compute driver on this machine (/dev/kfd)",
     "tpu": "no TPU on the PCI bus",
     "rapl": "no powercap files (/sys/class/powercap): a virtual machine, or no RAPL",
+    "cray": "no Cray blade (/sys/cray/pm_counters)",
     "hwmon": "no power sensor of a processor, module or node (/sys/class/hwmon)",
     "node": "no management controller (/dev/ipmi0)",
+    "apple": "no Mac with Apple silicon",
     "cpu_model": "/proc cannot be read",
 }
 """Why a source has no domain at all."""

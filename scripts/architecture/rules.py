@@ -117,6 +117,7 @@ LIBRARIES: dict[str, Callable[[Path], bool]] = {
     "torch": _inside("glam"),
     "transformers": _inside("energy/callbacks"),
     "typer": _commands,
+    "zeus_apple_silicon": _inside("energy/meters/apple.py"),
 }
 
 # Libraries that a function of this name may import wherever it stands.

@@ -6,22 +6,25 @@ import sys
 
 import pytest
 
-from energy.meters.sources import SOURCES, require
+from energy.meters.sources import ON_REQUEST, SOURCES, require
 from tests.support import ROOT
 
 PAGE = (ROOT / "docs" / "meters.md").read_text()
 
 
-@pytest.mark.parametrize("name", [*SOURCES, "cpu_tree:PID", "replay:FILE"])
+@pytest.mark.parametrize("name", [*SOURCES, *ON_REQUEST])
 def test_every_meter_is_on_the_page(name):
     assert f"`{name}`" in PAGE
 
 
 def test_every_meter_in_the_examples_of_the_page_exists():
-    chosen = re.findall(r"--meter (\w+)", PAGE) + re.findall(r'meters=\["(\w+)", "(\w+)"\]', PAGE)
+    chosen = re.findall(r"--meter (\w+:?)", PAGE) + re.findall(r'meters=\["(\w+)", "(\w+)"\]', PAGE)
     for names in chosen:
-        require([names] if isinstance(names, str) else list(names))
-    assert len(chosen) == 4
+        if isinstance(names, str) and names.endswith(":"):
+            assert names in [name.partition(":")[0] + ":" for name in ON_REQUEST]
+        else:
+            require([names] if isinstance(names, str) else list(names))
+    assert len(chosen) == 7
 
 
 def test_every_option_of_the_commands_on_the_page_exists():

@@ -1,23 +1,11 @@
-"""Which sources are opened, a replayed waveform, and how nested domains are added."""
+"""Which sources are opened, and how nested domains are added."""
 
 import pytest
 
 from energy.errors import BoundaryError, InputError
 from energy.meters import sources
-from energy.meters.replay import Replay
 from energy.quantity import Boundary, Origin
 from energy.record import EnergyEntry, total, totals
-
-
-def test_a_replayed_waveform_is_integrated_exactly_and_never_measured(tmp_path):
-    path = tmp_path / "wave.csv"
-    path.write_text("t_s,device,watts\n0,gpu,100\n2,gpu,50\n")
-    moments = iter([10.0, 10.0, 13.0])
-    meter = Replay(path, now=lambda: next(moments))
-    (domain,) = meter.probe()
-    assert (domain.origin, domain.method) == ("modelled", "model")
-    assert meter.read()["gpu"] == 0
-    assert meter.read()["gpu"] == 250
 
 
 def test_a_replay_that_is_opened_again_goes_on_where_it_was(tmp_path):
@@ -34,11 +22,33 @@ def test_a_meter_with_an_unknown_name_is_missing_and_stops_nothing():
     assert domains[0].origin == "missing"
 
 
-@pytest.mark.parametrize("name", ["nosuch", "replay", "replay:", "cpu_tree:", "cpu_tree:x"])
+def test_two_replays_whose_devices_bear_one_name_are_not_mixed_up(tmp_path):
+    for file, watts in (("a", 100), ("b", 50)):
+        (tmp_path / file).write_text(f"t_s,device,watts\n0,gpu,{watts}\n")
+    (only,), domains = sources.open_sources([f"replay:{tmp_path}/{file}" for file in "ab"], 0.0)
+    assert [(d.id, d.origin) for d in domains] == [("gpu", "modelled"), ("replay#2", "missing")]
+    assert "replay has a device gpu too" in domains[1].reason
+    assert only.read()["gpu"] == pytest.approx(only.dated_ns() / 1e9 * 100)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nosuch",
+        "replay",
+        "replay:",
+        "cpu_tree:",
+        "cpu_tree:x",
+        "cmd",
+        "cmd:",
+        "redfish:",
+        "cmd@it:",
+    ],
+)
 def test_a_name_that_was_typed_wrongly_is_refused_with_the_valid_ones(name):
     with pytest.raises(InputError, match="replay:FILE"):
         sources.require(["rapl", name])
-    sources.require(["rapl", "replay:wave.csv", "cpu_tree", "cpu_tree:1"])
+    sources.require(["rapl", "cpu_tree", "cpu_tree:1", "cmd:true", "cmd@it:sh -c 'echo 1'"])
 
 
 def test_a_source_that_fails_unexpectedly_is_missing_and_stops_no_other(monkeypatch):
