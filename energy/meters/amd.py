@@ -1,24 +1,36 @@
 """Joules of AMD Instinct GPUs through amdsmi, with the counter checked against power first.
 
 AMD's counters have been seen frozen, implausible, or reporting two dies through one. So each is
-compared with the integral of power for half a second, and power is read where they disagree.
+compared with the integral of power for half a second, and power is read where they disagree. Only
+the GPUs that ROCm would show to this process are read, see `amd_boards`; of a board with two dies,
+the die that reports for both.
 """
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from energy.meters import amd_boards
+from energy.meters.amd_boards import Gpu
 from energy.meters.base import BaseSource, Domain, missing
+from energy.meters.silence import silence
 
 DRIVER = Path("/dev/kfd")
 CHECK_S = 0.5
 AGREE = (0.5, 2.0)
 """A counter is rejected if its joules over power x time lie outside this range."""
 
-J_PER_UJ = 1e-6
+J_PER_UJ = W_PER_UW = 1e-6
+
+MOST_W = 100_000.0
+"""No board draws this: a greater power cap is in microwatts, as newer versions tell it."""
+
+BOTH_DIES = "both dies of its board, of which this run may use one"
 
 
 @dataclass
@@ -40,17 +52,26 @@ class Probe:
 
 
 class Amd(BaseSource):
-    """All GPUs that amdsmi lists.
+    """The GPUs that amdsmi lists and this process may use.
 
     Args:
         driver: a path that exists if AMD's compute driver is loaded.
         check_s: how long counter and power are compared.
+        environment: variables of the process, which may hide GPUs.
+        nodes: the kernel's compute nodes.
     """
 
     name = "amd"
 
-    def __init__(self, driver: Path = DRIVER, check_s: float = CHECK_S) -> None:
+    def __init__(
+        self,
+        driver: Path = DRIVER,
+        check_s: float = CHECK_S,
+        environment: Mapping[str, str] = os.environ,
+        nodes: Path = amd_boards.NODES,
+    ) -> None:
         self._driver, self._check_s = driver, check_s
+        self._environment, self._nodes = environment, nodes
         self._boards: list[Board] = []
         self._smi: Any = None
 
@@ -59,21 +80,33 @@ class Amd(BaseSource):
         if not self._driver.exists():
             return []
         try:
-            import amdsmi
+            with silence() as printed:
+                import amdsmi
 
-            amdsmi.amdsmi_init()
-            handles = amdsmi.amdsmi_get_processor_handles()
+                amdsmi.amdsmi_init()
+                handles = amdsmi.amdsmi_get_processor_handles()
         except Exception as error:  # amdsmi raises many kinds, also while it is imported
-            return [missing("gpu", "gpu", "amdsmi", f"amdsmi: {error}", "pip install amdsmi")]
+            return [_not_loaded(error, printed.last_line)]
         self._smi = amdsmi
-        boards = [Board(self._name(handle, i), handle) for i, handle in enumerate(handles)]
-        first = [self._probed(board) for board in boards]
+        gpus = amd_boards.listed(self._call, handles, self._nodes)
+        first = {gpu.id: self._probed(gpu.handle) for gpu in gpus}
         time.sleep(self._check_s)
-        return [self._domain(board, seen) for board, seen in zip(boards, first, strict=True)]
+        last = {gpu.id: self._probed(gpu.handle) for gpu in gpus}
+        silent = {gpu.id for gpu in gpus if first[gpu.id].watts == last[gpu.id].watts == 0.0}
+        shown = amd_boards.visible(gpus, self._environment)
+        domains = []
+        for gpu in shown:
+            twin = _twin(gpu, gpus)
+            if twin is None or twin in shown or (gpu.id in silent) == (twin.id in silent):
+                domains.append(self._domain(gpu, "", first[gpu.id], last[gpu.id]))
+            else:
+                die = twin if gpu.id in silent else gpu
+                domains.append(self._domain(die, BOTH_DIES, first[die.id], last[die.id]))
+        return domains
 
     def read(self) -> dict[str, float | None]:
         """Joules of the boards whose counter can be trusted."""
-        return {board.id: self._counter_j(board) for board in self._boards if board.counter}
+        return {board.id: self._counter_j(board.handle) for board in self._boards if board.counter}
 
     def poll_s(self) -> float:
         """Ten readings a second if a board is read by power."""
@@ -81,24 +114,25 @@ class Amd(BaseSource):
 
     def watts(self) -> dict[str, float | None]:
         """Present watts of the other boards."""
-        return {board.id: self._power_w(board) for board in self._boards if not board.counter}
+        return {
+            board.id: self._power_w(board.handle) for board in self._boards if not board.counter
+        }
 
     def close(self) -> None:
         """Shut amdsmi down."""
         if self._smi is not None:
             self._call("amdsmi_shut_down")
 
-    def _probed(self, board: Board) -> Probe:
-        joules, watts = self._counter_j(board), self._power_w(board)
-        return Probe(joules, watts, time.monotonic())
+    def _probed(self, handle: Any) -> Probe:
+        return Probe(self._counter_j(handle), self._power_w(handle), time.monotonic())
 
-    def _domain(self, board: Board, first: Probe) -> Domain:
-        """Choose counter or power for a board, by what both did since the first probe."""
-        last = self._probed(board)
+    def _domain(self, gpu: Gpu, share: str, first: Probe, last: Probe) -> Domain:
+        """Choose counter or power for a GPU, by what both did between two probes."""
         if first.watts is None or last.watts is None:
-            return missing(board.id, "gpu", "amdsmi", "no power reading")
+            return missing(gpu.id, "gpu", "amdsmi", "no power reading")
         if first.watts == last.watts == 0.0:
-            return missing(board.id, "gpu", "amdsmi", "its twin die reports for both")
+            return missing(gpu.id, "gpu", "amdsmi", "its twin die reports for both")
+        board = Board(gpu.id, gpu.handle)
         if first.joules is None or last.joules is None:
             check = "no counter"
         else:
@@ -107,6 +141,7 @@ class Amd(BaseSource):
             board.counter = AGREE[0] < ratio < AGREE[1]
             check = f"counter over power {ratio:.2f}"
         self._boards.append(board)
+        words = "; ".join(filter(None, (check, share, gpu.doubt)))
         return Domain(
             id=board.id,
             kind="gpu",
@@ -115,22 +150,27 @@ class Amd(BaseSource):
             high=1.1,
             method="counter" if board.counter else "power",
             tick_s=0.0 if board.counter else 0.1,
-            api=f"amdsmi {'energy counter' if board.counter else 'socket power'} ({check})",
+            limit_w=self._limit_w(gpu.handle),
+            api=f"amdsmi {'energy counter' if board.counter else 'socket power'} ({words})",
             source="no external check known, our default +-10 %",
         )
 
-    def _name(self, handle: Any, index: int) -> str:
-        return str(self._call("amdsmi_get_gpu_device_uuid", handle) or f"amd-gpu-{index}")
+    def _limit_w(self, handle: Any) -> float:
+        """The greatest power cap that the board accepts; 0 if it does not tell it."""
+        cap = (self._call("amdsmi_get_power_cap_info", handle) or {}).get("max_power_cap")
+        if not isinstance(cap, (int, float)):
+            return 0.0
+        return float(cap) * (W_PER_UW if cap > MOST_W else 1.0)
 
-    def _counter_j(self, board: Board) -> float | None:
-        answer = self._call("amdsmi_get_energy_count", board.handle)
+    def _counter_j(self, handle: Any) -> float | None:
+        answer = self._call("amdsmi_get_energy_count", handle)
         if not answer:
             return None
         count = answer.get("energy_accumulator", answer.get("power"))
         return None if count is None else float(count) * answer["counter_resolution"] * J_PER_UJ
 
-    def _power_w(self, board: Board) -> float | None:
-        answer = self._call("amdsmi_get_power_info", board.handle) or {}
+    def _power_w(self, handle: Any) -> float | None:
+        answer = self._call("amdsmi_get_power_info", handle) or {}
         for name in ("current_socket_power", "average_socket_power"):
             if isinstance(answer.get(name), (int, float)):
                 return float(answer[name])
@@ -142,3 +182,23 @@ class Amd(BaseSource):
             return getattr(self._smi, name)(*arguments)
         except Exception:
             return None
+
+
+def _twin(gpu: Gpu, gpus: list[Gpu]) -> Gpu | None:
+    """The other die of a board with two dies, which are neighbors in HIP's order."""
+    if gpu.index is None:
+        return None
+    return next((other for other in gpus if other.index == gpu.index ^ 1), None)
+
+
+def _not_loaded(error: Exception, printed: str) -> Domain:
+    """Why amdsmi cannot be used, and what mends that."""
+    rocm = Path(os.environ.get("ROCM_PATH", "/opt/rocm"))
+    there = isinstance(error, ModuleNotFoundError) and (rocm / "share" / "amd_smi").is_dir()
+    fix = f"pip install {rocm}/share/amd_smi"
+    if not there:
+        # The package of that name on PyPI does not bring the library, and prints so.
+        fix = f"install amd-smi-lib, which is part of ROCm; then {fix}"
+    if "driver" in f"{error}".lower():
+        fix = "sudo modprobe amdgpu, and be a member of the groups render and video"
+    return missing("gpu", "gpu", "amdsmi", f"amdsmi: {printed or error}", fix)

@@ -21,6 +21,7 @@ from typing import Any
 from energy.meters import sensors
 from energy.meters.base import BaseSource, Domain, missing
 from energy.meters.nvml_boards import Board, visible_boards
+from energy.meters.silence import silence
 
 J_PER_MJ = 1e-3
 W_PER_MW = 1e-3
@@ -69,7 +70,8 @@ class Nvml(BaseSource):
         """GPUs with the best method that each supports; none without a driver."""
         if not ctypes.util.find_library("nvidia-ml") and not _loadable():
             return []
-        import pynvml
+        with silence():
+            import pynvml
 
         self._nvml = pynvml
         try:

@@ -1,4 +1,4 @@
-"""AMD and TPU meters, against a stand-in for amdsmi, a tree of PCI files and small programs."""
+"""The TPU meter, against a tree of PCI files and small programs."""
 
 import json
 import subprocess
@@ -8,46 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from energy.meters.amd import Amd
 from energy.meters.tpu import Tpu
 from tests.support.standin import write_tree
-
-AMDSMI = """
-import time
-WATTS = {{"a": 300.0, "b": {b_w}}}
-def amdsmi_init(): pass
-def amdsmi_shut_down(): pass
-def amdsmi_get_processor_handles(): return ["a", "b"]
-def amdsmi_get_gpu_device_uuid(handle): return "amd-" + handle
-def amdsmi_get_power_info(handle): return {{"current_socket_power": WATTS[handle]}}
-def amdsmi_get_energy_count(handle):
-    moving = {{"a": time.monotonic(), "b": {b_count}}}[handle]
-    return {{"energy_accumulator": moving * 300 / 15.3e-6, "counter_resolution": 15.3}}
-"""
-
-
-@pytest.mark.parametrize(
-    ("b_w", "b_count", "method", "reason"),
-    [
-        (300.0, "time.monotonic()", "counter", ""),
-        (300.0, "5.0", "power", ""),
-        (0.0, "0.0", "counter", "its twin die reports for both"),
-    ],
-    ids=["both good", "a frozen counter", "an odd die"],
-)
-def test_an_amd_counter_is_only_used_if_it_agrees_with_power(
-    tmp_path, monkeypatch, b_w, b_count, method, reason
-):
-    (tmp_path / "amdsmi.py").write_text(AMDSMI.format(b_w=b_w, b_count=b_count))
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "amdsmi", raising=False)
-    meter = Amd(driver=tmp_path, check_s=0.1)
-    a, b = meter.probe()
-    meter.close()
-    monkeypatch.delitem(sys.modules, "amdsmi")
-    assert (a.method, a.origin) == ("counter", "measured")
-    assert b.reason == reason
-    assert reason or b.method == method
 
 
 def bus(root, device):
