@@ -1,7 +1,7 @@
 """The NVIDIA boards that this process may use, as CUDA would show them to it.
 
 CUDA counts boards from the fastest (unless CUDA_DEVICE_ORDER says PCI_BUS_ID), NVML along the PCI
-bus. Where boards of several models make that a difference, CUDA itself is asked, in a child
+bus. Where boards of several models make that a difference, CUDA itself lists them, in a child
 process; if it does not answer, the boards are ordered by cores x clock and each carries a note. A
 MIG instance stands for its whole board, as no counter covers a slice of one.
 """
@@ -115,7 +115,7 @@ def _in_cuda_order(nvml: Any, boards: list[Board]) -> tuple[list[Board], bool]:
 
 
 def _shown_by_cuda() -> list[str] | None:
-    """PCI addresses of the devices that CUDA shows to this process; None if it cannot be asked."""
+    """PCI addresses of the devices that CUDA shows to this process; None if it does not answer."""
     try:
         answer = subprocess.run(
             [sys.executable, "-I", "-S", "-c", ASK_CUDA],
