@@ -103,7 +103,9 @@ class GlamConfig:
             require(isinstance(values.get(key, ""), str), key, "a text", repr(values.get(key)))
         if "model" in values:
             row = catalog.model(values["model"], "glam sizes")
-            name, shape = row.name, Shape.from_dict({**row.shape.as_dict(), **overrides})
+            # A shape of its own is another model, which must not bear this one's name.
+            name = path.stem if overrides else row.name
+            shape = Shape.from_dict({**row.shape.as_dict(), **overrides})
         else:
             name, shape = path.stem, Shape.from_dict(overrides)
         return cls(

@@ -1,28 +1,45 @@
-"""Live progress bars on stderr; silent when stderr is not a terminal."""
+"""Progress on stderr: a live bar in a terminal, a line a minute in a log file."""
 
 from __future__ import annotations
 
+import sys
+import time
 from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
+from energy import units
 from glam.config import GlamConfig
+
+LINE_S = 60.0
+"""Seconds between two lines in a log file; evaluations and the last step always have one."""
 
 
 class Progress:
-    """Progress of a training run: step, loss, tokens/s, MFU and HFU, watts, joules, time left."""
+    """Progress of a training run: step, time left, loss, tokens/s, MFU and HFU, watts, joules.
+
+    A narrow terminal cuts the metrics first; step and time left stay.
+    """
 
     def __init__(self, config: GlamConfig, step: int) -> None:
         console = Console(stderr=True)
+        self._steps, self._first_step = config.training.steps, step
+        self._begun_s = time.monotonic()
+        self._line_s = float("-inf")
         self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[metrics]}"),
-            TimeRemainingColumn(),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, max_width=16)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7)),
+            BarColumn(bar_width=12 if console.width >= 100 else 4),
+            TextColumn(
+                "{task.fields[metrics]}",
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+            ),
             console=console,
+            expand=True,
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task(
@@ -39,13 +56,26 @@ class Progress:
 
     def show(self, row: dict[str, Any]) -> None:
         """Show a line of metrics."""
-        self._bar.update(self._task, completed=row["step"], metrics=metrics_text(row))
+        if not self._bar.disable:
+            self._bar.update(self._task, completed=row["step"], metrics=metrics_text(row))
+            return
+        now, step = time.monotonic(), row["step"]
+        told = "validation_loss" in row or step == self._steps
+        if not told and now - self._line_s < LINE_S:
+            return
+        self._line_s = now
+        done = step - self._first_step
+        left_s = (now - self._begun_s) / done * (self._steps - step) if done > 0 else 0.0
+        left = f", {units.duration(left_s)} left" if step < self._steps else ""
+        print(f"step {step} of {self._steps}{left}: {metrics_text(row)}", file=sys.stderr)
 
 
 def metrics_text(row: dict[str, Any]) -> str:
     """Return a line of metrics as text; power and energy carry their origin if they are known."""
-    parts = [
-        f"loss {row['loss']:.3f}",
+    parts = [f"loss {row['loss']:.3f}"]
+    if "validation_loss" in row:
+        parts.append(f"validation loss {row['validation_loss']:.3f}")
+    parts += [
         f"{row['tokens_per_s']:,.0f} tokens/s",
         f"MFU {100 * row['mfu']:.0f} %",
         f"HFU {100 * row['hfu']:.0f} %",

@@ -147,7 +147,7 @@ def load_corpus(
     folder = folder or cache_folder()
     sources = list_sources(config, folder)
     survey = _cached_survey(config, sources, folder)
-    warn_of_skipped_text(survey, config)
+    warn_of_skipped_text(survey, config, sources)
     weights = domain_weights(config, list(survey.domains))
     names = tuple(name for name, weight in weights.items() if weight)
     tokenizer = cached_tokenizer(survey.sample, vocab_size, folder)
@@ -197,18 +197,27 @@ def _corpus_name(
 
 
 def _existing_shards(base: Path, tokenizer: Tokenizer) -> list[Shard] | None:
-    """Return the shards of a manifest if there is one and every file has the right size."""
+    """Return the shards of a manifest if there is one and every file is whole.
+
+    Files of another size or another checksum are written again.
+    """
     try:
         manifest = json.loads((base / "manifest.json").read_text())
         shards = shards_of_manifest(manifest["shards"])
         item = token_dtype(len(tokenizer)).itemsize
         complete = all(
             (base / shard.file).stat().st_size == item * sum(shard.tokens.values())
+            and _sha256(base / shard.file) == shard.sha256
             for shard in shards
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return shards if complete else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_manifest(sources: list[Source], plan: Tokenization, shards: list[Shard]) -> None:
@@ -228,7 +237,10 @@ def _write_manifest(sources: list[Source], plan: Tokenization, shards: list[Shar
         "tokenizer_sha256": hashlib.sha256(tokenizer.model).hexdigest(),
         "vocab_size": len(tokenizer),
         "dtype": str(token_dtype(len(tokenizer))),
-        "sources": [{"path": str(s.path), "bytes": s.size_bytes} for s in sources],
+        "sources": [
+            {"path": str(source.path), "bytes": source.size_bytes, **asdict(tally)}
+            for source, tally in zip(sources, plan.survey.tallies, strict=True)
+        ],
         "domains": {
             name: {
                 **asdict(domain),

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,8 +25,11 @@ INSTALL = "pip install 'glam-energy[corpus]'"
 
 def parquet_documents(
     path: Path, domain: str, name: str, column: str
-) -> Iterator[tuple[str, Document]]:
+) -> Iterator[tuple[str, Document | None]]:
     """Yield the rows of a Parquet file; a column "domain" overrides the domain of each.
+
+    Memory is bounded by one text, not by a batch of them: a file of 533 bytes can hold a thousand
+    rows of the same megabyte.
 
     Raises:
         InputError: pyarrow is not installed, the file is not Parquet or is damaged, or it has no
@@ -39,10 +43,10 @@ def parquet_documents(
     try:
         with ParquetFile(path) as file:
             columns = _columns(path, file.schema_arrow.names, column)
+        # Equal texts of a batch stay one text in memory.
+        with ParquetFile(path, read_dictionary=[column]) as file:
             batches = file.iter_batches(batch_size=BATCH_ROWS, columns=columns)
-            yield from _documents(
-                (batch.to_pydict() for batch in batches), path, domain, name, column
-            )
+            yield from _documents(map(_lazy_columns, batches), path, domain, name, column)
     except (OSError, pyarrow.ArrowException) as error:
         raise InputError(
             f"expected a Parquet file at {path}",
@@ -58,7 +62,7 @@ def is_saved_dataset(path: Path) -> bool:
 
 def saved_documents(
     path: Path, domain: str, name: str, column: str
-) -> Iterator[tuple[str, Document]]:
+) -> Iterator[tuple[str, Document | None]]:
     """Yield the rows of a saved dataset; if it has splits, those of its split "train".
 
     Raises:
@@ -157,21 +161,28 @@ def _columns(path: Path, names: list[str], column: str) -> list[str]:
     return [name for name in (column, "domain") if name in names]
 
 
+def _lazy_columns(batch: Any) -> dict[str, Iterable[Any]]:
+    """The columns of an Arrow batch, whose values become Python objects one at a time."""
+    return {
+        name: (value.as_py() for value in values)
+        for name, values in zip(batch.schema.names, batch.columns, strict=True)
+    }
+
+
 def _documents(
-    batches: Iterator[dict[str, list[Any]]], path: Path, domain: str, name: str, column: str
-) -> Iterator[tuple[str, Document]]:
+    batches: Iterator[Mapping[str, Iterable[Any]]], path: Path, domain: str, name: str, column: str
+) -> Iterator[tuple[str, Document | None]]:
+    """Yield the documents of batches of columns with their domains; None for a row without text."""
     number = 0
     for batch in batches:
-        domains = batch.get("domain", [None] * len(batch[column]))
-        for text, row_domain in zip(batch[column], domains, strict=True):
+        domains = batch.get("domain", repeat(None))
+        for text, row_domain in zip(batch[column], domains, strict=False):
             number += 1
-            if text is None:
-                continue
-            if not isinstance(text, str):
+            if text is not None and not isinstance(text, str):
                 raise InputError(
                     f"expected text in column {column} of {path}",
                     f"row {number}: {type(text).__name__}",
                     "set [corpus] text_column",
                 )
-            if text.strip():
-                yield str(row_domain or domain), Document(f"{name}:{number}", text)
+            document = Document(f"{name}:{number}", text) if text and text.strip() else None
+            yield str(row_domain or domain), document

@@ -21,11 +21,11 @@ from typing import Self
 
 from energy.errors import InputError
 from glam.config import Corpus
-from glam.data.sources import FIX, Source, read_documents
+from glam.data.sources import FIX, Source, Tally, read_documents
 from glam.data.tokenizer import SAMPLE_CHARACTERS, truncated
 from glam.progress import Stages
 
-FORMAT = "glam-survey-2"
+FORMAT = "glam-survey-3"
 
 
 STANDARD_LIBRARY_MB = 4.0
@@ -38,6 +38,10 @@ HASH_RANGE = 2**64
 
 SHOW_CHARACTERS = 1_000_000
 """Characters read between two updates of the progress bar."""
+
+
+SHOWN_FILES = 5
+"""Files named in a warning; the manifest names all."""
 
 
 logger = logging.getLogger("glam")
@@ -71,25 +75,28 @@ class Survey:
         content: SHA-256 over domain and text of every document, in order.
         domains: survey of each domain, in the order of their names.
         sample: texts to train a tokenizer on, from all domains in turn.
+        tallies: what was read from each source, in their order.
     """
 
     content: str
     domains: dict[str, DomainSurvey]
     sample: tuple[str, ...]
+    tallies: tuple[Tally, ...] = ()
 
     def as_json(self) -> str:
         """Return the survey as one JSON object."""
         domains = {name: asdict(domain) for name, domain in self.domains.items()}
-        return json.dumps(
-            {"format": FORMAT, "content": self.content, "domains": domains, "sample": self.sample}
-        )
+        fields = {"content": self.content, "domains": domains, "sample": self.sample}
+        tallies = [asdict(tally) for tally in self.tallies]
+        return json.dumps({"format": FORMAT, **fields, "tallies": tallies})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Return the survey of `as_json`."""
         value = json.loads(text)
         domains = {name: DomainSurvey(**domain) for name, domain in value["domains"].items()}
-        return cls(value["content"], domains, tuple(value["sample"]))
+        tallies = tuple(Tally(**tally) for tally in value["tallies"])
+        return cls(value["content"], domains, tuple(value["sample"]), tallies)
 
 
 def document_hashes(text: str) -> tuple[int, int]:
@@ -189,10 +196,11 @@ def survey_corpus(config: Corpus, sources: list[Source]) -> Survey:
     """
     max_bytes = _max_mb(config) * 1e6 or float("inf")
     counters: dict[str, _DomainCounter] = {}
+    tallies = [Tally() for _ in sources]
     content, read, shown = ContentHash(), 0, 0
     size = sum(source.size_bytes for source in sources)
     with Stages("reading the corpus") as stages:
-        for domain, document in read_documents(config, sources):
+        for domain, document in read_documents(config, sources, tallies):
             counter = counters.setdefault(domain, _DomainCounter(max_bytes))
             split_hash, order_hash = document_hashes(document.text)
             content.add(domain, split_hash, order_hash)
@@ -207,7 +215,7 @@ def survey_corpus(config: Corpus, sources: list[Source]) -> Survey:
     names = sorted(counters)
     domains = {name: counters[name].survey(config.validation_fraction) for name in names}
     sample = _interleaved_sample([counters[name] for name in names])
-    return Survey(content.digest(), domains, sample)
+    return Survey(content.digest(), domains, sample, tuple(tallies))
 
 
 def _interleaved_sample(counters: Iterable[_DomainCounter]) -> tuple[str, ...]:
@@ -216,8 +224,8 @@ def _interleaved_sample(counters: Iterable[_DomainCounter]) -> tuple[str, ...]:
     return tuple(truncated(text for row in zip_longest(*ordered) for text in row if text))
 
 
-def warn_of_skipped_text(survey: Survey, config: Corpus) -> None:
-    """Log which text the limit `max_mb` leaves out of a corpus, if any."""
+def warn_of_skipped_text(survey: Survey, config: Corpus, sources: list[Source]) -> None:
+    """Log what is left out of a corpus: files, rows without text, and text beyond `max_mb`."""
     skipped = [
         f"{name} {(domain.text_bytes - domain.kept_bytes) / 1e6:.1f} MB"
         for name, domain in survey.domains.items()
@@ -229,6 +237,19 @@ def warn_of_skipped_text(survey: Survey, config: Corpus) -> None:
             _max_mb(config),
             ", ".join(skipped),
         )
+    left_out: dict[str, list[Source]] = {}
+    if config.paths:
+        for source, tally in zip(sources, survey.tallies, strict=True):
+            if tally.left_out:
+                left_out.setdefault(tally.why, []).append(source)
+    for why, files in left_out.items():
+        logger.warning("left out of the corpus (%s): %s", why, _names(files))
+
+
+def _names(files: list[Source]) -> str:
+    """Names of files, the first few in full."""
+    more = f" and {len(files) - SHOWN_FILES:,} more" if len(files) > SHOWN_FILES else ""
+    return ", ".join(source.name for source in files[:SHOWN_FILES]) + more
 
 
 def _max_mb(config: Corpus) -> float:

@@ -23,6 +23,10 @@ SAMPLE_CHARACTERS = 2_000_000
 """Characters of text that a tokenizer is trained on."""
 
 
+MAX_LINE_BYTES = 65_536
+"""Bytes of the longest line that SentencePiece is trained on."""
+
+
 class Tokenizer:
     """Encodes text as token ids and decodes them.
 
@@ -108,7 +112,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
             unk_id=1,
             bos_id=-1,
             pad_id=-1,
-            max_sentence_length=65536,
+            max_sentence_length=MAX_LINE_BYTES,
             minloglevel=2,
         )
     except RuntimeError as error:
@@ -155,6 +159,17 @@ def truncated(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
-    """Yield lines, since SentencePiece learns nothing across line ends."""
+    """Yield lines, since SentencePiece learns nothing across line ends; long ones in parts.
+
+    SentencePiece leaves out longer lines without a word, such as a book on a single line.
+    """
     for text in truncated(texts):
-        yield from (line for line in text.split("\n") if line.strip())
+        for line in text.split("\n"):
+            if not line.strip():
+                continue
+            if len(line.encode()) <= MAX_LINE_BYTES:
+                yield line
+                continue
+            # A character has at most four bytes.
+            step = MAX_LINE_BYTES // 4
+            yield from (line[start : start + step] for start in range(0, len(line), step))

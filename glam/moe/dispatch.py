@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 import torch
@@ -46,7 +47,11 @@ class Dispatcher(Protocol):
     def __call__(
         self, tokens: Tensor, routing: Routing, experts: Experts, generator: torch.Generator | None
     ) -> Dispatched:
-        """Apply the experts; `generator` is that of a training step, None in evaluation."""
+        """Apply the experts; `generator` is that of a training step, None in evaluation.
+
+        In evaluation nothing is dropped. A dispatcher with capacity would otherwise look ahead: a
+        later token's first choice takes the slot of an earlier token's second choice.
+        """
         ...
 
 
@@ -77,15 +82,19 @@ class CapacityDispatcher:
     first choices of a group take slots in token order, then all second choices. In training, a
     second choice of weight g is sent with probability 2 g; one that is not sent takes no slot.
     Weights are not renormalized after a drop; dropped tokens pass through the residual alone.
+    In evaluation there is room for every assignment.
     """
 
     def __init__(self, dispatch: Dispatch) -> None:
+        self._evaluation = DroplessDispatcher()
         self.capacity_factor, self.group_tokens = dispatch.capacity_factor, dispatch.group_tokens
 
     def __call__(
         self, tokens: Tensor, routing: Routing, experts: Experts, generator: torch.Generator | None
     ) -> Dispatched:
         """Fill the slots, compute all of them, and combine those that hold a token."""
+        if generator is None:
+            return self._evaluation(tokens, routing, experts, None)
         n_tokens, top_k = routing.experts.shape
         n_experts = routing.load.shape[0]
         group = min(self.group_tokens, n_tokens)
@@ -123,9 +132,10 @@ def build_dispatcher(dispatch: Dispatch) -> Dispatcher:
 def expert_capacity(factor: float, top_k: int, group_tokens: int, n_experts: int) -> int:
     """Return the slots of an expert in a group: C = ceil(factor * K * G / E).
 
-    1.25 * 2 * 1,024 / 64 = 40.
+    1.25 * 2 * 1,024 / 64 = 40. Exact in the factor's decimal digits: 1.1 * 2 * 800 / 16 is 110,
+    where floats say 110.00000000000001 and would round up to 111.
     """
-    return math.ceil(factor * top_k * group_tokens / n_experts)
+    return math.ceil(Fraction(str(factor)) * top_k * group_tokens / n_experts)
 
 
 def expert_padding(dispatch: Dispatch, tokens: int, top_k: int, n_experts: int) -> float:
@@ -161,10 +171,10 @@ def queue_positions(experts: Tensor, sent: Tensor, group: int, n_experts: int) -
     return before.gather(2, experts.unsqueeze(2)).squeeze(2)
 
 
-def _sampled_assignments(routing: Routing, generator: torch.Generator | None) -> Tensor:
-    """Return which assignments are sent (T, K): all in evaluation, second choices at random."""
+def _sampled_assignments(routing: Routing, generator: torch.Generator) -> Tensor:
+    """Return which assignments are sent (T, K): of two, the second at random."""
     sent = torch.ones_like(routing.experts, dtype=torch.bool)
-    if generator is not None and routing.experts.shape[1] == 2:
+    if routing.experts.shape[1] == 2:
         second = routing.weights[:, 1].detach()
         draw = torch.rand(len(second), generator=generator, device=generator.device)
         sent[:, 1] = draw < 2 * second

@@ -60,6 +60,16 @@ class MetricsLog:
             file.write(json.dumps(values, allow_nan=True) + "\n")
         return row
 
+    def amend(self, step: int, **values: Any) -> dict[str, Any] | None:
+        """Add values to the line of a step and return it; None if the step has no line."""
+        lines = self._path.read_text().splitlines() if self._path.exists() else []
+        row: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+        if row.get("step") != step:
+            return None
+        row.update(values)
+        write_text_atomic(self._path, "\n".join([*lines[:-1], json.dumps(row)]) + "\n")
+        return row
+
     def rewind(self, step: int) -> dict[str, Any] | None:
         """Drop the lines after a step, and a truncated last line; return the last line kept."""
         self._last_step = step

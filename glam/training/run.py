@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from glam.training.optimizer import build_optimizer
 from glam.training.record import write_record
 from glam.training.setup import Setup
 from glam.training.state import Ending, State
-from glam.training.stop import earlier_attempts
+from glam.training.stop import EarlierAttempts, earlier_attempts, last_loss, spent_reason
 from glam.training.tensorboard import TensorBoard
 from glam.training.trainer import Trainer
 
@@ -60,7 +61,8 @@ def train(
         config: configuration of the run, the name of a model, or the path of a TOML file.
         out: folder of the run.
         resume: continue from the newest checkpoint in `out`. The result is bit for bit that of an
-            uninterrupted run on the same machine; work that was lost counts as wasted.
+            uninterrupted run on the same machine; work that was lost counts as wasted. A run that
+            is finished is left as it is; with more steps it goes on.
         site: location of the run, for carbon, water and cost; by default bands over all zones.
         peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default those of a large product.
         tracker: builds the meter of the run.
@@ -80,13 +82,15 @@ def train(
     _check_folder(out, resume)
     device = _prepare_device(config)
     checkpoint = _checkpoint_to_resume(config, out) if resume else None
+    earlier = earlier_attempts(out / "ledger.jsonl")
+    if checkpoint is not None and (record := _finished_record(checkpoint, config, out, earlier)):
+        return record
     corpus = load_corpus(config.corpus, int(config.shape.vocab_size))
     corpus.tokenizer.save(out / "tokenizer.model")
     model = Glam(config.shape, config.training.seed, config.dispatch).to(device)
     # Before the meter runs: the first optimizer of a process takes a second to load its code.
     optimizer = build_optimizer(model, config.training)
     state = State(step=checkpoint.step if checkpoint else 0)
-    earlier = earlier_attempts(out / "ledger.jsonl")
     meter = _build_meter(tracker, config, out, device, state.step)
     events = TensorBoard(out / "events", state.step, enabled=config.training.tensorboard)
     with (
@@ -132,8 +136,9 @@ def _run(
             for show in listeners:
                 show(row)
             stop_reason = trainer.stop_reason(row)
-    if not interrupt.requested:
-        trainer.evaluate()
+    if not interrupt.requested and (row := trainer.evaluate_last()) is not None:
+        for show in listeners:
+            show(row)
     trainer.checkpoint(last=True)
     return Ending(interrupt.requested, stop_reason)
 
@@ -173,15 +178,42 @@ def _prepare_device(config: GlamConfig) -> torch.device:
 
 
 def _checkpoint_to_resume(config: GlamConfig, out: Path) -> Checkpoint | None:
-    """Return the newest checkpoint, which must have the same configuration; None without one."""
+    """Return the newest checkpoint; None without one.
+
+    It must have the same configuration, but for the number of steps.
+    """
     checkpoint = latest_checkpoint(out / "checkpoints")
-    if checkpoint is not None and checkpoint.config != config:
+    if checkpoint is None:
+        return None
+    steps = config.training.steps
+    if steps < checkpoint.step:
+        raise InputError(
+            f"expected at least the {checkpoint.step} steps that the run in {out} has done",
+            f"{steps} steps",
+            f"add --steps {checkpoint.config.training.steps}, or more to go on",
+        )
+    if replace(checkpoint.config.with_training(steps=steps), name=config.name) != config:
         raise InputError(
             f"expected the settings that the run in {out} started with",
             _difference(checkpoint.config.as_dict(), config.as_dict()),
             "resume with the same settings",
         )
     return checkpoint
+
+
+def _finished_record(
+    checkpoint: Checkpoint, config: GlamConfig, out: Path, earlier: EarlierAttempts
+) -> RunRecord | None:
+    """Return the record of a run that has nothing left to do; None if it goes on."""
+    reason = None
+    if checkpoint.step >= config.training.steps:
+        reason = f"all {config.training.steps} steps are done"
+    elif any(asdict(config.stop).values()) and checkpoint.config.stop == config.stop:
+        reason = spent_reason(config, checkpoint.step, earlier, last_loss(out / "metrics.jsonl"))
+    if reason is None or not (out / "record.json").exists():
+        return None
+    logger.warning("nothing to resume in %s: %s; --steps N goes on", out, reason)
+    return RunRecord.load(out)
 
 
 def _build_meter(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from energy.errors import MissingDataError
+from energy.flops import model_flop
 from energy.ledger import accounting
 from energy.quantity import Boundary
-from glam.config import Stop
+from energy.shape import total
+from glam.config import GlamConfig, Stop
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,24 @@ def stop_reason(stop: Stop, spent: Spent) -> str | None:
         if value <= limit if name == "loss" else value >= limit:
             return f"stop.{name} {limit:g} reached: {value:g}"
     return None
+
+
+def spent_reason(
+    config: GlamConfig, step: int, earlier: EarlierAttempts, loss: float
+) -> str | None:
+    """Return the rule that ends a run at a step, before another attempt begins; None to go on."""
+    tokens = step * config.training.batch_sequences * int(config.shape.seq_len)
+    flop = tokens * float(total(model_flop(config.shape)))
+    spent = Spent(tokens, flop, earlier.energy_j, earlier.elapsed_s, loss)
+    return stop_reason(config.stop, spent)
+
+
+def last_loss(metrics: Path) -> float:
+    """Return the training loss of the last line of metrics; infinite if there is none."""
+    with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
+        loss = json.loads(metrics.read_text().splitlines()[-1])["loss"]
+        return math.inf if loss is None else float(loss)
+    return math.inf
 
 
 def earlier_attempts(ledger: Path) -> EarlierAttempts:

@@ -113,7 +113,9 @@ class Trainer:
             state.loss = last_row["loss"]
 
     def evaluate(self) -> None:
-        """Compute the validation loss of the current step."""
+        """Compute the validation loss of the current step, unless it is known."""
+        if self._evaluated:
+            return
         training = self.config.training
         with self.meter.window("evaluate", phase="evaluation"):
             evaluation = evaluate(
@@ -125,6 +127,13 @@ class Trainer:
             )
         self.state.validation_loss = evaluation.loss
         self._evaluated_step = self.state.step
+
+    def evaluate_last(self) -> dict[str, Any] | None:
+        """Evaluate where a run ends early; return its last line of metrics, which now says so."""
+        if self._evaluated:
+            return None
+        self.evaluate()
+        return self.metrics.amend(self.state.step, validation_loss=self.state.validation_loss)
 
     def checkpoint(self, *, last: bool = False) -> None:
         """Write a checkpoint of this step in the background; wait for the last one of a run."""
@@ -176,8 +185,8 @@ class Trainer:
         return merge_micro_batches(outputs)
 
     def _generator(self, index: int) -> torch.Generator | None:
-        """Return the random generator of a step; None unless the dispatcher samples."""
-        if self.config.dispatch.kind != "gshard":
+        """Return the random generator of a step; None for dropless dispatch, which has no use."""
+        if self.config.dispatch.kind == "dropless":
             return None
         # A function of seed and batch alone, so that a resumed run samples the same experts.
         key = f"{self.config.training.seed} {index}".encode()
@@ -209,10 +218,11 @@ class Trainer:
         """Evaluate, write metrics and save a checkpoint where they are due after a step."""
         training, step = self.config.training, self.state.step
         last = step == training.steps
-        if _due(step, training.evaluate_every) and not last:
+        if _due(step, training.evaluate_every) or last:
             self.evaluate()
         row = None
-        if _due(step, training.log_every) or step == 1 or last:
+        # Every evaluation has its line.
+        if _due(step, training.log_every) or step == 1 or self._evaluated:
             validation_loss = self.state.validation_loss if self._evaluated else None
             row = self.metrics.write(self.state, output, self.meter.snapshot(), validation_loss)
         if _due(step, training.checkpoint_every) and not last and not self.detector.doubtful:

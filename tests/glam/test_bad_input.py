@@ -32,8 +32,8 @@ def text(tmp_path):
 
 
 def error_line(err: str) -> str:
-    """Return the only line on stderr."""
-    (line,) = err.splitlines()
+    """Return the only line on stderr besides those of a training's progress."""
+    (line,) = (line for line in err.splitlines() if not line.startswith("step "))
     assert line.startswith("error: ")
     return line
 
@@ -44,9 +44,18 @@ BAD_CORPORA = {
     "a file of blanks": ("blank.txt", b" \n\n", "an empty file"),
     "a file that is not text": ("picture.txt", b"\x89PNG\x00\xff", "expected UTF-8 text"),
     "a line that is not JSON": ("a.jsonl", b'{"text": "one"}\n{"text"', "line 2"),
-    "a line without text": ("b.jsonl", b'{"body": "one"}\n', "line 1: 'text'"),
+    "a line without text": (
+        "b.jsonl",
+        b'{"body": "one"}\n',
+        "text_column to the key of the text, such",
+    ),
     "a line that is a number": ("c.jsonl", b"5\n", "line 1"),
     "a text that is a number": ("d.jsonl", b'{"text": 5}\n', "line 1"),
+    "an archive": ("docs.tar.gz", b"", "unpack it"),
+    "a damaged gzip file": ("a.jsonl.gz", b"\x1f\x8b\x08\x00broken", "a.jsonl.gz"),
+    "a file that is not gzip": ("b.jsonl.gz", b'{"text": "one"}\n', "b.jsonl.gz"),
+    "settings": ("settings.json", b'{"steps": 5}', "text_column"),
+    "brackets without end": ("deep.jsonl", b"[" * 100_000, "line 1"),
     "too little text": ("short.txt", b"one two three " * 20, "enough text for a vocabulary of 400"),
 }
 
@@ -180,6 +189,36 @@ def test_a_run_resumes_only_with_its_own_settings(glam, tmp_path, text):
     code, _, err = glam(*train, "--seed", "5", "--resume")
     assert code == 2
     assert "training.seed = 5 (was 0)" in error_line(err)
+
+
+def test_resuming_a_finished_run_changes_nothing_and_more_steps_go_on(glam, tmp_path, text):
+    (tmp_path / "tiny.toml").write_text(TINY)
+    train = ("train", "--model", "tiny.toml", "--data", text, "--out", "run")
+    assert glam(*train).code == 0
+    files = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    code, _, err = glam(*train, "--resume")
+    assert code == 0
+    assert "all 3 steps are done" in err
+    for path, content in files.items():
+        assert path.read_bytes() == content
+    assert glam(*train, "--resume", "--steps", "5").code == 0
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert record["metrics"]["steps"]["value"] == 5
+    code, _, err = glam(*train, "--resume", "--steps", "4")
+    assert code == 2
+    assert "add --steps 5, or more" in error_line(err)
+
+
+def test_a_log_file_gets_the_first_line_each_evaluation_and_the_last_line(glam, tmp_path, text):
+    toml = TINY.replace("steps = 3", "steps = 9\nlog_every = 1\nevaluate_every = 4")
+    (tmp_path / "tiny.toml").write_text(toml)
+    code, _, err = glam("train", "--model", "tiny.toml", "--data", text, "--out", "run")
+    assert code == 0
+    lines = [line for line in err.splitlines() if line.startswith("step ")]
+    assert [line.split()[1] for line in lines] == ["1", "4", "8", "9"]
+    assert ["validation loss" in line for line in lines] == [False, True, True, True]
+    assert all("left" in line for line in lines[:-1])
+    assert "left" not in lines[-1]
 
 
 def test_a_damaged_checkpoint_is_refused_wherever_the_damage_is(glam, tmp_path, text):

@@ -249,7 +249,7 @@ def kept_texts(config, cache):
     """Return the texts that are kept, by domain, and the survey's domains."""
     sources = list_sources(config, cache)
     survey = survey_corpus(config, sources)
-    warn_of_skipped_text(survey, config)
+    warn_of_skipped_text(survey, config, sources)
     texts = {}
     for domain, document in read_documents(config, sources):
         if document_hashes(document.text)[1] < survey.domains[domain].keep_below:

@@ -105,7 +105,9 @@ def test_the_manifest_lists_sources_documents_tokens_and_checksums(json_lines, w
 
     (base,) = whole.glob("corpus-*")
     manifest = json.loads((base / "manifest.json").read_text())
-    assert manifest["sources"] == [{"path": str(json_lines), "bytes": json_lines.stat().st_size}]
+    size = json_lines.stat().st_size
+    counts = {"documents": 300, "left_out": 0, "why": ""}
+    assert manifest["sources"] == [{"path": str(json_lines), "bytes": size, **counts}]
     assert set(manifest["domains"]) == {"books", "news"}
     for name, domain in manifest["domains"].items():
         documents = domain["documents"]

@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.nn.functional import gelu
 
 from energy import RunRecord
 from energy.errors import InputError
 from glam.config import Dispatch, GlamConfig
+from glam.model.decoder import Glam
 from glam.moe.dispatch import expert_capacity, expert_padding
 from glam.moe.layer import MixtureOfExperts
 from glam.training.run import train
@@ -31,6 +34,7 @@ def algorithm_1(moe, x, dispatch, draws):
     for start in range(0, len(tokens), dispatch.group_tokens):
         group = tokens[start : start + dispatch.group_tokens]
         slots = math.ceil(dispatch.capacity_factor * top_k * dispatch.group_tokens / n_experts)
+        slots = len(group) * top_k if draws is None else slots  # evaluation: room for all
         count = [0] * n_experts
         gates = torch.softmax(group @ moe.router.weight.T, -1)
         weights, chosen = gates.topk(top_k, -1)
@@ -82,17 +86,51 @@ def test_output_gradients_and_drops_equal_those_of_gshards_algorithm(
 def test_a_small_capacity_drops_tokens():
     dispatch = Dispatch(kind="gshard", capacity_factor=0.5, group_tokens=48)
     moe = build_layer(8, 2, dispatch)
-    _, routing = moe(torch.randn(3, 16, 32))
-    assert routing.dropped > 0
-    assert routing.second_expert_skipped == 0
+    x = torch.randn(3, 16, 32)
+    assert moe(x, torch.Generator().manual_seed(0))[1].dropped > 0
+    _, routing = moe(x)
+    assert routing.dropped == routing.second_expert_skipped == 0  # evaluation
 
 
+@pytest.mark.parametrize("factor", [0.5, 8.0])
 @pytest.mark.parametrize(("kind", "top_k"), [("gshard", 2), ("switch", 1)])
-def test_dispatch_with_ample_capacity_equals_dropless_in_evaluation(kind, top_k):
-    ample = build_layer(8, top_k, Dispatch(kind=kind, capacity_factor=8.0, group_tokens=16))
+def test_every_dispatch_is_dropless_in_evaluation(kind, top_k, factor):
+    limited = build_layer(8, top_k, Dispatch(kind=kind, capacity_factor=factor, group_tokens=16))
     dropless = build_layer(8, top_k, Dispatch())
     x = torch.randn(3, 16, 32)
-    torch.testing.assert_close(ample(x)[0], dropless(x)[0], **CLOSE)
+    torch.testing.assert_close(limited(x)[0], dropless(x)[0], **CLOSE)
+
+
+@pytest.mark.parametrize(("kind", "top_k"), [("gshard", 2), ("switch", 1), ("dropless", 2)])
+def test_evaluation_looks_neither_ahead_nor_at_other_sequences(kind, top_k):
+    """Tokens from position 20 on, and a second sequence, change nothing before them."""
+    dispatch = Dispatch(kind=kind, capacity_factor=0.6, group_tokens=64)
+    model = Glam(replace(mixture(4, top_k), seq_len=32), seed=1, dispatch=dispatch)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        tokens = torch.randint(1, 64, (2, 33), generator=generator)
+        others = tokens.clone()
+        others[0, 20:] = torch.randint(1, 64, (13,), generator=generator)
+        others[1] = torch.randint(1, 64, (33,), generator=generator)
+        with torch.no_grad():
+            ours, theirs = (model.hidden_states(x)[0][0, :20] for x in (tokens, others))
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@given(
+    hundredths=st.integers(1, 400),
+    top_k=st.integers(1, 8),
+    tokens=st.integers(1, 4096),
+    experts=st.integers(1, 256),
+)
+def test_capacity_is_exact_for_factors_in_decimal_digits(hundredths, top_k, tokens, experts):
+    slots = expert_capacity(hundredths / 100, top_k, tokens, experts)
+    assert (slots - 1) * 100 * experts < hundredths * top_k * tokens <= slots * 100 * experts
+
+
+def test_a_capacity_that_is_whole_is_not_rounded_up():
+    assert 1.1 * 2 * 800 / 16 > 110  # in floats
+    assert expert_capacity(1.1, 2, 800, 16) == 110
 
 
 def test_a_second_expert_is_skipped_with_probability_one_minus_twice_its_weight():

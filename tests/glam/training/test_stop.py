@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from energy import RunRecord
 from energy.errors import InputError
 from energy.flops import model_flop
 from energy.shape import total
 from glam.config import Stop
 from glam.training.run import train
 from glam.training.stop import Spent, earlier_attempts, stop_reason
-from tests.support.small_models import mixture, small_run
+from tests.support.small_models import metrics_rows, mixture, small_run
 
 TOKENS_PER_STEP = 32
 SPENT = Spent(tokens=100, model_flop=1e9, energy_j=50, elapsed_s=10, loss=3.0)
@@ -52,8 +51,17 @@ def test_a_limit_ends_the_run_on_time_and_resuming_adds_nothing(tmp_path, stop):
     record = run(tmp_path, **stop)
     assert record.tokens.value == 5 * TOKENS_PER_STEP
     assert any("reached" in note and "step 5 of 50" in note for note in record.notes)
-    run(tmp_path, resume=True, **stop)
-    assert RunRecord.load(tmp_path / "record.json").tokens.value == 5 * TOKENS_PER_STEP
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert run(tmp_path, resume=True, **stop) == record
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_the_validation_loss_of_a_run_that_a_rule_ended_is_in_its_last_line(tmp_path):
+    record = run(tmp_path, tokens=5 * TOKENS_PER_STEP)
+    last = metrics_rows(tmp_path)[-1]
+    assert last["step"] == 5
+    assert last["validation_loss"] == record.metrics["validation_loss"].value
 
 
 def test_the_time_of_earlier_attempts_counts(tmp_path):
