@@ -108,7 +108,7 @@ LIBRARIES: dict[str, Callable[[Path], bool]] = {
     "pandas": _inside(),  # in functions called to_frame only, see FUNCTIONS
     "peft": _inside("glam/finetuning"),
     "prometheus_client": _inside("energy/verbs/watch.py"),
-    "pyarrow": _inside("glam/data/parquet.py"),
+    "pyarrow": _inside("glam/data/parquet.py", "glam/data/compressed.py"),
     "pydantic": _inside("energy/quantity.py", "energy/record.py", "simulator/scenarios"),
     "pynvml": _inside("energy/meters/nvml.py"),
     "rich": _terminal_pages,
