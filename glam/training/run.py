@@ -60,9 +60,8 @@ def train(
     Args:
         config: configuration of the run, the name of a model, or the path of a TOML file.
         out: folder of the run.
-        resume: continue from the newest checkpoint in `out`. The result is bit for bit that of an
-            uninterrupted run on the same machine; work that was lost counts as wasted. A run that
-            is finished is left as it is; with more steps it goes on.
+        resume: continue from the newest checkpoint in `out`, bit for bit as an uninterrupted run
+            on the same machine; lost work counts as wasted. A finished run is left as it is.
         site: location of the run, for carbon, water and cost; by default bands over all zones.
         peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default those of a large product.
         tracker: builds the meter of the run.
@@ -72,11 +71,10 @@ def train(
 
     Raises:
         InputError: `out` holds another run, or the corpus or a checkpoint is not usable.
-        InfeasibleError: the model does not fit in memory, or the run diverged too often. In the
-            second case its record is written, as its energy was spent, but no checkpoint of the
-            diverged state.
-        KeyboardInterrupt: on Ctrl-C. After the first, the current step is finished and a
-            checkpoint and the record are written; after a second, nothing more is.
+        InfeasibleError: the model does not fit in memory, or the run diverged too often; then its
+            record is written, as its energy was spent, but no checkpoint of the diverged state.
+        KeyboardInterrupt: on Ctrl-C. After the first, the current step is finished, and checkpoint
+            and record are written; after a second, nothing more is.
     """
     config, out = GlamConfig.of(config), Path(out)
     _check_folder(out, resume)
