@@ -73,8 +73,7 @@ def train(
         InputError: `out` holds another run, or the corpus or a checkpoint is not usable.
         InfeasibleError: the model does not fit in memory, or the run diverged too often; then its
             record is written, as its energy was spent, but no checkpoint of the diverged state.
-        KeyboardInterrupt: on Ctrl-C. After the first, the current step is finished, and checkpoint
-            and record are written; after a second, nothing more is.
+        KeyboardInterrupt: on Ctrl-C; checkpoint and record are written, unless it came twice.
     """
     config, out = GlamConfig.of(config), Path(out)
     _check_folder(out, resume)
