@@ -60,8 +60,8 @@ class Progress:
             self._bar.update(self._task, completed=row["step"], metrics=metrics_text(row))
             return
         now, step = time.monotonic(), row["step"]
-        told = "validation_loss" in row or step == self._steps
-        if not told and now - self._line_s < LINE_S:
+        due = "validation_loss" in row or step == self._steps
+        if not due and now - self._line_s < LINE_S:
             return
         self._line_s = now
         done = step - self._first_step
