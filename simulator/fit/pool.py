@@ -167,8 +167,8 @@ class Pool:
         as_measured = self.newcomers.get("measured_as", {}).get(framework, "")
         if known and tuned == DEFAULT_TUNED:
             return 0.0
-        asked = slower.get(tuned or DEFAULT_TUNED, {}).get("ln", 0.0)
-        return float(asked - (slower.get(as_measured, {}).get("ln", 0.0) if known else 0.0))
+        slowdown = slower.get(tuned or DEFAULT_TUNED, {}).get("ln", 0.0)
+        return float(slowdown - (slower.get(as_measured, {}).get("ln", 0.0) if known else 0.0))
 
     def unseen_band(
         self, kind: str, *, framework: str, architecture: str, chip: str = "", tuned: str = ""

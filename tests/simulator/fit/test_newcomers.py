@@ -34,9 +34,9 @@ def rows():
 def test_rows_move_a_cluster_toward_what_they_measured_and_never_beyond(error, count, kind):
     own = scale({kind: [error] * count}, EXPECTED)[kind]
     assert 0 <= own["ln"] * np.sign(error) <= abs(error)
-    one = scale({kind: [error]}, EXPECTED)[kind]
-    assert abs(own["ln"]) >= abs(one["ln"]) - 1e-12
-    assert own["high"] - own["low"] <= one["high"] - one["low"] + 1e-12
+    first = scale({kind: [error]}, EXPECTED)[kind]
+    assert abs(own["ln"]) >= abs(first["ln"]) - 1e-12
+    assert own["high"] - own["low"] <= first["high"] - first["low"] + 1e-12
 
 
 def test_a_row_of_one_kind_scales_the_other_by_no_more():
