@@ -54,7 +54,7 @@ NEWCOMER = {"dense": (0.08, 0.25, 0.10, 2.0), "moe": (0.12, 0.45, 0.18, 4.0)}
 """Limits of median, 90th percentile, median of publishers, and width of the band, by kind."""
 
 GIVEN_ONE = {"dense": (0.09, 0.28, None, None), "moe": (0.13, 0.45, None, None)}
-"""The same where one row of a source and chip is given."""
+"""The same where one row of a source and chip is known."""
 
 Limits = Mapping[str, tuple[float, float, float | None, float | None]]
 
@@ -144,7 +144,7 @@ def all_gates(*, with_folds: bool) -> list[Gate]:
         }
         gates += fold_gates(rows.rows, left_out)
         gates += newcomer_gates("publisher left out", newcomer, NEWCOMER)
-        gates += newcomer_gates("one row of the publisher given", given_one(newcomer), GIVEN_ONE)
+        gates += newcomer_gates("one row of the publisher known", given_one(newcomer), GIVEN_ONE)
     apart = validate_table(read_throughput(calibration_table()), published_pool())
     gates += newcomer_gates("rows of 2026, which calibrate", apart, {})
     return [*gates, *memory_gates(rows.rows, fitted), *run_gates(), capacity_gate()]
@@ -225,7 +225,7 @@ def newcomer_gates(title: str, validation: Validation, limits: Limits) -> list[G
     """Errors and bands of rows whose publisher no fit saw.
 
     Args:
-        title: what was left out, or given.
+        title: what was left out, or is known.
         validation: predictions of the rows.
         limits: by kind of model.
     """

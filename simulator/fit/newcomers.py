@@ -235,7 +235,7 @@ def quantiles_of_new(values: Sequence[float] | Array, names: Sequence[str]) -> t
 
 
 def _given_one(rows: Sequence[ThroughputRow], errors: Array) -> dict[str, Any]:
-    """Spread between sources and within them, and the band of a row where another is given.
+    """Spread between sources and within them, and the band of a row where another is known.
 
     The error of a row is b + w: b of its source and chip, with the variance between^2, and w of its
     own, with within^2. So the mean product of two errors of one source and chip is between^2, and

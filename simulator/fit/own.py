@@ -67,7 +67,7 @@ def _expected(errors: Sequence[float], spreads: Mapping[str, Any]) -> float:
 
 
 def _band(rows: int, spreads: Mapping[str, Any]) -> dict[str, float]:
-    """The band of one given row, narrower for more as the variance that is left."""
+    """The band of one known row, narrower for more as the variance that is left."""
     between, within = spreads["between"] ** 2, spreads["within"] ** 2
 
     def variance(n: int) -> float:

@@ -15,7 +15,6 @@ from simulator.kit.options import Explain, Json, Plot, examples
     "simulator validate --records runs/demo",
     "simulator validate --throughput our-runs.csv",
     "simulator validate --throughput published --folds --json",
-    "simulator validate --throughput our-runs.csv --given-one",
     "simulator validate --runs published",
     "simulator validate --records runs/demo --tolerance 0.2 --json",
 )
@@ -49,9 +48,7 @@ def validate(
     ] = False,
     given_one: Annotated[
         bool,
-        typer.Option(
-            "--given-one", help="Give the first row of each source and chip, judge the others."
-        ),
+        typer.Option("--given-one", help="Know a row of each source and chip; judge the others."),
     ] = False,
     tolerance: Annotated[
         float | None, typer.Option(help="Exit with 5 when an error is larger: 0.2 is 20 %.")

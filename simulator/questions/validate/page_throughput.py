@@ -30,7 +30,7 @@ def throughput_page(result: ThroughputResult, console: Terminal) -> None:
         )
     title = "all rows, by the constants as they are"
     if result.given_one:
-        title += "; the first row of each source and chip is given, the others are judged"
+        title += "; the first row of each source and chip is known, the others are judged"
     tables = {title: result.validation.summaries()}
     shown = ("mfu", "chip", "software", "publisher")
     tables |= {f"by {name}": result.validation.by(name) for name in shown}

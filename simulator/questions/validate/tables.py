@@ -1,4 +1,4 @@
-"""A table of throughput as it is validated: by constants as they are, by refits, given a row."""
+"""A table of throughput as it is validated: by constants, by refits, with a row known."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ThroughputResult:
         left_out: by fits that never saw the rows, by what was left out.
         memory: whether the rows fit in memory.
         pool: the constants.
-        given_one: whether the first row of each source and chip is given.
+        given_one: whether the first row of each source and chip is known.
     """
 
     table: Table

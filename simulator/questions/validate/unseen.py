@@ -17,7 +17,7 @@ from simulator.questions.validate.throughput import Validation
 def without_publishers(fitted: Validation, unseen: Unseen, calibration: Unseen) -> Validation:
     """The rows of a validation as fits without their publisher predict them.
 
-    What such a fit expects of newcomers (slowdown, band) is found without the publisher too.
+    What such a fit expects of newcomers (slowdown, band) comes without the publisher too.
 
     Args:
         fitted: the rows, by the constants as they are.
@@ -58,9 +58,9 @@ def publisher_left_out(fitted: Validation, on_progress: OnProgress) -> Validatio
 
 
 def given_one(validation: Validation) -> Validation:
-    """The same rows, where the first measured one of each source and chip is given.
+    """The same rows, where the first measured one of each source and chip is known.
 
-    The given rows are not judged, and neither are rows of a source and chip that has no other.
+    The known rows are not judged, and neither are rows of a source and chip that has no other.
 
     Args:
         validation: predictions that saw no row of these sources, by a pool with spreads.
