@@ -57,7 +57,7 @@ def validate(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Compare predictions with measurements: of own records, published rows or whole runs."""
+    """Compare predictions with measurements that they never use."""
     from simulator.kit.progress import watching
     from simulator.questions.validate.answer import validate as answer
 
