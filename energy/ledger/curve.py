@@ -92,8 +92,7 @@ class Curve(Track):
         """
         first_s, first = self._pending[0]
         last_s, last = self._times[-1], self._raws[-1]
-        from_zero_j, fall_j = self.bound.most_j(last_s, first_s), last - first
-        if not (self.bound.most_j(0.0, 0.0) < fall_j and 0 <= first <= from_zero_j):
+        if not 0 <= first <= min(last / 2, self.bound.most_j(last_s, first_s)):
             return False
         rise = self.bound.rise_j(first_s, first, time_s, value)
         before_w = self._power(len(self._times) - 1)

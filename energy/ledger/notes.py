@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from energy import units
 from energy.ledger.curve import JUMP, RESET, TURNS
-from energy.ledger.held import HeldPower
+from energy.ledger.power import PowerTrack
 from energy.ledger.incidents import sentence
 from energy.ledger.lines import Row
 from energy.ledger.segment import LOST, Segment
@@ -17,8 +17,8 @@ ENDS = {
 }
 """What the end of a segment means, where it is worth a note."""
 
-TOLD = (RESET, JUMP, TURNS)
-"""Breaks in a counter that are told by themselves."""
+NOTED = (RESET, JUMP, TURNS)
+"""Breaks in a counter that have a note of their own."""
 
 
 def notes_of(
@@ -51,13 +51,13 @@ def doubts(segment: Segment) -> Iterator[str]:
         doubted = curve.doubted()
         if doubted:
             time_s, value = doubted[0]
-            unit = "W" if isinstance(curve, HeldPower) else "J"
+            unit = "W" if isinstance(curve, PowerTrack) else "J"
             some = "a reading" if len(doubted) == 1 else f"{len(doubted):,} readings"
             yield (
                 f"{name}: {some} set aside: the device cannot have drawn what they show, "
                 f"first {units.si(value, unit)} at {time_s - segment.start_s:.1f} s"
             )
-        for why in TOLD:
+        for why in NOTED:
             breaks = [step for step in curve.breaks if step.why == why]
             if breaks:
                 first = breaks[0]

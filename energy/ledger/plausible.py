@@ -56,7 +56,7 @@ class Sleeps:
     asleep_s: list[float] = field(default_factory=list)
 
     def add(self, moment_s: float, early_s: float, asleep_s: float) -> None:
-        """Add a sleep; the same sleep may be told twice."""
+        """Add a sleep; the same sleep may be added twice."""
         i = bisect.bisect_left(self.moments, moment_s)
         if moment_s not in self.moments[i : i + 1]:
             self.moments.insert(i, moment_s)

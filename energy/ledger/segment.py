@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from energy.ledger.coverage import Coverage
 from energy.ledger.curve import Curve
-from energy.ledger.held import HeldPower
+from energy.ledger.power import PowerTrack
 from energy.ledger.incidents import INCIDENTS as INCIDENTS
 from energy.ledger.incidents import Incidents
 from energy.ledger.lines import Row
@@ -44,7 +44,7 @@ class Segment:
         curves: joules of each domain over time.
         windows: rows of closed windows.
         marks: rows of marks.
-        told: what happened to the machine, the meters and the sampler.
+        history: what happened to the machine, the meters and the sampler.
         end: why it ended; "lost" if the process was killed.
         holders: the runs that read the meters for it, if other processes did.
         own_s: monotonic seconds of the samples that its own process took.
@@ -57,7 +57,7 @@ class Segment:
     curves: dict[str, Track] = field(default_factory=dict)
     windows: list[Row] = field(default_factory=list)
     marks: list[Row] = field(default_factory=list)
-    told: Incidents = field(default_factory=Incidents)
+    history: Incidents = field(default_factory=Incidents)
     end: str = LOST
     holders: list[Row] = field(default_factory=list)
     own_s: array[float] = field(default_factory=lambda: array("d"))
@@ -78,12 +78,12 @@ class Segment:
     @property
     def start_s(self) -> float:
         """Monotonic time of the first sample, or of an earlier row of the run."""
-        return min(self.times[0], self.reach_s[0])
+        return min((self.times or self.own_s)[0], self.reach_s[0])
 
     @property
     def stop_s(self) -> float:
         """Monotonic time of the last sample, or of a later row of the run."""
-        return max(self.times[-1], self.reach_s[1])
+        return max((self.times or self.own_s)[-1], self.reach_s[1])
 
     @property
     def interval_s(self) -> float:
@@ -93,7 +93,7 @@ class Segment:
     @property
     def incidents(self) -> list[Row]:
         """Rows about clocks that jumped, late samples, samplers that died and calls that hung."""
-        return self.told.rows
+        return self.history.rows
 
     def coverage(self, domain: str) -> Coverage:
         """What the readings of a domain tell of this segment."""
@@ -101,12 +101,13 @@ class Segment:
         key = (self.start_s, self.stop_s, len(curve.times), len(curve.raws))
         if domain not in self._coverage or self._coverage[domain][0] != key:
             within = (self.start_s, self.stop_s)
-            samples_s = (self.times[0], self.times[-1])
+            samples = self.times or self.own_s
+            samples_s = (samples[0], samples[-1])
 
             row = next(d for d in self.header["domains"] if d["id"] == domain)
 
             def why(begin_s: float, end_s: float, words: str) -> str:
-                return self.told.why(row, curve, samples_s, (begin_s, end_s), words)
+                return self.history.why(row, curve, samples_s, (begin_s, end_s), words)
 
             self._coverage[domain] = (key, Coverage(curve, within, self.interval_s, why))
         return self._coverage[domain][1]
@@ -125,7 +126,7 @@ class Segment:
     def resume(self, header: Row) -> None:
         """Go on with the header of a restarted sampler: its domains and their order."""
         self.end = LOST
-        self.told.restart(header)
+        self.history.restart(header)
         if header["domains"]:
             self.set_domains(header)
 
@@ -150,7 +151,7 @@ class Segment:
                 if isinstance(curve, Curve) and "m" in header:
                     curve.restart(header["m"] / 1e9)
         self.header = {**self.header, "domains": list(merged.values())}
-        self.told.note_domains(header)
+        self.history.note_domains(header)
 
     def add(self, row: Row, *, live: bool = False) -> None:
         """Add a row that its own process wrote.
@@ -173,7 +174,7 @@ class Segment:
         elif kind == "end":
             self.end = row["why"]
         elif kind in INCIDENTS:
-            self.told.add(row, self.interval_s)
+            self.history.add(row, self.interval_s)
         if kind in REACHING:
             moments = [row[name] / 1e9 for name in ("m", "m0", "m1") if name in row]
             first, last = self.reach_s
@@ -190,7 +191,7 @@ class Segment:
         ages = row.get("a") or [None] * len(row["j"])
         readings = _powers(row, order) if "p" in row else []
         for domain, raw, age in zip(order, row["j"], ages, strict=False):
-            if domain.get("reason") or _is_held(domain):
+            if domain.get("reason") or _by_power(domain):
                 continue
             age_s = (age or 0) / 1e6
             if age is None and domain.get("method") == "counter":
@@ -213,7 +214,7 @@ class Segment:
     def add_incident(self, row: Row) -> None:
         """Add an incident of the process that reads the meters, if it lies within this segment."""
         if self.reach_s[0] <= row["m"] / 1e9 <= self.reach_s[1]:
-            self.told.add(row, self.interval_s)
+            self.history.add(row, self.interval_s)
 
     def set_times(self, live: bool) -> None:
         """Set `times`: its own samples, or if another process reads the meters, all in its reach.
@@ -241,9 +242,9 @@ class Segment:
 
     def _track(self, domain: Row, header: Row) -> Track:
         """An empty curve for a domain of a header."""
-        bound = Bound.of(domain, self.told.sleeps)
-        if _is_held(domain):
-            return HeldPower(bound, max(HOLD_S, HOLD_TICKS * bound.tick_s))
+        bound = Bound.of(domain, self.history.sleeps)
+        if _by_power(domain):
+            return PowerTrack(bound, max(HOLD_S, HOLD_TICKS * bound.tick_s))
         hold_s = math.inf
         if domain.get("method") == "power":
             interval_s = float(header.get("interval_s") or self.interval_s)
@@ -251,7 +252,7 @@ class Segment:
         return Curve(bound=bound, hold_s=hold_s)
 
 
-def _is_held(domain: Row) -> bool:
+def _by_power(domain: Row) -> bool:
     """Whether a ledger has readings of power for a domain; since version 2 the meter is named."""
     return domain.get("method") == "power" and bool(domain.get("meter"))
 
@@ -263,7 +264,7 @@ def _powers(row: Row, order: list[Row]) -> list[tuple[str, float, float | None]]
         names = [
             domain["id"]
             for domain in order
-            if _is_held(domain) and domain["meter"] == meter and not domain.get("reason")
+            if _by_power(domain) and domain["meter"] == meter and not domain.get("reason")
         ]
         for age_us, *watts in polls:
             moment_s = row["m"] / 1e9 - age_us / 1e6

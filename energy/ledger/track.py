@@ -1,6 +1,6 @@
 """The readings of one domain in order of time, and the joules between them.
 
-A `Curve` is read as cumulative joules, a `HeldPower` as watts. Both keep the readings that can be
+A `Curve` is read as cumulative joules, a `PowerTrack` as watts. Both keep the readings that can be
 true, and know the stretches of time of which no reading tells the joules.
 """
 
@@ -98,6 +98,11 @@ class Track:
         self._fixed = 0
 
     @property
+    def unread(self) -> int:
+        """How many readings failed."""
+        return len(self.failed)
+
+    @property
     def times(self) -> array[float]:
         """Seconds of the readings that are believed."""
         self.settle()
@@ -186,7 +191,7 @@ class Track:
         if i == 0:
             return self._joules[0]
         if i == len(times) or i in self._breaks:
-            return self._held_j(i - 1, time_s)
+            return self._past_j(i - 1, time_s)
         return self._joules[i - 1] + self._within_j(i, time_s)
 
     def holes(self, start_s: float, stop_s: float) -> list[Hole]:
@@ -239,7 +244,7 @@ class Track:
         """Take the next reading in order of time."""
         raise NotImplementedError
 
-    def _held_j(self, i: int, time_s: float) -> float:
+    def _past_j(self, i: int, time_s: float) -> float:
         """Joules at a moment after reading i, to which the next reading does not reach."""
         return self._joules[i]
 

@@ -90,8 +90,8 @@ def _unread(segments: list[Segment]) -> Finding:
     unread: dict[str, int] = {}
     for segment in segments:
         for domain, curve in segment.curves.items():
-            if curve.failed:
-                unread[domain] = unread.get(domain, 0) + len(curve.failed)
+            if curve.unread:
+                unread[domain] = unread.get(domain, 0) + curve.unread
     if not unread:
         return Finding("unread", True, "every reading succeeded")
     failures = ", ".join(f"{domain}: {count} readings failed" for domain, count in unread.items())

@@ -158,7 +158,7 @@ def test_a_counter_that_turns_loses_nothing_and_counts_nothing_twice():
     assert curve.breaks == []
 
 
-def test_the_reset_of_a_large_counter_is_not_taken_for_a_turn_and_is_told():
+def test_the_reset_of_a_large_counter_is_not_taken_for_a_turn_and_shows():
     """After 200 J a counter of 262 kJ falls to 5 J; turning would take 260 kW."""
     curve = Curve(RANGE_UJ * 1e-6)
     for second, value in enumerate([0.0, 200.0, 5.0, 205.0, 405.0]):

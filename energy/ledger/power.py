@@ -8,7 +8,7 @@ STOPPED = "the readings of power stopped"
 """Why nothing is known of the time after a reading that no longer holds."""
 
 
-class HeldPower(Track):
+class PowerTrack(Track):
     """Readings of power, each of which counts until the next one, or as long as it holds.
 
     This is exact for steps and for constant power; a trapezoid would smear every step.
@@ -25,7 +25,7 @@ class HeldPower(Track):
         joules = self._joules[-1] + self._raws[-1] * min(seconds, self.hold_s)
         self._append(time_s, value, joules, STOPPED if seconds > self.hold_s else "")
 
-    def _held_j(self, i: int, time_s: float) -> float:
+    def _past_j(self, i: int, time_s: float) -> float:
         return self._joules[i] + self._raws[i] * min(time_s - self._times[i], self.hold_s)
 
     def _within_j(self, i: int, time_s: float) -> float:
