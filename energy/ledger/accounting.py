@@ -12,7 +12,7 @@ from energy.calibration import apply as calibration
 from energy.errors import MissingDataError
 from energy.ledger import contradictions, joules, phases
 from energy.ledger import reader as ledger
-from energy.ledger.environment import machine
+from energy.ledger.environment import machine, of_run
 from energy.ledger.notes import notes_of
 from energy.ledger.segment import Segment
 from energy.ledger.wasted import Span, is_wasted, wasted_spans
@@ -138,7 +138,7 @@ def record(
         wasted=_wasted(wasted, flop_by_window or {}, energy, refused),
         windows=_windows(segments, wasted, refused),
         phases=_phases(segments, refused),
-        environment={**machine(), **sync_of(segments), **(environment or {})},
+        environment={**machine(), **of_run(segments), **(environment or {})},
         labels=dict(labels),
         notes=[*notes, *notes_of(segments, reader.damaged, refused), *calibration_notes],
         **fields,
@@ -237,12 +237,6 @@ def _wasted(
         model_flop=Quantity.exact(flop, "FLOP", source),
         elapsed_s=Quantity.exact(sum(stop - start for _, start, stop in spans), "s", source),
     )
-
-
-def sync_of(segments: list[Segment]) -> dict[str, str]:
-    """What was called at the edges of windows, so that queued device work is inside them."""
-    names = {segment.header["sync"] for segment in segments if segment.header.get("sync")}
-    return {"sync": ", ".join(sorted(names))} if names else {}
 
 
 def weakest(energy: list[EnergyEntry]) -> Origin:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from energy.errors import InputError
 from energy.ledger import accounting, contradictions, joules
 from energy.ledger import reader as ledger
 from energy.ledger.coverage import BRIDGED, READ
-from energy.ledger.environment import machine
+from energy.ledger.environment import machine, of_run
 from energy.ledger.intervals import Interval, common, length, union, without
 from energy.ledger.lines import Row
 from energy.ledger.notes import notes_of
@@ -157,9 +158,9 @@ def merge(folders: Sequence[Path | str], name: str) -> RunRecord:
         environment={
             **machine(),
             "host": ", ".join(sorted({segment.header["host"] for segment in segments})),
-            **accounting.sync_of(segments),
+            **_of_runs(segments),
         },
-        labels=_labels(segments),
+        labels=_agreed([segment.header.get("labels") or {} for segment in segments]),
         notes=[
             f"merged from {devices} devices in {len(paths)} ledgers",
             *(
@@ -182,10 +183,17 @@ def _named(places: list[str]) -> str:
     return places[0] if len(places) == 1 else f"{len(places)} ledgers"
 
 
-def _labels(segments: list[Segment]) -> dict[str, str]:
-    """The labels that all runs agree on."""
-    every: list[Row] = [segment.header.get("labels") or {} for segment in segments]
-    return {k: v for k, v in every[0].items() if all(labels.get(k) == v for labels in every)}
+def _agreed(every: list[Row]) -> Row:
+    """The entries that all of them have with the same value."""
+    return {k: v for k, v in every[0].items() if all(other.get(k) == v for other in every)}
+
+
+def _of_runs(segments: list[Segment]) -> dict[str, Any]:
+    """What the headers of all runs say of them: of their jobs, what is the same in every rank."""
+    facts = of_run(segments)
+    if "job" in facts:
+        facts["job"] = _agreed([segment.header.get("job") or {} for segment in segments])
+    return facts
 
 
 def _wasted(

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from energy import units
 from energy.ledger.curve import JUMP, RESET, TURNS
-from energy.ledger.power import PowerTrack
 from energy.ledger.incidents import sentence
 from energy.ledger.lines import Row
+from energy.ledger.power import PowerTrack
 from energy.ledger.segment import LOST, Segment
 
 ENDS = {

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from energy.ledger.coverage import Coverage
 from energy.ledger.curve import Curve
-from energy.ledger.power import PowerTrack
 from energy.ledger.incidents import INCIDENTS as INCIDENTS
 from energy.ledger.incidents import Incidents
 from energy.ledger.lines import Row
 from energy.ledger.plausible import Bound
+from energy.ledger.power import PowerTrack
 from energy.ledger.track import Track
 
 LOST = "lost"
