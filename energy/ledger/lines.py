@@ -55,6 +55,9 @@ READY, TAKEN = b"ready\n", b"taken\n"
 """A sampler's first word: it wrote its first sample, or another sampler writes this ledger."""
 
 
+_decode = json.JSONDecoder().raw_decode
+
+
 def seal(row: Row, previous: str) -> tuple[bytes, str]:
     """Encode a row as a line that is chained to the one before it.
 
@@ -164,8 +167,16 @@ class Lines:
 
 
 def _parsed(line: bytes) -> Row:
-    """The row of a line; raises one of `DAMAGE` if it is not a row."""
-    row: Row = json.loads(line)
+    """The row of a line; raises one of `DAMAGE` if it is not a row.
+
+    The decoder's own function takes half the time of `json.loads`, which first looks for the
+    encoding and for white space.
+    """
+    text = line.decode()
+    row: Row
+    row, end = _decode(text)
+    if text[end:].strip():
+        raise ValueError("more than one row")
     row["k"]
     return row
 
