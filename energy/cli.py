@@ -107,6 +107,10 @@ def doctor(
         float | None,
         typer.Option(min=0.1, help="How long to watch; default 10 with a GPU counter, else 1."),
     ] = None,
+    meter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A meter to try (cmd:./plug.sh, ...); default all."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show every meter, and how to enable the missing ones.
@@ -115,7 +119,7 @@ def doctor(
     """
     from energy.verbs import doctor as meters
 
-    rows = meters.examine(seconds)
+    rows = meters.examine(seconds, meter or ())
     if json:
         print_json({"meters": rows})
     else:

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from energy.meters.base import BaseSource, Domain, missing
+from energy.meters.silence import silence
 
 J_PER_MJ = 1e-3
 
@@ -45,9 +46,10 @@ class Apple(BaseSource):
         if not self._here:
             return []
         try:
-            from zeus_apple_silicon import AppleEnergyMonitor
+            with silence():
+                from zeus_apple_silicon import AppleEnergyMonitor
 
-            self._monitor = AppleEnergyMonitor()
+                self._monitor = AppleEnergyMonitor()
         except (ImportError, RuntimeError) as error:
             fix = "pip install 'glam-energy[apple]'"
             return [missing("apple", "cpu", "zeus-apple-silicon", str(error), fix)]

@@ -52,14 +52,22 @@ def require(names: str | list[str]) -> None:
             address cannot be.
     """
     for name in [] if names == "auto" else names:
-        if name == "cpu_tree":
-            continue
-        make = _maker(name)
-        if make is None:
-            raise InputError(
-                "expected a meter", name, f"one of: {', '.join([*SOURCES, *ON_REQUEST])}"
-            )
-        make().check()
+        if name != "cpu_tree":
+            typed(name)
+
+
+def typed(name: str) -> Source:
+    """The source of a name that a user has typed; it has not been probed.
+
+    Raises:
+        InputError: there is no source of that name, or its file, program or address cannot be.
+    """
+    make = _maker(name)
+    if make is None:
+        raise InputError("expected a meter", name, f"one of: {', '.join([*SOURCES, *ON_REQUEST])}")
+    source = make()
+    source.check()
+    return source
 
 
 def open_sources(
@@ -86,7 +94,7 @@ def open_sources(
         source = make()
         alike = sum(other.name.split("#")[0] == source.name for other in sources)
         source.name += f"#{alike + 1}" if alike else ""
-        own = _distinct(without_overlap(_probed(source), domains), domains)
+        own = _distinct(without_overlap(probed(source), domains), domains)
         if names == "auto" and name == "cpu_model":
             own = _uncovered(own, domains)
         if any(not domain.reason for domain in own):
@@ -111,7 +119,7 @@ def _maker(name: str, start_s: float | None = None) -> Callable[[], Source] | No
     return SOURCES.get(name)
 
 
-def _probed(source: Source) -> list[Domain]:
+def probed(source: Source) -> list[Domain]:
     """The domains of a source; a source that fails unexpectedly is missing."""
     try:
         domains = source.probe()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -88,22 +88,26 @@ class _Observation:
             yield row
 
 
-def examine(seconds: float | None) -> list[dict[str, Any]]:
+def examine(seconds: float | None, names: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Watch every source for some time, and compare each counter with its integrated power.
 
     Args:
         seconds: how long; None is 10 s if there is a counter to compare with power, else 1 s.
+        names: of the meters to watch; all of this machine if there are none.
 
     Returns:
         A row per domain, and a row for each source without domains: name, meter, found, boundary,
         origin, api, within, low, high, tick_s, watts, least_w (mean of the lowest tenth of the
         time: idle power, on an idle machine), counter_over_power, cost_us (of one reading of the
         source), why, fix.
+
+    Raises:
+        InputError: there is no meter of a name, or it cannot be.
     """
     observations = []
-    for name, make in sources.SOURCES.items():
-        source = make()
-        observations.append(_Observation(name, source, source.probe()))
+    for name in names or sources.SOURCES:
+        source = sources.typed(name)
+        observations.append(_Observation(source.name, source, sources.probed(source)))
     if seconds is None:
         comparable = any(observation.source.powers() for observation in observations)
         seconds = 10.0 if comparable else 1.0
@@ -178,7 +182,7 @@ def _absent_row(meter: str) -> dict[str, Any]:
         "low": None,
         "high": None,
         **NOT_OBSERVED,
-        "why": ABSENT[meter],
+        "why": ABSENT.get(meter, "it has no device"),
         "fix": FIX.get(meter, ""),
     }
 

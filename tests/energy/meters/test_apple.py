@@ -7,6 +7,7 @@ import pytest
 from energy.meters.apple import Apple
 
 PACKAGE = """
+print("loaded")
 class AppleEnergyMetrics:
     cpu_total_mj = 5000
     efficiency_cores_mj = [1000]
@@ -33,9 +34,10 @@ def package(tmp_path, monkeypatch):
     sys.modules.pop("zeus_apple_silicon", None)
 
 
-def test_each_counter_that_the_chip_has_is_a_domain_in_joules(package):
+def test_each_counter_that_the_chip_has_is_a_domain_in_joules(package, capfd):
     meter = Apple(here=True)
     domains = meter.probe()
+    assert capfd.readouterr() == ("", "")
     assert {domain.id: domain.kind for domain in domains} == {
         "cpu": "cpu",
         "gpu": "gpu",

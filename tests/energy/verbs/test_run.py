@@ -153,6 +153,16 @@ def test_the_doctor_names_every_meter_with_boundary_origin_and_reason():
     assert origins <= {"measured", "modelled", "assumed"}
 
 
+def test_the_doctor_tries_a_meter_that_is_named():
+    command = 'cmd:sh -c "while sleep 0.1; do echo 42; done"'
+    (row,) = json.loads(energy("doctor", "--meter", command, "--json").stdout)["meters"]
+    assert (row["name"], row["boundary"], row["found"]) == ("sh", "node", True)
+    assert row["watts"] == pytest.approx(42, rel=1e-3)
+    wrong = energy("doctor", "--meter", "nosuch")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "cmd:PROGRAM" in wrong.stderr
+
+
 def test_a_daemon_that_the_command_leaves_behind_is_metered_until_it_ends(tmp_path):
     daemon = "(sleep 1.5; echo late) & exit 3"
     start = time.monotonic()
