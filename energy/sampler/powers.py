@@ -38,14 +38,13 @@ class Powers:
         begin_ns = time.monotonic_ns()
         self.due_ns = begin_ns + round(self._period_ns * random.uniform(1 - JITTER, 1 + JITTER))
         try:
-            readings = self._source.dated_watts()
+            watts = self._source.watts()
         except Exception:  # a source that fails unexpectedly is a gap
-            readings = [(begin_ns, dict.fromkeys(self._domains))]
+            watts = dict.fromkeys(self._domains)
         self._read_ns = time.monotonic_ns()
-        self._readings += [
-            (moment, [rounded(watts.get(name)) for name in self._domains])
-            for moment, watts in readings
-        ]
+        if watts:
+            moment = (begin_ns + self._read_ns) // 2  # somewhere within the call
+            self._readings.append((moment, [rounded(watts.get(name)) for name in self._domains]))
 
     def read_again(self) -> None:
         """Read for a sample, unless that was done a moment ago."""

@@ -29,9 +29,7 @@ def validate(
     ] = None,
     throughput: Annotated[
         list[str] | None,
-        typer.Option(
-            "--throughput", metavar="FILE.csv", help="A table of rows, published or calibration."
-        ),
+        typer.Option("--throughput", metavar="FILE.csv", help="A table of rows, or published."),
     ] = None,
     runs: Annotated[
         str | None,
@@ -42,13 +40,7 @@ def validate(
     ] = None,
     folds: Annotated[
         bool,
-        typer.Option(
-            "--folds", help="Also fit again without each source, model, chip, publisher: slow."
-        ),
-    ] = False,
-    given_one: Annotated[
-        bool,
-        typer.Option("--given-one", help="Know a row of each source and chip; judge the others."),
+        typer.Option("--folds", help="Also fit again without each source, model and chip: slow."),
     ] = False,
     tolerance: Annotated[
         float | None, typer.Option(help="Exit with 5 when an error is larger: 0.2 is 20 %.")
@@ -57,7 +49,12 @@ def validate(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Compare predictions with measurements that they never use."""
+    """Compare predictions with measurements.
+
+    Of your own records, of published rows, or of published whole runs.
+
+    The predicted figure of a row never depends on its measured one.
+    """
     from simulator.kit.progress import watching
     from simulator.questions.validate.answer import validate as answer
 
@@ -68,7 +65,6 @@ def validate(
             runs=runs,
             constants=constants,
             folds=folds,
-            given_one=given_one,
             on_progress=on_progress,
         )
     present(validated, as_json=as_json, explain=explain, plot=plot)

@@ -1,0 +1,284 @@
+"""Joules that are claimed for time without readings: cases on virtual machines.
+
+Each case is a run in which a meter or its sampler stops for a while: a board is lost, the sampler
+is killed, stands still or hangs in a call of the driver, or the first answer comes late. The
+record is compared with the exact joules of what was read, second by second.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.meters import spans
+from benchmarks.meters.judge import Problem, Truth, problems
+from benchmarks.meters.sensors import Counter, Load, alternating, constant, telegraph
+from benchmarks.meters.spans import Span
+from benchmarks.meters.virtual.clock import START_S
+from benchmarks.meters.virtual.devices import INSTANT_W, Device, Fault
+from benchmarks.meters.virtual.metering import Life, Stretch, metered, saved
+from energy.ledger import accounting
+from energy.ledger import lines as ledger
+from energy.ledger.lines import Row
+from energy.ledger.merge import merge
+
+FAULTS = ("loss", "kill", "stop", "hang", "late start")
+WAYS = ("run", "tracker", "merge")
+INTERVAL_S = 1.0
+WATCH_S = 2.0
+"""Silence after which the watcher restarts a sampler that stands still: two intervals."""
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A way to read a device.
+
+    Attributes:
+        source: the product's source.
+        device: name of the domain.
+        counts: whether joules are read, not watts.
+        limit_w: most watts that it can draw.
+        hold_s: how long a power counts when no other follows; 0 for counters.
+        opens_s: how long the source takes to open.
+        wrap_j: joules at which the counter turns.
+    """
+
+    source: str
+    device: str
+    counts: bool
+    limit_w: float
+    hold_s: float = 0.5
+    opens_s: float = 0.001
+    wrap_j: float = 0.0
+
+
+METERS = {
+    "counter": Meter("nvml", "GPU-stand-in-0", True, 700.0, 0.0),
+    "power only": Meter("nvml", "GPU-stand-in-0", False, 700.0),
+    "RAPL": Meter("rapl", "cpu-package-0", True, 500.0, 0.0, wrap_j=262_143.328850),
+    "hwmon": Meter("hwmon", "node-hwmon0-power1", False, 20_000.0),
+    "IPMI": Meter("node", "node", False, 20_000.0, 3.0),
+    "AMD": Meter("amd", "amd-0", True, 1400.0, 0.0, opens_s=0.51),
+    "AMD, power only": Meter("amd", "amd-0", False, 1400.0, opens_s=0.51),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run with one fault.
+
+    Attributes:
+        fault: of FAULTS.
+        meter: key of METERS.
+        way: of WAYS.
+        seed: of its random moments.
+    """
+
+    fault: str
+    meter: str
+    way: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The case in words."""
+        return f"{self.fault}, {self.meter}, {self.way} {self.seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens in one run.
+
+    Attributes:
+        run: begin and end.
+        lives: of its metering processes.
+        faults: of the device.
+    """
+
+    run: Span
+    lives: tuple[Life, ...]
+    faults: tuple[Fault, ...] = ()
+
+
+def cases(count: int) -> list[Case]:
+    """Cases of every fault, meter and way, in turn, with moments of their own."""
+    kinds = [(fault, meter, way) for way in WAYS for meter in METERS for fault in FAULTS]
+    random.Random(1).shuffle(kinds)
+    return [Case(*kinds[i % len(kinds)], seed=i) for i in range(count)]
+
+
+def judge(case: Case, library: Path) -> list[Problem]:
+    """Run one case and compare its record with the truth."""
+    generator = random.Random(case.seed)
+    meter = METERS[case.meter]
+    load = _load(meter, case.seed, generator)
+    length_s = generator.uniform(12.0, 26.0)
+    run = (START_S, START_S + length_s)
+    with tempfile.TemporaryDirectory() as folder:
+        plans = _plans(case, generator, run, meter)
+        ledgers, read = [], []
+        for number, plan in enumerate(plans):
+            windows = _windows(case.way, generator, plan.run)
+            rows, device = rows_of(plan, meter, load, library, windows, f"run-{number}")
+            ledgers.append(saved(Path(folder) / f"rank-{number}", rows))
+            read += _read(meter, device, plan)
+        generator.shuffle(ledgers)
+        record = record_of(case.way, ledgers)
+    truth = _truth(case.meter, load, run, spans.within(spans.union(read), run), library)
+    return problems(record, truth)
+
+
+def record_of(way: str, ledgers: Sequence[Path]) -> Mapping[str, Any]:
+    """The JSON of the record of a run, or of several ledgers."""
+    if way == "merge":
+        return merge(ledgers, "merged").model_dump(mode="json")
+    path = ledgers[0] / ledger.FILE
+    return accounting.record(path, name="run", labels={}, notes=[]).model_dump(mode="json")
+
+
+def _load(meter: Meter, seed: int, generator: random.Random) -> Load:
+    """A constant power, a square wave or, where it is read often enough, a random one."""
+    start_s, numbers = START_S - 30.0, np.random.default_rng(seed)
+    if seed % 2 or meter is METERS["IPMI"]:
+        return constant(generator.uniform(120.0, 380.0))
+    if seed % 4:
+        return telegraph(numbers, start_s, start_s + 90, mean_s=0.8, least_w=80, most_w=390)
+    period_s = generator.uniform(0.4, 1.5)
+    return alternating(start_s, 200, period_s, high_s=period_s / 2, high_w=390, low_w=90)
+
+
+def _plans(case: Case, generator: random.Random, run: Span, meter: Meter) -> list[Plan]:
+    """What happens in the run, or in each rank: of ranks, the first has the fault."""
+    faulty = _plan(case.fault, generator, run, meter)
+    if case.way != "merge":
+        return [faulty]
+    if case.seed % 3 == 0:
+        sound = (run[0] + generator.uniform(0.5, 6.0), run[1] - generator.uniform(0.0, 3.0))
+    else:
+        sound = run
+    return [faulty, Plan(sound, (Life(begin_s=sound[0], end_s=sound[1], why="closed"),))]
+
+
+def _plan(fault: str, generator: random.Random, run: Span, meter: Meter) -> Plan:
+    """The moments of a fault: anywhere in the run, short enough to be bridged or longer."""
+    begin_s, end_s = run
+    at_s = generator.uniform(begin_s + 1.5, end_s - 2.0)
+    whole = Life(begin_s=begin_s, end_s=end_s, why="closed")
+    if fault == "loss":
+        back_s = generator.choice((end_s + 1, generator.uniform(at_s, end_s + 3)))
+        return Plan(run, (whole,), (_silence(at_s, back_s),))
+    if fault == "late start":
+        first_s = begin_s + generator.uniform(1.0, 8.0)
+        return Plan(run, (whole,), (_silence(begin_s + meter.opens_s, first_s),))
+    if fault == "stop" and generator.random() < 0.5:
+        stand_s = generator.uniform(0.3, min(9.0, end_s - at_s - 1.0))
+        return Plan(run, (replace(whole, stands=((at_s, stand_s),)),))
+    detected_s = {"kill": generator.choice((0.05, 0.5, 2.0, 7.0)), "stop": WATCH_S, "hang": WATCH_S}
+    again_s = min(at_s + detected_s[fault], end_s - 0.5)
+    why = {"kill": "killed", "stop": "stopped", "hang": "hung"}[fault]
+    moment = round(again_s * 1e9)
+    before: list[Row] = [{"k": "lost_sampler", "m": moment, "why": why}]
+    without: frozenset[str] = frozenset()
+    if fault == "hang":
+        before.insert(0, {"k": "hung", "m": moment, "meter": meter.source, "s": WATCH_S})
+        without = frozenset({meter.source})
+    second = Life(begin_s=again_s, end_s=end_s, why="closed", before=tuple(before), without=without)
+    return Plan(run, (replace(whole, end_s=at_s, why=""), second))
+
+
+def _silence(begin_s: float, end_s: float) -> Fault:
+    """No answer between two moments."""
+    return lambda moment_s, value: None if begin_s < moment_s < end_s else value
+
+
+def _windows(way: str, generator: random.Random, run: Span) -> list[Stretch]:
+    """The one window of a command, or windows of half a second to three seconds."""
+    if way == "run":
+        return [Stretch(run[0] + 0.01, run[1] - 0.01)]
+    windows: list[Stretch] = []
+    begin_s = run[0] + 0.2
+    while begin_s < run[1] - 4.0:
+        end_s = begin_s + generator.uniform(0.5, 3.0)
+        windows.append(Stretch(begin_s, end_s, f"w{len(windows)}"))
+        begin_s = end_s + generator.uniform(0.0, 0.3)
+    return windows
+
+
+def rows_of(
+    plan: Plan,
+    meter: Meter,
+    load: Load,
+    library: Path,
+    windows: Sequence[Stretch],
+    run_id: str,
+) -> tuple[list[Row], Device]:
+    """The rows of a run, and its device with the moments at which it was read."""
+    base_j = 5_000.0 - float(load.energy_j(START_S))
+    sensor = Counter(tick_s=0.1 if meter.source == "nvml" else 0.001) if meter.counts else INSTANT_W
+    faults = list(plan.faults)
+    device = Device(meter.source, load, sensor, base_j if meter.counts else 0.0, meter.wrap_j)
+    device.faults = faults
+    rows = metered(
+        {meter.device: device},
+        library,
+        plan.lives,
+        windows,
+        seed=round(plan.run[1] * 1000),
+        interval_s=INTERVAL_S,
+        run_id=run_id,
+    )
+    return rows, device
+
+
+def _read(meter: Meter, device: Device, plan: Plan) -> list[Span]:
+    """The time that the readings of a run tell."""
+    moments = [moment for moment in device.read_s if plan.run[0] <= moment]
+    if not moments:
+        return []
+    if meter.counts:
+        return [(moments[0], moments[-1])]
+    return spans.until_next(moments, meter.hold_s)
+
+
+def _truth(name: str, load: Load, run: Span, read: Sequence[Span], library: Path) -> Truth:
+    """The truth of a device, with the band of a sound run of the same meter."""
+    meter = METERS[name]
+    gain, edge_j = sound_band(name, library)
+    return Truth(
+        device=meter.device,
+        load=load,
+        run=run,
+        read=read,
+        hold_s=meter.hold_s,
+        limit_w=meter.limit_w,
+        gain=gain,
+        edge_j=edge_j,
+    )
+
+
+@cache
+def sound_band(name: str, library: Path) -> tuple[float, float]:
+    """Half width of the systematic band of a sound run, and what its edges add, in joules."""
+    meter, run = METERS[name], (START_S, START_S + 15.0)
+    load = alternating(START_S - 1, 100, 0.77, high_s=0.38, high_w=390, low_w=90)
+    plan = Plan(run, (Life(begin_s=run[0], end_s=run[1], why="closed"),))
+    rows, _ = rows_of(plan, meter, load, library, [], "sound")
+    domain = next(d for d in rows[0]["domains"] if d["id"] == meter.device)
+    with tempfile.TemporaryDirectory() as folder:
+        record = record_of("run", [saved(Path(folder), rows)])
+    (entry,) = (entry for entry in record["energy"] if entry["device"] == meter.device)
+    gain = (domain["high"] - domain["low"]) / 2
+    return gain, max(0.0, (entry["high"] - entry["low"]) / 2 - gain * entry["value"])
+
+
+def results(count: int, library: Path) -> Iterator[tuple[Case, list[Problem]]]:
+    """Every case and what is wrong with its record."""
+    for case in cases(count):
+        yield case, judge(case, library)

@@ -1,0 +1,131 @@
+"""Joules that are claimed for time without readings: cases of real processes.
+
+The same faults as on virtual machines, on boards with and without a counter: the stand-in loses the
+board, answers late or hangs, and the sampler is killed or stopped by signals.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.meters import live, spans
+from benchmarks.meters.judge import Kind, Problem, Truth, problems
+from benchmarks.meters.unread import FAULTS, WAYS, sound_band
+from energy.errors import AccountingError
+
+BOARDS = ("counter", "power only")
+AT_ONCE = 2
+"""Runs at a time: they sleep nearly always."""
+
+START_S = 1.5
+"""How long the processes of a run may take to start before the moments of faults count."""
+
+HOLD_S = 0.5
+STARTED_S, ENDED_S = 2.0, 1.5
+"""How much earlier the command may begin than its record, and how much later it may end."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run of real processes with one fault; the attributes are those of `unread.Case`."""
+
+    fault: str
+    meter: str
+    way: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The case in words."""
+        return f"{self.fault}, {self.meter}, {self.way} {self.seed}, processes"
+
+
+def cases(count: int) -> list[Case]:
+    """Cases of every fault, board and way, in turn, with moments of their own."""
+    kinds = [(fault, board, way) for way in WAYS for board in BOARDS for fault in FAULTS]
+    random.Random(2).shuffle(kinds)
+    return [Case(*kinds[i % len(kinds)], seed=i) for i in range(count)]
+
+
+def judge(case: Case, library: Path) -> list[Problem]:
+    """Run one case and compare its record with the truth."""
+    generator = random.Random(case.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"NO_COUNTER": "1"} if case.meter == "power only" else {}
+        at_s = generator.uniform(2.0, 3.0)
+        if case.fault == "loss":
+            settings["LOST_AFTER_S"] = repr(at_s)
+            if generator.random() < 0.5:
+                settings["BACK_AT_S"] = repr(at_s + generator.uniform(0.8, 2.0))
+        elif case.fault == "hang":
+            settings["HANG_AT_S"] = repr(at_s)
+        elif case.fault == "late start":
+            settings["FIRST_AT_S"] = repr(generator.uniform(1.5, 3.0))
+        epoch_s = time.monotonic() + START_S
+        node = live.Node(Path(folder), library, epoch_s, settings)
+        try:
+            runs = _runs(case, node, epoch_s + at_s, generator)
+            record = live.record_of(node, runs, Path(folder) / "all")
+        except AccountingError as error:
+            return [Problem(Kind.NAME, str(error))]
+        rows = list(live.rows_of([run.ledger for run in runs]))
+        bounds = live.time_of(rows)
+        read = live.read_of(rows, case.meter == "counter", HOLD_S)
+        gain, edge_j = sound_band(case.meter, library)
+        truth = Truth(
+            device=live.DEVICE,
+            load=node.load(),
+            run=bounds,
+            read=spans.within(read, bounds),
+            hold_s=0.0 if case.meter == "counter" else HOLD_S,
+            limit_w=700.0,
+            gain=gain,
+            edge_j=edge_j,
+        )
+        return [*_length(case, runs, bounds), *problems(record, truth)]
+
+
+def _runs(case: Case, node: live.Node, at_s: float, generator: random.Random) -> list[live.Run]:
+    """The run, or two of them at once, with a signal to the first one's sampler at a moment."""
+    seconds = 4.0 if case.fault in ("kill", "late start") else 5.5
+    way = "run" if case.way == "merge" else case.way
+    runs = [live.Run(node, "rank-0", way, seconds)]
+    if case.way == "merge":
+        runs.append(live.Run(node, "rank-1", "run", seconds - 0.7))
+    time.sleep(max(0.0, at_s - time.monotonic()))
+    if case.fault == "kill":
+        runs[0].signal_sampler(signal.SIGKILL)
+    elif case.fault == "stop":
+        runs[0].signal_sampler(signal.SIGSTOP)
+        if generator.random() < 0.4:
+            time.sleep(generator.uniform(0.3, 1.0))
+            runs[0].signal_sampler(signal.SIGCONT)
+    for run in runs:
+        run.wait()
+    return runs
+
+
+def _length(case: Case, runs: Sequence[live.Run], bounds: spans.Span) -> Iterator[Problem]:
+    """A problem if the record begins late or ends early."""
+    if bounds[0] > runs[0].begin_s + STARTED_S:
+        yield Problem(Kind.NAME, f"begins {bounds[0] - runs[0].begin_s:.1f} s late")
+    last_s = max(run.begin_s + run.seconds for run in runs)
+    if bounds[1] < last_s - ENDED_S:
+        yield Problem(Kind.NAME, f"ends {last_s - bounds[1]:.1f} s early")
+
+
+def results(count: int, library: Path) -> Iterator[tuple[Case, list[Problem]]]:
+    """Every case and what is wrong with its record, two at a time."""
+    all_cases = cases(count)
+    for meter in BOARDS:
+        sound_band(meter, library)  # by now: in virtual time nothing else may run
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        judged = pool.map(lambda case: judge(case, library), all_cases)
+        yield from zip(all_cases, judged, strict=True)
