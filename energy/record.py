@@ -39,7 +39,8 @@ class EnergyEntry(Quantity):
     """Joules of one device, at one boundary, in one phase.
 
     A stretch of time without readings is an entry of its own: its origin is missing, it has no
-    value, and `seconds` and `why` describe the gap.
+    value, and `seconds` and `why` describe the gap. Short ones are bridged: the entry of a bridge
+    is modelled, and its api is "bridge".
 
     Attributes:
         device: unique name of what was metered: a GPU UUID, "cpu-package-0", "node".
@@ -50,8 +51,10 @@ class EnergyEntry(Quantity):
         api: the counter or formula that was read.
         covered: fraction of the entry's time that readings cover, 0 to 1; None when it is not
             known or the entry is not measured.
-        seconds: length of a stretch without readings.
-        why: why that stretch has no readings.
+        seconds: length of the stretches without readings that the entry stands for.
+        why: why they have no readings.
+        begin_s: beginning of the stretch, in seconds from the start of the run.
+        end_s: its end; of several stretches for one reason, that of the last.
     """
 
     unit: str = "J"
@@ -63,6 +66,8 @@ class EnergyEntry(Quantity):
     covered: float | None = Field(default=None, ge=0, le=1)
     seconds: float | None = Field(default=None, ge=0)
     why: str | None = None
+    begin_s: float | None = None
+    end_s: float | None = None
 
     def __repr__(self) -> str:
         return f"EnergyEntry({self.device!r}, {self.boundary}, {self.phase}, {self})"

@@ -1,8 +1,8 @@
 """Accuracy of the simulator against published figures, gate by gate.
 
 Predicts the published rows and runs. With --folds it also refits everything without each source,
-each model and each chip generation (about 6 minutes) and predicts what was left out. Exit code 5
-if a figure is worse than the recorded one.
+each model, each chip generation and each publisher (about 12 minutes) and predicts what was left
+out. Exit code 5 if a figure is worse than the recorded one.
 
     python -m benchmarks.simulator.gates [--folds] [--record] [--write PAGE] [--json]
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +27,13 @@ from simulator.fit.folds import fold_errors, folds
 from simulator.fit.pool import published_pool
 from simulator.kit.progress import watching
 from simulator.published.runs import read_runs
-from simulator.published.shipped import published_tables, runs_of
-from simulator.published.throughput import ThroughputRow, read_tables
+from simulator.published.shipped import calibration_table, published_tables, runs_of
+from simulator.published.throughput import ThroughputRow, read_tables, read_throughput
 from simulator.questions.validate.memory import check_memory
 from simulator.questions.validate.runs import whole_runs
 from simulator.questions.validate.summary import Summary
 from simulator.questions.validate.throughput import Validation, labels, validate_table
+from simulator.questions.validate.unseen import given_one, publisher_left_out
 
 MARK = "gates: benchmarks.simulator.gates"
 HEADS = ("absolute relative error", "rows", "target", "measured", "met")
@@ -45,6 +46,17 @@ NANOTRON, ONE_NODE, CLUSTERS = (
     "megatron-deepspeed, vtrain",
 )
 """Frameworks of the tables that are judged on their own."""
+
+RATIO = "high / low of the band"
+"""End of the name of a gate that is a ratio, not a share."""
+
+NEWCOMER = {"dense": (0.08, 0.25, 0.10, 2.0), "moe": (0.12, 0.45, 0.18, 4.0)}
+"""Limits of median, 90th percentile, median of publishers, and width of the band, by kind."""
+
+GIVEN_ONE = {"dense": (0.09, 0.28, None, None), "moe": (0.13, 0.45, None, None)}
+"""The same where one row of a source and chip is known."""
+
+Limits = Mapping[str, tuple[float, float, float | None, float | None]]
 
 Mask = NDArray[np.bool_]
 
@@ -86,8 +98,10 @@ def run(options: argparse.Namespace) -> None:
 
 def cells(gate: Gate) -> tuple[str, ...]:
     """The row of the table."""
-    target = gate.target("{:.0%}".format)
-    return gate.name, f"{gate.rows:,}", target, f"{gate.value:.1%}", gate.verdict
+    is_ratio = gate.name.endswith(RATIO)
+    target = gate.target(("{:.1f}" if is_ratio else "{:.0%}").format)
+    value = f"{gate.value:.2f}" if is_ratio else f"{gate.value:.1%}"
+    return gate.name, f"{gate.rows:,}", target, value, gate.verdict
 
 
 def require_no_worse(gates: Sequence[Gate], recorded: dict[str, float]) -> None:
@@ -123,11 +137,16 @@ def all_gates(*, with_folds: bool) -> list[Gate]:
     if with_folds:
         with watching() as on_progress:
             errors_by_fold = fold_errors(rows.rows, on_progress)
+            newcomer = publisher_left_out(fitted, on_progress)
         left_out = {
             fold: fitted.left_out(errors, folds(rows.rows)[fold])
             for fold, errors in errors_by_fold.items()
         }
         gates += fold_gates(rows.rows, left_out)
+        gates += newcomer_gates("publisher left out", newcomer, NEWCOMER)
+        gates += newcomer_gates("one row of the publisher known", given_one(newcomer), GIVEN_ONE)
+    apart = validate_table(read_throughput(calibration_table()), published_pool())
+    gates += newcomer_gates("rows of 2026, which calibrate", apart, {})
     return [*gates, *memory_gates(rows.rows, fitted), *run_gates(), capacity_gate()]
 
 
@@ -199,6 +218,37 @@ def fold_gates(rows: Sequence[ThroughputRow], left_out: dict[str, Validation]) -
         coverage = summary.band_coverage or 0.0
         name = f"coverage of the 80 % band, {fold} left out"
         gates.append(Gate(name, coverage, 0.75, at_least=True, rows=summary.n))
+    return gates
+
+
+def newcomer_gates(title: str, validation: Validation, limits: Limits) -> list[Gate]:
+    """Errors and bands of rows whose publisher no fit saw.
+
+    Args:
+        title: what was left out, or is known.
+        validation: predictions of the rows.
+        limits: by kind of model.
+    """
+    kind = np.array([row.kind for row in validation.evaluated.rows])
+    gates = []
+    for word, name in (("dense", "dense"), ("moe", "MoE")):
+        summary = validation.summary(complete_rows(validation) & (kind == word))
+        median, tail, publishers, ratio = limits.get(word, (None, None, None, None))
+        figures = (
+            ("median", summary.median_abs_rel_error, median),
+            ("90th percentile", summary.p90_abs_rel_error, tail),
+            ("median of publishers", summary.by_publisher, publishers),
+        )
+        rows = summary.n
+        gates += [
+            Gate(f"{name}, {title}, {figure}", value or np.nan, limit, rows=rows)
+            for figure, value, limit in figures
+        ]
+        coverage = summary.band_coverage or 0.0
+        least = 0.75 if limits else None
+        gates.append(Gate(f"{name}, {title}, coverage", coverage, least, at_least=True, rows=rows))
+        width = summary.median_band_ratio or np.nan
+        gates.append(Gate(f"{name}, {title}, {RATIO}", width, ratio, rows=rows))
     return gates
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from energy.calibration import apply as calibration
 from energy.errors import MissingDataError
-from energy.ledger import joules, phases
+from energy.ledger import contradictions, joules, phases
 from energy.ledger import reader as ledger
 from energy.ledger.environment import machine, of_run
-from energy.ledger.segment import LOST, Row, Segment
+from energy.ledger.notes import notes_of
+from energy.ledger.segment import Segment
 from energy.ledger.wasted import Span, is_wasted, wasted_spans
 from energy.quantity import Origin, Quantity
 from energy.record import (
@@ -65,25 +66,25 @@ class Snapshot:
 
 
 def snapshot(segments: list[Segment], run_id: str, elapsed_s: float) -> Snapshot:
-    """Joules and watts of the newest segment of a run."""
+    """Joules and watts of the newest segment of a run, up to its last sample.
+
+    A reading that cannot follow the one before it counts once others have confirmed it.
+    """
     own = [segment for segment in segments if segment.header.get("id") == run_id]
     if not own:
         reason = "no sample yet"
         return Snapshot(elapsed_s, Quantity.absent("J", reason), Quantity.absent("W", reason))
     newest = own[-1]
-    energy = (
-        joules.total([(newest, newest.start_s, newest.stop_s)])
-        if newest.stop_s > newest.start_s
-        else Quantity.absent("J", "only one sample")
-    )
-    recent_s = newest.times[-2] if len(newest.times) > 1 else newest.start_s
-    seconds = newest.stop_s - recent_s
-    power = (
-        joules.total([(newest, recent_s, newest.stop_s)]).scaled(1 / seconds, unit="W")
-        if seconds > 0
-        else Quantity.absent("W", "only one sample")
-    )
-    return Snapshot(elapsed_s, energy, power)
+    start_s, stop_s = newest.times[0], newest.times[-1]
+    if stop_s <= start_s:
+        reason = "only one sample"
+        return Snapshot(elapsed_s, Quantity.absent("J", reason), Quantity.absent("W", reason))
+    run: list[Span] = [(newest, start_s, stop_s)]
+    refused = contradictions.refused(run)
+    recent: list[Span] = [(newest, newest.times[-2], stop_s)]
+    seconds = stop_s - newest.times[-2]
+    power = joules.total(recent, refused).scaled(1 / seconds, unit="W")
+    return Snapshot(elapsed_s, joules.total(run, refused), power)
 
 
 def record(
@@ -121,39 +122,51 @@ def record(
     wasted = wasted_spans(segments)
     elapsed_s = sum(stop - start for _, start, stop in spans)
     elapsed = Quantity.exact(elapsed_s, "s", "monotonic clock, first to last sample")
-    energy = joules.entries(spans, elapsed_s)
+    refused = contradictions.refused(spans)
+    before_s = _elapsed_before(segments)
+    energy = joules.entries(
+        spans, axis=lambda s, time_s: before_s[id(s)] + time_s - s.start_s, refused=refused
+    )
     wall, calibration_notes = calibration.wall_entries(energy, elapsed_s)
     energy += wall
+    return measured(
+        name=name,
+        elapsed_s=elapsed,
+        chip_s=elapsed.scaled(chips, source="chips x elapsed time"),
+        energy=energy,
+        totals=totals(energy),
+        wasted=_wasted(wasted, flop_by_window or {}, energy, refused),
+        windows=_windows(segments, wasted, refused),
+        phases=_phases(segments, refused),
+        environment={**machine(), **of_run(segments), **(environment or {})},
+        labels=dict(labels),
+        notes=[*notes, *notes_of(segments, reader.damaged, refused), *calibration_notes],
+        **fields,
+    )
+
+
+def measured(**fields: Any) -> RunRecord:
+    """A measured record of now; what a ledger cannot tell and nobody stated is missing."""
     unstated = {
         field: Quantity.absent(unit, reason)
         for reason, units in UNSTATED.items()
         for field, unit in units.items()
     }
-    return RunRecord(
-        name=name,
-        kind=Kind.MEASURED,
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        elapsed_s=elapsed,
-        chip_s=elapsed.scaled(chips, source="chips x elapsed time"),
-        energy=energy,
-        totals=totals(energy),
-        wasted=_wasted(wasted, flop_by_window or {}, energy),
-        windows=_windows(segments, wasted),
-        phases=_phases(segments),
-        environment={**machine(), **of_run(segments), **(environment or {})},
-        labels=dict(labels),
-        notes=[*notes, *_notes(segments, reader.damaged), *calibration_notes],
-        **{**unstated, **fields},
-    )
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return RunRecord(kind=Kind.MEASURED, created_utc=created, **{**unstated, **fields})
 
 
-def _windows(segments: list[Segment], wasted: list[Span]) -> list[Window]:
+def _windows(
+    segments: list[Segment], wasted: list[Span], refused: Mapping[str, str]
+) -> list[Window]:
     """The windows that were not wasted, summed by name and phase."""
     groups: dict[tuple[str, str], list[Span]] = {}
     for segment in segments:
         for row in segment.windows:
             if not is_wasted(row, segment, wasted):
-                groups.setdefault((row["name"], row["phase"]), []).append(_clipped(segment, row))
+                groups.setdefault((row["name"], row["phase"]), []).append(
+                    (segment, row["m0"] / 1e9, row["m1"] / 1e9)
+                )
     before_s = _elapsed_before(segments)
     return [
         Window(
@@ -163,7 +176,7 @@ def _windows(segments: list[Segment], wasted: list[Span]) -> list[Window]:
             elapsed_s=Quantity.exact(
                 sum(stop - start for _, start, stop in spans), "s", "monotonic clock"
             ),
-            energy_j=joules.total(spans),
+            energy_j=joules.total(spans, refused),
             begin_s=min(before_s[id(s)] + (start - s.start_s) for s, start, _ in spans),
             end_s=max(before_s[id(s)] + (stop - s.start_s) for s, _, stop in spans),
             unresolved=sum(stop - start < MIN_TICKS * s.resolution_s() for s, start, stop in spans),
@@ -185,7 +198,7 @@ def _elapsed_before(segments: list[Segment]) -> dict[int, float]:
     return before_s
 
 
-def _phases(segments: list[Segment]) -> list[Phase]:
+def _phases(segments: list[Segment], refused: Mapping[str, str]) -> list[Phase]:
     """Time and joules of each phase; wasted work counts in the phase in which it was done."""
     spans: dict[str, list[Span]] = {}
     for segment in segments:
@@ -197,21 +210,22 @@ def _phases(segments: list[Segment]) -> list[Phase]:
         Phase(
             name=name,
             elapsed_s=Quantity.exact(sum(b - a for _, a, b in own), "s", "monotonic clock"),
-            energy_j=joules.total(own),
+            energy_j=joules.total(own, refused),
         )
         for name, own in spans.items()
     ]
 
 
 def _wasted(
-    spans: list[Span], flop_by_window: Mapping[str, float], energy: list[EnergyEntry]
+    spans: list[Span],
+    flop_by_window: Mapping[str, float],
+    energy: list[EnergyEntry],
+    refused: Mapping[str, str],
 ) -> Wasted:
     """Joules, FLOP and seconds of wasted stretches; zero joules have the origin of the run's."""
     source = "ledger: work after the last mark before a restart, and steps that were thrown away"
     if not spans:
-        origins = [entry.origin for entry in energy if entry.value is not None]
-        weakest = max(origins, key=lambda origin: origin.rank, default=Origin.ASSUMED)
-        return nothing_wasted("ledger: nothing was repeated", weakest)
+        return nothing_wasted("ledger: nothing was repeated", weakest(energy))
     flop = sum(
         flop_by_window.get(row["name"], 0.0)
         for segment in {id(segment): segment for segment, _, _ in spans}.values()
@@ -219,39 +233,13 @@ def _wasted(
         if is_wasted(row, segment, spans)
     )
     return Wasted(
-        energy_j=joules.total(spans),
+        energy_j=joules.total(spans, refused),
         model_flop=Quantity.exact(flop, "FLOP", source),
         elapsed_s=Quantity.exact(sum(stop - start for _, start, stop in spans), "s", source),
     )
 
 
-def _clipped(segment: Segment, row: Row) -> Span:
-    """A window as a stretch within its segment; empty if it lies after the last sample."""
-    start, stop = (
-        min(max(row[edge] / 1e9, segment.start_s), segment.stop_s) for edge in ("m0", "m1")
-    )
-    return segment, start, stop
-
-
-def _notes(segments: list[Segment], damaged: list[int]) -> list[str]:
-    """Notes on segments that were cut short, on clocks and gaps, and on lines left out."""
-    ends = {
-        "parent died": "the run was killed; metering ended in order",
-        LOST: "run and sampler were killed: up to one interval is not counted",
-    }
-    notes = [
-        f"segment {i}: {ends[segment.end]}"
-        for i, segment in enumerate(segments, start=1)
-        if segment.end in ends
-    ]
-    notes += [
-        f"segment {i}: {row['why']} ({row['s']:+.0f} s)"
-        for i, segment in enumerate(segments, start=1)
-        for row in segment.incidents
-    ]
-    if damaged:
-        notes.append(
-            f"{len(damaged)} damaged lines of the ledger were left out, first line {damaged[0]}; "
-            "counters are cumulative, so the joules between their neighbors count"
-        )
-    return notes
+def weakest(energy: list[EnergyEntry]) -> Origin:
+    """The weakest origin of entries that have a value."""
+    origins = [entry.origin for entry in energy if entry.value is not None]
+    return max(origins, key=lambda origin: origin.rank, default=Origin.ASSUMED)

@@ -1,142 +1,193 @@
-"""Joules over time, from readings of a raw cumulative counter that may wrap, reset or fail."""
+"""Joules over time, from readings of a raw cumulative counter that may turn, restart or lie.
+
+A reading that cannot follow the one before it is not believed until others confirm it. If they
+continue where the counter was, it is set aside: a dip or a spike. If they continue from it, the
+counter was reset or jumped, and nothing is known of the time between.
+"""
 
 from __future__ import annotations
 
 import bisect
-from array import array
-from dataclasses import dataclass, field
+import math
 
-MOST_W = 20_000.0
-"""No single domain draws more: a node of eight accelerators is rated at 10 to 14 kW."""
+from energy.ledger.plausible import Bound
+from energy.ledger.track import Track
 
 STEP = 0.1
 """Two powers differ much if they differ by more than this share of the greater one."""
 
-SAME_S = 1e-5
-"""Readings closer than this are the same reading, because samples give ages in microseconds.
+RETURN_S = 60.0
+"""How long a counter may show something else before it continues where it was."""
 
-A second point would add a stretch without power, which `at` would take for a change of load.
-"""
+KEPT_PENDING = 16
+"""Readings that wait for a confirmation; of more, the middle ones are set aside."""
 
-DATED_S = 0.002
-"""How precisely a reading is dated."""
+RESET, JUMP = "the counter was reset", "the counter jumped"
+TURNS = "the counter may have turned more than once"
+RESTARTED = "the sampler was started again"
+STOPPED = "the sampler stood still"
+"""Why nothing is known of the time between two readings."""
 
-KEPT_FIRST = 2
-"""First readings of a curve that are never forgotten, because all joules count from them."""
 
+class Curve(Track):
+    """Joules of one domain over time, from a raw counter.
 
-@dataclass
-class Curve:
-    """Joules of one domain over time, from raw counters that may wrap, reset or fail.
-
-    A day of samples takes 2 MB: three plain arrays in order of time.
-
-    Attributes:
-        wrap_j: joules at which the counter wraps around; 0 if a fall is always a reset.
-        unread: readings that failed.
-        times: seconds of the readings.
-        raws: joules that the counter showed.
-        bases: joules counted before the counter last wrapped or was reset.
+    Args:
+        wrap_j: joules at which the counter turns; 0 if a fall is always a reset.
+        bound: what the device can draw, which includes `wrap_j`.
+        hold_s: see `Track`; only a sum in the memory of the sampler has such a limit.
     """
 
-    wrap_j: float = 0.0
-    unread: int = 0
-    times: array[float] = field(default_factory=lambda: array("d"))
-    raws: array[float] = field(default_factory=lambda: array("d"))
-    bases: array[float] = field(default_factory=lambda: array("d"))
+    def __init__(
+        self, wrap_j: float = 0.0, bound: Bound | None = None, hold_s: float = math.inf
+    ) -> None:
+        super().__init__(bound or Bound(wrap_j=wrap_j), hold_s)
+        self._restarts: list[float] = []
 
-    def add(self, time_s: float, raw: float | None) -> None:
-        """Add a reading. Readings may come late, and the same reading may come twice."""
-        if raw is None:
-            self.unread += 1
+    def restart(self, time_s: float) -> None:
+        """Note that the readings from a moment on begin a new sum."""
+        bisect.insort(self._restarts, time_s)
+
+    def _take(self, time_s: float, value: float) -> None:
+        if not self._times:
+            self._append(time_s, value, 0.0)
             return
-        i = bisect.bisect_left(self.times, time_s)
-        if any(abs(moment - time_s) < SAME_S for moment in self.times[max(0, i - 1) : i + 1]):
+        if self._begins_anew(time_s):
+            self._set_aside(self._pending)
+            self._append(time_s, value, self._joules[-1], RESTARTED)
             return
-        base = self._base(i, time_s, raw)
-        for column, value in ((self.times, time_s), (self.raws, raw), (self.bases, base)):
-            column.insert(i, value)
-        for k in range(i + 1, len(self.times)):
-            # A late reading may turn the step to the readings after it into a fall, or undo one.
-            again = self._base(k, self.times[k], self.raws[k])
-            if again == self.bases[k]:
+        last_s, last = self._times[-1], self._raws[-1]
+        rise = self.bound.rise_j(last_s, last, time_s, value)
+        if rise is not None and not (self._pending and self._was_reset(time_s, value)):
+            if self._pending:
+                self._set_aside(self._pending)
+            if self.bound.wrap_j and self.bound.turns_unknown(last_s, time_s, rise):
+                self._append(time_s, value, self._joules[-1], TURNS)
+            elif time_s - last_s > self.hold_s:
+                self._append(time_s, value, self._joules[-1], STOPPED)
+            else:
+                self._append(time_s, value, self._joules[-1] + rise)
+        elif not self._returned(time_s, value):
+            self._pending.append((time_s, value))
+            self._confirm()
+
+    def _begins_anew(self, time_s: float) -> bool:
+        """Whether a new sum began since the last reading."""
+        if not self._restarts:
+            return False
+        begun = bisect.bisect_right(self._restarts, time_s)
+        return begun > bisect.bisect_right(self._restarts, self._times[-1])
+
+    def _set_aside(self, readings: list[tuple[float, float]]) -> None:
+        """Set readings aside for good, and empty their list."""
+        self.aside += readings
+        readings.clear()
+
+    def _was_reset(self, time_s: float, value: float) -> bool:
+        """Whether the waiting readings are a reset although the counter continues where it was.
+
+        Shortly after a reset of a counter that had counted little, both are possible. Then the one
+        counts whose power is nearer to the power before. 300 W, readings 200 J, 5 J, 305 J, one a
+        second: a reset, because 52 W would be a dip.
+        """
+        first_s, first = self._pending[0]
+        last_s, last = self._times[-1], self._raws[-1]
+        if not 0 <= first <= min(last / 2, self.bound.most_j(last_s, first_s)):
+            return False
+        rise = self.bound.rise_j(first_s, first, time_s, value)
+        before_w = self._power(len(self._times) - 1)
+        if rise is None or before_w is None:
+            return False
+        as_reset_w, as_dip_w = rise / (time_s - first_s), (value - last) / (time_s - last_s)
+        return abs(as_reset_w - before_w) < abs(as_dip_w - before_w)
+
+    def _returned(self, time_s: float, value: float) -> bool:
+        """Believe a reading that continues from before a reset or jump, which was none then."""
+        for i in reversed(self._breaks):
+            if self._breaks[i] not in (RESET, JUMP) or time_s - self._times[i - 1] > RETURN_S:
                 break
-            self.bases[k] = again
+            rise = self.bound.rise_j(self._times[i - 1], self._raws[i - 1], time_s, value)
+            if rise is not None:
+                self._set_aside(self._pending)
+                self._set_aside(self._cut(i))
+                self._append(time_s, value, self._joules[-1] + rise)
+                return True
+        return False
 
-    def forget(self, until_s: float) -> None:
-        """Drop the readings before a moment except the first two; totals stay as they are."""
-        stop = bisect.bisect_left(self.times, until_s)
-        for column in (self.times, self.raws, self.bases):
-            del column[KEPT_FIRST:stop]
+    def _confirm(self) -> None:
+        """Believe the waiting readings if the last one rises from an earlier one as a counter does.
 
-    def spent_j(self) -> float | None:
-        """Joules from the first reading to the last; None without readings."""
-        return self._joules(-1) - self._joules(0) if self.times else None
+        Values that repeat prove nothing: a meter that fails may show one number again and again.
+        """
+        *earlier, (time_s, value) = self._pending
+        for number, (start_s, start) in enumerate(earlier):
+            if not self.bound.rise_j(start_s, start, time_s, value):
+                continue
+            chain = [(start_s, start)]
+            for reading in earlier[number + 1 :]:
+                if self._follows(chain[-1], reading) and self._follows(reading, (time_s, value)):
+                    chain.append(reading)
+            chain.append((time_s, value))
+            self._set_aside([reading for reading in self._pending if reading not in chain])
+            self._pending = []
+            self._begin(chain)
+            return
+        if len(self._pending) > KEPT_PENDING:
+            middle = KEPT_PENDING // 2
+            self._set_aside([self._pending.pop(middle)])
 
-    def at(self, time_s: float) -> float | None:
-        """Joules at a moment, interpolated between the readings around it; None without readings.
+    def _follows(self, first: tuple[float, float], second: tuple[float, float]) -> bool:
+        return self.bound.rise_j(*first, *second) is not None
+
+    def _begin(self, chain: list[tuple[float, float]]) -> None:
+        """Continue with readings that start anew; a first reading that nothing confirmed goes."""
+        if not self._breaks and self._joules[-1] == 0:
+            self._set_aside(self._cut(self._fixed))
+        self._drop_stale(chain[0])
+        why = ""
+        if self._times:
+            follows = self._follows((self._times[-1], self._raws[-1]), chain[0])
+            why = "" if follows else RESET if chain[0][1] < self._raws[-1] else JUMP
+        joules = self._joules[-1] if self._joules else 0.0
+        (start_s, start), *rest = chain
+        if self._times and not why:
+            joules += self.bound.rise_j(self._times[-1], self._raws[-1], start_s, start) or 0.0
+        self._append(start_s, start, joules, why)
+        last_s, last = start_s, start
+        for time_s, value in rest:
+            joules += self.bound.rise_j(last_s, last, time_s, value) or 0.0
+            self._append(time_s, value, joules)
+            last_s, last = time_s, value
+
+    def _drop_stale(self, reading: tuple[float, float]) -> None:
+        """Set aside the repetitions of a counter that stood still and then caught up."""
+        first = len(self._times) - 1
+        while first > self._fixed and self._raws[first - 1] == self._raws[first]:
+            if first in self._breaks:
+                return
+            first -= 1
+        if 0 <= first < len(self._times) - 1:
+            since = (self._times[first], self._raws[first])
+            if reading[1] > since[1] and self._follows(since, reading):
+                self._set_aside(self._cut(first + 1))
+
+    def _within_j(self, i: int, time_s: float) -> float:
+        """Joules from reading i - 1 to a moment before reading i.
 
         Power is assumed constant between two readings. But if it differs much before and after
         that stretch, and lies between the two within it, it is assumed to change in one step (as
         it does when a device starts or stops working).
         """
-        i = bisect.bisect_left(self.times, time_s)
-        if not self.times:
-            return None
-        if i == 0 or i == len(self.times):
-            return self._joules(min(i, len(self.times) - 1))
-        t0, start_j = self.times[i - 1], self._joules(i - 1)
-        past_s, dt = time_s - t0, self.times[i] - t0
-        before, here, after = self._power(i - 1), self._power(i), self._power(i + 1)
+        past_s, dt = time_s - self._times[i - 1], self._times[i] - self._times[i - 1]
+        here = (self._joules[i] - self._joules[i - 1]) / dt
+        before, after = self._power(i - 1), self._power(i + 1)
         if (
             before is None
             or after is None
-            or here is None
-            or not (
-                min(before, after) <= here <= max(before, after)
-                and abs(before - after) > STEP * max(before, after)
-            )
+            or not min(before, after) <= here <= max(before, after)
+            or abs(before - after) <= STEP * max(before, after)
         ):
-            return start_j + (here or 0.0) * past_s
+            return here * past_s
         # Power changed once in this stretch; its mean power tells when.
         step_s = dt * (here - after) / (before - after)
-        return start_j + before * min(past_s, step_s) + after * max(0.0, past_s - step_s)
-
-    def uncertainty_j(self, time_s: float) -> float:
-        """Joules by which `at` may be off, if power takes one step anywhere between two readings.
-
-        Over a stretch dt, interpolation is off by at most dt/4 x the step. The step is taken to be
-        the spread of the mean powers of the stretch and its neighbors. 300 W, 0.1 s: 7.5 J.
-        """
-        i = bisect.bisect_left(self.times, time_s)
-        if not 0 < i < len(self.times):
-            return 0.0
-        around = [self._power(k) for k in (i - 1, i, i + 1)]
-        powers = [power for power in around if power is not None]
-        dt = self.times[i] - self.times[i - 1]
-        return dt / 4 * (max(powers) - min(powers)) + DATED_S * max(powers)
-
-    def _base(self, i: int, time_s: float, raw: float) -> float:
-        """Joules before the last wrap or reset, for a reading that is, or will be, at index i."""
-        if i == 0:
-            return 0.0
-        last, base = self.raws[i - 1], self.bases[i - 1]
-        if raw >= last:
-            return base
-        # A fall is a wrap-around if that implies a plausible power. Otherwise it is a reset (driver
-        # reload, firmware update), and the counter restarts from zero.
-        wrapped_j = self.wrap_j - last + raw
-        elapsed_s = max(time_s - self.times[i - 1], 1e-3)
-        wraps = self.wrap_j > 0 and wrapped_j <= MOST_W * elapsed_s
-        return base + (self.wrap_j if wraps else last)
-
-    def _joules(self, i: int) -> float:
-        return self.raws[i] + self.bases[i]
-
-    def _power(self, i: int) -> float | None:
-        """Mean watts between the readings i - 1 and i; None beyond the ends."""
-        if not 0 < i < len(self.times):
-            return None
-        raws, bases, times = self.raws, self.bases, self.times
-        spent_j = raws[i] + bases[i] - raws[i - 1] - bases[i - 1]
-        return spent_j / (times[i] - times[i - 1])
+        return before * min(past_s, step_s) + after * max(0.0, past_s - step_s)

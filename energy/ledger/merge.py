@@ -1,25 +1,117 @@
 """Merges the ledgers of ranks, restarts and nodes into one record; no joule is counted twice.
 
 A device is identified by boot and name (a GPU by its UUID), a moment by the clock of that boot.
-Each stretch of time of a device counts once, whichever run metered it. So the result does not
-depend on the order of the ledgers, nor on whether one of them is named twice.
+Each moment of a device counts once, as the first run read it that read it at all. So the result
+does not depend on the order of the ledgers, nor on whether one of them is named twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from energy.errors import InputError
-from energy.ledger import accounting, joules
+from energy.ledger import accounting, contradictions, joules
 from energy.ledger import reader as ledger
+from energy.ledger.coverage import BRIDGED, READ
+from energy.ledger.environment import machine, of_run
+from energy.ledger.intervals import Interval, common, length, union, without
+from energy.ledger.lines import Row
+from energy.ledger.notes import notes_of
 from energy.ledger.segment import Segment
-from energy.ledger.wasted import Span
-from energy.quantity import Quantity
-from energy.record import EnergyEntry, RunRecord, totals
+from energy.ledger.wasted import Span, wasted_spans
+from energy.quantity import Boundary, Origin, Quantity
+from energy.record import EnergyEntry, RunRecord, Wasted, nothing_wasted, totals
 
-Device = tuple[str, str]
-"""The boot and the name of a device."""
+NO_SAMPLE = "it has no sample and was left out"
+"""Note on a ledger whose process died before it read a meter."""
+
+
+class Node:
+    """All that was metered between one boot of a machine and the next.
+
+    Args:
+        segments: the segments of all ledgers of that boot.
+        prefix: put before the names of devices, to distinguish nodes.
+
+    Attributes:
+        times: when the run went on.
+        domains: what was metered, by name.
+        refused: domains that contradict others, with the reason.
+    """
+
+    def __init__(self, segments: Iterable[Segment], prefix: str) -> None:
+        self.prefix = prefix
+        self._segments = sorted(
+            segments, key=lambda s: (s.start_s, -s.stop_s, str(s.header.get("id")))
+        )
+        self.times = union((s.start_s, s.stop_s) for s in self._segments)
+        self.domains = joules.domains_of(self._segments)
+        readable = [domain for domain in self.domains.values() if not domain["reason"]]
+        if readable:
+            self.domains = {k: d for k, d in self.domains.items() if not d.get("stands_in")}
+        self.refused = contradictions.refused([(s, s.start_s, s.stop_s) for s in self._segments])
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds in which the run went on."""
+        return length(self.times)
+
+    def entries(self, within: list[Interval] | None = None) -> list[EnergyEntry]:
+        """The joules of every device, in the whole run or in some stretches of it."""
+        result = []
+        for name, domain in sorted(self.domains.items()):
+            spans, missing = self._divided(name, self.times if within is None else within)
+            reason = domain["reason"] or self.refused.get(name, "")
+            result += joules.device_entries(
+                {**domain, "reason": reason},
+                spans,
+                prefix=self.prefix,
+                axis=lambda _, time_s: self._elapsed(time_s),
+                unmetered=missing,
+            )
+        return result
+
+    def device_s(self, kind: str) -> float:
+        """Seconds of all devices of a kind in which some run had them among its meters."""
+        return sum(
+            length(union((s.start_s, s.stop_s) for s in self._segments if name in s.curves))
+            for name, domain in self.domains.items()
+            if domain["kind"] == kind
+        )
+
+    def _divided(
+        self, name: str, within: list[Interval]
+    ) -> tuple[list[Span], list[joules.Missing]]:
+        """The stretches of each segment that count for a device, and those that none could read."""
+        own = [segment for segment in self._segments if name in segment.curves]
+        left, spans = within, []
+        for state in (READ, BRIDGED):
+            for segment in own:
+                counted = [
+                    part
+                    for stretch in segment.coverage(name).parts(state)
+                    for part in common(stretch, left)
+                ]
+                spans += [(segment, begin_s, end_s) for begin_s, end_s in counted]
+                left = [part for stretch in left for part in without(stretch, counted)]
+        missing = []
+        for segment in own:
+            for hole in segment.coverage(name).holes_between(segment.start_s, segment.stop_s):
+                counted = common((hole.begin_s, hole.end_s), left)
+                missing += [self._missing(part, hole.why) for part in counted]
+                left = [part for stretch in left for part in without(stretch, counted)]
+        missing += [self._missing(part, joules.NOT_METERED) for part in left]
+        return spans, missing
+
+    def _missing(self, stretch: Interval, why: str) -> joules.Missing:
+        begin_s, end_s = stretch
+        return self._elapsed(begin_s), self._elapsed(end_s), end_s - begin_s, why
+
+    def _elapsed(self, time_s: float) -> float:
+        """Seconds of the run before a moment."""
+        return sum(max(0.0, min(time_s, end_s) - begin_s) for begin_s, end_s in self.times)
 
 
 def merge(folders: Sequence[Path | str], name: str) -> RunRecord:
@@ -33,82 +125,97 @@ def merge(folders: Sequence[Path | str], name: str) -> RunRecord:
         Joules and seconds of all devices; work (tokens, FLOP) is missing, as no ledger contains it.
 
     Raises:
-        InputError: a folder contains no ledger.
+        InputError: a folder contains no ledger, or none of the ledgers has a sample.
     """
     if not folders:
         raise InputError("expected folders of runs", "none")
     paths = sorted({ledger.require_ledger(Path(folder)).resolve() for folder in folders})
-    segments = [segment for path in paths for segment in ledger.segments(path)]
-    if not segments:
-        raise InputError("expected samples in the ledgers", "none")
+    runs: dict[Path, list[Segment]] = {}
+    notes: dict[str, list[str]] = {}
+    for path in paths:
+        reader = ledger.Reader(path)
+        runs[path] = reader.segments()
+        for note in notes_of(runs[path], reader.damaged) if runs[path] else [NO_SAMPLE]:
+            notes.setdefault(note, []).append(path.parent.name)
     by_boot: dict[str, list[Segment]] = {}
-    for segment in segments:
+    for segment in (segment for segments in runs.values() for segment in segments):
         by_boot.setdefault(segment.header["boot"], []).append(segment)
-    elapsed_s = max(_seconds(covered(by_boot[boot])) for boot in sorted(by_boot))
-    devices = _devices(segments)
-    energy, chip_s = [], 0.0
-    for (boot, device), own in sorted(devices.items()):
-        host = own[0].header["host"]
-        prefix = f"{host}-{boot[:8]}/" if len(by_boot) > 1 else ""
-        entry, kind, seconds = _entry(device, own, prefix, elapsed_s)
-        energy.append(entry)
-        if kind == "gpu":
-            chip_s += seconds
-    template = accounting.record(
-        paths[0], name=name, labels={}, notes=[f"merged from {len(devices)} devices"]
-    )
-    chip_source = "devices x their times"
-    return template.model_copy(
-        update={
-            "energy": energy,
-            "totals": totals(energy),
-            "elapsed_s": Quantity.exact(elapsed_s, "s", "union of the ledgers' times"),
-            "chip_s": Quantity.exact(chip_s or elapsed_s * len(by_boot), "s", chip_source),
-            "windows": [],
-            "phases": [],
-        }
-    )
-
-
-def covered(segments: list[Segment]) -> list[Span]:
-    """The stretches of one device, with each moment assigned to a single segment.
-
-    The earliest segment covers its whole time, a later one what is still free.
-    """
-    ordered = sorted(segments, key=lambda s: (s.start_s, -s.stop_s, str(s.header.get("id"))))
-    spans: list[Span] = []
-    reached_s = float("-inf")
-    for segment in ordered:
-        start_s = max(segment.start_s, reached_s)
-        if segment.stop_s > start_s:
-            spans.append((segment, start_s, segment.stop_s))
-            reached_s = segment.stop_s
-    return spans
-
-
-def _devices(segments: list[Segment]) -> dict[Device, list[Segment]]:
-    """The segments in which each device was metered."""
-    devices: dict[Device, list[Segment]] = {}
-    for segment in segments:
-        for domain in segment.header["domains"]:
-            devices.setdefault((segment.header["boot"], domain["id"]), []).append(segment)
-    return devices
-
-
-def _entry(
-    device: str, segments: list[Segment], prefix: str, elapsed_s: float
-) -> tuple[EnergyEntry, str, float]:
-    """The joules, the kind and the metered seconds of one device."""
-    domain = next(d for d in segments[0].header["domains"] if d["id"] == device)
-    spans = covered(segments)
-    parts = [segment.between(device, start_s, stop_s) for segment, start_s, stop_s in spans]
-    share = joules.covered_share(device, spans, elapsed_s)
-    return (
-        joules.entry(domain, parts, prefix=prefix, covered=share),
-        domain["kind"],
-        _seconds(spans),
+    if not by_boot:
+        raise InputError("expected samples in the ledgers", "none")
+    nodes = {boot: Node(own, _prefix(boot, by_boot)) for boot, own in sorted(by_boot.items())}
+    energy = [entry for node in nodes.values() for entry in node.entries()]
+    elapsed_s = max(node.elapsed_s for node in nodes.values())
+    chip_s = sum(node.device_s("gpu") for node in nodes.values()) or elapsed_s * len(nodes)
+    segments = [segment for own in by_boot.values() for segment in own]
+    devices = len({entry.device for entry in energy})
+    return accounting.measured(
+        name=name,
+        elapsed_s=Quantity.exact(elapsed_s, "s", "union of the ledgers' times"),
+        chip_s=Quantity.exact(chip_s, "s", "devices x their times"),
+        energy=energy,
+        totals=totals(energy),
+        wasted=_wasted(runs, nodes, energy),
+        environment={
+            **machine(),
+            "host": ", ".join(sorted({segment.header["host"] for segment in segments})),
+            **_of_runs(segments),
+        },
+        labels=_agreed([segment.header.get("labels") or {} for segment in segments]),
+        notes=[
+            f"merged from {devices} devices in {len(paths)} ledgers",
+            *(
+                f"{node.prefix}{device}: {reason}"
+                for node in nodes.values()
+                for device, reason in node.refused.items()
+            ),
+            *(f"{_named(places)}: {note}" for note, places in notes.items()),
+        ],
     )
 
 
-def _seconds(spans: list[Span]) -> float:
-    return sum(stop_s - start_s for _, start_s, stop_s in spans)
+def _prefix(boot: str, by_boot: dict[str, list[Segment]]) -> str:
+    """What distinguishes the devices of a node: nothing if there is only one."""
+    return f"{by_boot[boot][0].header['host']}-{boot[:8]}/" if len(by_boot) > 1 else ""
+
+
+def _named(places: list[str]) -> str:
+    """The folders that a note is about."""
+    return places[0] if len(places) == 1 else f"{len(places)} ledgers"
+
+
+def _agreed(every: list[Row]) -> Row:
+    """The entries that all of them have with the same value."""
+    return {k: v for k, v in every[0].items() if all(other.get(k) == v for other in every)}
+
+
+def _of_runs(segments: list[Segment]) -> dict[str, Any]:
+    """What the headers of all runs say of them: of their jobs, what is the same in every rank."""
+    facts = of_run(segments)
+    if "job" in facts:
+        facts["job"] = _agreed([segment.header.get("job") or {} for segment in segments])
+    return facts
+
+
+def _wasted(
+    runs: dict[Path, list[Segment]], nodes: dict[str, Node], energy: list[EnergyEntry]
+) -> Wasted:
+    """What any of the runs threw away; a moment of a device counts once."""
+    by_boot: dict[str, list[Interval]] = {}
+    for segments in runs.values():
+        for segment, begin_s, end_s in wasted_spans(segments):
+            by_boot.setdefault(segment.header["boot"], []).append((begin_s, end_s))
+    if not by_boot:
+        return nothing_wasted("ledgers: nothing was repeated", accounting.weakest(energy))
+    stretches = {boot: union(intervals) for boot, intervals in sorted(by_boot.items())}
+    lost = [entry for boot, own in stretches.items() for entry in nodes[boot].entries(own)]
+    by_boundary = totals(lost)
+    source = "ledgers: work that any of the runs repeated or threw away"
+    return Wasted(
+        energy_j=by_boundary[min(by_boundary, key=list(Boundary).index)]
+        if by_boundary
+        else Quantity.absent("J", "no meter"),
+        model_flop=Quantity.absent("FLOP", "no ledger contains FLOP"),
+        elapsed_s=Quantity.exact(
+            max(length(own) for own in stretches.values()), "s", source, Origin.MEASURED
+        ),
+    )

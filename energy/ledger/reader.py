@@ -62,14 +62,14 @@ class BorrowedSamples:
             self._in_run = row.get("id") == self._id
             if self._in_run and row["domains"]:
                 self._domains = row["domains"]
-                segment.add_domains(self._domains)
+                segment.add_domains(row)
         if not self._in_run:
             return
         if kind == "s":
             segment.add_sample(row, self._domains)
         elif kind == "t":
             segment.add_ticks(row)
-        elif kind in INCIDENTS and "why" in row:
+        elif kind in INCIDENTS:
             segment.add_incident(row)
 
 

@@ -1,4 +1,4 @@
-"""What one metering process wrote to a ledger: joules over time, windows, marks."""
+"""What one metering process wrote to a ledger: readings over time, windows, marks."""
 
 from __future__ import annotations
 
@@ -9,33 +9,29 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from energy.ledger.coverage import Coverage
 from energy.ledger.curve import Curve
-from energy.ledger.lines import Row as Row
+from energy.ledger.incidents import INCIDENTS as INCIDENTS
+from energy.ledger.incidents import Incidents
+from energy.ledger.lines import Row
+from energy.ledger.plausible import Bound
+from energy.ledger.power import PowerTrack
+from energy.ledger.track import Track
 
 LOST = "lost"
 """The end of a segment whose process was killed before it wrote an end row."""
 
-INCIDENTS = ("clock", "gap")
-"""Kinds of rows that, if they have a cause, appear in the notes of a record."""
+INTERVAL_S = 1.0
+"""Seconds between samples, if the header does not say."""
 
+HOLD_S, HOLD_TICKS = 0.5, 3
+"""A power counts until the next reading, but no longer than this and than so many of its ticks."""
 
-@dataclass
-class Held:
-    """Joules of a power, where each reading counts until the next.
+HOLD_INTERVALS = 2.5
+"""In version 1 the sampler added powers up; it stood still between samples this far apart."""
 
-    This is exact for steps and for constant power; a trapezoid would smear every step.
-    """
-
-    joules: float = 0.0
-    last_s: float = 0.0
-    last_w: float | None = None
-
-    def add(self, time_s: float, power_w: float | None) -> float | None:
-        """Add a reading and return the joules so far; a failed reading gives None."""
-        if self.last_w is not None:
-            self.joules += self.last_w * (time_s - self.last_s)
-        self.last_s, self.last_w = time_s, power_w
-        return None if power_w is None else self.joules
+REACHING = {"s", "window", "mark", "attach", "alive", "end"}
+"""Kinds of rows that show that the run went on at their moments."""
 
 
 @dataclass
@@ -43,53 +39,85 @@ class Segment:
     """What one metering process wrote, from its header to its end or its death.
 
     Attributes:
-        header: the row that opened it.
+        header: the row that opened it, with every domain that the segment was read by.
         times: monotonic seconds of the samples.
         curves: joules of each domain over time.
         windows: rows of closed windows.
         marks: rows of marks.
-        incidents: rows about clocks that jumped, late samples and a deleted file.
+        history: what happened to the machine, the meters and the sampler.
         end: why it ended; "lost" if the process was killed.
         holders: the runs that read the meters for it, if other processes did.
         own_s: monotonic seconds of the samples that its own process took.
         borrowed_s: those of samples that another process took, before, during and after it.
         reach_s: first and last moment that its own rows mention.
-        powers: integrals of the domains that are read by power.
     """
 
     header: Row
     times: Sequence[float] = ()
-    curves: dict[str, Curve] = field(default_factory=dict)
+    curves: dict[str, Track] = field(default_factory=dict)
     windows: list[Row] = field(default_factory=list)
     marks: list[Row] = field(default_factory=list)
-    incidents: list[Row] = field(default_factory=list)
+    history: Incidents = field(default_factory=Incidents)
     end: str = LOST
     holders: list[Row] = field(default_factory=list)
     own_s: array[float] = field(default_factory=lambda: array("d"))
     borrowed_s: array[float] = field(default_factory=lambda: array("d"))
     reach_s: tuple[float, float] = (math.inf, -math.inf)
-    powers: dict[str, Held] = field(default_factory=dict)
+    _order: list[Row] = field(default_factory=list)
+    _coverage: dict[str, tuple[tuple[float, float, int, int], Coverage]] = field(
+        default_factory=dict
+    )
 
     @classmethod
     def from_header(cls, header: Row) -> Segment:
         """A segment with the domains of a header, without samples."""
-        return cls(header, curves={d["id"]: Curve(d["wrap_j"]) for d in header["domains"]})
+        segment = cls({**header, "domains": []})
+        segment.set_domains(header)
+        return segment
 
     @property
     def start_s(self) -> float:
-        """Monotonic time of the first sample."""
-        return self.times[0]
+        """Monotonic time of the first sample, or of an earlier row of the run."""
+        return min((self.times or self.own_s)[0], self.reach_s[0])
 
     @property
     def stop_s(self) -> float:
-        """Monotonic time of the last sample."""
-        return self.times[-1]
+        """Monotonic time of the last sample, or of a later row of the run."""
+        return max((self.times or self.own_s)[-1], self.reach_s[1])
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two samples."""
+        return float(self.header.get("interval_s") or INTERVAL_S)
+
+    @property
+    def incidents(self) -> list[Row]:
+        """Rows about clocks that jumped, late samples, samplers that died and calls that hung."""
+        return self.history.rows
+
+    def coverage(self, domain: str) -> Coverage:
+        """What the readings of a domain tell of this segment."""
+        curve = self.curves[domain]
+        key = (self.start_s, self.stop_s, len(curve.times), len(curve.raws))
+        if domain not in self._coverage or self._coverage[domain][0] != key:
+            within = (self.start_s, self.stop_s)
+            samples = self.times or self.own_s
+            samples_s = (samples[0], samples[-1])
+
+            row = next(d for d in self.header["domains"] if d["id"] == domain)
+
+            def why(begin_s: float, end_s: float, words: str) -> str:
+                return self.history.why(row, curve, samples_s, (begin_s, end_s), words)
+
+            self._coverage[domain] = (key, Coverage(curve, within, self.interval_s, why))
+        return self._coverage[domain][1]
 
     def between(self, domain: str, start_s: float, stop_s: float) -> float | None:
-        """Joules of a domain between two moments; None if it was never read."""
-        curve = self.curves[domain]
-        first, last = curve.at(start_s), curve.at(stop_s)
-        return None if first is None or last is None else last - first
+        """Joules of a domain that were read between two moments; None if none were."""
+        coverage = self.coverage(domain)
+        share = coverage.between(start_s, stop_s)
+        read = share.read_s > 0 or (start_s == stop_s and coverage.knows(start_s))
+        return share.read_j if read else None
 
     def resolution_s(self) -> float:
         """Seconds between two ticks of the coarsest domain."""
@@ -98,17 +126,32 @@ class Segment:
     def resume(self, header: Row) -> None:
         """Go on with the header of a restarted sampler: its domains and their order."""
         self.end = LOST
+        self.history.restart(header)
         if header["domains"]:
-            self.header = {**self.header, "domains": header["domains"]}
-            self.add_domains(header["domains"])
+            self.set_domains(header)
 
-    def add_domains(self, domains: list[Row]) -> None:
-        """Add domains that another process reads for it; its own keep their order."""
-        named = {domain["id"] for domain in self.header["domains"]}
-        more = [domain for domain in domains if domain["id"] not in named]
-        self.header = {**self.header, "domains": [*self.header["domains"], *more]}
-        for domain in domains:
-            self.curves.setdefault(domain["id"], Curve(domain["wrap_j"]))
+    def set_domains(self, header: Row) -> None:
+        """Read the following samples of its own process with the domains of a header."""
+        self._order = header["domains"]
+        self.add_domains(header)
+
+    def add_domains(self, header: Row) -> None:
+        """Add the domains of a process that reads the meters, or begins to read them again."""
+        merged = {domain["id"]: domain for domain in self.header["domains"]}
+        for domain in header["domains"]:
+            name = domain["id"]
+            known = merged.get(name)
+            if known is None or known.get("reason"):
+                merged[name] = domain
+            if name not in self.curves or (known is not None and known.get("reason")):
+                self.curves[name] = self._track(domain, header)
+            elif header.get("v", 1) == 1 and domain.get("method") == "power":
+                # Up to version 1 the sampler itself added powers up, from zero at each start.
+                curve = self.curves[name]
+                if isinstance(curve, Curve) and "m" in header:
+                    curve.restart(header["m"] / 1e9)
+        self.header = {**self.header, "domains": list(merged.values())}
+        self.history.note_domains(header)
 
     def add(self, row: Row, *, live: bool = False) -> None:
         """Add a row that its own process wrote.
@@ -130,11 +173,12 @@ class Segment:
             self.holders.append(row["to"])
         elif kind == "end":
             self.end = row["why"]
-        elif kind in INCIDENTS and "why" in row:
-            self.incidents.append(row)
-        moments = [row[name] / 1e9 for name in ("m", "m0", "m1") if name in row]
-        first, last = self.reach_s
-        self.reach_s = (min([first, *moments]), max([last, *moments]))
+        elif kind in INCIDENTS:
+            self.history.add(row, self.interval_s)
+        if kind in REACHING:
+            moments = [row[name] / 1e9 for name in ("m", "m0", "m1") if name in row]
+            first, last = self.reach_s
+            self.reach_s = (min([first, *moments]), max([last, *moments]))
 
     def add_sample(self, row: Row, domains: list[Row] | None = None) -> None:
         """Add a sample.
@@ -143,40 +187,23 @@ class Segment:
             row: the row of the sample.
             domains: the domains of the process that took it, if that was another one.
         """
-        moment_s, order = row["m"] / 1e9, domains or self.header["domains"]
+        moment_s, order = row["m"] / 1e9, self._order if domains is None else domains
         ages = row.get("a") or [None] * len(row["j"])
-        readings = self._power_readings(row, order)
+        readings = _powers(row, order) if "p" in row else []
         for domain, raw, age in zip(order, row["j"], ages, strict=False):
+            if domain.get("reason") or _by_power(domain):
+                continue
             age_s = (age or 0) / 1e6
             if age is None and domain.get("method") == "counter":
                 # A reading of a coarse counter whose ticks are not dated yet is half a tick old on
                 # average.
                 age_s = float(domain.get("tick_s", 0)) / 2
-            # Since version 2 (with `meter`) a domain that is read by power has no joules here.
-            powered = domain.get("method") == "power" and domain.get("meter")
-            if not domain.get("reason") and not powered:
-                joules = None if raw is None else float(raw)
-                readings.append((domain["id"], moment_s - age_s, joules))
+            joules = None if raw is None else float(raw)
+            readings.append((domain["id"], moment_s - age_s, joules))
         # A damaged row has raised by now, so that no part of it is added.
         (self.own_s if domains is None else self.borrowed_s).append(moment_s)
-        for domain_id, time_s, joules in readings:
-            self.curves[domain_id].add(time_s, joules)
-
-    def _power_readings(self, row: Row, order: list[Row]) -> list[tuple[str, float, float | None]]:
-        """The integral of each domain at each reading of its power since the last sample."""
-        readings: list[tuple[str, float, float | None]] = []
-        for meter, rows in row.get("p", {}).items():
-            names = [
-                d["id"]
-                for d in order
-                if d["method"] == "power" and d["meter"] == meter and not d["reason"]
-            ]
-            for age_us, *watts in rows:
-                moment_s = row["m"] / 1e9 - age_us / 1e6
-                for name, power_w in zip(names, watts, strict=True):
-                    integral = self.powers.setdefault(name, Held())
-                    readings.append((name, moment_s, integral.add(moment_s, power_w)))
-        return readings
+        for domain_id, time_s, value in readings:
+            self.curves[domain_id].add(time_s, value)
 
     def add_ticks(self, row: Row) -> None:
         """Add dated ticks."""
@@ -187,7 +214,7 @@ class Segment:
     def add_incident(self, row: Row) -> None:
         """Add an incident of the process that reads the meters, if it lies within this segment."""
         if self.reach_s[0] <= row["m"] / 1e9 <= self.reach_s[1]:
-            self.incidents.append(row)
+            self.history.add(row, self.interval_s)
 
     def set_times(self, live: bool) -> None:
         """Set `times`: its own samples, or if another process reads the meters, all in its reach.
@@ -204,7 +231,7 @@ class Segment:
         inner = {t for t in (*self.own_s, *self.borrowed_s) if start_s < t < stop_s}
         self.times = sorted({start_s, stop_s, *inner})
         if not self.header["domains"]:
-            self.add_domains([_lost_domain(self.holders[-1])])
+            self.add_domains({"domains": [_lost_domain(self.holders[-1])]})
 
     def forget(self, until_s: float) -> None:
         """Drop the readings between the first and a moment; totals stay as they are."""
@@ -212,6 +239,38 @@ class Segment:
             del times[1 : bisect.bisect_left(times, until_s)]
         for curve in self.curves.values():
             curve.forget(until_s)
+
+    def _track(self, domain: Row, header: Row) -> Track:
+        """An empty curve for a domain of a header."""
+        bound = Bound.of(domain, self.history.sleeps)
+        if _by_power(domain):
+            return PowerTrack(bound, max(HOLD_S, HOLD_TICKS * bound.tick_s))
+        hold_s = math.inf
+        if domain.get("method") == "power":
+            interval_s = float(header.get("interval_s") or self.interval_s)
+            hold_s = max(HOLD_S, HOLD_INTERVALS * interval_s)
+        return Curve(bound=bound, hold_s=hold_s)
+
+
+def _by_power(domain: Row) -> bool:
+    """Whether a ledger has readings of power for a domain; since version 2 the meter is named."""
+    return domain.get("method") == "power" and bool(domain.get("meter"))
+
+
+def _powers(row: Row, order: list[Row]) -> list[tuple[str, float, float | None]]:
+    """Domain, moment and watts of the readings of power since the last sample."""
+    readings: list[tuple[str, float, float | None]] = []
+    for meter, polls in row["p"].items():
+        names = [
+            domain["id"]
+            for domain in order
+            if _by_power(domain) and domain["meter"] == meter and not domain.get("reason")
+        ]
+        for age_us, *watts in polls:
+            moment_s = row["m"] / 1e9 - age_us / 1e6
+            for name, power_w in zip(names, watts, strict=True):
+                readings.append((name, moment_s, None if power_w is None else float(power_w)))
+    return readings
 
 
 def _compact(row: Row) -> Row:
@@ -242,4 +301,5 @@ def _lost_domain(holder: Row) -> Row:
         "source": "",
         "reason": reason,
         "fix": "",
+        "stands_in": True,
     }

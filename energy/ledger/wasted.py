@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from energy.ledger.segment import Row, Segment
+from energy.ledger.intervals import union
+from energy.ledger.lines import Row
+from energy.ledger.segment import Segment
 
 Span = tuple[Segment, float, float]
 """A stretch of a segment, from one monotonic second to another."""
@@ -34,7 +36,7 @@ def wasted_spans(segments: list[Segment]) -> list[Span]:
     return [
         (segments[j], start, stop)
         for j, stretches in sorted(by_segment.items())
-        for start, stop in _merged(stretches)
+        for start, stop in union(stretches)
         if start < stop
     ]
 
@@ -91,14 +93,3 @@ def _at_or_before(mark: Row, point: Mapping[str, float]) -> bool:
     if not all(isinstance(fields.get(key), int | float) for key in point):
         return False
     return [fields[key] for key in point] <= list(point.values())
-
-
-def _merged(stretches: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The union of stretches, in order and without overlap."""
-    union: list[tuple[float, float]] = []
-    for start, stop in sorted(stretches):
-        if union and start <= union[-1][1]:
-            union[-1] = (union[-1][0], max(stop, union[-1][1]))
-        else:
-            union.append((start, stop))
-    return union

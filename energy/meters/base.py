@@ -9,6 +9,7 @@ them, so that a meter that stands still for a while counts nothing for that time
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -99,6 +100,10 @@ class Source(Protocol):
         """
         ...
 
+    def dated_watts(self) -> list[tuple[int, dict[str, float | None]]]:
+        """The new readings of `watts`, oldest first, each with its moment (monotonic ns)."""
+        ...
+
     def powers(self) -> dict[str, float | None]:
         """Present watts of domains that are read by a counter, as a check on the counter."""
         ...
@@ -141,6 +146,12 @@ class BaseSource:
     def read(self) -> dict[str, float | None]:
         """No domain has cumulative joules."""
         return {}
+
+    def dated_watts(self) -> list[tuple[int, dict[str, float | None]]]:
+        """One reading, dated by the middle of the call."""
+        begin_ns = time.monotonic_ns()
+        watts = self.watts()
+        return [((begin_ns + time.monotonic_ns()) // 2, watts)] if watts else []
 
     def powers(self) -> dict[str, float | None]:
         """No second reading to check a counter against."""

@@ -1,11 +1,12 @@
 """Joules of NVIDIA GPUs through NVML (package nvidia-ml-py).
 
-The energy counter is preferred (Volta and later), then instantaneous power (field 186), then the
-older power call. Boards are named by UUID, so ranks and nodes can be merged without counting a
-board twice. A missing symbol, or a GPU that falls off the bus, disables that reading only.
+The energy counter is preferred (Volta and later), then the driver's buffer of power samples, then
+instantaneous power (field 186), then the older power call. Boards are named by UUID, so ranks and
+nodes can be merged without counting a board twice. A missing symbol, or a GPU that falls off the
+bus, disables that reading only.
 
 Only the boards that CUDA would show to this process are metered, see `nvml_boards`. HBM is part of
-its board. The module of a superchip contains the board.
+its board. The module of a superchip contains the board; it has a counter (field 191) or a power.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from energy.meters import sensors
 from energy.meters.base import BaseSource, Domain, missing
 from energy.meters.nvml_boards import Board, visible_boards
+from energy.meters.nvml_samples import BufferedPower, has_samples
 from energy.meters.silence import silence
 
 J_PER_MJ = 1e-3
@@ -31,15 +33,25 @@ TICK_S = 0.1
 GPU_SCOPE, MODULE_SCOPE, MEMORY_SCOPE = 0, 1, 2
 """NVML's scopes of a power field."""
 
+COUNTERS = ("counter", "energy")
+"""The methods whose values are joules."""
+
+ECHO = 1.001
+"""A module counts more than its board by this factor at least."""
+
 SUPERCHIPS = ("GH200", "GB200", "GB300")
 """Product names whose module power is a reading of its own."""
 
 API = {
     "counter": "nvmlDeviceGetTotalEnergyConsumption",
+    "samples": "nvmlDeviceGetSamples, the driver's buffer",
     "instant": "field 186, instantaneous power",
     "power": "nvmlDeviceGetPowerUsage",
 }
 """The methods of reading a board, best first."""
+
+ENERGY = "field 191, energy"
+"""The counter of a module, which board counters do not have."""
 
 
 @dataclass
@@ -64,6 +76,7 @@ class Nvml(BaseSource):
     def __init__(self, visible: str | None = None) -> None:
         self._visible = os.environ.get("CUDA_VISIBLE_DEVICES") if visible is None else visible
         self._readings: list[Reading] = []
+        self._buffered: BufferedPower | None = None
         self._nvml: Any = None
 
     def probe(self) -> list[Domain]:
@@ -86,37 +99,39 @@ class Nvml(BaseSource):
                 domains.append(missing(board.id, "gpu", "NVML", reason, "nvidia-smi -q"))
             else:
                 domains += self._board(board)
+        buffers = {r.id: r.handle for r in self._readings if r.method == "samples"}
+        self._buffered = BufferedPower(pynvml, buffers) if buffers else None
         return domains
 
     def read(self) -> dict[str, float | None]:
         """Joules of the counters; None for a board that did not answer."""
-        return {
-            reading.id: self._raw(reading.handle, "counter")
-            for reading in self._readings
-            if reading.method == "counter"
-        }
+        return {reading.id: self._joules(reading) for reading in self._counted()}
 
     def counters(self) -> dict[str, Callable[[], float | None]]:
         """The energy counters, which tick about ten times a second."""
-        return {
-            reading.id: partial(self._raw, reading.handle, "counter")
-            for reading in self._readings
-            if reading.method == "counter"
-        }
+        return {reading.id: partial(self._joules, reading) for reading in self._counted()}
 
     def poll_s(self) -> float:
         """Ten readings a second if anything is read by power."""
-        return TICK_S if any(r.method != "counter" for r in self._readings) else 0.0
+        return TICK_S if len(self._counted()) < len(self._readings) else 0.0
 
     def watts(self) -> dict[str, float | None]:
         """Present watts of boards without a counter, of memory and of modules."""
         return {
             reading.id: self._power_w(reading.handle, reading.scope)
             if reading.method == "instant"
-            else self._raw(reading.handle, reading.method)
+            else self._raw(reading.handle, "power")
             for reading in self._readings
-            if reading.method != "counter"
+            if reading.method not in COUNTERS
         }
+
+    def dated_watts(self) -> list[tuple[int, dict[str, float | None]]]:
+        """As `watts`, and all samples of the driver's buffer where that is read."""
+        if self._buffered is None:
+            return super().dated_watts()
+        readings = self._buffered.readings()
+        others = self.watts() if readings else {}
+        return [(moment, {**others, **watts}) for moment, watts in readings]
 
     def powers(self) -> dict[str, float | None]:
         """Present watts of the boards that have a counter: instantaneous if available."""
@@ -138,7 +153,7 @@ class Nvml(BaseSource):
     def _board(self, board: Board) -> list[Domain]:
         """A board, with its memory and module if the driver reports their power."""
         uuid, handle, product = board.id, board.handle, board.product
-        method = next((name for name in API if self._raw(handle, name) is not None), None)
+        method = next((name for name in API if self._works(handle, name)), None)
         if method is None:
             return [missing(uuid, "gpu", "NVML", "neither energy nor power is supported")]
         # On other boards an unsupported module scope echoes the power of the board itself.
@@ -153,9 +168,30 @@ class Nvml(BaseSource):
             (MEMORY_SCOPE, "hbm", memory, uuid),
         ):
             if exists:
-                self._readings.append(Reading(f"{uuid}/{name}", handle, "instant", scope))
-                domains.append(_domain(f"{uuid}/{name}", name, "instant", board, container))
+                way = "energy" if name == "module" and self._counts_module(handle) else "instant"
+                self._readings.append(Reading(f"{uuid}/{name}", handle, way, scope))
+                domains.append(_domain(f"{uuid}/{name}", name, way, board, container))
         return domains
+
+    def _works(self, handle: Any, method: str) -> bool:
+        """Whether a board can be read by a method."""
+        if method == "samples":
+            return has_samples(self._nvml, handle)
+        return self._raw(handle, method) is not None
+
+    def _counted(self) -> list[Reading]:
+        """What is read by a counter."""
+        return [reading for reading in self._readings if reading.method in COUNTERS]
+
+    def _joules(self, reading: Reading) -> float | None:
+        if reading.method == "energy":
+            return self._energy_j(reading.handle, reading.scope)
+        return self._raw(reading.handle, "counter")
+
+    def _counts_module(self, handle: Any) -> bool:
+        """Whether field 191 counts the module; where it does not, it may echo the board."""
+        module, board = self._energy_j(handle, MODULE_SCOPE), self._energy_j(handle, GPU_SCOPE)
+        return module is not None and module > (board or 0.0) * ECHO
 
     def _raw(self, handle: Any, method: str) -> float | None:
         """Joules of the counter, or watts of one of the power calls; None if the call fails."""
@@ -171,19 +207,28 @@ class Nvml(BaseSource):
 
     def _power_w(self, handle: Any, scope: int) -> float | None:
         """Instantaneous watts (field 186) of the GPU, its module or its memory."""
+        value = self._field(handle, self._nvml.NVML_FI_DEV_POWER_INSTANT, scope)
+        return float(value.uiVal) * W_PER_MW if value is not None and value.uiVal else None
+
+    def _energy_j(self, handle: Any, scope: int) -> float | None:
+        """Joules (field 191) of the GPU or its module."""
+        value = self._field(handle, self._nvml.NVML_FI_DEV_ENERGY, scope)
+        return float(value.ullVal) * J_PER_MJ if value is not None and value.ullVal else None
+
+    def _field(self, handle: Any, field: int, scope: int) -> Any:
+        """The value of a field; None if it is not supported or the call fails."""
         nvml = self._nvml
         try:
-            value = nvml.nvmlDeviceGetFieldValues(handle, [(nvml.NVML_FI_DEV_POWER_INSTANT, scope)])
+            (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [(field, scope)])
         except nvml.NVMLError:
             return None
-        if value[0].nvmlReturn != nvml.NVML_SUCCESS or not value[0].value.uiVal:
-            return None
-        return float(value[0].value.uiVal) * W_PER_MW
+        return answer.value if answer.nvmlReturn == nvml.NVML_SUCCESS else None
 
 
 def _domain(name: str, kind: str, method: str, board: Board, within: str | None) -> Domain:
     # Sensors of data-center boards are off by a few percent: Yang et al. SC'24; our default.
-    low, high = (0.93, 1.07) if method == "counter" else (0.88, 1.12)
+    counted = method in COUNTERS
+    low, high = (0.93, 1.07) if counted else (0.88, 1.12)
     words = "; ".join(filter(None, (board.product, board.share, board.doubt)))
     domain = Domain(
         id=name,
@@ -191,13 +236,15 @@ def _domain(name: str, kind: str, method: str, board: Board, within: str | None)
         boundary="chip",
         within=within,
         tick_s=TICK_S,
-        method="counter" if method == "counter" else "power",
-        api=f"NVML {API[method]} ({words})",
+        method="counter" if counted else "power",
+        api=f"NVML {API.get(method, ENERGY)} ({words})",
         low=low,
         high=high,
         source="sensor gain against external meters, by method",
     )
-    return sensors.of_board(domain, "nvml", board.product, method)
+    # The driver's buffer keeps what the older power call shows.
+    sensor = {"energy": "counter", "samples": "power"}.get(method, method)
+    return sensors.of_board(domain, "nvml", board.product, sensor)
 
 
 def _loadable() -> bool:

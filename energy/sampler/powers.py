@@ -38,13 +38,14 @@ class Powers:
         begin_ns = time.monotonic_ns()
         self.due_ns = begin_ns + round(self._period_ns * random.uniform(1 - JITTER, 1 + JITTER))
         try:
-            watts = self._source.watts()
+            readings = self._source.dated_watts()
         except Exception:  # a source that fails unexpectedly is a gap
-            watts = dict.fromkeys(self._domains)
+            readings = [(begin_ns, dict.fromkeys(self._domains))]
         self._read_ns = time.monotonic_ns()
-        if watts:
-            moment = (begin_ns + self._read_ns) // 2  # somewhere within the call
-            self._readings.append((moment, [rounded(watts.get(name)) for name in self._domains]))
+        self._readings += [
+            (moment, [rounded(watts.get(name)) for name in self._domains])
+            for moment, watts in readings
+        ]
 
     def read_again(self) -> None:
         """Read for a sample, unless that was done a moment ago."""

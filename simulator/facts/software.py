@@ -16,6 +16,9 @@ from typing import Any
 
 from energy.errors import InputError, nearest
 
+UNRECOGNIZED = "other"
+"""The name of the software of a framework that no row of `software.toml` matches."""
+
 WIDE_PRECISIONS = ("fp32", "tf32")
 """Precisions of the matrix products at which weights and activations take 4 bytes."""
 
@@ -88,11 +91,37 @@ def _first_match(table: str, text: str) -> dict[str, Any] | None:
     return None
 
 
-def software_of(framework: str) -> Software:
-    """The software that a framework's name stands for; "other" where none is recognized."""
-    row = _first_match("software", framework)
-    assert row is not None  # the pattern of the last row is empty: it matches everything
+def software_of(framework: str, source: str = "") -> Software:
+    """The software that a framework's name and year stand for; "other" where none is recognized.
+
+    An era is a year: software of a later one is not that of the era, whatever its name.
+
+    Args:
+        framework: as it was published, maybe with its year.
+        source: where it was published, whose year counts where the framework has none.
+    """
+    year = _year(framework) or _year(source)
+    row = next(row for row in _facts()["software"] if _is_of(row, framework, year))
     return _software(row, framework)
+
+
+def _is_of(row: dict[str, Any], framework: str, year: int | None) -> bool:
+    """Whether a row of the table is the software of a framework in a year; None is unknown."""
+
+    def named(by: str) -> bool:
+        return by in row and re.search(row[by], framework, re.IGNORECASE) is not None
+
+    if named("any_year") or "until" not in row or year is None:
+        return named("any_year") or named("pattern")
+    return year <= row["until"] and (named("pattern") or named("by_year"))
+
+
+def _year(text: str) -> int | None:
+    """The year in a name, or of an arXiv number."""
+    if match := re.search(r"\b(20[12]\d)\b", text):
+        return int(match[1])
+    match = re.search(r"arXiv:(\d\d)\d\d\.", text)
+    return 2000 + int(match[1]) if match else None
 
 
 def named_software(name: str) -> Software:
@@ -131,6 +160,41 @@ def framework_of(framework: str) -> str:
         return str(row["name"])
     words = re.sub(r"release|version|v?\d[\w.+-]*", " ", framework.lower())
     return " ".join(re.sub(r"[^a-z/-]+", " ", words).split()).strip(" -/") or "other"
+
+
+def nearest_framework(framework: str, software: str, known: Iterable[str]) -> str:
+    """The fitted framework that is most like one that was not: by its words, then its software.
+
+    Args:
+        framework: as it was published.
+        software: family and era of its software.
+        known: frameworks that were fitted.
+    """
+    words = set(framework_of(framework).split())
+
+    def likeness(name: str) -> tuple[float, bool, str]:
+        others = set(name.split())
+        shared = len(words & others) / len(words | others)
+        return shared, software_of(name).name == software, name
+
+    return max(sorted(known), key=likeness, default="")
+
+
+def tuned_of(words: str) -> str:
+    """How tuned software is, by its name in `software.toml`; blank stays blank.
+
+    Raises:
+        InputError: there is no such name.
+    """
+    names = [row["name"] for row in _facts()["tuned"]]
+    if words and words.lower() not in names:
+        raise InputError(f"expected one of {', '.join(names)} for tuned", words)
+    return words.lower()
+
+
+def tuned_priors() -> dict[str, tuple[float, float]]:
+    """What is assumed of each word before any row: median of the slowdown, and a factor of it."""
+    return {row["name"]: (row["slower"], row["factor"]) for row in _facts()["tuned"]}
 
 
 def nearest_release(release: str, known: Iterable[str]) -> str:

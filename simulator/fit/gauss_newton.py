@@ -141,7 +141,7 @@ class _Layout:
         places, members, sigmas = [], [], []
         for grouping, words in problem.groups.items():
             known, counts = np.unique(words[problem.weight > 0], return_counts=True)
-            for constant, sigma in DEVIATIONS[grouping].items():
+            for constant, sigma in DEVIATIONS.get(grouping, {}).items():
                 if constant in problem.names:
                     for group in known[counts >= FEWEST]:
                         places.append((grouping, str(group), constant))

@@ -67,6 +67,15 @@ DEVIATIONS: dict[str, dict[str, float]] = {
 }
 """One sigma of the logarithm of each deviation, by grouping and constant."""
 
+FIRST = "first implementation"
+"""How tuned software is that nobody has profiled yet: slower even where its framework is known."""
+
+DEFAULT_TUNED = "own system"
+"""How tuned an unknown framework is taken to be where nobody says."""
+
+NOT_NAMED = ("", "other")
+"""Frameworks that nobody named: taken to be tuned as in the tables of vendors."""
+
 UNFITTED_BAND = (-0.45, 0.45)
 """80 % band of ln(measured / predicted) where all constants are priors."""
 
@@ -83,12 +92,18 @@ class Pool:
         bands: 80 % band of ln(measured / predicted) by kind of row, from errors of rows that
             were left out of the fit.
         provenance: where the fit came from.
+        newcomers: by kind of model, the slowdown, bands and spread of publishers that no fit saw,
+            as `simulator.fit.newcomers` finds them.
+        own: by chip and kind of model, what a user's rows say of a cluster: ln of its slowdown and
+            the band that is left.
     """
 
     world: dict[str, float] = field(default_factory=dict)
     deviations: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     bands: dict[str, dict[str, float]] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    newcomers: dict[str, Any] = field(default_factory=dict)
+    own: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
     def constants(self, **groups: str) -> Constants:
         """The constants of one chip and software: `constants(architecture="hopper")`."""
@@ -98,11 +113,13 @@ class Pool:
     def resolve(self, groups: dict[str, Words]) -> Constants:
         """The constants of many rows as arrays.
 
-        A release without rows has the deviations of the nearest release of its framework.
+        A release without rows has the deviations of the nearest release of its framework. Where
+        groups name the kind of model, newcomers are slower, and own clusters as they measured.
 
         Args:
             groups: by grouping, the group of each row.
         """
+        slower = self._slower(groups)
         if "release" in groups:
             groups = groups | {"release": self._nearest_releases(groups["release"])}
         places = {
@@ -113,8 +130,72 @@ class Pool:
             total: Any = np.log(self.world.get(name, prior.value))
             for grouping, (distinct, place) in places.items():
                 total = total + self._deviation(grouping, name, distinct, place)
+            if name == "software":
+                total = total + slower
             values[name] = np.clip(np.exp(total), prior.low, prior.high)
         return Constants(**values)
+
+    def _slower(self, groups: dict[str, Words]) -> NDArray[np.float64] | float:
+        """Logarithm of the slowdown of newcomers and of own clusters (rows)."""
+        if "kind" not in groups or not (self.newcomers or self.own):
+            return 0.0
+        columns = [groups["kind"]]
+        columns += [
+            groups.get(name, np.full(len(columns[0]), ""))
+            for name in ("framework", "tuned", "chip")
+        ]
+        distinct, place = np.unique(np.stack(columns), axis=1, return_inverse=True)
+        slower = [
+            self.slowdown(kind, framework=framework, tuned=tuned)
+            + self.own.get(chip, {}).get(kind, {}).get("ln", 0.0)
+            for kind, framework, tuned, chip in distinct.T.tolist()
+        ]
+        return np.array(slower)[np.ravel(place)]
+
+    def slowdown(self, kind: str, *, framework: str, tuned: str = "") -> float:
+        """Logarithm of the step time over that of a known framework, tuned as it was there.
+
+        Args:
+            kind: dense or moe.
+            framework: its name, without releases.
+            tuned: how tuned it is; blank is as in its rows, or `DEFAULT_TUNED` if it has none.
+        """
+        known = self.has_seen(framework=framework)
+        if not tuned and (known or framework in NOT_NAMED):
+            return 0.0
+        slower = self.newcomers.get(kind, {}).get("slower", {})
+        as_measured = self.newcomers.get("measured_as", {}).get(framework, "")
+        if known and tuned == DEFAULT_TUNED:
+            return 0.0
+        slowdown = slower.get(tuned or DEFAULT_TUNED, {}).get("ln", 0.0)
+        return float(slowdown - (slower.get(as_measured, {}).get("ln", 0.0) if known else 0.0))
+
+    def unseen_band(
+        self, kind: str, *, framework: str, architecture: str, chip: str = "", tuned: str = ""
+    ) -> tuple[float, float]:
+        """80 % band of ln(measured / predicted) where no fit saw who measures, as with every user.
+
+        Rows of the user's own cluster narrow it; a chip that no fit saw, and software that is
+        tuned less, widen it.
+        """
+        own = self.own.get(chip, {}).get(kind)
+        if own:
+            return own["low"], own["high"]
+        low, high = self.band(kind, framework=framework, architecture=architecture)
+        if framework in self.provenance.get("own_frameworks", ()) or not self.newcomers:
+            return low, high
+        band = self.newcomers[kind]["new_publisher"]
+        if self.has_seen(architecture=architecture):
+            low, high = band["low"], band["high"]
+        else:
+            low, high = min(band["low"], low), max(band["high"], high)
+        # How much slower less tuned software is has a spread of its own, of 1.28 sigma at 80 %.
+        spread = 1.2816 * self.newcomers[kind]["slower"].get(tuned, {}).get("sigma", 0.0)
+        return -float(np.hypot(low, spread)), float(np.hypot(high, spread))
+
+    def knows(self, publisher: str) -> bool:
+        """Whether rows of a publisher were fitted."""
+        return publisher in self.provenance.get("publishers", ())
 
     def _nearest_releases(self, words: Words) -> Words:
         """The fitted releases that stand for those of the rows."""
@@ -174,13 +255,15 @@ class Pool:
             for grouping, groups in self.deviations.items()
         }
         world = {name: float(f"{value:.6g}") for name, value in self.world.items()}
-        return {
+        table = {
             "schema": SCHEMA,
             "provenance": self.provenance,
             "bands": self.bands,
             "world": world,
             "deviations": deviations,
         }
+        parts = {"newcomers": self.newcomers, "own": self.own}
+        return table | {name: part for name, part in parts.items() if part}
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Self:
@@ -203,7 +286,14 @@ class Pool:
             raise InputError(
                 "expected the constants of this version", ", ".join(unknown), "calibrate again"
             )
-        return cls(table["world"], deviations, table.get("bands", {}), table.get("provenance", {}))
+        return cls(
+            world=table["world"],
+            deviations=deviations,
+            bands=table.get("bands", {}),
+            provenance=table.get("provenance", {}),
+            newcomers=table.get("newcomers", {}),
+            own=table.get("own", {}),
+        )
 
 
 def load_pool(path: Path) -> Pool:

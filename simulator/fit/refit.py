@@ -17,11 +17,15 @@ from energy.errors import MissingDataError
 from simulator.fit.folds import bands, left_out
 from simulator.fit.from_rows import OnProgress, fit_published, problem
 from simulator.fit.gauss_newton import PooledFit, fit_pool
+from simulator.fit.newcomers import newcomers, of_pool, publishers_left_out
+from simulator.fit.own import scaled_to
 from simulator.fit.pool import Pool, published_pool
 from simulator.fit.throughput import evaluate
-from simulator.published.throughput import ThroughputRow
+from simulator.published.shipped import calibration_table
+from simulator.published.throughput import ThroughputRow, read_throughput
 
 FEWEST_ROWS = 5
+"""Rows from which on constants are fitted; fewer scale the published ones."""
 
 ENOUGH_ROWS = 20
 """Rows of a user's own log that are enough; fewer leave more to the published fit."""
@@ -31,10 +35,10 @@ TRUST = 0.15
 
 
 def fit_anew(rows: Sequence[ThroughputRow], on_progress: OnProgress) -> Pool:
-    """Fit everything from physical priors, and the bands from folds."""
+    """Fit everything from physical priors, with bands from folds and errors of newcomers."""
     whole = fit_published(rows, on_progress)
     errors = left_out(rows, whole, on_progress)
-    return replace(
+    pool = replace(
         whole.fit.pool,
         bands=bands(rows, errors),
         provenance={
@@ -48,21 +52,45 @@ def fit_anew(rows: Sequence[ThroughputRow], on_progress: OnProgress) -> Pool:
             "not_identified": whole.fit.not_identified,
         },
     )
+    return fit_newcomers(pool, rows, on_progress)
+
+
+def fit_newcomers(pool: Pool, rows: Sequence[ThroughputRow], on_progress: OnProgress) -> Pool:
+    """Find what to expect of publishers that no fit saw, and leave the constants as they are.
+
+    Args:
+        pool: fitted to the rows.
+        rows: of all publishers.
+        on_progress: called with each publisher that is left out.
+    """
+    unseen = publishers_left_out(rows, on_progress)
+    apart = [row for row in read_throughput(calibration_table()).rows if row.measured]
+    usual = unseen.take(unseen.usual())
+    provenance = pool.provenance | {
+        "newcomers_fitted": _now(),
+        "publishers": sorted({row.publisher for row in rows}),
+        "publisher_left_out_median_abs_rel_error": _median(usual.errors),
+    }
+    table = newcomers(unseen, of_pool(apart, pool))
+    return replace(pool, newcomers=table, provenance=provenance)
 
 
 def fit_own(rows: Sequence[ThroughputRow]) -> Pool:
-    """Fit a user's rows, starting from the published constants and staying near them.
+    """Fit a user's rows: a few scale the published constants, more move them a little.
 
     Raises:
-        MissingDataError: there are too few rows.
+        MissingDataError: there are no rows.
     """
-    if len(rows) < FEWEST_ROWS:
+    if not rows:
         raise MissingDataError(
-            f"expected {FEWEST_ROWS} rows with a measured rate, better {ENOUGH_ROWS}",
-            f"{len(rows)}",
-            "log more configurations",
+            "expected at least one row with a measured rate",
+            "none",
+            "fill tokens_per_s_per_chip of a row",
         )
     base = published_pool()
+    if len(rows) < FEWEST_ROWS:
+        provenance = {"fitted": _now(), "rows": len(rows), "on_top_of": _origin(base)}
+        return replace(scaled_to(rows, base), provenance=base.provenance | provenance)
     chosen = evaluate(rows, base).plans
     fit = fit_pool(problem(rows, chosen), base, iterations=15, around=base, trust=TRUST)
     return Pool(
@@ -72,10 +100,13 @@ def fit_own(rows: Sequence[ThroughputRow]) -> Pool:
             for grouping in {*base.deviations, *fit.pool.deviations}
         },
         bands=base.bands | _own_bands(rows, fit),
+        newcomers=base.newcomers,
         provenance={
             "fitted": _now(),
             "rows": len(rows),
-            "on_top_of": base.provenance.get("fitted", "published rows"),
+            "on_top_of": _origin(base),
+            "publishers": base.provenance.get("publishers", []),
+            "own_frameworks": sorted({row.framework for row in rows}),
             "fit_median_abs_rel_error": _median(fit.residuals),
             "not_identified": fit.not_identified,
         },
@@ -90,6 +121,10 @@ def _own_bands(rows: Sequence[ThroughputRow], fit: PooledFit) -> dict[str, dict[
         for kind in ("dense", "moe")
         for name in {row.framework for row in rows}
     }
+
+
+def _origin(base: Pool) -> str:
+    return str(base.provenance.get("fitted", "published rows"))
 
 
 def _now() -> str:

@@ -124,7 +124,7 @@ class Constants:
         0.15, "1", 0.005, 1.0, 2, "slowdown of computation by a message that overlaps with it"
     )
     software: Number = _constant(
-        1.0, "1", 0.3, 3.0, 1.15, "time of a step over the time that the other constants explain"
+        1.0, "1", 0.3, 20.0, 1.15, "time of a step over the time that the other constants explain"
     )
     step_s: Number = _constant(
         1e-3, "s", 1e-7, 10, 10, "host time of one step that overlaps with nothing"

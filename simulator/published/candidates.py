@@ -90,6 +90,9 @@ def candidates(rows: Sequence[ThroughputRow], constants: Constants) -> Candidate
         "software": [row.software.name for row in rows],
         "framework": [row.framework for row in rows],
         "release": [row.release for row in rows],
+        "kind": [row.kind for row in rows],
+        "tuned": [row.tuned for row in rows],
+        "chip": [row.chip.id for row in rows],
     }
     return Candidates(
         row=row_index,

@@ -33,6 +33,9 @@ SCOPES = {
 }
 """Where watts were read, by the beginnings of `watts_boundary`."""
 
+STEPS_ONLY = "sum of steps"
+"""`hours_basis` of a run whose hours are not those of the calendar."""
+
 MEASURED = "measured"
 """Beginning of the bases on which a figure may judge a prediction."""
 
@@ -56,6 +59,7 @@ class RunRow:
         energy_mwh: reported, where it was measured.
         energy_scope: chip, node or facility.
         source: citation.
+        steps_only: whether its hours are a sum of steps, without restarts and evaluation.
     """
 
     run_id: str
@@ -72,6 +76,7 @@ class RunRow:
     energy_mwh: float | None
     energy_scope: str
     source: str
+    steps_only: bool
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,7 @@ def _run(name: str, cells: Cells) -> RunRow:
         energy_mwh=_if_measured(cells, "energy_mwh", "energy_basis"),
         energy_scope=_energy_scope(text("energy_boundary")),
         source=text("source"),
+        steps_only=text("hours_basis") == STEPS_ONLY,
     )
 
 
@@ -160,13 +166,15 @@ def _configuration(name: str, kind: str, row: Cells) -> dict[str, str]:
     """The cells of a row of throughput that describe a run."""
     text, number = row.text, row.number
     layers, width = _sizes(kind, row)
+    derived = not (number("n_layer") and number("d_model"))
     gated = text("ffn_gated").lower()
     sequence = number("seq_len") or (2048 if (number("year") or 2024) < 2024 else 4096)
     batch = number("batch_tokens")
     numbers = {
         "layers": layers,
         "d_model": width,
-        "d_ff": number("d_ff"),
+        # Derived sizes are those of a network of width 4 M.
+        "d_ff": number("d_ff") or (4 * width if derived else None),
         "gated_ffn": 1 if "yes" in gated else 0,
         "expert_gated": 0 if "expert no" in gated else None,
         "heads": number("n_head"),
@@ -180,6 +188,7 @@ def _configuration(name: str, kind: str, row: Cells) -> dict[str, str]:
         "moe_first_dense": number("moe_first_dense_layers"),
         "moe_d_ff_expert": number("expert_d_ff"),
         "moe_shared_experts": number("n_shared_expert"),
+        "params_total_b": _billions(number("params_total")),
         "n_chips": number("n_chip") or USUAL_CHIPS,
         "global_batch_seqs": max(1, round(batch / sequence)) if batch else None,
     }
@@ -191,7 +200,13 @@ def _configuration(name: str, kind: str, row: Cells) -> dict[str, str]:
         "source": text("source"),
         "precision": "fp8" if text("precision").startswith("fp8") else text("precision"),
         "framework": _framework(text("chip"), number("year"), text("framework")),
+        # Where none is named, what a run loses against its steady rate holds its software too.
+        "tuned": text("tuned") or ("" if text("framework") else "vendor-tuned"),
     }
+
+
+def _billions(count: float | None) -> float | None:
+    return count / 1e9 if count else None
 
 
 def _sizes(kind: str, row: Cells) -> tuple[float, float]:
@@ -217,5 +232,5 @@ def _framework(chip: str, year: float | None, framework: str) -> str:
         return framework
     early = (year or 2024) < 2023
     if "tpu" in chip.lower():
-        return "gspmd" if early else "xla"
+        return "gspmd (2021)" if early else "xla"
     return "megatron-lm (2021)" if early else "torch, fully sharded or megatron"

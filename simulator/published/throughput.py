@@ -7,7 +7,6 @@ searched and what is a convention of the software. The measured rate is kept apa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +15,13 @@ from typing import Any
 from energy.errors import AccountingError, InputError
 from energy.facts import catalog
 from energy.shape import Shape
-from simulator.facts.software import Software, attention_of, framework_of, software_of
+from simulator.facts.software import Software, framework_of, software_of, tuned_of
+from simulator.published.publishers import publisher_of
+from simulator.published.shapes import shape_of
 from simulator.published.tables import Cells, read_table
+from simulator.published.words import Reading, read_words
 
 PRECISIONS = ("fp8", "int8", "fp4", "fp16", "bf16", "fp32", "tf32")
-
-VOCABULARY = 51_200
-"""Where a row names none: GPT-2's 50,257 padded, as usual in the tables that leave it out."""
-
-TIED_BELOW = 4096
-"""Width below which input and output embedding are assumed to be one matrix."""
 
 MOST_TOKENS = 1e9
 """A batch that would have more tokens than this was published in tokens, not in sequences."""
@@ -42,6 +38,8 @@ class ThroughputRow:
         row_id: its name in the file.
         tier: A complete, B a field or convention is missing, C doubtful.
         source: where it was published.
+        publisher: of the source; rows of one share their bias.
+        tuned: how tuned its software is, by the names of `software.toml`; blank where nobody says.
         family: of the model.
         shape: of the model, with conventions where a cell is blank.
         chip: of the catalog.
@@ -58,11 +56,14 @@ class ThroughputRow:
         memory_bytes: allocated between steps, where published.
         fitted: whether the run fitted in memory ("ok") or not ("oom").
         assumed: conventions that filled blank cells, in words.
+        not_understood: words of its cells that no reader knows, each with its column.
     """
 
     row_id: str
     tier: str
     source: str
+    publisher: str
+    tuned: str
     family: str
     shape: Shape
     chip: catalog.Chip
@@ -77,6 +78,7 @@ class ThroughputRow:
     memory_bytes: float | None = None
     fitted: bool = True
     assumed: tuple[str, ...] = field(default=())
+    not_understood: tuple[str, ...] = field(default=())
 
     @property
     def kind(self) -> str:
@@ -131,14 +133,17 @@ def parse(cells: Iterable[dict[str, Any]]) -> Table:
 def _row(name: str, cells: Cells) -> ThroughputRow:
     assumed: list[str] = []
     framework = cells.text("framework") or cells.text("source")
-    software = software_of(framework)
-    shape = _shape(cells, assumed)
+    source = cells.text("source") or "not stated"
+    software = software_of(framework, source)
+    reading = read_words(cells, flash=software.flash)
+    shape = shape_of(cells, assumed, prediction_layer=reading.prediction_layer)
+    publisher = publisher_of(source, framework, cells.text("location") or cells.text("source_path"))
     measured = cells.number("tokens_per_s_per_chip")
     memory = cells.number("memory_allocated_gb")
     n_chips = cells.number("n_chips") or _product_of_degrees(cells)
     if not n_chips:
         raise InputError("expected n_chips", "blank", "fill the cell")
-    fields = _plan_fields(cells, software)
+    fields = _plan_fields(cells, reading)
     model_parallel = fields.get("tp", 1) * fields.get("pp", 1) * fields.get("cp", 1)
     if model_parallel > n_chips:
         raise InputError(
@@ -148,7 +153,9 @@ def _row(name: str, cells: Cells) -> ThroughputRow:
     return ThroughputRow(
         row_id=name,
         tier=cells.text("tier") or "B",
-        source=cells.text("source") or "not stated",
+        source=source,
+        publisher=publisher.name,
+        tuned=tuned_of(cells.text("tuned")) or publisher.tuned,
         family=cells.text("model_family") or cells.text("model_name") or "not stated",
         shape=shape,
         chip=catalog.chip(cells.text("chip")),
@@ -157,12 +164,13 @@ def _row(name: str, cells: Cells) -> ThroughputRow:
         framework=framework_of(framework),
         release=framework.lower() or "other",
         n_chips=int(n_chips),
-        network_bytes_per_s=_network_bytes_per_s(cells),
+        network_bytes_per_s=reading.network_bytes_per_s,
         fields=fields,
         measured=measured or None,
         memory_bytes=memory * GIB if memory else None,
         fitted=cells.text("status") != "oom",
         assumed=tuple(assumed),
+        not_understood=tuple(reading.not_understood),
     )
 
 
@@ -177,85 +185,6 @@ def _product_of_degrees(cells: Cells) -> float | None:
     return product
 
 
-def _network_bytes_per_s(cells: Cells) -> float | None:
-    """A chip's share of the network of its node, where the row names its Gb/s."""
-    rate = re.search(r"(\d+) ?Gb(?:/s|ps)", cells.text("other_opts"))
-    node_chips = cells.number("chips_per_node") or 8
-    return float(rate[1]) * 1e9 / 8 / node_chips if rate else None
-
-
-def _shape(cells: Cells, assumed: list[str]) -> Shape:
-    """The model of a row; conventions that fill blank cells are added to `assumed`."""
-    layers, width = cells.required("layers"), cells.required("d_model")
-    heads = cells.number("heads") or width // (cells.number("head_dim") or 128)
-    d_head = cells.number("head_dim") or width / heads
-    d_ff = _feed_forward_width(cells, width, assumed)
-    vocab = cells.number("vocab")
-    if not vocab:
-        vocab = VOCABULARY
-        assumed.append(f"vocabulary {vocab:,}")
-    model = " ".join(cells.text(name) for name in ("model_name", "model_family"))
-    # A module for multi-token prediction is one more layer.
-    mtp = re.search(r"\bw/ MTP|MTP layer included|MTP 1|, MTP", cells.text("other_opts"))
-    return Shape(
-        n_layers=layers + 1 if mtp else layers,
-        d_model=width,
-        n_heads=heads,
-        n_kv_heads=cells.number("kv_heads") or heads,
-        d_head=d_head,
-        d_ff=d_ff,
-        ffn_matrices=3 if _is_gated(cells) else 2,
-        vocab_size=vocab,
-        seq_len=cells.required("seq_len"),
-        tied_embedding=width < TIED_BELOW,
-        **_mixture_fields(cells, layers, d_ff, 1 if mtp else 0),
-        **attention_of(model, layers),
-    )
-
-
-def _is_gated(cells: Cells) -> bool:
-    return cells.number("gated_ffn") == 1
-
-
-def _is_mixture(cells: Cells) -> bool:
-    return (cells.number("moe_experts") or 1) > 1
-
-
-def _feed_forward_width(cells: Cells, width: float, assumed: list[str]) -> float:
-    """Width of the dense network; where a row needs it and is blank, 4 M, or 8/3 M if gated."""
-    d_ff = cells.number("d_ff") or 0.0
-    every, leading = cells.number("moe_every_n") or 1, cells.number("moe_first_dense") or 0
-    all_mixtures = _is_mixture(cells) and every == 1 and leading == 0
-    if not d_ff and not all_mixtures:
-        d_ff = round(8 * width / 3) if _is_gated(cells) else 4 * width
-        assumed.append(f"d_ff {d_ff:,.0f}")
-    return d_ff
-
-
-def _mixture_fields(cells: Cells, layers: float, d_ff: float, more_layers: int) -> dict[str, float]:
-    """Fields of a shape on its mixture of experts.
-
-    Args:
-        cells: of the row.
-        layers: of the model, without those for multi-token prediction.
-        d_ff: width of the dense network, and of an expert where it is blank.
-        more_layers: layers for multi-token prediction.
-    """
-    gated = cells.number("expert_gated")
-    is_gated = _is_gated(cells) if gated is None else gated == 1
-    matrices: dict[str, float] = {"expert_matrices": 3 if is_gated else 2}
-    if not _is_mixture(cells):
-        return matrices
-    every, leading = cells.number("moe_every_n") or 1, cells.number("moe_first_dense") or 0
-    return matrices | {
-        "n_moe_layers": (layers - leading) // every + more_layers,
-        "n_experts": cells.number("moe_experts") or 1,
-        "top_k": cells.number("moe_top_k") or 1,
-        "d_expert": cells.number("moe_d_ff_expert") or d_ff,
-        "n_shared_experts": cells.number("moe_shared_experts") or 0,
-    }
-
-
 def _precision(text: str, assumed: list[str]) -> str:
     for precision in PRECISIONS:
         if precision in text.lower():
@@ -266,25 +195,16 @@ def _precision(text: str, assumed: list[str]) -> str:
     raise InputError(f"expected one of {', '.join(PRECISIONS)} in precision", text)
 
 
-def _plan_fields(cells: Cells, software: Software) -> dict[str, Any]:
+def _plan_fields(cells: Cells, reading: Reading) -> dict[str, Any]:
     """The fields of the plan that a row names, by the names of `simulator.physics.plan`."""
     fields: dict[str, Any] = {
         name: int(value)
         for name in ("tp", "pp", "vp", "ep", "etp", "cp")
         if (value := cells.number(name))
     }
-    fields |= _batch_fields(cells)
-    fields |= _sharding_fields(cells.text("zero_fsdp").lower())
-    mode = cells.text("recompute").lower()
-    if mode:
-        fields["recompute"] = {"full": "full", "none": "none", "no": "none"}.get(mode, "selective")
-    options = cells.text("other_opts").lower()
-    if "no sequence parallel" in options or not software.flash:
-        fields["sequence_parallel"] = "sequence parallel" in options and "no seq" not in options
+    fields |= _batch_fields(cells) | reading.fields
     if capacity := cells.number("moe_capacity_factor"):
         fields["capacity_factor"] = max(capacity, 1.0)
-    if "force-balanced" in cells.text("moe_dispatch"):
-        fields["imbalance"] = 1.0
     return fields
 
 
@@ -301,23 +221,4 @@ def _batch_fields(cells: Cells) -> dict[str, float]:
         batch = batch / cells.required("seq_len")
     if batch:
         fields["global_batch"] = batch
-    return fields
-
-
-def _sharding_fields(words: str) -> dict[str, int]:
-    """ZeRO stage and the chips that it shards over, from words such as "ZeRO-1" or "fsdp 16"."""
-    fields = {}
-    if stage := re.search(r"zero-?\s?(\d)", words):
-        fields["zero"] = int(stage[1])
-    elif "grad_op" in words:
-        fields["zero"] = 2
-    elif words in ("none", "no_shard"):
-        fields["zero"] = 0
-    elif re.search(r"fsdp|full|shard", words):
-        fields["zero"] = 3
-    group = re.search(r"fsdp(?: group)? (\d+)|slice \((\d+)|ici_fsdp=(\d+)|(\d+)-way", words)
-    if group and fields.get("zero") == 3:
-        size = int(next(number for number in group.groups() if number))
-        if size > 1:
-            fields["shard"] = size
     return fields

@@ -19,9 +19,17 @@ from energy.facts.site import Site
 from energy.quantity import Quantity
 from energy.shape import Shape
 from simulator.facts.assumptions import goodput
-from simulator.facts.software import Software, framework_of, named_software
+from simulator.facts.software import (
+    UNRECOGNIZED,
+    Software,
+    framework_of,
+    named_software,
+    nearest_framework,
+    software_of,
+    tuned_of,
+)
 from simulator.fit.machine import load_machine
-from simulator.fit.pool import load_pool, published_pool
+from simulator.fit.pool import DEFAULT_TUNED, Pool, load_pool, published_pool
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import AXES, Plan
@@ -92,8 +100,8 @@ class Setup:
             )
         assert section.chip is not None
         chip = catalog.chip(section.chip)
-        software = named_software(section.software or _usual_software(chip))
-        hardware, constants, note = _fitted(section, chip, software, shape)
+        software = _software(section, chip)
+        hardware, constants, notes = _fitted(section, chip, software, shape)
         return cls(
             scenario=scenario,
             shape=shape,
@@ -106,7 +114,7 @@ class Setup:
             ),
             choices=software.allowed()
             | {name: [value] for name, value in scenario.plan.items() if name in AXES},
-            notes=(note,),
+            notes=notes,
         )
 
     @property
@@ -223,30 +231,61 @@ def _kind(key: str) -> tuple[type | tuple[type, ...], str]:
 
 def _fitted(
     section: HardwareSection, chip: Chip, software: Software, shape: Shape
-) -> tuple[Hardware, Constants, str]:
-    """A chip of the catalog with the constants fitted to it, and a note on their rows."""
+) -> tuple[Hardware, Constants, tuple[str, ...]]:
+    """A chip of the catalog with the constants fitted to it, and notes on their rows."""
     pool = load_pool(Path(section.constants)) if section.constants else published_pool()
-    framework = section.framework or ""
+    release = (section.framework or "").lower()
     words = {
         "architecture": chip.architecture or "other",
         "software": software.name,
-        "framework": framework_of(framework) if framework else "",
-        "release": framework.lower(),
+        "framework": framework_of(release) if release else "",
+        "release": release,
+        "kind": "moe" if np.any(np.asarray(shape.n_moe_layers) > 0) else "dense",
+        "tuned": tuned_of(section.tuned or ""),
+        "chip": chip.id,
     }
     constants = pool.constants(**words)
-    kind = "moe" if np.any(np.asarray(shape.n_moe_layers) > 0) else "dense"
-    low, high = pool.band(kind, framework=words["framework"], architecture=words["architecture"])
+    low, high = pool.unseen_band(
+        words["kind"],
+        framework=words["framework"],
+        architecture=words["architecture"],
+        chip=words["chip"],
+        tuned=words["tuned"],
+    )
     hardware = replace(
         Hardware.from_chip(chip, section.precision, constants),
         time_relative=(float(np.expm1(-high)), float(np.expm1(-low))),
         **_link_speeds(section),
     )
-    seen = chip.architecture in pool.deviations.get("architecture", {})
-    note = (
+    return hardware, constants, _notes(pool, words)
+
+
+def _notes(pool: Pool, words: dict[str, str]) -> tuple[str, ...]:
+    """Where the constants come from, and what was assumed of a framework."""
+    framework, kind, tuned = words["framework"], words["kind"], words["tuned"]
+    seen = pool.has_seen(architecture=words["architecture"])
+    rows = (
         f"constants fitted to {pool.provenance.get('rows', 0):,} rows, "
-        f"{'with' if seen else 'none of them on'} {chip.architecture}; software {software.name}"
+        f"{'with' if seen else 'none of them on'} {words['architecture']}; "
+        f"software {words['software']}"
     )
-    return hardware, constants, note
+    slower = np.exp(pool.slowdown(kind, framework=framework, tuned=tuned))
+    if not framework:
+        known = f"framework: none named; taken as {tuned or 'vendor-tuned'}"
+    elif pool.has_seen(framework=framework):
+        known = f"framework: {framework}, {tuned or 'tuned as in its rows'}"
+    else:
+        nearest = nearest_framework(framework, words["software"], pool.deviations["framework"])
+        known = f"framework not known; nearest: {nearest}; taken as {tuned or DEFAULT_TUNED}"
+    notes = (rows, f"{known}, {slower:.2f} times the step time (hardware.tuned)")
+    own = pool.own.get(words["chip"], {}).get(kind)
+    if own is None:
+        return notes
+    source = f"{own['rows']:g} measured rows" if own["rows"] else "rows of the other kind of model"
+    return (
+        *notes,
+        f"scaled to {source} of this cluster: {np.exp(own['ln']):.2f} times the step time",
+    )
 
 
 def _link_speeds(section: HardwareSection) -> dict[str, Any]:
@@ -258,6 +297,10 @@ def _link_speeds(section: HardwareSection) -> dict[str, Any]:
     }
 
 
-def _usual_software(chip: Chip) -> str:
-    """The software of a chip where a scenario names none."""
-    return "xla" if chip.link_axes else "megatron"
+def _software(section: HardwareSection, chip: Chip) -> Software:
+    """What a scenario names: software, or else its framework's; the chip's usual otherwise."""
+    if section.software is None and section.framework:
+        named = software_of(section.framework)
+        if named.name != UNRECOGNIZED:
+            return named
+    return named_software(section.software or ("xla" if chip.link_axes else "megatron"))

@@ -120,6 +120,8 @@ class HardwareSection(Section):
         count: chips.
         software: era and family of what runs it (`software.toml`); its chip's usual one.
         framework: one whose rows were fitted, maybe with its release ("megatron-bridge 26.08").
+        tuned: how tuned that is (`software.toml`): vendor-tuned, own system, baseline or first
+            implementation; as in vendors' tables, or an own system where it is not known.
         constants: a file that `simulator calibrate` fitted to your own runs.
         link_bytes_per_s: instead of the chip's: all its fast links together, one direction.
         network_bytes_per_s: instead of the chip's: its share of the network, one direction.
@@ -131,6 +133,7 @@ class HardwareSection(Section):
     count: int = Field(1, ge=1)
     software: str | None = None
     framework: str | None = None
+    tuned: str | None = None
     constants: str | None = None
     link_bytes_per_s: float | None = Field(None, gt=0)
     network_bytes_per_s: float | None = Field(None, gt=0)

@@ -13,10 +13,10 @@ from energy.errors import InputError
 from energy.files import write_text_atomic
 from simulator.fit.from_rows import OnProgress
 from simulator.fit.machine import Machine, save_machine
-from simulator.fit.pool import Pool
+from simulator.fit.pool import Pool, published_pool
 from simulator.fit.probe import calibrate as calibrate_machine
 from simulator.fit.probe_rows import read_probe
-from simulator.fit.refit import fit_anew, fit_own
+from simulator.fit.refit import fit_anew, fit_newcomers, fit_own
 from simulator.kit.answer import Answer
 from simulator.published.shipped import published_tables
 from simulator.published.throughput import read_tables
@@ -100,6 +100,7 @@ def calibrate(
     *tables: Path | str,
     out: Path | str | None = None,
     anew: bool = False,
+    newcomers: bool = False,
     on_progress: OnProgress | None = None,
 ) -> FittedMachine | FittedConstants:
     """Fit the constants of a machine to its probe, or of a cluster to its throughput.
@@ -108,6 +109,8 @@ def calibrate(
         tables: a probe, or tables of throughput; the published ones where none is named.
         out: file to write.
         anew: fit from physical priors instead of starting from the published fit.
+        newcomers: leave the constants, and fit again what is expected of publishers that no fit
+            saw, to the published tables.
         on_progress: called with a line on what is being done.
 
     Raises:
@@ -121,15 +124,19 @@ def calibrate(
         if path is not None:
             save_machine(machine, path)
         return FittedMachine(machine, path)
-    if not paths and not anew:
+    if bool(paths) == newcomers and not anew:
         raise InputError(
-            "expected a probe or a table of throughput",
-            "nothing",
-            "name it, or --anew for the published tables",
+            "expected a probe or a table of throughput, or --newcomers alone",
+            "both" if paths else "nothing",
+            "name one; --anew fits to the published tables",
         )
     table = read_tables(paths or published_tables())
     rows = [row for row in table.rows if row.measured]
-    pool = fit_anew(rows, on_progress or (lambda _: None)) if anew else fit_own(rows)
+    watch = on_progress or (lambda _: None)
+    if newcomers:
+        pool = fit_newcomers(published_pool(), rows, watch)
+    else:
+        pool = fit_anew(rows, watch) if anew else fit_own(rows)
     if path is not None:
         text = json.dumps(pool.as_dict(), indent=1, ensure_ascii=False)
         write_text_atomic(path, text + "\n")

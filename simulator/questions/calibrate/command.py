@@ -16,6 +16,7 @@ from simulator.kit.options import Explain, Json, Plot, examples
     "simulator calibrate probe.json --out machine.toml",
     "simulator calibrate our-runs.csv --out constants.json",
     "simulator calibrate --anew --out constants.json",
+    "simulator calibrate --newcomers --out constants.json",
 )
 def calibrate(
     tables: Annotated[
@@ -29,6 +30,13 @@ def calibrate(
         bool,
         typer.Option(
             "--anew", help="Fit from physical priors; without TABLE, to the published tables."
+        ),
+    ] = False,
+    newcomers: Annotated[
+        bool,
+        typer.Option(
+            "--newcomers",
+            help="Fit only what to expect of publishers that no fit saw, to the published tables.",
         ),
     ] = False,
     explain: Explain = False,
@@ -48,5 +56,5 @@ def calibrate(
     path = out or Path("machine.toml" if is_probe(paths) else "constants.json")
     require_writable(path)
     with watching() as on_progress:
-        fitted = answer(*paths, out=path, anew=anew, on_progress=on_progress)
+        fitted = answer(*paths, out=path, anew=anew, newcomers=newcomers, on_progress=on_progress)
     present(fitted, as_json=as_json, explain=explain, plot=plot)

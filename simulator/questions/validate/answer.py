@@ -17,7 +17,7 @@ from simulator.published.throughput import read_tables
 from simulator.questions.validate import records as own_records
 from simulator.questions.validate.records import Agreement, agreement, pairs, read_records
 from simulator.questions.validate.runs import Runs, whole_runs
-from simulator.questions.validate.throughput import ThroughputResult, validate_throughput
+from simulator.questions.validate.tables import ThroughputResult, validate_throughput
 
 if TYPE_CHECKING:
     from simulator.terms import Term
@@ -83,6 +83,7 @@ def validate(
     runs: Path | str | None = None,
     constants: Path | str | None = None,
     folds: bool = False,
+    given_one: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Validated:
     """Compare predictions with measurements: own records, published rows, whole runs.
@@ -92,7 +93,8 @@ def validate(
         throughput: tables of throughput, or the word published.
         runs: a table of whole runs, or the word published.
         constants: a constants file instead of the published fit.
-        folds: also fit again without each source, each model and each chip, which is slow.
+        folds: also fit again without each source, model, chip and publisher, which is slow.
+        given_one: give the first row of each source and chip, and judge the others.
         on_progress: called with a line on what is being done.
 
     Raises:
@@ -112,7 +114,11 @@ def validate(
     places = [Path(place) for place in _several(records)]
     return Validated(
         throughput=validate_throughput(
-            table, pool, with_folds=folds, on_progress=on_progress or (lambda _: None)
+            table,
+            pool,
+            with_folds=folds,
+            with_one=given_one,
+            on_progress=on_progress or (lambda _: None),
         )
         if table
         else None,

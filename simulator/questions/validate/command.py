@@ -29,7 +29,9 @@ def validate(
     ] = None,
     throughput: Annotated[
         list[str] | None,
-        typer.Option("--throughput", metavar="FILE.csv", help="A table of rows, or published."),
+        typer.Option(
+            "--throughput", metavar="FILE.csv", help="A table of rows, published or calibration."
+        ),
     ] = None,
     runs: Annotated[
         str | None,
@@ -40,7 +42,13 @@ def validate(
     ] = None,
     folds: Annotated[
         bool,
-        typer.Option("--folds", help="Also fit again without each source, model and chip: slow."),
+        typer.Option(
+            "--folds", help="Also fit again without each source, model, chip, publisher: slow."
+        ),
+    ] = False,
+    given_one: Annotated[
+        bool,
+        typer.Option("--given-one", help="Know a row of each source and chip; judge the others."),
     ] = False,
     tolerance: Annotated[
         float | None, typer.Option(help="Exit with 5 when an error is larger: 0.2 is 20 %.")
@@ -49,12 +57,7 @@ def validate(
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Compare predictions with measurements.
-
-    Of your own records, of published rows, or of published whole runs.
-
-    The predicted figure of a row never depends on its measured one.
-    """
+    """Compare predictions with measurements that they never use."""
     from simulator.kit.progress import watching
     from simulator.questions.validate.answer import validate as answer
 
@@ -65,6 +68,7 @@ def validate(
             runs=runs,
             constants=constants,
             folds=folds,
+            given_one=given_one,
             on_progress=on_progress,
         )
     present(validated, as_json=as_json, explain=explain, plot=plot)

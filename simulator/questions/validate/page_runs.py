@@ -56,13 +56,15 @@ def _errors(runs: Runs) -> Page:
         "90th percentile",
         "signed median",
         "in band",
+        "high / low",
+        "median of developers",
         title="only energy from measured watts is judged",
     )
     for figure, way in COMPARISONS:
         summary = runs.summary(figure, way)
         if summary.n:
-            count, median, _, p90, signed, coverage = summary_cells(summary)
-            page.add_row(f"{figure}, {way}", count, median, p90, signed, coverage)
+            count, median, _, p90, signed, coverage, ratio, each = summary_cells(summary)
+            page.add_row(f"{figure}, {way}", count, median, p90, signed, coverage, ratio, each)
     return page
 
 

@@ -8,7 +8,7 @@ SHOWN_REASONS = 5
 
 
 def summary_cells(summary: Summary) -> tuple[str, ...]:
-    """Number, median, mean and 90th percentile, signed median, and coverage of the band."""
+    """The number, the errors, the coverage and width of the band, and the median of publishers."""
     absolute = (
         summary.median_abs_rel_error,
         summary.mean_abs_rel_error,
@@ -19,6 +19,8 @@ def summary_cells(summary: Summary) -> tuple[str, ...]:
         *(f"{error or 0:.1%}" for error in absolute),
         f"{summary.median_signed or 0:+.1%}",
         f"{summary.band_coverage or 0:.0%}",
+        f"{summary.median_band_ratio or 0:.2f}",
+        f"{summary.by_publisher or 0:.1%}",
     )
 
 

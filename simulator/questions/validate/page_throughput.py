@@ -12,21 +12,28 @@ from simulator.kit.answer import Terminal
 from simulator.questions.validate.memory import MemoryCheck
 from simulator.questions.validate.page_summary import skipped_lines, summary_cells
 from simulator.questions.validate.summary import Summary
-from simulator.questions.validate.throughput import ThroughputResult
+from simulator.questions.validate.tables import ThroughputResult
 
 SHOWN_ROWS = 40
+
+SHOWN_WORDS = 12
 
 
 def throughput_page(result: ThroughputResult, console: Terminal) -> None:
     """Print the rows with the largest errors, then the summaries."""
     rows = result.validation.rows_as_json()
-    console.print(_rows(sorted(rows, key=lambda row: -abs(row["error"] or 0.0))[:SHOWN_ROWS]))
+    judged = [row for row in rows if row["error"] is not None or not result.given_one]
+    console.print(_rows(sorted(judged, key=lambda row: -abs(row["error"] or 0.0))[:SHOWN_ROWS]))
     if len(rows) > SHOWN_ROWS:
         console.print(
             f"the {SHOWN_ROWS} rows with the largest errors of {len(rows):,}; --json has all"
         )
-    tables = {"all rows, by the constants as they are": result.validation.summaries()}
-    tables |= {f"by {name}": result.validation.by(name) for name in ("mfu", "chip", "software")}
+    title = "all rows, by the constants as they are"
+    if result.given_one:
+        title += "; the first row of each source and chip is known, the others are judged"
+    tables = {title: result.validation.summaries()}
+    shown = ("mfu", "chip", "software", "publisher")
+    tables |= {f"by {name}": result.validation.by(name) for name in shown}
     tables |= {
         f"each {name} predicted by a fit that never saw it": unseen.summaries()
         for name, unseen in result.left_out.items()
@@ -36,6 +43,8 @@ def throughput_page(result: ThroughputResult, console: Terminal) -> None:
         console.print(_summaries(title, summaries))
     for line in _memory_lines(result.memory):
         console.print(line)
+    for line in _not_understood(result):
+        console.print(line, markup=False)
     for line in skipped_lines(result.table.skipped, "rows"):
         console.print(line, markup=False)
 
@@ -80,12 +89,27 @@ def _plan(row: dict[str, Any]) -> str:
 
 def _summaries(title: str, summaries: dict[str, Summary]) -> Page:
     page = table(
-        "", "rows", "median", "mean", "90th percentile", "signed median", "in band", title=title
+        "",
+        "rows",
+        "median",
+        "mean",
+        "90th percentile",
+        "signed median",
+        "in band",
+        "high / low",
+        "median of publishers",
+        title=title,
     )
     for name, summary in summaries.items():
         if summary.n:
             page.add_row(name, *summary_cells(summary))
     return page
+
+
+def _not_understood(result: ThroughputResult) -> list[str]:
+    """Words of the table that changed no prediction, the most frequent first."""
+    words = [f"{name} ({rows})" for name, rows in result.not_understood.most_common(SHOWN_WORDS)]
+    return [f"words not understood, by rows: {'; '.join(words)}"] if words else []
 
 
 def _memory_lines(memory: MemoryCheck) -> list[str]:

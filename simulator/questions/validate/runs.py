@@ -11,7 +11,6 @@ runs of other developers; its band is their spread.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,12 +22,13 @@ from energy.facts.site import Site, site
 from energy.flops import model_flop
 from energy.shape import total
 from energy.units import J_PER_MWH, S_PER_HOUR
+from simulator.fit.newcomers import quantiles_of_new
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import Evaluated, evaluate
 from simulator.physics.power import chip_watts
 from simulator.physics.step import step
 from simulator.published.runs import RunRow, RunTable, read_runs
-from simulator.published.shipped import PUBLISHED, runs_of
+from simulator.published.shipped import CALIBRATION, PUBLISHED, runs_of
 from simulator.questions.validate.summary import Summary
 from simulator.runs.hosts import host_ratio
 
@@ -128,11 +128,14 @@ class Runs:
             kind: all, dense or moe.
         """
         comparison = COMPARISONS[figure, way]
-        of_kind = [comparison(run) for run in self.runs if kind in ("all", run.row.kind)]
-        reported = [(c.error, bool(c.in_band)) for c in of_kind if c.error is not None]
+        of_kind = [run for run in self.runs if kind in ("all", run.row.kind)]
+        judged = [run for run in of_kind if comparison(run).error is not None]
+        compared = [comparison(run) for run in judged]
         return Summary.of(
-            np.array([error for error, _ in reported], float),
-            np.array([in_band for _, in_band in reported], bool),
+            np.array([c.error for c in compared], float),
+            np.array([bool(c.in_band) for c in compared], bool),
+            np.array([(c.high or np.nan) / (c.low or np.nan) for c in compared], float),
+            np.array([run.row.developer for run in judged], str),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -190,8 +193,13 @@ def _watts(evaluated: Evaluated, pool: Pool) -> Array:
 
 
 def _published_ratios(pool: Pool) -> list[tuple[str, float]]:
-    """ln(steady hours / reported hours) of the published runs, with their developers."""
-    rows = [row for row in read_runs(runs_of(PUBLISHED)).rows if row.chip_hours]
+    """ln(steady hours / reported hours) of known runs, with their developers.
+
+    Those that calibrate count too; a sum of steps does not, which keeps its steady rate.
+    """
+    tables = (read_runs(runs_of(name)) for name in (PUBLISHED, CALIBRATION))
+    known = (row for table in tables for row in table.rows)
+    rows = [row for row in known if row.chip_hours and not row.steps_only]
     steady = _steady_hours(rows, evaluate([row.configuration for row in rows], pool))
     return [
         (row.developer, float(np.log(h / float(row.chip_hours or np.nan))))
@@ -202,21 +210,17 @@ def _published_ratios(pool: Pool) -> list[tuple[str, float]]:
 def kept_share(developer: str, ratios: list[tuple[str, float]]) -> tuple[float, float, float]:
     """Share of its steady rate that a run of a developer keeps (low, middle, high).
 
-    The developer's own runs are left out. Runs of one developer are alike, and the new run is of a
-    new one: each developer counts as one, and the new one as one more that may lie beyond them all
-    (two-layer conformal prediction, Dunn, Wasserman and Ramdas, arXiv:1809.07441).
+    The developer's own runs are left out, and the new run is of a new one (`quantiles_of_new`).
 
     Args:
         developer: of the run.
         ratios: developer and ln(steady hours / reported hours) of known runs.
     """
-    others = sorted((ratio, name) for name, ratio in ratios if name != developer)
+    others = [(ratio, name) for name, ratio in ratios if name != developer]
     if len(others) < FEWEST_RUNS:
         return KEPT
-    runs = Counter(name for _, name in others)
-    weight = np.array([1 / runs[name] for _, name in others])
-    reached = (np.cumsum(weight) - weight / 2) / (len(runs) + 1) + 0.5 / (len(runs) + 1)
-    low, middle, high = np.exp(np.interp((0.1, 0.5, 0.9), reached, [ratio for ratio, _ in others]))
+    values, names = zip(*others, strict=True)
+    low, middle, high = np.exp(quantiles_of_new(values, names))
     return float(low), float(middle), float(high)
 
 

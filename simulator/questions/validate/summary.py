@@ -24,6 +24,8 @@ class Summary:
         p90_abs_rel_error: 90th percentile, likewise.
         median_signed: of the signed errors.
         band_coverage: share of the reported figures within the 80 % band.
+        median_band_ratio: median of the upper end of the band over the lower.
+        by_publisher: median of the median absolute errors of publishers, each counting as one.
     """
 
     n: int
@@ -32,14 +34,24 @@ class Summary:
     p90_abs_rel_error: float | None = None
     median_signed: float | None = None
     band_coverage: float | None = None
+    median_band_ratio: float | None = None
+    by_publisher: float | None = None
 
     @classmethod
-    def of(cls, errors: Array, in_band: NDArray[np.bool_]) -> Self:
+    def of(
+        cls,
+        errors: Array,
+        in_band: NDArray[np.bool_],
+        band_ratio: Array,
+        publishers: NDArray[np.str_],
+    ) -> Self:
         """Summarize signed relative errors.
 
         Args:
             errors: predicted / reported - 1 (predictions).
             in_band: whether the reported figure is within the band (predictions).
+            band_ratio: upper end of the band over the lower (predictions).
+            publishers: who published what the prediction is judged by (predictions).
         """
         if not len(errors):
             return cls(0)
@@ -51,6 +63,10 @@ class Summary:
             p90_abs_rel_error=float(np.quantile(absolute, 0.9)),
             median_signed=float(np.median(errors)),
             band_coverage=float(in_band.mean()),
+            median_band_ratio=float(np.nanmedian(band_ratio)),
+            by_publisher=float(
+                np.median([np.median(absolute[publishers == name]) for name in set(publishers)])
+            ),
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -18,19 +18,16 @@ from numpy.typing import NDArray
 from energy.errors import MissingDataError
 from energy.flops import model_flop
 from energy.shape import total
-from simulator.fit.folds import fold_errors, folds
-from simulator.fit.from_rows import OnProgress
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import Evaluated, evaluate
 from simulator.published.throughput import Table, ThroughputRow
-from simulator.questions.validate.memory import MemoryCheck, check_memory
 from simulator.questions.validate.summary import Summary
 
 Array = NDArray[np.float64]
 
 MFU_BANDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.5)
 
-GROUPINGS = ("family", "chip", "software", "mfu", "tier", "source")
+GROUPINGS = ("family", "chip", "software", "mfu", "tier", "source", "publisher")
 """What summaries are grouped by in JSON."""
 
 PLAN_FIELDS = (
@@ -85,6 +82,12 @@ class Validation:
         """Tokens/s per chip that the rows report (rows)."""
         return np.array([row.measured or np.nan for row in self.evaluated.rows], float)
 
+    @property
+    def predicted(self) -> Array:
+        """Tokens/s per chip as judged; as the constants are where a row is not judged (rows)."""
+        judged = self.reported * np.exp(self.error)
+        return np.where(np.isfinite(judged), judged, self.evaluated.tokens_per_s)
+
     def summary(self, mask: NDArray[np.bool_] | None = None) -> Summary:
         """The errors of all rows, or of those in a mask."""
         chosen = np.isfinite(self.error)
@@ -93,8 +96,10 @@ class Validation:
         if not chosen.any():
             return Summary(0)
         error, reported = self.error[chosen], self.reported[chosen]
-        in_band = (reported >= self.low[chosen]) & (reported <= self.high[chosen])
-        summary = Summary.of(np.expm1(error), in_band)
+        low, high = self.low[chosen], self.high[chosen]
+        in_band = (reported >= low) & (reported <= high)
+        publishers = labels(self.evaluated, "publisher")[chosen]
+        summary = Summary.of(np.expm1(error), in_band, high / low, publishers)
         # Of an even number of errors the middle two are averaged in logarithms.
         return replace(summary, median_signed=float(np.expm1(np.median(error))))
 
@@ -125,11 +130,12 @@ class Validation:
             "tier": row.tier,
             "kind": row.kind,
             "source": row.source,
+            "publisher": row.publisher,
             "chip": row.chip.id,
             "unit": "tokens/s per chip",
             "reported": row.measured,
-            "predicted": float(evaluated.tokens_per_s[i]),
-            "error": float(np.expm1(self.error[i])) if row.measured else None,
+            "predicted": float(self.predicted[i]),
+            "error": float(np.expm1(self.error[i])) if np.isfinite(self.error[i]) else None,
             "low": float(self.low[i]),
             "high": float(self.high[i]),
             "coverage": 0.8,
@@ -139,70 +145,8 @@ class Validation:
             "plan": {name: np.ravel(getattr(plans.plan, name))[i].item() for name in PLAN_FIELDS},
             "searched": list(plans.searched[i]),
             "assumed": list(row.assumed),
+            "not_understood": list(row.not_understood),
         }
-
-
-@dataclass(frozen=True)
-class ThroughputResult:
-    """Predictions of a table, and with folds those of fits that left rows out.
-
-    Attributes:
-        table: the rows, and why others cannot be predicted.
-        validation: by the constants as they are.
-        left_out: by fits that never saw the rows, by what was left out.
-        memory: whether the rows fit in memory.
-    """
-
-    table: Table
-    validation: Validation
-    left_out: dict[str, Validation]
-    memory: MemoryCheck
-
-    def as_json(self) -> dict[str, Any]:
-        """Summaries, those of each way of leaving out, the check of memory, and all rows."""
-        validation = self.validation
-        return _as_json(validation.summaries()) | {
-            "by": {name: _as_json(validation.by(name)) for name in GROUPINGS},
-            "left_out": {
-                name: _as_json(unseen.summaries()) for name, unseen in self.left_out.items()
-            },
-            "memory": self.memory.as_json(),
-            "rows": validation.rows_as_json(),
-            "skipped": self.table.skipped,
-        }
-
-
-def _as_json(summaries: dict[str, Summary]) -> dict[str, Any]:
-    return {name: summary.as_json() for name, summary in summaries.items()}
-
-
-def validate_throughput(
-    table: Table,
-    pool: Pool,
-    *,
-    with_folds: bool = False,
-    on_progress: OnProgress = lambda _: None,
-) -> ThroughputResult:
-    """Predict all rows of a table, and compare with what they report.
-
-    Args:
-        table: the rows.
-        pool: the constants.
-        with_folds: also fit without each source, each model and each chip, and predict those.
-        on_progress: called during these fits.
-
-    Raises:
-        MissingDataError: none of the rows can be predicted.
-    """
-    fitted = validate_table(table, pool)
-    errors = fold_errors(table.rows, on_progress) if with_folds else {}
-    by_fold = folds(table.rows)
-    return ThroughputResult(
-        table=table,
-        validation=fitted,
-        left_out={name: fitted.left_out(error, by_fold[name]) for name, error in errors.items()},
-        memory=check_memory(table.rows, fitted.evaluated),
-    )
 
 
 def validate_table(table: Table, pool: Pool) -> Validation:
@@ -235,20 +179,35 @@ def _band(
         pool: with the bands.
         fold_names: what the fit of each row had left out; None where it had seen all rows.
     """
-    frameworks = _known([row.framework for row in rows], fold_names)
-    architectures = _known([str(row.chip.architecture) for row in rows], fold_names)
-    ends = [
-        pool.band(row.kind, framework=framework, architecture=architecture)
-        for row, framework, architecture in zip(rows, frameworks, architectures, strict=True)
-    ]
+    if fold_names is None:
+        ends = [_band_of(row, pool) for row in rows]
+    else:
+        frameworks = _known([row.framework for row in rows], fold_names)
+        architectures = _known([str(row.chip.architecture) for row in rows], fold_names)
+        ends = [
+            pool.band(row.kind, framework=framework, architecture=architecture)
+            for row, framework, architecture in zip(rows, frameworks, architectures, strict=True)
+        ]
     low, high = np.exp(np.array(ends)).T
     return low, high
 
 
-def _known(words: list[str], fold_names: Sequence[str] | None) -> list[str]:
+def _band_of(row: ThroughputRow, pool: Pool) -> tuple[float, float]:
+    """The band of a row: that of new ground where no row of its publisher was fitted."""
+    architecture = str(row.chip.architecture)
+    if pool.knows(row.publisher):
+        return pool.band(row.kind, framework=row.framework, architecture=architecture)
+    return pool.unseen_band(
+        row.kind,
+        framework=row.framework,
+        architecture=architecture,
+        chip=row.chip.id,
+        tuned=row.tuned,
+    )
+
+
+def _known(words: list[str], fold_names: Sequence[str]) -> list[str]:
     """The word of each row, or "new to the fit" where only rows of its own fold have that word."""
-    if fold_names is None:
-        return words
     folds_of: dict[str, set[str]] = defaultdict(set)
     for word, fold in zip(words, fold_names, strict=True):
         folds_of[word].add(fold)
@@ -267,6 +226,7 @@ def labels(evaluated: Evaluated, name: str) -> NDArray[np.str_]:
         "chip": lambda row: row.chip.id,
         "software": lambda row: row.software.name,
         "source": lambda row: row.source,
+        "publisher": lambda row: row.publisher,
         "mfu": _mfu_range,
     }
     return np.array([words[name](row) for row in evaluated.rows])

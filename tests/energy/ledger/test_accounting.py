@@ -57,17 +57,19 @@ def test_windows_begin_and_end_in_seconds_from_the_start_of_the_run(tmp_path):
     }
 
 
-def test_a_window_that_reaches_beyond_the_samples_is_cut_at_the_run(tmp_path):
+def test_a_window_that_reaches_beyond_the_samples_is_part_of_the_run(tmp_path):
     run = record(tmp_path, segment(100, 110, windows=[("step", 99.5, 110.5)]))
     (window,) = run.windows
     assert (window.begin_s, window.end_s) == (0.0, run.elapsed_s.value)
 
 
-def test_a_window_after_the_last_sample_has_no_time_and_no_joules(tmp_path):
+def test_a_window_after_the_last_sample_keeps_its_time_and_is_missing(tmp_path):
     run = record(tmp_path, segment(100, 110, windows=[("step", 111, 112)]))
     (window,) = run.windows
-    assert (window.elapsed_s.value, window.energy_j.value) == (0, 0)
-    assert (window.begin_s, window.end_s) == (10.0, 10.0)
+    assert (window.elapsed_s.value, window.energy_j.value) == (1, None)
+    assert (window.begin_s, window.end_s) == (11.0, 12.0)
+    assert run.elapsed_s.value == 12
+    assert "no sampler ran" in window.energy_j.source
 
 
 def test_the_time_before_a_restart_counts_and_the_pause_does_not(tmp_path):

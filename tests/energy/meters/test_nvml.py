@@ -188,13 +188,16 @@ def test_edges_between_ticks_are_interpolated_and_widen_the_band(library, tmp_pa
     assert all(window.energy_j.low < window.energy_j.high for window in record.windows)
 
 
-def test_a_driver_reload_restarts_the_counter_and_loses_little(library, tmp_path):
+def test_a_driver_reload_restarts_the_counter_and_its_gap_is_bridged_with_a_note(library, tmp_path):
     code = "    time.sleep(2.5)\n"
-    (segment,) = tracked(library, tmp_path, code, LOW_W=300, HIGH_W=300, RESET_AT_S=1.2)
-    joules = segment.between("GPU-stand-in-0", segment.start_s, segment.stop_s)
-    # At most the energy between the last reading and the reset is lost.
-    assert 300 * (segment.stop_s - segment.start_s) == pytest.approx(joules, abs=300)
-    assert joules > 0
+    tracked(library, tmp_path, code, LOW_W=300, HIGH_W=300, RESET_AT_S=1.2)
+    record = accounting.record(tmp_path / ledger.FILE, name="r", labels={}, notes=[])
+    read, bridge = record.energy
+    assert (read.origin, bridge.origin) == ("measured", "modelled")
+    assert read.value == pytest.approx(300 * read.covered * record.elapsed_s.value, rel=0.05)
+    assert read.value + bridge.value == pytest.approx(300 * record.elapsed_s.value, rel=0.05)
+    (note,) = record.notes
+    assert "the counter was reset" in note
 
 
 def test_a_gpu_that_is_lost_for_good_does_not_stop_the_run_nor_count_as_zero(library, tmp_path):

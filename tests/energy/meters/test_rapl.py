@@ -65,7 +65,7 @@ def test_psys_is_not_counted_twice_if_it_is_listed_last(tmp_path):
         "core-package-0": "cpu-package-0",
     }
     joules = meter.read()
-    entries = [entry(domains[name].as_dict(), [joules[name]]) for name in domains]
+    entries = [entry(domains[name].as_dict(), joules[name]) for name in domains]
     assert totals(entries)["chip"].value == pytest.approx(9)
 
 
@@ -150,21 +150,19 @@ def test_a_counter_that_only_root_may_read_is_missing_with_its_fix(server):
     assert fix.startswith("sudo chmod")
 
 
-@pytest.mark.parametrize(
-    ("wrap_j", "raw", "joules"),
-    [(100.0, [90.0, 98.0, 5.0, 20.0], 30.0), (0.0, [90.0, 98.0, 5.0, 20.0], 28.0)],
-    ids=["the counter wraps around", "the counter is reset to zero"],
-)
-def test_a_counter_that_falls_loses_nothing_and_counts_nothing_twice(wrap_j, raw, joules):
-    curve = Curve(wrap_j)
-    for second, value in enumerate(raw):
+def test_a_counter_that_turns_loses_nothing_and_counts_nothing_twice():
+    curve = Curve(wrap_j=100.0)
+    for second, value in enumerate([90.0, 98.0, 5.0, 20.0]):
         curve.add(float(second), value)
-    assert curve.at(len(raw)) - curve.at(0) == pytest.approx(joules)
+    assert curve.at(3.0) - curve.at(0.0) == pytest.approx(30.0)
+    assert curve.breaks == []
 
 
-def test_the_reset_of_a_large_counter_is_not_taken_for_a_wrap_around():
-    """After 200 J a counter of 262 kJ falls to 5 J; wrapping around would take 260 kW."""
+def test_the_reset_of_a_large_counter_is_not_taken_for_a_turn_and_shows():
+    """After 200 J a counter of 262 kJ falls to 5 J; turning would take 260 kW."""
     curve = Curve(RANGE_UJ * 1e-6)
-    for second, value in enumerate([0.0, 200.0, 5.0, 15.0]):
+    for second, value in enumerate([0.0, 200.0, 5.0, 205.0, 405.0]):
         curve.add(float(second), value)
-    assert curve.at(3.0) == pytest.approx(215)
+    assert curve.at(4.0) == pytest.approx(600)
+    (reset,) = curve.breaks
+    assert (reset.begin_s, reset.end_s, reset.why) == (1.0, 2.0, "the counter was reset")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from energy.ledger.lines import Row
 from energy.ledger.reader import seal
-from energy.ledger.segment import Row
 
 
 def compiled_nvml(folder: Path) -> Path:

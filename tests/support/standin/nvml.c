@@ -23,6 +23,8 @@
  *   LIMIT_W       power limit of each board (700)
  *   NO_COUNTER, NO_FIELDS  the counter or the power fields are not supported
  *   HBM_W, MODULE_W  constant watts of those scopes
+ *   MODULE_ENERGY  field 191 counts the module too (1), or echoes the counter of the board (2)
+ *   SAMPLE_S      the driver keeps the last KEPT samples of power (120), one every so many seconds
  *   NAME          product name; NAME_<index> is that of one device
  *   CORES_<index> cores of one device, 100 if not set
  *   MIG           each device is cut in that many instances, MIG-<device>[-<anything>]
@@ -38,6 +40,9 @@
 enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, LOST = 15 };
 typedef struct { unsigned field, scope; long long timestamp, latency; unsigned type; int result;
                  union { double d; unsigned ui; unsigned long long ull; } value; } field_value;
+
+typedef struct { unsigned long long stamp; union { double d; unsigned ui; unsigned long long ull; }
+                 value; } sample;
 
 typedef struct { char legacy_id[16]; unsigned domain, bus, device, device_id, subsystem_id;
                  char bus_id[32]; } pci_info;
@@ -192,8 +197,43 @@ int nvmlDeviceGetFieldValues(void *handle, int count, field_value *values) {
         }
         values[i].type = 1;
         values[i].value.ui = (unsigned)(watts * 1e3);
+        int energy = (int)setting("STANDIN_MODULE_ENERGY", 0);
+        if (values[i].field == 191 && energy && scope >= 0 && scope < 2) {
+            double tick = setting("STANDIN_TICK_S", 0.1), then = floor(now_s() / tick) * tick;
+            double joules = scope && energy == 1 ? then * scoped[1] : counter_j(now_s(), handle);
+            values[i].result = OK;
+            values[i].type = 3;
+            values[i].value.ull = (unsigned long long)(joules * 1e3);
+        }
     }
     return OK;
+}
+/* Samples of total power (type 0) that are newer than `seen`, in microseconds since 1970. */
+int nvmlDeviceGetSamples(void *handle, int type, unsigned long long seen, int *kind,
+                         unsigned *count, sample *samples) {
+    double period = setting("STANDIN_SAMPLE_S", 0);
+    int kept = (int)setting("STANDIN_KEPT", 120);
+    (void)handle;
+    if (type != 0 || period <= 0) return NOT_SUPPORTED;
+    if (failing()) return LOST;
+    *kind = 1;
+    if (samples == NULL) {
+        *count = (unsigned)kept;
+        return OK;
+    }
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    double clock = t.tv_sec + t.tv_nsec * 1e-9, ahead = clock - now_s();
+    unsigned filled = 0;
+    for (long i = (long)floor(now_s() / period) - kept + 1; i <= (long)floor(now_s() / period); i++) {
+        double then = i * period;
+        unsigned long long stamp = (unsigned long long)((then + ahead) * 1e6);
+        if (stamp <= seen || filled >= *count) continue;
+        samples[filled].stamp = stamp;
+        samples[filled++].value.ui = (unsigned)(power_w(then) * 1e3);
+    }
+    *count = filled;
+    return filled ? OK : NOT_FOUND;
 }
 int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
     if (!setting("STANDIN_MIG", 0) || strncmp(uuid, "MIG-", 4)) return INVALID;

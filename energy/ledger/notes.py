@@ -1,0 +1,84 @@
+"""What a reader of a record should know of its ledger: what was cut short, doubted or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from energy import units
+from energy.ledger.curve import JUMP, RESET, TURNS
+from energy.ledger.incidents import sentence
+from energy.ledger.lines import Row
+from energy.ledger.power import PowerTrack
+from energy.ledger.segment import LOST, Segment
+
+ENDS = {
+    "parent died": "the run was killed; metering ended in order",
+    LOST: "run and sampler were killed: nothing is known after the last sample",
+}
+"""What the end of a segment means, where it is worth a note."""
+
+NOTED = (RESET, JUMP, TURNS)
+"""Breaks in a counter that have a note of their own."""
+
+
+def notes_of(
+    segments: list[Segment], damaged: list[int], refused: Mapping[str, str] | None = None
+) -> list[str]:
+    """Notes on the segments of a ledger, on its doubtful readings, and on lines left out.
+
+    Args:
+        segments: the segments.
+        damaged: numbers of the lines that were left out.
+        refused: domains that contradict others, with the reason.
+    """
+    notes = [
+        f"segment {i}: {text}"
+        for i, segment in enumerate(segments, start=1)
+        for text in _of_segment(segment)
+    ]
+    notes += [f"{name}: {reason}" for name, reason in (refused or {}).items()]
+    if damaged:
+        notes.append(
+            f"{len(damaged)} damaged lines of the ledger were left out, first line {damaged[0]}; "
+            "what counters show in the lines around them counts, other readings in them are missing"
+        )
+    return notes
+
+
+def doubts(segment: Segment) -> Iterator[str]:
+    """What cannot be true in the readings of a segment, domain by domain."""
+    for name, curve in segment.curves.items():
+        doubted = curve.doubted()
+        if doubted:
+            time_s, value = doubted[0]
+            unit = "W" if isinstance(curve, PowerTrack) else "J"
+            some = "a reading" if len(doubted) == 1 else f"{len(doubted):,} readings"
+            yield (
+                f"{name}: {some} set aside: the device cannot have drawn what they show, "
+                f"first {units.si(value, unit)} at {time_s - segment.start_s:.1f} s"
+            )
+        for why in NOTED:
+            breaks = [step for step in curve.breaks if step.why == why]
+            if breaks:
+                first = breaks[0]
+                often = "" if len(breaks) == 1 else f" {len(breaks):,} times, first"
+                yield (
+                    f"{name}: {why}{often} between {first.begin_s - segment.start_s:.1f} and "
+                    f"{first.end_s - segment.start_s:.1f} s, from {units.si(first.before, 'J')} "
+                    f"to {units.si(first.after, 'J')}: nothing is known of the time between"
+                )
+
+
+def _of_segment(segment: Segment) -> Iterator[str]:
+    if segment.end in ENDS:
+        yield ENDS[segment.end]
+    for row in segment.incidents:
+        yield sentence(row) + _seconds(row)
+    yield from doubts(segment)
+
+
+def _seconds(row: Row) -> str:
+    """The seconds of an incident, if its row has them."""
+    if "s" in row:
+        return f" ({row['s']:+.0f} s)"
+    return f" ({row['seconds']:.0f} s)" if "seconds" in row else ""

@@ -1,0 +1,303 @@
+"""The readings of one domain in order of time, and the joules between them.
+
+A `Curve` is read as cumulative joules, a `PowerTrack` as watts. Both keep the readings that can be
+true, and know the stretches of time of which no reading tells the joules.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from array import array
+from dataclasses import dataclass
+
+from energy.ledger.plausible import Bound
+
+SAME_S = 1e-5
+"""Readings closer than this are the same reading, because samples give ages in microseconds.
+
+A second point would add a stretch without power, which `at` would take for a change of load.
+"""
+
+DATED_S = 0.002
+"""How precisely a reading is dated."""
+
+KEPT_FIRST = 2
+"""First readings of a curve that are never forgotten, because all joules count from them."""
+
+LATE_READINGS = 512
+"""Late readings that are collected before they are sorted in."""
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A stretch of time without readings.
+
+    Attributes:
+        begin_s: where the readings before it end.
+        end_s: where the readings after it begin.
+        before_w: power just before it; None if that is not known.
+        after_w: power just after it.
+        why: what the readings themselves say about its cause; may be empty.
+    """
+
+    begin_s: float
+    end_s: float
+    before_w: float | None
+    after_w: float | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Break:
+    """Two readings that do not tell the time between them.
+
+    Attributes:
+        begin_s: moment of the first.
+        end_s: moment of the second.
+        before: what the meter showed first.
+        after: what it showed then.
+        why: why the time between is not known.
+    """
+
+    begin_s: float
+    end_s: float
+    before: float
+    after: float
+    why: str
+
+
+class Track:
+    """The readings of one domain in order of time, and the joules between them.
+
+    A day of samples takes 2 MB: three plain arrays in order of time.
+
+    Args:
+        bound: what the device can draw.
+        hold_s: two readings that are further apart than this do not tell the time between them.
+
+    Attributes:
+        bound: what the device can draw.
+        failed: seconds of readings that failed.
+        aside: seconds and values of readings that cannot be true.
+    """
+
+    def __init__(self, bound: Bound, hold_s: float = math.inf) -> None:
+        self.bound, self.hold_s = bound, hold_s
+        self.failed: array[float] = array("d")
+        self.aside: list[tuple[float, float]] = []
+        self._times: array[float] = array("d")
+        self._raws: array[float] = array("d")
+        self._joules: array[float] = array("d")
+        self._breaks: dict[int, str] = {}
+        self._pending: list[tuple[float, float]] = []
+        self._last_s = -math.inf
+        self._late: list[tuple[float, float]] = []
+        self._patience = LATE_READINGS
+        # So many of the first readings are never sorted again, because some between them are gone.
+        self._fixed = 0
+
+    @property
+    def unread(self) -> int:
+        """How many readings failed."""
+        return len(self.failed)
+
+    @property
+    def times(self) -> array[float]:
+        """Seconds of the readings that are believed."""
+        self.settle()
+        return self._times
+
+    @property
+    def raws(self) -> array[float]:
+        """What the meter showed at these moments: joules or watts."""
+        self.settle()
+        return self._raws
+
+    @property
+    def breaks(self) -> list[Break]:
+        """Between which readings nothing is known, and why."""
+        self.settle()
+        times, raws = self._times, self._raws
+        return [
+            Break(times[i - 1], times[i], raws[i - 1], raws[i], why)
+            for i, why in self._breaks.items()
+        ]
+
+    def doubted(self) -> list[tuple[float, float]]:
+        """Moments and values of readings that were set aside, or are not confirmed yet."""
+        self.settle()
+        return sorted([*self.aside, *self._pending])
+
+    def add(self, time_s: float, value: float | None) -> None:
+        """Add a reading. Readings may come late, and the same reading may come twice."""
+        if value is None:
+            self.failed.append(time_s)
+        elif time_s >= self._last_s + SAME_S:
+            self._last_s = time_s
+            self._take(time_s, value)
+        elif time_s <= self._last_s - SAME_S and not self._is_fixed(time_s):
+            self._late.append((time_s, value))
+            if len(self._late) >= self._patience:
+                self.settle()
+
+    def settle(self) -> None:
+        """Sort in the readings that came late."""
+        if not self._late:
+            return
+        late = sorted(self._late)
+        self._late.clear()
+        again = sorted([*self._rewind(late[0][0]), *late])
+        self._last_s = self._times[-1] if self._times else -math.inf
+        for time_s, value in again:
+            if time_s >= self._last_s + SAME_S:
+                self._last_s = time_s
+                self._take(time_s, value)
+        self._patience = max(LATE_READINGS, len(again) // 4)
+
+    def forget(self, until_s: float) -> None:
+        """Drop the readings before a moment except the first two; totals stay as they are."""
+        self.settle()
+        stop = bisect.bisect_left(self._times, until_s)
+        kept = {*range(min(stop, KEPT_FIRST)), *range(stop, len(self._times))}
+        for i in self._breaks:
+            kept |= {k for k in range(i - 2, i + 2) if 0 <= k < len(self._times)}
+        if len(kept) < len(self._times):
+            order = sorted(kept)
+            places = {old: new for new, old in enumerate(order)}
+            self._fixed = min(len(order), bisect.bisect_left(order, stop) + 1)
+            self._breaks = {places[i]: why for i, why in self._breaks.items()}
+            self._times, self._raws, self._joules = (
+                array("d", [column[i] for i in order])
+                for column in (self._times, self._raws, self._joules)
+            )
+        del self.failed[: bisect.bisect_left(self.failed, until_s)]
+
+    def spent_j(self) -> float | None:
+        """Joules from the first reading to the last; None without readings."""
+        self.settle()
+        return self._joules[-1] - self._joules[0] if self._times else None
+
+    def at(self, time_s: float) -> float | None:
+        """Joules at a moment, counted from the first reading; None without readings.
+
+        Joules stand still where no reading tells them: before, between and after the readings.
+        """
+        self.settle()
+        times = self._times
+        if not times:
+            return None
+        i = bisect.bisect_left(times, time_s)
+        if i == 0:
+            return self._joules[0]
+        if i == len(times) or i in self._breaks:
+            return self._past_j(i - 1, time_s)
+        return self._joules[i - 1] + self._within_j(i, time_s)
+
+    def holes(self, start_s: float, stop_s: float) -> list[Hole]:
+        """The stretches between two moments that no reading tells, in order of time."""
+        self.settle()
+        times = self._times
+        if not times:
+            return [Hole(start_s, stop_s, None, None, "")] if start_s < stop_s else []
+        inner = [
+            (self._reach_s(i - 1), times[i], self._last_power(i - 1), self._next_power(i), why)
+            for i, why in self._breaks.items()
+        ]
+        last = len(times) - 1
+        edges = [
+            (-math.inf, times[0], None, self._next_power(0), ""),
+            *inner,
+            (self._reach_s(last), math.inf, self._last_power(last), None, ""),
+        ]
+        holes: list[Hole] = []
+        for begin_s, end_s, before_w, after_w, why in edges:
+            begin_s, end_s = max(begin_s, start_s), min(end_s, stop_s)
+            if holes and begin_s <= holes[-1].end_s and begin_s < end_s:
+                # A single reading between two breaks tells nothing.
+                first = holes.pop()
+                begin_s, before_w, why = first.begin_s, first.before_w, first.why or why
+            if begin_s < end_s:
+                holes.append(Hole(begin_s, end_s, before_w, after_w, why))
+        return holes
+
+    def uncertainty_j(self, time_s: float) -> float:
+        """Joules by which `at` may be off, if power takes one step anywhere between two readings.
+
+        Over a stretch dt, interpolation is off by at most dt/4 x the step. The step is taken to be
+        the spread of the mean powers of the stretch and its neighbors. 300 W, 0.1 s: 7.5 J.
+        """
+        self.settle()
+        i = bisect.bisect_left(self._times, time_s)
+        if not 0 < i < len(self._times) or i in self._breaks:
+            return 0.0
+        around = [self._power(k) for k in (i - 1, i, i + 1)]
+        powers = [power for power in around if power is not None]
+        dt = self._times[i] - self._times[i - 1]
+        return dt / 4 * (max(powers) - min(powers)) + DATED_S * max(powers)
+
+    def _is_fixed(self, time_s: float) -> bool:
+        """Whether a reading is too old to be sorted in."""
+        return self._fixed > 0 and time_s <= self._times[self._fixed - 1]
+
+    def _take(self, time_s: float, value: float) -> None:
+        """Take the next reading in order of time."""
+        raise NotImplementedError
+
+    def _past_j(self, i: int, time_s: float) -> float:
+        """Joules at a moment after reading i, to which the next reading does not reach."""
+        return self._joules[i]
+
+    def _within_j(self, i: int, time_s: float) -> float:
+        """Joules from reading i - 1 to a moment before reading i."""
+        raise NotImplementedError
+
+    def _reach_s(self, i: int) -> float:
+        """The moment to which reading i tells the joules by itself."""
+        return self._times[i]
+
+    def _last_power(self, i: int) -> float | None:
+        """Watts just before reading i; None if that is not known."""
+        return self._power(i)
+
+    def _next_power(self, i: int) -> float | None:
+        """Watts just after reading i; None if that is not known."""
+        return self._power(i + 1)
+
+    def _power(self, i: int) -> float | None:
+        """Mean watts between the readings i - 1 and i; None beyond the ends and across a break."""
+        if not 0 < i < len(self._times) or i in self._breaks:
+            return None
+        spent_j = self._joules[i] - self._joules[i - 1]
+        return spent_j / (self._times[i] - self._times[i - 1])
+
+    def _append(self, time_s: float, value: float, joules: float, why: str = "") -> None:
+        """Believe a reading; with a cause, nothing is known of the time before it."""
+        if why:
+            self._breaks[len(self._times)] = why
+        self._times.append(time_s)
+        self._raws.append(value)
+        self._joules.append(joules)
+
+    def _cut(self, keep: int) -> list[tuple[float, float]]:
+        """Take back the readings from an index on."""
+        cut = list(zip(self._times[keep:], self._raws[keep:], strict=True))
+        for column in (self._times, self._raws, self._joules):
+            del column[keep:]
+        while self._breaks and next(reversed(self._breaks)) >= keep:
+            self._breaks.popitem()
+        return cut
+
+    def _rewind(self, time_s: float) -> list[tuple[float, float]]:
+        """Take back all readings since a moment, and return them."""
+        keep = max(self._fixed, bisect.bisect_left(self._times, time_s) - 1)
+        for i in reversed(self._breaks):
+            if keep - 3 < i <= keep + 1:
+                # What confirmed this break may lie after the moment.
+                keep = max(self._fixed, i - 1)
+        again = [*self._cut(keep), *self._pending]
+        from_s = self._times[-1] if self._times else -math.inf
+        again += [reading for reading in self.aside if reading[0] > from_s]
+        self.aside = [reading for reading in self.aside if reading[0] <= from_s]
+        self._pending = []
+        return again

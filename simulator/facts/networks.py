@@ -1,0 +1,59 @@
+"""What the words of a table say of the network between nodes: cards, rates, generations.
+
+    "8 x 400 Gb/s", "3.2 Tb/s per node", "50 GB/s per GPU", "NDR InfiniBand", "8x HDR"
+
+A rate without a bearer is the whole node's; a generation without a number is one port a chip.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+BITS = {"b": 1.0, "B": 8.0}
+
+SCALES = {"G": 1e9, "T": 1e12}
+
+CARDS = r"(?:(\d+)\s*[x×*]\s*)?"
+
+RATE = rf"{CARDS}(\d+(?:\.\d+)?)\s*([GT])(?:([bB])(?:it)?(?:/s|ps)|bE\b|\b)"
+
+PER_CHIP = r"\b(?:per|a|each)\s+(?:gpu|chip|npu|accelerator|card|nic|port)|/\s?(?:gpu|chip)"
+
+
+def network_bytes_per_s(words: str, node_chips: float) -> float | None:
+    """A chip's share of the network of its node, one direction; None where the words say nothing.
+
+    Args:
+        words: one clause of a cell.
+        node_chips: chips that share the cards of a node.
+    """
+    for match in re.finditer(RATE, words):
+        cards, rate, scale, unit = match.groups()
+        named = unit or re.search(r"ethernet|infiniband|roce|\bIB\b|network|bE\b", words)
+        if not named and not cards:
+            continue
+        total = float(cards or 1) * float(rate) * SCALES[scale] * BITS[unit or "b"] / 8
+        alone = cards is None and re.search(PER_CHIP, words, re.IGNORECASE)
+        return total if alone else total / node_chips
+    if generation := _generation(words):
+        cards = re.search(r"(\d+)\s*[x×*]|[x×*]\s*(\d+)", words)
+        port = float(generation["gbit_per_s"]) * 1e9 / 8
+        return port * float(cards[1] or cards[2]) / node_chips if cards else port
+    return None
+
+
+def _generation(words: str) -> dict[str, Any] | None:
+    """The first row of `networks.toml` whose pattern matches."""
+    rows = (row for row in _table() if re.search(row["pattern"], words, re.IGNORECASE))
+    return next(rows, None)
+
+
+@cache
+def _table() -> list[dict[str, Any]]:
+    text = (files("simulator.facts") / "networks.toml").read_text(encoding="utf-8")
+    rows: list[dict[str, Any]] = tomllib.loads(text)["network"]
+    return rows

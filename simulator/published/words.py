@@ -1,0 +1,144 @@
+"""Words in the cells of a table of throughput: read as fields of a plan, or not understood.
+
+No word is passed over in silence: what no reader here knows is listed with its column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator.facts.networks import network_bytes_per_s
+from simulator.published.tables import Cells
+
+USUAL_NODE = 8
+"""Chips of a node where a row names none."""
+
+MODES = {
+    "full": r"^(?:full|all|yes|true|uniform|block)\b(?! ?\(partial)",
+    "none": r"^(?:none|no|off|false|0)$",
+    "selective": r"^(?:selective|core.?att)",
+}
+"""Words of `recompute` by mode; what else is named there is taken as selective."""
+
+SHARDING = (
+    (r"zero-?_?\s?(\d)|\bstage[- ]?(\d)|^z(\d)$", None),
+    (r"grad_op", 2),
+    (r"^(?:none|no|no_shard|ddp|replicated|data parallel)$", 0),
+    (r"distributed.?optimi[sz]er|optimi[sz]er (?:states?|shard)|^os$", 1),
+    (r"fsdp|full|shard|hsdp", 3),
+)
+"""Words of `zero_fsdp` and the ZeRO stage that they stand for; None where they name its number."""
+
+PREDICTION_LAYER = r"^(?:w/ )?MTP(?: 1| layer included.*)?$"
+
+REPEATS = (
+    r"^(?:w/o MTP|none|bf16|dropless|default|mp mode \w+|local batch \d+|fsdp2?|1f1b"
+    r"|interleaved 1f1b|interleaved pipeline schedule for some rows|\d+ slice\(s\) of \S+)$"
+)
+"""Options that are the convention, or that other columns of the row say too."""
+
+DISPATCH = (
+    r"dropless|force-balanced(?: routing)?|token.?drop|capacity[- ]limited|padded to capacity"
+    r"|top-\d+|[\s,;()]"
+)
+"""Words of `moe_dispatch` that are read, or that the capacity factor and top-k say too."""
+
+
+@dataclass
+class Reading:
+    """What the words of a row say.
+
+    Attributes:
+        fields: of the plan.
+        network_bytes_per_s: a chip's share, where it is said.
+        prediction_layer: whether a layer for multi-token prediction is counted.
+        not_understood: words that no reader knows, each with its column.
+    """
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    network_bytes_per_s: float | None = None
+    prediction_layer: bool = False
+    not_understood: list[str] = field(default_factory=list)
+
+
+def read_words(cells: Cells, *, flash: bool) -> Reading:
+    """Read sharding, recomputation, dispatch and options of a row.
+
+    Args:
+        cells: of the row.
+        flash: whether its software fuses attention; sequence parallelism came with it.
+    """
+    reading = Reading()
+    node_chips = cells.number("chips_per_node") or USUAL_NODE
+    _sharding(cells.text("zero_fsdp").lower(), node_chips, reading)
+    _recompute(cells.text("recompute"), reading)
+    _dispatch(cells.text("moe_dispatch"), reading)
+    if not flash:
+        reading.fields["sequence_parallel"] = False
+    for clause in _clauses(cells.text("other_opts")):
+        if not _option(clause, node_chips, reading):
+            reading.not_understood.append(f"other_opts: {clause}")
+    return reading
+
+
+def _option(clause: str, node_chips: float, reading: Reading) -> bool:
+    """Read one option; whether it was understood."""
+    if re.search(PREDICTION_LAYER, clause):
+        reading.prediction_layer = True
+        return True
+    if "sequence parallel" in clause.lower():
+        reading.fields["sequence_parallel"] = not clause.lower().startswith("no ")
+        return True
+    network = network_bytes_per_s(clause, node_chips)
+    if network:
+        reading.network_bytes_per_s = network
+        return True
+    return re.search(REPEATS, clause, re.IGNORECASE) is not None
+
+
+def _sharding(words: str, node_chips: float, reading: Reading) -> None:
+    """ZeRO stage and the chips that it shards over, from words such as "ZeRO-1" or "fsdp 16"."""
+    for pattern, stage in SHARDING:
+        if match := re.search(pattern, words):
+            named = next((number for number in match.groups() if number), stage)
+            reading.fields["zero"] = int(named or 0)
+            break
+    else:
+        if words:
+            reading.not_understood.append(f"zero_fsdp: {words}")
+    if reading.fields.get("zero") != 3:
+        return
+    group = re.search(r"fsdp(?: group)? (\d+)|slice \((\d+)|ici_fsdp=(\d+)|(\d+)-way", words)
+    if group and (size := int(next(number for number in group.groups() if number))) > 1:
+        reading.fields["shard"] = size
+    elif re.search(r"hsdp|hybrid", words):
+        reading.fields["shard"] = int(node_chips)
+
+
+def _recompute(words: str, reading: Reading) -> None:
+    """The mode of recomputation; a list of modules is the nearest mode, selective."""
+    if not words:
+        return
+    mode = next((m for m, pattern in MODES.items() if re.search(pattern, words.lower())), None)
+    reading.fields["recompute"] = mode or "selective"
+    if mode is None or (mode == "selective" and re.search(r"[(,]", words)):
+        reading.not_understood.append(f"recompute: {words} (taken as selective)")
+
+
+def _dispatch(words: str, reading: Reading) -> None:
+    """Whether the load of the experts was forced to be equal."""
+    if "force-balanced" in words:
+        reading.fields["imbalance"] = 1.0
+    rest = re.sub(DISPATCH, " ", words, flags=re.IGNORECASE).split()
+    if rest:
+        reading.not_understood.append(f"moe_dispatch: {words}")
+
+
+def _clauses(text: str) -> Iterator[str]:
+    """The options of a cell, which commas and semicolons separate outside parentheses."""
+    for clause in re.split(r"[,;]\s*(?![^()]*\))", text):
+        if clause.strip():
+            yield clause.strip()

@@ -1,0 +1,173 @@
+"""Words in cells of tables: read, or named as not understood; widths solved, eras by their year."""
+
+from __future__ import annotations
+
+import pytest
+
+from energy.shape import parameters, total
+from simulator.facts.networks import network_bytes_per_s
+from simulator.facts.software import software_of
+from simulator.published.publishers import publisher_of
+from simulator.published.shipped import calibration_table, published_tables
+from simulator.published.tables import Cells
+from simulator.published.throughput import parse, read_tables, read_throughput
+from simulator.published.words import read_words
+
+ROW = {
+    "row_id": "a",
+    "framework": "DeepSpeed (2025)",
+    "layers": "32",
+    "d_model": "4096",
+    "d_ff": "11008",
+    "gated_ffn": "1",
+    "heads": "32",
+    "vocab": "32000",
+    "seq_len": "4096",
+    "chip": "a100-sxm4-80gb",
+    "n_chips": "8",
+    "zero_fsdp": "ZeRO-3",
+    "micro_batch": "2",
+    "global_batch_seqs": "64",
+    "recompute": "full",
+    "tokens_per_s_per_chip": "3000",
+}
+
+
+def row(**cells):
+    table = parse([ROW | cells])
+    assert table.skipped == {}
+    return table.rows[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "gbit_per_s_of_a_chip"),
+    [
+        ("800 Gb/s InfiniBand per node", 100),
+        ("1600 Gbps RoCE", 200),
+        ("8 x 400 Gb/s", 400),
+        ("4x200G InfiniBand", 100),
+        ("3.2 Tb/s per node", 400),
+        ("400 Gb/s per GPU", 400),
+        ("50 GB/s per GPU network", 400),
+        ("NDR InfiniBand", 400),
+        ("8x HDR", 200),
+        ("4 x NDR", 200),
+        ("ConnectX-7", 400),
+    ],
+)
+def test_a_network_is_read_as_cards_times_speed_or_by_its_generation(words, gbit_per_s_of_a_chip):
+    assert network_bytes_per_s(words, 8) == pytest.approx(gbit_per_s_of_a_chip * 1e9 / 8)
+
+
+@pytest.mark.parametrize("words", ["torch.compile", "local batch 8", "DeepEP", "2 slices", "80GB"])
+def test_words_on_other_things_are_no_network(words):
+    assert network_bytes_per_s(words, 8) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "stage"),
+    [
+        ("ZeRO-1", 1),
+        ("zero stage 2", 2),
+        ("DeepSpeed stage 3", 3),
+        ("SHARD_GRAD_OP", 2),
+        ("distributed optimizer", 1),
+        ("optimizer states sharded", 1),
+        ("DDP", 0),
+        ("FULL_SHARD", 3),
+        ("HSDP", 3),
+    ],
+)
+def test_a_sharding_word_is_a_stage(words, stage):
+    assert row(zero_fsdp=words).fields["zero"] == stage
+
+
+def test_hybrid_sharding_shards_over_the_chips_of_a_node():
+    assert row(zero_fsdp="HSDP", chips_per_node="4").fields["shard"] == 4
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("other_opts", "a new trick"),
+        ("zero_fsdp", "by moonlight"),
+        ("recompute", "norm, act"),
+        ("recompute", "custom"),
+        ("moe_dispatch", "dropless, natural routing"),
+    ],
+)
+def test_words_that_are_not_understood_are_named_with_their_column(column, words):
+    assert any(
+        line.startswith(f"{column}: {words}") for line in row(**{column: words}).not_understood
+    )
+
+
+def test_no_word_of_a_shipped_table_is_passed_over():
+    for table in (*published_tables(), calibration_table()):
+        for known in read_throughput(table).rows:
+            for line in known.not_understood:
+                assert line.split(": ", 1)[1].strip()
+
+
+def test_a_list_of_modules_is_the_nearest_mode_and_said_to_be():
+    reading = read_words(Cells({"recompute": "norm, act"}), flash=True)
+    assert reading.fields["recompute"] == "selective"
+    assert reading.not_understood == ["recompute: norm, act (taken as selective)"]
+
+
+def test_a_blank_width_is_solved_from_the_total_of_parameters():
+    full = row()
+    billions = float(total(parameters(full.shape))) / 1e9
+    solved = row(d_ff="", params_total_b=f"{billions}")
+    assert solved.shape.d_ff == full.shape.d_ff
+    assert any("solved" in line for line in solved.assumed)
+
+
+@pytest.mark.parametrize("cells", [{"params_total_b": ""}, {"params_total_b": "0.5"}])
+def test_a_blank_width_without_a_total_that_gives_it_is_refused(cells):
+    table = parse([ROW | {"d_ff": ""} | cells])
+    assert table.rows == ()
+    assert "d_ff" in table.skipped["a"]
+
+
+def test_the_era_of_a_framework_is_its_year():
+    assert software_of("DeepSpeed 2025").name == software_of("PyTorch FSDP").name
+    assert software_of("DeepSpeed (2021)").name == "megatron-2021"
+    assert software_of("DeepSpeed", "Narayanan et al. 2021").name == "megatron-2021"
+    assert software_of("Megatron-LM", "arXiv:2104.04473").name == "megatron-2021"
+    assert software_of("Megatron-LM", "arXiv:2504.14960").name == "megatron"
+    assert software_of("Megatron-DeepSpeed (2024)").name == "megatron"
+
+
+def test_one_configuration_under_two_names_of_one_era_differs_by_at_most_15_percent():
+    from simulator.fit.pool import published_pool
+    from simulator.fit.throughput import evaluate
+
+    rows = [row(framework=name) for name in ("DeepSpeed 2025", "PyTorch FSDP")]
+    first, second = evaluate(rows, published_pool()).tokens_per_s
+    assert abs(first / second - 1) <= 0.15
+
+
+@pytest.mark.parametrize("name", ["torchtitan (FSDP2, 2026)", "TorchTitan", "torch titan 0.2"])
+def test_a_framework_that_is_spelled_otherwise_is_the_same(name):
+    assert row(framework=name).framework == "torchtitan"
+
+
+def test_pages_of_one_project_are_one_publisher():
+    rows = read_tables(published_tables()).rows
+    pages = {row.source for row in rows if row.publisher == "NVIDIA Megatron-Bridge"}
+    assert len(pages) >= 9
+    assert len({row.publisher for row in rows}) < 20 < len({row.source for row in rows})
+
+
+def test_an_unknown_source_is_its_own_publisher_or_the_owner_of_its_repository():
+    assert publisher_of("New paper (arXiv:2601.00001) Table 3", "x").name == (
+        publisher_of("New paper (arXiv:2601.00001) Table 5", "x").name
+    )
+    assert publisher_of("speed notes", "x", "someone/project:docs/speed.md").name == "someone"
+
+
+def test_how_tuned_a_row_is_must_be_a_known_word():
+    assert row(tuned="Baseline").tuned == "baseline"
+    table = parse([ROW | {"tuned": "superb"}])
+    assert "vendor-tuned" in table.skipped["a"]
