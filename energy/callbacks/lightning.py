@@ -1,7 +1,8 @@
 """Meter Lightning: `Trainer(callbacks=[EnergyCallback("runs/mine")])`.
 
 Each training batch is a window and a mark, a validation is a window of its own phase, and a saved
-checkpoint is a mark. The record is written when fitting ends, even if it ends with an exception.
+checkpoint is a mark. Joules, watts and grams go to every logger of the Trainer, whenever it logs.
+The record is written when fitting ends; if it ends with an exception, the record says so.
 """
 
 from __future__ import annotations
@@ -21,13 +22,22 @@ class EnergyCallback(Callback):
     Args:
         out_dir: folder of ledger and record.json.
         sync: called at the edges of windows (for CUDA: torch.cuda.synchronize).
+        zone: grid zone, for CO2; see `energy grid`.
+        pue: facility over IT energy.
         **tracker: further arguments of `energy.Tracker`.
     """
 
     def __init__(
-        self, out_dir: str | Path, sync: Callable[[], object] | None = None, **tracker: Any
+        self,
+        out_dir: str | Path,
+        sync: Callable[[], object] | None = None,
+        *,
+        zone: str | None = None,
+        pue: float | None = None,
+        **tracker: Any,
     ) -> None:
-        self.loop = Loop(out_dir, sync=sync, **tracker)
+        self.loop = Loop(out_dir, sync=sync, zone=zone, pue=pue, **tracker)
+        self._logged_step = 0
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Start metering, on the first rank of each node: one sampler reads all devices."""
@@ -42,6 +52,10 @@ class EnergyCallback(Callback):
         """Close the window and mark the step."""
         self.loop.end("batch")
         self.loop.mark("step", step=trainer.global_step)
+        step, every = trainer.global_step, trainer.log_every_n_steps
+        if every and step % every == 0 and step != self._logged_step:
+            self._logged_step = step
+            _send(trainer, self.loop.metrics())
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the window of a validation."""
@@ -57,8 +71,17 @@ class EnergyCallback(Callback):
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Write the record of what was spent before the exception."""
-        self.loop.close()
+        self._close(trainer, note=f"training ended with {type(exception).__name__}")
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Write the record."""
-        self.loop.close()
+        """Log what was spent in all, and write the record."""
+        self._close(trainer)
+
+    def _close(self, trainer: Any, note: str | None = None) -> None:
+        self.loop.close(note=note, log=lambda values: _send(trainer, values))
+
+
+def _send(trainer: Any, values: dict[str, float]) -> None:
+    """Send what was spent so far to the Trainer's loggers."""
+    for logger in trainer.loggers if values else ():
+        logger.log_metrics(values, step=trainer.global_step)
