@@ -46,7 +46,11 @@ def to_wandb(
         MissingDataError: no run is given, and wandb is not installed or has no run.
     """
     if run is None:
-        run = _module("wandb").run
+        try:
+            import wandb
+        except ImportError as error:
+            raise _absent("wandb") from error
+        run = wandb.run
         if run is None:
             raise MissingDataError("expected a run of wandb", "none", "call wandb.init() first")
     metrics = Loop.of(tracker, zone=zone, pue=pue).metrics
@@ -65,7 +69,12 @@ def to_mlflow(
     Raises:
         MissingDataError: nothing is given, and mlflow is not installed.
     """
-    client = client or _module("mlflow")
+    if client is None:
+        try:
+            import mlflow
+        except ImportError as error:
+            raise _absent("mlflow") from error
+        client = mlflow
     metrics = Loop.of(tracker, zone=zone, pue=pue).metrics
 
     def log(step: int) -> None:
@@ -74,12 +83,5 @@ def to_mlflow(
     return log
 
 
-def _module(name: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise MissingDataError(
-            f"expected the package {name}", "not installed", f"pip install {name}"
-        ) from error
+def _absent(name: str) -> MissingDataError:
+    return MissingDataError(f"expected the package {name}", "not installed", f"pip install {name}")

@@ -104,6 +104,7 @@ LIBRARIES: dict[str, Callable[[Path], bool]] = {
     "lightning": _inside("energy/callbacks/lightning.py"),
     "lm_eval": _inside("glam/evaluation"),
     "matplotlib": _pictures,
+    "mlflow": _inside("energy/callbacks/loggers.py"),
     "numpy": _inside("energy", "glam", "simulator"),
     "pandas": _inside(),  # in functions called to_frame only, see FUNCTIONS
     "peft": _inside("glam/finetuning"),
@@ -117,6 +118,7 @@ LIBRARIES: dict[str, Callable[[Path], bool]] = {
     "torch": _inside("glam"),
     "transformers": _inside("energy/callbacks"),
     "typer": _commands,
+    "wandb": _inside("energy/callbacks/loggers.py"),
     "zeus_apple_silicon": _inside("energy/meters/apple.py"),
 }
 
