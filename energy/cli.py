@@ -199,7 +199,7 @@ def calibrate(
     """Calibrate this machine against a wall meter.
 
     Fits a gain and an offset; the cross-validated error becomes the band of later records. Nothing
-    is kept unless asked: with --save, later records of the same meters and boards on this machine
+    is kept without --save. With it, later records of the same meters and boards on this machine
     have joules at the wall too.
     """
     from energy.calibration import fit

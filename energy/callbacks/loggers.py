@@ -5,8 +5,8 @@
         ...
         log(step)
 
-Names carry their units: energy_j, energy_kwh, energy_interval_j, power_w, and co2_g if a zone is
-given. See `energy.callbacks.loop.Loop.metrics`.
+Names carry their units: energy_j, energy_kwh, energy_interval_j, power_w, and co2_g with a
+zone. See `energy.callbacks.loop.Loop.metrics`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def to_wandb(
     Values join the row of their step, which `run.log` of the training closes.
 
     Raises:
-        MissingDataError: no run is given, and wandb is not installed or has no run.
+        MissingDataError: there is no run, and wandb is not installed or has no run.
     """
     if run is None:
         try:
@@ -67,7 +67,7 @@ def to_mlflow(
     """Log to the active run of mlflow, or through what has its `log_metrics`.
 
     Raises:
-        MissingDataError: nothing is given, and mlflow is not installed.
+        MissingDataError: there is no client, and mlflow is not installed.
     """
     if client is None:
         try:
