@@ -93,9 +93,8 @@ class Incidents:
             return "no sampler ran"
         if words:
             return words
-        failed = sum(begin_s <= moment_s <= end_s for moment_s in track.failed)
-        if failed:
-            return f"{failed:,} readings failed" if failed > 1 else "a reading failed"
+        if any(begin_s <= moment_s <= end_s for moment_s in track.failed):
+            return "readings failed"
         doubted = sum(begin_s < moment_s < end_s for moment_s, _ in track.doubted())
         return "only readings that cannot be true" if doubted else "no reading"
 

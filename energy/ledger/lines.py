@@ -51,6 +51,12 @@ HASH_BYTES = 16
 TAIL_BYTES = 65536
 """How much of the end of a ledger is read to find its last rows."""
 
+ROW_KIND = b'"k":'
+"""What every row contains."""
+
+SHOWN = 40
+"""Characters of the first line of another file that an error message shows."""
+
 READY, TAKEN = b"ready\n", b"taken\n"
 """A sampler's first word: it wrote its first sample, or another sampler writes this ledger."""
 
@@ -128,11 +134,23 @@ def require_ledger(path: Path) -> Path:
     """The ledger in a run folder, or the path itself if it is a ledger.
 
     Raises:
-        InputError: there is no ledger.
+        InputError: there is no file, or it is not a ledger. A ledger that is damaged, empty or cut
+            off within its first line is one.
     """
     path = path / FILE if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"expected a ledger at {path}", "no such file", "name a folder of a run")
+    with path.open("rb") as file:
+        start = file.read(TAIL_BYTES)
+    cut_off = start.startswith(b"{") and b"\n" not in start
+    if start and ROW_KIND not in start and not cut_off:
+        line = start.splitlines()[0].decode(errors="replace")
+        shown = line if len(line) <= SHOWN else f"{line[:SHOWN]}..."
+        raise InputError(
+            f"expected a ledger at {path}",
+            f"a file that begins with {shown!r}",
+            "name a folder of a run, or its ledger.jsonl",
+        )
     return path
 
 

@@ -1,22 +1,26 @@
-"""`energy verify`: checks the hash chain of a ledger, its gaps and order, and its record's sum."""
+"""`energy verify`: checks the chain of a ledger, its gaps, its readings, and its record's sum."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from energy import units
 from energy.calibration import apply as calibration
-from energy.ledger import accounting
+from energy.ledger import accounting, contradictions
 from energy.ledger import reader as ledger
+from energy.ledger.joules import device_entries, domains_of
 from energy.ledger.lines import links
+from energy.ledger.notes import doubts
 from energy.ledger.segment import Segment
 from energy.quantity import Quantity
 from energy.record import RunRecord, totals
 
-GAP_INTERVALS = 2.5
-"""Intervals without a sample that count as a gap."""
+GAP_S, GAP_INTERVALS = 1.0, 2.5
+"""Seconds, and intervals, without a sample that count as a gap: both must have passed."""
 
 TOLERANCE = 1e-9
 """Relative difference between the record's joules and the ledger's that counts as equal."""
@@ -27,7 +31,7 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        check: chain, order, gaps, unread or sum.
+        check: chain, order, gaps, unread, coverage, doubts or sum.
         passed: whether all is well.
         message: what was seen.
     """
@@ -44,7 +48,14 @@ class Finding:
 def verify(path: Path) -> list[Finding]:
     """Check a ledger, and the record beside it if there is one."""
     segments = ledger.segments(path)
-    findings = [_chain(path), _order(segments), _gaps(segments), _unread(segments)]
+    findings = [
+        _chain(path),
+        _order(segments),
+        _gaps(segments),
+        _unread(segments),
+        _coverage(segments),
+        _doubts(segments),
+    ]
     record = path.parent / "record.json"
     if record.is_file():
         findings.append(_sum(path, segments, RunRecord.load(record)))
@@ -71,19 +82,26 @@ def _order(segments: list[Segment]) -> Finding:
 
 
 def _gaps(segments: list[Segment]) -> Finding:
-    gaps = []
+    gaps: list[float] = []
+    sums: set[str] = set()
+    powers: set[str] = set()
     for segment in segments:
-        limit = GAP_INTERVALS * segment.header.get("interval_s", 1.0)
+        limit_s = max(GAP_S, GAP_INTERVALS * segment.interval_s)
         pairs = pairwise(segment.times)
-        gaps += [later - earlier for earlier, later in pairs if later - earlier > limit]
+        own = [later - earlier for earlier, later in pairs if later - earlier > limit_s]
+        gaps += own
+        for name, curve in segment.curves.items() if own else ():
+            if curve.times:
+                (sums if math.isinf(curve.hold_s) else powers).add(name)
     if not gaps:
         return Finding("gaps", True, "no gap")
-    return Finding(
-        "gaps",
-        False,
-        f"gaps: {len(gaps)}, the longest {max(gaps):.1f} s; counters are cumulative, so their "
-        "joules are in the totals",
-    )
+    effects = []
+    if sums:
+        effects.append(f"counters are cumulative, so their joules count ({_list(sums)})")
+    if powers:
+        effects.append(f"readings of power do not reach across them ({_list(powers)})")
+    seen = f"gaps: {len(gaps)}, the longest {max(gaps):.1f} s"
+    return Finding("gaps", False, "; ".join([seen, *effects]))
 
 
 def _unread(segments: list[Segment]) -> Finding:
@@ -96,6 +114,35 @@ def _unread(segments: list[Segment]) -> Finding:
         return Finding("unread", True, "every reading succeeded")
     failures = ", ".join(f"{domain}: {count} readings failed" for domain, count in unread.items())
     return Finding("unread", False, failures)
+
+
+def _coverage(segments: list[Segment]) -> Finding:
+    """Whether readings reach over the whole run, for every domain that could be read at all."""
+    spans = [(segment, segment.start_s, segment.stop_s) for segment in segments]
+    stretches = [
+        f"{entry.device} {units.duration(entry.seconds)} ({entry.why})"
+        for name, domain in domains_of(segments).items()
+        if not domain["reason"]
+        for entry in device_entries(domain, [span for span in spans if name in span[0].curves])
+        if entry.seconds
+    ]
+    if not stretches:
+        return Finding("coverage", True, "readings reach over the whole run")
+    return Finding("coverage", False, f"nobody read {'; '.join(stretches)}")
+
+
+def _doubts(segments: list[Segment]) -> Finding:
+    """Whether all readings can be true."""
+    refused = contradictions.refused([(s, s.start_s, s.stop_s) for s in segments])
+    seen = [text for segment in segments for text in doubts(segment)]
+    seen += [f"{name}: {reason}" for name, reason in refused.items()]
+    if not seen:
+        return Finding("doubts", True, "every reading can be true")
+    return Finding("doubts", False, "; ".join(seen))
+
+
+def _list(names: set[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _sum(path: Path, segments: list[Segment], record: RunRecord) -> Finding:

@@ -3,9 +3,14 @@
 import itertools
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from energy.errors import InputError
 from energy.ledger.merge import merge
 from energy.ledger.reader import FILE
+from energy.ledger.reader import rows as rows_of
+from tests.support import ledgers
 from tests.support.standin import write_ledger
 
 CPU = {
@@ -79,3 +84,105 @@ def test_a_device_that_only_some_ranks_metered_is_covered_in_part(tmp_path):
     merged = merge(folders, "all")
     covered = {entry.device: entry.covered for entry in merged.energy}
     assert covered == {"gpu-0": 0.25, "gpu-1": 1.0}
+
+
+def seeing(folder, readings, *, method="counter", **header):
+    """The ledger of a rank with these samples of one board, one a second."""
+    folder.mkdir(parents=True)
+    rows = [ledgers.header([ledgers.domain(method=method)], id=folder.name, **header)]
+    rows += [ledgers.sample(second, value) for second, value in enumerate(readings)]
+    write_ledger(folder / FILE, [*rows, ledgers.end(len(readings) - 1)])
+    return folder
+
+
+def readings(*stretches):
+    """Joules of 300 W, or None while a rank is blind: (whether it sees, seconds) in turn."""
+    sees = [sees for sees, seconds in stretches for _ in range(seconds)]
+    return [1e6 + 300.0 * second if see else None for second, see in enumerate(sees)]
+
+
+def test_a_rank_that_reads_a_board_counts_where_another_cannot(tmp_path):
+    blind = seeing(tmp_path / "a", readings((False, 21)))
+    half = seeing(tmp_path / "b", readings((True, 6), (False, 15)))
+    late = seeing(tmp_path / "c", readings((False, 8), (True, 13)))
+    run = merge([blind, half, late], "all")
+    read, missing = run.energy
+    assert read.value == pytest.approx(300 * (5 + 12))
+    assert (read.covered, missing.seconds) == (pytest.approx(17 / 20), pytest.approx(3))
+    assert (missing.begin_s, missing.end_s) == (5, 8)
+    reason = ledgers.domain(reason="no permission")
+    rows = [ledgers.header([reason], id="d"), *(ledgers.sample(s, None) for s in range(21))]
+    (tmp_path / "d").mkdir()
+    write_ledger(tmp_path / "d" / FILE, rows)
+    whole = seeing(tmp_path / "e", readings((True, 21)))
+    (read,) = merge([tmp_path / "d", blind, whole], "all").energy
+    assert (read.value, read.covered) == (pytest.approx(6000), 1.0)
+
+
+def test_a_ledger_without_samples_is_named_and_stops_no_merge(tmp_path):
+    for name, rows in (("a", []), ("b", [ledgers.header([ledgers.domain()])])):
+        (tmp_path / name).mkdir()
+        write_ledger(tmp_path / name / FILE, rows)
+    whole = seeing(tmp_path / "c", readings((True, 11)))
+    run = merge([tmp_path / "a", tmp_path / "b", whole], "all")
+    assert run.totals["chip"].value == pytest.approx(3000)
+    assert "2 ledgers: it has no sample and was left out" in run.notes
+    with pytest.raises(InputError, match="expected samples"):
+        merge([tmp_path / "a", tmp_path / "b"], "all")
+
+
+def test_wasted_work_labels_and_notes_come_from_all_folders(tmp_path):
+    mark = {"k": "mark", "m": ledgers.ns(8), "kind": "wasted", "fields": {"since_ns": 3e9}}
+    folders = []
+    for number, name in enumerate("ab"):
+        folder = seeing(
+            tmp_path / name, readings((True, 11)), labels={"task": "demo", "rank": str(number)}
+        )
+        rows = [row for row, _ in rows_of(folder / FILE)]
+        if name == "b":
+            slept = {"k": "clock", "m": ledgers.ns(5), "utc": "", "why": "the wall clock was set"}
+            rows[3:3] = [mark, {**slept, "s": 60.0}]
+        write_ledger(folder / FILE, rows)
+        folders.append(folder)
+    run = merge(folders, "all")
+    assert run.wasted.energy_j.value == pytest.approx(1500)
+    assert run.wasted.elapsed_s.value == pytest.approx(5)
+    assert run.wasted.model_flop.value is None
+    assert run.labels == {"task": "demo"}
+    assert "b: segment 1: the wall clock was set (+60 s)" in run.notes
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.booleans(), st.integers(1, 9)), min_size=1, max_size=4),
+        min_size=1,
+        max_size=4,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_any_order_and_repetition_gives_the_same_record(tmp_path_factory, ranks, order):
+    folder = tmp_path_factory.mktemp("ranks")
+    folders = [seeing(folder / f"rank-{i}", readings(*rank)) for i, rank in enumerate(ranks)]
+    shuffled = [*folders, *order.choices(folders, k=2)]
+    order.shuffle(shuffled)
+    first, again = merge(folders, "all"), merge(shuffled, "all")
+    assert first.energy == again.energy
+    assert (first.totals, first.notes) == (again.totals, again.notes)
+    elapsed_s = first.elapsed_s.value
+    if elapsed_s:
+        seconds = ledgers.seconds_of(first.energy, elapsed_s)
+        assert sum(seconds.values()) == pytest.approx(elapsed_s)
+    seen = {
+        second
+        for rank in ranks
+        for start, stop in spans_of(readings(*rank))
+        for second in range(start, stop)
+    }
+    assert (first.totals["chip"].value or 0.0) == pytest.approx(300 * len(seen))
+
+
+def spans_of(joules):
+    """From the first to the last reading, between which a counter tells all."""
+    seen = [second for second, value in enumerate(joules) if value is not None]
+    return [(seen[0], seen[-1])] if seen else []
