@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from energy.errors import InputError
 from energy.meters.cmd import Cmd, reading_of
 from energy.meters.sources import open_sources, require
+from energy.tracking.tracker import Tracker
 
 
 @pytest.fixture
@@ -184,3 +185,23 @@ def test_two_programs_of_one_name_are_two_meters(program):
     for source, watts in zip(sources, (10.0, 20.0), strict=True):
         assert list(next_watts(source, bool).values()) == [watts]
         source.close()
+
+
+def test_a_run_names_the_seconds_after_its_program_died_and_counts_nothing_for_them(
+    program, tmp_path
+):
+    code = (
+        f"died = {str(tmp_path / 'died')!r}\nif os.path.exists(died): sys.exit(3)\n"
+        "for _ in range(10): print(50, flush=True); time.sleep(0.1)\n"
+        "open(died, 'w').close(); sys.exit(3)"
+    )
+    name = f"cmd@facility:{program(code)}"
+    with Tracker(tmp_path / "run", meters=[name], interval_s=0.2) as tracker:
+        time.sleep(7.5)
+    record = tracker.record()
+    known, gap = record.energy
+    assert (known.boundary, known.origin) == ("facility", "measured")
+    assert 25 <= known.value <= 50 * 1.5
+    assert (gap.origin, gap.value) == ("missing", None)
+    assert 5.5 < gap.seconds < 7.5
+    assert record.totals["facility"].missing
