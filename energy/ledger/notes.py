@@ -36,6 +36,7 @@ def notes_of(
         for i, segment in enumerate(segments, start=1)
         for text in _of_segment(segment)
     ]
+    notes += _of_meters(segments)
     notes += [f"{name}: {reason}" for name, reason in (refused or {}).items()]
     if damaged:
         notes.append(
@@ -75,6 +76,17 @@ def _of_segment(segment: Segment) -> Iterator[str]:
     for row in segment.incidents:
         yield sentence(row) + _seconds(row)
     yield from doubts(segment)
+
+
+def _of_meters(segments: list[Segment]) -> list[str]:
+    """What the meters say of their own joules, each text once with the devices that it is about."""
+    devices: dict[str, list[str]] = {}
+    for segment in segments:
+        for domain in segment.header["domains"]:
+            if domain.get("note"):
+                names = devices.setdefault(domain["note"], [])
+                names += [domain["id"]] if domain["id"] not in names else []
+    return [f"{', '.join(names)}: {text}" for text, names in devices.items()]
 
 
 def _seconds(row: Row) -> str:

@@ -153,6 +153,7 @@ class Amd(BaseSource):
             limit_w=self._limit_w(gpu.handle),
             api=f"amdsmi {'energy counter' if board.counter else 'socket power'} ({words})",
             source="no external check known, our default +-10 %",
+            note="; ".join(filter(None, (share, gpu.doubt))),
         )
 
     def _limit_w(self, handle: Any) -> float:

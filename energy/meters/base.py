@@ -42,6 +42,7 @@ class Domain:
         source: where the band and the constants come from.
         reason: why the domain is missing.
         fix: the command that would make it readable.
+        note: what a reader of the record must know of its joules.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Domain:
     source: str = ""
     reason: str = ""
     fix: str = ""
+    note: str = ""
 
     @property
     def read_by_power(self) -> bool:

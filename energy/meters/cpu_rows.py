@@ -62,6 +62,12 @@ def watts(cpuinfo: str) -> Watts:
     )
 
 
+def socket_w(cpuinfo: str) -> float:
+    """TDP of a socket of this machine by its row in chips.csv; 0 if it is not listed."""
+    rows = _socket_rows(cpuinfo_field(cpuinfo, "model name"))
+    return float(rows[0]["tdp_w"]) if rows is not None else 0.0
+
+
 def _socket_rows(model_name: str) -> tuple[dict[str, str], dict[str, str]] | None:
     """The rows of a processor in chips.csv and cpu_sockets.csv; None if it is not listed.
 

@@ -42,6 +42,7 @@ class CpuTree(BaseSource):
                 boundary="chip",
                 method="model",
                 origin="modelled",
+                limit_w=watts.busy_w * (os.cpu_count() or 1),
                 api=f"/proc/PID/stat of {self._pid} and descendants x {watts.busy_w:.3g} W busy",
                 low=watts.low,
                 high=watts.high,

@@ -236,11 +236,13 @@ def _domain(name: str, kind: str, method: str, board: Board, within: str | None)
         boundary="chip",
         within=within,
         tick_s=TICK_S,
+        limit_w=board.module_limit_w if kind == "module" else board.limit_w,
         method="counter" if counted else "power",
         api=f"NVML {API.get(method, ENERGY)} ({words})",
         low=low,
         high=high,
         source="sensor gain against external meters, by method",
+        note="; ".join(filter(None, (board.share, board.doubt))),
     )
     # The driver's buffer keeps what the older power call shows.
     sensor = {"energy": "counter", "samples": "power"}.get(method, method)

@@ -9,11 +9,14 @@ counter cannot be read is missing. A reading that fails later is a gap.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from energy.meters import cpu_rows, limits
 from energy.meters.base import BaseSource, Domain, unreadable
 from energy.meters.files import cpuinfo_field, text_of
+from energy.meters.share import share
 
 ROOT = Path("/sys/class/powercap")
 J_PER_UJ = 1e-6
@@ -48,13 +51,21 @@ class Rapl(BaseSource):
     Args:
         root: the folder; tests pass their own.
         vendor: processor vendor as in /proc/cpuinfo, which is read by default.
+        groups: where the control groups are mounted.
     """
 
     name = "rapl"
 
-    def __init__(self, root: Path = ROOT, vendor: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path = ROOT,
+        vendor: str | None = None,
+        groups: Path = Path("/sys/fs/cgroup"),
+    ) -> None:
         self._root = root
-        self._vendor = vendor or cpuinfo_field(text_of(Path("/proc/cpuinfo")), "vendor_id")
+        self._cores = share(Path("/proc"), groups).cores
+        self._cpuinfo = text_of(Path("/proc/cpuinfo"))
+        self._vendor = vendor or cpuinfo_field(self._cpuinfo, "vendor_id")
         self._zones: list[Zone] = []
 
     def probe(self) -> list[Domain]:
@@ -111,11 +122,30 @@ class Rapl(BaseSource):
             boundary="chip",
             within=within,
             api=f"powercap {folder.name} energy_uj{turns}",
+            limit_w=self._limit_w(folder, kind, parent),
             wrap_j=0.0 if turns else int(range_uj) * J_PER_UJ,
             low=low,
             high=high,
             source="RAPL against external meters, by vendor",
+            note="" if within else self._whole(),
         )
+
+    def _whole(self) -> str:
+        """That a zone is a whole socket's, where the run may use some of its cores."""
+        count = os.cpu_count() or 0
+        if self._cores is None or self._cores.value >= count:
+            return ""
+        return (
+            f"the joules are the whole processor's, of which this run may use "
+            f"{self._cores.value:.4g} of {count} cores ({self._cores.name})"
+        )
+
+    def _limit_w(self, folder: Path, kind: str, parent: Domain | None) -> float:
+        """The most watts of a zone: by its constraints, of its package, or by the name plate."""
+        stated = limits.of_zone(folder)
+        if stated or kind != "cpu":
+            return stated
+        return parent.limit_w if parent is not None else cpu_rows.socket_w(self._cpuinfo)
 
 
 def _without_mirrors(zones: list[Zone]) -> list[Zone]:

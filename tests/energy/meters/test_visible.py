@@ -95,6 +95,18 @@ def test_a_slice_of_a_board_says_that_other_instances_are_in_its_joules(library)
     assert "MIG" not in whole["api"]
 
 
+def test_a_run_on_a_slice_says_so_in_its_record(library, tmp_path):
+    environment = {**nvml_environment(library, DEVICES=4, MIG=3), "CUDA_VISIBLE_DEVICES": "MIG-2-0"}
+    command = [sys.executable, "-m", "energy", "run", "--meter", "nvml", "--out", str(tmp_path)]
+    run = subprocess.run(
+        [*command, "--", "sleep", "0.5"], env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert "MIG instance MIG-2-0" in record["energy"][0]["api"]
+    assert any("whole board, up to 2 other instances" in note for note in record["notes"])
+
+
 UNEQUAL = {
     "DEVICES": 3,
     "NAME": "Small",

@@ -20,7 +20,7 @@
  *   DELAY_S, AVERAGE_S, HOLD_S  power is the mean over AVERAGE_S that ended DELAY_S before the last
  *                 update, and there is an update every HOLD_S; all 0 for the power of the moment
  *   DUTY          share of PERIOD_S at HIGH_W (a half)
- *   LIMIT_W       power limit of each board (700)
+ *   LIMIT_W, MODULE_LIMIT_W  greatest power limit of each board (700) and of the module around it
  *   NO_COUNTER, NO_FIELDS  the counter or the power fields are not supported
  *   HBM_W, MODULE_W  constant watts of those scopes
  *   MODULE_ENERGY  field 191 counts the module too (1), or echoes the counter of the board (2)
@@ -194,6 +194,11 @@ int nvmlDeviceGetFieldValues(void *handle, int count, field_value *values) {
         if (values[i].field == 186 && scope >= 0) {
             if (answer) values[i].result = answered(handle, INSTANT + scope, &watts);
             else if (watts >= 0 && !setting("STANDIN_NO_FIELDS", 0)) values[i].result = OK;
+        }
+        double limit = setting("STANDIN_MODULE_LIMIT_W", 0);
+        if (values[i].field == 188 && scope == 1 && limit > 0) {
+            watts = limit;
+            values[i].result = OK;
         }
         values[i].type = 1;
         values[i].value.ui = (unsigned)(watts * 1e3);

@@ -1,0 +1,70 @@
+"""The most watts that a device can draw: what its driver allows, or what its name plate states.
+
+A reading that would need more than this has not happened, and a stretch without readings has spent
+no more. Zero means that nothing states it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from energy.meters.files import fact_rows, text_of
+
+W_PER_MW, W_PER_UW = 1e-3, 1e-6
+
+MODULE_SCOPE = 1
+"""NVML's scope of a field for the module around a board."""
+
+NO_LIMIT_W = 4000.0
+"""A greater limit of a processor package is the register's way of saying that there is none."""
+
+
+def of_nvidia_board(nvml: Any, handle: Any, product: str) -> float:
+    """The greatest power limit that the driver accepts for a board, else its name plate."""
+    try:
+        _, most_mw = nvml.nvmlDeviceGetPowerManagementLimitConstraints(handle)
+        return float(most_mw) * W_PER_MW
+    except nvml.NVMLError:
+        return name_plate_w(product)
+
+
+def of_nvidia_module(nvml: Any, handle: Any) -> float:
+    """The greatest power limit of the module around a board; 0 if the driver does not state it."""
+    field = nvml.NVML_FI_DEV_POWER_MAX_LIMIT
+    try:
+        (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [(field, MODULE_SCOPE)])
+    except nvml.NVMLError:
+        return 0.0
+    return float(answer.value.uiVal) * W_PER_MW if answer.nvmlReturn == nvml.NVML_SUCCESS else 0.0
+
+
+def name_plate_w(product: str) -> float:
+    """The greatest watts in chips.csv of GPUs whose row begins with a word of a product's name.
+
+    'Tesla V100-SXM2-16GB' has the word V100, and gets the 300 W of the strongest V100.
+    """
+    words = set(re.findall(r"[a-z0-9]+", product.lower()))
+    rows = [row for row in fact_rows("chips.csv") if row["kind"] == "gpu"]
+    stated = [row[name] for row in rows if _family(row) in words for name in ("tdp_w", "max_w")]
+    return max((float(text) for text in stated if text != "unknown"), default=0.0)
+
+
+def of_zone(folder: Path) -> float:
+    """The greatest power that the constraints of a powercap zone allow or state as possible.
+
+    Constraints are for the long term (the TDP), the short term and peaks. A greatest power of 0 is
+    not stated, and a firmware may set limits above what a register calls the greatest power.
+    """
+    stated = [
+        int(text) * W_PER_UW
+        for name in ("constraint_*_max_power_uw", "constraint_*_power_limit_uw")
+        for text in map(text_of, folder.glob(name))
+        if text.isdigit()
+    ]
+    return max((watts for watts in stated if watts < NO_LIMIT_W), default=0.0)
+
+
+def _family(row: dict[str, str]) -> str:
+    return row["id"].split("-")[0]
