@@ -28,6 +28,10 @@ FORMER_METRICS = {"held_out_loss": "validation_loss"}
 """Former names of metrics, still read."""
 
 
+BRIDGE = "bridge"
+"""The `api` of an entry with the joules of short stretches without readings."""
+
+
 class Kind(StrEnum):
     """Whether a run happened or was predicted."""
 

@@ -19,15 +19,12 @@ from energy.errors import InputError
 from energy.files import write_text_atomic
 from energy.meters.files import user_file
 from energy.quantity import Boundary, Origin, Quantity
-from energy.record import EnergyEntry, totals
+from energy.record import BRIDGE, EnergyEntry, totals
 
 API = "wall = gain x seen + offset x seconds"
 
 OURS = "energy"
 """The tool whose joules a line can be applied to: this one."""
-
-BRIDGE = "bridge"
-"""The `api` of joules over a short stretch without readings."""
 
 COVERAGE = 0.9
 """The stored error is the 90th percentile of the cross-validated errors."""
@@ -120,6 +117,16 @@ def meters_of(entries: list[EnergyEntry]) -> tuple[str, ...]:
     )
 
 
+def unread_seconds(entries: list[EnergyEntry]) -> float:
+    """Longest time for which a device that was metered was not read; bridged time counts as read.
+
+    The wall meter saw the joules of that time, and ours did not.
+    """
+    metered = {entry.device for entry in entries if entry.value is not None}
+    missing = [entry for entry in entries if entry.value is None and entry.device in metered]
+    return max((entry.seconds or 0.0 for entry in missing), default=0.0)
+
+
 def wall_entries(
     entries: list[EnergyEntry], elapsed_s: float
 ) -> tuple[list[EnergyEntry], list[str]]:
@@ -155,9 +162,8 @@ def wall_entries(
             f"calibration left out: {path} was fitted to {fitted or 'nothing'}, "
             f"this run has {' + '.join(own)}"
         ]
-    if unread := [entry for entry in entries if entry.seconds]:
-        seconds = max(entry.seconds or 0.0 for entry in unread)
-        return [], [f"calibration left out: up to {seconds:.0f} s of this run were not read"]
+    if unread_s := unread_seconds(entries):
+        return [], [f"calibration left out: up to {unread_s:.0f} s of this run were not read"]
     source = f"calibration {path} ({calibration.source}, {line.runs} runs)"
     entry, note = _entry(seen, line, elapsed_s, source)
     return [entry], [note] if note else []

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from energy.calibration.apply import OURS, Calibration, Line, meters_of
+from energy.calibration.apply import OURS, Calibration, Line, meters_of, unread_seconds
 from energy.errors import InputError, reason
 from energy.quantity import Boundary
 from energy.record import RunRecord
@@ -180,7 +180,7 @@ def _own_run(row: dict[str, str], folder: Path, place: str) -> Run:
         raise InputError(
             "expected a record with joules at the chip boundary", f"{row['record']}, {place}"
         )
-    if any(entry.seconds for entry in record.energy):
+    if unread_seconds(record.energy):
         raise InputError(
             "expected a record without stretches that nobody read",
             f"{row['record']}, {place}",

@@ -18,13 +18,10 @@ from energy.ledger.plausible import limit_of
 from energy.ledger.segment import Segment
 from energy.ledger.wasted import Span
 from energy.quantity import Boundary, Origin, Quantity
-from energy.record import EnergyEntry, totals
+from energy.record import BRIDGE, EnergyEntry, totals
 
 METER_COVERAGE = 0.95
 """Probability that the band of a domain contains its true energy."""
-
-BRIDGE = "bridge"
-"""The api of an entry that bridges stretches without readings."""
 
 MOST_STRETCHES = 20
 """Entries of missing stretches of a device and reason; more are one entry."""

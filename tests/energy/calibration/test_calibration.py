@@ -10,13 +10,19 @@ import pytest
 from typer.testing import CliRunner
 
 from energy import Tracker
-from energy.calibration.apply import Calibration, Line, default_path, meters_of
+from energy.calibration.apply import (
+    Calibration,
+    Line,
+    default_path,
+    meters_of,
+    wall_entries,
+)
 from energy.calibration.fit import Run, calibrate, cross_validate, fit_line
 from energy.cli import app
 from energy.errors import InputError
 from energy.ledger.verify import verify
 from energy.quantity import Boundary, Origin
-from energy.record import RunRecord
+from energy.record import EnergyEntry, RunRecord
 from energy.reports import summary
 
 
@@ -140,6 +146,27 @@ def test_outside_the_watts_it_was_fitted_to_a_line_has_the_band_of_the_joules_to
     own = chip.high / chip.value - 1
     assert wall.high / wall.value - 1 == pytest.approx(np.hypot(0.18, own))
     assert any("outside" in note for note in record.notes)
+
+
+def test_a_run_that_was_not_read_throughout_has_no_joules_at_the_wall(tmp_path):
+    def entry(device, value, seconds=None):
+        return EnergyEntry(
+            device=device,
+            boundary=Boundary.CHIP,
+            api=device,
+            value=value,
+            origin=Origin.MISSING if value is None else Origin.MEASURED,
+            source="x",
+            seconds=seconds,
+        )
+
+    line = Line(1.2, 30.0, 0.05, 9, tool="energy", meters=("cpu", "gpu"))
+    Calibration({"ours": line}, "wall.csv").save(default_path())
+    whole = [entry("gpu", 1000.0), entry("cpu", 500.0), entry("dram", None, 10.0)]
+    assert len(wall_entries(whole, 10.0)[0]) == 1  # dram was missing when it was calibrated, too
+    entries, (note,) = wall_entries([*whole, entry("gpu", None, 4.0)], 10.0)
+    assert not entries
+    assert "4 s of this run were not read" in note
 
 
 def test_our_own_records_are_calibrated_and_the_line_fits_later_records(tmp_path):
