@@ -20,9 +20,6 @@ ROOT = Path("/sys/class/hwmon")
 IIO = Path("/sys/bus/iio/devices")
 """Where JetPack 4 shows the INA3221."""
 
-MOST = 1.5
-"""A power above this many times the most that the device can draw is no reading."""
-
 W_PER_UW = 1e-6
 
 OTHERS = {
@@ -49,15 +46,14 @@ class Sensor:
     times: Path | None = None
 
     def value(self) -> float | None:
-        """Joules or watts; None if a file cannot be read or the value cannot be."""
+        """Joules or watts; None if a file cannot be read or the value is negative."""
         try:
             value = int(self.file.read_text()) * self.unit
             if self.times is not None:
                 value *= int(self.times.read_text())
         except (OSError, ValueError):
             return None
-        limit_w = self.domain.limit_w if self.domain.method == "power" else 0.0
-        return None if value < 0 or (limit_w and value > MOST * limit_w) else value
+        return value if value >= 0 else None
 
 
 class Hwmon(BaseSource):

@@ -4,6 +4,7 @@ import stat
 
 import pytest
 
+from energy.ledger.plausible import Bound, Sleeps
 from energy.meters.hwmon import Hwmon, seen
 from energy.meters.node import Node, watts_of
 from tests.support.standin import write_tree
@@ -174,8 +175,7 @@ def test_rails_without_a_total_are_added(tmp_path):
     assert {domain.within for domain in Hwmon(tmp_path, tmp_path).probe()} == {None}
 
 
-@pytest.mark.parametrize("power_uw", ["1000000000000000000000000000000", "-1", "2000000000"])
-def test_a_power_that_cannot_be_is_a_reading_that_failed(tmp_path, power_uw):
+def test_a_power_above_the_limit_is_left_to_the_reader_and_a_negative_one_is_none(tmp_path):
     write_tree(
         tmp_path / "hwmon0",
         {"name": "power_meter", "power1_average": 500_000_000, "power1_cap_max": 1_200_000_000},
@@ -183,7 +183,12 @@ def test_a_power_that_cannot_be_is_a_reading_that_failed(tmp_path, power_uw):
     meter = Hwmon(tmp_path)
     (domain,) = meter.probe()
     assert domain.limit_w == 1200
-    write_tree(tmp_path / "hwmon0", {"power1_average": power_uw})
+    write_tree(tmp_path / "hwmon0", {"power1_average": 10**30})
+    watts = meter.watts()["node-hwmon0-power1"]
+    bound = Bound.of(domain.as_dict(), Sleeps())
+    assert bound.allows_w(1300)
+    assert not bound.allows_w(watts)
+    write_tree(tmp_path / "hwmon0", {"power1_average": -1})
     assert meter.watts() == {"node-hwmon0-power1": None}
 
 
