@@ -33,6 +33,9 @@ SWEEP = 300
 
 BAND = (0.1, 0.9)
 
+SIGMAS = 1.2816
+"""Half of an 80 % band of a normal distribution, in standard deviations."""
+
 NARROWEST = 0.02
 """Least distance of an end of a band from its middle."""
 
@@ -256,5 +259,25 @@ def _given_one(rows: Sequence[ThroughputRow], errors: Array) -> dict[str, Any]:
     return {
         "between": round(between**0.5, 4),
         "within": round((total - between) ** 0.5, 4),
-        "given_one": band_of(between / total * first - second, names),
+        "given_one": _band_of_known(between / total * first - second, names),
+    }
+
+
+def _band_of_known(values: Array, names: Sequence[str]) -> dict[str, float]:
+    """80 % band of a row of a source that is known by another row.
+
+    Its source lies no more beyond all others, so publishers count as one each and no new one does;
+    as they are few, the ends are wider, as those of Student's distribution over the normal one:
+    1 + (z^2 + 1) / (4 (n - 1)) with z = 1.2816 (Abramowitz and Stegun 26.7.5, first term).
+    """
+    counts = Counter(names)
+    order = np.argsort(values)
+    weight = np.array([1 / counts[names[place]] for place in order.tolist()]) / len(counts)
+    ends = np.interp(BAND, np.cumsum(weight) - weight / 2, values[order])
+    wider = 1 + (SIGMAS**2 + 1) / (4 * max(len(counts) - 1, 1))
+    return {
+        "low": round(min(float(ends[0]) * wider, -NARROWEST), 4),
+        "high": round(max(float(ends[1]) * wider, NARROWEST), 4),
+        "rows": len(values),
+        "publishers": len(counts),
     }

@@ -71,8 +71,12 @@ class Setup:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, scenario: Scenario) -> Self:
+    def of(cls, scenario: Scenario, pool: Pool | None = None) -> Self:
         """Resolve a scenario.
+
+        Args:
+            scenario: as the user wrote it.
+            pool: constants instead of those that it names.
 
         Raises:
             InputError: a key or value of it is not valid, or a file that it names.
@@ -101,7 +105,9 @@ class Setup:
         assert section.chip is not None
         chip = catalog.chip(section.chip)
         software = _software(section, chip)
-        hardware, constants, notes = _fitted(section, chip, software, shape)
+        hardware, constants, notes = _fitted(
+            scenario, chip, software, shape, pool or pool_of(scenario)
+        )
         return cls(
             scenario=scenario,
             shape=shape,
@@ -116,6 +122,11 @@ class Setup:
             | {name: [value] for name, value in scenario.plan.items() if name in AXES},
             notes=notes,
         )
+
+    @property
+    def kind(self) -> str:
+        """Dense or moe."""
+        return _kind_of(self.shape)
 
     @property
     def chips(self) -> int:
@@ -229,18 +240,28 @@ def _kind(key: str) -> tuple[type | tuple[type, ...], str]:
     return (int, float), "a number"
 
 
+def pool_of(scenario: Scenario) -> Pool:
+    """The constants that a scenario names, or those that the package ships."""
+    named = scenario.hardware.constants
+    return load_pool(Path(named)) if named else published_pool()
+
+
+def _kind_of(shape: Shape) -> str:
+    return "moe" if np.any(np.asarray(shape.n_moe_layers) > 0) else "dense"
+
+
 def _fitted(
-    section: HardwareSection, chip: Chip, software: Software, shape: Shape
+    scenario: Scenario, chip: Chip, software: Software, shape: Shape, pool: Pool
 ) -> tuple[Hardware, Constants, tuple[str, ...]]:
     """A chip of the catalog with the constants fitted to it, and notes on their rows."""
-    pool = load_pool(Path(section.constants)) if section.constants else published_pool()
+    section = scenario.hardware
     release = (section.framework or "").lower()
     words = {
         "architecture": chip.architecture or "other",
         "software": software.name,
         "framework": framework_of(release) if release else "",
         "release": release,
-        "kind": "moe" if np.any(np.asarray(shape.n_moe_layers) > 0) else "dense",
+        "kind": _kind_of(shape),
         "tuned": tuned_of(section.tuned or ""),
         "chip": chip.id,
     }

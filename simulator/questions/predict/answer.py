@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from energy.errors import InputError
 from simulator.kit.answer import Answer, Data
+from simulator.questions.predict.measured import calibrated
 from simulator.runs import predict as runs
 from simulator.scenarios.request import Target, scenario_of
 from simulator.scenarios.scenario import Scenario
@@ -46,6 +48,8 @@ def predict(
     machine: str | Path | None = None,
     zone: str | None = None,
     overrides: Mapping[str, Any] | None = None,
+    measured: str | None = None,
+    cluster: str | Path | None = None,
 ) -> Prediction:
     """Predict FLOP, time, energy, CO2e, water and cost of a run before it is run.
 
@@ -62,6 +66,8 @@ def predict(
         machine: instead of a chip, a file that `simulator calibrate` wrote.
         zone: grid zone.
         overrides: other values by dotted key: {"run.goodput": 0.9}.
+        measured: a rate or step time of this very run: "65 tokens/s/chip", "9.96 s", "41% MFU".
+        cluster: a file to keep the measured row in, for `hardware.constants` of other scenarios.
 
     Raises:
         InputError: the target is unknown, or a key or value is not valid.
@@ -80,11 +86,21 @@ def predict(
             machine=machine,
             zone=zone,
             overrides=overrides,
-        )
+        ),
+        measured,
+        None if cluster is None else Path(cluster),
     )
 
 
-def prediction(scenario: Scenario) -> Prediction:
-    """The prediction of a scenario, as an answer."""
-    predicted = runs.predict(scenario)
+def prediction(
+    scenario: Scenario, measured: str | None = None, cluster: Path | None = None
+) -> Prediction:
+    """The prediction of a scenario, as an answer; scaled where a rate of it was measured.
+
+    Raises:
+        InputError: there is a file to keep a row in, and no row.
+    """
+    if measured is None and cluster is not None:
+        raise InputError("expected a measured row to keep", "none", "add --measured")
+    predicted = calibrated(scenario, measured, cluster) if measured else runs.predict(scenario)
     return Prediction(predicted.estimate, predicted.record, predicted.elapsed, predicted.energy)

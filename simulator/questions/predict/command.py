@@ -34,6 +34,7 @@ def init(
     "simulator predict glam-64b-64e --explain",
     "simulator predict my-run.toml --zone FR --out runs/my-run",
     "simulator predict glam-mini-16e --hardware machine.toml --steps 200 --out runs/predicted",
+    "simulator predict glam-8b --measured '41% MFU' --cluster ours.json",
     "simulator predict --model glam-8b --chip h100 --chips 256 --tokens 300e9 --batch 512",
 )
 def predict(
@@ -53,6 +54,12 @@ def predict(
         Path | None, typer.Option(help="Instead of a chip: a machine that was calibrated.")
     ] = None,
     zone: Annotated[str | None, typer.Option(help="Grid zone.")] = None,
+    measured: Annotated[
+        str | None, typer.Option(help='A rate of this run: "65 tokens/s/chip", 9.96 s, 41% MFU.')
+    ] = None,
+    cluster: Annotated[
+        Path | None, typer.Option(help="Keep the measured row for other questions in this file.")
+    ] = None,
     overrides: Set = None,
     out: Annotated[Path | None, typer.Option(help="Write record.json into this folder.")] = None,
     explain: Explain = False,
@@ -73,7 +80,7 @@ def predict(
         machine=hardware,
         zone=zone,
     )
-    answer = prediction(named(name, model, values | overridden(overrides)))
+    answer = prediction(named(name, model, values | overridden(overrides)), measured, cluster)
     if out is not None:
         answer.record.save(out / "record.json")
     present(answer, as_json=as_json, explain=explain, plot=plot)

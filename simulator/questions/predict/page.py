@@ -15,6 +15,7 @@ from simulator.runs.predict import Prediction
 
 METRICS = {
     "step_time_s": "step time",
+    "step_time_uncalibrated_s": "  predicted without your row",
     "tokens_per_s": "tokens a second",
     "model_flop_per_s": "model FLOP a second",
     "mfu": "MFU",

@@ -1,0 +1,137 @@
+"""A measured rate of a scenario's own cluster, as words: what it says of the predicted one."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from energy.errors import InputError
+from energy.files import write_text_atomic
+from energy.flops import model_flop
+from energy.quantity import Origin, Quantity
+from energy.shape import total
+from simulator.fit.newcomers import SIGMAS
+from simulator.fit.own import scale
+from simulator.runs.estimate import Estimate, estimate
+from simulator.runs.predict import Prediction, predict
+from simulator.runs.setup import Setup, pool_of
+from simulator.scenarios.scenario import Scenario
+
+NUMBER = r"([\d,_]*\.?\d+(?:e[+-]?\d+)?)"
+
+FARTHEST = 8.0
+"""A measured rate that differs by more from the predicted one is of something else."""
+
+SHAPES = (
+    "4,150 tokens/s (of all chips)",
+    "65 tokens/s/chip",
+    "9.96 s",
+    "410 TFLOP/s (model FLOP of a chip)",
+    "41% MFU",
+)
+
+
+def step_seconds(words: str, of: Estimate) -> float:
+    """Seconds of a step from a measured rate or time.
+
+    Args:
+        words: a number and its unit.
+        of: the step that was measured, whose tokens, FLOP and chips make a rate a time.
+
+    Raises:
+        InputError: the number or the unit is not understood.
+    """
+    text = words.strip()
+    match = re.match(NUMBER + r"\s*(.*)$", text, re.IGNORECASE)
+    number = float(match[1].replace(",", "").replace("_", "")) if match else 0.0
+    unit = re.sub(r"\s+", " ", match[2].strip().lower()) if match else ""
+    setup = of.setup
+    tokens = float(setup.base.global_batch) * float(setup.shape.seq_len)
+    flop = tokens * float(total(model_flop(setup.shape))) / setup.chips
+    if number > 0:
+        if re.fullmatch(r"(?:s|sec|seconds?|s ?/ ?step|s(?:econds)? (?:a|per) step)", unit):
+            return number
+        if re.fullmatch(r"ms(?: ?/ ?step)?", unit):
+            return number / 1e3
+        if rate := re.fullmatch(r"(?:tokens?|tok) ?(?:/|per) ?(?:s|sec|second)(.*)", unit):
+            per_chip = re.fullmatch(r" ?(?:/|per|a|of a) ?(?:chip|gpu|device|tpu)", rate[1])
+            if per_chip or not rate[1]:
+                return tokens / number / (setup.chips if per_chip else 1)
+        if scaled := re.fullmatch(r"([tp])flop(?:/s|s|s/s)?(?: ?(?:/|per|a) ?(?:chip|gpu))?", unit):
+            return flop / (number * {"t": 1e12, "p": 1e15}[scaled[1]])
+        if re.fullmatch(r"%? ?mfu", unit):
+            share = number / 100 if "%" in unit or number > 1 else number
+            return flop / (share * float(setup.hardware.peak_flop_per_s))
+    raise InputError("expected a measured rate or step time", repr(words), "; ".join(SHAPES))
+
+
+def calibrated(scenario: Scenario, words: str, cluster: Path | None = None) -> Prediction:
+    """Predict a scenario whose rate was measured; what was predicted without it stays beside.
+
+    Args:
+        scenario: on a chip of the catalog.
+        words: what was measured of it.
+        cluster: a constants file to write, with which other questions of the cluster are scaled.
+
+    Raises:
+        InputError: the words are not understood, or the scenario is of a calibrated machine.
+    """
+    if scenario.hardware.chip is None:
+        raise InputError(
+            "expected a chip of the catalog to scale", "a calibrated machine", "probe it again"
+        )
+    before = estimate(Setup.of(scenario))
+    predicted, measured = float(before.step.step_s), step_seconds(words, before)
+    error = float(np.log(measured / predicted))
+    if abs(error) > np.log(FARTHEST):
+        raise InputError(
+            f"expected a step time within {FARTHEST:g} times {predicted:.3g} s, as predicted",
+            f"{measured:.3g} s from {words!r}",
+            "tokens/s are of all chips; write tokens/s/chip if they are of one",
+        )
+    pool, chip, kind = pool_of(scenario), before.setup.hardware.name, before.setup.kind
+    scaled = scale({kind: [error]}, pool.newcomers)
+    if cluster is not None:
+        kept = replace(pool, own=pool.own | {chip: scaled})
+        text = json.dumps(kept.as_dict(), indent=1, ensure_ascii=False)
+        write_text_atomic(cluster, text + "\n")
+    # This very row is known: what is left is less than the scatter of other rows of one source.
+    spread = SIGMAS * float(pool.newcomers[kind]["within"])
+    earlier = pool.own.get(chip, {}).get(kind, {}).get("ln", 0.0)
+    exact = {kind: {"ln": earlier + error, "rows": 1, "low": -spread, "high": spread}}
+    after = estimate(Setup.of(scenario, replace(pool, own=pool.own | {chip: exact})), before.plan)
+    notes = (*before.notes, *_notes(before, words, scaled[kind], cluster))
+    return _beside(predict(replace(after, notes=notes)), before)
+
+
+def _beside(prediction: Prediction, before: Estimate) -> Prediction:
+    """The prediction with the step time that was predicted without the measured row."""
+    uncalibrated = Quantity.of(
+        float(before.step.step_s),
+        "s",
+        f"simulator.physics.step on {before.setup.hardware.name}",
+        Origin.MODELLED,
+        relative=before.step.relative,
+    )
+    metrics = prediction.record.metrics | {"step_time_uncalibrated_s": uncalibrated}
+    return replace(prediction, record=prediction.record.model_copy(update={"metrics": metrics}))
+
+
+def _notes(
+    before: Estimate, words: str, scaled: dict[str, float], cluster: Path | None
+) -> tuple[str, ...]:
+    """What was measured, both bands of a step time, and how to keep the row."""
+    ends = [1 + end for end in before.step.relative]
+    left = [np.exp(scaled["ln"] - scaled[end]) for end in ("high", "low")]
+    notes = (
+        f"measured: {words}; other rows of this cluster take x{np.exp(scaled['ln']):.2f} of their "
+        f"predicted step time: uncalibrated x{ends[0]:.2f} to x{ends[1]:.2f}, "
+        f"with your row x{left[0]:.2f} to x{left[1]:.2f}",
+    )
+    if cluster is None:
+        return (*notes, "--cluster FILE keeps the row for other models, plans and counts")
+    return (*notes, f"the row is kept: --set hardware.constants={cluster}")
