@@ -19,7 +19,7 @@ from benchmarks.meters.sensors import Load
 from benchmarks.meters.spans import Span
 
 SLIVER_S = 0.35
-"""Time at the edge of what was read that may count as read."""
+"""Time at the edge of what was read that may count as read, at least; else three ticks."""
 
 AXIS_S = 0.06
 """How far the beginning of a record's time may be off in these checks."""
@@ -55,8 +55,11 @@ class Truth:
         device: its name in the record.
         load: its true power.
         run: begin and end of the run.
-        read: stretches of the run in which readings tell its energy.
-        hold_s: how long the last reading may count when no other follows.
+        read: stretches of the run in which readings surely tell its energy.
+        moments: of the readings.
+        hold_s: how long a reading may count when no other follows.
+        sliver_s: time at the edge of what was read that may count as read.
+        every_s: time between its readings, in which the power of a window's edge is unknown.
         limit_w: most watts that it can draw.
         gain: half width of its systematic band, as a share of the joules.
         edge_j: half width of what a sound run adds to that for its two edges.
@@ -66,15 +69,34 @@ class Truth:
     load: Load
     run: Span
     read: Sequence[Span]
+    moments: Sequence[float]
     hold_s: float
+    sliver_s: float
+    every_s: float
     limit_w: float
     gain: float
     edge_j: float
 
     @property
+    def perhaps_read(self) -> list[Span]:
+        """The same stretches, with all that may count as read around each reading."""
+        around = spans.widened(
+            ((moment, moment + self.hold_s) for moment in self.moments),
+            self.sliver_s,
+            self.sliver_s,
+        )
+        return spans.within(spans.union([*self.read, *around]), self.run)
+
+    @property
+    def bridgeable(self) -> list[Span]:
+        """The gaps that are short enough to be bridged once the last reading has been counted."""
+        most_s = BRIDGE_S + 1 + self.hold_s
+        return [gap for gap in spans.gaps(self.read, self.run) if gap[1] - gap[0] <= most_s]
+
+    @property
     def silent(self) -> list[Span]:
         """Stretches of the run without readings that are too long to count as read."""
-        slack_s = SLIVER_S + self.hold_s
+        slack_s = self.sliver_s + self.hold_s
         return [gap for gap in spans.gaps(self.read, self.run) if gap[1] - gap[0] > slack_s]
 
     def joules(self, stretches: Sequence[Span]) -> float:
@@ -100,7 +122,7 @@ def _energy(record: Mapping[str, Any], truth: Truth) -> Iterator[Problem]:
     missing = [entry for entry in entries if entry["value"] is None]
     elapsed_s = record["elapsed_s"]["value"]
     run_s, read_s = truth.run[1] - truth.run[0], spans.seconds(truth.read)
-    slack_s = (SLIVER_S + truth.hold_s) * (1 + len(spans.gaps(truth.read, truth.run)))
+    slack_s = (truth.sliver_s + truth.hold_s) * (1 + len(spans.gaps(truth.read, truth.run)))
     if abs(elapsed_s - run_s) > SLIVER_S + 0.02 * run_s:
         yield Problem(Kind.NAME, f"lasted {elapsed_s:.2f} s, not {run_s:.2f} s")
     claimed_s = sum(_covered(entry) * elapsed_s for entry in measured)
@@ -138,10 +160,11 @@ def _in_totals(record: Mapping[str, Any], device: str) -> bool:
 
 def _bridges(modelled: Sequence[Mapping[str, Any]], truth: Truth) -> Iterator[Problem]:
     """Problems of the gaps that are bridged."""
-    short = [gap for gap in spans.gaps(truth.read, truth.run) if gap[1] - gap[0] <= BRIDGE_S + 1]
+    short = truth.bridgeable
     for entry in modelled:
         seconds = entry.get("seconds") or 0.0
-        if seconds > spans.seconds(short) + SLIVER_S:
+        slack_s = (truth.sliver_s + truth.hold_s) * max(1, len(short))
+        if seconds > spans.seconds(short) + slack_s:
             yield Problem(Kind.CLAIM, f"{seconds:.1f} s bridged")
         if not entry["low"] <= entry["value"] <= entry["high"] <= 1.5 * truth.limit_w * seconds:
             yield Problem(Kind.CLAIM, "a bridge beyond the limit of the device")
@@ -183,7 +206,7 @@ def _placed(bridged_s: float, outside: Sequence[Span], truth: Truth) -> list[lis
     short = [
         gap
         for gap in spans.gaps([*truth.read, *outside], truth.run)
-        if gap[1] - gap[0] > SLIVER_S and gap[1] - gap[0] <= BRIDGE_S + 1
+        if gap[1] - gap[0] > SLIVER_S and gap in truth.bridgeable
     ]
     share = bridged_s / max(spans.seconds(short), bridged_s)
     early = [(begin, begin + share * (end - begin)) for begin, end in short]
@@ -193,7 +216,6 @@ def _placed(bridged_s: float, outside: Sequence[Span], truth: Truth) -> list[lis
 
 def _windows(record: Mapping[str, Any], truth: Truth) -> Iterator[Problem]:
     """Problems of the windows, each of a name of its own."""
-    slack_s = SLIVER_S + truth.hold_s
     for window in record["windows"]:
         energy = window["energy_j"]
         bounds = (truth.run[0] + window["begin_s"], truth.run[0] + window["end_s"])
@@ -201,18 +223,19 @@ def _windows(record: Mapping[str, Any], truth: Truth) -> Iterator[Problem]:
         if length_s < 0 or window["elapsed_s"]["value"] < 0:
             yield Problem(Kind.NAME, f"window {window['name']} lasts {length_s:.2f} s")
             continue
-        read = spans.within(truth.read, bounds)
-        silent_s = length_s - spans.seconds(read)
+        silent_s = length_s - spans.seconds(spans.within(truth.read, bounds))
+        unread_s = length_s - spans.seconds(spans.within(truth.perhaps_read, bounds))
         is_measured = energy["origin"] == "measured" and energy["value"] is not None
         name = f"window {window['name']}"
-        if not read and silent_s > slack_s and is_measured:
+        if unread_s >= length_s > 0 and is_measured:
             yield Problem(Kind.CLAIM, f"{name}: {energy['value']:.0f} J measured, nothing read")
-        elif silent_s > 2 * slack_s and is_measured and not energy.get("missing"):
-            yield Problem(Kind.NAME, f"{name}: {silent_s:.1f} s without readings, none named")
+        elif unread_s > truth.sliver_s and is_measured and not energy.get("missing"):
+            yield Problem(Kind.NAME, f"{name}: {unread_s:.1f} s without readings, none named")
         elif silent_s == 0 and not is_measured:
             yield Problem(Kind.BAND, f"{name} was read and is not measured")
         elif silent_s == 0:
-            exact_j, slack_j = truth.joules([bounds]), AXIS_S * float(truth.load.watts.max())
+            exact_j, watts = truth.joules([bounds]), truth.load.watts
+            slack_j = float(AXIS_S * watts.max() + truth.every_s * (watts.max() - watts.min()))
             if not energy["low"] - slack_j <= exact_j <= energy["high"] + slack_j:
                 text = f"{energy['low']:.0f} to {energy['high']:.0f} J for {exact_j:.0f} J"
                 yield Problem(Kind.BAND, f"{name}: {text}")

@@ -13,18 +13,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.meters import spans
 from benchmarks.meters.sensors import Load, alternating
-from benchmarks.meters.spans import Span
 from benchmarks.meters.standin import environment
 from energy.errors import AccountingError
 from energy.ledger import lines as ledger
-from energy.ledger.lines import Row
 
 DEVICE = "GPU-stand-in-0"
 HIGH_W, LOW_W, PERIOD_S = 390.0, 90.0, 0.5
@@ -204,42 +201,3 @@ def record_of(node: Node, runs: Sequence[Run], out: Path) -> Mapping[str, Any]:
 def _json(path: Path) -> Mapping[str, Any]:
     content: Mapping[str, Any] = json.loads(path.read_bytes())
     return content
-
-
-def rows_of(paths: Sequence[Path]) -> Iterator[Row]:
-    """The rows of several ledgers, one after the other."""
-    for path in paths:
-        for row, _ in ledger.rows(path):
-            yield row
-
-
-def time_of(rows: Sequence[Row]) -> Span:
-    """First and last moment that rows of a run mention, its samples' included."""
-    moments = [
-        row[name] / 1e9
-        for row in rows
-        for name in ("m", "m0", "m1")
-        if name in row and row["k"] in ("s", "window", "mark", "end", "attach", "alive")
-    ]
-    return min(moments), max(moments)
-
-
-def read_of(rows: Sequence[Row], counts: bool, hold_s: float) -> list[Span]:
-    """The time that the readings in ledgers tell of the only device.
-
-    Args:
-        rows: of the ledgers.
-        counts: whether joules are read, not watts.
-        hold_s: how long a power counts when no other follows.
-    """
-    moments: list[float] = []
-    for row in rows:
-        if row["k"] == "s" and any(joules is not None for joules in row["j"]):
-            age_us = next((age for age in row.get("a", []) if age), 0)
-            moments.append(row["m"] / 1e9 - age_us / 1e6)
-        for polls in row.get("p", {}).values() if row["k"] == "s" else ():
-            moments += [row["m"] / 1e9 - age / 1e6 for age, *w in polls if w and w[0] is not None]
-    moments.sort()
-    if counts:
-        return [(moments[0], moments[-1])] if moments else []
-    return spans.until_next(moments, hold_s)

@@ -40,11 +40,11 @@ def seconds(spans: Sequence[Span]) -> float:
     return sum(end - begin for begin, end in spans)
 
 
-def until_next(moments: Sequence[float], most_s: float) -> list[Span]:
-    """The time that readings at some moments cover if each counts until the next, for a while.
+def between_readings(moments: Sequence[float], most_s: float) -> list[Span]:
+    """The time between readings that are no further apart than `most_s`; moments ascend."""
+    return union((a, b) for a, b in pairwise(moments) if b - a <= most_s)
 
-    Args:
-        moments: of the readings, ascending.
-        most_s: the longest time for which one reading counts.
-    """
-    return union((a, min(b, a + most_s)) for a, b in pairwise(moments))
+
+def widened(spans: Iterable[Span], before_s: float, after_s: float) -> list[Span]:
+    """The same stretches, each beginning and ending so much earlier and later."""
+    return union((begin - before_s, end + after_s) for begin, end in spans)

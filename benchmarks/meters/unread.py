@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.meters import spans
-from benchmarks.meters.judge import Problem, Truth, problems
+from benchmarks.meters import on_disk, spans
+from benchmarks.meters.judge import SLIVER_S, Kind, Problem, Truth, problems
 from benchmarks.meters.sensors import Counter, Load, alternating, constant, telegraph
 from benchmarks.meters.spans import Span
 from benchmarks.meters.virtual.clock import START_S
@@ -45,7 +45,9 @@ class Meter:
         device: name of the domain.
         counts: whether joules are read, not watts.
         limit_w: most watts that it can draw.
-        hold_s: how long a power counts when no other follows; 0 for counters.
+        every_s: the longest time between two readings.
+        hold_s: how long a power may count when no other follows; 0 for counters.
+        sliver_s: time at the edge of what was read that may count as read.
         opens_s: how long the source takes to open.
         wrap_j: joules at which the counter turns.
     """
@@ -54,20 +56,25 @@ class Meter:
     device: str
     counts: bool
     limit_w: float
+    every_s: float = 0.3
     hold_s: float = 0.5
+    sliver_s: float = SLIVER_S
     opens_s: float = 0.001
     wrap_j: float = 0.0
 
 
 METERS = {
-    "counter": Meter("nvml", "GPU-stand-in-0", True, 700.0, 0.0),
+    "counter": Meter("nvml", "GPU-stand-in-0", True, 700.0, 0.1, 0.0),
     "power only": Meter("nvml", "GPU-stand-in-0", False, 700.0),
-    "RAPL": Meter("rapl", "cpu-package-0", True, 500.0, 0.0, wrap_j=262_143.328850),
+    "RAPL": Meter("rapl", "cpu-package-0", True, 500.0, 1.0, 0.0, wrap_j=262_143.328850),
     "hwmon": Meter("hwmon", "node-hwmon0-power1", False, 20_000.0),
-    "IPMI": Meter("node", "node", False, 20_000.0, 3.0),
-    "AMD": Meter("amd", "amd-0", True, 1400.0, 0.0, opens_s=0.51),
+    "IPMI": Meter("node", "node", False, 20_000.0, 1.4, 3.0, 3.0),
+    "AMD": Meter("amd", "amd-0", True, 1400.0, 1.0, 0.0, opens_s=0.51),
     "AMD, power only": Meter("amd", "amd-0", False, 1400.0, opens_s=0.51),
 }
+
+STEADY = [METERS[name] for name in ("IPMI", "AMD")]
+"""Meters that are read once a second, or checked by two readings of power: of a steady load."""
 
 
 @dataclass(frozen=True)
@@ -123,15 +130,22 @@ def judge(case: Case, library: Path) -> list[Problem]:
     run = (START_S, START_S + length_s)
     with tempfile.TemporaryDirectory() as folder:
         plans = _plans(case, generator, run, meter)
-        ledgers, read = [], []
+        ledgers, rows, read, moments = [], [], [], []
         for number, plan in enumerate(plans):
             windows = _windows(case.way, generator, plan.run)
-            rows, device = rows_of(plan, meter, load, library, windows, f"run-{number}")
-            ledgers.append(saved(Path(folder) / f"rank-{number}", rows))
-            read += _read(meter, device, plan)
+            own = rows_of(plan, meter, load, library, windows, f"run-{number}")
+            ledgers.append(saved(Path(folder) / f"rank-{number}", own))
+            rows += own
+            own_read, own_moments = on_disk.read_of(own, meter.device, meter.every_s)
+            read += own_read
+            moments += own_moments
         generator.shuffle(ledgers)
         record = record_of(case.way, ledgers)
-    truth = _truth(case.meter, load, run, spans.within(spans.union(read), run), library)
+    bounds = on_disk.time_of(rows)
+    truth = _truth(case.meter, load, bounds, spans.within(read, bounds), moments, library)
+    if max(bounds[0] - run[0], run[1] - bounds[1]) > INTERVAL_S:
+        text = f"the rows mention {bounds[1] - bounds[0]:.1f} s of {length_s:.1f} s"
+        return [Problem(Kind.NAME, text)]
     return problems(record, truth)
 
 
@@ -146,7 +160,7 @@ def record_of(way: str, ledgers: Sequence[Path]) -> Mapping[str, Any]:
 def _load(meter: Meter, seed: int, generator: random.Random) -> Load:
     """A constant power, a square wave or, where it is read often enough, a random one."""
     start_s, numbers = START_S - 30.0, np.random.default_rng(seed)
-    if seed % 2 or meter is METERS["IPMI"]:
+    if seed % 2 or meter in STEADY:
         return constant(generator.uniform(120.0, 380.0))
     if seed % 4:
         return telegraph(numbers, start_s, start_s + 90, mean_s=0.8, least_w=80, most_w=390)
@@ -218,14 +232,13 @@ def rows_of(
     library: Path,
     windows: Sequence[Stretch],
     run_id: str,
-) -> tuple[list[Row], Device]:
-    """The rows of a run, and its device with the moments at which it was read."""
+) -> list[Row]:
+    """The rows of a run of a machine with one device."""
     base_j = 5_000.0 - float(load.energy_j(START_S))
     sensor = Counter(tick_s=0.1 if meter.source == "nvml" else 0.001) if meter.counts else INSTANT_W
-    faults = list(plan.faults)
     device = Device(meter.source, load, sensor, base_j if meter.counts else 0.0, meter.wrap_j)
-    device.faults = faults
-    rows = metered(
+    device.faults = list(plan.faults)
+    return metered(
         {meter.device: device},
         library,
         plan.lives,
@@ -234,20 +247,16 @@ def rows_of(
         interval_s=INTERVAL_S,
         run_id=run_id,
     )
-    return rows, device
 
 
-def _read(meter: Meter, device: Device, plan: Plan) -> list[Span]:
-    """The time that the readings of a run tell."""
-    moments = [moment for moment in device.read_s if plan.run[0] <= moment]
-    if not moments:
-        return []
-    if meter.counts:
-        return [(moments[0], moments[-1])]
-    return spans.until_next(moments, meter.hold_s)
-
-
-def _truth(name: str, load: Load, run: Span, read: Sequence[Span], library: Path) -> Truth:
+def _truth(
+    name: str,
+    load: Load,
+    run: Span,
+    read: Sequence[Span],
+    moments: Sequence[float],
+    library: Path,
+) -> Truth:
     """The truth of a device, with the band of a sound run of the same meter."""
     meter = METERS[name]
     gain, edge_j = sound_band(name, library)
@@ -256,7 +265,10 @@ def _truth(name: str, load: Load, run: Span, read: Sequence[Span], library: Path
         load=load,
         run=run,
         read=read,
+        moments=moments,
         hold_s=meter.hold_s,
+        sliver_s=meter.sliver_s,
+        every_s=meter.every_s,
         limit_w=meter.limit_w,
         gain=gain,
         edge_j=edge_j,
@@ -269,7 +281,7 @@ def sound_band(name: str, library: Path) -> tuple[float, float]:
     meter, run = METERS[name], (START_S, START_S + 15.0)
     load = alternating(START_S - 1, 100, 0.77, high_s=0.38, high_w=390, low_w=90)
     plan = Plan(run, (Life(begin_s=run[0], end_s=run[1], why="closed"),))
-    rows, _ = rows_of(plan, meter, load, library, [], "sound")
+    rows = rows_of(plan, meter, load, library, [], "sound")
     domain = next(d for d in rows[0]["domains"] if d["id"] == meter.device)
     with tempfile.TemporaryDirectory() as folder:
         record = record_of("run", [saved(Path(folder), rows)])

@@ -6,6 +6,7 @@ board, answers late or hangs, and the sampler is killed or stopped by signals.
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import tempfile
@@ -15,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.meters import live, spans
-from benchmarks.meters.judge import Kind, Problem, Truth, problems
+from benchmarks.meters import live, on_disk, spans
+from benchmarks.meters.judge import SLIVER_S, Kind, Problem, Truth, problems
 from benchmarks.meters.unread import FAULTS, WAYS, sound_band
 from energy.errors import AccountingError
 
@@ -27,7 +28,9 @@ AT_ONCE = 2
 START_S = 1.5
 """How long the processes of a run may take to start before the moments of faults count."""
 
-HOLD_S = 0.5
+EVERY_S, HOLD_S = 0.3, 0.5
+"""Longest time between two readings of a power, and how long one may count without the next."""
+
 STARTED_S, ENDED_S = 2.0, 1.5
 """How much earlier the command may begin than its record, and how much later it may end."""
 
@@ -75,16 +78,19 @@ def judge(case: Case, library: Path) -> list[Problem]:
             record = live.record_of(node, runs, Path(folder) / "all")
         except AccountingError as error:
             return [Problem(Kind.NAME, str(error))]
-        rows = list(live.rows_of([run.ledger for run in runs]))
-        bounds = live.time_of(rows)
-        read = live.read_of(rows, case.meter == "counter", HOLD_S)
+        ledgers = [on_disk.rows_of(run.ledger) for run in runs]
+        bounds = on_disk.time_of(itertools.chain.from_iterable(ledgers))
+        read = [on_disk.read_of(rows, live.DEVICE, EVERY_S) for rows in ledgers]
         gain, edge_j = sound_band(case.meter, library)
         truth = Truth(
             device=live.DEVICE,
             load=node.load(),
             run=bounds,
-            read=spans.within(read, bounds),
+            read=spans.within(itertools.chain.from_iterable(own for own, _ in read), bounds),
+            moments=[moment for _, own in read for moment in own],
             hold_s=0.0 if case.meter == "counter" else HOLD_S,
+            sliver_s=SLIVER_S,
+            every_s=EVERY_S,
             limit_w=700.0,
             gain=gain,
             edge_j=edge_j,

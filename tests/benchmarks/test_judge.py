@@ -14,7 +14,10 @@ TRUTH = Truth(
     load=constant(300.0),
     run=RUN,
     read=[(1000.0, 1004.0)],
+    moments=[1000.0, 1004.0],
     hold_s=0.0,
+    sliver_s=0.35,
+    every_s=0.1,
     limit_w=700.0,
     gain=0.07,
     edge_j=5.0,
@@ -92,5 +95,7 @@ def test_stretches_and_their_gaps_fill_the_time(stretches):
     assert filled == pytest.approx(30.0)
 
 
-def test_a_reading_counts_until_the_next_but_not_for_ever():
-    assert spans.until_next([1.0, 1.2, 5.0, 5.3], 0.5) == [(1.0, 1.7), (5.0, 5.3)]
+def test_time_is_read_between_readings_that_are_close_together():
+    assert spans.between_readings([1.0, 1.2, 5.0, 5.3], 0.5) == [(1.0, 1.2), (5.0, 5.3)]
+    assert spans.between_readings([], 0.5) == []
+    assert spans.widened([(1.0, 2.0), (2.4, 3.0)], 0.1, 0.3) == [(0.9, 3.3)]

@@ -62,7 +62,6 @@ class Device:
         base_j: joules that its counter shows beyond those of the load.
         wrap_j: joules at which its counter turns; 0 if it never does.
         faults: applied to what it shows, in order.
-        read_s: moments at which it was read and answered.
     """
 
     source: str
@@ -71,7 +70,6 @@ class Device:
     base_j: float = 0.0
     wrap_j: float = 0.0
     faults: list[Fault] = field(default_factory=list)
-    read_s: list[float] = field(default_factory=list)
 
     def shown(self, moment_s: float) -> float | None:
         """Joules or watts that a reading at a moment returns; None if there is no answer."""
@@ -82,10 +80,7 @@ class Device:
         for fault in self.faults:
             if value is not None:
                 value = fault(moment_s, value)
-        if value is None:
-            return None
-        self.read_s.append(moment_s)
-        return value % self.wrap_j if self.wrap_j else value
+        return value % self.wrap_j if value is not None and self.wrap_j else value
 
 
 class Fed:
@@ -96,7 +91,7 @@ class Fed:
         show: writes what the devices show now.
     """
 
-    READINGS = ("probe", "read", "watts")
+    READINGS = ("probe", "read", "watts", "dated_watts")
 
     def __init__(self, source: Source, show: Callable[[], None]) -> None:
         self._source, self._show = source, show
