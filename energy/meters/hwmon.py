@@ -22,12 +22,6 @@ IIO = Path("/sys/bus/iio/devices")
 
 W_PER_UW = 1e-6
 
-OTHERS = {
-    "amdgpu": "AMD boards are read through amdsmi",
-    "nvme": "a drive is part of the node, and its sensor is not checked",
-}
-"""Why the sensors of some drivers are not read."""
-
 
 @dataclass(frozen=True)
 class Sensor:
@@ -111,18 +105,6 @@ class Hwmon(BaseSource):
             for sensor, outer in sensors
             for around in [[name for name in outer if name in names]]
         ]
-
-
-def seen(root: Path = ROOT) -> dict[str, str]:
-    """Sensors of power that stand on this machine and are not read: driver -> why not."""
-    read = {row["chip"] for row in fact_rows("hwmon.csv")}
-    sensors = {}
-    for folder in sorted(root.glob("hwmon*")):
-        chip = text_of(folder / "name")
-        power = any(any(folder.glob(f"{name}*_input")) for name in ("power", "energy"))
-        if power and chip not in read:
-            sensors[f"hwmon {chip}"] = OTHERS.get(chip, "what its sensors contain is not known")
-    return sensors
 
 
 def _listed(folder: Path, row: dict[str, str]) -> Iterator[tuple[Sensor, tuple[str, ...]]]:

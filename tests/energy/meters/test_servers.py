@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from energy.ledger.plausible import Bound, Sleeps
-from energy.meters.hwmon import Hwmon, seen
+from energy.meters.hwmon import Hwmon
 from energy.meters.node import Node, watts_of
 from tests.support.standin import write_tree
 
@@ -190,13 +190,6 @@ def test_a_power_above_the_limit_is_left_to_the_reader_and_a_negative_one_is_non
     assert not bound.allows_w(watts)
     write_tree(tmp_path / "hwmon0", {"power1_average": -1})
     assert meter.watts() == {"node-hwmon0-power1": None}
-
-
-def test_sensors_that_stand_there_and_are_not_read_are_named(tmp_path):
-    write_tree(tmp_path / "hwmon0", {"name": "amdgpu", "power1_input": 30_000_000})
-    write_tree(tmp_path / "hwmon1", {"name": "coretemp", "temp1_input": 40_000})
-    write_tree(tmp_path / "hwmon2", {"name": "i915", "energy1_input": 1})
-    assert list(seen(tmp_path)) == ["hwmon amdgpu"]
 
 
 def program(folder, text):
