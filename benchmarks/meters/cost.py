@@ -25,7 +25,7 @@ with Tracker(sys.argv[1], meters=["nvml"]) as tracker:
         with tracker.window("step"): pass
         windows_s.append(time.perf_counter() - start)
         time.sleep(0.002)
-    rss = next(line for line in open(f"/proc/{tracker._sampler.pid}/status") if "VmRSS" in line)
+    rss = next(line for line in open(f"/proc/{tracker.sampler_pid}/status") if "VmRSS" in line)
     start = time.perf_counter()
 close_s = time.perf_counter() - start
 print(json.dumps([import_s, open_s, sorted(windows_s)[250], close_s, int(rss.split()[1])]))

@@ -60,6 +60,9 @@ SHOWN = 40
 READY, TAKEN = b"ready\n", b"taken\n"
 """A sampler's first word: it wrote its first sample, or another sampler writes this ledger."""
 
+BEAT, ENDED, AGAIN = b".", b"E", b"A"
+"""Its later words: it is alive; it has written all rows; another is to be started in its place."""
+
 
 _decode = json.JSONDecoder().raw_decode
 

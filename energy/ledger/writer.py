@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +39,17 @@ class Writer:
 
     It holds a lock on the file as long as it lives, so that there are never two writers of a chain.
 
+    Args:
+        path: the ledger.
+        write: writes bytes to a descriptor and returns how many; os.write by default.
+
     Raises:
         LedgerInUseError: another process holds the lock, and kept it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, write: Callable[[int, bytes], int] | None = None) -> None:
+        self.path, self._call = path, write
+        self._syncing: threading.Thread | None = None
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._lock()
         self._size = os.lseek(self._file, 0, os.SEEK_END)
@@ -69,7 +77,7 @@ class Writer:
                 del self._waiting[:-KEPT_ROWS]
                 return
         if time.monotonic() - self._synced > SYNC_S:
-            self.sync()
+            self._sync_aside()
 
     def restore(self) -> bool:
         """Write the ledger again if somebody has deleted it; returns whether that was so.
@@ -90,11 +98,28 @@ class Writer:
         self._file = again
         return True
 
-    def sync(self) -> None:
-        """Flush to the disk."""
+    def close(self) -> None:
+        """Flush to the disk, and let others write."""
         with contextlib.suppress(OSError):
             os.fdatasync(self._file)
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        os.close(self._file)
+
+    def _sync_aside(self) -> None:
+        """Flush to the disk in a thread: a file server may take long, and nobody waits for it."""
         self._synced = time.monotonic()
+        if self._syncing is not None and self._syncing.is_alive():
+            return
+        file = os.dup(self._file)
+
+        def sync() -> None:
+            with contextlib.suppress(OSError):
+                os.fdatasync(file)
+            os.close(file)
+
+        self._syncing = threading.Thread(target=sync, daemon=True)
+        self._syncing.start()
 
     def _lock(self) -> None:
         give_up_s = time.monotonic() + LOCK_S
@@ -103,6 +128,8 @@ class Writer:
                 return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 if time.monotonic() > give_up_s:
+                    if _is_dying(_holder(self._file)):
+                        return None
                     raise LedgerInUseError from error
                 time.sleep(0.02)
             except OSError:
@@ -110,7 +137,7 @@ class Writer:
 
     def _write(self, lines: bytes) -> bool:
         try:
-            written = os.write(self._file, lines)
+            written = (self._call or os.write)(self._file, lines)
         except OSError:
             written = 0
         if written == len(lines):
@@ -128,3 +155,25 @@ class Writer:
         if tail and not tail.endswith(b"\n"):
             self._size = size - len(tail) + tail.rfind(b"\n") + 1
             os.ftruncate(self._file, self._size)
+
+
+def _holder(file: int, locks: Path = Path("/proc/locks")) -> int | None:
+    """The process that holds the lock on a file; None if the kernel does not tell."""
+    inode = os.fstat(file).st_ino
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in locks.read_text().splitlines():
+            # "1: FLOCK  ADVISORY  WRITE 708 00:2a:13421 0 EOF" (proc(5))
+            words = line.split()
+            if words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode):
+                return int(words[4])
+    return None
+
+
+def _is_dying(pid: int | None, proc: Path = Path("/proc")) -> bool:
+    """Whether a process was killed, and only a call into the kernel that hangs keeps its files."""
+    with contextlib.suppress(OSError, ValueError):
+        rows = (line.partition(":") for line in (proc / f"{pid}/status").read_text().splitlines())
+        status = {name: value.split() for name, _, value in rows}
+        pending = int(status["SigPnd"][0], 16) | int(status["ShdPnd"][0], 16)
+        return status["State"][0] in ("Z", "X") or bool(pending >> (signal.SIGKILL - 1) & 1)
+    return False

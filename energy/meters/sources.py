@@ -84,25 +84,77 @@ def open_sources(
     Returns:
         The sources to read, and all domains; a domain that cannot be read carries a reason.
     """
-    sources: list[Source] = []
-    domains: list[Domain] = []
-    for name in SOURCES if names == "auto" else names:
-        make = _maker(name, start_s)
+    opening = Opening(names, start_s)
+    while opening.waiting:
+        opening.open_next()
+    return opening.sources, opening.domains
+
+
+class Opening:
+    """Opens sources one by one, so that one that does not return can be left out.
+
+    Args:
+        names: as for `open_sources`.
+        start_s: as for `open_sources`.
+        wrap: replaces a source before it is probed.
+
+    Attributes:
+        waiting: names of the sources that are not opened yet; the first is opened next.
+        sources: the sources to read.
+        domains: all domains so far.
+        names: under which name each source was opened.
+    """
+
+    def __init__(
+        self,
+        names: str | list[str],
+        start_s: float | None = None,
+        wrap: Callable[[Source], Source] = lambda source: source,
+    ) -> None:
+        self._auto, self._start_s, self._wrap = names == "auto", start_s, wrap
+        self.waiting = list(SOURCES if names == "auto" else names)
+        self.sources: list[Source] = []
+        self.domains: list[Domain] = []
+        self.names: dict[str, str] = {}
+
+    def open_next(self) -> None:
+        """Create and probe the next source."""
+        name = self.waiting[0]
+        make = _maker(name, self._start_s)
         if make is None:
-            domains.append(missing(name, "unknown", "", f"no meter of that name: {list(SOURCES)}"))
-            continue
-        source = make()
-        alike = sum(other.name.split("#")[0] == source.name for other in sources)
-        source.name += f"#{alike + 1}" if alike else ""
-        own = _distinct(without_overlap(probed(source), domains), domains)
-        if names == "auto" and name == "cpu_model":
-            own = _uncovered(own, domains)
-        if any(not domain.reason for domain in own):
-            sources.append(source)
+            own = [missing(name, "unknown", "", f"no meter of that name: {list(SOURCES)}")]
         else:
-            source.close()
-        domains += own
-    return sources, domains
+            source = self._wrap(make())
+            alike = sum(other.name.split("#")[0] == source.name for other in self.sources)
+            source.name += f"#{alike + 1}" if alike else ""
+            self.names[source.name] = name
+            own = _distinct(without_overlap(probed(source), self.domains), self.domains)
+            if self._auto and name == "cpu_model":
+                own = _uncovered(own, self.domains)
+            if any(not domain.reason for domain in own):
+                self.sources.append(source)
+            else:
+                source.close()
+        self.waiting.pop(0)
+        self.domains += own
+
+    def leave_out(self, meter: str, reason: str) -> list[Domain]:
+        """Go on without a source that does not return; returns its domains, which are missing."""
+        self.sources = [source for source in self.sources if source.name != meter]
+        self.domains = [
+            replace(domain, origin="missing", reason=reason)
+            if domain.meter == meter and not domain.reason
+            else domain
+            for domain in self.domains
+        ]
+        if all(domain.meter != meter for domain in self.domains):
+            self.skip([replace(missing(meter, "unknown", meter, reason), meter=meter)])
+        return [domain for domain in self.domains if domain.meter == meter]
+
+    def skip(self, domains: list[Domain]) -> None:
+        """Do not open the next source; its domains are missing."""
+        self.waiting.pop(0)
+        self.domains += domains
 
 
 def _maker(name: str, start_s: float | None = None) -> Callable[[], Source] | None:

@@ -19,6 +19,15 @@ from energy.sampler.seat import Seat
 STARTING_NS = 50_000_000
 """Time between two looks at a seat whose holder has not announced itself yet."""
 
+LOOK_NS = 1_000_000_000
+"""The longest time between two looks."""
+
+SILENT_NS = 3_000_000_000
+"""A holder that has not been alive for so long does not read any more."""
+
+ANSWER_NS = 1_000_000_000
+"""How long such a holder may take to answer a last request."""
+
 ALIVE_NS = 10_000_000_000
 """Time between rows that show that this run is alive: the most that a kill removes from it."""
 
@@ -34,13 +43,18 @@ class Attached:
     Args:
         seat: the seat of that process.
         writer: the writer of this run's ledger.
-        interval_s: between two looks at who holds the seat.
+        interval_s: between two looks at who holds the seat; a second at most.
+
+    Attributes:
+        silent: what a holder has announced that does not read any more; None if it does.
     """
 
     def __init__(self, seat: Seat, writer: Writer, interval_s: float) -> None:
         self._seat, self._writer = seat, writer
-        self._interval_ns = round(interval_s * 1e9)
+        self._interval_ns = min(round(interval_s * 1e9), LOOK_NS)
         self._holder: dict[str, Any] | None = None
+        self._asked: tuple[int, dict[str, Any]] | None = None
+        self.silent: dict[str, Any] | None = None
         self._due = self._alive = self._requested = time.monotonic_ns()
 
     def wait_ns(self) -> int:
@@ -52,16 +66,33 @@ class Attached:
         now = time.monotonic_ns()
         if now < self._due:
             return
-        holder = self._seat.holder()
-        if holder is not None and holder != self._holder:
-            self._writer.append({"k": "attach", "m": now, "to": holder})
-            self._link(holder)
-            self._seat.send("sample")
-            self._holder = holder
+        announced = self._seat.holder()
+        if announced is not None:
+            self._follow({name: announced[name] for name in ("id", "ledger")}, now)
+            self._check(announced, now)
         if now - self._alive >= ALIVE_NS:
             self._writer.append({"k": "alive", "m": now})
             self._alive = now
         self._due = now + (STARTING_NS if self._holder is None else self._interval_ns)
+
+    def _follow(self, holder: dict[str, Any], now: int) -> None:
+        """Take the samples of a holder from now on."""
+        if holder != self._holder:
+            self._writer.append({"k": "attach", "m": now, "to": holder})
+            self._link(holder)
+            self._seat.send("sample")
+            self._holder = holder
+
+    def _check(self, announced: dict[str, Any], now: int) -> None:
+        """Notice a holder that does not read any more, and does not answer either."""
+        if now - announced.get("m", now) < SILENT_NS:
+            self._asked = None
+        elif self._asked is None or self._asked[1] != announced:
+            # If both were suspended the holder reads again in a moment.
+            self._asked = (now, announced)
+            self._seat.send("sample")
+        elif now - self._asked[0] >= ANSWER_NS:
+            self.silent = announced
 
     def pause(self, until_ns: int) -> None:
         """Nothing to pause: this process reads no meter."""

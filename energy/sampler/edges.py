@@ -41,6 +41,10 @@ class Edges:
         if self._curves:
             self._moments.extend(moments_ns)
 
+    def forget(self, name: str) -> None:
+        """Wait no more for the ticks of a counter."""
+        self._curves.pop(name, None)
+
     def waiting(self) -> bool:
         """Whether some edges are not written yet."""
         return bool(self._moments)

@@ -23,7 +23,7 @@ LONGEST_PAUSE_NS = 1_000_000_000
 LATE_S = 1.0
 """A sample that is later than this, and later than two intervals, is recorded as a gap."""
 
-SUSPENDED = "the sampler was suspended or starved; counters went on"
+SUSPENDED = "the sampler was suspended or starved"
 DELETED = "the ledger was deleted and written again"
 
 STALE_NS = 1_000_000
@@ -41,16 +41,24 @@ class Sampler:
         domains: the domains, in the order of the header.
         writer: the writer of the ledger.
         interval_s: between samples on disk.
+        clocks: compares the machine's clocks.
 
     Attributes:
+        interval_s: between samples on disk.
         serves_others: whether attached runs have used the samples.
     """
 
     def __init__(
-        self, sources: list[Source], domains: list[Domain], writer: Writer, interval_s: float
+        self,
+        sources: list[Source],
+        domains: list[Domain],
+        writer: Writer,
+        interval_s: float,
+        clocks: Clocks | None = None,
     ) -> None:
-        self._sources, self._writer = sources, writer
+        self._sources, self._writer, self.interval_s = sources, writer, interval_s
         self._domains = [domain.id for domain in domains]
+        self._meters = {domain.id: domain.meter for domain in domains}
         self._interval_ns = round(interval_s * 1e9)
         self._followers = {
             name: Follower(read, time.monotonic_ns)
@@ -64,7 +72,7 @@ class Sampler:
         ]
         curves = {name: follower.points for name, follower in self._followers.items()}
         self._edges = Edges(curves, writer.append)
-        self._clocks = Clocks()
+        self._clocks = clocks or Clocks()
         self._due = time.monotonic_ns()
         self._paused_until = 0
         self.serves_others = False
@@ -72,6 +80,15 @@ class Sampler:
     def pause(self, until_ns: int) -> None:
         """Read nothing until then, for a second at most; a run requests it to measure our cost."""
         self._paused_until = min(until_ns, time.monotonic_ns() + LONGEST_PAUSE_NS)
+
+    def leave_out(self, meter: str) -> None:
+        """Read a meter no more."""
+        self._sources = [source for source in self._sources if source.name != meter]
+        self._powers = [powers for powers in self._powers if powers.meter != meter]
+        for name in [name for name in self._followers if self._meters[name] == meter]:
+            del self._followers[name]
+            self._edges.forget(name)
+        self._due = time.monotonic_ns()
 
     def wait_ns(self) -> int:
         """Nanoseconds until something is due."""

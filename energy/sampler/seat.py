@@ -1,8 +1,13 @@
 """One process reads the meters of a node; processes that come later attach to it.
 
 The reader holds a lock on a file of this user, named by the boot and by what is read. The file says
-which run holds the seat and where its samples are written. When the holder ends, however it ends,
-the kernel passes the lock to the next in line, so a node is never without a reader for long.
+which run holds the seat, where its samples are written, and when it was last alive. When the holder
+ends, however it ends, the kernel passes the lock to the next in line, so a node is never without a
+reader for long.
+
+A holder that is stopped, or sits in a call that cannot be killed, keeps its lock and reads nothing.
+It is deposed: another process locks a new file and renames it to the name of the old one. Whoever
+holds a lock on a file that no longer bears that name does not hold the seat.
 
 The holder also listens on a datagram socket beside the lock. Attached processes send it the edges
 of their windows, so that the counters are dated around those too.
@@ -20,6 +25,7 @@ import socket
 import stat
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +34,9 @@ MESSAGE_BYTES = 8192
 
 MESSAGES = 1000
 """Messages that a holder takes at a time."""
+
+ATTEMPTS = 10
+"""Times that a file is opened again because another has taken its name."""
 
 
 class Seat:
@@ -39,26 +48,41 @@ class Seat:
 
     def __init__(self, choice: object) -> None:
         self._lock = -1
+        # Counts the files that have been open: the number of a closed one may come again.
+        self._opened = 0
+        self._holds = False
+        self._written = 0
+        self._waiting = (-1, -1)
         self._receiver: socket.socket | None = None
         self._sender: socket.socket | None = None
         self._path: Path | None = None
+        self._guard = threading.Lock()
         with contextlib.suppress(OSError):
             digest = hashlib.sha256(json.dumps(choice).encode()).hexdigest()[:8]
             self._path = runtime_folder() / f"{boot_id()}-{digest}"
-            self._lock = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._open()
 
     def take(self) -> bool:
         """Take the seat if it is free; without file locks every process takes a seat of its own."""
-        if self._lock < 0:
-            return True
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        self._start_holding()
-        return True
+        if self.is_lost():
+            self.leave()
+            self._reopen()
+        for _ in range(ATTEMPTS):
+            if self._lock < 0 or self._holds:
+                return True
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self._bears_name():
+                    return False
+            except OSError:
+                return True
+            else:
+                if self._bears_name():
+                    self._start_holding()
+                    return True
+            self._reopen()
+        return False
 
     def wait(self) -> int:
         """Wait for the seat in the background.
@@ -66,32 +90,53 @@ class Seat:
         Returns:
             A descriptor that reaches its end once this process holds the seat.
         """
-        ours, theirs = os.pipe()
+        self._waiting = os.pipe()
+        self._queue()
+        return self._waiting[0]
 
-        def queue() -> None:
-            with contextlib.suppress(OSError):
-                fcntl.flock(self._lock, fcntl.LOCK_EX)
-                self._start_holding()
-                os.close(theirs)
-
-        threading.Thread(target=queue, daemon=True).start()
-        return ours
-
-    def announce(self, run_id: str, ledger: Path) -> None:
-        """Publish which run holds the seat, and where its samples are written."""
+    def announce(self, run_id: str, ledger: Path, moment_ns: int) -> None:
+        """Publish which run holds the seat, where its samples are, and that it is alive."""
         if self._lock >= 0:
-            text = json.dumps({"id": run_id, "ledger": str(ledger)}).encode()
+            text = json.dumps({"id": run_id, "ledger": str(ledger), "m": moment_ns}).encode()
             with contextlib.suppress(OSError):
-                os.pwrite(self._lock, text, 0)
-                os.ftruncate(self._lock, len(text))
+                # Spaces cover what is left of a longer text: one call, at no moment half a text.
+                os.pwrite(self._lock, text.ljust(self._written), 0)
+                self._written = len(text)
 
     def holder(self) -> dict[str, Any] | None:
-        """What the holder has announced: `id` and `ledger`; None while it is starting."""
+        """What the holder has announced: `id`, `ledger` and `m`; None while it is starting."""
+        if not self._holds and not self._bears_name():
+            self._reopen()
         try:
             holder = json.loads(os.pread(self._lock, 65536, 0))
         except (OSError, ValueError):
             return None
         return holder if isinstance(holder, dict) and {"id", "ledger"} <= holder.keys() else None
+
+    def is_lost(self) -> bool:
+        """Whether this process held the seat and was deposed."""
+        return self._holds and not self._bears_name()
+
+    def depose(self, silent: dict[str, Any]) -> bool:
+        """Take the seat from a holder that is silent; False if another process was faster.
+
+        Args:
+            silent: what that holder has announced last.
+        """
+        if self._path is None:
+            return False
+        with contextlib.suppress(OSError), self._alone():
+            if not self._bears_name() or self.holder() != silent:
+                return False
+            successor = Path(f"{self._path}.new")
+            lock = os.open(successor, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            successor.rename(self._path)
+            with self._guard:
+                self._replace(lock)
+                self._start_holding()
+            return True
+        return False
 
     def send(self, message: str) -> None:
         """Send a message to the holder; it is lost if nobody listens."""
@@ -119,15 +164,70 @@ class Seat:
         """Leave the seat to the next; the socket is removed while the lock is still held."""
         if self._receiver is not None:
             self._receiver.close()
-            with contextlib.suppress(OSError):
-                self._socket_path().unlink()
+            if self._bears_name():
+                with contextlib.suppress(OSError):
+                    self._socket_path().unlink()
             self._receiver = None
+        with self._guard:
+            self._replace(-1)
+            self._holds = False
+
+    def _open(self) -> None:
+        """Open the file that bears the name of the seat."""
+        if self._path is not None:
+            self._replace(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+
+    def _reopen(self) -> None:
+        """Open the file that bears the name now, and queue for it if this process waits."""
+        with self._guard, contextlib.suppress(OSError):
+            self._open()
+            self._queue()
+
+    def _replace(self, lock: int) -> None:
+        """Use another file from now on; the one before, and a lock on it, is let go."""
         if self._lock >= 0:
             os.close(self._lock)
-            self._lock = -1
+        self._lock, self._opened = lock, self._opened + 1
+
+    def _queue(self) -> None:
+        """Queue for the lock of the file, in a thread; it gives up if the file was replaced."""
+        end = self._waiting[1]
+        if end < 0 or self._lock < 0:
+            return
+        # The thread has a descriptor of its own: that number means no other file meanwhile.
+        lock, opened = os.dup(self._lock), self._opened
+
+        def queue() -> None:
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                with self._guard:
+                    if opened == self._opened and self._bears_name():
+                        self._start_holding()
+                        os.close(end)
+            os.close(lock)
+
+        threading.Thread(target=queue, daemon=True).start()
+
+    def _bears_name(self) -> bool:
+        """Whether the file that is open still bears the name of the seat."""
+        try:
+            return self._path is None or os.path.samestat(os.stat(self._path), os.fstat(self._lock))
+        except OSError:
+            return False
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Only one process at a time deposes a holder; raises OSError if another does."""
+        lock = os.open(f"{self._path}.depose", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        finally:
+            os.close(lock)
 
     def _start_holding(self) -> None:
         """Erase the previous holder's announcement, and listen."""
+        self._holds, self._written = True, 0
         with contextlib.suppress(OSError):
             os.ftruncate(self._lock, 0)
         with contextlib.suppress(OSError):

@@ -11,19 +11,14 @@ The metering itself runs in `energy.sampler`, a process of its own.
 
 from __future__ import annotations
 
-import collections
-import contextlib
-import fcntl
-import json
 import os
 import platform
-import select
-import subprocess
-import sys
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -32,26 +27,17 @@ from energy.files import unwritable
 from energy.ledger import reader as ledger
 from energy.meters.visible import selection
 from energy.sampler.seat import boot_id
+from energy.tracking.supervisor import Supervisor
 from energy.tracking.window import Window, as_line, window_fields, window_line
 
 if TYPE_CHECKING:
     from energy.ledger.accounting import Snapshot
     from energy.record import RunRecord
 
-SAMPLER = Path(__file__).resolve().parent.parent / "sampler" / "__main__.py"
-"""The program of the sampler, which is started by path."""
+TOO_EARLY = "windows and marks before the tracker was started were left out"
 
-READY_S = 5.0
-"""Seconds to wait for the sampler's first reading before training goes on without it."""
-
-KEPT_ROWS = 1000
-"""Rows kept in memory, to be sent again if the sampler is killed before it has written them."""
-
-PIPE_BYTES = 1 << 20
-"""Room for some 8,000 rows between two reads of the sampler, if the kernel grants it."""
-
-MAX_RESTARTS = 100
-"""Restarts of the sampler after which the tracker gives up."""
+LONGEST_INTERVAL_S = 3600.0
+"""More than this between two samples on disk is an error of the user."""
 
 
 class Tracker:
@@ -70,7 +56,7 @@ class Tracker:
             last mark with step k is wasted work.
 
     Raises:
-        InputError: a meter is unknown, or the interval is not above 0.
+        InputError: a meter is unknown, or the interval is not above 0 or longer than an hour.
     """
 
     def __init__(
@@ -84,8 +70,9 @@ class Tracker:
         interval_s: float = 1.0,
         resume_at: Mapping[str, int] | None = None,
     ) -> None:
-        if not interval_s > 0:
-            raise InputError("expected interval_s above 0", str(interval_s))
+        if not 0 < interval_s <= LONGEST_INTERVAL_S:
+            expectation = f"expected interval_s above 0 and at most {LONGEST_INTERVAL_S:g}"
+            raise InputError(expectation, str(interval_s))
         # A record with another type in these places would be refused at the end of the run.
         self.out_dir, self.name = Path(out_dir), str(name)
         self.labels = {str(key): str(value) for key, value in (labels or {}).items()}
@@ -94,12 +81,10 @@ class Tracker:
         self._meters = _requested(meters)
         self._sync, self._interval_s = sync, interval_s
         self._resume_at = dict(resume_at) if resume_at else None
-        self._lock = threading.Lock()
-        self._sent: collections.deque[tuple[int, bytes]] = collections.deque(maxlen=KEPT_ROWS)
-        self._count, self._restarts = 0, 0
-        self._id = uuid.uuid4().hex[:12]
-        self._sampler: subprocess.Popen[bytes] | None = None
+        self._id = ""
+        self._supervisor: Supervisor | None = None
         self._opened_s = self._closed_s = 0.0
+        self._reading = threading.Lock()
         self._reader = ledger.Reader(self.path, live=True)
 
     def __enter__(self) -> Self:
@@ -114,7 +99,7 @@ class Tracker:
         return f"<Tracker: {self.name} in {self.out_dir}, {state}>"
 
     def open(self) -> None:
-        """Start metering.
+        """Start metering; a tracker that was closed meters on in the same folder.
 
         Raises:
             InputError: the folder of the run cannot be written, or another run is metered there.
@@ -125,32 +110,41 @@ class Tracker:
                 pass
         except OSError as error:
             raise unwritable(self.path, error) from error
-        self._opened_s = time.monotonic()
-        if self._start({"resume_at": self._resume_at}) == ledger.TAKEN:
+        if self._opened_s and not self._closed_s:
+            return
+        self._id, self._reader = uuid.uuid4().hex[:12], ledger.Reader(self.path, live=True)
+        self._opened_s, self._closed_s = time.monotonic(), 0.0
+        supervisor = Supervisor(self.path, self._id, self._settings(), self.notes)
+        if not supervisor.start():
             self._closed_s = time.monotonic()
-            _retire(self._sampler)
             raise InputError(
                 f"expected a folder of one run at {self.out_dir}",
                 "another run is metering there",
                 "give each run, and each rank, a folder of its own",
             )
+        self._supervisor = supervisor
+        # What a run has done before it was opened again is not repeated.
+        self._resume_at = None
+        weakref.finalize(self, supervisor.abandon).atexit = False
 
     def close(self) -> None:
         """Take the last sample and stop metering; safe to call twice."""
-        if self._closed_s:
+        if self._closed_s or self._supervisor is None:
             return
-        self._send({"k": "close"})
-        with self._lock:
-            sampler = self._sampler
+        if self._supervisor.is_owner:
+            self._send({"k": "close"})
+            self._supervisor.close()
         self._closed_s = time.monotonic()
-        _retire(sampler)
-        if sampler is not None and sampler.returncode is None:
-            self._note("the sampler did not respond at the end: no data after its last row")
 
     @property
     def sampler_pid(self) -> int | None:
         """Process id of the sampler; None if none could be started."""
-        return None if self._sampler is None else self._sampler.pid
+        return self.sampler_pids[-1] if self.sampler_pids else None
+
+    @property
+    def sampler_pids(self) -> list[int]:
+        """Process ids of the sampler and of those that it replaces; grows while the run goes on."""
+        return [] if self._supervisor is None else self._supervisor.pids
 
     def window(self, name: str, phase: str = "compute") -> Window:
         """Meter a piece of code; windows may nest, overlap and be used from any thread."""
@@ -173,7 +167,7 @@ class Tracker:
         from energy.ledger import accounting
 
         elapsed_s = (self._closed_s or time.monotonic()) - self._opened_s
-        with self._lock:
+        with self._reading:
             try:
                 segments = self._reader.segments()
             except OSError as error:
@@ -190,31 +184,8 @@ class Tracker:
         labels = {**self.labels, **fields.pop("labels", {})}
         return accounting.record(self.path, labels=labels, notes=notes, **fields)
 
-    def _start(self, header: dict[str, Any]) -> bytes:
-        """Start a sampler and return its first word; empty, with a note, if it does not start."""
-        try:
-            self._sampler = subprocess.Popen(
-                [sys.executable, str(SAMPLER), json.dumps(self._settings(header))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                bufsize=0,
-            )
-            word = self._first_word()
-            if self._sampler.stdin is not None:
-                os.set_blocking(self._sampler.stdin.fileno(), False)
-                with contextlib.suppress(OSError):
-                    fcntl.fcntl(self._sampler.stdin, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        except OSError as error:
-            self._note(f"no sampler: {error}")
-            return b""
-        return word
-
-    def _settings(self, header: dict[str, Any]) -> dict[str, Any]:
-        """What the sampler needs to know; `header` is added to the header row of the ledger."""
-        from energy.ledger.job import job
-
+    def _settings(self) -> dict[str, Any]:
+        """What the sampler needs to know; `header` becomes the header row of the ledger."""
         return {
             "ledger": str(self.path.resolve()),
             "meters": self._meters,
@@ -228,8 +199,7 @@ class Tracker:
                 "host": platform.node(),
                 "pid": os.getpid(),
                 "sync": _qualified_name(self._sync),
-                "job": job().as_dict(),
-                **header,
+                "resume_at": self._resume_at,
             },
             # Runs that read the same devices with the same meters and interval share one reader.
             "choice": [
@@ -240,81 +210,27 @@ class Tracker:
             ],
         }
 
-    def _first_word(self) -> bytes:
-        """The word that the sampler sends when it has started; empty if it died or is late."""
-        if self._sampler is None or self._sampler.stdout is None:
-            return b""
-        ready, _, _ = select.select([self._sampler.stdout], [], [], READY_S)
-        word = self._sampler.stdout.read(len(ledger.TAKEN)) if ready else b""
-        if not word:
-            self._note("the sampler did not start: energy of this run is missing")
-        return word or b""
-
     def _window_closed(self, start_ns: int, stop_ns: int, fields: bytes) -> None:
         """Send the row of a window that has closed."""
-        with self._lock:
-            self._count = count = self._count + 1
-            self._write(count, window_line(start_ns, stop_ns, fields, count))
+        if self._supervisor is not None:
+            self._supervisor.send(partial(window_line, start_ns, stop_ns, fields))
+        else:
+            self._note(TOO_EARLY)
 
     def _send(self, row: dict[str, Any]) -> None:
         """Send any other row."""
-        with self._lock:
-            self._count = row["n"] = self._count + 1
-            try:
-                line = as_line(row)
-            except (TypeError, ValueError, RecursionError) as error:
-                self._note(f"a row that JSON cannot encode was left out: {error}")
-                return
-            self._write(row["n"], line)
-
-    def _write(self, count: int, line: bytes) -> None:
-        """Pass a row to the sampler; start another sampler if it was killed."""
-        if len(line) > select.PIPE_BUF:
-            self._note(f"a row of more than {select.PIPE_BUF} bytes was left out")
-            return
-        self._sent.append((count, line))
-        sampler = self._sampler
-        if sampler is None or sampler.stdin is None:
-            if not self._opened_s:
-                self._note("windows and marks before the tracker was started were left out")
+        if self._supervisor is None:
+            self._note(TOO_EARLY)
             return
         try:
-            if sampler.stdin.write(line) is None:
-                self._note("the sampler did not respond: rows of windows and marks are missing")
-        except (BrokenPipeError, ValueError):
-            self._restart()
+            self._supervisor.send(lambda number: as_line({**row, "n": number}))
+        except (TypeError, ValueError, RecursionError) as error:
+            self._note(f"a row that JSON cannot encode was left out: {error}")
 
     def _note(self, text: str) -> None:
         """Add a note on something that went wrong, unless it is there already."""
         if text not in self.notes:
             self.notes.append(text)
-
-    def _restart(self) -> None:
-        """Start another sampler after the first was killed, and send what was not written."""
-        self._restarts += 1
-        if self._restarts > MAX_RESTARTS:
-            return
-        self._note("the sampler was killed and started again; counters are cumulative")
-        written = self._written()
-        _retire(self._sampler)
-        self._start({"continues": True})
-        if self._sampler is None or self._sampler.stdin is None:
-            return
-        with contextlib.suppress(OSError, ValueError):
-            for count, line in self._sent:
-                if count not in written:
-                    self._sampler.stdin.write(line)
-
-    def _written(self) -> set[int]:
-        """Numbers of this tracker's rows in the ledger; each tracker of a run counts from 1."""
-        numbers, own = set(), False
-        with contextlib.suppress(OSError):
-            for row, _ in ledger.rows(self.path):
-                if row["k"] == "header":
-                    own = row.get("id") == self._id
-                elif own and "n" in row:
-                    numbers.add(row["n"])
-        return numbers
 
 
 def _requested(meters: str | list[str]) -> str | list[str]:
@@ -333,15 +249,3 @@ def _qualified_name(sync: Callable[[], object] | None) -> str | None:
     if sync is None:
         return None
     return f"{getattr(sync, '__module__', '')}.{getattr(sync, '__qualname__', type(sync).__name__)}"
-
-
-def _retire(sampler: subprocess.Popen[bytes] | None) -> None:
-    """Let a sampler finish, and close our ends of its pipes."""
-    if sampler is None:
-        return
-    with contextlib.suppress(subprocess.TimeoutExpired, OSError):
-        if sampler.stdin is not None:
-            sampler.stdin.close()
-        sampler.wait(timeout=2.0)
-    if sampler.stdout is not None:
-        sampler.stdout.close()

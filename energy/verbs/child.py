@@ -15,6 +15,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -88,7 +89,7 @@ class Command:
         self._child: subprocess.Popen[bytes] | None = None
         self._pending: list[int] = []
         self._ended = self._abandoned = False
-        self._excluded_pid: int | None = None
+        self._excluded_pids: Sequence[int] = ()
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -100,12 +101,12 @@ class Command:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def run(self, excluded_pid: int | None) -> int:
+    def run(self, excluded_pids: Sequence[int]) -> int:
         """Run the command until its last process has ended.
 
         Args:
-            excluded_pid: a child of this process that does not belong to the command (the
-                sampler).
+            excluded_pids: children of this process that do not belong to the command, nor do
+                processes of their sessions (the samplers); may grow.
 
         Returns:
             The exit code as a shell reports it: 128 + signal for a killed command.
@@ -114,7 +115,7 @@ class Command:
             CommandError: the kernel cannot run it.
         """
         _adopt_orphans()
-        self._excluded_pid = excluded_pid
+        self._excluded_pids = excluded_pids
         try:
             self._child = subprocess.Popen(self._arguments)
         except OSError as error:
@@ -168,12 +169,19 @@ class Command:
             time.sleep(POLL_S)
 
     def _leftovers(self) -> list[int]:
-        """Process ids of all children of this process but the excluded one."""
+        """Process ids of all children of this process but the excluded ones."""
         try:
             children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
         except OSError:
             return []
-        return [pid for pid in map(int, children.split()) if pid != self._excluded_pid]
+        return [pid for pid in map(int, children.split()) if not self._is_excluded(pid)]
+
+    def _is_excluded(self, pid: int) -> bool:
+        if pid in self._excluded_pids:
+            return True
+        with contextlib.suppress(OSError):
+            return os.getsid(pid) in self._excluded_pids
+        return False
 
 
 def _adopt_orphans() -> None:

@@ -102,7 +102,7 @@ def run(
         try:
             with codecarbon or contextlib.nullcontext(), tracker:
                 with tracker.window("command"):
-                    code = program.run(tracker.sampler_pid)
+                    code = program.run(tracker.sampler_pids)
                 tracker.mark("exit", code=code)
         except CommandError:
             _remove(out, new_folders)
