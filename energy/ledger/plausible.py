@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import functools
+import math
 from dataclasses import dataclass, field
 
 from energy.ledger.lines import Row
@@ -39,6 +40,15 @@ def limit_of(domain: Row) -> float:
     if domain.get("method") in ("model", "constant"):
         return ANY_W
     return default_limits().get(str(domain.get("kind")), ANY_W)
+
+
+def turn_s(domain: Row) -> float:
+    """Seconds that a counter takes at least for one turn; infinite if it never turns.
+
+    Example: 65.7 kJ at 1.5 x 500 W: 87.6 s.
+    """
+    wrap_j = float(domain.get("wrap_j") or 0.0)
+    return wrap_j / (MARGIN * limit_of(domain)) - LATE_S if wrap_j else math.inf
 
 
 @dataclass

@@ -179,6 +179,10 @@ class Watched:
         """As the source does."""
         return self._calls.make(self.name, self._source.watts)
 
+    def dated_watts(self) -> list[tuple[int, dict[str, float | None]]]:
+        """As the source does."""
+        return self._calls.make(self.name, self._source.dated_watts)
+
     def close(self) -> None:
         """As the source does."""
         self._calls.make(self.name, self._source.close)

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from energy.ledger import lines as ledger
+from energy.ledger.plausible import turn_s
 from energy.ledger.writer import Writer
+from energy.meters.base import Domain
 from energy.meters.sources import Opening
 from energy.sampler.attached import Attached
 from energy.sampler.calls import Calls, SupersededError, Watched
@@ -171,6 +173,7 @@ class MeteringProcess:
                 opening.open_next()
             else:
                 opening.skip(left_out)
+        interval_s = interval_for(opening.domains, interval_s)
         self._write_header(opening, interval_s)
         return Sampler(
             opening.sources, opening.domains, self._writer, interval_s, clocks=self._clocks
@@ -276,3 +279,12 @@ class MeteringProcess:
         """Send a word to the run, which may have died already, or may be stopped."""
         with contextlib.suppress(OSError):
             os.write(1, word)
+
+
+def interval_for(domains: list[Domain], interval_s: float) -> float:
+    """The interval that a user wants, or half a turn of the fastest counter, if that is shorter.
+
+    Between two samples no counter may turn unnoticed, even if one of the samples is late.
+    """
+    turns_s = [turn_s(domain.as_dict()) for domain in domains if not domain.reason]
+    return min([interval_s, *(seconds / 2 for seconds in turns_s)])

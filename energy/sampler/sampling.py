@@ -8,6 +8,7 @@ reading is written with the next sample; nothing is integrated here.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from energy.ledger.writer import Writer
@@ -82,13 +83,16 @@ class Sampler:
         self._paused_until = min(until_ns, time.monotonic_ns() + LONGEST_PAUSE_NS)
 
     def leave_out(self, meter: str) -> None:
-        """Read a meter no more."""
+        """Read a meter no more; what was read of it is written."""
         self._sources = [source for source in self._sources if source.name != meter]
-        self._powers = [powers for powers in self._powers if powers.meter != meter]
         for name in [name for name in self._followers if self._meters[name] == meter]:
-            del self._followers[name]
+            if self._followers.pop(name).points:
+                self._edges.write_last(name)
             self._edges.forget(name)
-        self._due = time.monotonic_ns()
+        silent = [powers for powers in self._powers if powers.meter == meter]
+        self._powers = [powers for powers in self._powers if powers.meter != meter]
+        self.sample(silent)
+        self._due = time.monotonic_ns() + self._interval_ns
 
     def wait_ns(self) -> int:
         """Nanoseconds until something is due."""
@@ -121,8 +125,12 @@ class Sampler:
             # Intervals that were missed during a suspension are not made up for.
             self._due = max(self._due + self._interval_ns, now)
 
-    def sample(self) -> int:
-        """Write one sample of every domain; returns its moment."""
+    def sample(self, silent: Sequence[Powers] = ()) -> int:
+        """Write one sample of every domain; returns its moment.
+
+        Args:
+            silent: whose readings are written although they are not read any more.
+        """
         for clock_row in self._clocks.rows():
             self._writer.append(clock_row)
         joules, read_ns = self._readings()
@@ -150,7 +158,7 @@ class Sampler:
         }
         if ages:
             row["a"] = [ages.get(name) for name in self._domains]
-        read = {powers.meter: powers.taken(now) for powers in self._powers}
+        read = {powers.meter: powers.taken(now) for powers in (*self._powers, *silent)}
         if any(read.values()):
             row["p"] = {meter: rows for meter, rows in read.items() if rows}
         self._writer.append(row)
