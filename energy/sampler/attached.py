@@ -53,7 +53,7 @@ class Attached:
         self._seat, self._writer = seat, writer
         self._interval_ns = min(round(interval_s * 1e9), LOOK_NS)
         self._holder: dict[str, Any] | None = None
-        self._asked: tuple[int, dict[str, Any]] | None = None
+        self._questioned: tuple[int, dict[str, Any]] | None = None
         self.silent: dict[str, Any] | None = None
         self._due = self._alive = self._requested = time.monotonic_ns()
 
@@ -86,12 +86,12 @@ class Attached:
     def _check(self, announced: dict[str, Any], now: int) -> None:
         """Notice a holder that does not read any more, and does not answer either."""
         if now - announced.get("m", now) < SILENT_NS:
-            self._asked = None
-        elif self._asked is None or self._asked[1] != announced:
+            self._questioned = None
+        elif self._questioned is None or self._questioned[1] != announced:
             # If both were suspended the holder reads again in a moment.
-            self._asked = (now, announced)
+            self._questioned = (now, announced)
             self._seat.send("sample")
-        elif now - self._asked[0] >= ANSWER_NS:
+        elif now - self._questioned[0] >= ANSWER_NS:
             self.silent = announced
 
     def pause(self, until_ns: int) -> None:

@@ -101,8 +101,8 @@ class Retries:
 def answers(source: str) -> bool:
     """Whether a source can be opened and read; this may hang."""
     opened, _ = sources.open_sources([source])
-    for one in opened:
-        one.read()
-        one.watts()
-        one.close()
+    for meter in opened:
+        meter.read()
+        meter.watts()
+        meter.close()
     return bool(opened)
