@@ -24,8 +24,9 @@ Cray blade reads the boards that have counters of their own, and a node has one 
 def without_overlap(own: list[Domain], others: Iterable[Domain]) -> list[Domain]:
     """The domains of a meter that no meter opened before it reads.
 
-    What lies within a module that is left out is placed within the same module of the other meter,
-    if both have as many modules.
+    What lies within a module or a node that is left out is placed within that of the other meter,
+    if both have as many of them. Else it is left out with its module, whose joules include it; a
+    node is another boundary.
 
     Args:
         own: domains of one meter.
@@ -33,14 +34,18 @@ def without_overlap(own: list[Domain], others: Iterable[Domain]) -> list[Domain]
     """
     readable = [domain for domain in others if not domain.reason]
     left_out = {domain.id for domain in own if any(_same(domain, other) for other in readable)}
-    modules = [domain.id for domain in own if domain.kind == "module" and domain.id in left_out]
-    their = [domain.id for domain in readable if domain.kind == "module"]
-    instead = dict(zip(modules, their, strict=True)) if len(modules) == len(their) else {}
+    kinds = {domain.id: domain.kind for domain in own}
+    instead: dict[str | None, str] = {}
+    for kind in ("module", "node"):
+        mine = [name for name in kinds if kinds[name] == kind and name in left_out]
+        their = [domain.id for domain in readable if domain.kind == kind]
+        instead |= dict(zip(mine, their, strict=True)) if len(mine) == len(their) else {}
     kept = []
     for domain in own:
-        if domain.id in left_out or (domain.within in left_out and domain.within not in instead):
+        container = instead.get(domain.within, domain.within)
+        if domain.id in left_out or (container in left_out and kinds[container] == "module"):
             continue
-        kept.append(replace(domain, within=instead.get(domain.within or "", domain.within)))
+        kept.append(replace(domain, within=None if container in left_out else container))
     return kept
 
 

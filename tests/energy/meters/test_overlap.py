@@ -56,3 +56,10 @@ def test_processors_of_a_superchip_lie_within_the_module_that_the_board_reports(
     assert {d.id: d.within for d in kept} == {"cpu-0": "GPU-0/module", "cpu-1": "GPU-1/module"}
     # Which module is which is not known if their numbers differ.
     assert without_overlap(own[:2], SUPERCHIPS) == []
+
+
+def test_parts_of_a_node_that_is_left_out_are_still_read():
+    own = [domain("cray", "cray-node", "node"), domain("cray", "cray-cpu", "cpu", "cray-node")]
+    plugs = [domain("cmd:plug", f"plug/{name}", "node") for name in "ab"]
+    assert without_overlap(own, plugs[:1]) == [domain("cray", "cray-cpu", "cpu", "plug/a")]
+    assert without_overlap(own, plugs) == [domain("cray", "cray-cpu", "cpu")]
