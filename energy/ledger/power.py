@@ -5,32 +5,32 @@ from __future__ import annotations
 from energy.ledger.track import Track
 
 STOPPED = "the readings of power stopped"
-"""Why nothing is known of the time after a reading that no longer holds."""
+"""Why nothing is known of the time after a reading that no longer counts."""
 
 
 class PowerTrack(Track):
-    """Readings of power, each of which counts until the next one, or as long as it holds.
+    """Readings of power, each of which counts until the next one, for `hold_s` at most.
 
-    This is exact for steps and for constant power; a trapezoid would smear every step.
+    This is exact for steps and for constant power; a trapezoid would smear every step. The last
+    reading tells nothing of the time after it.
     """
 
     def _take(self, time_s: float, value: float) -> None:
         if not self.bound.allows_w(value):
             self.aside.append((time_s, value))
             return
-        if not self._times:
-            self._append(time_s, value, 0.0)
-            return
-        seconds = time_s - self._times[-1]
-        joules = self._joules[-1] + self._raws[-1] * min(seconds, self.hold_s)
-        self._append(time_s, value, joules, STOPPED if seconds > self.hold_s else "")
+        joules, why = 0.0, ""
+        if self._times:
+            seconds = time_s - self._times[-1]
+            joules = self._joules[-1] + self._raws[-1] * min(seconds, self.hold_s)
+            why = STOPPED if seconds > self.hold_s else ""
+        self._append(time_s, value, joules, why)
 
     def _past_j(self, i: int, time_s: float) -> float:
         return self._joules[i] + self._raws[i] * min(time_s - self._times[i], self.hold_s)
 
     def _within_j(self, i: int, time_s: float) -> float:
-        dt = self._times[i] - self._times[i - 1]
-        share = (time_s - self._times[i - 1]) / dt
+        share = (time_s - self._times[i - 1]) / (self._times[i] - self._times[i - 1])
         return (self._joules[i] - self._joules[i - 1]) * share
 
     def _reach_s(self, i: int) -> float:

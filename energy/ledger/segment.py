@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from energy.ledger.both import Both
 from energy.ledger.coverage import Coverage
 from energy.ledger.curve import Curve
 from energy.ledger.incidents import INCIDENTS as INCIDENTS
@@ -145,6 +146,8 @@ class Segment:
                 merged[name] = domain
             if name not in self.curves or (known is not None and known.get("reason")):
                 self.curves[name] = self._track(domain, header)
+            elif known is not None and known.get("method") != domain.get("method"):
+                merged[name] = self._read_otherwise(known, domain, header)
             elif header.get("v", 1) == 1 and domain.get("method") == "power":
                 # Up to version 1 the sampler itself added powers up, from zero at each start.
                 curve = self.curves[name]
@@ -199,17 +202,24 @@ class Segment:
                 # average.
                 age_s = float(domain.get("tick_s", 0)) / 2
             joules = None if raw is None else float(raw)
-            readings.append((domain["id"], moment_s - age_s, joules))
+            readings.append((domain, moment_s - age_s, joules))
         # A damaged row has raised by now, so that no part of it is added.
         (self.own_s if domains is None else self.borrowed_s).append(moment_s)
-        for domain_id, time_s, value in readings:
-            self.curves[domain_id].add(time_s, value)
+        for domain, time_s, value in readings:
+            track = self.curves[domain["id"]]
+            if isinstance(track, Both):
+                track = track.power if _by_power(domain) else track.counter
+            track.add(time_s, value)
 
     def add_ticks(self, row: Row) -> None:
         """Add dated ticks."""
         for domain, points in row["j"].items():
-            for moment, raw in points if domain in self.curves else ():
-                self.curves[domain].add(moment / 1e9, raw)
+            if domain not in self.curves:
+                continue
+            track = self.curves[domain]
+            track = track.counter if isinstance(track, Both) else track
+            for moment, raw in points:
+                track.add(moment / 1e9, raw)
 
     def add_incident(self, row: Row) -> None:
         """Add an incident of the process that reads the meters, if it lies within this segment."""
@@ -240,6 +250,19 @@ class Segment:
         for curve in self.curves.values():
             curve.forget(until_s)
 
+    def _read_otherwise(self, known: Row, domain: Row, header: Row) -> Row:
+        """Go on with the power of a domain that was read by a counter, or the other way round."""
+        track, other = self.curves[known["id"]], self._track(domain, header)
+        if isinstance(track, PowerTrack) != isinstance(other, PowerTrack):
+            first, second = (other, track) if isinstance(track, PowerTrack) else (track, other)
+            self.curves[known["id"]] = Both(first, second)
+        return {
+            **known,
+            "api": f"{known['api']}; {domain['api']}",
+            "low": min(known["low"], domain["low"]),
+            "high": max(known["high"], domain["high"]),
+        }
+
     def _track(self, domain: Row, header: Row) -> Track:
         """An empty curve for a domain of a header."""
         bound = Bound.of(domain, self.history.sleeps)
@@ -257,19 +280,19 @@ def _by_power(domain: Row) -> bool:
     return domain.get("method") == "power" and bool(domain.get("meter"))
 
 
-def _powers(row: Row, order: list[Row]) -> list[tuple[str, float, float | None]]:
+def _powers(row: Row, order: list[Row]) -> list[tuple[Row, float, float | None]]:
     """Domain, moment and watts of the readings of power since the last sample."""
-    readings: list[tuple[str, float, float | None]] = []
+    readings: list[tuple[Row, float, float | None]] = []
     for meter, polls in row["p"].items():
-        names = [
-            domain["id"]
+        powered = [
+            domain
             for domain in order
             if _by_power(domain) and domain["meter"] == meter and not domain.get("reason")
         ]
         for age_us, *watts in polls:
             moment_s = row["m"] / 1e9 - age_us / 1e6
-            for name, power_w in zip(names, watts, strict=True):
-                readings.append((name, moment_s, None if power_w is None else float(power_w)))
+            for domain, power_w in zip(powered, watts, strict=True):
+                readings.append((domain, moment_s, None if power_w is None else float(power_w)))
     return readings
 
 

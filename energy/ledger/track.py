@@ -190,7 +190,9 @@ class Track:
         i = bisect.bisect_left(times, time_s)
         if i == 0:
             return self._joules[0]
-        if i == len(times) or i in self._breaks:
+        if i == len(times):
+            return self._joules[-1]
+        if i in self._breaks:
             return self._past_j(i - 1, time_s)
         return self._joules[i - 1] + self._within_j(i, time_s)
 
@@ -208,7 +210,7 @@ class Track:
         edges = [
             (-math.inf, times[0], None, self._next_power(0), ""),
             *inner,
-            (self._reach_s(last), math.inf, self._last_power(last), None, ""),
+            (times[last], math.inf, self._last_power(last), None, ""),
         ]
         holes: list[Hole] = []
         for begin_s, end_s, before_w, after_w, why in edges:
@@ -245,7 +247,7 @@ class Track:
         raise NotImplementedError
 
     def _past_j(self, i: int, time_s: float) -> float:
-        """Joules at a moment after reading i, to which the next reading does not reach."""
+        """Joules at a moment after reading i, before a break."""
         return self._joules[i]
 
     def _within_j(self, i: int, time_s: float) -> float:
@@ -253,7 +255,7 @@ class Track:
         raise NotImplementedError
 
     def _reach_s(self, i: int) -> float:
-        """The moment to which reading i tells the joules by itself."""
+        """The moment to which reading i tells the joules before a break."""
         return self._times[i]
 
     def _last_power(self, i: int) -> float | None:

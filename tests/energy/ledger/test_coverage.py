@@ -147,6 +147,37 @@ def test_a_board_that_a_restarted_sampler_leaves_out_is_missing_from_then_on(tmp
     assert "did not return" in missing.why
 
 
+@pytest.mark.parametrize("first", ["counter", "power"])
+def test_a_board_that_is_read_otherwise_after_a_restart_is_read_on_both_sides(tmp_path, first):
+    """The sampler trusts the counter of a board in one of its lives, and its power in the other."""
+    counter, power = header([domain(low=0.8)]), header([domain(method="power", low=0.9)])
+    before, after = (counter, power) if first == "counter" else (power, counter)
+    lives = {
+        "counter": lambda start, stop: counted(start, stop),
+        "power": lambda start, stop: steady(start, stop),
+    }
+    other = "power" if first == "counter" else "counter"
+    rows = [
+        before,
+        *lives[first](0, 5),
+        {**after, "continues": True, "m": ns(14.9)},
+        *lives[other](15, 20),
+        window("before", 1, 3),
+        window("between", 8, 12),
+        window("after", 16, 18),
+        end(20),
+    ]
+    run = record_of(tmp_path, rows)
+    joules = windows_of(run)
+    assert joules["before"].value == joules["after"].value == pytest.approx(2 * WATTS)
+    assert joules["between"].value is None
+    read, missing = run.energy
+    assert read.value == pytest.approx(10 * WATTS)
+    assert missing.seconds == pytest.approx(10)
+    assert read.low < 0.8 * read.value * (1 + 1e-9)
+    assert run.notes == []
+
+
 def test_a_window_without_any_sample_keeps_its_time_and_is_missing(tmp_path):
     late = window("late", 8.0, 8.7)
     run = record_of(tmp_path, [header([domain()]), *counted(0, 5), late])

@@ -277,6 +277,7 @@ def test_a_power_counts_until_the_next_reading_or_as_long_as_it_holds(steps):
         track.add(moment, watts)
         moment += seconds
         spent_j += watts * min(seconds, 0.5)
+    track.add(moment, 0.0)
     assert track.at(moment) == pytest.approx(spent_j)
     joules = [track.at(moment * i / 50) for i in range(51)]
     assert all(later >= earlier - 1e-9 for earlier, later in pairwise(joules))
