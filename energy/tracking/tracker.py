@@ -186,6 +186,8 @@ class Tracker:
 
     def _settings(self) -> dict[str, Any]:
         """What the sampler needs to know; `header` becomes the header row of the ledger."""
+        from energy.ledger.job import job
+
         return {
             "ledger": str(self.path.resolve()),
             "meters": self._meters,
@@ -199,6 +201,7 @@ class Tracker:
                 "host": platform.node(),
                 "pid": os.getpid(),
                 "sync": _qualified_name(self._sync),
+                "job": job().as_dict(),
                 "resume_at": self._resume_at,
             },
             # Runs that read the same devices with the same meters and interval share one reader.
