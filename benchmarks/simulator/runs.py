@@ -24,7 +24,7 @@ HEADS = (
     "blind",
     "MWh reported",
     "blind, 80 % band",
-    "given the hours",
+    "from its hours",
 )
 
 
