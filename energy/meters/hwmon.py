@@ -129,7 +129,7 @@ def _listed(folder: Path, row: dict[str, str]) -> Iterator[tuple[Sensor, tuple[s
             api=f"hwmon {row['chip']} {stem} ({label or 'no label'})",
             source=row["source"],
         )
-        times = folder / row["times"].replace("*", number) if row["times"] else None
+        times = folder / row["times"].replace("*", number) if row["times"] != "none" else None
         yield Sensor(domain, file, float(row["unit"]), times), name.within
 
 
