@@ -115,15 +115,16 @@ def doctor(
 ) -> None:
     """Show every meter, and how to enable the missing ones.
 
-    For each: what it measures, its band, its cost, or why it is missing and what to run.
+    For each: what it measures, its band, its cost, or why it is missing and what to run. Then what
+    stands in the machine and no meter reads.
     """
     from energy.verbs import doctor as meters
 
-    rows = meters.examine(seconds, meter or ())
+    findings = meters.look(seconds, meter or ())
     if json:
-        print_json({"meters": rows})
+        print_json(findings.as_dict())
     else:
-        print("\n".join(meters.lines(rows)))
+        print("\n".join(findings.lines()))
 
 
 @app.command(epilog="\b\nExample:\n  energy watch --prometheus 9400")

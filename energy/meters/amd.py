@@ -94,6 +94,8 @@ class Amd(BaseSource):
         last = {gpu.id: self._probed(gpu.handle) for gpu in gpus}
         silent = {gpu.id for gpu in gpus if first[gpu.id].watts == last[gpu.id].watts == 0.0}
         shown = amd_boards.visible(gpus, self._environment)
+        if gpus and not shown:
+            self.absent = "ROCR_ or HIP_VISIBLE_DEVICES shows no GPU to this run"
         domains = []
         for gpu in shown:
             twin = _twin(gpu, gpus)

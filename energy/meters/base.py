@@ -75,9 +75,15 @@ class Domain:
 
 
 class Source(Protocol):
-    """A family of meters."""
+    """A family of meters.
+
+    Attributes:
+        name: what a user calls it.
+        absent: why it has no domain, where it knows more than that there is no device.
+    """
 
     name: str
+    absent: str
 
     def check(self) -> None:
         """Check what a user has typed, before the run starts.
@@ -129,6 +135,8 @@ class Source(Protocol):
 
 class BaseSource:
     """Defaults for a source that only needs to be read once per sampling interval."""
+
+    absent = ""
 
     def check(self) -> None:
         """Nothing was typed."""

@@ -92,6 +92,8 @@ class Nvml(BaseSource):
             boards = visible_boards(pynvml, self._visible)
         except pynvml.NVMLError as error:
             return [missing("gpu", "gpu", "NVML", f"driver: {error}", "nvidia-smi")]
+        if not boards and self._visible is not None:
+            self.absent = f"CUDA_VISIBLE_DEVICES={self._visible!r} shows no board to this run"
         domains = []
         for board in boards:
             if board.handle is None:

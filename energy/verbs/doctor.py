@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from energy.ledger.curve import Curve
 from energy.meters import sources
 from energy.meters.base import Domain, Source
+from energy.meters.unread import Reading, Unread, unread
 from energy.verbs.readings import Integral, Readings
 
 ABSENT = {
@@ -35,6 +36,9 @@ FIX = {
 """What to run where the device exists and only its driver is not loaded."""
 
 POLL_S = 0.05
+
+SHOWN = 4
+"""Places of a kind of device that are printed."""
 
 NOT_OBSERVED = dict.fromkeys(("tick_s", "watts", "least_w", "counter_over_power", "cost_us"))
 
@@ -80,7 +84,10 @@ class _Observation:
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row per domain; a single row when the source has none."""
         if not self.domains:
-            yield _absent_row(self.meter)
+            row = _absent_row(self.meter)
+            if self.source.absent:
+                row["why"], row["fix"] = self.source.absent, ""
+            yield row
         for domain in self.domains:
             row = _row(self.meter, domain)
             _add_power(row, self.curves[domain.id], self.powers.get(domain.id))
@@ -96,10 +103,10 @@ def examine(seconds: float | None, names: Sequence[str] = ()) -> list[dict[str, 
         names: of the meters to watch; all of this machine if there are none.
 
     Returns:
-        A row per domain, and a row for each source without domains: name, meter, found, boundary,
-        origin, api, within, low, high, tick_s, watts, least_w (mean of the lowest tenth of the
-        time: idle power, on an idle machine), counter_over_power, cost_us (of one reading of the
-        source), why, fix.
+        A row per domain, and a row for each source without domains: name, meter, kind, found,
+        boundary, origin, api, within, low, high, tick_s, watts, least_w (mean of the lowest tenth
+        of the time: idle power, on an idle machine), counter_over_power, cost_us (of one reading
+        of the source), why, fix.
 
     Raises:
         InputError: there is no meter of a name, or it cannot be.
@@ -119,18 +126,50 @@ def examine(seconds: float | None, names: Sequence[str] = ()) -> list[dict[str, 
             break
         time.sleep(min(POLL_S, max(0.0, stop_s - time.monotonic())))
     rows = [row for observation in observations for row in observation.rows()]
+    _add_contradictions(rows)
     for observation in observations:
         observation.source.close()
     return rows
 
 
-def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """The rows of `examine` for a terminal."""
-    for row in rows:
-        state = row["boundary"] if row["found"] else "missing"
-        yield f"{row['meter']:10} {row['name']:24} {state:8}{_power_words(row)}"
-        details = _details(row) if row["found"] else [_reason_words(row)]
-        yield from (f"{'':11}{detail}" for detail in details)
+@dataclass(frozen=True)
+class Findings:
+    """What the doctor has seen.
+
+    Attributes:
+        rows: what the meters read, as `examine` returns it.
+        devices: what stands in the machine and no meter reads.
+    """
+
+    rows: list[dict[str, Any]]
+    devices: list[Unread]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Both lists, for JSON."""
+        return {"meters": self.rows, "unread": [asdict(device) for device in self.devices]}
+
+    def lines(self) -> Iterator[str]:
+        """Both lists, for a terminal."""
+        for row in self.rows:
+            state = row["boundary"] if row["found"] else "missing"
+            yield f"{row['meter']:10} {row['name']:24} {state:8}{_power_words(row)}"
+            details = _details(row) if row["found"] else [_reason_words(row)]
+            yield from (f"{'':11}{detail}" for detail in details)
+        for device in self.devices:
+            places = ", ".join(device.places[:SHOWN])
+            count = len(device.places)
+            yield (
+                f"seen, not read: {device.name}{f' x {count}' if count > 1 else ''} "
+                f"({places}{', ...' if count > SHOWN else ''}), because {device.why}"
+            )
+            yield f"{'':11}{device.fix}"
+
+
+def look(seconds: float | None, names: Sequence[str] = ()) -> Findings:
+    """Examine the meters, as `examine` does, and look for what none of them reads."""
+    rows = examine(seconds, names)
+    read = [Reading(row["meter"], row["kind"], row["api"]) for row in rows if row["found"]]
+    return Findings(rows, [] if names else unread(read))
 
 
 def _power_words(row: dict[str, Any]) -> str:
@@ -170,10 +209,23 @@ def _add_power(row: dict[str, Any], curve: Curve, power: Integral | None) -> Non
             row["why"] += f"; its counter is {ratio:.2f} times its integrated power: trust neither"
 
 
+def _add_contradictions(rows: list[dict[str, Any]]) -> None:
+    """Say of a reading that it is less than what lies within it, and so is not counted."""
+    for row in rows:
+        inner = [other for other in rows if other["within"] == row["name"] and other["watts"]]
+        least_w = sum(other["watts"] * other["low"] for other in inner)
+        if row["watts"] is not None and row["watts"] * row["high"] < least_w:
+            row["why"] += (
+                f"; it shows less than the {least_w:.1f} W or more that are within it: "
+                "the inner readings count"
+            )
+
+
 def _absent_row(meter: str) -> dict[str, Any]:
     return {
         "name": meter,
         "meter": meter,
+        "kind": None,
         "found": False,
         "boundary": None,
         "origin": "missing",
@@ -191,6 +243,7 @@ def _row(meter: str, domain: Domain) -> dict[str, Any]:
     return {
         "name": domain.id,
         "meter": meter,
+        "kind": domain.kind,
         "found": not domain.reason,
         "boundary": domain.boundary,
         "origin": domain.origin,

@@ -24,7 +24,7 @@ def test_every_meter_in_the_examples_of_the_page_exists():
             assert names in [name.partition(":")[0] + ":" for name in ON_REQUEST]
         else:
             require([names] if isinstance(names, str) else list(names))
-    assert len(chosen) == 8
+    assert len(chosen) == 9
 
 
 def test_every_option_of_the_commands_on_the_page_exists():
