@@ -51,11 +51,11 @@ def unread(readings: Iterable[Reading], root: Path = Path("/")) -> list[Unread]:
     """
     readings = list(readings)
     kinds: dict[str, Unread] = {}
-    for row, place in [*_on_the_bus(root), *_by_files(root)]:
+    for row, place in [*_on_the_bus(root), *_by_files(root), *_sensors(root, readings)]:
         if not any(_reads(unless, readings) for unless in row["unless"].split(";")):
             known = kinds.setdefault(row["name"], Unread(row["name"], (), row["why"], row["fix"]))
             kinds[row["name"]] = replace(known, places=(*known.places, place))
-    return [*kinds.values(), *_sensors(root, readings)]
+    return list(kinds.values())
 
 
 def _on_the_bus(root: Path) -> Iterator[tuple[dict[str, str], str]]:
@@ -78,18 +78,15 @@ def _by_files(root: Path) -> Iterator[tuple[dict[str, str], str]]:
                 yield row, f"/{path.relative_to(root)}"
 
 
-def _sensors(root: Path, readings: list[Reading]) -> Iterator[Unread]:
-    """Power and energy sensors of drivers that no meter knows."""
+def _sensors(root: Path, readings: list[Reading]) -> Iterator[tuple[dict[str, str], str]]:
+    """Drivers with sensors of power or energy that hwmon.csv does not know, and their folders."""
+    rows = {row["match"]: row for row in fact_rows("unread_devices.csv")}
     for folder in sorted((root / "sys" / "class" / "hwmon").glob("hwmon*")):
         chip = text_of(folder / "name")
         files = [file.name for pattern in SENSOR_FILES for file in folder.glob(pattern)]
         if files and not any(reading.api.startswith(f"hwmon {chip} ") for reading in readings):
-            yield Unread(
-                f"power sensor {chip or 'without a name'}",
-                (f"/sys/class/hwmon/{folder.name}",),
-                "what it stands at is not known to hwmon.csv",
-                "meter it as a program: --meter cmd:PROGRAM",
-            )
+            unknown = {**rows["*"], "name": f"power sensor {chip or 'without a name'}"}
+            yield rows.get(chip, unknown), f"/sys/class/hwmon/{folder.name}"
 
 
 def _reads(unless: str, readings: list[Reading]) -> bool:

@@ -142,6 +142,7 @@ class Watched:
 
     def __init__(self, source: Source, calls: Calls) -> None:
         self.name, self._source, self._calls = source.name, source, calls
+        self.absent = source.absent
 
     def check(self) -> None:
         """As the source does."""
