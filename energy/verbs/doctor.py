@@ -168,7 +168,8 @@ class Findings:
 def look(seconds: float | None, names: Sequence[str] = ()) -> Findings:
     """Examine the meters, as `examine` does, and look for what none of them reads."""
     rows = examine(seconds, names)
-    read = [Reading(row["meter"], row["kind"], row["api"]) for row in rows if row["found"]]
+    seen = [row for row in rows if row["origin"] != "missing"]
+    read = [Reading(row["meter"], row["kind"], row["api"]) for row in seen]
     return Findings(rows, [] if names else unread(read))
 
 

@@ -82,17 +82,18 @@ def test_a_power_sensor_of_an_unknown_driver_is_named_and_a_known_one_is_not(tmp
             "hwmon1/power1_average": 1,
             "hwmon2/name": "coretemp",
             "hwmon2/temp1_input": 1,
+            "hwmon3/name": "amdgpu",
+            "hwmon3/power1_average": 1,
         },
     )
-    names = [
-        seen.name for seen in unread([Reading("hwmon", "node", "hwmon power_meter p")], tmp_path)
-    ]
-    assert names == ["power sensor corsairpsu"]
+    known = [Reading("hwmon", "node", "hwmon power_meter p"), Reading("amd", "gpu", "amdsmi")]
+    assert [seen.name for seen in unread(known, tmp_path)] == ["power sensor corsairpsu"]
+    assert [seen.name for seen in unread(known[:1], tmp_path)][1:] == ["AMD GPU"]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["match"])
 def test_every_row_of_the_table_has_a_reason_a_mend_and_a_source(row):
-    assert row["look_in"] in ("pci", "file")
+    assert row["look_in"] in ("pci", "file", "hwmon")
     assert all(row[name] for name in ("match", "name", "unless", "why", "fix", "source", "status"))
 
 

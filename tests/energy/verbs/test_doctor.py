@@ -53,5 +53,5 @@ def test_boards_that_are_hidden_from_the_run_are_said_to_be_hidden(tmp_path):
     command = [sys.executable, "-m", "energy", "doctor", "--meter", "nvml", "--json"]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     (row,) = json.loads(run.stdout)["meters"]
-    assert not row["found"]
+    assert row["origin"] == "missing"
     assert "CUDA_VISIBLE_DEVICES='' shows no board" in row["why"]
