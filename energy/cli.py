@@ -160,10 +160,10 @@ def verify(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with a ledger.")],
     json: Json = False,
 ) -> None:
-    """Check a ledger and the sum in its record; exit code 5 if anything is BAD.
+    """Check a ledger and the sum in its record.
 
-    Hash chain, clocks, gaps, failed readings, time that nobody read, readings that cannot be true,
-    and the record's sum.
+    Exit code 5 if anything is BAD: hash chain, clocks, gaps, failed readings, time that nobody
+    read, readings that cannot be true, and the record's sum.
     """
     from energy.ledger import verify as checks
     from energy.ledger.reader import require_ledger
