@@ -193,6 +193,11 @@ class Pool:
         spread = 1.2816 * self.newcomers[kind]["slower"].get(tuned, {}).get("sigma", 0.0)
         return -float(np.hypot(low, spread)), float(np.hypot(high, spread))
 
+    def rows_on(self, chip: str, kind: str) -> int | None:
+        """Fitted rows of a kind of model on a chip; None where the constants do not say."""
+        by_kind = self.provenance.get("rows_on_chip")
+        return None if by_kind is None else int(by_kind[kind].get(chip, 0))
+
     def knows(self, publisher: str) -> bool:
         """Whether rows of a publisher were fitted."""
         return publisher in self.provenance.get("publishers", ())

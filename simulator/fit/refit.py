@@ -6,6 +6,7 @@ that the package ships and stays near it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -65,10 +66,14 @@ def fit_newcomers(pool: Pool, rows: Sequence[ThroughputRow], on_progress: OnProg
     """
     unseen = publishers_left_out(rows, on_progress)
     apart = [row for row in read_throughput(calibration_table()).rows if row.measured]
-    usual = unseen.take(unseen.usual())
+    usual, measured = unseen.take(unseen.usual()), [row for row in rows if row.measured]
     provenance = pool.provenance | {
         "newcomers_fitted": _now(),
         "publishers": sorted({row.publisher for row in rows}),
+        "rows_on_chip": {
+            kind: dict(Counter(row.chip.id for row in measured if row.kind == kind))
+            for kind in ("dense", "moe")
+        },
         "publisher_left_out_median_abs_rel_error": _median(usual.errors),
     }
     table = newcomers(unseen, of_pool(apart, pool))

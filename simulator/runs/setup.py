@@ -284,10 +284,8 @@ def _fitted(
 def _notes(pool: Pool, words: dict[str, str]) -> tuple[str, ...]:
     """Where the constants come from, and what was assumed of a framework."""
     framework, kind, tuned = words["framework"], words["kind"], words["tuned"]
-    seen = pool.has_seen(architecture=words["architecture"])
     rows = (
-        f"constants fitted to {pool.provenance.get('rows', 0):,} rows, "
-        f"{'with' if seen else 'none of them on'} {words['architecture']}; "
+        f"constants fitted to {pool.provenance.get('rows', 0):,} rows, {_like(pool, words)}; "
         f"software {words['software']}"
     )
     slower = np.exp(pool.slowdown(kind, framework=framework, tuned=tuned))
@@ -307,6 +305,18 @@ def _notes(pool: Pool, words: dict[str, str]) -> tuple[str, ...]:
         *notes,
         f"scaled to {source} of this cluster: {np.exp(own['ln']):.2f} times the step time",
     )
+
+
+def _like(pool: Pool, words: dict[str, str]) -> str:
+    """How many fitted rows are like this: of this kind of model on this chip."""
+    architecture = words["architecture"]
+    seen = pool.has_seen(architecture=architecture)
+    generation = f"{'with' if seen else 'none of them on'} {architecture}"
+    count = pool.rows_on(words["chip"], words["kind"])
+    if count is None:
+        return generation
+    models = "mixtures" if words["kind"] == "moe" else "dense models"
+    return f"{generation}, {count or 'none'} of them of {models} on {words['chip']}"
 
 
 def _link_speeds(section: HardwareSection) -> dict[str, Any]:

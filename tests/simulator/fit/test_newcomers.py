@@ -130,3 +130,11 @@ def test_own_rows_and_newcomers_survive_a_file():
     pool = replace(published_pool(), own={"a-chip": {"dense": {"ln": 0.1}}})
     assert Pool.from_dict(pool.as_dict()).own == pool.own
     assert Pool.from_dict(pool.as_dict()).newcomers == pool.newcomers
+
+
+def test_the_note_counts_the_rows_of_this_kind_of_model_on_this_chip():
+    mixture = Setup.of(load("glam-64b-64e", {"hardware.chip": "a100-sxm4-80gb"}))
+    dense = Setup.of(load("gpt3-175b", {"hardware.chip": "a100-sxm4-80gb"}))
+    assert "none of them of mixtures on a100-sxm4-80gb" in mixture.notes[0]
+    assert "of them of dense models on a100-sxm4-80gb" in dense.notes[0]
+    assert "none of them" not in dense.notes[0]
