@@ -82,9 +82,7 @@ def snapshot(segments: list[Segment], run_id: str, elapsed_s: float) -> Snapshot
     run: list[Span] = [(newest, start_s, stop_s)]
     refused = contradictions.refused(run)
     recent: list[Span] = [(newest, newest.times[-2], stop_s)]
-    seconds = stop_s - newest.times[-2]
-    power = joules.total(recent, refused).scaled(1 / seconds, unit="W")
-    return Snapshot(elapsed_s, joules.total(run, refused), power)
+    return Snapshot(elapsed_s, joules.total(run, refused), joules.mean_power(recent, refused))
 
 
 def record(
@@ -121,7 +119,7 @@ def record(
     spans = [(segment, segment.start_s, segment.stop_s) for segment in segments]
     wasted = wasted_spans(segments)
     elapsed_s = sum(stop - start for _, start, stop in spans)
-    elapsed = Quantity.exact(elapsed_s, "s", "monotonic clock, first to last sample")
+    elapsed = Quantity.exact(elapsed_s, "s", "monotonic clock, first to last row of each attempt")
     refused = contradictions.refused(spans)
     before_s = _elapsed_before(segments)
     energy = joules.entries(

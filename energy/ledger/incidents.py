@@ -111,6 +111,6 @@ def sentence(row: Row) -> str:
 def _touches(row: Row, begin_s: float, end_s: float) -> bool:
     """Whether an incident lies in a stretch, or explains why it has no readings."""
     moment_s = row["m"] / 1e9
-    seconds = float(row.get("s") or row.get("seconds") or 0.0)
+    seconds = float(row.get("s") or 0.0)
     inside = moment_s > begin_s and moment_s - seconds < end_s
     return inside and (row["k"] == "lost_sampler" or seconds > 0)

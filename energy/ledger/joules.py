@@ -148,9 +148,25 @@ def entry(
 
 def total(spans: list[Span], refused: Mapping[str, str] | None = None) -> Quantity:
     """Joules of stretches at the innermost boundary that was metered."""
-    by_boundary = totals(entries(spans, refused=refused))
+    return innermost(entries(spans, refused=refused), "J")
+
+
+def mean_power(spans: list[Span], refused: Mapping[str, str] | None = None) -> Quantity:
+    """Mean watts over the time of stretches in which each device was read."""
+    elapsed_s = sum(stop - start for _, start, stop in spans)
+    powers = [
+        entry.scaled(1 / (elapsed_s * entry.covered) if entry.covered else 1.0, unit="W")
+        for entry in entries(spans, refused=refused)
+        if entry.api != BRIDGE and (entry.value is not None or not entry.covered)
+    ]
+    return innermost([power for power in powers if isinstance(power, EnergyEntry)], "W")
+
+
+def innermost(parts: list[EnergyEntry], unit: str) -> Quantity:
+    """The sum at the innermost boundary."""
+    by_boundary = totals(parts)
     if not by_boundary:
-        return Quantity.absent("J", "no meter")
+        return Quantity.absent(unit, "no meter")
     return by_boundary[min(by_boundary, key=list(Boundary).index)]
 
 

@@ -1,7 +1,8 @@
 """The format of the ledger, its hash chain included: JSON lines of raw counters, and their reader.
 
 One process writes it (`energy.sampler`), one line at a time, so that a crash loses at most the line
-in flight; a torn last line is dropped. Counters are cumulative, so a lost line loses no energy.
+in flight; a torn last line is dropped. A lost line loses no joule of a counter, which is
+cumulative, and an interval of a device that is read by power.
 Each line carries a hash over itself and the hash of the line before it.
 
 Rows, by "k":
@@ -15,6 +16,8 @@ Rows, by "k":
     attach  another process reads the meters: "m", "to": the id and the ledger of its run
     alive   an attached run with nothing else to write is alive: "m"
     clock   "m" and "utc" together, once a minute; "why" and "s" seconds if one of them jumped
+    hung    a call of a driver did not return: "m", "meter", "s" seconds so far
+    lost_sampler  another sampler replaces one that was lost: "m", "why": killed, stopped or hung
     gap     samples are late or the file was deleted: "m", "why", "s" seconds
     window  a named window closed: "m0", "m1", "name", "phase"
     mark    something that the run wants to remember: "m", "kind", "fields"

@@ -21,7 +21,7 @@ from energy.ledger.lines import Row
 from energy.ledger.notes import notes_of
 from energy.ledger.segment import Segment
 from energy.ledger.wasted import Span, wasted_spans
-from energy.quantity import Boundary, Origin, Quantity
+from energy.quantity import Origin, Quantity
 from energy.record import EnergyEntry, RunRecord, Wasted, nothing_wasted, totals
 
 NO_SAMPLE = "it has no sample and was left out"
@@ -208,12 +208,9 @@ def _wasted(
         return nothing_wasted("ledgers: nothing was repeated", accounting.weakest(energy))
     stretches = {boot: union(intervals) for boot, intervals in sorted(by_boot.items())}
     lost = [entry for boot, own in stretches.items() for entry in nodes[boot].entries(own)]
-    by_boundary = totals(lost)
     source = "ledgers: work that any of the runs repeated or threw away"
     return Wasted(
-        energy_j=by_boundary[min(by_boundary, key=list(Boundary).index)]
-        if by_boundary
-        else Quantity.absent("J", "no meter"),
+        energy_j=joules.innermost(lost, "J"),
         model_flop=Quantity.absent("FLOP", "no ledger contains FLOP"),
         elapsed_s=Quantity.exact(
             max(length(own) for own in stretches.values()), "s", source, Origin.MEASURED

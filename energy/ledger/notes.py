@@ -91,6 +91,4 @@ def _of_meters(segments: list[Segment]) -> list[str]:
 
 def _seconds(row: Row) -> str:
     """The seconds of an incident, if its row has them."""
-    if "s" in row:
-        return f" ({row['s']:+.0f} s)"
-    return f" ({row['seconds']:.0f} s)" if "seconds" in row else ""
+    return f" ({row['s']:+.0f} s)" if "s" in row else ""

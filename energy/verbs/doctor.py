@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from energy.ledger.curve import Curve
+from energy.ledger.plausible import Bound, Sleeps
 from energy.meters import sources
 from energy.meters.base import Domain, Source
 from energy.meters.unread import Reading, Unread, unread
@@ -68,7 +69,9 @@ class _Observation:
 
     def __post_init__(self) -> None:
         self._readings = Readings(self.source)
-        self.curves = {domain.id: Curve(domain.wrap_j) for domain in self.domains}
+        self.curves = {
+            domain.id: Curve(bound=Bound.of(domain.as_dict(), Sleeps())) for domain in self.domains
+        }
 
     def read(self) -> None:
         """Take one reading of every domain."""
