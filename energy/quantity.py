@@ -184,7 +184,7 @@ class Quantity(BaseModel):
             raise ValueError(f"no value: {self.source}")
         return self.value, self.low, self.high
 
-    def scaled(self, factor: float, unit: str | None = None, source: str | None = None) -> Quantity:
+    def scaled(self, factor: float, unit: str | None = None, source: str | None = None) -> Self:
         """This quantity times an exact positive number, as in a change of unit."""
         if self.value is None:
             return self.model_copy(update={"unit": unit or self.unit})

@@ -159,7 +159,7 @@ def mean_power(spans: list[Span], refused: Mapping[str, str] | None = None) -> Q
         for entry in entries(spans, refused=refused)
         if entry.api != BRIDGE and (entry.value is not None or not entry.covered)
     ]
-    return innermost([power for power in powers if isinstance(power, EnergyEntry)], "W")
+    return innermost(powers, "W")
 
 
 def innermost(parts: list[EnergyEntry], unit: str) -> Quantity:
