@@ -300,7 +300,10 @@ def _notes(pool: Pool, words: dict[str, str]) -> tuple[str, ...]:
     own = pool.own.get(words["chip"], {}).get(kind)
     if own is None:
         return notes
-    source = f"{own['rows']:g} measured rows" if own["rows"] else "rows of the other kind of model"
+    plural = "" if own["rows"] == 1 else "s"
+    source = f"{own['rows']:g} measured row{plural}"
+    if not own["rows"]:
+        source = "rows of the other kind of model"
     return (
         *notes,
         f"scaled to {source} of this cluster: {np.exp(own['ln']):.2f} times the step time",
