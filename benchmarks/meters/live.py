@@ -12,8 +12,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,8 +132,10 @@ class Run:
     def signal_sampler(self, number: signal.Signals) -> float:
         """Send a signal to its sampler, once it has one, and return the moment."""
         self._wait(lambda: self.sampler() is not None)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.sampler() or 0, number)
+        sampler = self.sampler()
+        if sampler is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(sampler, number)
         return time.monotonic()
 
     def kill(self, *, with_sampler: bool) -> float:
@@ -167,6 +170,26 @@ class Run:
         give_up_s = time.monotonic() + READY_S
         while not ready() and time.monotonic() < give_up_s and self.process.poll() is None:
             time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def machine(library: Path, epoch_s: float, settings: Mapping[str, str]) -> Iterator[Node]:
+    """A node in a folder of its own; samplers that hang or stand still do not outlive it.
+
+    Args:
+        library: the compiled stand-in.
+        epoch_s: the moment from which the moments of its faults count.
+        settings: of the stand-in.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            yield Node(Path(folder), library, epoch_s, settings)
+        finally:
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                with contextlib.suppress(OSError):
+                    words = Path(f"/proc/{pid}/cmdline").read_bytes()
+                    if b"sampler/__main__.py" in words and f"{folder}/".encode() in words:
+                        os.kill(int(pid), signal.SIGKILL)
 
 
 def command(node: Node, *words: str) -> str:

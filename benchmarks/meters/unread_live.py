@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import random
 import signal
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from benchmarks.meters import live, on_disk, spans
 from benchmarks.meters.judge import SLIVER_S, Kind, Problem, Truth, problems
 from benchmarks.meters.unread import FAULTS, WAYS, sound_band
 from energy.errors import AccountingError
+from energy.ledger.lines import Row
 
 BOARDS = ("counter", "power only")
 AT_ONCE = 2
@@ -60,42 +60,58 @@ def cases(count: int) -> list[Case]:
 def judge(case: Case, library: Path) -> list[Problem]:
     """Run one case and compare its record with the truth."""
     generator = random.Random(case.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = {"NO_COUNTER": "1"} if case.meter == "power only" else {}
-        at_s = generator.uniform(2.0, 3.0)
-        if case.fault == "loss":
-            settings["LOST_AFTER_S"] = repr(at_s)
-            if generator.random() < 0.5:
-                settings["BACK_AT_S"] = repr(at_s + generator.uniform(0.8, 2.0))
-        elif case.fault == "hang":
-            settings["HANG_AT_S"] = repr(at_s)
-        elif case.fault == "late start":
-            settings["FIRST_AT_S"] = repr(generator.uniform(1.5, 3.0))
-        epoch_s = time.monotonic() + START_S
-        node = live.Node(Path(folder), library, epoch_s, settings)
+    at_s = generator.uniform(2.0, 3.0)
+    epoch_s = time.monotonic() + START_S
+    with live.machine(library, epoch_s, _settings(case, at_s, generator)) as node:
         try:
             runs = _runs(case, node, epoch_s + at_s, generator)
-            record = live.record_of(node, runs, Path(folder) / "all")
+            record = live.record_of(node, runs, node.folder / "all")
         except AccountingError as error:
             return [Problem(Kind.NAME, str(error))]
         ledgers = [on_disk.rows_of(run.ledger) for run in runs]
-        bounds = on_disk.time_of(itertools.chain.from_iterable(ledgers))
-        read = [on_disk.read_of(rows, live.DEVICE, EVERY_S) for rows in ledgers]
-        gain, edge_j = sound_band(case.meter, library)
-        truth = Truth(
-            device=live.DEVICE,
-            load=node.load(),
-            run=bounds,
-            read=spans.within(itertools.chain.from_iterable(own for own, _ in read), bounds),
-            moments=[moment for _, own in read for moment in own],
-            hold_s=0.0 if case.meter == "counter" else HOLD_S,
-            sliver_s=SLIVER_S,
-            every_s=EVERY_S,
-            limit_w=700.0,
-            gain=gain,
-            edge_j=edge_j,
-        )
-        return [*_length(case, runs, bounds), *problems(record, truth)]
+    truth = truth_of(node, ledgers, case.meter, library)
+    return [*_length(runs, truth.run), *problems(record, truth)]
+
+
+def _settings(case: Case, at_s: float, generator: random.Random) -> dict[str, str]:
+    """What makes the stand-in fail, from a moment on."""
+    settings = {"NO_COUNTER": "1"} if case.meter == "power only" else {}
+    if case.fault == "loss":
+        settings["LOST_AFTER_S"] = repr(at_s)
+        if generator.random() < 0.5:
+            settings["BACK_AT_S"] = repr(at_s + generator.uniform(0.8, 2.0))
+    elif case.fault == "hang":
+        settings["HANG_AT_S"] = repr(at_s)
+    elif case.fault == "late start":
+        settings["FIRST_AT_S"] = repr(generator.uniform(1.5, 3.0))
+    return settings
+
+
+def truth_of(node: live.Node, ledgers: Sequence[Sequence[Row]], board: str, library: Path) -> Truth:
+    """The truth of the board that the readings in some ledgers tell.
+
+    Args:
+        node: where it was read.
+        ledgers: the rows of each.
+        board: of BOARDS.
+        library: the compiled stand-in, for the band of a sound run.
+    """
+    bounds = on_disk.time_of(itertools.chain.from_iterable(ledgers))
+    read = [on_disk.read_of(rows, live.DEVICE, EVERY_S) for rows in ledgers]
+    gain, edge_j = sound_band(board, library)
+    return Truth(
+        device=live.DEVICE,
+        load=node.load(),
+        run=bounds,
+        read=spans.within(itertools.chain.from_iterable(own for own, _ in read), bounds),
+        moments=[moment for _, own in read for moment in own],
+        hold_s=0.0 if board == "counter" else HOLD_S,
+        sliver_s=SLIVER_S,
+        every_s=EVERY_S,
+        limit_w=700.0,
+        gain=gain,
+        edge_j=edge_j,
+    )
 
 
 def _runs(case: Case, node: live.Node, at_s: float, generator: random.Random) -> list[live.Run]:
@@ -118,7 +134,7 @@ def _runs(case: Case, node: live.Node, at_s: float, generator: random.Random) ->
     return runs
 
 
-def _length(case: Case, runs: Sequence[live.Run], bounds: spans.Span) -> Iterator[Problem]:
+def _length(runs: Sequence[live.Run], bounds: spans.Span) -> Iterator[Problem]:
     """A problem if the record begins late or ends early."""
     if bounds[0] > runs[0].begin_s + STARTED_S:
         yield Problem(Kind.NAME, f"begins {bounds[0] - runs[0].begin_s:.1f} s late")

@@ -62,6 +62,8 @@ class Device:
         base_j: joules that its counter shows beyond those of the load.
         wrap_j: joules at which its counter turns; 0 if it never does.
         faults: applied to what it shows, in order.
+        product: name of an NVIDIA board.
+        instant: whether the board has the field of instantaneous power.
     """
 
     source: str
@@ -70,6 +72,8 @@ class Device:
     base_j: float = 0.0
     wrap_j: float = 0.0
     faults: list[Fault] = field(default_factory=list)
+    product: str = "Stand-in"
+    instant: bool = True
 
     def shown(self, moment_s: float) -> float | None:
         """Joules or watts that a reading at a moment returns; None if there is no answer."""
@@ -135,8 +139,8 @@ def makers(
 
 
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int, ctypes.c_int)
-COUNTER, MODULE = 0, 3
-"""What the stand-in asks for: joules of the counter; the scopes from MODULE on are not there."""
+COUNTER, INSTANT, MODULE = 0, 2, 3
+"""What the stand-in asks for: joules, field 186; the scopes from MODULE on are not there."""
 
 _installed: list[Any] = []
 """The callbacks that the library may call: they must live as long as it does."""
@@ -146,10 +150,14 @@ def _nvml(boards: Mapping[str, Device], library: Path, clock: Clock) -> Source:
     """The boards, in the order of their indices, through the compiled library."""
     order = list(boards.values())
     os.environ["STANDIN_DEVICES"] = str(len(order))
+    for index, board in enumerate(order):
+        os.environ[f"STANDIN_NAME_{index}"] = board.product
 
     def answer(index: int, what: int) -> float:
         board = order[index]
         if what >= MODULE or (what == COUNTER) > isinstance(board.sensor, Counter):
+            return -math.inf
+        if what == INSTANT and not board.instant:
             return -math.inf
         if what != COUNTER and isinstance(board.sensor, Counter):
             return float(board.load.power_w(clock()))  # the product's check on the counter
