@@ -2,9 +2,10 @@
 
 import pytest
 
-from benchmarks.meters import bands, impossible, kills
+from benchmarks.meters import bands, impossible, kills, odd_scenes
 from benchmarks.meters.judge import by_kind
 from benchmarks.meters.unread import METERS
+from benchmarks.meters.virtual.metering import Life
 from tests.support.standin import compiled_nvml
 
 
@@ -13,7 +14,7 @@ def library(tmp_path_factory):
     return compiled_nvml(tmp_path_factory.mktemp("standin"))
 
 
-@pytest.mark.parametrize("kinds", [impossible.IMPOSSIBLE, impossible.TRUE], ids=["odd", "true"])
+@pytest.mark.parametrize("kinds", [odd_scenes.IMPOSSIBLE, odd_scenes.TRUE], ids=["odd", "true"])
 def test_every_kind_of_reading_is_judged_on_every_meter_it_can_come_from(kinds, library):
     cases = impossible.cases(kinds, 60)
     assert {case.kind for case in cases} == set(kinds)
@@ -31,8 +32,8 @@ def test_a_jump_that_is_believed_or_not_noted_is_seen():
         "covered": 1.0,
         "why": None,
     }
-    scene = impossible.Scene({}, impossible.Life(begin_s=0.0, end_s=10.0), entry["device"], 300.0)
-    scene.notes = impossible.NOTED
+    scene = odd_scenes.Scene({}, Life(begin_s=0.0, end_s=10.0), entry["device"], 300.0)
+    scene.notes = odd_scenes.NOTED
     record = {"energy": [entry], "elapsed_s": {"value": 10.0}, "notes": []}
     words = " ".join(impossible._wrong(record, scene, 0.07, 5.0))
     assert "for 3000 J" in words
