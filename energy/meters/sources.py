@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from energy.errors import InputError
+from energy.meters import sensors
 from energy.meters.amd import Amd
 from energy.meters.apple import Apple
 from energy.meters.base import Domain, Source, missing
@@ -178,7 +179,9 @@ def probed(source: Source) -> list[Domain]:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         domains = [missing(source.name, "unknown", source.name, reason)]
-    return [replace(domain, meter=source.name) for domain in domains]
+    return [
+        sensors.by_default(replace(domain, meter=source.name), source.name) for domain in domains
+    ]
 
 
 def _distinct(own: list[Domain], others: list[Domain]) -> list[Domain]:

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from energy.meters import sensors
-from energy.meters.base import Domain
+from energy.meters import sensors, sources
+from energy.meters.base import BaseSource, Domain
 from energy.meters.sensors import by_default, of_board
 from tests.support.standin import compiled_nvml, nvml_environment
 
@@ -107,6 +107,19 @@ def test_a_sensor_that_was_not_measured_has_the_lag_that_was_published(
     meter, board, reading, lag_s
 ):
     assert by_default(POWER, meter, board, reading).lag_s == pytest.approx(lag_s)
+
+
+class WattsOnly(BaseSource):
+    name = "watts"
+
+    def probe(self):
+        return [POWER, COUNTER]
+
+
+def test_every_source_that_is_read_by_power_says_by_how_much_it_lags(monkeypatch):
+    monkeypatch.setitem(sources.SOURCES, "watts", WattsOnly)
+    _, (power, counter) = sources.open_sources(["watts"])
+    assert (power.lag_s, counter.lag_s) == (pytest.approx(1.1), 0.0)
 
 
 PRINT_LAGS = """
