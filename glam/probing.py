@@ -85,6 +85,7 @@ def probe(
     device: str = "auto",
     *,
     meters: str | list[str] = "auto",
+    rounds: int = ROUNDS,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Measure this machine for `simulator calibrate`; takes about 25 s on two CPU cores.
@@ -92,6 +93,7 @@ def probe(
     Args:
         device: auto, cpu or cuda.
         meters: meters of its power, as `energy.Tracker` takes them.
+        rounds: times that the table is measured.
         on_progress: called with the current kind of row, and how many of how many are done.
 
     Returns:
@@ -113,13 +115,13 @@ def probe(
         "launch": partial(launch_rows, clock, place),
     }
     torch.manual_seed(0)
-    rounds: list[list[Row]] = []
-    total = ROUNDS * len(kinds) + 1
-    for number in range(ROUNDS):
-        rounds.append([])
+    tables: list[list[Row]] = []
+    total = rounds * len(kinds) + 1
+    for number in range(rounds):
+        tables.append([])
         for done, (kind, measure) in enumerate(kinds.items(), start=number * len(kinds)):
             report(kind, done, total)
-            rounds[-1] += measure()
+            tables[-1] += measure()
     report("power", total - 1, total)
     power = measure_power(place, dtype, meters)
     report("done", total, total)
@@ -127,7 +129,7 @@ def probe(
         "schema": "probe-1",
         "machine": _machine(place),
         "dtype": dtype_name(place),
-        "rows": [fastest(repeats) for repeats in zip(*rounds, strict=True)],
+        "rows": [fastest(repeats) for repeats in zip(*tables, strict=True)],
         "power": {name: watts.model_dump(mode="json") for name, watts in power.items()},
     }
 

@@ -25,8 +25,7 @@ def probe(tmp_path_factory):
     """The file that `glam probe` would write, from one round of short timings."""
     path = tmp_path_factory.mktemp("probe") / "probe.json"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(probing, "ROUNDS", 1)
         patch.setattr(probing, "REPEATS", 1)
         patch.setattr(probing, "FLUSH_VALUES", 1024)
-        path.write_text(json.dumps(probing.probe("cpu", meters=["cpu_model"])))
+        path.write_text(json.dumps(probing.probe("cpu", meters=["cpu_model"], rounds=1)))
     return path
