@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 .PHONY: help install demo test test-quick coverage check format architecture validate \
 	validate-folds validate-local bench-simulate bench-commands bench-plan bench-meters bench-train \
-	experiment clean
+	gpu-check experiment clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -81,6 +81,15 @@ bench-plan: install ## the planner on four published models: plans, seconds, ran
 
 bench-train: install ## speed and memory of the trainer beside its alternatives (20 minutes)
 	$(BIN)/python -m benchmarks.trainer --write docs/results-train.md
+
+# No network: the Python that is there, or one of its own with what DIR has as wheels beside it.
+GPU_PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+CHECK_PYTHON := $(if $(WHEELS),build/gpu-check/bin/python,$(GPU_PYTHON))
+gpu-check: ## on a machine with an NVIDIA GPU, in under 8 minutes: what only it can show (WHEELS=DIR)
+	$(if $(WHEELS),$(GPU_PYTHON) -m benchmarks.gpu_check.install --wheels $(WHEELS) --into build/gpu-check)
+	$(CHECK_PYTHON) -c 'import numpy, pydantic, pynvml, rich, typer' 2>/dev/null || \
+		{ echo "error: expected the packages of the project in $(CHECK_PYTHON); bring them with WHEELS=DIR, see docs/gpu.md" >&2; exit 4; }
+	$(CHECK_PYTHON) -m benchmarks.gpu_check
 
 clean: ## remove what the targets created
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

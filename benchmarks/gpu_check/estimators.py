@@ -59,19 +59,30 @@ class Updates:
 def updates(times_s: ArrayLike, values: ArrayLike) -> Updates | None:
     """Find the period at which a polled value is updated; None with too few changes.
 
-    An update that leaves the value as it was cannot be seen, so intervals between changes are
-    whole multiples of the period: it is the longest time that divides nearly all of them.
-
     Args:
         times_s: moments of the polls.
         values: what each of them read.
     """
     times, read = np.asarray(times_s, dtype=float), np.asarray(values, dtype=float)
     changed = np.flatnonzero(np.diff(read)) + 1
-    moments, after = (times[changed] + times[changed - 1]) / 2, read[changed]
     if len(changed) < MIN_CHANGES:
         return None
-    poll_s = float(np.median(np.diff(times)))
+    moments = (times[changed] + times[changed - 1]) / 2
+    return rhythm(moments, read[changed], float(np.median(np.diff(times))))
+
+
+def rhythm(moments_s: ArrayLike, values: ArrayLike, poll_s: float) -> Updates:
+    """Find the period behind the moments at which a value changed.
+
+    An update that leaves the value as it was cannot be seen, so intervals between changes are
+    whole multiples of the period: it is the longest time that divides nearly all of them.
+
+    Args:
+        moments_s: when it changed; at least two moments.
+        values: what it changed to.
+        poll_s: seconds between two polls.
+    """
+    moments, after = np.asarray(moments_s, dtype=float), np.asarray(values, dtype=float)
     intervals = np.diff(moments)
     shortest = float(np.quantile(intervals, 0.05))
     least = POLLS_PER_PERIOD * poll_s

@@ -20,6 +20,8 @@
  *   DELAY_S, AVERAGE_S, HOLD_S  power is the mean over AVERAGE_S that ended DELAY_S before the last
  *                 update, and there is an update every HOLD_S; all 0 for the power of the moment
  *   DUTY          share of PERIOD_S at HIGH_W (a half)
+ *   LOAD          file of lines "moment watts", to which a program adds: in place of the wave, the
+ *                 power from that moment of the monotonic clock on; LOW_W before the first of them
  *   LIMIT_W, MODULE_LIMIT_W  greatest power limit of each board (700) and of the module around it
  *   NO_COUNTER, NO_FIELDS  the counter or the power fields are not supported
  *   HBM_W, MODULE_W  constant watts of those scopes
@@ -102,7 +104,44 @@ static double shown(double watts, double seconds) {
     return watts * setting("STANDIN_GAIN", 1) + setting("STANDIN_OFFSET_W", 0) * seconds;
 }
 
+/* The steps of the load's file so far, each with the joules that LOW_W and they had drawn. */
+enum { STEPS = 4096 };
+static struct { double at, watts, joules; } steps[STEPS];
+static int count;
+static int follow_load(void) {
+    static FILE *file;
+    const char *name = getenv("STANDIN_LOAD");
+    if (!name || (!file && !(file = fopen(name, "r")))) return name != NULL;
+    char line[80];
+    long start = ftell(file);
+    for (clearerr(file); count < STEPS && fgets(line, sizeof line, file); start = ftell(file)) {
+        if (!strchr(line, '\n')) break; /* not all of it is written yet */
+        double at, watts, before = setting("STANDIN_LOW_W", 100);
+        if (sscanf(line, "%lf %lf", &at, &watts) != 2) continue;
+        double joules = at * before;
+        if (count) joules = steps[count - 1].joules
+                          + (at - steps[count - 1].at) * steps[count - 1].watts;
+        steps[count].at = at;
+        steps[count].watts = watts;
+        steps[count++].joules = joules;
+    }
+    fseek(file, start, SEEK_SET);
+    return 1;
+}
+
+/* The last step of the load before a moment; -1 if there is none. */
+static int step_at(double t) {
+    int i = count - 1;
+    while (i >= 0 && steps[i].at > t) i--;
+    return i;
+}
+
 static double energy_j(double t) {
+    if (follow_load()) {
+        int i = step_at(t);
+        double low = setting("STANDIN_LOW_W", 100);
+        return shown(i < 0 ? t * low : steps[i].joules + (t - steps[i].at) * steps[i].watts, t);
+    }
     t -= setting("STANDIN_PHASE_S", 0);
     double period = setting("STANDIN_PERIOD_S", 1), high = setting("STANDIN_HIGH_W", 400);
     double low = setting("STANDIN_LOW_W", 100), up = period * setting("STANDIN_DUTY", 0.5);
@@ -116,6 +155,10 @@ static double power_w(double t) {
     if (hold > 0) t = floor(t / hold) * hold;
     t -= setting("STANDIN_DELAY_S", 0);
     if (average > 0) return (energy_j(t) - energy_j(t - average)) / average;
+    if (follow_load()) {
+        int i = step_at(t);
+        return shown(i < 0 ? setting("STANDIN_LOW_W", 100) : steps[i].watts, 1);
+    }
     double period = setting("STANDIN_PERIOD_S", 1);
     t -= setting("STANDIN_PHASE_S", 0);
     return shown(fmod(t, period) < period * setting("STANDIN_DUTY", 0.5)
