@@ -111,17 +111,19 @@ def of_board(domain: Domain, meter: str, board: str, reading: str) -> Domain:
         reading: the call that reads its power, "instant" or "power"; "counter" if none does.
     """
     sensors, note = load(path()) if domain.kind == "gpu" else ({}, "")
-    source = f"{domain.source}; {note}" if note else domain.source
+    domain = _noted(domain, note)
     sensor = sensors.get(board)
     if sensor is None or reading not in ("counter", sensor.reading):
-        return by_default(replace(domain, source=source), meter, board, reading)
-    source += f"; sensor measured on {sensor.host}, {sensor.date}"
+        return by_default(domain, meter, board, reading)
+    source = f"{domain.source}; sensor measured on {sensor.host}, {sensor.date}"
     if reading != "counter":
         lag_s = sensor.delay_s + sensor.window_s
         return replace(domain, tick_s=sensor.update_s, lag_s=lag_s, source=source)
     low, high = _holding_both(domain.low, domain.high, sensor.counter_over_power)
     if (low, high) != (domain.low, domain.high):
-        source += f": the counter is {sensor.counter_over_power:.2f} times integrated power"
+        ratio = f"{sensor.counter_over_power:.2f} times integrated power"
+        words = f"the counter of {board} is {ratio} ({sensor.host}, {sensor.date})"
+        domain = _noted(domain, f"{words}: the band of its joules holds both")
     return replace(
         domain,
         tick_s=sensor.tick_s or domain.tick_s,
@@ -130,6 +132,11 @@ def of_board(domain: Domain, meter: str, board: str, reading: str) -> Domain:
         high=high,
         source=source,
     )
+
+
+def _noted(domain: Domain, note: str) -> Domain:
+    """A domain with one more note."""
+    return replace(domain, note="; ".join(filter(None, (domain.note, note))))
 
 
 def by_default(domain: Domain, meter: str, board: str = "", reading: str = "power") -> Domain:

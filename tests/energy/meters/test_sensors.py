@@ -58,7 +58,7 @@ def test_a_counter_that_disagrees_with_power_has_a_band_that_holds_both():
     write("NVIDIA H200", counter_over_power=187 / 327)
     domain = of_board(COUNTER, "nvml", "NVIDIA H200", "counter")
     assert 187 * domain.low <= 187 <= 327 <= 187 * domain.high
-    assert "the counter is 0.57 times integrated power" in domain.source
+    assert "is 0.57 times integrated power (node-7, 2026-12-01)" in domain.note
     write("NVIDIA H200", counter_over_power=327 / 187)
     domain = of_board(COUNTER, "nvml", "NVIDIA H200", "counter")
     assert 327 * domain.low <= 187
@@ -83,8 +83,8 @@ def test_a_broken_file_is_left_out_and_the_domain_says_why(text, why):
     sensors.path().write_text(text)
     domain = of_board(POWER, "nvml", "NVIDIA H200", "instant")
     assert domain.lag_s == by_default(POWER, "nvml", "NVIDIA H200", "instant").lag_s
-    assert f"{sensors.path()} left out" in domain.source
-    assert why in domain.source
+    assert domain.note.startswith(f"{sensors.path()} left out: ")
+    assert why in domain.note
 
 
 def test_without_a_file_nothing_is_said_of_it():
