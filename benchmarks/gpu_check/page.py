@@ -91,11 +91,10 @@ def _blocks(checks: Sequence[Check]) -> Iterator[str]:
 
 
 def _doctor(values: Values) -> str:
-    read = [row for row in values["meters"] if row["found"]]
     words = [
         f"{row['name']} {row['watts']:.0f} W"
         + (f", counter over power {ratio:.3f}" if (ratio := row["counter_over_power"]) else "")
-        for row in read
+        for row in values["meters"]
         if row["watts"] is not None
     ]
     return "; ".join(words)

@@ -224,7 +224,7 @@ def test_what_a_python_lacks_is_installed_from_wheels_beside_what_it_has(tmp_pat
 
 def test_a_package_that_is_neither_there_nor_a_wheel_is_named(tmp_path):
     (tmp_path / "wheels").mkdir()
-    with pytest.raises(InputError, match="got No matching distribution found for onlyhere"):
+    with pytest.raises(InputError, match=r"got No matching distribution .* onlyhere"):
         install.install(["onlyhere==1.0"], tmp_path / "wheels", tmp_path / "environment")
 
 
