@@ -31,24 +31,26 @@ class Incidents:
     """The incidents of one segment, in order of time.
 
     Attributes:
-        rows: the rows, for notes.
+        rows: the rows that the segment's own process wrote.
+        lent: those of the process that read the meters for it.
         sleeps: when the machine slept.
         restarts_s: monotonic seconds at which another sampler began.
         reasons: by domain, since when its header gives which reason for not reading it.
     """
 
     rows: list[Row] = field(default_factory=list)
+    lent: list[Row] = field(default_factory=list)
     sleeps: Sleeps = field(default_factory=Sleeps)
     restarts_s: list[float] = field(default_factory=list)
     reasons: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
 
-    def add(self, row: Row, interval_s: float) -> None:
+    def add(self, row: Row, interval_s: float, lent: bool = False) -> None:
         """Add a row about what happened."""
         if row["k"] in ("clock", "gap") and "why" not in row:
             return
         if row["k"] == "clock" and row["why"] == SLEPT:
             self.sleeps.add(row["m"] / 1e9, interval_s + NOTICED_S, float(row["s"]))
-        self.rows.append(row)
+        (self.lent if lent else self.rows).append(row)
 
     def restart(self, header: Row) -> None:
         """Note the header of a sampler that continues after another."""
@@ -80,7 +82,7 @@ class Incidents:
             words: what the readings themselves say; may be empty.
         """
         begin_s, end_s = stretch
-        for row in self.rows:
+        for row in (*self.rows, *self.lent):
             others = row["k"] == "hung" and row.get("meter") != domain.get("meter")
             if row["k"] != "clock" and not others and _touches(row, begin_s, end_s):
                 return sentence(row)

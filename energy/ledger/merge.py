@@ -132,8 +132,9 @@ def merge(folders: Sequence[Path | str], name: str) -> RunRecord:
     paths = sorted({ledger.require_ledger(Path(folder)).resolve() for folder in folders})
     runs: dict[Path, list[Segment]] = {}
     notes: dict[str, list[str]] = {}
+    lent: ledger.Lent = {}
     for path in paths:
-        reader = ledger.Reader(path)
+        reader = ledger.Reader(path, lent=lent)
         runs[path] = reader.segments()
         for note in notes_of(runs[path], reader.damaged) if runs[path] else [NO_SAMPLE]:
             notes.setdefault(note, []).append(path.parent.name)

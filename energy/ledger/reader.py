@@ -34,6 +34,10 @@ def segments(path: Path) -> list[Segment]:
     return Reader(path).segments()
 
 
+Lent = dict[tuple[tuple[str, int, int], ...], Segment]
+"""The first segment that borrowed all its samples, by the ids of their holders and their files."""
+
+
 class BorrowedSamples:
     """The samples that one run took for another.
 
@@ -43,8 +47,7 @@ class BorrowedSamples:
     """
 
     def __init__(self, beside: Path, holder: Row) -> None:
-        link = beside.with_name(node_file_name(holder["id"]))
-        self._lines = Lines(link if link.exists() else Path(holder["ledger"]))
+        self._lines = Lines(_ledger_of(beside, holder))
         # A ledger may hold several runs, one after the other.
         self._id, self._in_run = holder["id"], False
         self._domains: list[Row] = []
@@ -80,10 +83,12 @@ class Reader:
         path: of the ledger.
         live: whether the run that writes it asks for its own energy while it is going on. Then
             windows and marks are left out, and all old samples but the first are forgotten.
+        lent: shared by the readers of the ledgers of one node, so that the samples that one of its
+            runs took for all others are read once.
     """
 
-    def __init__(self, path: Path, live: bool = False) -> None:
-        self._lines, self._live = Lines(path), live
+    def __init__(self, path: Path, live: bool = False, lent: Lent | None = None) -> None:
+        self._lines, self._live, self._lent = Lines(path), live, lent
         self._segments: list[Segment] = []
         self._borrowed: dict[tuple[int, str], BorrowedSamples] = {}
 
@@ -100,15 +105,30 @@ class Reader:
             except DAMAGE:
                 self._lines.damaged.append(self._lines.count)
         for number, segment in enumerate(self._segments):
-            for holder in segment.holders:
-                key = (number, holder["id"])
-                if key not in self._borrowed:
-                    self._borrowed[key] = BorrowedSamples(self._lines.path, holder)
-                self._borrowed[key].add_to(segment)
+            self._borrow(number, segment)
             segment.set_times(self._live)
             if self._live and len(segment.times) > LIVE_SAMPLES:
                 segment.forget(segment.times[-LIVE_SAMPLES // 2])
         return [segment for segment in self._segments if segment.times]
+
+    def _borrow(self, number: int, segment: Segment) -> None:
+        """Add the samples that others took for a segment."""
+        if self._lent is not None and segment.holders and not segment.own_s:
+            with contextlib.suppress(OSError):
+                files = [
+                    (holder["id"], _ledger_of(self._lines.path, holder).stat())
+                    for holder in segment.holders
+                ]
+                key = tuple((name, file.st_dev, file.st_ino) for name, file in files)
+                first = self._lent.setdefault(key, segment)
+                if first is not segment:
+                    segment.share(first)
+                    return
+        for holder in segment.holders:
+            place = (number, holder["id"])
+            if place not in self._borrowed:
+                self._borrowed[place] = BorrowedSamples(self._lines.path, holder)
+            self._borrowed[place].add_to(segment)
 
     def _add(self, row: Row) -> None:
         kind = row["k"]
@@ -125,3 +145,9 @@ class Reader:
         # After its end a process samples only for the runs that are attached to it.
         if kind != "s" or segment.end == LOST:
             segment.add(row, live=self._live)
+
+
+def _ledger_of(beside: Path, holder: Row) -> Path:
+    """The ledger of a holder: the link to it in the folder of a run, or its own place."""
+    link = beside.with_name(node_file_name(holder["id"]))
+    return link if link.exists() else Path(holder["ledger"])

@@ -7,7 +7,7 @@ import math
 import sys
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from energy.ledger.both import Both
 from energy.ledger.coverage import Coverage
@@ -93,8 +93,13 @@ class Segment:
 
     @property
     def incidents(self) -> list[Row]:
-        """Rows about clocks that jumped, late samples, samplers that died and calls that hung."""
-        return self.history.rows
+        """Rows about clocks that jumped, late samples, samplers that died and calls that hung.
+
+        Those of the process that read the meters count if they lie within this segment.
+        """
+        first, last = self.reach_s
+        lent = [row for row in self.history.lent if first <= row["m"] / 1e9 <= last]
+        return sorted([*self.history.rows, *lent], key=lambda row: int(row["m"]))
 
     def coverage(self, domain: str) -> Coverage:
         """What the readings of a domain tell of this segment."""
@@ -222,9 +227,14 @@ class Segment:
                 track.add(moment / 1e9, raw)
 
     def add_incident(self, row: Row) -> None:
-        """Add an incident of the process that reads the meters, if it lies within this segment."""
-        if self.reach_s[0] <= row["m"] / 1e9 <= self.reach_s[1]:
-            self.history.add(row, self.interval_s)
+        """Add an incident of the process that reads the meters."""
+        self.history.add(row, self.interval_s, lent=True)
+
+    def share(self, other: Segment) -> None:
+        """Use the samples of another segment that borrowed them from the same process."""
+        self.header = {**self.header, "domains": other.header["domains"]}
+        self.curves, self.borrowed_s = other.curves, other.borrowed_s
+        self.history = replace(other.history, rows=self.history.rows)
 
     def set_times(self, live: bool) -> None:
         """Set `times`: its own samples, or if another process reads the meters, all in its reach.
