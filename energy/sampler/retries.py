@@ -35,7 +35,7 @@ class Retry:
     source: str
     domains: list[Domain]
     due_s: float
-    wait_s: float = FIRST_S
+    wait_s: float
     child: subprocess.Popen[bytes] | None = None
 
 
@@ -55,7 +55,7 @@ class Retries:
 
     def add(self, meter: str, source: str, domains: list[Domain]) -> None:
         """Try a meter again later."""
-        self._retries[meter] = Retry(source, domains, time.monotonic() + FIRST_S)
+        self._retries[meter] = Retry(source, domains, time.monotonic() + FIRST_S, FIRST_S)
 
     def remove(self, meters: Iterable[str]) -> None:
         """Forget meters that are read again."""

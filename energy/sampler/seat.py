@@ -78,9 +78,11 @@ class Seat:
             except OSError:
                 return True
             else:
-                if self._bears_name():
-                    self._start_holding()
-                    return True
+                with self._guard:
+                    if self._bears_name():
+                        if not self._holds:
+                            self._start_holding()
+                        return True
             self._reopen()
         return False
 
@@ -162,13 +164,16 @@ class Seat:
 
     def leave(self) -> None:
         """Leave the seat to the next; the socket is removed while the lock is still held."""
-        if self._receiver is not None:
-            self._receiver.close()
-            if self._bears_name():
-                with contextlib.suppress(OSError):
-                    self._socket_path().unlink()
-            self._receiver = None
         with self._guard:
+            if self._receiver is not None:
+                self._receiver.close()
+                if self._bears_name():
+                    with contextlib.suppress(OSError):
+                        self._socket_path().unlink()
+                self._receiver = None
+            if self._sender is not None:
+                self._sender.close()
+                self._sender = None
             self._replace(-1)
             self._holds = False
 
@@ -202,7 +207,8 @@ class Seat:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 with self._guard:
                     if opened == self._opened and self._bears_name():
-                        self._start_holding()
+                        if not self._holds:
+                            self._start_holding()
                         os.close(end)
             os.close(lock)
 

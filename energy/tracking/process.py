@@ -11,9 +11,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from energy.ledger.lines import AGAIN, ENDED, READY, TAKEN
+
+if TYPE_CHECKING:
+    import io
 
 SAMPLER = Path(__file__).resolve().parent.parent / "sampler" / "__main__.py"
 """The program of the sampler, which is started by path."""
@@ -63,13 +66,13 @@ class SamplerProcess:
         )
         self.started = self.is_taken = self.has_ended = self._again = False
         self._words, self._heard_s = b"", time.monotonic()
+        self._stdin = cast("io.RawIOBase", self._process.stdin)
+        self._stdout = cast("io.RawIOBase", self._process.stdout)
         self._poll = select.poll()
-        if self._process.stdout is not None:
-            self._poll.register(self._process.stdout, select.POLLIN)
-        if self._process.stdin is not None:
-            os.set_blocking(self._process.stdin.fileno(), False)
-            with contextlib.suppress(OSError, AttributeError):
-                fcntl.fcntl(self._process.stdin, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self._poll.register(self._stdout, select.POLLIN)
+        os.set_blocking(self._stdin.fileno(), False)
+        with contextlib.suppress(OSError, AttributeError):
+            fcntl.fcntl(self._stdin, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     @property
     def pid(self) -> int:
@@ -83,7 +86,7 @@ class SamplerProcess:
             OSError: the sampler has died.
             ValueError: its pipe was closed.
         """
-        return self._process.stdin is not None and self._process.stdin.write(line) is not None
+        return self._stdin.write(line) is not None
 
     def wait_until_started(self, longest_s: float) -> None:
         """Wait for its first word, or its death."""
@@ -115,8 +118,7 @@ class SamplerProcess:
     def hang_up(self) -> None:
         """Close our end of the pipe for rows, which ends the sampler."""
         with contextlib.suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
+            self._stdin.close()
 
     def kill(self) -> None:
         """Kill it, if it still runs, and close our ends of its pipes."""
@@ -129,16 +131,13 @@ class SamplerProcess:
         self.hang_up()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(longest_s)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        self._stdout.close()
 
     def _listen(self, longest_s: float) -> bool:
         """Wait for signs of life, but not too long; False once it has ended."""
-        if self._process.stdout is None:
-            return False
         if not self._poll.poll(max(0.0, longest_s) * 1000):
             return True
-        words = os.read(self._process.stdout.fileno(), 1 << 16)
+        words = os.read(self._stdout.fileno(), 1 << 16)
         if words:
             self._heard_s = time.monotonic()
             self._words = self._words[-len(READY) :] + words

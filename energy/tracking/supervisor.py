@@ -56,7 +56,7 @@ class Supervisor:
         self._settings, self._notes = settings, notes
         self._rows = SentRows(path, run_id)
         self._lock = threading.Lock()
-        self._count = self._passed = 0
+        self._count = self._newest = self._passed = 0
         self._written: set[int] = set()
         self._process: SamplerProcess | None = None
         self._lost: dict[str, Any] | None = None
@@ -83,18 +83,26 @@ class Supervisor:
             self._thread.start()
         return True
 
-    def send(self, line_of: Callable[[int], bytes]) -> None:
-        """Send a row, which `line_of` makes from its number."""
+    def send(self, line_of: Callable[..., bytes], *arguments: Any) -> None:
+        """Send a row, which `line_of` makes from the arguments and its number."""
         with self._lock:
             self._count = number = self._count + 1
-            line = line_of(number)
+            line = line_of(*arguments, number)
             if len(line) > select.PIPE_BUF:
                 self._note(f"a row of more than {select.PIPE_BUF} bytes was left out")
                 return
+            waits = self._newest != self._passed
+            self._newest = number
             if not self._rows.add(number, line, self._passed):
                 self._note("the sampler did not respond: rows of windows and marks are missing")
-            if self._is_up:
+            if waits or not self._is_up:
                 self._pass_on()
+                return
+            try:
+                if self._process is not None and self._process.write(line):
+                    self._passed = number
+            except (OSError, ValueError):
+                self._is_up = False  # the thread starts another sampler, and sends this row again
 
     def close(self) -> None:
         """Wait until the sampler has written all rows, but not too long."""
@@ -118,7 +126,7 @@ class Supervisor:
         self._lock = threading.Lock()
         self.is_owner, self._thread = False, None
         self._count += os.getpid() << 32
-        self._passed = self._count
+        self._newest = self._passed = self._count
 
     def _watch(self) -> None:
         """Start another sampler whenever one is lost, until the run ends."""
@@ -182,19 +190,17 @@ class Supervisor:
 
     def _pass_on(self) -> bool:
         """Pass rows to the sampler while it takes them; whether it has taken all."""
+        if not self._is_up or self._process is None:
+            return False
         try:
             for number, line in self._rows.after(self._passed):
-                if number not in self._written and not self._write(line):
+                if number not in self._written and not self._process.write(line):
                     return False
                 self._passed = number
         except (OSError, ValueError):
-            # It has died. The thread starts another one, and sends these rows again.
             self._is_up = False
             return False
         return True
-
-    def _write(self, line: bytes) -> bool:
-        return self._process is not None and self._process.write(line)
 
     def _note(self, text: str) -> None:
         """Add a note on something that went wrong, unless it is there already."""

@@ -18,7 +18,6 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -216,7 +215,7 @@ class Tracker:
     def _window_closed(self, start_ns: int, stop_ns: int, fields: bytes) -> None:
         """Send the row of a window that has closed."""
         if self._supervisor is not None:
-            self._supervisor.send(partial(window_line, start_ns, stop_ns, fields))
+            self._supervisor.send(window_line, start_ns, stop_ns, fields)
         else:
             self._note(TOO_EARLY)
 

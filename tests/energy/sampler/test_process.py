@@ -2,7 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
+import pytest
+
+from energy.meters.base import Domain
+from energy.sampler.metering import interval_for
 from tests.support import ROOT
 
 LIGHT_FOLDERS = ("energy.ledger", "energy.meters", "energy.sampler")
@@ -39,3 +44,13 @@ def test_a_file_that_has_ended_ends_a_single_wait_of_the_inbox():
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as run:
         assert run.wait(20) == 0
+
+
+def test_a_counter_that_could_turn_between_two_samples_is_sampled_at_least_twice_a_turn():
+    package = Domain(id="cpu", kind="cpu", boundary="chip", wrap_j=65_712.0, limit_w=250.0)
+    turn_s = 65_712 / (1.5 * 250)
+    assert interval_for([package], 3600.0) == pytest.approx(turn_s / 2, rel=0.01)
+    assert interval_for([package], 1.0) == 1.0
+    unread = replace(package, reason="permission")
+    board = Domain(id="gpu", kind="gpu", boundary="chip")
+    assert interval_for([unread, board], 3600.0) == 3600.0
