@@ -1,4 +1,4 @@
-"""Meters whose driver hangs are tried again from time to time, in a child that can be given up."""
+"""Meters whose driver hangs are tried again from time to time, in a child that nobody waits for."""
 
 from __future__ import annotations
 

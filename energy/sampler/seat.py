@@ -116,7 +116,7 @@ class Seat:
         return holder if isinstance(holder, dict) and {"id", "ledger"} <= holder.keys() else None
 
     def is_lost(self) -> bool:
-        """Whether this process held the seat and was deposed."""
+        """Whether this process had the seat and was deposed."""
         return self._holds and not self._bears_name()
 
     def depose(self, silent: dict[str, Any]) -> bool:

@@ -40,7 +40,7 @@ print("closed", *tracker.notes, flush=True)
 
 
 class Run:
-    """A run that is metered into a folder, and marks a window whenever it is told to.
+    """A run that is metered into a folder, and marks a window whenever a test wants one.
 
     Args:
         folder: of the run.

@@ -1,4 +1,4 @@
-"""The seat of a node's reader is held by the process that reads, by one process at a time."""
+"""The seat of a node's reader belongs to the process that reads, to one process at a time."""
 
 import os
 import signal
