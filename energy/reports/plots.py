@@ -6,6 +6,7 @@ axis has a unit, bands are drawn, and joules and watts are labeled measured, mod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -232,19 +233,21 @@ def _bars(record: RunRecord) -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def _power(segment: Segment) -> tuple[list[float], list[float]]:
-    """Ends of the sampling intervals, and the mean watts in each; unread intervals are left out."""
-    outer = [domain["id"] for domain in segment.header["domains"] if not domain["within"]]
-    joules = [[segment.curves[name].at(time) for time in segment.times] for name in outer]
+    """Ends of the sampling intervals, and the mean watts in each; NaN where a device was not read.
+
+    NaN leaves a gap in a line.
+    """
+    readable = {d["id"]: d for d in segment.header["domains"] if not d.get("reason")}
+    outer = [segment.coverage(name) for name, d in readable.items() if d["within"] not in readable]
     ends, watts = [], []
-    for i, (begin, end) in enumerate(pairwise(segment.times)):
-        steps = [(series[i], series[i + 1]) for series in joules]
-        known = [
-            after - before for before, after in steps if before is not None and after is not None
-        ]
+    for begin, end in pairwise(segment.times) if outer else ():
         # Two samples at the edge of a window can be too close for a coarse counter.
-        if len(known) == len(steps) and end - begin > 0.2:
+        if end - begin > 0.2:
+            shares = [coverage.between(begin, end) for coverage in outer]
+            missing = any(share.missing for share in shares)
+            joules = sum(share.read_j + share.bridged_j for share in shares)
             ends.append(end)
-            watts.append(sum(known) / (end - begin))
+            watts.append(math.nan if missing else joules / (end - begin))
     return ends, watts
 
 
