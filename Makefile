@@ -85,11 +85,11 @@ bench-train: install ## speed and memory of the trainer beside its alternatives 
 # No network: the Python that is there, or one of its own with what DIR has as wheels beside it.
 GPU_PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 CHECK_PYTHON := $(if $(WHEELS),build/gpu-check/bin/python,$(GPU_PYTHON))
-gpu-check: ## on a machine with an NVIDIA GPU, in under 8 minutes: what only it can show (WHEELS=DIR)
+gpu-check: ## on a machine with an NVIDIA GPU, in under 8 minutes: what only it can show (WHEELS=DIR, ARGS=--json)
 	$(if $(WHEELS),$(GPU_PYTHON) -m benchmarks.gpu_check.install --wheels $(WHEELS) --into build/gpu-check)
 	$(CHECK_PYTHON) -c 'import numpy, pydantic, pynvml, rich, typer' 2>/dev/null || \
 		{ echo "error: expected the packages of the project in $(CHECK_PYTHON); bring them with WHEELS=DIR, see docs/gpu.md" >&2; exit 4; }
-	$(CHECK_PYTHON) -m benchmarks.gpu_check
+	$(CHECK_PYTHON) -m benchmarks.gpu_check $(ARGS)
 
 clean: ## remove what the targets created
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -97,7 +97,7 @@ class Board:
         for name, ask in self._questions().items():
             try:
                 facts[name] = ask()
-            except self._nvml.NVMLError as error:
+            except (self._nvml.NVMLError, AttributeError) as error:  # or the binding is older
                 facts[name], unknown[name] = None, str(error)
         return {**facts, "unknown": unknown}
 

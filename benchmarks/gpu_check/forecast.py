@@ -38,11 +38,12 @@ def compare(settings: Settings, report: Report) -> None:
     report("simulator calibrate")
     _run("simulator", "calibrate", str(probe), "--out", machine)
     report(machine=Path(machine).read_text())
-    for model in MODELS:
+    models = MODELS[:1] if settings.short else MODELS
+    for model in models:
         report(f"simulator predict {model}")
         predicted = ["--hardware", machine, *steps, "--out", str(out / f"{model}-predicted")]
         _run("simulator", "predict", model, *predicted)
-    for model in MODELS:
+    for model in models:
         report(f"glam train {model}")
         options = ["--machine", machine, *steps, *device, *meter, "--out", str(out / model)]
         _run("glam", "train", "--model", model, *options)

@@ -172,7 +172,8 @@ def step_rows(values: Values) -> list[tuple[str, ...]]:
         for way, row in ways.items():
             name = f"{kind}, {way}"
             if "step_s" not in row:
-                table.append((name, row.get("why", NOT_RUN), *[""] * (len(STEP_HEADS) - 2)))
+                why = row.get("why", NOT_RUN).replace("|", "/")[:100]
+                table.append((name, why, *[""] * (len(STEP_HEADS) - 2)))
                 continue
             joules = Quantity.model_validate(row["step_j"])
             table.append(
