@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from energy.ledger.devices import Devices
 from energy.ledger.segment import Segment
 from energy.meters.files import cpuinfo_field, text_of
 
@@ -28,9 +29,15 @@ def machine() -> dict[str, Any]:
 
 
 def of_run(segments: Iterable[Segment]) -> dict[str, Any]:
-    """What the headers of a ledger say of the run: its job and rank, and what synchronized it."""
+    """What a ledger says of the run: its job and rank, its devices, and what synchronized it."""
+    segments, devices = list(segments), Devices()
     headers = [segment.header for segment in segments]
     facts: dict[str, Any] = {}
+    for segment in segments:
+        own = segment.devices
+        devices = devices.joined(own.between(*segment.reach_s) if segment.holders else own)
+    if states := devices.as_dict():
+        facts["devices"] = states
     jobs = [header["job"] for header in headers if header.get("job")]
     if jobs:
         facts["job"] = jobs[-1]

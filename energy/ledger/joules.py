@@ -8,10 +8,11 @@ and then modelled, or missing with its seconds and the reason.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from energy import units
+from energy.ledger.agreement import widened
 from energy.ledger.coverage import Share
 from energy.ledger.lines import Row
 from energy.ledger.plausible import limit_of
@@ -61,15 +62,23 @@ def entries(
     ]
 
 
-def domains_of(segments: Any) -> dict[str, Row]:
-    """The domains of segments by id, as the first header describes them that could read them."""
+def domains_of(segments: Iterable[Segment]) -> dict[str, Row]:
+    """The domains of segments by id, as the first header describes them that could read them.
+
+    Where a counter and the power beside it contradict each other, the band holds both.
+    """
     domains: dict[str, Row] = {}
+    ratios: dict[str, list[float]] = {}
     for segment in segments:
         for domain in segment.header["domains"]:
             known = domains.get(domain["id"])
             if known is None or (known.get("reason") and not domain.get("reason")):
                 domains[domain["id"]] = domain
-    return domains
+        for name, check in segment.checks.items():
+            ratio = check.disagreement(segment.coverage(name))
+            if ratio is not None:
+                ratios.setdefault(name, []).append(ratio)
+    return domains | {name: widened(domains[name], own) for name, own in ratios.items()}
 
 
 def device_entries(

@@ -11,7 +11,9 @@ Rows, by "k":
             not be read, or is read by power), "a" microseconds since the counter reached them
             (null: not dated), "p" readings of power since the sample before: meter ->
             [[microseconds before "m", watts of each domain of that meter that is read by power, in
-            order of the header], ...]. In version 1 "j" was the sampler's own integral of power
+            order of the header], ...], "w" present watts of domains that have a counter, as a check
+            on it (null: no check). In version 1 "j" was the sampler's own integral of power
+    state   how devices are set and fare: "m", "devices": id -> limits, clocks, temperature, ...
     t       dated ticks around the edges of windows: "j" domain -> [[ns, joules], ...]
     attach  another process reads the meters: "m", "to": the id and the ledger of its run
     alive   an attached run with nothing else to write is alive: "m"

@@ -70,12 +70,24 @@ def doubts(segment: Segment) -> Iterator[str]:
                 )
 
 
+def contradictory_counters(segment: Segment) -> Iterator[str]:
+    """Boards whose counter and power contradict each other."""
+    for name, check in segment.checks.items():
+        ratio = check.disagreement(segment.coverage(name))
+        if ratio is not None:
+            yield (
+                f"{name}: its counter shows {ratio:.2f} times its power, which is "
+                f"{units.si(check.mean_w, 'W')} in {check.count:,} checks: the band holds both"
+            )
+
+
 def _of_segment(segment: Segment) -> Iterator[str]:
     if segment.end in ENDS:
         yield ENDS[segment.end]
     for row in segment.incidents:
         yield sentence(row) + _seconds(row)
     yield from doubts(segment)
+    yield from contradictory_counters(segment)
 
 
 def _of_meters(segments: list[Segment]) -> list[str]:

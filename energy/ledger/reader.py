@@ -72,6 +72,8 @@ class BorrowedSamples:
             segment.add_sample(row, self._domains)
         elif kind == "t":
             segment.add_ticks(row)
+        elif kind == "state":
+            segment.devices.add(row)
         elif kind in INCIDENTS:
             segment.add_incident(row)
 

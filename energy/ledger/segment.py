@@ -9,9 +9,11 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from energy.ledger.agreement import Check
 from energy.ledger.both import Both
 from energy.ledger.coverage import Coverage
 from energy.ledger.curve import Curve
+from energy.ledger.devices import Devices
 from energy.ledger.incidents import INCIDENTS as INCIDENTS
 from energy.ledger.incidents import Incidents
 from energy.ledger.lines import Row
@@ -46,6 +48,8 @@ class Segment:
         windows: rows of closed windows.
         marks: rows of marks.
         history: what happened to the machine, the meters and the sampler.
+        devices: how the devices were set and how they fared.
+        checks: the power of domains that have a counter, as a check on it.
         end: why it ended; "lost" if the process was killed.
         holders: the runs that read the meters for it, if other processes did.
         own_s: monotonic seconds of the samples that its own process took.
@@ -59,6 +63,8 @@ class Segment:
     windows: list[Row] = field(default_factory=list)
     marks: list[Row] = field(default_factory=list)
     history: Incidents = field(default_factory=Incidents)
+    devices: Devices = field(default_factory=Devices)
+    checks: dict[str, Check] = field(default_factory=dict)
     end: str = LOST
     holders: list[Row] = field(default_factory=list)
     own_s: array[float] = field(default_factory=lambda: array("d"))
@@ -183,6 +189,8 @@ class Segment:
             self.end = row["why"]
         elif kind in INCIDENTS:
             self.history.add(row, self.interval_s)
+        elif kind == "state":
+            self.devices.add(row)
         if kind in REACHING:
             moments = [row[name] / 1e9 for name in ("m", "m0", "m1") if name in row]
             first, last = self.reach_s
@@ -216,6 +224,10 @@ class Segment:
                 track = track.power if _by_power(domain) else track.counter
             track.add(time_s, value)
 
+        for domain, watts in zip(order, row.get("w", ()), strict=False):
+            if watts is not None:
+                self.checks.setdefault(domain["id"], Check()).add(moment_s, float(watts))
+
     def add_ticks(self, row: Row) -> None:
         """Add dated ticks."""
         for domain, points in row["j"].items():
@@ -234,6 +246,7 @@ class Segment:
         """Use the samples of another segment that borrowed them from the same process."""
         self.header = {**self.header, "domains": other.header["domains"]}
         self.curves, self.borrowed_s = other.curves, other.borrowed_s
+        self.checks, self.devices = other.checks, other.devices
         self.history = replace(other.history, rows=self.history.rows)
 
     def set_times(self, live: bool) -> None:

@@ -120,6 +120,11 @@ class Amd(BaseSource):
             board.id: self._power_w(board.handle) for board in self._boards if not board.counter
         }
 
+    def states(self) -> dict[str, dict[str, Any]]:
+        """The power caps of the GPUs."""
+        caps = {board.id: self._cap_w(board.handle, "power_cap") for board in self._boards}
+        return {name: {"power_limit_w": watts} for name, watts in caps.items() if watts}
+
     def close(self) -> None:
         """Shut amdsmi down."""
         if self._smi is not None:
@@ -152,15 +157,15 @@ class Amd(BaseSource):
             high=1.1,
             method="counter" if board.counter else "power",
             tick_s=0.0 if board.counter else 0.1,
-            limit_w=self._limit_w(gpu.handle),
+            limit_w=self._cap_w(gpu.handle, "max_power_cap"),
             api=f"amdsmi {'energy counter' if board.counter else 'socket power'} ({words})",
             source="no external check known, our default +-10 %",
             note="; ".join(filter(None, (share, gpu.doubt))),
         )
 
-    def _limit_w(self, handle: Any) -> float:
-        """The greatest power cap that the board accepts; 0 if it does not tell it."""
-        cap = (self._call("amdsmi_get_power_cap_info", handle) or {}).get("max_power_cap")
+    def _cap_w(self, handle: Any, name: str) -> float:
+        """A power cap of a board; 0 if it does not tell it."""
+        cap = (self._call("amdsmi_get_power_cap_info", handle) or {}).get(name)
         if not isinstance(cap, (int, float)):
             return 0.0
         return float(cap) * (W_PER_UW if cap > MOST_W else 1.0)

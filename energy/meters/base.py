@@ -116,6 +116,14 @@ class Source(Protocol):
         """Present watts of domains that are read by a counter, as a check on the counter."""
         ...
 
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Settings and condition of its devices now: limits, clocks, temperature."""
+        ...
+
+    def slowed_by(self) -> dict[str, list[str]]:
+        """Why devices are slower than they could be; a cheap part of `states`."""
+        ...
+
     def dated_ns(self) -> int:
         """Monotonic ns of the last reading, if the source itself took the moment; else 0."""
         ...
@@ -165,6 +173,14 @@ class BaseSource:
 
     def powers(self) -> dict[str, float | None]:
         """No second reading to check a counter against."""
+        return {}
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Nothing is known of its devices but their joules."""
+        return {}
+
+    def slowed_by(self) -> dict[str, list[str]]:
+        """Nothing is known of it."""
         return {}
 
     def dated_ns(self) -> int:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from energy.meters import sensors
+from energy.meters import nvml_state, sensors
 from energy.meters.base import BaseSource, Domain, missing
 from energy.meters.nvml_boards import Board, visible_boards
 from energy.meters.nvml_samples import BufferedPower, has_samples
@@ -76,6 +76,7 @@ class Nvml(BaseSource):
     def __init__(self, visible: str | None = None) -> None:
         self._visible = os.environ.get("CUDA_VISIBLE_DEVICES") if visible is None else visible
         self._readings: list[Reading] = []
+        self._boards: dict[str, Any] = {}
         self._buffered: BufferedPower | None = None
         self._nvml: Any = None
 
@@ -146,6 +147,18 @@ class Nvml(BaseSource):
                 )
         return watts
 
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Limits, clocks and condition of the boards."""
+        return {name: nvml_state.state(self._nvml, h) for name, h in self._boards.items()}
+
+    def slowed_by(self) -> dict[str, list[str]]:
+        """Why clocks are lower than they could be, of the boards that tell it."""
+        reasons = {}
+        for name, handle in self._boards.items():
+            with contextlib.suppress(self._nvml.NVMLError):
+                reasons[name] = nvml_state.slowed_by(self._nvml, handle)
+        return reasons
+
     def close(self) -> None:
         """Shut NVML down."""
         if self._nvml is not None:
@@ -163,6 +176,7 @@ class Nvml(BaseSource):
         module = superchip and self._power_w(handle, MODULE_SCOPE) is not None
         memory = self._power_w(handle, MEMORY_SCOPE) is not None
         self._readings.append(Reading(uuid, handle, method))
+        self._boards[uuid] = handle
         within = f"{uuid}/module" if module else None
         domains = [_domain(uuid, "gpu", method, board, within)]
         for scope, name, exists, container in (

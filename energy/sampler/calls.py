@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from energy.meters.base import Domain, Source
 
@@ -163,6 +163,14 @@ class Watched:
     def powers(self) -> dict[str, float | None]:
         """As the source does."""
         return self._calls.make(self.name, self._source.powers)
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """As the source does."""
+        return self._calls.make(self.name, self._source.states)
+
+    def slowed_by(self) -> dict[str, list[str]]:
+        """As the source does."""
+        return self._calls.make(self.name, self._source.slowed_by)
 
     def dated_ns(self) -> int:
         """As the source does."""

@@ -14,6 +14,7 @@ from typing import Any
 from energy.ledger.writer import Writer
 from energy.meters.base import Domain, Source
 from energy.meters.ticks import Follower
+from energy.sampler.checks import Checks
 from energy.sampler.clocks import Clocks
 from energy.sampler.edges import Edges, rounded
 from energy.sampler.powers import Powers
@@ -73,6 +74,7 @@ class Sampler:
         ]
         curves = {name: follower.points for name, follower in self._followers.items()}
         self._edges = Edges(curves, writer.append)
+        self._checks = Checks(sources, self._interval_ns, writer.append)
         self._clocks = clocks or Clocks()
         self._due = time.monotonic_ns()
         self._paused_until = 0
@@ -89,6 +91,7 @@ class Sampler:
             if self._followers.pop(name).points:
                 self._edges.write_last(name)
             self._edges.forget(name)
+        self._checks.leave_out(meter)
         silent = [powers for powers in self._powers if powers.meter == meter]
         self._powers = [powers for powers in self._powers if powers.meter != meter]
         self.sample(silent)
@@ -119,6 +122,7 @@ class Sampler:
             if powers.due_ns <= now:
                 powers.read()
         self._edges.flush()
+        self._checks.run_pending()
         if self._due <= now:
             self._write_gaps(now)
             self.sample()
@@ -161,6 +165,9 @@ class Sampler:
         read = {powers.meter: powers.taken(now) for powers in (*self._powers, *silent)}
         if any(read.values()):
             row["p"] = {meter: rows for meter, rows in read.items() if rows}
+        checks = self._checks.taken()
+        if checks:
+            row["w"] = [rounded(checks.get(name)) for name in self._domains]
         self._writer.append(row)
         return now
 
@@ -172,6 +179,7 @@ class Sampler:
         """Wait for the next tick of each counter, and write the last edges."""
         now = time.monotonic_ns()
         self.add_edges(now)
+        self._checks.write_states()
         for follower in self._followers.values():
             follower.hurry()
         while self._edges.waiting() and time.monotonic_ns() - now < HURRY_NS:

@@ -23,6 +23,10 @@
  *   LOAD          file of lines "moment watts", to which a program adds: in place of the wave, the
  *                 power from that moment of the monotonic clock on; LOW_W before the first of them
  *   LIMIT_W, MODULE_LIMIT_W  greatest power limit of each board (700) and of the module around it
+ *   LIMITS        folder in which limits that are set are kept, a file a board, in milliwatts
+ *   SET_FAILS     power limits cannot be set: 4 is for want of permission, 3 is not supported
+ *   COUNTER_GAIN  the counter shows so many times the energy
+ *   TEMPERATURE_C, SLOWED  temperature, and the bits of the reasons for the present clocks
  *   NO_COUNTER, NO_FIELDS  the counter or the power fields are not supported
  *   HBM_W, MODULE_W  constant watts of those scopes
  *   MODULE_ENERGY  field 191 counts the module too (1), or echoes the counter of the board (2)
@@ -171,7 +175,7 @@ static double counter_j(double t, void *handle) {
     double epoch = setting("STANDIN_EPOCH_S", loaded_s), dip = setting("STANDIN_DIP_AT_S", 0);
     double late = ((size_t)handle - 1) * setting("STANDIN_STAGGER_S", 0);
     double then = floor((t - late) / tick) * tick + late;
-    double joules = energy_j(then) + setting("STANDIN_BASE_J", 0);
+    double joules = energy_j(then) * setting("STANDIN_COUNTER_GAIN", 1) + setting("STANDIN_BASE_J", 0);
     if (reset > 0 && then - epoch > reset) joules = energy_j(then) - energy_j(epoch + reset);
     double jump = setting("STANDIN_JUMP_AT_S", 0);
     if (jump > 0 && then - epoch > jump) joules += setting("STANDIN_JUMP_J", 0);
@@ -330,17 +334,61 @@ int nvmlSystemGetNVMLVersion(char *text, unsigned length) {
     snprintf(text, length, "13.999.00");
     return OK;
 }
-int nvmlDeviceGetEnforcedPowerLimit(void *handle, unsigned *mw) {
+int nvmlDeviceGetPowerManagementDefaultLimit(void *handle, unsigned *mw) {
     (void)handle;
     *mw = (unsigned)(setting("STANDIN_LIMIT_W", 700) * 1e3);
     return OK;
 }
 int nvmlDeviceGetPowerManagementLimitConstraints(void *handle, unsigned *least, unsigned *most) {
     *least = 100000;
-    return nvmlDeviceGetEnforcedPowerLimit(handle, most);
+    return nvmlDeviceGetPowerManagementDefaultLimit(handle, most);
 }
-int nvmlDeviceGetPowerManagementDefaultLimit(void *handle, unsigned *mw) {
-    return nvmlDeviceGetEnforcedPowerLimit(handle, mw);
+static FILE *limit_file(void *handle, const char *mode) {
+    char path[4096];
+    const char *folder = getenv("STANDIN_LIMITS");
+    snprintf(path, sizeof path, "%s/%zu", folder ? folder : "/nonexistent", (size_t)handle - 1);
+    return fopen(path, mode);
+}
+int nvmlDeviceGetPowerManagementLimit(void *handle, unsigned *mw) {
+    FILE *file = limit_file(handle, "r");
+    if (!file) return nvmlDeviceGetPowerManagementDefaultLimit(handle, mw);
+    int read = fscanf(file, "%u", mw);
+    fclose(file);
+    return read == 1 ? OK : LOST;
+}
+int nvmlDeviceGetEnforcedPowerLimit(void *handle, unsigned *mw) {
+    return nvmlDeviceGetPowerManagementLimit(handle, mw);
+}
+int nvmlDeviceSetPowerManagementLimit(void *handle, unsigned mw) {
+    int code = (int)setting("STANDIN_SET_FAILS", 0);
+    FILE *file = code ? NULL : limit_file(handle, "w");
+    if (!file) return code ? code : NOT_SUPPORTED;
+    fprintf(file, "%u", mw);
+    fclose(file);
+    return OK;
+}
+int nvmlDeviceGetTemperature(void *handle, int sensor, unsigned *degrees) {
+    (void)handle;
+    (void)sensor;
+    *degrees = (unsigned)setting("STANDIN_TEMPERATURE_C", 55);
+    return OK;
+}
+int nvmlDeviceGetCurrentClocksEventReasons(void *handle, unsigned long long *bits) {
+    (void)handle;
+    *bits = (unsigned long long)setting("STANDIN_SLOWED", 0);
+    return OK;
+}
+int nvmlDeviceGetPersistenceMode(void *handle, unsigned *on) {
+    (void)handle;
+    *on = 1;
+    return OK;
+}
+/* Power (policy 0) keeps the clocks down all the time if SLOWED has its bit. */
+int nvmlDeviceGetViolationStatus(void *handle, int policy, unsigned long long *times) {
+    (void)handle;
+    times[0] = (unsigned long long)(now_s() * 1e6);
+    times[1] = policy == 0 && ((int)setting("STANDIN_SLOWED", 0) & 4) ? times[0] * 1000 : 0;
+    return OK;
 }
 int nvmlSystemGetCudaDriverVersion_v2(int *version) {
     *version = 13000;
