@@ -116,3 +116,24 @@ def _touches(row: Row, begin_s: float, end_s: float) -> bool:
     seconds = float(row.get("s") or 0.0)
     inside = moment_s > begin_s and moment_s - seconds < end_s
     return inside and (row["k"] == "lost_sampler" or seconds > 0)
+
+
+def lost_domain(holder: Row) -> Row:
+    """A domain that stands for the samples that another process wrote and that are gone."""
+    reason = f"the samples of this node were in {holder['ledger']}, which is gone"
+    return {
+        "id": "node",
+        "kind": "unknown",
+        "boundary": "chip",
+        "within": None,
+        "api": "",
+        "method": "counter",
+        "origin": "missing",
+        "low": 1.0,
+        "high": 1.0,
+        "wrap_j": 0.0,
+        "source": "",
+        "reason": reason,
+        "fix": "",
+        "stands_in": True,
+    }

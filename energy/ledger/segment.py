@@ -15,7 +15,7 @@ from energy.ledger.coverage import Coverage
 from energy.ledger.curve import Curve
 from energy.ledger.devices import Devices
 from energy.ledger.incidents import INCIDENTS as INCIDENTS
-from energy.ledger.incidents import Incidents
+from energy.ledger.incidents import Incidents, lost_domain
 from energy.ledger.lines import Row
 from energy.ledger.plausible import Bound
 from energy.ledger.power import PowerTrack
@@ -264,7 +264,7 @@ class Segment:
         inner = {t for t in (*self.own_s, *self.borrowed_s) if start_s < t < stop_s}
         self.times = sorted({start_s, stop_s, *inner})
         if not self.header["domains"]:
-            self.add_domains({"domains": [_lost_domain(self.holders[-1])]})
+            self.add_domains({"domains": [lost_domain(self.holders[-1])]})
 
     def forget(self, until_s: float) -> None:
         """Drop the readings between the first and a moment; totals stay as they are."""
@@ -327,25 +327,4 @@ def _compact(row: Row) -> Row:
         "name": sys.intern(str(row["name"])),
         "phase": sys.intern(str(row["phase"])),
         "n": row.get("n"),
-    }
-
-
-def _lost_domain(holder: Row) -> Row:
-    """A domain that stands for the samples that another process wrote and that are gone."""
-    reason = f"the samples of this node were in {holder['ledger']}, which is gone"
-    return {
-        "id": "node",
-        "kind": "unknown",
-        "boundary": "chip",
-        "within": None,
-        "api": "",
-        "method": "counter",
-        "origin": "missing",
-        "low": 1.0,
-        "high": 1.0,
-        "wrap_j": 0.0,
-        "source": "",
-        "reason": reason,
-        "fix": "",
-        "stands_in": True,
     }
