@@ -1,8 +1,8 @@
 """Which wider meters show less than the devices inside them, and are therefore refused.
 
 A platform, a module or a node cannot spend less than a processor or a board within it. Where it
-seems to, beyond the bands of both, the wider meter stands still or is wrong, and the inner ones
-count.
+seems to, beyond the bands of both and what its sensor may lag behind, the wider meter stands still
+or is wrong, and the inner ones count.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from energy.quantity import Boundary
 
 MEASURED = "measured"
 
+LAG_S, LAG_TICKS = 0.5, 5
+"""A meter may show what was drawn this long ago, or so many of its own updates ago."""
+
 
 def refused(spans: list[Span]) -> dict[str, str]:
     """The domains of stretches of a ledger that contradict those inside them, with the reason."""
@@ -26,16 +29,19 @@ def refused(spans: list[Span]) -> dict[str, str]:
         inner = _inside(domain, domains)
         if domain.get("reason") or not inner:
             continue
-        outer_j = least_inner_j = 0.0
+        outer_j = least_inner_j = read_s = 0.0
         for segment, start_s, stop_s in spans:
             if name not in segment.curves:
                 continue
             for begin_s, end_s in _read(name, (segment, start_s, stop_s)):
+                read_s += end_s - begin_s
                 outer_j += segment.between(name, begin_s, end_s) or 0.0
                 least_inner_j += sum(
                     _least_j(other, (segment, begin_s, end_s), domains, reasons) for other in inner
                 )
-        if outer_j * domain["high"] < least_inner_j:
+        lag_s = max(LAG_S, LAG_TICKS * float(domain.get("tick_s") or 0.0))
+        late = max(0.0, 1 - lag_s / read_s) if read_s else 0.0
+        if outer_j * domain["high"] < least_inner_j * late:
             reasons[name] = (
                 f"refused: it shows {units.energy(outer_j)}, less than the "
                 f"{units.energy(least_inner_j)} or more that are within it"

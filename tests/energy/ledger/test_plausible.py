@@ -181,6 +181,19 @@ def test_a_node_that_shows_less_than_its_boards_is_refused(tmp_path):
     assert run.totals["node"].value is None
 
 
+def test_a_node_whose_meter_lags_behind_a_short_run_is_not_refused(tmp_path):
+    """Boards of 300 W and 100 W of the rest; the controller still shows idle watts for 2 s."""
+    node = domain(
+        "node", method="power", kind="node", boundary="node", limit_w=0.0, meter="ipmi", tick_s=1.0
+    )
+    rows = [sample(second, 1e6 + 300.0 * second, None) for second in range(9)]
+    for second, row in enumerate(rows):
+        row["p"] = {"ipmi": [[0, 90.0 if second < 2 else 400.0]]}
+    run = record_of(tmp_path, [header([domain(), node]), *rows, end(8)])
+    assert run.totals["node"].value == pytest.approx(2 * 90 + 6 * 400)
+    assert run.notes == []
+
+
 def test_a_live_reader_believes_an_odd_reading_once_others_confirm_it(tmp_path):
     joules = [*rising(5), *rising(4, start=BASE_J + 90_000)]
     path, seen = tmp_path / FILE, []
