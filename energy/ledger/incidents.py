@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from dataclasses import dataclass, field
 
 from energy.ledger.lines import Row
@@ -62,7 +63,7 @@ class Incidents:
         moment_s = header.get("m", 0) / 1e9
         for domain in header["domains"]:
             reasons = self.reasons.setdefault(domain["id"], [])
-            reasons.append((moment_s, domain.get("reason") or ""))
+            bisect.insort(reasons, (moment_s, domain.get("reason") or ""))
 
     def why(
         self,
@@ -86,8 +87,10 @@ class Incidents:
             others = row["k"] == "hung" and row.get("meter") != domain.get("meter")
             if row["k"] != "clock" and not others and _touches(row, begin_s, end_s):
                 return sentence(row)
-        for since_s, reason in reversed(self.reasons.get(domain["id"], [])):
-            if since_s < end_s and reason:
+        reasons = self.reasons.get(domain["id"], [])
+        until_s = [since_s for since_s, _ in reasons[1:]] + [math.inf]
+        for (since_s, reason), left_s in zip(reasons, until_s, strict=True):
+            if reason and since_s < end_s and begin_s < left_s:
                 return reason
         if any(begin_s < moment_s <= end_s for moment_s in self.restarts_s):
             return LEFT["killed"]

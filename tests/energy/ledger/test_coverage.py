@@ -147,6 +147,19 @@ def test_a_board_that_a_restarted_sampler_leaves_out_is_missing_from_then_on(tmp
     assert "did not return" in missing.why
 
 
+def test_each_gap_has_the_reason_of_its_own_time(tmp_path):
+    refused = header([domain(reason="no permission")], m=ns(0))
+    granted = header([domain()], continues=True, m=ns(5))
+    rows = [refused, *failing(0, 4), granted, *counted(5, 10), *failing(11, 20), end(20)]
+    run = record_of(tmp_path, rows)
+    read, *missing = run.energy
+    assert read.value == pytest.approx(5 * WATTS)
+    assert [(gap.begin_s, gap.end_s, gap.why) for gap in missing] == [
+        (0, 5, "no permission"),
+        (10, 20, "readings failed"),
+    ]
+
+
 @pytest.mark.parametrize("first", ["counter", "power"])
 def test_a_board_that_is_read_otherwise_after_a_restart_is_read_on_both_sides(tmp_path, first):
     """The sampler trusts the counter of a board in one of its lives, and its power in the other."""
