@@ -135,8 +135,10 @@ class Reader:
     def _add(self, row: Row) -> None:
         kind = row["k"]
         if kind == "header":
-            if row.get("continues") and self._segments:
-                self._segments[-1].resume(row)
+            last = self._segments[-1] if self._segments else None
+            # A sampler that was killed before its first row has left nothing to continue.
+            if row.get("continues") and last is not None and last.header.get("id") == row.get("id"):
+                last.resume(row)
             else:
                 self._segments.append(Segment.from_header(row))
         if not self._segments:

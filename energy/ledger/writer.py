@@ -41,14 +41,16 @@ class Writer:
 
     Args:
         path: the ledger.
-        write: writes bytes to a descriptor and returns how many; os.write by default.
+        make: makes a call that writes, and returns what it returns.
 
     Raises:
         LedgerInUseError: another process holds the lock, and kept it.
     """
 
-    def __init__(self, path: Path, write: Callable[[int, bytes], int] | None = None) -> None:
-        self.path, self._call = path, write
+    def __init__(
+        self, path: Path, make: Callable[[Callable[[], int]], int] = lambda call: call()
+    ) -> None:
+        self.path, self._make = path, make
         self._syncing: threading.Thread | None = None
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._lock()
@@ -92,11 +94,16 @@ class Writer:
             return False
         with contextlib.suppress(OSError):
             fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for start in range(0, self._size, COPY_BYTES):
-            os.write(again, os.pread(self._file, min(COPY_BYTES, self._size - start), start))
+        self._make(lambda: self._copy(again))
         os.close(self._file)
         self._file = again
         return True
+
+    def _copy(self, to: int) -> int:
+        """Copy the ledger to another file; returns its size."""
+        for start in range(0, self._size, COPY_BYTES):
+            os.write(to, os.pread(self._file, min(COPY_BYTES, self._size - start), start))
+        return self._size
 
     def close(self) -> None:
         """Flush to the disk, and let others write."""
@@ -137,7 +144,7 @@ class Writer:
 
     def _write(self, lines: bytes) -> bool:
         try:
-            written = (self._call or os.write)(self._file, lines)
+            written = self._make(lambda: os.write(self._file, lines))
         except OSError:
             written = 0
         if written == len(lines):

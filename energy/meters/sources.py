@@ -117,6 +117,7 @@ class Opening:
         self.sources: list[Source] = []
         self.domains: list[Domain] = []
         self.names: dict[str, str] = {}
+        self._left_out: dict[str, tuple[Source, list[Domain]]] = {}
 
     def open_next(self) -> None:
         """Create and probe the next source."""
@@ -141,6 +142,9 @@ class Opening:
 
     def leave_out(self, meter: str, reason: str) -> list[Domain]:
         """Go on without a source that does not return; returns its domains, which are missing."""
+        for source in self.sources:
+            if source.name == meter:
+                self._left_out[meter] = source, self.domains
         self.sources = [source for source in self.sources if source.name != meter]
         self.domains = [
             replace(domain, origin="missing", reason=reason)
@@ -151,6 +155,16 @@ class Opening:
         if all(domain.meter != meter for domain in self.domains):
             self.skip([replace(missing(meter, "unknown", meter, reason), meter=meter)])
         return [domain for domain in self.domains if domain.meter == meter]
+
+    def take_back(self, meter: str) -> bool:
+        """Read a source again that was left out; False if it was never opened."""
+        if meter not in self._left_out:
+            return False
+        source, before = self._left_out.pop(meter)
+        again = {domain.id: domain for domain in before if domain.meter == meter}
+        self.sources.append(source)
+        self.domains = [again.get(domain.id, domain) for domain in self.domains]
+        return True
 
     def skip(self, domains: list[Domain]) -> None:
         """Do not open the next source; its domains are missing."""

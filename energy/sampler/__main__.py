@@ -49,12 +49,8 @@ def main() -> None:
         # Where permitted: a busy machine must not delay the polls of a counter.
         os.setpriority(os.PRIO_PROCESS, 0, -10)
     calls = Calls()
-
-    def write(file: int, lines: bytes) -> int:
-        return calls.make(DISK, partial(os.write, file, lines))
-
     try:
-        writer = Writer(Path(settings["ledger"]), write)
+        writer = Writer(Path(settings["ledger"]), partial(calls.make, DISK))
     except LedgerInUseError:
         with contextlib.suppress(OSError):
             os.write(1, ledger.TAKEN)

@@ -19,8 +19,8 @@ from energy.meters.base import Domain, Source
 
 T = TypeVar("T")
 
-LIMIT_S = 1.5
-"""Seconds after which a call counts as hung; drivers answer within 0.1 s, on a bad day 0.5 s."""
+LIMIT_S = 2.0
+"""Seconds after which a call counts as hung; a driver answers within 0.1 s, or 0.2 s a board."""
 
 PROBE_LIMIT_S = 2.5
 """The same while a meter is opened: the first start of a driver may load firmware."""

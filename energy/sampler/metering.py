@@ -154,6 +154,7 @@ class MeteringProcess:
         elif self._role is None:
             if self._opening is None and not self._replied:
                 self._write_header(None, self._settings["interval_s"])
+            self._close_sources()
             self._waiting = self._seat.wait()
             self._role = Attached(self._seat, self._writer, self._settings["interval_s"])
         return self._role
@@ -184,6 +185,15 @@ class MeteringProcess:
         self._role = None
         self._close_sources()
 
+    def _take_back(self, meter: str) -> None:
+        """Read a meter again whose call has returned after all."""
+        self._retries.remove(meter)
+        if not self._retries:
+            self._seat = Seat(self._settings["choice"])
+        self._role = None
+        if self._opening is None or not self._opening.take_back(meter):
+            self._close_sources()
+
     def _beat(self) -> None:
         """Show that this process is alive, and look after what changes rarely."""
         now_s = time.monotonic()
@@ -192,10 +202,7 @@ class MeteringProcess:
         self._beat_s = now_s + BEAT_S
         self._send(ledger.BEAT)
         if self._calls.returned:
-            self._retries.remove(self._calls.returned)
-            self._calls.returned.clear()
-            self._seat = self._seat if self._retries else Seat(self._settings["choice"])
-            self._start_again()
+            self._take_back(self._calls.returned.pop())
         elif self._retries.answer():
             self._hand_over()
         role = self._role

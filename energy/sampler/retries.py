@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from energy.meters import sources
@@ -57,10 +56,9 @@ class Retries:
         """Try a meter again later."""
         self._retries[meter] = Retry(source, domains, time.monotonic() + FIRST_S, FIRST_S)
 
-    def remove(self, meters: Iterable[str]) -> None:
-        """Forget meters that are read again."""
-        for meter in meters:
-            self._retries.pop(meter, None)
+    def remove(self, meter: str) -> None:
+        """Forget a meter that is read again."""
+        self._retries.pop(meter, None)
 
     def domains(self, source: str) -> list[Domain] | None:
         """The domains of a source that is left out; None if it is not."""

@@ -107,8 +107,11 @@ class SamplerProcess:
             longest_s = SILENT_S if self.started else START_S
             rest_s = longest_s - (time.monotonic() - self._heard_s)
             heard_s = self._heard_s
-            if not self._listen(GRACE_S if silences else rest_s):
-                return "" if self.has_ended else "again" if self._again else "killed"
+            alive = self._listen(GRACE_S if silences else rest_s)
+            if self.has_ended or self._again:
+                return "" if self.has_ended else "again"
+            if not alive:
+                return "killed"
             silences = silences + 1 if heard_s == self._heard_s else 0
             if silences > 1:
                 stopped, runnable = self._state()

@@ -112,7 +112,7 @@ class Supervisor:
         else:
             self._thread.join(CLOSE_S)
         self._gave_up = True
-        if self._thread is not None and self._thread.is_alive():
+        if self._process is None or not self._process.has_ended:
             self._note("the sampler did not respond at the end: no data after its last row")
 
     def abandon(self) -> None:

@@ -175,10 +175,15 @@ def test_a_source_that_hangs_while_it_is_opened_is_missing_and_the_next_one_is_o
     assert (left_out.id, left_out.origin, left_out.reason) == ("rapl", "missing", "it hangs")
     opening.open_next()
     assert [source.name for source in opening.sources] == ["cpu_model", "cpu_tree"]
+    before = list(opening.domains)
     opening.leave_out("cpu_model", "it hangs too")
     reasons = {domain.id: domain.reason for domain in opening.domains}
     assert reasons["cpu"] == "it hangs too"
     assert reasons["cpu-tree-1"] == ""
+    assert not opening.take_back("rapl")
+    assert opening.take_back("cpu_model")
+    assert opening.domains == before
+    assert {source.name for source in opening.sources} == {"cpu_model", "cpu_tree"}
 
 
 def test_a_meter_that_hangs_is_tried_again_in_a_child_after_twice_the_time(tmp_path, monkeypatch):
@@ -201,7 +206,7 @@ def test_a_meter_that_hangs_is_tried_again_in_a_child_after_twice_the_time(tmp_p
     retry.due_s = 0.0
     while not tried.answer():
         time.sleep(0.01)
-    tried.remove(["nvml"])
+    tried.remove("nvml")
     assert not tried
 
 

@@ -15,10 +15,11 @@ from energy.ledger import accounting
 from energy.ledger import reader as ledger
 from energy.ledger.lines import seal
 from energy.ledger.writer import _holder, _is_dying
+from energy.meters.base import Domain
 from energy.tracking import process, supervisor
 from energy.tracking.sent import KEPT_ROWS, SentRows
 from tests.energy.sampler.processes import Run, sampler_pids
-from tests.support.standin import compiled_nvml, nvml_environment, write_tree
+from tests.support.standin import compiled_nvml, nvml_environment, write_ledger, write_tree
 
 BOARD, WATTS = "GPU-stand-in-0", 300.0
 
@@ -251,3 +252,20 @@ def test_the_lock_of_a_killed_process_that_hangs_in_the_kernel_does_not_count(tm
         False,
         False,
     ]
+
+
+def test_a_run_whose_first_sampler_died_at_once_does_not_continue_the_run_before_it(tmp_path):
+    domain = Domain(id="cpu", kind="cpu", boundary="chip").as_dict()
+    rows = []
+    for run_id, second in (("a", 1), ("b", 100)):
+        header = {"k": "header", "v": 2, "id": run_id, "domains": [domain], "continues": second > 1}
+        rows += [
+            header | {"m": second * 10**9},
+            {"k": "s", "m": second * 10**9, "j": [0.0]},
+            {"k": "s", "m": (second + 1) * 10**9, "j": [50.0]},
+            {"k": "end", "m": (second + 1) * 10**9, "why": "closed"},
+        ]
+    write_ledger(tmp_path / ledger.FILE, rows)
+    first, second = ledger.segments(tmp_path / ledger.FILE)
+    assert (first.header["id"], second.header["id"]) == ("a", "b")
+    assert (first.end, second.end) == ("closed", "closed")
