@@ -38,7 +38,7 @@ class MeteringProcess:
 
     Args:
         settings: `meters`, `interval_s`, `start_s`, `choice`, the `header` of the ledger, and the
-            row about the sampler that was `lost` before, if any.
+            row about the sampler that was `lost` before, if any; `earlier` as for `Retries`.
         writer: the writer of the run's ledger.
         calls: knows the call that is going on.
         program: path of the sampler's program.
@@ -50,7 +50,8 @@ class MeteringProcess:
         self._settings, self._writer, self._calls = settings, writer, calls
         self._header: dict[str, Any] = settings["header"]
         self._seat = Seat(settings["choice"])
-        self._inbox, self._clocks, self._retries = Inbox(), Clocks(), Retries(program)
+        self._inbox, self._clocks = Inbox(), Clocks()
+        self._retries = Retries(program, settings.get("earlier", 0))
         self._opening: Opening | None = None
         self._role: Sampler | Attached | None = None
         # Rows that follow the next header.

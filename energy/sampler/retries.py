@@ -43,10 +43,12 @@ class Retries:
 
     Args:
         program: path of the program that tries a meter.
+        earlier: samplers of this run that have ended to let a meter be read again.
     """
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, earlier: int = 0) -> None:
         self._program = program
+        self._first_s = min(FIRST_S * 2**earlier, MOST_S)
         self._retries: dict[str, Retry] = {}
 
     def __bool__(self) -> bool:
@@ -54,7 +56,8 @@ class Retries:
 
     def add(self, meter: str, source: str, domains: list[Domain]) -> None:
         """Try a meter again later."""
-        self._retries[meter] = Retry(source, domains, time.monotonic() + FIRST_S, FIRST_S)
+        due_s = time.monotonic() + self._first_s
+        self._retries[meter] = Retry(source, domains, due_s, self._first_s)
 
     def remove(self, meter: str) -> None:
         """Forget a meter that is read again."""

@@ -61,7 +61,7 @@ class Supervisor:
         self._process: SamplerProcess | None = None
         self._lost: dict[str, Any] | None = None
         self._is_up = self._gave_up = False
-        self._in_a_row, self._started_s = 0, 0.0
+        self._in_a_row, self._earlier, self._started_s = 0, 0, 0.0
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self.pids: list[int] = []
@@ -143,6 +143,7 @@ class Supervisor:
         """Replace a lost sampler; False if there is to be no other."""
         if self._lost is None and why != "again":
             self._lost = {"k": "lost_sampler", "m": time.monotonic_ns(), "why": why}
+        self._earlier += why == "again"
         with self._lock:
             self._is_up = False
         if self._process is not None:
@@ -158,7 +159,8 @@ class Supervisor:
             return False
         header = {**self._settings["header"], "continues": True}
         written = self._rows.written()
-        process = self._start({**self._settings, "header": header, "lost": self._lost})
+        changed = {"header": header, "lost": self._lost, "earlier": self._earlier}
+        process = self._start({**self._settings, **changed})
         if process is not None and process.started:
             self._lost = None
         with self._lock:

@@ -40,7 +40,7 @@ def entries(record, device):
 def test_a_call_that_hangs_in_the_middle_of_a_run_leaves_the_rest_of_its_meter_missing(
     tmp_path, library, settings
 ):
-    run = Run(tmp_path, ["nvml", "cpu_model"], environment(library, 3.0, **settings))
+    run = Run(tmp_path, ["nvml", "cpu_model"], environment(library, 4.0, **settings))
     (hung,) = run.wait_for("hung")
     samples = len(run.rows("s"))
     run.wait_for("s", samples + 8)  # longer than a gap that is bridged
@@ -92,7 +92,7 @@ def test_a_run_whose_meter_hangs_does_not_blind_the_next_run(tmp_path, library):
 
 
 def test_a_meter_whose_call_returns_late_is_read_again(tmp_path, library):
-    slow = environment(library, 2.0, HANG_FOR_S=4)
+    slow = environment(library, 4.0, HANG_FOR_S=4)
     run = Run(tmp_path, ["nvml"], slow)
     run.wait_for("hung")
     run.wait_for("header", 3)
@@ -208,6 +208,13 @@ def test_a_meter_that_hangs_is_tried_again_in_a_child_after_twice_the_time(tmp_p
         time.sleep(0.01)
     tried.remove("nvml")
     assert not tried
+
+
+def test_a_new_sampler_in_which_a_meter_hangs_again_waits_longer_than_the_one_before():
+    for earlier, wait_s in ((0, 60), (1, 120), (6, 3600)):
+        tried = Retries("program", earlier)
+        tried.add("nvml", "nvml", [])
+        assert tried._retries["nvml"].wait_s == wait_s
 
 
 def test_only_a_meter_that_can_be_read_answers(tmp_path):
