@@ -57,6 +57,10 @@ def run(
         bool,
         typer.Option("--second-opinion", help="Run CodeCarbon too and report the difference."),
     ] = False,
+    power_limit: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="Power limit of each NVIDIA board during the run."),
+    ] = None,
 ) -> None:
     """Meter any command.
 
@@ -71,11 +75,12 @@ def run(
     measured, code = runs.run(
         command,
         folder,
-        labels=dict(_label(text) for text in label or []),
+        labels=dict(map(runs.label_of, label or [])),
         site=site_from_options(zone, pue),
         interval_s=interval,
         second_opinion=second_opinion,
         meters=meter or "auto",
+        power_limit_w=power_limit,
     )
     for line in [*runs.heading(folder, job()), *summary.lines(measured)]:
         print(line, file=sys.stderr)
@@ -324,15 +329,6 @@ def schema() -> None:
     from energy.record import json_schema
 
     print(json_schema(), end="")
-
-
-def _label(text: str) -> tuple[str, str]:
-    from energy.errors import InputError
-
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise InputError("expected a label as key=value", text, "--label task=demo")
-    return key, value
 
 
 def _score_lines(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

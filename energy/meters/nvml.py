@@ -82,16 +82,13 @@ class Nvml(BaseSource):
 
     def probe(self) -> list[Domain]:
         """GPUs with the best method that each supports; none without a driver."""
-        if not ctypes.util.find_library("nvidia-ml") and not _loadable():
+        nvml = self._nvml = binding()
+        if nvml is None:
             return []
-        with silence():
-            import pynvml
-
-        self._nvml = pynvml
         try:
-            pynvml.nvmlInit()
-            boards = visible_boards(pynvml, self._visible)
-        except pynvml.NVMLError as error:
+            nvml.nvmlInit()
+            boards = visible_boards(nvml, self._visible)
+        except nvml.NVMLError as error:
             return [missing("gpu", "gpu", "NVML", f"driver: {error}", "nvidia-smi")]
         if not boards and self._visible is not None:
             self.absent = f"CUDA_VISIBLE_DEVICES={self._visible!r} shows no board to this run"
@@ -103,7 +100,7 @@ class Nvml(BaseSource):
             else:
                 domains += self._board(board)
         buffers = {r.id: r.handle for r in self._readings if r.method == "samples"}
-        self._buffered = BufferedPower(pynvml, buffers) if buffers else None
+        self._buffered = BufferedPower(nvml, buffers) if buffers else None
         return domains
 
     def read(self) -> dict[str, float | None]:
@@ -263,6 +260,15 @@ def _domain(name: str, kind: str, method: str, board: Board, within: str | None)
     # The driver's buffer keeps what the older power call shows.
     sensor = {"energy": "counter", "samples": "power"}.get(method, method)
     return sensors.of_board(domain, "nvml", board.product, sensor)
+
+
+def binding() -> Any:
+    """The module pynvml, not initialised; None if the driver's library is not there."""
+    if not ctypes.util.find_library("nvidia-ml") and not _loadable():
+        return None
+    with silence():
+        import pynvml
+    return pynvml
 
 
 def _loadable() -> bool:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from energy.errors import CommandError, InputError, MissingDataError
 from energy.facts.site import Site
@@ -21,6 +22,7 @@ from energy.record import RunRecord
 from energy.tracking.tracker import Tracker
 from energy.verbs.child import Command, require_program
 from energy.verbs.codecarbon import SecondOpinion
+from energy.verbs.power_limit import PowerLimit
 
 ONE_NODE = "metered on 1 of {nodes} nodes of the job: start energy run under srun to meter them all"
 
@@ -46,6 +48,18 @@ def folder_of(command: list[str], out: Path | None, own: Job) -> Path:
     return next(folder for folder in folders if not (folder / ledger.FILE).exists())
 
 
+def label_of(text: str) -> tuple[str, str]:
+    """A label as a user writes it: key=value.
+
+    Raises:
+        InputError: there is no key, or no equals sign.
+    """
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise InputError("expected a label as key=value", text, "--label task=demo")
+    return key, value
+
+
 def heading(folder: Path, own: Job) -> list[str]:
     """The lines that stand above the summary of a run: where its record is, and its rank."""
     lines = [f"record: {folder / 'record.json'}"]
@@ -65,6 +79,7 @@ def run(
     interval_s: float,
     second_opinion: bool = False,
     meters: str | list[str] = "auto",
+    power_limit_w: float | None = None,
 ) -> tuple[RunRecord, int]:
     """Run a command under the meters and write `out/record.json`.
 
@@ -76,13 +91,15 @@ def run(
         interval_s: seconds between samples.
         second_opinion: run CodeCarbon as well and report how its result differs.
         meters: "auto", or names of sources.
+        power_limit_w: power limit of every board for the time of the run.
 
     Returns:
         The record, and the exit code as a shell reports it: 128 + signal for a killed command.
 
     Raises:
         CommandError: there is no such program, or it cannot be run; nothing is left behind.
-        InputError: the folder cannot be written or contains a ledger, or a meter is unknown.
+        InputError: the folder cannot be written or contains a ledger, a meter is unknown, or the
+            power limit cannot be set.
         SystemExit: with the command's exit code, when its ledger was deleted in the meantime.
     """
     require_program(command[0])
@@ -94,22 +111,33 @@ def run(
             "expected a folder without a ledger", str(out), "choose another with --out"
         )
     new_folders = [folder for folder in (out, *out.parents) if not folder.exists()]
-    codecarbon = SecondOpinion() if second_opinion else None
-    tracker = Tracker(
-        out, name=Path(command[0]).name, labels=labels, meters=meters, interval_s=interval_s
-    )
-    with Command(command) as program:
+    with contextlib.ExitStack() as stack:
+        facts: dict[str, Any] = {}
+        if power_limit_w is not None:
+            facts["power_limit"] = stack.enter_context(PowerLimit(power_limit_w)).as_dict()
+        codecarbon = SecondOpinion() if second_opinion else None
+        tracker = Tracker(
+            out, name=Path(command[0]).name, labels=labels, meters=meters, interval_s=interval_s
+        )
+        program = stack.enter_context(Command(command))
         try:
-            with codecarbon or contextlib.nullcontext(), tracker:
-                with tracker.window("command"):
-                    code = program.run(tracker.sampler_pids)
-                tracker.mark("exit", code=code)
+            code = _metered(program, tracker, codecarbon)
         except CommandError:
             _remove(out, new_folders)
             raise
         if (own.nodes or 1) > 1 and not own.parallel:
             tracker.notes.append(ONE_NODE.format(nodes=own.nodes))
-        return _recorded(tracker, command, code, site, codecarbon), code
+        facts |= {"command": " ".join(command), "exit_code": code}
+        return _recorded(tracker, facts, site, codecarbon), code
+
+
+def _metered(program: Command, tracker: Tracker, codecarbon: SecondOpinion | None) -> int:
+    """Run the command inside a window; returns its exit code."""
+    with codecarbon or contextlib.nullcontext(), tracker:
+        with tracker.window("command"):
+            code = program.run(tracker.sampler_pids)
+        tracker.mark("exit", code=code)
+    return code
 
 
 def _labels(own: Job) -> dict[str, str]:
@@ -119,22 +147,21 @@ def _labels(own: Job) -> dict[str, str]:
 
 
 def _recorded(
-    tracker: Tracker, command: list[str], code: int, site: Site, codecarbon: SecondOpinion | None
+    tracker: Tracker, facts: Mapping[str, Any], site: Site, codecarbon: SecondOpinion | None
 ) -> RunRecord:
-    """Write the record of a command that has ended."""
+    """Write the record of a command that has ended, with these facts in its environment."""
     try:
         measured = tracker.record()
     except MissingDataError as error:
         # The command has run: its exit code counts, whatever happened to our files.
         print(f"no record of this run: {error}", file=sys.stderr)
-        sys.exit(code)
+        sys.exit(facts["exit_code"])
     if codecarbon is not None:
         total, note = codecarbon.compare(measured)
         measured.metrics["codecarbon_energy_j"] = total
         measured.notes.append(note)
     record = at_site(measured, site)
-    record.environment["command"] = " ".join(command)
-    record.environment["exit_code"] = code
+    record.environment |= facts
     record.save(tracker.out_dir / "record.json")
     return record
 
