@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks.gpu_check.estimators import Floats
 from energy.errors import MissingDataError
+from energy.meters import nvml_state
 from energy.meters.nvml_boards import visible_boards
 
 POLL_S = 0.001
@@ -32,17 +33,6 @@ READY_S = 20.0
 
 READINGS = ("counter", "instant", "power")
 """The energy counter (J), field 186 and the older power call (W)."""
-
-THROTTLE = {
-    0x1: "idle",
-    0x2: "application clocks",
-    0x4: "power limit",
-    0x8: "hardware slowdown",
-    0x20: "software thermal",
-    0x40: "hardware thermal",
-    0x80: "power brake",
-}
-"""Bits of the clocks' throttle reasons (NVML reference, nvmlClocksThrottleReasons)."""
 
 
 class Board:
@@ -88,49 +78,24 @@ class Board:
         return float("nan") if field.nvmlReturn else float(field.value.uiVal) / 1e3
 
     def facts(self) -> dict[str, Any]:
-        """Limits, clocks, modes and versions; null where the driver does not say, with the reason.
+        """Versions, limits, clocks and modes, as far as the driver says them.
 
         Powers are in W, clocks in MHz, temperature in degrees Celsius.
         """
-        facts: dict[str, Any] = {"name": self.name}
-        unknown: dict[str, str] = {}
-        for name, ask in self._questions().items():
-            try:
-                facts[name] = ask()
-            except (self._nvml.NVMLError, AttributeError) as error:  # or the binding is older
-                facts[name], unknown[name] = None, str(error)
-        return {**facts, "unknown": unknown}
-
-    def _questions(self) -> dict[str, Callable[[], Any]]:
         nvml, board = self._nvml, self._handle
-        sm, memory = nvml.NVML_CLOCK_SM, nvml.NVML_CLOCK_MEM
-        return {
+        calls: dict[str, Callable[[], Any]] = {
             "driver": nvml.nvmlSystemGetDriverVersion,
             "cuda": nvml.nvmlSystemGetCudaDriverVersion,
             "architecture": lambda: nvml.nvmlDeviceGetArchitecture(board),
             "memory_bytes": lambda: nvml.nvmlDeviceGetMemoryInfo(board).total,
-            "limit_w": lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(board) / 1e3,
-            "default_limit_w": lambda: nvml.nvmlDeviceGetPowerManagementDefaultLimit(board) / 1e3,
-            "limits_w": lambda: [
+            "power_limits_w": lambda: [
                 milliwatts / 1e3
                 for milliwatts in nvml.nvmlDeviceGetPowerManagementLimitConstraints(board)
             ],
-            "sm_mhz": lambda: nvml.nvmlDeviceGetClockInfo(board, sm),
-            "memory_mhz": lambda: nvml.nvmlDeviceGetClockInfo(board, memory),
-            "most_sm_mhz": lambda: nvml.nvmlDeviceGetMaxClockInfo(board, sm),
-            "most_memory_mhz": lambda: nvml.nvmlDeviceGetMaxClockInfo(board, memory),
-            "throttled_by": lambda: _bits(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(board)),
-            "performance_state": lambda: nvml.nvmlDeviceGetPerformanceState(board),
-            "temperature_c": lambda: nvml.nvmlDeviceGetTemperature(
-                board, nvml.NVML_TEMPERATURE_GPU
-            ),
-            "persistence": lambda: bool(nvml.nvmlDeviceGetPersistenceMode(board)),
             "mig": lambda: bool(nvml.nvmlDeviceGetMigMode(board)[0]),
         }
-
-
-def _bits(reasons: int) -> list[str]:
-    return [words for bit, words in THROTTLE.items() if reasons & bit]
+        facts = dict(nvml_state.answered(nvml, calls))
+        return {"name": self.name, **facts, **nvml_state.state(nvml, board)}
 
 
 @dataclass(frozen=True)

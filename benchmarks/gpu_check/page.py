@@ -102,10 +102,11 @@ def _doctor(values: Values) -> str:
 
 def _driver(values: Values) -> str:
     board = values["board"]
+    mig = {None: "unknown", True: "on", False: "off"}[board.get("mig")]
     return (
-        f"{board['name']}, driver {board['driver']}; limit {_number(board['limit_w'], 'W')} of "
-        f"{_number(board['default_limit_w'], 'W')}; SM {_number(board['sm_mhz'], 'MHz')} of "
-        f"{_number(board['most_sm_mhz'], 'MHz')}; MIG {_on_off(board['mig'])}"
+        f"{board['name']}, driver {board['driver']}; limit {_number(board, 'power_limit_w', 'W')} "
+        f"of {_number(board, 'power_limit_default_w', 'W')}; SM {_number(board, 'sm_mhz', 'MHz')} "
+        f"of {_number(board, 'sm_greatest_mhz', 'MHz')}; MIG {mig}"
     )
 
 
@@ -211,9 +212,5 @@ def forecast_rows(compared: list[Values]) -> Iterator[tuple[str, ...]]:
                 )
 
 
-def _number(value: float | None, unit: str) -> str:
-    return f"unknown {unit}" if value is None else f"{value:,.0f} {unit}"
-
-
-def _on_off(value: bool | None) -> str:
-    return {None: "unknown", True: "on", False: "off"}[value]
+def _number(values: Values, name: str, unit: str) -> str:
+    return f"{values[name]:,.0f} {unit}" if name in values else f"unknown {unit}"

@@ -91,10 +91,13 @@ def widened(domain: Row, ratios: Iterable[float]) -> Row:
     Args:
         domain: its entry in the header of a ledger.
         ratios: the counter's joules over those of the power, where they contradict each other.
-            187 J / 327 J = 0.57 makes a band of 0.93 to 1.07 one of 0.93 to 1.87.
+            187 J / 327 J = 0.57 makes a band of 0.93 to 1.07 one of 0.93 to 1.87. A band that
+            holds both already, as that of a board whose ratio was measured, stays as it is.
     """
     low, high = domain["low"], domain["high"]
     for ratio in ratios:
+        if low * ratio <= 1.0 <= high * ratio:
+            continue
         low = min(low, domain["low"] / max(ratio, 1.0))
         # A counter that stands still says nothing of the power, which reaches any multiple of it.
         high = max(high, domain["high"] / ratio if ratio > 0 else high)

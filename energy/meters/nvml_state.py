@@ -57,7 +57,7 @@ def state(nvml: Any, handle: Any) -> dict[str, Any]:
         "slowed_power_s": lambda: _slowed_s(nvml, handle, nvml.NVML_PERF_POLICY_POWER),
         "slowed_thermal_s": lambda: _slowed_s(nvml, handle, nvml.NVML_PERF_POLICY_THERMAL),
     }
-    return dict(_answered(nvml, calls))
+    return dict(answered(nvml, calls))
 
 
 def slowed_by(nvml: Any, handle: Any) -> list[str]:
@@ -73,7 +73,7 @@ def slowed_by(nvml: Any, handle: Any) -> list[str]:
     return [words for name, words in REASONS.items() if bits & getattr(nvml, name, 0)]
 
 
-def _answered(nvml: Any, calls: dict[str, Callable[[], Any]]) -> Iterator[tuple[str, Any]]:
+def answered(nvml: Any, calls: dict[str, Callable[[], Any]]) -> Iterator[tuple[str, Any]]:
     """The names and answers of the calls that succeed."""
     for name, call in calls.items():
         try:

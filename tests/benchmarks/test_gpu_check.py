@@ -186,14 +186,16 @@ def test_a_stage_that_fails_says_why_in_a_line(tmp_path, monkeypatch):
     assert "Traceback" in (tmp_path / "sensor.log").read_text()
 
 
-def test_what_the_driver_does_not_say_is_null_with_its_reason(tmp_path, monkeypatch):
+def test_what_the_driver_does_not_say_is_left_out(tmp_path, monkeypatch):
     settings = settings_with_stand_in(tmp_path, monkeypatch, LIMIT_W=350)
     outcome = run(stage("driver"), settings, 60.0, lambda name, words: None)
     board = outcome.values["board"]
-    assert (board["limit_w"], board["limits_w"]) == (350.0, [100.0, 350.0])
-    assert board["persistence"] is None
-    assert board["unknown"]["persistence"]
-    assert "limit 350 W" in page.summary("driver", outcome.values)
+    assert board["power_limits_w"] == [100.0, 350.0]
+    assert "persistence_mode" not in board
+    assert f"limit {board['power_limit_w']:.0f} W of " in page.summary("driver", outcome.values)
+    del board["sm_mhz"], board["mig"]
+    assert "SM unknown MHz of " in page.summary("driver", outcome.values)
+    assert "MIG unknown" in page.summary("driver", outcome.values)
 
 
 def test_a_broken_record_is_named(tmp_path):

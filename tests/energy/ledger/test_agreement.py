@@ -127,3 +127,8 @@ def test_a_run_on_such_a_board_says_what_the_doctor_says(tmp_path, gain, noted):
     truth = 65.4 * record["elapsed_s"]["value"]
     assert entry["low"] <= truth <= entry["high"]
     assert any("times its power" in note for note in record["notes"]) == noted
+
+
+def test_a_band_that_was_made_to_hold_both_is_not_widened_again():
+    band = {"low": 0.93, "high": 1.07 / 0.57}
+    assert widened(band, [0.58]) == band
