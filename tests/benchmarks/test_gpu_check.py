@@ -191,7 +191,7 @@ def test_what_the_driver_does_not_say_is_left_out(tmp_path, monkeypatch):
     outcome = run(stage("driver"), settings, 60.0, lambda name, words: None)
     board = outcome.values["board"]
     assert board["power_limits_w"] == [100.0, 350.0]
-    assert "persistence_mode" not in board
+    assert "power_profiles" not in board
     assert f"limit {board['power_limit_w']:.0f} W of " in page.summary("driver", outcome.values)
     del board["sm_mhz"], board["mig"]
     assert "SM unknown MHz of " in page.summary("driver", outcome.values)
