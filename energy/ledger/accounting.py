@@ -5,31 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 from energy.calibration import apply as calibration
 from energy.errors import MissingDataError
-from energy.ledger import contradictions, joules, phases
+from energy.ledger import contradictions, joules
 from energy.ledger import reader as ledger
 from energy.ledger.environment import machine, of_run
+from energy.ledger.groups import phases_of, windows_of
 from energy.ledger.notes import notes_of
 from energy.ledger.segment import Segment
-from energy.ledger.wasted import Span, is_wasted, wasted_spans
+from energy.ledger.wasted import Span, wasted_spans, wasted_windows
 from energy.quantity import Origin, Quantity
 from energy.record import (
     EnergyEntry,
     Kind,
-    Phase,
     RunRecord,
     Wasted,
-    Window,
     nothing_wasted,
     totals,
 )
-
-MIN_TICKS = 3
-"""Ticks of the coarsest counter that a window must span to count as resolved."""
 
 UNSTATED = {
     "the run did not say": {
@@ -134,8 +131,8 @@ def record(
         energy=energy,
         totals=totals(energy),
         wasted=_wasted(wasted, flop_by_window or {}, energy, refused),
-        windows=_windows(segments, wasted, refused),
-        phases=_phases(segments, refused),
+        windows=windows_of(segments, before_s, wasted, refused),
+        phases=phases_of(segments, refused),
         environment={**machine(), **of_run(segments), **(environment or {})},
         labels=dict(labels),
         notes=[*notes, *notes_of(segments, reader.damaged, refused), *calibration_notes],
@@ -154,35 +151,6 @@ def measured(**fields: Any) -> RunRecord:
     return RunRecord(kind=Kind.MEASURED, created_utc=created, **{**unstated, **fields})
 
 
-def _windows(
-    segments: list[Segment], wasted: list[Span], refused: Mapping[str, str]
-) -> list[Window]:
-    """The windows that were not wasted, summed by name and phase."""
-    groups: dict[tuple[str, str], list[Span]] = {}
-    for segment in segments:
-        for row in segment.windows:
-            if not is_wasted(row, segment, wasted):
-                groups.setdefault((row["name"], row["phase"]), []).append(
-                    (segment, row["m0"] / 1e9, row["m1"] / 1e9)
-                )
-    before_s = _elapsed_before(segments)
-    return [
-        Window(
-            name=name,
-            phase=phase,
-            count=len(spans),
-            elapsed_s=Quantity.exact(
-                sum(stop - start for _, start, stop in spans), "s", "monotonic clock"
-            ),
-            energy_j=joules.total(spans, refused),
-            begin_s=min(before_s[id(s)] + (start - s.start_s) for s, start, _ in spans),
-            end_s=max(before_s[id(s)] + (stop - s.start_s) for s, _, stop in spans),
-            unresolved=sum(stop - start < MIN_TICKS * s.resolution_s() for s, start, stop in spans),
-        )
-        for (name, phase), spans in groups.items()
-    ]
-
-
 def _elapsed_before(segments: list[Segment]) -> dict[int, float]:
     """Elapsed seconds of the run before each segment, by the segment's identity.
 
@@ -196,24 +164,6 @@ def _elapsed_before(segments: list[Segment]) -> dict[int, float]:
     return before_s
 
 
-def _phases(segments: list[Segment], refused: Mapping[str, str]) -> list[Phase]:
-    """Time and joules of each phase; wasted work counts in the phase in which it was done."""
-    spans: dict[str, list[Span]] = {}
-    for segment in segments:
-        windows = ((row["m0"] / 1e9, row["m1"] / 1e9, row["phase"]) for row in segment.windows)
-        by_phase = phases.split_by_phase(windows, segment.start_s, segment.stop_s)
-        for name, stretches in by_phase.items():
-            spans.setdefault(name, []).extend((segment, *stretch) for stretch in stretches)
-    return [
-        Phase(
-            name=name,
-            elapsed_s=Quantity.exact(sum(b - a for _, a, b in own), "s", "monotonic clock"),
-            energy_j=joules.total(own, refused),
-        )
-        for name, own in spans.items()
-    ]
-
-
 def _wasted(
     spans: list[Span],
     flop_by_window: Mapping[str, float],
@@ -225,10 +175,9 @@ def _wasted(
     if not spans:
         return nothing_wasted("ledger: nothing was repeated", weakest(energy))
     flop = sum(
-        flop_by_window.get(row["name"], 0.0)
+        flop_by_window.get(segment.windows.names[kind][0], 0.0)
         for segment in {id(segment): segment for segment, _, _ in spans}.values()
-        for row in segment.windows
-        if is_wasted(row, segment, spans)
+        for kind in compress(segment.windows.kinds, wasted_windows(segment, spans))
     )
     return Wasted(
         energy_j=joules.total(spans, refused),

@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from energy.ledger.coverage import Coverage
 from energy.ledger.lines import Row
+
+if TYPE_CHECKING:
+    from energy.ledger.coverage import Coverage
 
 TOLERANCE = 0.2
 """A smaller relative difference lies within what the sensors of sound boards differ."""

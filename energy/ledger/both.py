@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import bisect
 from array import array
+from typing import TYPE_CHECKING
 
 from energy.ledger.track import Break, Hole, Track
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from energy.ledger.interpolation import Floats
 
 
 class Both(Track):
@@ -57,14 +62,15 @@ class Both(Track):
         times = self.times
         return (self.at(times[-1]) or 0.0) - (self.at(times[0]) or 0.0) if times else None
 
-    def at(self, time_s: float) -> float | None:
-        """Joules at a moment; None without readings."""
-        joules = self.counter.at(time_s)
-        by_power = self.power.at(time_s)
-        if joules is None or by_power is None:
-            return by_power if joules is None else joules
-        for hole in self.counter.holes(self.power.times[0], time_s):
-            joules += (self.power.at(hole.end_s) or 0.0) - (self.power.at(hole.begin_s) or 0.0)
+    def at_each(self, moments: ArrayLike) -> Floats:
+        """Joules at moments."""
+        joules, by_power = self.counter.at_each(moments), self.power.at_each(moments)
+        if not self.counter.times or not self.power.times:
+            return joules + by_power
+        first_s, last_s = self.power.times[0], self.power.times[-1]
+        for hole in self.counter.holes(first_s, last_s):
+            edges = self.power.at_each([hole.begin_s, hole.end_s])
+            joules = joules + by_power.clip(*edges) - edges[0]
         return joules
 
     def holes(self, start_s: float, stop_s: float) -> list[Hole]:
@@ -81,10 +87,3 @@ class Both(Track):
             for hole in self.counter.holes(start_s, stop_s)
             for part in self.power.holes(hole.begin_s, hole.end_s)
         ]
-
-    def uncertainty_j(self, time_s: float) -> float:
-        """Joules by which `at` may be off."""
-        times = self.counter.times
-        i = bisect.bisect_left(times, time_s)
-        inside = 0 < i < len(times) and not self.counter.holes(time_s, time_s + 1e-9)
-        return (self.counter if inside else self.power).uncertainty_j(time_s)

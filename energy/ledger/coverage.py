@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 
+import numpy as np
+
+from energy.ledger.interpolation import Assumed, Floats, Indices
 from energy.ledger.intervals import Interval, without
+from energy.ledger.lag import lag_of, most_w
+from energy.ledger.lines import Row
+from energy.ledger.power import PowerTrack
 from energy.ledger.track import Hole, Track
 
 SLIVER_S = 0.35
@@ -26,7 +32,8 @@ BRIDGE_S = 5.0
 BRIDGE_INTERVALS = 3
 """As many sampling intervals, if those are longer."""
 
-READ, BRIDGED, MISSING = "read", "bridged", "missing"
+STATES = READ, BRIDGED, MISSING = "read", "bridged", "missing"
+"""What becomes of a stretch that no reading tells."""
 
 
 @dataclass(frozen=True)
@@ -72,51 +79,107 @@ class Coverage:
 
     Args:
         track: the readings of the domain.
+        domain: its entry in the header.
         within: begin and end of the segment.
         interval_s: seconds between samples.
         why: tells why there was no reading between two moments, from what the readings say of it.
 
     Attributes:
         stretches: what no reading tells, in order of time.
+        limit_w: most that the device can draw.
+        lag: how late the readings are, if they are of power.
+        trail_s: how much earlier they count than they were taken.
+        varies: whether its power can change at all.
+        joules: what is counted in the stretches of each state, up to a moment.
+        seconds: seconds of the stretches of each state, up to a moment.
     """
 
     def __init__(
         self,
         track: Track,
+        domain: Row,
         within: Interval,
         interval_s: float,
         why: Callable[[float, float, str], str],
     ) -> None:
         self.track, self._within = track, within
+        self.limit_w = most_w(track, domain)
+        self.lag = lag_of(track, domain, self.limit_w)
+        if self.lag is None:
+            self.trail_s = float(domain.get("lag_s") or 0.0)
+        elif isinstance(track, PowerTrack):
+            self.trail_s = self.lag.trail_s
+        else:
+            # What a sampler of version 1 added up by itself cannot be dated anew.
+            self.lag = replace(self.lag, edge_s=self.lag.edge_s + self.lag.trail_s)
+            self.trail_s = 0.0
+        self.varies = domain.get("method") != "constant"
         sliver_s = max(SLIVER_S, SLIVER_TICKS * track.bound.tick_s)
         bridge_s = max(BRIDGE_S, BRIDGE_INTERVALS * interval_s)
         self.stretches = [
             _stretch(hole, within, sliver_s, bridge_s, why) for hole in track.holes(*within)
         ]
         self._begins = [stretch.begin_s for stretch in self.stretches]
-        self._sums = {READ: [0.0], BRIDGED: [0.0]}
-        for stretch in self.stretches:
-            joules = stretch.watts * (stretch.end_s - stretch.begin_s)
-            for state, sums in self._sums.items():
-                sums.append(sums[-1] + (joules if stretch.state == state else 0.0))
+        self.joules = {state: self._assumed(state, lambda s: s.watts) for state in STATES}
+        self.seconds = {state: self._assumed(state, lambda _: 1.0) for state in STATES}
 
-    def read_j(self, time_s: float) -> float:
-        """Joules that were read up to a moment, counted from the first reading."""
-        return (self.track.at(time_s) or 0.0) + self._assumed_j(READ, time_s)
+    def read_j(self, moments: Floats) -> Floats:
+        """Joules that were read up to moments, counted from the first reading."""
+        return self.shown_j(moments) + self.joules[READ].until(moments)
+
+    def shown_j(self, moments: Floats) -> Floats:
+        """The same without what is assumed in short stretches that no reading tells.
+
+        What readings show, they show late. So a moment has the power that is shown `trail_s` after
+        it, and at the end of the readings the last one.
+        """
+        told = self.track.told()
+        if not self.trail_s or not told:
+            return self.track.at_each(moments)
+        begins, ends, last_w = (
+            np.array(column) for column in zip(*map(astuple, told), strict=True)
+        )
+
+        def until(place: Indices, at: Floats) -> Floats:
+            """Joules up to moments that are later by the lag, beyond the last reading too."""
+            late = at + self.trail_s
+            beyond_s: Floats = np.maximum(0.0, late - ends[place])
+            return self.track.at_each(np.minimum(late, ends[place])) + last_w[place] * beyond_s
+
+        every = np.arange(len(told))
+        first_j = until(every, begins)
+        spent_j = until(every, ends) - first_j
+        before_j = np.cumsum(spent_j) - spent_j
+        place = np.maximum(np.searchsorted(begins, moments, side="right") - 1, 0)
+        at = np.clip(moments, begins[place], ends[place])
+        return before_j[place] + until(place, at) - first_j[place]
 
     def between(self, start_s: float, stop_s: float) -> Share:
         """What is known between two moments; contiguous stretches add up exactly."""
-        read_j = self.read_j(stop_s) - self.read_j(start_s)
+        edges = np.array([start_s, stop_s])
+        read_j = float(np.diff(self.read_j(edges))[0])
         if not self.stretches:
             return Share(read_j, stop_s - start_s, 0.0, 0.0, ())
-        bridged = self._assumed_j(BRIDGED, stop_s) - self._assumed_j(BRIDGED, start_s)
+        bridged_j = float(np.diff(self.joules[BRIDGED].until(edges))[0])
         missing, seconds = [], {BRIDGED: 0.0, MISSING: 0.0}
         for stretch in self.holes_between(start_s, stop_s):
             if stretch.state == MISSING:
                 missing.append(stretch)
             seconds[stretch.state] += stretch.end_s - stretch.begin_s
         read_s = max(0.0, stop_s - start_s - seconds[BRIDGED] - seconds[MISSING])
-        return Share(read_j, read_s, bridged, seconds[BRIDGED], tuple(missing))
+        return Share(read_j, read_s, bridged_j, seconds[BRIDGED], tuple(missing))
+
+    def missing(self) -> dict[str, Assumed]:
+        """Missing seconds up to a moment, by the reason."""
+        reasons = dict.fromkeys(s.why for s in self.stretches if s.state == MISSING)
+        return {
+            why: Assumed(
+                (s.begin_s, s.end_s, 1.0)
+                for s in self.stretches
+                if s.state == MISSING and s.why == why
+            )
+            for why in reasons
+        }
 
     def holes_between(self, start_s: float, stop_s: float) -> list[Stretch]:
         """The parts of the bridged and missing stretches between two moments."""
@@ -145,24 +208,9 @@ class Coverage:
         hole = self.stretches[i]
         return hole.state == READ or not hole.begin_s < time_s < hole.end_s
 
-    def error_j(self, time_s: float) -> float:
-        """Joules by which the joules up to a moment may be off: none where nothing is read."""
-        i = bisect.bisect_right(self._begins, time_s) - 1
-        hole = self.stretches[i] if i >= 0 else None
-        if hole is None or time_s >= hole.end_s:
-            return self.track.uncertainty_j(time_s)
-        if hole.state != READ:
-            return 0.0
-        return hole.watts * min(time_s - hole.begin_s, hole.end_s - time_s)
-
-    def _assumed_j(self, state: str, time_s: float) -> float:
-        """Joules up to a moment of the stretches in a state that no reading tells."""
-        i = bisect.bisect_right(self._begins, time_s) - 1
-        if i < 0:
-            return 0.0
-        hole, sums = self.stretches[i], self._sums[state]
-        inside = min(time_s, hole.end_s) - hole.begin_s if hole.state == state else 0.0
-        return sums[i] + hole.watts * inside
+    def _assumed(self, state: str, rate: Callable[[Stretch], float]) -> Assumed:
+        """A rate in the stretches of a state."""
+        return Assumed((s.begin_s, s.end_s, rate(s)) for s in self.stretches if s.state == state)
 
 
 def _stretch(

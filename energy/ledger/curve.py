@@ -13,9 +13,6 @@ import math
 from energy.ledger.plausible import Bound
 from energy.ledger.track import Track
 
-STEP = 0.1
-"""Two powers differ much if they differ by more than this share of the greater one."""
-
 RETURN_S = 60.0
 """How long a counter may show something else before it continues where it was."""
 
@@ -170,24 +167,3 @@ class Curve(Track):
             since = (self._times[first], self._raws[first])
             if reading[1] > since[1] and self._follows(since, reading):
                 self._set_aside(self._cut(first + 1))
-
-    def _within_j(self, i: int, time_s: float) -> float:
-        """Joules from reading i - 1 to a moment before reading i.
-
-        Power is assumed constant between two readings. But if it differs much before and after
-        that stretch, and lies between the two within it, it is assumed to change in one step (as
-        it does when a device starts or stops working).
-        """
-        past_s, dt = time_s - self._times[i - 1], self._times[i] - self._times[i - 1]
-        here = (self._joules[i] - self._joules[i - 1]) / dt
-        before, after = self._power(i - 1), self._power(i + 1)
-        if (
-            before is None
-            or after is None
-            or not min(before, after) <= here <= max(before, after)
-            or abs(before - after) <= STEP * max(before, after)
-        ):
-            return here * past_s
-        # Power changed once in this stretch; its mean power tells when.
-        step_s = dt * (here - after) / (before - after)
-        return before * min(past_s, step_s) + after * max(0.0, past_s - step_s)

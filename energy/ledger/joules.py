@@ -7,16 +7,19 @@ and then modelled, or missing with its seconds and the reason.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from energy import units
 from energy.ledger.agreement import widened
-from energy.ledger.coverage import Share
+from energy.ledger.bands import CERTAIN, Doubt
+from energy.ledger.coverage import MISSING
 from energy.ledger.lines import Row
 from energy.ledger.plausible import limit_of
 from energy.ledger.segment import Segment
+from energy.ledger.sums import NOT_METERED, Sum
 from energy.ledger.wasted import Span
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import BRIDGE, EnergyEntry, totals
@@ -26,8 +29,6 @@ METER_COVERAGE = 0.95
 
 MOST_STRETCHES = 20
 """Entries of missing stretches of a device and reason; more are one entry."""
-
-NOT_METERED = "not among the meters of that time"
 
 Axis = Callable[[Segment, float], float]
 """Elapsed seconds of the record at a moment of a segment."""
@@ -99,28 +100,58 @@ def device_entries(
         unmetered: further stretches of the record in which nothing could read it.
     """
     name, fields = domain["id"], _fields(domain, prefix)
-    elapsed_s = sum(stop - start for _, start, stop in spans)
-    elapsed_s += sum(seconds for _, _, seconds, _ in unmetered or [])
-    if domain["reason"]:
-        return [_missing(fields, elapsed_s, domain["reason"], 0.0)]
     own = [span for span in spans if name in span[0].curves]
-    shares = [segment.coverage(name).between(start, stop) for segment, start, stop in own]
-    missing = [*_missing_stretches(own, shares, axis), *(unmetered or [])]
+    metered = sum_of(name, spans)
+    missing = [*_missing_stretches(name, own, axis), *(unmetered or [])]
     for segment, start, stop in spans:
         if name not in segment.curves and start < stop:
             missing.append((*_placed(segment, start, stop, axis), stop - start, NOT_METERED))
-    read_s = sum(share.read_s for share in shares)
-    covered = min(1.0, read_s / elapsed_s) if elapsed_s > 0 else 0.0
+    metered.elapsed_s += sum(seconds for _, _, seconds, _ in unmetered or [])
+    return _entries(domain, fields, metered, _grouped(missing, axis is not None), axis is not None)
+
+
+def group_entries(domain: Row, metered: Sum) -> list[EnergyEntry]:
+    """The same of many stretches together; what is missing is told once for each reason."""
+    missing = [(0.0, 0.0, seconds, why) for why, seconds in metered.missing_s.items()]
+    return _entries(domain, _fields(domain, ""), metered, missing, False)
+
+
+def sum_of(name: str, spans: list[Span]) -> Sum:
+    """What is known of a domain in stretches; those of segments without it are missing."""
+    metered = Sum()
+    by_segment: dict[int, list[Span]] = {}
+    for span in spans:
+        by_segment.setdefault(id(span[0]), []).append(span)
+    for own in by_segment.values():
+        starts, stops = (np.array([span[edge] for span in own]) for edge in (1, 2))
+        metered.add_segment(own[0][0], name, starts, stops)
+    return metered
+
+
+def _entries(
+    domain: Row, fields: Mapping[str, Any], metered: Sum, missing: list[Missing], placed: bool
+) -> list[EnergyEntry]:
+    """What was read, what was bridged, and what is missing, as entries.
+
+    Args:
+        domain: its entry in the header of a ledger.
+        fields: of all the entries.
+        metered: what is known of it.
+        missing: stretches of which nothing is known.
+        placed: whether their begins and ends are known in the record.
+    """
+    if domain["reason"]:
+        return [_missing(fields, metered.elapsed_s, domain["reason"], 0.0)]
+    elapsed_s = metered.elapsed_s
+    covered = min(1.0, metered.read_s / elapsed_s) if elapsed_s > 0 else 0.0
     result = []
-    known = own and elapsed_s == 0 and own[0][0].between(name, own[0][1], own[0][2]) is not None
-    if read_s > 0 or known:
-        joules = sum(share.read_j for share in shares)
-        result.append(entry(domain, joules, fields, _edge_error_j(name, own), covered))
-    if bridge := _bridge(domain, shares, fields, covered):
+    if metered.read_s > 0 or (elapsed_s == 0 and metered.known):
+        result.append(entry(domain, metered.read_j, fields, metered.doubt, covered))
+    if bridge := _bridge(domain, metered, fields, covered):
         result.append(bridge)
-    for begin_s, end_s, seconds, why in _grouped(missing, axis is not None):
-        placed = {"begin_s": begin_s, "end_s": end_s} if axis else {}
-        result.append(_missing(fields, seconds, why, covered, placed))
+    for begin_s, end_s, seconds, why in missing:
+        places = {"begin_s": begin_s, "end_s": end_s} if placed else {}
+        result.append(_missing(fields, seconds, why, covered, places or None))
     if not result:
         result.append(_missing(fields, elapsed_s, "no reading succeeded", covered))
     return result
@@ -130,7 +161,7 @@ def entry(
     domain: Row,
     joules: float,
     fields: Mapping[str, Any] | None = None,
-    edge_error_j: float = 0.0,
+    doubt: Doubt = CERTAIN,
     covered: float | None = None,
 ) -> EnergyEntry:
     """The joules that were read of a domain, with their band.
@@ -139,14 +170,15 @@ def entry(
         domain: its entry in the header of a ledger.
         joules: the joules.
         fields: of the entry; those of the domain by default.
-        edge_error_j: joules by which the edges of all stretches together may be off.
+        doubt: joules by which they may be off, the gain of the meter aside.
         covered: share of the time that readings cover.
     """
     joules = max(0.0, joules)
+    low_j, high_j = doubt.band(joules, domain["low"], domain["high"])
     return EnergyEntry(
         value=joules,
-        low=max(0.0, joules * domain["low"] - edge_error_j),
-        high=joules * domain["high"] + edge_error_j,
+        low=low_j,
+        high=high_j,
         origin=Origin(domain["origin"]),
         source=domain["source"] or domain["api"],
         coverage=METER_COVERAGE,
@@ -210,15 +242,15 @@ def _missing(
 
 
 def _bridge(
-    domain: Row, shares: list[Share], fields: Mapping[str, Any], covered: float
+    domain: Row, metered: Sum, fields: Mapping[str, Any], covered: float
 ) -> EnergyEntry | None:
     """The joules of short stretches without readings, from the powers around them."""
-    seconds = sum(share.bridged_s for share in shares)
+    seconds = metered.bridged_s
     if seconds <= 0:
         return None
     most_j = limit_of(domain) * seconds
     return EnergyEntry(
-        value=min(most_j, max(0.0, sum(share.bridged_j for share in shares))),
+        value=min(most_j, max(0.0, metered.bridged_j)),
         low=0.0,
         high=most_j,
         origin=Origin.MODELLED.weaker(Origin(domain["origin"])),
@@ -231,12 +263,13 @@ def _bridge(
     )
 
 
-def _missing_stretches(spans: list[Span], shares: list[Share], axis: Axis | None) -> list[Missing]:
+def _missing_stretches(name: str, spans: list[Span], axis: Axis | None) -> list[Missing]:
     """The missing stretches of one domain."""
     return [
-        (*_placed(span[0], hole.begin_s, hole.end_s, axis), hole.end_s - hole.begin_s, hole.why)
-        for span, share in zip(spans, shares, strict=True)
-        for hole in share.missing
+        (*_placed(segment, hole.begin_s, hole.end_s, axis), hole.end_s - hole.begin_s, hole.why)
+        for segment, start, stop in spans
+        for hole in segment.coverage(name).holes_between(start, stop)
+        if hole.state == MISSING
     ]
 
 
@@ -260,18 +293,3 @@ def _grouped(missing: list[Missing], apart: bool) -> list[Missing]:
         seconds = sum(seconds for _, _, seconds, _ in stretches)
         grouped.append((stretches[0][0], max(end for _, end, _, _ in stretches), seconds, why))
     return sorted(grouped)
-
-
-def _edge_error_j(name: str, spans: list[Span]) -> float:
-    """Joules by which the edges of stretches may be off; a shared edge cancels out."""
-    edges: dict[tuple[str, float], list[Segment]] = {}
-    for segment, start, stop in spans:
-        for edge in (start, stop):
-            edges.setdefault((str(segment.header.get("boot")), edge), []).append(segment)
-    return math.hypot(
-        *(
-            segments[0].coverage(name).error_j(edge)
-            for (_, edge), segments in edges.items()
-            if len(segments) == 1
-        )
-    )

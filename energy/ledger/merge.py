@@ -20,6 +20,7 @@ from energy.ledger.intervals import Interval, common, length, union, without
 from energy.ledger.lines import Row
 from energy.ledger.notes import notes_of
 from energy.ledger.segment import Segment
+from energy.ledger.sums import NOT_METERED
 from energy.ledger.wasted import Span, wasted_spans
 from energy.quantity import Origin, Quantity
 from energy.record import EnergyEntry, RunRecord, Wasted, nothing_wasted, totals
@@ -102,7 +103,7 @@ class Node:
                 counted = common((hole.begin_s, hole.end_s), left)
                 missing += [self._missing(part, hole.why) for part in counted]
                 left = [part for stretch in left for part in without(stretch, counted)]
-        missing += [self._missing(part, joules.NOT_METERED) for part in left]
+        missing += [self._missing(part, NOT_METERED) for part in left]
         return spans, missing
 
     def _missing(self, stretch: Interval, why: str) -> joules.Missing:

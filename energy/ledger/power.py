@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from energy.ledger.track import Track
+
+if TYPE_CHECKING:
+    from energy.ledger.interpolation import Readings
 
 STOPPED = "the readings of power stopped"
 """Why nothing is known of the time after a reading that no longer counts."""
@@ -26,12 +32,9 @@ class PowerTrack(Track):
             why = STOPPED if seconds > self.hold_s else ""
         self._append(time_s, value, joules, why)
 
-    def _past_j(self, i: int, time_s: float) -> float:
-        return self._joules[i] + self._raws[i] * min(time_s - self._times[i], self.hold_s)
-
-    def _within_j(self, i: int, time_s: float) -> float:
-        share = (time_s - self._times[i - 1]) / (self._times[i] - self._times[i - 1])
-        return (self._joules[i] - self._joules[i - 1]) * share
+    def readings(self) -> Readings:
+        """The readings, which count no longer than they hold."""
+        return replace(super().readings(), hold_s=self.hold_s)
 
     def _reach_s(self, i: int) -> float:
         return self._times[i] + self.hold_s

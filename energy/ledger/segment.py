@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import bisect
 import math
-import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from energy.ledger.agreement import Check
 from energy.ledger.both import Both
-from energy.ledger.coverage import Coverage
 from energy.ledger.curve import Curve
 from energy.ledger.devices import Devices
 from energy.ledger.incidents import INCIDENTS as INCIDENTS
@@ -20,6 +19,10 @@ from energy.ledger.lines import Row
 from energy.ledger.plausible import Bound
 from energy.ledger.power import PowerTrack
 from energy.ledger.track import Track
+from energy.ledger.windows import Windows
+
+if TYPE_CHECKING:
+    from energy.ledger.coverage import Coverage
 
 LOST = "lost"
 """The end of a segment whose process was killed before it wrote an end row."""
@@ -45,7 +48,7 @@ class Segment:
         header: the row that opened it, with every domain that the segment was read by.
         times: monotonic seconds of the samples.
         curves: joules of each domain over time.
-        windows: rows of closed windows.
+        windows: the closed windows.
         marks: rows of marks.
         history: what happened to the machine, the meters and the sampler.
         devices: how the devices were set and how they fared.
@@ -60,7 +63,7 @@ class Segment:
     header: Row
     times: Sequence[float] = ()
     curves: dict[str, Track] = field(default_factory=dict)
-    windows: list[Row] = field(default_factory=list)
+    windows: Windows = field(default_factory=Windows)
     marks: list[Row] = field(default_factory=list)
     history: Incidents = field(default_factory=Incidents)
     devices: Devices = field(default_factory=Devices)
@@ -109,6 +112,8 @@ class Segment:
 
     def coverage(self, domain: str) -> Coverage:
         """What the readings of a domain tell of this segment."""
+        from energy.ledger.coverage import Coverage  # with numpy: not when a run starts
+
         curve = self.curves[domain]
         key = (self.start_s, self.stop_s, len(curve.times), len(curve.raws))
         if domain not in self._coverage or self._coverage[domain][0] != key:
@@ -121,7 +126,7 @@ class Segment:
             def why(begin_s: float, end_s: float, words: str) -> str:
                 return self.history.why(row, curve, samples_s, (begin_s, end_s), words)
 
-            self._coverage[domain] = (key, Coverage(curve, within, self.interval_s, why))
+            self._coverage[domain] = (key, Coverage(curve, row, within, self.interval_s, why))
         return self._coverage[domain][1]
 
     def between(self, domain: str, start_s: float, stop_s: float) -> float | None:
@@ -180,7 +185,7 @@ class Segment:
         elif kind == "t":
             self.add_ticks(row)
         elif kind == "window" and not live:
-            self.windows.append(_compact(row))
+            self.windows.append(row)
         elif kind == "mark" and not live:
             self.marks.append(row)
         elif kind == "attach":
@@ -284,6 +289,7 @@ class Segment:
             "api": f"{known['api']}; {domain['api']}",
             "low": min(known["low"], domain["low"]),
             "high": max(known["high"], domain["high"]),
+            "lag_s": max(known.get("lag_s", 0.0), domain.get("lag_s", 0.0)),
         }
 
     def _track(self, domain: Row, header: Row) -> Track:
@@ -317,14 +323,3 @@ def _powers(row: Row, order: list[Row]) -> list[tuple[Row, float, float | None]]
             for domain, power_w in zip(powered, watts, strict=True):
                 readings.append((domain, moment_s, None if power_w is None else float(power_w)))
     return readings
-
-
-def _compact(row: Row) -> Row:
-    """The row of a window with interned names, as a run may have millions of windows."""
-    return {
-        "m0": row["m0"],
-        "m1": row["m1"],
-        "name": sys.intern(str(row["name"])),
-        "phase": sys.intern(str(row["phase"])),
-        "n": row.get("n"),
-    }

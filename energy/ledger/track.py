@@ -10,17 +10,20 @@ import bisect
 import math
 from array import array
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from energy.ledger.plausible import Bound
+
+if TYPE_CHECKING:  # numpy is loaded when joules are asked for, not when a run starts
+    from numpy.typing import ArrayLike
+
+    from energy.ledger.interpolation import Floats, Readings
 
 SAME_S = 1e-5
 """Readings closer than this are the same reading, because samples give ages in microseconds.
 
 A second point would add a stretch without power, which `at` would take for a change of load.
 """
-
-DATED_S = 0.002
-"""How precisely a reading is dated."""
 
 KEPT_FIRST = 2
 """First readings of a curve that are never forgotten, because all joules count from them."""
@@ -46,6 +49,21 @@ class Hole:
     before_w: float | None
     after_w: float | None
     why: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """A stretch of time whose joules the readings tell.
+
+    Attributes:
+        begin_s: moment of its first reading.
+        end_s: where the readings end.
+        last_w: power at its end.
+    """
+
+    begin_s: float
+    end_s: float
+    last_w: float
 
 
 @dataclass(frozen=True)
@@ -179,22 +197,39 @@ class Track:
         return self._joules[-1] - self._joules[0] if self._times else None
 
     def at(self, time_s: float) -> float | None:
-        """Joules at a moment, counted from the first reading; None without readings.
+        """Joules at a moment, counted from the first reading; None without readings."""
+        return float(self.at_each([time_s])[0]) if self.times else None
 
-        Joules stand still where no reading tells them: before, between and after the readings.
-        """
+    def at_each(self, moments: ArrayLike) -> Floats:
+        """Joules at moments, counted from the first reading, as `interpolation.joules_at`."""
+        import numpy as np
+
+        from energy.ledger.interpolation import joules_at
+
+        return joules_at(self.readings(), np.asarray(moments, dtype=float))
+
+    def readings(self) -> Readings:
+        """The readings that are believed, as arrays; no reading can be added while they exist."""
+        import numpy as np
+
+        from energy.ledger.interpolation import Readings
+
         self.settle()
-        times = self._times
-        if not times:
-            return None
-        i = bisect.bisect_left(times, time_s)
-        if i == 0:
-            return self._joules[0]
-        if i == len(times):
-            return self._joules[-1]
-        if i in self._breaks:
-            return self._past_j(i - 1, time_s)
-        return self._joules[i - 1] + self._within_j(i, time_s)
+        times, values, joules = map(np.asarray, (self._times, self._raws, self._joules))
+        return Readings(times, values, joules, np.array(sorted(self._breaks), dtype=np.intp))
+
+    def told(self) -> list[Told]:
+        """The stretches of time whose joules the readings tell, in order of time."""
+        self.settle()
+        if not self._times:
+            return []
+        breaks = sorted(self._breaks)
+        ends = [(i - 1, self._reach_s(i - 1)) for i in breaks]
+        ends.append((len(self._times) - 1, self._times[-1]))
+        return [
+            Told(self._times[first], end_s, self._last_power(last) or 0.0)
+            for first, (last, end_s) in zip([0, *breaks], ends, strict=True)
+        ]
 
     def holes(self, start_s: float, stop_s: float) -> list[Hole]:
         """The stretches between two moments that no reading tells, in order of time."""
@@ -223,35 +258,12 @@ class Track:
                 holes.append(Hole(begin_s, end_s, before_w, after_w, why))
         return holes
 
-    def uncertainty_j(self, time_s: float) -> float:
-        """Joules by which `at` may be off, if power takes one step anywhere between two readings.
-
-        Over a stretch dt, interpolation is off by at most dt/4 x the step. The step is taken to be
-        the spread of the mean powers of the stretch and its neighbors. 300 W, 0.1 s: 7.5 J.
-        """
-        self.settle()
-        i = bisect.bisect_left(self._times, time_s)
-        if not 0 < i < len(self._times) or i in self._breaks:
-            return 0.0
-        around = [self._power(k) for k in (i - 1, i, i + 1)]
-        powers = [power for power in around if power is not None]
-        dt = self._times[i] - self._times[i - 1]
-        return dt / 4 * (max(powers) - min(powers)) + DATED_S * max(powers)
-
     def _is_fixed(self, time_s: float) -> bool:
         """Whether a reading is too old to be sorted in."""
         return self._fixed > 0 and time_s <= self._times[self._fixed - 1]
 
     def _take(self, time_s: float, value: float) -> None:
         """Take the next reading in order of time."""
-        raise NotImplementedError
-
-    def _past_j(self, i: int, time_s: float) -> float:
-        """Joules at a moment after reading i, before a break."""
-        return self._joules[i]
-
-    def _within_j(self, i: int, time_s: float) -> float:
-        """Joules from reading i - 1 to a moment before reading i."""
         raise NotImplementedError
 
     def _reach_s(self, i: int) -> float:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from energy.ledger.intervals import union
 from energy.ledger.lines import Row
 from energy.ledger.segment import Segment
@@ -41,13 +44,14 @@ def wasted_spans(segments: list[Segment]) -> list[Span]:
     ]
 
 
-def is_wasted(row: Row, segment: Segment, wasted: list[Span]) -> bool:
-    """Whether a window ended within a wasted stretch; it may end after the last sample."""
-    end = row["m1"] / 1e9
-    return any(
-        segment is other and start < end and (end <= stop or stop >= segment.stop_s)
-        for other, start, stop in wasted
-    )
+def wasted_windows(segment: Segment, wasted: list[Span]) -> NDArray[np.bool_]:
+    """Which windows of a segment ended in a wasted stretch; they may end after the last sample."""
+    ends = np.array(segment.windows.ends)
+    lost = np.zeros(len(ends), dtype=bool)
+    for other, start, stop in wasted:
+        if other is segment:
+            lost |= (start < ends) & ((ends <= stop) | (stop >= segment.stop_s))
+    return lost
 
 
 def _repeated(segments: list[Segment], i: int) -> Iterator[Stretch]:
@@ -80,7 +84,8 @@ def _since(
             if _at_or_before(mark, point) and mark["m"] / 1e9 <= until
         ]
         start = max(reached_s) if reached_s else segments[j].start_s
-        if any(start < row["m1"] / 1e9 <= until for row in segments[j].windows):
+        ends = np.array(segments[j].windows.ends)
+        if np.any((start < ends) & (ends <= until)):
             yield j, start, min(until, segments[j].stop_s)
         # Without a window it ended where it is resumed: its last moments are overhead, not waste.
         if reached_s:

@@ -12,17 +12,31 @@ from hypothesis import strategies as st
 
 from energy import Tracker
 from energy.arithmetic import add
+from energy.ledger import phases
 from energy.ledger.phases import split_by_phase
+from energy.ledger.windows import Windows
 from energy.quantity import Boundary, Origin, Quantity
 from energy.reports import summary
 from tests.support.records import run_record
 
-moments = st.floats(0, 10, allow_subnormal=False)
+moments = st.integers(0, 80).map(lambda eighths: eighths / 8)
 windows = st.lists(st.tuples(moments, moments, st.sampled_from("abc")), max_size=12)
 
 
+def divided(drawn, start_s, stop_s):
+    """Phase -> its stretches, of windows as begin, end and phase."""
+    closed = Windows.of(
+        {"m0": begin * 1e9, "m1": end * 1e9, "name": "w", "phase": phase}
+        for begin, end, phase in drawn
+    )
+    by_phase = {}
+    for phase, starts, stops in split_by_phase(closed, start_s, stop_s):
+        by_phase.setdefault(phase, []).extend(zip(starts, stops, strict=True))
+    return by_phase
+
+
 def test_a_moment_belongs_to_the_innermost_window_around_it():
-    stretches = split_by_phase([(1, 9, "compute"), (4, 6, "evaluation")], 0, 10)
+    stretches = divided([(1, 9, "compute"), (4, 6, "evaluation")], 0, 10)
     assert stretches == {
         "idle": [(0, 1), (9, 10)],
         "compute": [(1, 4), (6, 9)],
@@ -32,11 +46,31 @@ def test_a_moment_belongs_to_the_innermost_window_around_it():
 
 @given(windows)
 def test_phases_divide_the_run_without_a_gap_or_an_overlap(drawn):
-    by_phase = split_by_phase(drawn, 2.0, 8.0)
+    by_phase = divided(drawn, 2.0, 8.0)
     stretches = sorted(stretch for own in by_phase.values() for stretch in own)
     assert stretches[0][0] == 2.0
     assert stretches[-1][1] == 8.0
     assert all(a[1] == b[0] for a, b in pairwise(stretches))
+
+
+@given(windows, st.floats(2, 8, exclude_max=True))
+def test_a_moment_belongs_to_the_window_around_it_that_began_last(drawn, moment):
+    """Whether the run is divided at once or in parts."""
+    around = [w for w in drawn if w[0] <= moment < w[1]]
+    begun = max((begin for begin, _, _ in around), default=None)
+    shortest = min((end for begin, end, _ in around if begin == begun), default=None)
+    expected = {p for begin, end, p in around if (begin, end) == (begun, shortest)} or {"idle"}
+    for at_once in (1, 3, phases.AT_ONCE):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(phases, "AT_ONCE", at_once)
+            by_phase = divided(drawn, 2.0, 8.0)
+        found = {
+            phase
+            for phase, own in by_phase.items()
+            if any(start <= moment < stop for start, stop in own)
+        }
+        assert len(found) == 1
+        assert found <= expected
 
 
 def test_the_phases_of_a_record_sum_to_its_totals(tmp_path):

@@ -1,12 +1,13 @@
 """What a run marks as wasted counts once, and no window outside of it is wasted."""
 
-from itertools import pairwise
+from itertools import compress, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.ledger.segment import Segment
-from energy.ledger.wasted import is_wasted, wasted_spans
+from energy.ledger.wasted import wasted_spans, wasted_windows
+from energy.ledger.windows import Windows
 
 
 def segment(steps, marks=(), **header):
@@ -14,9 +15,10 @@ def segment(steps, marks=(), **header):
     rows = [
         {"m": round(step * 1e9) + 1, "kind": "step", "fields": {"step": step}} for step in steps
     ]
-    windows = [
-        {"m0": round((step - 1) * 1e9), "m1": round(step * 1e9), "name": "step"} for step in steps
-    ]
+    windows = Windows.of(
+        {"m0": (step - 1) * 10**9, "m1": step * 10**9, "name": "step", "phase": "compute"}
+        for step in steps
+    )
     return Segment(
         {"domains": [], **header}, times=[0.0, 10.0], windows=windows, marks=[*rows, *marks]
     )
@@ -29,10 +31,9 @@ def wasted(at_s, **fields):
 def wasted_steps(segments):
     spans = wasted_spans(segments)
     return [
-        round(row["m1"] / 1e9)
+        round(end_s)
         for segment in segments
-        for row in segment.windows
-        if is_wasted(row, segment, spans)
+        for end_s in compress(segment.windows.ends, wasted_windows(segment, spans))
     ]
 
 
