@@ -123,16 +123,19 @@ def of_counter(readings: Readings, limit_w: float, stretches: Stretches) -> Doub
     )
     first = np.clip(np.searchsorted(times, starts, side="right"), 1, len(times) - 1)
     last = np.maximum(first, np.clip(np.searchsorted(times, stops), 1, len(times) - 1))
-    one = first == last
+    within = first == last
     # Only the intervals around the two edges leave anything open, which may be the same one.
     intervals = _pairs(first, last)
-    seconds = _pairs(
-        np.where(one, stops, times[first]) - starts, np.where(one, 0.0, stops - times[last - 1])
+    end_s, end_j = (
+        np.where(within, stops, times[first]),
+        np.where(within, stretches.stops_j, joules[first]),
     )
-    shown_j = _pairs(
-        np.where(one, stretches.stops_j, joules[first]) - stretches.starts_j,
-        np.where(one, 0.0, stretches.stops_j - joules[last - 1]),
+    start_s, start_j = (
+        np.where(within, stops, times[last - 1]),
+        np.where(within, stretches.stops_j, joules[last - 1]),
     )
+    seconds = _pairs(end_s - starts, stops - start_s)
+    shown_j = _pairs(end_j - stretches.starts_j, stretches.stops_j - start_j)
     known = (seconds > 0) & ~np.isin(intervals, readings.breaks)
     intervals, seconds, shown_j = intervals[known], seconds[known], shown_j[known]
     if not len(intervals):

@@ -133,11 +133,11 @@ class Coverage:
         What readings show, they show late. So a moment has the power that is shown `trail_s` after
         it, and at the end of the readings the last one.
         """
-        told = self.track.told()
-        if not self.trail_s or not told:
+        known = self.track.known()
+        if not self.trail_s or not known:
             return self.track.at_each(moments)
         begins, ends, last_w = (
-            np.array(column) for column in zip(*map(astuple, told), strict=True)
+            np.array(column) for column in zip(*map(astuple, known), strict=True)
         )
 
         def until(place: Indices, at: Floats) -> Floats:
@@ -146,7 +146,7 @@ class Coverage:
             beyond_s: Floats = np.maximum(0.0, late - ends[place])
             return self.track.at_each(np.minimum(late, ends[place])) + last_w[place] * beyond_s
 
-        every = np.arange(len(told))
+        every = np.arange(len(known))
         first_j = until(every, begins)
         spent_j = until(every, ends) - first_j
         before_j = np.cumsum(spent_j) - spent_j

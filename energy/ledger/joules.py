@@ -111,7 +111,7 @@ def device_entries(
 
 
 def group_entries(domain: Row, metered: Sum) -> list[EnergyEntry]:
-    """The same of many stretches together; what is missing is told once for each reason."""
+    """The same of many stretches together; what is missing is one entry for each reason."""
     missing = [(0.0, 0.0, seconds, why) for why, seconds in metered.missing_s.items()]
     return _entries(domain, _fields(domain, ""), metered, missing, False)
 

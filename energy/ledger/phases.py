@@ -55,11 +55,11 @@ def split_by_phase(
             np.clip(ends[part], from_s, until_s),
             np.array([from_s, until_s]),
         )
-        found = np.where(owners < 0, 0, phase_of[kinds[part[owners]]] if len(part) else 0)
-        changes = np.flatnonzero(np.diff(found, prepend=-1))
-        starts, stops = edges[changes], edges[np.append(changes[1:], len(found))]
-        for phase in np.unique(found):
-            own = found[changes] == phase
+        phase_at = np.where(owners < 0, 0, phase_of[kinds[part[owners]]] if len(part) else 0)
+        changes = np.flatnonzero(np.diff(phase_at, prepend=-1))
+        starts, stops = edges[changes], edges[np.append(changes[1:], len(phase_at))]
+        for phase in np.unique(phase_at):
+            own = phase_at[changes] == phase
             yield phases[phase], starts[own], stops[own]
         open_, from_s = part[ends[part] > until_s], until_s
 

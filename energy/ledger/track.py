@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from energy.ledger.plausible import Bound
 
-if TYPE_CHECKING:  # numpy is loaded when joules are asked for, not when a run starts
+if TYPE_CHECKING:  # numpy is loaded when joules are computed, not when a run starts
     from numpy.typing import ArrayLike
 
     from energy.ledger.interpolation import Floats, Readings
@@ -52,7 +52,7 @@ class Hole:
 
 
 @dataclass(frozen=True)
-class Told:
+class Known:
     """A stretch of time whose joules the readings tell.
 
     Attributes:
@@ -218,7 +218,7 @@ class Track:
         times, values, joules = map(np.asarray, (self._times, self._raws, self._joules))
         return Readings(times, values, joules, np.array(sorted(self._breaks), dtype=np.intp))
 
-    def told(self) -> list[Told]:
+    def known(self) -> list[Known]:
         """The stretches of time whose joules the readings tell, in order of time."""
         self.settle()
         if not self._times:
@@ -227,7 +227,7 @@ class Track:
         ends = [(i - 1, self._reach_s(i - 1)) for i in breaks]
         ends.append((len(self._times) - 1, self._times[-1]))
         return [
-            Told(self._times[first], end_s, self._last_power(last) or 0.0)
+            Known(self._times[first], end_s, self._last_power(last) or 0.0)
             for first, (last, end_s) in zip([0, *breaks], ends, strict=True)
         ]
 

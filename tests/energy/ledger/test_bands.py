@@ -111,7 +111,7 @@ def of_power(draw, load, board):
         gain=1 + draw.uniform(-POWER_GAIN, POWER_GAIN),
     )
     times = polls(draw, 3, 40)
-    readings = held(times, watching.read_w(load, times))
+    readings = powers_at(times, watching.read_w(load, times))
     lag = Lag.of(readings, LIMIT_W, *PUBLISHED[board])
 
     def band(starts, stops):
@@ -121,7 +121,7 @@ def of_power(draw, load, board):
     return band
 
 
-def held(times, watts):
+def powers_at(times, watts):
     joules = np.concatenate(([0.0], np.cumsum(watts[:-1] * np.diff(times))))
     return Readings(times, watts, joules, NONE, hold_s=0.5)
 
@@ -161,10 +161,10 @@ METERS = ["counter", *SENSORS]
 
 @pytest.mark.parametrize("meter", METERS)
 def test_the_band_holds_the_truth_of_windows_of_every_load(meter):
-    held_by_load = {}
+    inside_by_load = {}
     for (load, _), windows in simulated(meter).items():
-        held_by_load.setdefault(load, []).extend(inside for inside, _ in windows)
-    assert {load for load, held in held_by_load.items() if np.mean(held) < 0.93} == set()
+        inside_by_load.setdefault(load, []).extend(inside for inside, _ in windows)
+    assert {load for load, inside in inside_by_load.items() if np.mean(inside) < 0.93} == set()
 
 
 @pytest.mark.parametrize(("length", "most"), [(0.3, 0.9), (1.0, 0.3), (5.0, 0.12)])
@@ -191,7 +191,7 @@ def test_the_band_is_no_wider_than_it_must_be(length, most):
 def test_the_band_of_many_windows_in_step_with_the_load_holds_their_sum(meter, length):
     """Each errs as the one before it: forward passes among all-reduces, and the reverse."""
     draw = np.random.default_rng(2)
-    held_ = []
+    inside = []
     for _ in range(TRIALS):
         tick_s = draw.uniform(0.094, 0.100)
         share = draw.uniform(0.3, 0.7)
@@ -203,8 +203,8 @@ def test_the_band_of_many_windows_in_step_with_the_load_holds_their_sum(meter, l
             starts, stops = stops, starts + period
         band = of_counter(draw, load, tick_s) if meter == "counter" else of_power(draw, load, meter)
         _, low, high = band(starts, stops)
-        held_.append(low <= float(load.between(starts, stops).sum()) <= high)
-    assert np.mean(held_) >= 0.93
+        inside.append(low <= float(load.between(starts, stops).sum()) <= high)
+    assert np.mean(inside) >= 0.93
 
 
 powers_w = st.lists(st.floats(0, LIMIT_W), min_size=40, max_size=40)
@@ -241,17 +241,17 @@ def test_windows_without_a_gap_leave_no_more_open_than_the_one_around_them(watts
     parts = shown(readings, np.array(edges[:-1]), np.array(edges[1:]))
     whole = shown(readings, np.array(edges[:1]), np.array(edges[-1:]))
     lag = Lag(trail_s=0.0, edge_s=0.1, window_s=0.05, period_s=0.1)
-    powers = held(readings.times, np.array(watts[:21]))
-    for found in (
+    powers = powers_at(readings.times, np.array(watts[:21]))
+    for doubts in (
         [bands.of_counter(readings, LIMIT_W, stretches) for stretches in (parts, whole)],
         [
             bands.of_power(powers, LIMIT_W, lag, shown(powers, stretches.starts, stretches.stops))
             for stretches in (parts, whole)
         ],
     ):
-        assert found[0].below_j == pytest.approx(found[1].below_j, abs=1e-6)
-        assert found[0].above_j == pytest.approx(found[1].above_j, abs=1e-6)
-        assert found[0].edges_j == pytest.approx(found[1].edges_j, abs=1e-6)
+        assert doubts[0].below_j == pytest.approx(doubts[1].below_j, abs=1e-6)
+        assert doubts[0].above_j == pytest.approx(doubts[1].above_j, abs=1e-6)
+        assert doubts[0].edges_j == pytest.approx(doubts[1].edges_j, abs=1e-6)
 
 
 def test_a_short_gap_between_two_steps_leaves_little_open():
@@ -265,16 +265,16 @@ def test_a_short_gap_between_two_steps_leaves_little_open():
 
 
 def test_windows_of_a_name_err_together_and_only_the_changes_in_them_apart():
-    one = Doubt(below_j=2.0, above_j=3.0, edges_j=4.0, squares_j2=9.0)
-    assert one.band(100.0, 1.0, 1.0) == (93.0, 108.0)
-    four = one + one + one + one
+    single = Doubt(below_j=2.0, above_j=3.0, edges_j=4.0, squares_j2=9.0)
+    assert single.band(100.0, 1.0, 1.0) == (93.0, 108.0)
+    four = single + single + single + single
     assert four.band(400.0, 1.0, 1.0)[0] == pytest.approx(400 - 8 - np.hypot(16, 6))
     # The gain is the same in all of them, and independent of how the load changes.
     assert four.band(400.0, 0.9, 1.0)[0] == pytest.approx(400 - 7.2 - np.hypot(np.hypot(16, 6), 40))
 
 
 def lag_of(times, watts, tick_s, lag_s):
-    return Lag.of(held(np.asarray(times), np.asarray(watts)), LIMIT_W, tick_s, lag_s)
+    return Lag.of(powers_at(np.asarray(times), np.asarray(watts)), LIMIT_W, tick_s, lag_s)
 
 
 def test_the_lag_is_the_published_one_while_the_readings_agree_with_it():

@@ -64,13 +64,13 @@ def test_a_moment_belongs_to_the_window_around_it_that_began_last(drawn, moment)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(phases, "AT_ONCE", at_once)
             by_phase = divided(drawn, 2.0, 8.0)
-        found = {
+        belongs_to = {
             phase
             for phase, own in by_phase.items()
             if any(start <= moment < stop for start, stop in own)
         }
-        assert len(found) == 1
-        assert found <= expected
+        assert len(belongs_to) == 1
+        assert belongs_to <= expected
 
 
 def test_the_phases_of_a_record_sum_to_its_totals(tmp_path):
