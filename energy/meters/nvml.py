@@ -166,6 +166,7 @@ class Nvml(BaseSource):
         """A board, with its memory and module if the driver reports their power."""
         uuid, handle, product = board.id, board.handle, board.product
         method = next((name for name in API if self._works(handle, name)), None)
+        method = method or self._later(handle)
         if method is None:
             return [missing(uuid, "gpu", "NVML", "neither energy nor power is supported")]
         # On other boards an unsupported module scope echoes the power of the board itself.
@@ -191,6 +192,22 @@ class Nvml(BaseSource):
         if method == "samples":
             return has_samples(self._nvml, handle)
         return self._raw(handle, method) is not None
+
+    def _later(self, handle: Any) -> str | None:
+        """The method of a board that fails now and may answer later; None if none is supported."""
+        nvml = self._nvml
+        for method, call in (
+            ("counter", nvml.nvmlDeviceGetTotalEnergyConsumption),
+            ("power", nvml.nvmlDeviceGetPowerUsage),
+        ):
+            try:
+                call(handle)
+            except (nvml.NVMLError_NotSupported, nvml.NVMLError_FunctionNotFound):
+                continue
+            except nvml.NVMLError:
+                return method
+            return method
+        return None
 
     def _counted(self) -> list[Reading]:
         """What is read by a counter."""

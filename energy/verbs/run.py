@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from energy.errors import CommandError, InputError, MissingDataError
 from energy.facts.site import Site
@@ -100,7 +100,8 @@ def run(
         CommandError: there is no such program, or it cannot be run; nothing is left behind.
         InputError: the folder cannot be written or contains a ledger, a meter is unknown, or the
             power limit cannot be set.
-        SystemExit: with the command's exit code, when its ledger was deleted in the meantime.
+        SystemExit: with the command's exit code, when its ledger was deleted in the meantime or
+            the record cannot be written.
     """
     require_program(command[0])
     sources.require(meters)
@@ -153,17 +154,24 @@ def _recorded(
     try:
         measured = tracker.record()
     except MissingDataError as error:
-        # The command has run: its exit code counts, whatever happened to our files.
-        print(f"no record of this run: {error}", file=sys.stderr)
-        sys.exit(facts["exit_code"])
+        _exit_without_record(error, facts["exit_code"])
     if codecarbon is not None:
         total, note = codecarbon.compare(measured)
         measured.metrics["codecarbon_energy_j"] = total
         measured.notes.append(note)
     record = at_site(measured, site)
     record.environment |= facts
-    record.save(tracker.out_dir / "record.json")
+    try:
+        record.save(tracker.out_dir / "record.json")
+    except InputError as error:
+        _exit_without_record(error, facts["exit_code"])
     return record
+
+
+def _exit_without_record(error: Exception, code: int) -> NoReturn:
+    """The command has run: its exit code counts, whatever happened to our files."""
+    print(f"no record of this run: {error}", file=sys.stderr)
+    sys.exit(code)
 
 
 def _remove(out: Path, new_folders: list[Path]) -> None:

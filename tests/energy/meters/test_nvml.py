@@ -79,6 +79,15 @@ def test_a_gpu_that_is_lost_for_a_moment_leaves_a_gap_and_not_a_zero(library):
     assert known == sorted(known)
 
 
+def test_a_board_that_does_not_answer_at_first_is_read_once_it_does(library):
+    run = metered(library, seconds=2.0, FIRST_AT_S=1.0)
+    assert run["domains"][0]["method"] == "counter"
+    assert run["domains"][0]["reason"] == ""
+    joules = [reading["GPU-stand-in-0"] for reading in run["readings"]]
+    assert joules[0] is None
+    assert joules[-1] is not None
+
+
 def test_eight_gpus_are_eight_domains_by_uuid(library):
     run = metered(library, seconds=0.1, DEVICES=8)
     assert len({domain["id"] for domain in run["domains"]}) == 8

@@ -203,21 +203,12 @@ def test_a_deleted_ledger_is_written_again_with_a_note(tmp_path):
     assert next(finding for finding in verify(meter.path) if finding.check == "chain").passed
 
 
-def test_a_command_keeps_its_exit_code_when_its_run_folder_is_deleted(tmp_path):
+@pytest.mark.parametrize("harm", ["rm -r {run}", "mkdir -p {run}/record.json/record.json"])
+def test_a_command_keeps_its_exit_code_when_its_record_cannot_be_written(tmp_path, harm):
     code = "from energy.cli import main; main()"
+    command = harm.format(run=tmp_path / "r") + "; exit 9"
     run = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            code,
-            "run",
-            "--out",
-            str(tmp_path / "r"),
-            "--",
-            "sh",
-            "-c",
-            f"rm -r {tmp_path}/r; exit 9",
-        ],
+        [sys.executable, "-c", code, "run", "--out", tmp_path / "r", "--", "sh", "-c", command],
         capture_output=True,
         text=True,
     )
