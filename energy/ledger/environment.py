@@ -14,10 +14,19 @@ from energy.ledger.devices import Devices
 from energy.ledger.segment import Segment
 from energy.meters.files import cpuinfo_field, text_of
 
+SETTINGS = {
+    "cpu_governor": "devices/system/cpu/cpu0/cpufreq/scaling_governor",
+    "cpu_most_khz": "devices/system/cpu/cpu0/cpufreq/scaling_max_freq",
+    "platform_profile": "firmware/acpi/platform_profile",
+}
+"""Settings of the machine that change its watts at equal work, and their files below /sys."""
 
-def machine() -> dict[str, Any]:
-    """Host, processor, system, Python, command line and git commit."""
+
+def machine(sys_root: Path = Path("/sys")) -> dict[str, Any]:
+    """Host, processor and its settings, system, Python, command line and git commit."""
+    settings = {name: text_of(sys_root / file) for name, file in SETTINGS.items()}
     return {
+        **{name: text for name, text in settings.items() if text},
         "host": platform.node(),
         "cpu": cpuinfo_field(text_of(Path("/proc/cpuinfo")), "model name"),
         "cores": os.cpu_count(),

@@ -66,5 +66,16 @@ def of_zone(folder: Path) -> float:
     return max((watts for watts in stated if watts < NO_LIMIT_W), default=0.0)
 
 
+def constraints_of_zone(folder: Path) -> dict[str, float]:
+    """The power limits that are in force in a powercap zone, by name: long_term, short_term, ..."""
+    limits = {}
+    for file in sorted(folder.glob("constraint_*_power_limit_uw")):
+        name = text_of(folder / file.name.replace("_power_limit_uw", "_name"))
+        text = text_of(file)
+        if name and text.isdigit() and 0 < int(text) * W_PER_UW < NO_LIMIT_W:
+            limits[name] = int(text) * W_PER_UW
+    return limits
+
+
 def _family(row: dict[str, str]) -> str:
     return row["id"].split("-")[0]

@@ -9,14 +9,13 @@ counter cannot be read is missing. A reading that fails later is a gap.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from energy.meters import cpu_rows, limits
 from energy.meters.base import BaseSource, Domain, unreadable
 from energy.meters.files import cpuinfo_field, text_of
-from energy.meters.share import share
 
 ROOT = Path("/sys/class/powercap")
 J_PER_UJ = 1e-6
@@ -51,19 +50,12 @@ class Rapl(BaseSource):
     Args:
         root: the folder; tests pass their own.
         vendor: processor vendor as in /proc/cpuinfo, which is read by default.
-        groups: where the control groups are mounted.
     """
 
     name = "rapl"
 
-    def __init__(
-        self,
-        root: Path = ROOT,
-        vendor: str | None = None,
-        groups: Path = Path("/sys/fs/cgroup"),
-    ) -> None:
+    def __init__(self, root: Path = ROOT, vendor: str | None = None) -> None:
         self._root = root
-        self._cores = share(Path("/proc"), groups).cores
         self._cpuinfo = text_of(Path("/proc/cpuinfo"))
         self._vendor = vendor or cpuinfo_field(self._cpuinfo, "vendor_id")
         self._zones: list[Zone] = []
@@ -90,6 +82,11 @@ class Rapl(BaseSource):
     def read(self) -> dict[str, float | None]:
         """Raw joules by domain; the ledger's reader unwraps them."""
         return {zone.domain.id: zone.joules() for zone in self._zones}
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """The power limits of the zones that have any."""
+        in_force = {z.domain.id: limits.constraints_of_zone(z.file.parent) for z in self._zones}
+        return {name: {"power_limits_w": own} for name, own in in_force.items() if own}
 
     def _listed(self) -> list[tuple[Path, str]]:
         """Folder and name of each zone, containers first; the name is empty if it cannot be read.
@@ -127,17 +124,6 @@ class Rapl(BaseSource):
             low=low,
             high=high,
             source="RAPL against external meters, by vendor",
-            note="" if within else self._whole(),
-        )
-
-    def _whole(self) -> str:
-        """That a zone is a whole socket's, where the run may use some of its cores."""
-        count = os.cpu_count() or 0
-        if self._cores is None or self._cores.value >= count:
-            return ""
-        return (
-            f"the joules are the whole processor's, of which this run may use "
-            f"{self._cores.value:.4g} of {count} cores ({self._cores.name})"
         )
 
     def _limit_w(self, folder: Path, kind: str, parent: Domain | None) -> float:

@@ -8,6 +8,7 @@ Where no group limits anything, what Slurm says that it granted counts.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from pathlib import Path
 from energy.meters.files import text_of
 
 MIB = 1 << 20
+CORE_FIELDS = ("physical id", "core id")
+"""Fields of /proc/cpuinfo that two threads of one core share."""
+
 S_PER_US, S_PER_NS = 1e-6, 1e-9
 
 
@@ -71,7 +75,9 @@ def share(proc: Path, groups: Path, environment: Mapping[str, str] = os.environ)
         memory += _memory(folder)
     cpus_on_node = _granted(environment, "SLURM_CPUS_ON_NODE", 1.0)
     if not cores:
-        cores = cpus_on_node
+        # Slurm counts threads or cores, as its administrator chose: as many as cores is all.
+        physical = _physical_cores(proc)
+        cores = [limit for limit in cpus_on_node if limit.value < physical or not physical]
     if not memory:
         memory = _granted(environment, "SLURM_MEM_PER_NODE", MIB) or [
             limit
@@ -84,6 +90,22 @@ def share(proc: Path, groups: Path, environment: Mapping[str, str] = os.environ)
     if tightest and len(cpus) != tightest.value:
         cpus = frozenset()
     return Share(tightest, cpus, min(memory, key=lambda limit: limit.value, default=None))
+
+
+def whole_machine(limits: Share, cores: int) -> str:
+    """What to know of joules of a whole machine, of which only a share is ours; else empty.
+
+    Args:
+        limits: our share.
+        cores: cores of the machine.
+    """
+    own = limits.cores
+    if own is None or own.value >= cores:
+        return ""
+    return (
+        f"the joules are the whole machine's, of which this run may use {own.value:.4g} of {cores} "
+        f"cores ({own.name})"
+    )
 
 
 def _groups(proc: Path, groups: Path) -> Iterator[Path]:
@@ -105,6 +127,13 @@ def _groups(proc: Path, groups: Path) -> Iterator[Path]:
                 ways = [top, *(top.joinpath(*parts[:n]) for n in range(1, len(parts) + 1))]
                 yield from (way for way in ways if way.is_dir())
                 break
+
+
+def _physical_cores(proc: Path) -> int:
+    """Cores of the machine, each counted once whatever its threads; 0 if it does not say."""
+    text = text_of(proc / "cpuinfo")
+    columns = [re.findall(rf"^{name}\s*: (\d+)", text, re.MULTILINE) for name in CORE_FIELDS]
+    return len(set(zip(*columns, strict=False)))
 
 
 def _quota(group: Path) -> Iterator[Limit]:

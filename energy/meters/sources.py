@@ -6,6 +6,7 @@ no counter of the processor can be read.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from energy.meters.overlap import without_overlap
 from energy.meters.rapl import Rapl
 from energy.meters.redfish import Redfish
 from energy.meters.replay import Replay
+from energy.meters.share import share, whole_machine
 from energy.meters.tpu import Tpu
 
 SOURCES: dict[str, Callable[[], Source]] = {
@@ -55,6 +57,13 @@ def require(names: str | list[str]) -> None:
     for name in [] if names == "auto" else names:
         if name != "cpu_tree":
             typed(name)
+
+
+PROC, GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+"""Where the limits of this process are read."""
+
+ACCELERATORS = ("gpu", "hbm", "tpu")
+"""Kinds that are chosen for a run by themselves, whatever cores it may use."""
 
 
 def typed(name: str) -> Source:
@@ -194,8 +203,16 @@ def probed(source: Source) -> list[Domain]:
         reason = f"{type(error).__name__}: {error}"
         domains = [missing(source.name, "unknown", source.name, reason)]
     return [
-        sensors.by_default(replace(domain, meter=source.name), source.name) for domain in domains
+        _noted(sensors.by_default(replace(domain, meter=source.name), source.name))
+        for domain in domains
     ]
+
+
+def _noted(domain: Domain) -> Domain:
+    """A domain with a note if it measures a machine of which this run has a share only."""
+    if domain.origin != "measured" or domain.kind in ACCELERATORS or domain.within or domain.note:
+        return domain
+    return replace(domain, note=whole_machine(share(PROC, GROUPS), os.cpu_count() or 0))
 
 
 def _distinct(own: list[Domain], others: list[Domain]) -> list[Domain]:

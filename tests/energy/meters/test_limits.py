@@ -59,6 +59,20 @@ def test_a_package_draws_at_most_its_greatest_constraint(tmp_path):
     assert zone(tmp_path, **constraints) == 253
 
 
+def test_the_limits_in_force_are_among_the_settings_of_a_run(tmp_path):
+    constraints = {
+        "constraint_0_name": "long_term",
+        "constraint_0_power_limit_uw": 125_000_000,
+        "constraint_1_name": "short_term",
+        "constraint_1_power_limit_uw": 4_095_875_000,
+    }
+    powercap(tmp_path, {"intel-rapl:0": ("package-0", 5_000_000, RANGE_UJ)})
+    write_tree(tmp_path / "intel-rapl:0", constraints)
+    meter = Rapl(tmp_path, "GenuineIntel")
+    meter.probe()
+    assert meter.states() == {"cpu-package-0": {"power_limits_w": {"long_term": 125}}}
+
+
 def test_a_limit_that_a_register_cannot_mean_is_passed_over(tmp_path):
     constraints = {
         "constraint_0_max_power_uw": 65_000_000,

@@ -8,7 +8,7 @@ from energy.ledger.curve import Curve
 from energy.ledger.joules import entry
 from energy.meters.rapl import Rapl
 from energy.record import totals
-from tests.support.standin import powercap, write_tree
+from tests.support.standin import powercap
 
 RANGE_UJ = 262_143_328_850
 
@@ -117,19 +117,6 @@ def test_the_msr_and_the_mmio_zone_of_one_package_are_read_once(tmp_path):
     domains = Rapl(tmp_path, "GenuineIntel").probe()
     assert [domain.id for domain in domains] == ["cpu-psys", "cpu-package-0"]
     assert domains[1].api == "powercap intel-rapl:0 energy_uj"
-
-
-def test_a_share_of_a_socket_says_that_the_joules_are_the_whole_sockets(
-    server, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(os, "cpu_count", lambda: 128)
-    groups = tmp_path / "groups"
-    write_tree(groups, {"cpuset.cpus.effective": 0, "cpuset/cpuset.cpus": 0})
-    domains = Rapl(server, "GenuineIntel", groups).probe()
-    notes = {domain.id: domain.note for domain in domains}
-    assert "1 of 128 cores (cpuset)" in notes["cpu-package-0"]
-    assert notes["core-package-0"] == ""
-    assert not any(domain.note for domain in Rapl(server, "GenuineIntel", tmp_path / "no").probe())
 
 
 def test_dies_that_mirror_one_counter_are_counted_once(tmp_path):

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.meters import share as shares
+from energy.meters import sources
 from energy.meters.cpu_model import CpuModel
-from tests.support.standin import write_tree
+from energy.meters.rapl import Rapl
+from tests.support.standin import powercap, write_tree
 
 HZ = os.sysconf("SC_CLK_TCK")
 GIB = 1 << 30
@@ -138,6 +140,18 @@ def test_what_slurm_granted_counts_where_no_group_limits_anything(tmp_path, monk
     assert cpu.high * 1.8 >= 3 * 6
 
 
+@pytest.mark.parametrize(("granted", "limited"), [(64, False), (128, False), (32, True)])
+def test_as_many_as_the_cores_of_a_machine_with_two_threads_each_is_all(
+    tmp_path, monkeypatch, granted, limited
+):
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", str(granted))
+    meter = machine(tmp_path, {"cgroup.procs": ""})
+    threads = [f"physical id\t: 0\ncore id\t\t: {thread % 64}\n" for thread in range(128)]
+    write_tree(tmp_path, {"proc/cpuinfo": "\n".join(threads)})
+    cpu, _ = meter.probe()
+    assert (" of 128 cores" in cpu.api) == limited
+
+
 def test_a_group_is_believed_before_slurm(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_CPUS_ON_NODE", "4")
     cpu, _ = machine(tmp_path, VERSION_2["cpuset"]).probe()
@@ -148,6 +162,25 @@ def test_everything_of_a_node_that_slurm_writes_as_zero_is_no_limit(tmp_path, mo
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")
     _, memory = machine(tmp_path, {"cgroup.procs": ""}).probe()
     assert " of " not in memory.api
+
+
+def test_a_measured_machine_of_which_a_run_has_a_share_says_so(tmp_path, monkeypatch):
+    write_tree(tmp_path, {"cpuset.cpus.effective": 0, "cpuset/cpuset.cpus": 0})
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    monkeypatch.setattr(sources, "GROUPS", tmp_path)
+    powercap(
+        tmp_path / "rapl",
+        {
+            "intel-rapl:0": ("package-0", 5_000_000, 262_143_328_850),
+            "intel-rapl:0:0": ("core", 3_000_000, 262_143_328_850),
+        },
+    )
+    package, core = sources.probed(Rapl(tmp_path / "rapl", "GenuineIntel"))
+    assert "1 of 128 cores (cpuset)" in package.note
+    assert core.note == ""
+    assert not any(domain.note for domain in sources.probed(machine(tmp_path, {})))
+    monkeypatch.setattr(sources, "GROUPS", tmp_path / "none")
+    assert not any(domain.note for domain in sources.probed(Rapl(tmp_path / "rapl")))
 
 
 @given(st.sets(st.integers(0, 300)))
