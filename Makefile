@@ -73,8 +73,8 @@ experiment: install ## does sparsity save energy? 16 trainings on one core, abou
 bench-commands: install ## processor time of commands against another checkout (BESIDE=DIR), and seconds
 	$(BIN)/python -m benchmarks.commands $(if $(BESIDE),--beside $(BESIDE)) --write docs/results.md
 
-bench-meters: install ## accuracy and cost of the meters, beside other tools
-	$(BIN)/python -m benchmarks.meters --peers
+bench-meters: install ## what the meters claim, their bands and their cost (BESIDE=DIR; 15 minutes)
+	$(BIN)/python -m benchmarks.meters $(if $(BESIDE),--beside $(BESIDE)) --write docs/results-meters.md
 
 bench-plan: install ## the planner on four published models: plans, seconds, rank of the published plan
 	$(BIN)/python -m benchmarks.simulator.plans --write docs/planner.md

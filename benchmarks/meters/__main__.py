@@ -1,79 +1,95 @@
-"""Accuracy and cost of the meters: gates against exact truth, and other tools beside ours.
+"""Gates of the meters against exact truth, and other tools beside ours.
 
-A stand-in for NVIDIA's library draws square waves of power. A tracked child process marks windows,
-and the energy of each window is compared with the integral of the wave between the same two
-moments. Exit code 5 if a gate is missed.
+Virtual machines and real processes meter stand-ins whose joules are known in closed form. Every
+row is printed with its figure, its limit and the verdict; cases that fail are named on standard
+error. Exit code 5 if a gate is missed.
 
-    python -m benchmarks.meters [--peers | --only-peers] [--json]
+    python -m benchmarks.meters [NAME ...] [--beside ../before] [--write PAGE] [--json]
+    python -m benchmarks.meters peers
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.gate import Gate
-from benchmarks.meters import accuracy, cost, peers, step
+from benchmarks.meters import figures, million, peers
+from benchmarks.meters.gates import GATES, Setup
+from benchmarks.pages import print_table, split_at_marks
 from energy.console import guard, print_json
-from energy.errors import ToleranceError
+from energy.errors import InputError, ToleranceError
 from tests.support.standin import compiled_nvml
+
+PEERS = "peers"
+"""The name that compares other tools on the same stand-in; it has no limit and no row."""
 
 
 def main() -> None:
-    """Run the benchmark from the command line."""
+    """Run gates from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all, or: {_names()}")
+    parser.add_argument("--beside", type=Path, help="checkout to compare processor time with")
+    parser.add_argument("--write", type=Path, help="page whose table is replaced")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--peers", action="store_true", help="add CodeCarbon, Zeus, perun, ...")
-    parser.add_argument("--only-peers", action="store_true", help="measure the peers, no gate")
     options = parser.parse_args()
-    guard(
-        lambda: run(
-            with_gates=not options.only_peers,
-            with_peers=options.peers or options.only_peers,
-            as_json=options.json,
-        )
-    )
+    guard(lambda: run(options.names, options.beside, options.write, as_json=options.json))
 
 
-def run(*, with_gates: bool, with_peers: bool, as_json: bool) -> None:
-    """Measure and print.
+def run(names: Sequence[str], other: Path | None, page: Path | None, *, as_json: bool) -> None:
+    """Measure gates, keep and print their rows.
+
+    Args:
+        names: of gates; none stands for all.
+        other: checkout to compare processor time with; None leaves that row out.
+        page: file whose table is replaced; None keeps nothing.
+        as_json: print JSON in place of the table.
 
     Raises:
+        InputError: there is no such gate, checkout, or place in the page.
         ToleranceError: a gate is missed.
     """
+    chosen = list(names) or list(GATES)
+    for name in chosen:
+        if name not in GATES and name != PEERS:
+            raise InputError("expected a gate", name, f"one of: {_names()}")
+    other = million.require_checkout(other) if other else None
+    if page:
+        split_at_marks(page, figures.MARK)
+    measured: dict[str, figures.Measured] = {}
     with tempfile.TemporaryDirectory() as folder:
-        library = compiled_nvml(Path(folder))
-        gates: list[Gate] = []
-        if with_gates:
-            gates = [*accuracy.gates(library), *cost.gates(library), *step.gates(library)]
-        readings = peers.compare(library) if with_peers else []
+        setup = Setup(compiled_nvml(Path(folder)), other)
+        for name in chosen:
+            if name == PEERS:
+                _compare_peers(setup)
+                continue
+            note = f"beside {other.name}" if other and name == "million" else ""
+            measured[name] = figures.now(GATES[name](setup), note)
+            if page:  # gate by gate: what was measured is kept if a later gate stops
+                kept = figures.load() | measured
+                in_order = {known: kept[known] for known in GATES if known in kept}
+                figures.save(in_order)
+                figures.write_page(in_order, page)
     if as_json:
-        print_json(
-            {
-                "gates": [gate.as_json() for gate in gates],
-                "peers": [vars(reading) for reading in readings],
-            }
-        )
+        print_json({name: own.as_json() for name, own in measured.items()})
     else:
-        print_page(gates, readings)
-    missed = [gate.name for gate in gates if not gate.met]
+        print_table(*figures.table(measured))
+    rows = [figure.gate for own in measured.values() for figure in own.figures]
+    missed = [gate.name for gate in rows if gate.met is False]
     if missed:
         raise ToleranceError("expected every gate to be met", f"misses of {'; '.join(missed)}")
 
 
-def print_page(gates: Sequence[Gate], readings: Sequence[peers.Reading]) -> None:
-    """Print a line for the machine, one for each gate and one for each reading of a peer."""
-    now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    print(now, f"{os.cpu_count()} cores", f"load {os.getloadavg()[0]:.1f}")
-    for gate in gates:
-        state = "ok  " if gate.met else "MISS"
-        print(f"{state} {gate.name}: {gate.value:.3g} (limit {gate.limit:g})")
-    for reading in readings:
-        print(f"     {reading.tool:16} {reading.case:28} {reading.result}")
+def _compare_peers(setup: Setup) -> None:
+    """Print what other tools report on the same stand-in."""
+    for reading in peers.compare(setup.library):
+        print(f"{reading.tool:16} {reading.case:28} {reading.result}")
+
+
+def _names() -> str:
+    """The names on the command line."""
+    return ", ".join([*GATES, PEERS])
 
 
 if __name__ == "__main__":

@@ -107,6 +107,11 @@ class Row:
         return self.board == "counter"
 
     @property
+    def in_step(self) -> bool:
+        """Whether the windows are in step with the load."""
+        return WINDOWS[self.windows] in (_each_in_step, _all_in_step)
+
+    @property
     def name(self) -> str:
         """The row in words."""
         return f"{self.board}: {self.windows}"

@@ -99,7 +99,7 @@ def compare(library: Path) -> list[Reading]:
         library: the compiled stand-in.
     """
     with tempfile.TemporaryDirectory() as folder:
-        python = _install(Path(folder) / "venv")
+        python = peers_python(Path(folder))
         return [
             Reading(tool, case, _measure(tool, python, library, settings))
             for case, settings in CASES.items()
@@ -107,16 +107,16 @@ def compare(library: Path) -> list[Reading]:
         ]
 
 
-def _install(folder: Path) -> Path:
-    """Install the peers in a throw-away environment and return its interpreter.
+def peers_python(folder: Path) -> Path:
+    """Install the peers in an environment below a folder and return its interpreter.
 
     PEERS_PYTHON names the interpreter of an environment that has them already.
     """
     ready = os.environ.get("PEERS_PYTHON")
     if ready:
         return Path(ready)
-    venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
+    venv.create(folder / "venv", with_pip=True)
+    python = folder / "venv" / "bin" / "python"
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "codecarbon", "zeus", "perun", "carbontracker"],
         check=True,
