@@ -143,7 +143,16 @@ COUNTER, INSTANT, MODULE = 0, 2, 3
 """What the stand-in asks for: joules, field 186; the scopes from MODULE on are not there."""
 
 _installed: list[Any] = []
-"""The callbacks that the library may call: they must live as long as it does."""
+"""The callback that the library calls: it must live until `disconnect`."""
+
+
+def disconnect() -> None:
+    """Let the stand-in for NVIDIA's library answer by itself again."""
+    if _installed:
+        import pynvml
+
+        pynvml.nvmlLib.standin_answer_with(None)
+        _installed.clear()
 
 
 def _nvml(boards: Mapping[str, Device], library: Path, clock: Clock) -> Source:

@@ -17,7 +17,7 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from benchmarks.meters.virtual.clock import VirtualClock
-from benchmarks.meters.virtual.devices import Device, makers
+from benchmarks.meters.virtual.devices import Device, disconnect, makers
 from energy.ledger import lines as ledger
 from energy.ledger.lines import Row
 from energy.ledger.writer import Writer
@@ -95,8 +95,15 @@ def virtual_machine(
 ) -> Iterator[tuple[VirtualClock, dict[str, Callable[[], Source]]]]:
     """A machine whose clock is the clock of this process, and its sources by name."""
     clock = VirtualClock()
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder, clock.installed():
-        yield clock, makers(devices, Path(folder), library, clock.monotonic)
+    with (
+        tempfile.TemporaryDirectory(dir=MEMORY) as folder,
+        patch.dict(os.environ),
+        clock.installed(),
+    ):
+        try:
+            yield clock, makers(devices, Path(folder), library, clock.monotonic)
+        finally:
+            disconnect()
 
 
 def metered(
