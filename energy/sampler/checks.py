@@ -1,8 +1,9 @@
 """What is read beside the joules: the power of boards with a counter, and how they are set.
 
-The power is a check on the counter, once in each second or sampling interval, at a random moment
-of it, so that a periodic load does not mislead it. How the devices are set is written shortly after
-the start and at the end, and in between when something new slows one of them down.
+The power is a check on the counter, four times a second at first and then once in each second or
+sampling interval, at a random moment of it, so that a periodic load does not mislead it. How the
+devices are set is written shortly after the start and at the end, and in between when something new
+slows one of them down.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from energy.meters.base import Source
 
 PERIOD_NS = 1_000_000_000
 """There is one check of the power in each interval, and in each second if that is longer."""
+
+FIRST_CHECKS, FIRST_PERIOD_NS = 40, 250_000_000
+"""The first checks come closer: four of a load that goes up and down may all see its peak."""
 
 FIRST_STATES_NS = 300_000_000
 """How long after the start the settings are read: the first readings do not wait for them."""
@@ -41,6 +45,7 @@ class Checks:
         now = time.monotonic_ns()
         self._begin, self._due, self._look_due = now, 0, now + FIRST_STATES_NS
         self._watts: dict[str, list[float]] = {}
+        self._first = FIRST_CHECKS
         self._schedule()
         self._reasons: dict[str, set[str]] | None = None
 
@@ -52,7 +57,8 @@ class Checks:
         """Do what is due. Nothing wakes the process for it: some counter does, soon enough."""
         now = time.monotonic_ns()
         if self._due <= now:
-            self._begin = max(self._begin + self._period_ns, now - self._period_ns)
+            self._begin = max(self._begin + self._current_ns, now - self._current_ns)
+            self._first = max(0, self._first - 1)
             self._schedule()
             for source in self._sources:
                 for name, watts in _answer(source.powers).items():
@@ -90,7 +96,12 @@ class Checks:
 
     def _schedule(self) -> None:
         """Choose a moment in the period that begins at `_begin`."""
-        self._due = self._begin + round(self._period_ns * random.random())
+        self._due = self._begin + round(self._current_ns * random.random())
+
+    @property
+    def _current_ns(self) -> int:
+        """Length of the present period."""
+        return min(FIRST_PERIOD_NS, self._period_ns) if self._first else self._period_ns
 
 
 def _answer(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
