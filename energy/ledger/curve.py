@@ -141,6 +141,7 @@ class Curve(Track):
         if not self._breaks and self._joules[-1] == 0:
             self._set_aside(self._cut(self._fixed))
         self._drop_stale(chain[0])
+        self._drop_spike(chain[0])
         why = ""
         if self._times:
             follows = self._follows((self._times[-1], self._raws[-1]), chain[0])
@@ -167,3 +168,20 @@ class Curve(Track):
             since = (self._times[first], self._raws[first])
             if reading[1] > since[1] and self._follows(since, reading):
                 self._set_aside(self._cut(first + 1))
+
+    def _drop_spike(self, reading: tuple[float, float]) -> None:
+        """Set aside readings that a counter returns from without being reset.
+
+        They could be true by themselves. But a counter that was reset begins near 0, and this one
+        shows more than the device can have spent since; it continues from before them.
+        """
+        last = len(self._times) - 1
+        if last < 0 or not self.bound.most_j(self._times[last], reading[0]) < reading[1]:
+            return
+        first = last
+        while first > self._fixed and self._raws[first] > reading[1]:
+            if first in self._breaks or reading[0] - self._times[first] > RETURN_S:
+                return
+            first -= 1
+        if first < last and self._follows((self._times[first], self._raws[first]), reading):
+            self._set_aside(self._cut(first + 1))

@@ -100,7 +100,7 @@ class Incidents:
             return words
         if any(begin_s <= moment_s <= end_s for moment_s in track.failed):
             return "readings failed"
-        doubted = sum(begin_s < moment_s < end_s for moment_s, _ in track.doubted())
+        doubted = sum(begin_s <= moment_s <= end_s for moment_s, _ in track.doubted())
         return "only readings that cannot be true" if doubted else "no reading"
 
 

@@ -140,6 +140,22 @@ def test_a_spike_up_to_the_limit_is_believed(tmp_path):
     assert run.notes == []
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_counter_that_returns_from_a_spike_within_the_limit_was_not_reset(tmp_path, count):
+    joules = rising(9)
+    joules[4 : 4 + count] = [value + LIMIT_W - 300 for value in joules[4 : 4 + count]]
+    run = board_of(tmp_path, joules)
+    (read,) = run.energy
+    assert read.value == pytest.approx(8 * 300)
+    (note,) = run.notes
+    assert "set aside" in note
+
+
+def test_the_reason_of_a_stretch_at_the_end_is_the_reading_that_was_set_aside(tmp_path):
+    run = board_of(tmp_path, [*rising(8), 200.0])
+    assert run.energy[1].why == "only readings that cannot be true"
+
+
 def test_what_a_counter_counts_while_the_machine_sleeps_is_believed(tmp_path):
     slept = {"k": "clock", "m": ns(5.99), "utc": "", "why": "the machine slept", "s": 7200.0}
     rows = [sample(second, value) for second, value in enumerate(rising(6))]
