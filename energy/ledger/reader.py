@@ -25,6 +25,8 @@ NEEDED = {
 }
 """Keys that a row must have to be read."""
 
+NOTHING: set[str] = set()
+
 LIVE_SAMPLES = 7200
 """Samples that the reader of a run that is still going on keeps in memory."""
 
@@ -144,8 +146,8 @@ class Reader:
         if not self._segments:
             return
         segment = self._segments[-1]
-        if missing := NEEDED.get(kind, set()) - row.keys():
-            raise KeyError(*missing)
+        if not NEEDED.get(kind, NOTHING) <= row.keys():
+            raise KeyError(*NEEDED[kind] - row.keys())
         # After its end a process samples only for the runs that are attached to it.
         if kind != "s" or segment.end == LOST:
             segment.add(row, live=self._live)

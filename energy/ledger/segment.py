@@ -36,7 +36,7 @@ HOLD_S, HOLD_TICKS = 0.5, 3
 HOLD_INTERVALS = 2.5
 """In version 1 the sampler added powers up; it stood still between samples this far apart."""
 
-REACHING = {"s", "window", "mark", "attach", "alive", "end"}
+REACHING = {"s", "mark", "attach", "alive", "end"}
 """Kinds of rows that show that the run went on at their moments."""
 
 
@@ -196,10 +196,16 @@ class Segment:
             self.history.add(row, self.interval_s)
         elif kind == "state":
             self.devices.add(row)
-        if kind in REACHING:
-            moments = [row[name] / 1e9 for name in ("m", "m0", "m1") if name in row]
-            first, last = self.reach_s
-            self.reach_s = (min([first, *moments]), max([last, *moments]))
+        if kind == "window":
+            self._reach(row["m0"] / 1e9, row["m1"] / 1e9)
+        elif kind in REACHING:
+            self._reach(row["m"] / 1e9, row["m"] / 1e9)
+
+    def _reach(self, begin_s: float, end_s: float) -> None:
+        """Note moments at which the run went on."""
+        first_s, last_s = self.reach_s
+        if begin_s < first_s or end_s > last_s:
+            self.reach_s = (min(first_s, begin_s), max(last_s, end_s))
 
     def add_sample(self, row: Row, domains: list[Row] | None = None) -> None:
         """Add a sample.
