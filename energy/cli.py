@@ -171,9 +171,12 @@ def verify(
     read, readings that cannot be true, and the record's sum.
     """
     from energy.ledger import verify as checks
+    from energy.ledger.progress import Progress
     from energy.ledger.reader import require_ledger
 
-    findings = checks.verify(require_ledger(folder))
+    path = require_ledger(folder)
+    with Progress([path], checks.PASSES) as progress:
+        findings = checks.verify(path, progress.advance)
     if json:
         print_json({"checks": [finding.as_dict() for finding in findings]})
     else:
@@ -252,9 +255,12 @@ def merge(
     from energy.facts.site import site_from_options
     from energy.footprint.apply import at_site
     from energy.ledger import merge as ledgers
+    from energy.ledger.progress import Progress
     from energy.reports import summary
 
-    merged = at_site(ledgers.merge(folders, out.name), site_from_options(zone, pue))
+    with Progress(folders) as progress:
+        merged = ledgers.merge(folders, out.name, progress.advance)
+    merged = at_site(merged, site_from_options(zone, pue))
     merged.save(out / "record.json")
     if json:
         print_json(merged.model_dump(mode="json"))

@@ -91,6 +91,7 @@ def record(
     chips: int = 1,
     flop_by_window: Mapping[str, float] | None = None,
     environment: Mapping[str, Any] | None = None,
+    reader: ledger.Reader | None = None,
     **fields: Any,
 ) -> RunRecord:
     """The measured record of a run.
@@ -103,13 +104,14 @@ def record(
         chips: devices that the run occupied, for chip-seconds.
         flop_by_window: model FLOP of one window, by name, to count the FLOP of wasted windows.
         environment: facts about the software that only the caller knows.
+        reader: has read the ledger already.
         fields: further fields of the record: tokens, params_total, params_active, model_flop,
             executed_flop, parts, metrics, shape, ...; quantities that are not passed are missing.
 
     Raises:
         MissingDataError: the ledger has no sample.
     """
-    reader = ledger.Reader(path)
+    reader = reader or ledger.Reader(path)
     segments = reader.segments() if path.is_file() else []
     if not segments:
         raise MissingDataError(f"expected samples in {path}", "none", "was the sampler killed?")

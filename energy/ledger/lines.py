@@ -31,7 +31,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,12 @@ BEAT, ENDED, AGAIN = b".", b"E", b"A"
 """Its later words: it is alive; it has written all rows; another is to be started in its place."""
 
 
+OnBytes = Callable[[int], object]
+"""What is called with the number of bytes that were read since the last call."""
+
+NOTED_LINES = 4096
+"""Lines that are read between two of these calls."""
+
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -87,12 +93,16 @@ def seal(row: Row, previous: str) -> tuple[bytes, str]:
     return body[:-1] + HASH_KEY + digest + HASH_END, digest.decode()
 
 
-def links(path: Path) -> Iterator[bool]:
+def links(path: Path, on_bytes: OnBytes | None = None) -> Iterator[bool]:
     """Whether the hash of each whole line of a ledger follows from the line before it.
 
     The text is hashed as it was read: nothing is parsed.
+
+    Args:
+        path: of the ledger.
+        on_bytes: as of `Lines`.
     """
-    for _, follows in _chained(path):
+    for _, follows in _chained(path, on_bytes):
         yield follows
 
 
@@ -165,13 +175,17 @@ def require_ledger(path: Path) -> Path:
 class Lines:
     """The whole rows of a ledger that may still grow; each call of `new` continues.
 
+    Args:
+        path: of the ledger.
+        on_bytes: called now and then with the number of bytes that were read since the last call.
+
     Attributes:
         count: lines so far.
         damaged: numbers, from 1, of the lines that were left out.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self._offset = path, 0
+    def __init__(self, path: Path, on_bytes: OnBytes | None = None) -> None:
+        self.path, self._offset, self._on_bytes = path, 0, on_bytes
         self.count = 0
         self.damaged: list[int] = []
 
@@ -179,7 +193,7 @@ class Lines:
         """Rows since the last call."""
         with self.path.open("rb") as file:
             file.seek(self._offset)
-            for line in file:
+            for line in _noted(file, self._on_bytes):
                 if not line.endswith(b"\n"):
                     break
                 self._offset += len(line)
@@ -190,6 +204,21 @@ class Lines:
                     self.damaged.append(self.count)
                     continue
                 yield row
+
+
+def _noted(lines: Iterable[bytes], on_bytes: OnBytes | None) -> Iterator[bytes]:
+    """Lines, whose bytes are passed on, many at once."""
+    if on_bytes is None:
+        yield from lines
+        return
+    count = 0
+    for number, line in enumerate(lines, start=1):
+        count += len(line)
+        if number % NOTED_LINES == 0:
+            on_bytes(count)
+            count = 0
+        yield line
+    on_bytes(count)
 
 
 def _parsed(line: bytes) -> Row:
@@ -207,7 +236,7 @@ def _parsed(line: bytes) -> Row:
     return row
 
 
-def _chained(path: Path) -> Iterator[tuple[bytes, bool]]:
+def _chained(path: Path, on_bytes: OnBytes | None = None) -> Iterator[tuple[bytes, bool]]:
     """Each whole line of a ledger, and whether its hash follows from the line before it.
 
     A damaged line loses its own link only: as long as its hash can be read, the chain continues.
@@ -215,7 +244,7 @@ def _chained(path: Path) -> Iterator[tuple[bytes, bool]]:
     previous = b""
     suffix = len(HASH_KEY) + HASH_BYTES + len(HASH_END)
     with path.open("rb") as file:
-        for line in file:
+        for line in _noted(file, on_bytes):
             if not line.endswith(b"\n"):
                 return
             digest = line[-len(HASH_END) - HASH_BYTES : -len(HASH_END)]

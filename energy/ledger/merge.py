@@ -115,12 +115,15 @@ class Node:
         return sum(max(0.0, min(time_s, end_s) - begin_s) for begin_s, end_s in self.times)
 
 
-def merge(folders: Sequence[Path | str], name: str) -> RunRecord:
+def merge(
+    folders: Sequence[Path | str], name: str, on_bytes: ledger.OnBytes | None = None
+) -> RunRecord:
     """Merge the ledgers of several runs into one record.
 
     Args:
         folders: run folders, in any order, with or without repetitions.
         name: of the merged run.
+        on_bytes: called now and then with the number of bytes that were read since the last call.
 
     Returns:
         Joules and seconds of all devices; work (tokens, FLOP) is missing, as no ledger contains it.
@@ -135,7 +138,7 @@ def merge(folders: Sequence[Path | str], name: str) -> RunRecord:
     notes: dict[str, list[str]] = {}
     lent: ledger.Lent = {}
     for path in paths:
-        reader = ledger.Reader(path, lent=lent)
+        reader = ledger.Reader(path, lent=lent, on_bytes=on_bytes)
         runs[path] = reader.segments()
         for note in notes_of(runs[path], reader.damaged) if runs[path] else [NO_SAMPLE]:
             notes.setdefault(note, []).append(path.parent.name)

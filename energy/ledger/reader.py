@@ -9,6 +9,7 @@ from energy.ledger.lines import DAMAGE, Lines, Row
 from energy.ledger.lines import FILE as FILE
 from energy.ledger.lines import READY as READY
 from energy.ledger.lines import TAKEN as TAKEN
+from energy.ledger.lines import OnBytes as OnBytes
 from energy.ledger.lines import node_file_name as node_file_name
 from energy.ledger.lines import require_ledger as require_ledger
 from energy.ledger.lines import rows as rows
@@ -89,10 +90,17 @@ class Reader:
             windows and marks are left out, and all old samples but the first are forgotten.
         lent: shared by the readers of the ledgers of one node, so that the samples that one of its
             runs took for all others are read once.
+        on_bytes: as of `Lines`.
     """
 
-    def __init__(self, path: Path, live: bool = False, lent: Lent | None = None) -> None:
-        self._lines, self._live, self._lent = Lines(path), live, lent
+    def __init__(
+        self,
+        path: Path,
+        live: bool = False,
+        lent: Lent | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> None:
+        self._lines, self._live, self._lent = Lines(path, on_bytes), live, lent
         self._segments: list[Segment] = []
         self._borrowed: dict[tuple[int, str], BorrowedSamples] = {}
 

@@ -13,7 +13,7 @@ from energy.calibration import apply as calibration
 from energy.ledger import accounting, contradictions
 from energy.ledger import reader as ledger
 from energy.ledger.joules import device_entries, domains_of
-from energy.ledger.lines import links
+from energy.ledger.lines import OnBytes, links
 from energy.ledger.notes import doubts
 from energy.ledger.segment import Segment
 from energy.quantity import Quantity
@@ -45,11 +45,21 @@ class Finding:
         return asdict(self)
 
 
-def verify(path: Path) -> list[Finding]:
-    """Check a ledger, and the record beside it if there is one."""
-    segments = ledger.segments(path)
+PASSES = 2
+"""How often `verify` reads a ledger."""
+
+
+def verify(path: Path, on_bytes: OnBytes | None = None) -> list[Finding]:
+    """Check a ledger, and the record beside it if there is one.
+
+    Args:
+        path: of the ledger.
+        on_bytes: called now and then with the number of bytes that were read since the last call.
+    """
+    reader = ledger.Reader(path, on_bytes=on_bytes)
+    segments = reader.segments()
     findings = [
-        _chain(path),
+        _chain(path, on_bytes),
         _order(segments),
         _gaps(segments),
         _unread(segments),
@@ -58,12 +68,12 @@ def verify(path: Path) -> list[Finding]:
     ]
     record = path.parent / "record.json"
     if record.is_file():
-        findings.append(_sum(path, segments, RunRecord.load(record)))
+        findings.append(_sum(path, reader, RunRecord.load(record)))
     return findings
 
 
-def _chain(path: Path) -> Finding:
-    valid = list(links(path))
+def _chain(path: Path, on_bytes: OnBytes | None) -> Finding:
+    valid = list(links(path, on_bytes))
     if not valid:
         return Finding("chain", False, "no complete row: the ledger is empty or cut off")
     if all(valid):
@@ -145,15 +155,15 @@ def _list(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _sum(path: Path, segments: list[Segment], record: RunRecord) -> Finding:
+def _sum(path: Path, reader: ledger.Reader, record: RunRecord) -> Finding:
     """Compare the totals of a record with those of its ledger.
 
     Joules at the wall are left out: the calibration may have changed since, and the ledger does not
     contain it.
     """
-    if not segments:
+    if not reader.segments():
         return Finding("sum", False, "the record has joules, and the ledger has no sample")
-    again = accounting.record(path, name=record.name, labels={}, notes=[])
+    again = accounting.record(path, name=record.name, labels={}, notes=[], reader=reader)
     recorded, expected = (
         totals([entry for entry in run.energy if entry.api != calibration.API])
         for run in (record, again)

@@ -16,6 +16,7 @@ from energy.footprint.apply import at_site
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
 from energy.ledger.job import Job, job
+from energy.ledger.progress import Progress
 from energy.ledger.reader import require_ledger
 from energy.meters import sources
 from energy.record import RunRecord
@@ -191,8 +192,12 @@ def rebuild(folder: Path, site: Site) -> RunRecord:
         MissingDataError: the ledger contains no sample.
     """
     path = require_ledger(folder)
-    name = next((s.header.get("name", "run") for s in ledger.segments(path)), "run")
-    record = accounting.record(path, name=name, labels={}, notes=["rebuilt from the ledger"])
+    with Progress([path]) as progress:
+        reader = ledger.Reader(path, on_bytes=progress.advance)
+        name = next((s.header.get("name", "run") for s in reader.segments()), "run")
+    record = accounting.record(
+        path, name=name, labels={}, notes=["rebuilt from the ledger"], reader=reader
+    )
     record = at_site(record, site)
     record.save(path.parent / "record.json")
     return record
