@@ -172,11 +172,9 @@ def verify(
     """
     from energy.ledger import verify as checks
     from energy.ledger.progress import Progress
-    from energy.ledger.reader import require_ledger
 
-    path = require_ledger(folder)
-    with Progress([path], checks.PASSES) as progress:
-        findings = checks.verify(path, progress.advance)
+    with Progress([folder], checks.PASSES) as progress:
+        findings = checks.verify(folder, progress.advance)
     if json:
         print_json({"checks": [finding.as_dict() for finding in findings]})
     else:

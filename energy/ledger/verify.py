@@ -49,13 +49,17 @@ PASSES = 2
 """How often `verify` reads a ledger."""
 
 
-def verify(path: Path, on_bytes: OnBytes | None = None) -> list[Finding]:
+def verify(folder: Path, on_bytes: OnBytes | None = None) -> list[Finding]:
     """Check a ledger, and the record beside it if there is one.
 
     Args:
-        path: of the ledger.
+        folder: of the run, or its ledger.
         on_bytes: called now and then with the number of bytes that were read since the last call.
+
+    Raises:
+        InputError: there is no ledger.
     """
+    path = ledger.require_ledger(folder)
     reader = ledger.Reader(path, on_bytes=on_bytes)
     segments = reader.segments()
     findings = [
