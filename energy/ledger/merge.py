@@ -134,14 +134,7 @@ def merge(
     if not folders:
         raise InputError("expected folders of runs", "none")
     paths = sorted({ledger.require_ledger(Path(folder)).resolve() for folder in folders})
-    runs: dict[Path, list[Segment]] = {}
-    notes: dict[str, list[str]] = {}
-    lent: ledger.Lent = {}
-    for path in paths:
-        reader = ledger.Reader(path, lent=lent, on_bytes=on_bytes)
-        runs[path] = reader.segments()
-        for note in notes_of(runs[path], reader.damaged) if runs[path] else [NO_SAMPLE]:
-            notes.setdefault(note, []).append(path.parent.name)
+    runs, notes = _read(paths, on_bytes)
     by_boot: dict[str, list[Segment]] = {}
     for segment in (segment for segments in runs.values() for segment in segments):
         by_boot.setdefault(segment.header["boot"], []).append(segment)
@@ -176,6 +169,21 @@ def merge(
             *(f"{_named(places)}: {note}" for note, places in notes.items()),
         ],
     )
+
+
+def _read(
+    paths: list[Path], on_bytes: ledger.OnBytes | None
+) -> tuple[dict[Path, list[Segment]], dict[str, list[str]]]:
+    """The segments of each ledger, and the names of the folders that each note is about."""
+    runs: dict[Path, list[Segment]] = {}
+    notes: dict[str, list[str]] = {}
+    lent: ledger.Lent = {}
+    for path in paths:
+        reader = ledger.Reader(path, lent=lent, on_bytes=on_bytes)
+        runs[path] = reader.segments()
+        for note in notes_of(runs[path], reader.damaged) if runs[path] else [NO_SAMPLE]:
+            notes.setdefault(note, []).append(path.parent.name)
+    return runs, notes
 
 
 def _prefix(boot: str, by_boot: dict[str, list[Segment]]) -> str:
