@@ -23,6 +23,7 @@ RESET, JUMP = "the counter was reset", "the counter jumped"
 TURNS = "the counter may have turned more than once"
 RESTARTED = "the sampler was started again"
 STOPPED = "the sampler stood still"
+STILL = "the counter stood still"
 """Why nothing is known of the time between two readings."""
 
 
@@ -58,15 +59,37 @@ class Curve(Track):
         if rise is not None and not (self._pending and self._was_reset(time_s, value)):
             if self._pending:
                 self._set_aside(self._pending)
+            if rise == 0 and self._stands_still(time_s, value):
+                return
             if self.bound.wrap_j and self.bound.turns_unknown(last_s, time_s, rise):
                 self._append(time_s, value, self._joules[-1], TURNS)
             elif time_s - last_s > self.hold_s:
                 self._append(time_s, value, self._joules[-1], STOPPED)
+            elif self._stood_still(time_s, rise):
+                self._append(time_s, value, self._joules[-1], STILL)
             else:
                 self._append(time_s, value, self._joules[-1] + rise)
         elif not self._returned(time_s, value):
             self._pending.append((time_s, value))
             self._confirm()
+
+    def _stands_still(self, time_s: float, value: float) -> bool:
+        """Set aside a reading, and those before it, of a counter that does not count any more."""
+        first = len(self._times) - 1
+        while first > self._fixed and self._raws[first - 1] == value and first not in self._breaks:
+            first -= 1
+        if not self.bound.stands_still(self._times[first], time_s):
+            return False
+        self._set_aside([*self._cut(first + 1), (time_s, value)])
+        return True
+
+    def _stood_still(self, time_s: float, rise: float) -> bool:
+        """Whether a counter that had stopped goes on, and does not catch up what it missed."""
+        if not (self.bound.never_zero and self.aside):
+            return False
+        still_s, value = self.aside[-1]
+        repeated = still_s > self._times[-1] and value == self._raws[-1]
+        return repeated and rise <= self.bound.most_j(still_s, time_s)
 
     def _begins_anew(self, time_s: float) -> bool:
         """Whether a new sum began since the last reading."""

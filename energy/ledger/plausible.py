@@ -20,6 +20,9 @@ MARGIN = 1.5
 LATE_S = 0.1
 """How late a busy machine may date a reading, for counters without coarse ticks."""
 
+STILL_S, STILL_TICKS = 3.0, 30
+"""A counter may repeat a value for so long, or for so many ticks if those take longer."""
+
 ANY_W = 20_000.0
 """No single domain draws more: a node of eight accelerators is rated at 10 to 14 kW."""
 
@@ -94,6 +97,7 @@ class Bound:
         sleeps: when the machine slept.
         limit_known: whether the limit is that of the device or its kind; without it no number of
             turns can be ruled out, and the smallest is taken.
+        never_zero: whether the device always draws something.
     """
 
     limit_w: float = ANY_W
@@ -101,6 +105,7 @@ class Bound:
     tick_s: float = 0.0
     sleeps: Sleeps = field(default_factory=Sleeps)
     limit_known: bool = False
+    never_zero: bool = False
 
     @classmethod
     def of(cls, domain: Row, sleeps: Sleeps) -> Bound:
@@ -111,6 +116,7 @@ class Bound:
             tick_s=float(domain.get("tick_s") or 0.0),
             sleeps=sleeps,
             limit_known=True,
+            never_zero=bool(domain.get("never_zero")),
         )
 
     def most_j(self, start_s: float, stop_s: float) -> float:
@@ -140,6 +146,13 @@ class Bound:
         most_j = MARGIN * self.limit_w * (stop_s - start_s + max(self.tick_s, LATE_S))
         return rise_j + self.wrap_j <= most_j
 
+    def stands_still(self, start_s: float, stop_s: float) -> bool:
+        """Whether equal readings at two moments show that a counter has stopped counting."""
+        longest_s = max(STILL_S, STILL_TICKS * self.tick_s)
+        return self.never_zero and stop_s - start_s > longest_s
+
     def allows_w(self, power_w: float) -> bool:
         """Whether a device can draw this power; no infinite or undefined number passes."""
+        if self.never_zero and power_w == 0:
+            return False
         return 0 <= power_w <= MARGIN * self.limit_w

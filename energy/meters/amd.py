@@ -157,6 +157,7 @@ class Amd(BaseSource):
             high=1.1,
             method="counter" if board.counter else "power",
             tick_s=0.0 if board.counter else 0.1,
+            never_zero=True,
             limit_w=self._cap_w(gpu.handle, "max_power_cap"),
             api=f"amdsmi {'energy counter' if board.counter else 'socket power'} ({words})",
             source="no external check known, our default +-10 %",

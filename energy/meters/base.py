@@ -38,6 +38,8 @@ class Domain:
             window.
         limit_w: most watts that the device can draw, from its own limit or its name plate; 0 if
             that is unknown.
+        never_zero: whether the device always draws something: a power of 0, or a counter that
+            stands still, is a fault of its meter.
         meter: name of the source that reads it.
         source: where the band and the constants come from.
         reason: why the domain is missing.
@@ -58,6 +60,7 @@ class Domain:
     tick_s: float = 0.0
     lag_s: float = 0.0
     limit_w: float = 0.0
+    never_zero: bool = False
     meter: str = ""
     source: str = ""
     reason: str = ""

@@ -266,6 +266,7 @@ def _domain(name: str, kind: str, method: str, board: Board, within: str | None)
         boundary="chip",
         within=within,
         tick_s=TICK_S,
+        never_zero=kind == "gpu",
         limit_w=board.module_limit_w if kind == "module" else board.limit_w,
         method="counter" if counted else "power",
         api=f"NVML {API.get(method, ENERGY)} ({words})",

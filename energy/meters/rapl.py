@@ -120,6 +120,7 @@ class Rapl(BaseSource):
             within=within,
             api=f"powercap {folder.name} energy_uj{turns}",
             limit_w=self._limit_w(folder, kind, parent),
+            never_zero=name.startswith("package"),
             wrap_j=0.0 if turns else int(range_uj) * J_PER_UJ,
             low=low,
             high=high,

@@ -107,11 +107,36 @@ def test_a_counter_that_jumps_and_goes_on_from_there_is_a_gap_with_a_note(tmp_pa
     assert "the counter jumped" in run.notes[0]
 
 
-def test_a_counter_that_stood_still_and_catches_up_tells_the_time_between(tmp_path):
+@pytest.mark.parametrize("never_zero", [False, True])
+def test_a_counter_that_stood_still_and_catches_up_tells_the_time_between(tmp_path, never_zero):
     joules = [*rising(5), *[BASE_J + 1200] * 60, *rising(5, start=BASE_J + 300 * 65)]
-    run = board_of(tmp_path, joules)
+    run = board_of(tmp_path, joules, never_zero=never_zero)
     assert run.totals["chip"].value == pytest.approx(69 * 300)
     assert run.totals["chip"].shares == {"measured": 1.0}
+
+
+def test_a_board_whose_counter_stops_is_missing_from_then_on(tmp_path):
+    joules = [*rising(5), *[BASE_J + 1200] * 6]
+    read, missing = board_of(tmp_path, joules, never_zero=True).energy
+    assert read.value == pytest.approx(4 * 300)
+    assert missing.seconds == 6
+    assert missing.why == "only readings that cannot be true"
+
+
+def test_a_counter_that_stood_still_and_goes_on_from_there_tells_nothing_of_that_time(tmp_path):
+    joules = [*rising(5), *[BASE_J + 1200] * 6, *rising(5, start=BASE_J + 1500)]
+    read, missing = board_of(tmp_path, joules, never_zero=True).energy
+    assert read.value == pytest.approx(8 * 300)
+    assert (missing.seconds, missing.why) == (7, "the counter stood still")
+
+
+@pytest.mark.parametrize("never_zero", [False, True])
+def test_zero_watts_count_only_of_a_device_that_may_draw_none(tmp_path, never_zero):
+    rows = steady(0, 5, watts=0.0)
+    run = record_of(
+        tmp_path, [header([domain(method="power", never_zero=never_zero)]), *rows, end(5)]
+    )
+    assert run.totals["chip"].value == (None if never_zero else 0.0)
 
 
 def test_the_turn_of_a_counter_is_believed(tmp_path):
