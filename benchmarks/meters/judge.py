@@ -27,7 +27,7 @@ AXIS_S = 0.06
 BRIDGE_S = 5.0
 """The longest gap that may be bridged at sampling intervals of up to 1.7 s."""
 
-WIDER = 1.1
+WIDER = 1.2
 """A band may be so much wider than in a sound run before it counts as wider."""
 
 
@@ -56,6 +56,7 @@ class Truth:
         load: its true power.
         run: begin and end of the run.
         read: stretches of the run in which readings surely tell its energy.
+        maybe: stretches that readings in several ledgers together may tell.
         moments: of the readings.
         hold_s: how long a reading may count when no other follows.
         sliver_s: time at the edge of what was read that may count as read.
@@ -76,6 +77,7 @@ class Truth:
     limit_w: float
     gain: float
     edge_j: float
+    maybe: Sequence[Span] = ()
 
     @property
     def perhaps_read(self) -> list[Span]:
@@ -85,7 +87,7 @@ class Truth:
             self.sliver_s,
             self.sliver_s,
         )
-        return spans.within(spans.union([*self.read, *around]), self.run)
+        return spans.within(spans.union([*self.read, *self.maybe, *around]), self.run)
 
     @property
     def bridgeable(self) -> list[Span]:
@@ -126,7 +128,8 @@ def _energy(record: Mapping[str, Any], truth: Truth) -> Iterator[Problem]:
     if abs(elapsed_s - run_s) > SLIVER_S + 0.02 * run_s:
         yield Problem(Kind.NAME, f"lasted {elapsed_s:.2f} s, not {run_s:.2f} s")
     claimed_s = sum(_covered(entry) * elapsed_s for entry in measured)
-    if claimed_s > read_s + slack_s:
+    most_s = max(read_s + slack_s, spans.seconds(truth.perhaps_read))
+    if claimed_s > most_s:
         yield Problem(Kind.CLAIM, f"{claimed_s:.1f} s measured, {read_s:.1f} s read")
     if any(entry["value"] == 0 for entry in measured) and truth.joules([truth.run]) > 0:
         yield Problem(Kind.CLAIM, "0 J measured")

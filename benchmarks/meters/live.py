@@ -120,22 +120,24 @@ class Run:
 
     def sampler(self) -> int | None:
         """The process id of its sampler; None while it has none."""
-        with contextlib.suppress(OSError):
-            task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-            for child in task.read_text().split():
-                command = Path(f"/proc/{child}/cmdline").read_bytes()
-                state = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0]
-                if b"sampler/__main__.py" in command and state != "Z":
-                    return int(child)
+        # A thread of the run may have started it, and each thread has children of its own.
+        for children in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                for child in children.read_text().split():
+                    command = Path(f"/proc/{child}/cmdline").read_bytes()
+                    state = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0]
+                    if b"sampler/__main__.py" in command and state != "Z":
+                        return int(child)
         return None
 
-    def signal_sampler(self, number: signal.Signals) -> float:
-        """Send a signal to its sampler, once it has one, and return the moment."""
+    def signal_sampler(self, number: signal.Signals) -> float | None:
+        """Send a signal to its sampler, once it has one; the moment, or None if there is none."""
         self._wait(lambda: self.sampler() is not None)
         sampler = self.sampler()
-        if sampler is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(sampler, number)
+        if sampler is None:
+            return None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(sampler, number)
         return time.monotonic()
 
     def kill(self, *, with_sampler: bool) -> float:

@@ -266,6 +266,7 @@ def _truth(
         run=run,
         read=read,
         moments=moments,
+        maybe=[(min(moments), max(moments))] if meter.counts and moments else [],
         hold_s=meter.hold_s,
         sliver_s=meter.sliver_s,
         every_s=meter.every_s,

@@ -98,13 +98,16 @@ def truth_of(node: live.Node, ledgers: Sequence[Sequence[Row]], board: str, libr
     """
     bounds = on_disk.time_of(itertools.chain.from_iterable(ledgers))
     read = [on_disk.read_of(rows, live.DEVICE, EVERY_S) for rows in ledgers]
+    moments = [moment for _, own in read for moment in own]
     gain, edge_j = sound_band(board, library)
     return Truth(
         device=live.DEVICE,
         load=node.load(),
         run=bounds,
         read=spans.within(itertools.chain.from_iterable(own for own, _ in read), bounds),
-        moments=[moment for _, own in read for moment in own],
+        moments=moments,
+        # A counter goes on while one rank after the other reads it.
+        maybe=[(min(moments), max(moments))] if board == "counter" and moments else [],
         hold_s=0.0 if board == "counter" else HOLD_S,
         sliver_s=SLIVER_S,
         every_s=EVERY_S,

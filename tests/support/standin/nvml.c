@@ -96,11 +96,12 @@ static int answered(void *handle, int what, double *value) {
 static int calls;
 static int failing(void) {
     int every = (int)setting("STANDIN_FAIL_EVERY", 0);
+    double first = setting("STANDIN_FIRST_AT_S", 0);
     double lost = setting("STANDIN_LOST_AFTER_S", 0), back = setting("STANDIN_BACK_AT_S", HUGE_VAL);
     double hang = setting("STANDIN_HANG_AT_S", 0), hung = setting("STANDIN_HANG_FOR_S", 3600);
     sleep_s(setting("STANDIN_SLOW_S", 0));
     if (hang > 0 && since_s() >= hang) sleep_s(hang + hung - since_s());
-    return (every && ++calls % every == 0) || since_s() < setting("STANDIN_FIRST_AT_S", 0)
+    return (every && ++calls % every == 0) || (first > 0 && since_s() < first)
         || (lost > 0 && since_s() > lost && since_s() < back);
 }
 
