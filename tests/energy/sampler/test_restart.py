@@ -65,7 +65,8 @@ def test_a_lost_sampler_is_replaced_at_once_and_the_time_without_it_is_not_measu
     assert run.end() == ""
     assert lost["why"] == why
     (segment,) = ledger.segments(run.path)
-    assert [row["n"] for row in segment.windows] == [1, 2]
+    assert [row["n"] for row in run.rows("window")] == [1, 2]
+    assert len(segment.windows) == 2
     record = accounting.record(run.path, name="run", labels={}, notes=[])
     assert any(f"sampler was {why}" in note for note in record.notes)
     entries, elapsed_s = board(record), record.elapsed_s.value
