@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.meters.judge import WIDER
+from benchmarks.meters.judge import WIDER, SoundBand
 from benchmarks.meters.odd_scenes import IMPOSSIBLE, TRUE, Case, Maker, Scene
 from benchmarks.meters.unread import record_of, sound_band
 from benchmarks.meters.virtual.metering import metered, saved
@@ -39,11 +39,13 @@ def judge(case: Case, library: Path) -> list[str]:
     rows = metered(scene.devices, library, [scene.life], scene.windows, seed=case.seed)
     with tempfile.TemporaryDirectory() as folder:
         record = record_of("run", [saved(Path(folder), rows)])
-    return list(_wrong(record, scene, *sound_band(case.meter, library)))
+    load, seconds = scene.devices[scene.device].load, scene.life.end_s - scene.life.begin_s
+    sound = sound_band(case.meter, load, seconds, library)
+    return list(_wrong(record, scene, sound))
 
 
-def _wrong(record: Mapping[str, Any], scene: Scene, gain: float, edge_j: float) -> Iterator[str]:
-    """What is wrong with the record of a scene."""
+def _wrong(record: Mapping[str, Any], scene: Scene, sound: SoundBand) -> Iterator[str]:
+    """What is wrong with the record of a scene; `sound` is the band of a run without oddities."""
     entries = [entry for entry in record["energy"] if entry["device"] == scene.device]
     measured = [entry for entry in entries if entry["origin"] == "measured"]
     if len(measured) != 1:
@@ -65,7 +67,9 @@ def _wrong(record: Mapping[str, Any], scene: Scene, gain: float, edge_j: float) 
     if not entry["low"] - slack_j <= exact_j <= entry["high"] + slack_j:
         band = f"{entry['low']:.4g} to {entry['high']:.4g} J"
         yield f"{entry['value']:.4g} J ({band}) for {exact_j:.4g} J"
-    sound_j = gain * exact_j + 3 * edge_j + slack_j
+    # A counter that slept adds joules in no time; an odd reading divides the run in two.
+    most_s = max(elapsed_s, exact_j / scene.watts)
+    sound_j = 2 * sound.edges_j + most_s * sound.per_s_w + slack_j
     if (entry["high"] - entry["low"]) / 2 > WIDER * sound_j:
         yield f"half width {(entry['high'] - entry['low']) / 2:.4g} J, {sound_j:.4g} J if sound"
     yield from _wrong_words(record, scene)

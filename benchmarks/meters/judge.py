@@ -7,7 +7,6 @@ kind, in words.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +46,19 @@ class Problem:
     text: str
 
 
+@dataclass(frozen=True)
+class SoundBand:
+    """Half width of the band of runs in which nothing goes wrong.
+
+    Attributes:
+        edges_j: what the begin and the end of a run add together, in joules.
+        per_s_w: what each second adds, in joules.
+    """
+
+    edges_j: float
+    per_s_w: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Truth:
     """What happened to one device.
@@ -62,8 +74,8 @@ class Truth:
         sliver_s: time at the edge of what was read that may count as read.
         every_s: time between its readings, in which the power of a window's edge is unknown.
         limit_w: most watts that it can draw.
-        gain: half width of its systematic band, as a share of the joules.
-        edge_j: half width of what a sound run adds to that for its two edges.
+        sound: half width of the band of a sound run of the same load.
+        ledgers: how many ledgers the record was made from.
     """
 
     device: str
@@ -75,9 +87,9 @@ class Truth:
     sliver_s: float
     every_s: float
     limit_w: float
-    gain: float
-    edge_j: float
+    sound: SoundBand
     maybe: Sequence[Span] = ()
+    ledgers: int = 1
 
     @property
     def perhaps_read(self) -> list[Span]:
@@ -195,10 +207,16 @@ def _band(
     if not any(low_j <= joules <= high_j for joules in exact):
         text = f"{entry['low']:.0f} to {entry['high']:.0f} J for {exact[0]:.0f} J"
         yield Problem(Kind.BAND, text)
-    pieces = 1 + len(outside) + (bridged_s > 0)
-    sound_j = truth.gain * entry["value"] + truth.edge_j * math.sqrt(pieces)
+    # Each stretch that was read is as a sound run of its own. But where it was cut, nobody looked
+    # closely: the power of half of the time until the next reading is unknown on either side.
+    cuts = sum(end - begin > AXIS_S for begin, end in spans.gaps(truth.read, truth.run))
+    cuts += truth.ledgers - 1
+    cut_s = (truth.every_s + truth.sliver_s + truth.hold_s) / 2
+    cut_j = truth.sound.edges_j + cut_s * float(truth.load.watts.max())
+    read_s = _covered(entry) * (truth.run[1] - truth.run[0])
+    sound_j = truth.sound.edges_j + read_s * truth.sound.per_s_w + cuts * cut_j + slack_j
     half_j = (entry["high"] - entry["low"]) / 2
-    if half_j > WIDER * sound_j + slack_j:
+    if half_j > WIDER * sound_j:
         yield Problem(Kind.BAND, f"half width {half_j:.0f} J, {sound_j:.0f} J in a sound run")
 
 

@@ -18,8 +18,7 @@ from pathlib import Path
 
 from benchmarks.meters import live, on_disk, spans
 from benchmarks.meters.judge import problems
-from benchmarks.meters.unread import sound_band
-from benchmarks.meters.unread_live import AT_ONCE, BOARDS, truth_of
+from benchmarks.meters.unread_live import AT_ONCE, BOARDS, sound_of, truth_of
 from energy.errors import AccountingError
 
 VICTIMS = ("run", "sampler", "both")
@@ -87,8 +86,9 @@ def judge(case: Case, library: Path) -> list[str]:
     truth = truth_of(node, [rows], case.board, library)
     if case.victim == "both":
         # Nobody dates the last edge: the power of the last interval is known by its mean only.
-        edge_j = truth.edge_j + live.INTERVAL_S / 2 * (live.HIGH_W - live.LOW_W)
-        truth = replace(truth, edge_j=edge_j)
+        last_j = live.INTERVAL_S / 2 * (live.HIGH_W - live.LOW_W)
+        edges_j = truth.sound.edges_j + last_j
+        truth = replace(truth, sound=replace(truth.sound, edges_j=edges_j))
     wrong = [problem.text for problem in problems(record, truth)]
     wrong += _lost(case, truth.read, truth.run, killed_s)
     if len(killed_s) < case.kills:
@@ -133,7 +133,7 @@ def _lost(
 def results(instants: int, library: Path) -> Iterator[tuple[Case, list[str]]]:
     """Every case and what is wrong with its record, two at a time."""
     for board in BOARDS:
-        sound_band(board, library)  # by now: in virtual time nothing else may run
+        sound_of(board, library)  # by now: in virtual time nothing else may run
     all_cases = cases(instants)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         judged = pool.map(lambda case: judge(case, library), all_cases)

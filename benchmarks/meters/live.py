@@ -78,8 +78,13 @@ class Node:
 
     def load(self) -> Load:
         """Its true power, in the time of the monotonic clock."""
-        start_s = (self.epoch_s // PERIOD_S - 4) * PERIOD_S
-        return alternating(start_s, 400, PERIOD_S, high_s=PERIOD_S / 2, high_w=HIGH_W, low_w=LOW_W)
+        return load_at(self.epoch_s)
+
+
+def load_at(moment_s: float) -> Load:
+    """The square wave that the stand-in draws, from some periods before a moment on."""
+    start_s = (moment_s // PERIOD_S - 4) * PERIOD_S
+    return alternating(start_s, 400, PERIOD_S, high_s=PERIOD_S / 2, high_w=HIGH_W, low_w=LOW_W)
 
 
 class Run:

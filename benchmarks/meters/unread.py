@@ -11,14 +11,13 @@ import random
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.meters import on_disk, spans
-from benchmarks.meters.judge import SLIVER_S, Kind, Problem, Truth, problems
+from benchmarks.meters.judge import SLIVER_S, Kind, Problem, SoundBand, Truth, problems
 from benchmarks.meters.sensors import Counter, Load, alternating, constant, telegraph
 from benchmarks.meters.spans import Span
 from benchmarks.meters.virtual.clock import START_S
@@ -143,6 +142,7 @@ def judge(case: Case, library: Path) -> list[Problem]:
         record = record_of(case.way, ledgers)
     bounds = on_disk.time_of(rows)
     truth = _truth(case.meter, load, bounds, spans.within(read, bounds), moments, library)
+    truth = replace(truth, ledgers=len(ledgers))
     if max(bounds[0] - run[0], run[1] - bounds[1]) > INTERVAL_S:
         text = f"the rows mention {bounds[1] - bounds[0]:.1f} s of {length_s:.1f} s"
         return [Problem(Kind.NAME, text)]
@@ -257,9 +257,8 @@ def _truth(
     moments: Sequence[float],
     library: Path,
 ) -> Truth:
-    """The truth of a device, with the band of a sound run of the same meter."""
+    """The truth of a device, with the band of a sound run of the same load."""
     meter = METERS[name]
-    gain, edge_j = sound_band(name, library)
     return Truth(
         device=meter.device,
         load=load,
@@ -271,24 +270,36 @@ def _truth(
         sliver_s=meter.sliver_s,
         every_s=meter.every_s,
         limit_w=meter.limit_w,
-        gain=gain,
-        edge_j=edge_j,
+        sound=sound_band(name, load, run[1] - run[0], library),
     )
 
 
-@cache
-def sound_band(name: str, library: Path) -> tuple[float, float]:
-    """Half width of the systematic band of a sound run, and what its edges add, in joules."""
-    meter, run = METERS[name], (START_S, START_S + 15.0)
-    load = alternating(START_S - 1, 100, 0.77, high_s=0.38, high_w=390, low_w=90)
+def sound_band(name: str, load: Load, seconds: float, library: Path) -> SoundBand:
+    """The band of runs of a load in which nothing goes wrong, from one and another half as long.
+
+    Args:
+        name: key of METERS.
+        load: of the device, in the time of a virtual machine.
+        seconds: length of the longer run.
+        library: the compiled stand-in.
+    """
+    whole_j, half_j = (
+        _half_width(name, load, length, library) for length in (seconds, seconds / 2)
+    )
+    edges_j = min(max(0.0, 2 * half_j - whole_j), whole_j)
+    return SoundBand(edges_j, (whole_j - edges_j) / seconds)
+
+
+def _half_width(name: str, load: Load, seconds: float, library: Path) -> float:
+    """Half width of the band of a sound run, in joules."""
+    run = (START_S, START_S + seconds)
     plan = Plan(run, (Life(begin_s=run[0], end_s=run[1], why="closed"),))
-    rows = rows_of(plan, meter, load, library, [], "sound")
-    domain = next(d for d in rows[0]["domains"] if d["id"] == meter.device)
+    rows = rows_of(plan, METERS[name], load, library, [], "sound")
     with tempfile.TemporaryDirectory() as folder:
         record = record_of("run", [saved(Path(folder), rows)])
-    (entry,) = (entry for entry in record["energy"] if entry["device"] == meter.device)
-    gain = (domain["high"] - domain["low"]) / 2
-    return gain, max(0.0, (entry["high"] - entry["low"]) / 2 - gain * entry["value"])
+    (entry,) = (entry for entry in record["energy"] if entry["value"] is not None)
+    half_j: float = (entry["high"] - entry["low"]) / 2
+    return half_j
 
 
 def results(count: int, library: Path) -> Iterator[tuple[Case, list[Problem]]]:

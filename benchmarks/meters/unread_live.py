@@ -13,11 +13,13 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from benchmarks.meters import live, on_disk, spans
-from benchmarks.meters.judge import SLIVER_S, Kind, Problem, Truth, problems
+from benchmarks.meters.judge import SLIVER_S, Kind, Problem, SoundBand, Truth, problems
 from benchmarks.meters.unread import FAULTS, WAYS, sound_band
+from benchmarks.meters.virtual.clock import START_S
 from energy.errors import AccountingError
 from energy.ledger.lines import Row
 
@@ -25,11 +27,14 @@ BOARDS = ("counter", "power only")
 AT_ONCE = 2
 """Runs at a time: they sleep nearly always."""
 
-START_S = 1.5
+STARTING_S = 1.5
 """How long the processes of a run may take to start before the moments of faults count."""
 
 EVERY_S, HOLD_S = 0.3, 0.5
 """Longest time between two readings of a power, and how long one may count without the next."""
+
+LONGEST_S = 5.5
+"""Length of the longest run."""
 
 STARTED_S, ENDED_S = 2.0, 1.5
 """How much earlier the command may begin than its record, and how much later it may end."""
@@ -61,7 +66,7 @@ def judge(case: Case, library: Path) -> list[Problem]:
     """Run one case and compare its record with the truth."""
     generator = random.Random(case.seed)
     at_s = generator.uniform(2.0, 3.0)
-    epoch_s = time.monotonic() + START_S
+    epoch_s = time.monotonic() + STARTING_S
     with live.machine(library, epoch_s, _settings(case, at_s, generator)) as node:
         try:
             runs = _runs(case, node, epoch_s + at_s, generator)
@@ -99,7 +104,6 @@ def truth_of(node: live.Node, ledgers: Sequence[Sequence[Row]], board: str, libr
     bounds = on_disk.time_of(itertools.chain.from_iterable(ledgers))
     read = [on_disk.read_of(rows, live.DEVICE, EVERY_S) for rows in ledgers]
     moments = [moment for _, own in read for moment in own]
-    gain, edge_j = sound_band(board, library)
     return Truth(
         device=live.DEVICE,
         load=node.load(),
@@ -112,14 +116,20 @@ def truth_of(node: live.Node, ledgers: Sequence[Sequence[Row]], board: str, libr
         sliver_s=SLIVER_S,
         every_s=EVERY_S,
         limit_w=700.0,
-        gain=gain,
-        edge_j=edge_j,
+        sound=sound_of(board, library),
+        ledgers=len(ledgers),
     )
+
+
+@cache
+def sound_of(board: str, library: Path) -> SoundBand:
+    """The band of sound runs of a board, of the length of the longest here."""
+    return sound_band(board, live.load_at(START_S), LONGEST_S, library)
 
 
 def _runs(case: Case, node: live.Node, at_s: float, generator: random.Random) -> list[live.Run]:
     """The run, or two of them at once, with a signal to the first one's sampler at a moment."""
-    seconds = 4.0 if case.fault in ("kill", "late start") else 5.5
+    seconds = 4.0 if case.fault in ("kill", "late start") else LONGEST_S
     way = "run" if case.way == "merge" else case.way
     runs = [live.Run(node, "rank-0", way, seconds)]
     if case.way == "merge":
@@ -150,7 +160,7 @@ def results(count: int, library: Path) -> Iterator[tuple[Case, list[Problem]]]:
     """Every case and what is wrong with its record, two at a time."""
     all_cases = cases(count)
     for meter in BOARDS:
-        sound_band(meter, library)  # by now: in virtual time nothing else may run
+        sound_of(meter, library)  # by now: in virtual time nothing else may run
     with ThreadPoolExecutor(AT_ONCE) as pool:
         judged = pool.map(lambda case: judge(case, library), all_cases)
         yield from zip(all_cases, judged, strict=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.meters import spans
-from benchmarks.meters.judge import Kind, Truth, problems
+from benchmarks.meters.judge import Kind, SoundBand, Truth, problems
 from benchmarks.meters.sensors import constant
 
 RUN = (1000.0, 1010.0)
@@ -19,8 +19,7 @@ TRUTH = Truth(
     sliver_s=0.35,
     every_s=0.1,
     limit_w=700.0,
-    gain=0.07,
-    edge_j=5.0,
+    sound=SoundBand(5.0, 21.0),
 )
 
 

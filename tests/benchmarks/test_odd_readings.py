@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.meters import bands, impossible, kills, odd_scenes
-from benchmarks.meters.judge import by_kind
+from benchmarks.meters.judge import SoundBand, by_kind
 from benchmarks.meters.unread import METERS
 from benchmarks.meters.virtual.metering import Life
 from tests.support.standin import compiled_nvml
@@ -36,7 +36,7 @@ def test_a_jump_that_is_believed_or_not_noted_is_seen():
     scene = odd_scenes.Scene({}, Life(begin_s=0.0, end_s=10.0), entry["device"], 300.0)
     scene.notes = odd_scenes.NOTED
     record = {"energy": [entry], "elapsed_s": {"value": 10.0}, "notes": []}
-    words = " ".join(impossible._wrong(record, scene, 0.07, 5.0))
+    words = " ".join(impossible._wrong(record, scene, SoundBand(5.0, 21.0)))
     assert "for 3000 J" in words
     assert "no note" in words
 
