@@ -95,7 +95,7 @@ def judge(case: Case, library: Path) -> list[str]:
         wrong.append(f"a sampler only {len(killed_s)} times in {case.kills}")
     if not any("killed" in note for note in record["notes"]):
         wrong.append(f"not said: {record['notes']}")
-    return wrong
+    return [*wrong, *record["notes"]] if wrong else []
 
 
 def _kill(case: Case, run: live.Run, generator: random.Random) -> list[float]:
@@ -121,13 +121,13 @@ def _lost(
 ) -> Iterator[str]:
     """The instants at which more was lost than may be."""
     intervals = 1 if case.board == "counter" or case.victim != "sampler" else MOST_INTERVALS
-    most_s = intervals * live.INTERVAL_S + SLACK_S
-    for instant in killed_s:
-        around = (max(run[0], instant - RUNS_S), max(instant, run[1]))
-        hole = next((gap for gap in spans.gaps(read, around) if gap[1] >= instant), None)
-        lost_s = hole[1] - hole[0] if hole and hole[0] <= instant + SLACK_S else 0.0
-        if lost_s > most_s:
-            yield f"{lost_s:.2f} s are lost, of at most {most_s:.2f} s"
+    bounds = (min(run[0], *killed_s), max(run[1], *killed_s))
+    for begin_s, end_s in spans.gaps(read, bounds):
+        # A sampler that is killed again before it has written a sample makes the gap longer.
+        kills = sum(begin_s - SLACK_S <= instant <= end_s for instant in killed_s)
+        most_s = kills * intervals * live.INTERVAL_S + SLACK_S
+        if kills and end_s - begin_s > most_s:
+            yield f"{end_s - begin_s:.2f} s are lost, of at most {most_s:.2f} s"
 
 
 def results(instants: int, library: Path) -> Iterator[tuple[Case, list[str]]]:
