@@ -26,7 +26,7 @@ AXIS_S = 0.06
 BRIDGE_S = 5.0
 """The longest gap that may be bridged at sampling intervals of up to 1.7 s."""
 
-WIDER = 1.3
+WIDER = 1.2
 """A band may be so much wider than in a sound run before it counts as wider: how late a sensor is
 follows from its readings, which are others in each run."""
 
