@@ -115,7 +115,7 @@ def record(
     segments = reader.segments() if path.is_file() else []
     if not segments:
         raise MissingDataError(f"expected samples in {path}", "none", "was the sampler killed?")
-    spans = [(segment, segment.start_s, segment.stop_s) for segment in segments]
+    spans = [segment.span for segment in segments]
     wasted = wasted_spans(segments)
     elapsed_s = sum(stop - start for _, start, stop in spans)
     elapsed = Quantity.exact(elapsed_s, "s", "monotonic clock, first to last row of each attempt")

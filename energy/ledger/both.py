@@ -42,9 +42,12 @@ class Both(Track):
         """Moments and values of readings that were set aside, or are not confirmed yet."""
         return sorted([*self.counter.doubted(), *self.power.doubted()])
 
-    def add(self, time_s: float, value: float | None) -> None:
-        """Readings are added to one of the two."""
-        raise NotImplementedError
+    def part(self, by_power: bool) -> Track:
+        """The one of the two that readings of a kind are added to."""
+        return self.power if by_power else self.counter
+
+    def _take(self, time_s: float, value: float) -> None:
+        raise TypeError("expected a reading of the counter or of the power, for one of the parts")
 
     def settle(self) -> None:
         """Sort in the readings that came late."""

@@ -52,7 +52,7 @@ class Node:
         readable = [domain for domain in self.domains.values() if not domain["reason"]]
         if readable:
             self.domains = {k: d for k, d in self.domains.items() if not d.get("stands_in")}
-        self.refused = contradictions.refused([(s, s.start_s, s.stop_s) for s in self._segments])
+        self.refused = contradictions.refused([segment.span for segment in self._segments])
 
     @property
     def elapsed_s(self) -> float:

@@ -74,9 +74,7 @@ class Segment:
     borrowed_s: array[float] = field(default_factory=lambda: array("d"))
     reach_s: tuple[float, float] = (math.inf, -math.inf)
     _order: list[Row] = field(default_factory=list)
-    _coverage: dict[str, tuple[tuple[float, float, int, int], Coverage]] = field(
-        default_factory=dict
-    )
+    _coverage: dict[str, tuple[tuple[float, float, int], Coverage]] = field(default_factory=dict)
 
     @classmethod
     def from_header(cls, header: Row) -> Segment:
@@ -94,6 +92,11 @@ class Segment:
     def stop_s(self) -> float:
         """Monotonic time of the last sample, or of a later row of the run."""
         return max((self.times or self.own_s)[-1], self.reach_s[1])
+
+    @property
+    def span(self) -> tuple[Segment, float, float]:
+        """The whole of it, as a stretch of the ledger."""
+        return self, self.start_s, self.stop_s
 
     @property
     def interval_s(self) -> float:
@@ -115,7 +118,7 @@ class Segment:
         from energy.ledger.coverage import Coverage  # with numpy: not when a run starts
 
         curve = self.curves[domain]
-        key = (self.start_s, self.stop_s, len(curve.times), len(curve.raws))
+        key = (self.start_s, self.stop_s, len(curve.times))
         if domain not in self._coverage or self._coverage[domain][0] != key:
             within = (self.start_s, self.stop_s)
             samples = self.times or self.own_s
@@ -230,11 +233,7 @@ class Segment:
         # A damaged row has raised by now, so that no part of it is added.
         (self.own_s if domains is None else self.borrowed_s).append(moment_s)
         for domain, time_s, value in readings:
-            track = self.curves[domain["id"]]
-            if isinstance(track, Both):
-                track = track.power if _by_power(domain) else track.counter
-            track.add(time_s, value)
-
+            self.curves[domain["id"]].part(_by_power(domain)).add(time_s, value)
         for domain, watts in zip(order, row.get("w", ()), strict=False):
             if watts is not None:
                 self.checks.setdefault(domain["id"], Check()).add(moment_s, float(watts))
@@ -242,12 +241,10 @@ class Segment:
     def add_ticks(self, row: Row) -> None:
         """Add dated ticks."""
         for domain, points in row["j"].items():
-            if domain not in self.curves:
-                continue
-            track = self.curves[domain]
-            track = track.counter if isinstance(track, Both) else track
-            for moment, raw in points:
-                track.add(moment / 1e9, raw)
+            if domain in self.curves:
+                track = self.curves[domain].part(by_power=False)
+                for moment, raw in points:
+                    track.add(moment / 1e9, raw)
 
     def add_incident(self, row: Row) -> None:
         """Add an incident of the process that reads the meters."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from abc import ABC, abstractmethod
 from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ class Break:
     why: str
 
 
-class Track:
+class Track(ABC):
     """The readings of one domain in order of time, and the joules between them.
 
     A day of samples takes 2 MB: three plain arrays in order of time.
@@ -146,6 +147,10 @@ class Track:
         """Moments and values of readings that were set aside, or are not confirmed yet."""
         self.settle()
         return sorted([*self.aside, *self._pending])
+
+    def part(self, by_power: bool) -> Track:
+        """The track of readings of power, or of all others: this one, if it has only one kind."""
+        return self
 
     def add(self, time_s: float, value: float | None) -> None:
         """Add a reading. Readings may come late, and the same reading may come twice."""
@@ -262,9 +267,9 @@ class Track:
         """Whether a reading is too old to be sorted in."""
         return self._fixed > 0 and time_s <= self._times[self._fixed - 1]
 
+    @abstractmethod
     def _take(self, time_s: float, value: float) -> None:
         """Take the next reading in order of time."""
-        raise NotImplementedError
 
     def _reach_s(self, i: int) -> float:
         """The moment to which reading i tells the joules before a break."""

@@ -132,7 +132,7 @@ def _unread(segments: list[Segment]) -> Finding:
 
 def _coverage(segments: list[Segment]) -> Finding:
     """Whether readings reach over the whole run, for every domain that could be read at all."""
-    spans = [(segment, segment.start_s, segment.stop_s) for segment in segments]
+    spans = [segment.span for segment in segments]
     stretches = [
         f"{entry.device} {units.duration(entry.seconds)} ({entry.why})"
         for name, domain in domains_of(segments).items()
@@ -147,7 +147,7 @@ def _coverage(segments: list[Segment]) -> Finding:
 
 def _doubts(segments: list[Segment]) -> Finding:
     """Whether all readings can be true."""
-    refused = contradictions.refused([(s, s.start_s, s.stop_s) for s in segments])
+    refused = contradictions.refused([segment.span for segment in segments])
     seen = [text for segment in segments for text in doubts(segment)]
     seen += [f"{name}: {reason}" for name, reason in refused.items()]
     if not seen:
