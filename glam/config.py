@@ -117,6 +117,11 @@ class GlamConfig:
             stop=_section(Stop, values.get("stop", {}), "[stop]"),
         )
 
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens of the global batch."""
+        return int(self.training.batch_sequences * self.shape.seq_len)
+
     def with_training(self, **changes: Any) -> Self:
         """Return a copy with other training settings; None leaves a setting unchanged."""
         overrides = {name: value for name, value in changes.items() if value is not None}

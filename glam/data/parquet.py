@@ -37,12 +37,11 @@ def parquet_documents(
     """
     try:
         import pyarrow
-        from pyarrow.parquet import ParquetFile
+        from pyarrow.parquet import ParquetFile, read_schema
     except ImportError as error:
         raise InputError(f"expected pyarrow, to read {path}", "none", INSTALL) from error
     try:
-        with ParquetFile(path) as file:
-            columns = _columns(path, file.schema_arrow.names, column)
+        columns = _columns(path, read_schema(path).names, column)
         # Equal texts of a batch stay one text in memory.
         with ParquetFile(path, read_dictionary=[column]) as file:
             batches = file.iter_batches(batch_size=BATCH_ROWS, columns=columns)

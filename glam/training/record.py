@@ -26,7 +26,7 @@ def write_record(setup: Setup, state: State, meter: Any, site: Site, ending: End
     their slots. Nothing is recomputed, and tokens reach their experts by copies, without a product.
     """
     shape = setup.config.shape
-    tokens = state.step * (setup.config.training.batch_sequences * shape.seq_len)
+    tokens = state.step * setup.tokens_per_step
     by_part = {name: float(count * tokens) for name, count in model_flop(shape).items() if count}
     source = f"energy.flops.model_flop, {CONVENTION}, x tokens"
     padding = setup.expert_padding

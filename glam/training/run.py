@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from glam.training.optimizer import build_optimizer
 from glam.training.record import write_record
 from glam.training.setup import Setup
 from glam.training.state import Ending, State
-from glam.training.stop import EarlierAttempts, earlier_attempts, last_loss, spent_reason
+from glam.training.stop import EarlierAttempts, earlier_attempts, last_loss, spent_at, stop_reason
 from glam.training.tensorboard import TensorBoard
 from glam.training.trainer import Trainer
 
@@ -202,11 +202,13 @@ def _finished_record(
     checkpoint: Checkpoint, config: GlamConfig, out: Path, earlier: EarlierAttempts
 ) -> RunRecord | None:
     """Return the record of a run that has nothing left to do; None if it goes on."""
-    reason = None
+    reason: str | None
     if checkpoint.step >= config.training.steps:
         reason = f"all {config.training.steps} steps are done"
-    elif any(asdict(config.stop).values()) and checkpoint.config.stop == config.stop:
-        reason = spent_reason(config, checkpoint.step, earlier, last_loss(out / "metrics.jsonl"))
+    else:
+        loss = last_loss(out / "metrics.jsonl")
+        spent = spent_at(config, checkpoint.step, earlier.energy_j, earlier.elapsed_s, loss)
+        reason = stop_reason(config.stop, spent)
     if reason is None or not (out / "record.json").exists():
         return None
     logger.warning("nothing to resume in %s: %s; --steps N goes on", out, reason)

@@ -39,7 +39,7 @@ class Setup:
     @cached_property
     def tokens_per_step(self) -> int:
         """Tokens of the global batch."""
-        return int(self.config.training.batch_sequences * self.config.shape.seq_len)
+        return self.config.tokens_per_step
 
     @cached_property
     def model_flop_per_token(self) -> float:

@@ -59,14 +59,21 @@ def stop_reason(stop: Stop, spent: Spent) -> str | None:
     return None
 
 
-def spent_reason(
-    config: GlamConfig, step: int, earlier: EarlierAttempts, loss: float
-) -> str | None:
-    """Return the rule that ends a run at a step, before another attempt begins; None to go on."""
-    tokens = step * config.training.batch_sequences * int(config.shape.seq_len)
+def spent_at(
+    config: GlamConfig, step: int, energy_j: float | None, elapsed_s: float, loss: float
+) -> Spent:
+    """Return what a run has spent at a step, over all its attempts.
+
+    Args:
+        config: of the run.
+        step: optimizer steps done.
+        energy_j: joules at the chip boundary; None if not known.
+        elapsed_s: seconds.
+        loss: training loss of the last step, in nats per token.
+    """
+    tokens = step * config.tokens_per_step
     flop = tokens * float(total(model_flop(config.shape)))
-    spent = Spent(tokens, flop, earlier.energy_j, earlier.elapsed_s, loss)
-    return stop_reason(config.stop, spent)
+    return Spent(tokens, flop, energy_j, elapsed_s, loss)
 
 
 def last_loss(metrics: Path) -> float:

@@ -26,7 +26,7 @@ from glam.training.metrics import MetricsLog
 from glam.training.optimizer import build_optimizer, update
 from glam.training.setup import Setup
 from glam.training.state import State
-from glam.training.stop import Spent, stop_reason
+from glam.training.stop import spent_at, stop_reason
 from glam.training.validation import evaluate
 
 ADVICE = "lower learning_rate, or look at the text around this step"
@@ -94,9 +94,8 @@ class Trainer:
         energy_j, elapsed_s = self.setup.earlier.energy_j, self.setup.earlier.elapsed_s
         if row is not None:
             energy_j, elapsed_s = row["energy_j"], row["elapsed_s"]
-        tokens = self.state.step * self.setup.tokens_per_step
-        flop = tokens * self.setup.model_flop_per_token
-        spent = Spent(tokens, flop, energy_j, elapsed_s, self.state.loss)
+        state = self.state
+        spent = spent_at(self.config, state.step, energy_j, elapsed_s, state.loss)
         return stop_reason(self.config.stop, spent)
 
     def restore(self, checkpoint: Checkpoint) -> None:
