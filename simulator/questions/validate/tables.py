@@ -84,14 +84,16 @@ def validate_throughput(
     """
     fitted = validate_table(table, pool)
     left_out = {}
-    if with_folds:
+    # One known row says what a newcomer's first row is worth: of a publisher that no fit saw.
+    if with_folds and not with_one:
         by_fold = folds(table.rows)
         errors = fold_errors(table.rows, on_progress)
         left_out = {name: fitted.left_out(error, by_fold[name]) for name, error in errors.items()}
+    if with_folds:
         left_out["publisher"] = publisher_left_out(fitted, on_progress)
     if with_one:
         fitted = given_one(fitted)
-        left_out = {name: given_one(v) for name, v in left_out.items() if name == "publisher"}
+        left_out = {name: given_one(unseen) for name, unseen in left_out.items()}
     return ThroughputResult(
         table=table,
         validation=fitted,

@@ -20,6 +20,7 @@ from energy.flops import model_flop
 from energy.shape import total
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import Evaluated, evaluate
+from simulator.published.candidates import Candidates
 from simulator.published.throughput import Table, ThroughputRow
 from simulator.questions.validate.summary import Summary
 
@@ -121,10 +122,12 @@ class Validation:
 
     def rows_as_json(self) -> list[dict[str, Any]]:
         """Each row: reported, predicted, error, band, plan, and what was searched or assumed."""
-        return [self._row_as_json(i, row) for i, row in enumerate(self.evaluated.rows)]
+        # Both are made anew for all rows whenever they are asked for.
+        plans, predicted = self.evaluated.plans, self.predicted
+        return [self._row_as_json(i, plans, predicted) for i in range(len(predicted))]
 
-    def _row_as_json(self, i: int, row: ThroughputRow) -> dict[str, Any]:
-        evaluated, plans = self.evaluated, self.evaluated.plans
+    def _row_as_json(self, i: int, plans: Candidates, predicted: Array) -> dict[str, Any]:
+        evaluated, row = self.evaluated, self.evaluated.rows[i]
         return {
             "row_id": row.row_id,
             "tier": row.tier,
@@ -134,7 +137,7 @@ class Validation:
             "chip": row.chip.id,
             "unit": "tokens/s per chip",
             "reported": row.measured,
-            "predicted": float(self.predicted[i]),
+            "predicted": float(predicted[i]),
             "error": float(np.expm1(self.error[i])) if np.isfinite(self.error[i]) else None,
             "low": float(self.low[i]),
             "high": float(self.high[i]),
