@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import InputError, reason
+from energy.files import write_text_atomic
 from simulator.facts.software import nearest_release
 from simulator.physics.constants import PRIORS, Constants
 
@@ -299,6 +300,12 @@ class Pool:
             newcomers=table.get("newcomers", {}),
             own=table.get("own", {}),
         )
+
+
+def save_pool(pool: Pool, path: Path) -> None:
+    """Write a constants file."""
+    text = json.dumps(pool.as_dict(), indent=1, ensure_ascii=False)
+    write_text_atomic(path, text + "\n")
 
 
 def load_pool(path: Path) -> Pool:

@@ -14,12 +14,12 @@ Target = Scenario | str | Path
 """A scenario, the name of a preset or of a model of the catalog, or the path of a scenario file."""
 
 
-Item = TypeVar("Item", str, int)
+Item = TypeVar("Item", bound=str | int | Path)
 
 
 def several(value: Item | Sequence[Item]) -> tuple[Item, ...]:
     """What a caller names once or several times, as a tuple."""
-    return (value,) if isinstance(value, str | int) else tuple(value)
+    return (value,) if isinstance(value, str | int | Path) else tuple(value)
 
 
 def scenario_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy.errors import InputError
-from energy.files import write_text_atomic
 from simulator.fit.from_rows import OnProgress
 from simulator.fit.machine import Machine, save_machine
-from simulator.fit.pool import Pool, published_pool
+from simulator.fit.pool import Pool, published_pool, save_pool
 from simulator.fit.probe import calibrate as calibrate_machine
 from simulator.fit.probe_rows import read_probe
 from simulator.fit.refit import fit_anew, fit_newcomers, fit_own
@@ -138,8 +136,7 @@ def calibrate(
     else:
         pool = fit_anew(rows, watch) if anew else fit_own(rows)
     if path is not None:
-        text = json.dumps(pool.as_dict(), indent=1, ensure_ascii=False)
-        write_text_atomic(path, text + "\n")
+        save_pool(pool, path)
     return FittedConstants(pool, path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from energy.errors import InputError
-from energy.files import write_text_atomic
 from energy.flops import model_flop
 from energy.quantity import Origin, Quantity
 from energy.shape import total
 from simulator.fit.newcomers import SIGMAS
 from simulator.fit.own import scale
+from simulator.fit.pool import save_pool
 from simulator.runs.estimate import Estimate, estimate
 from simulator.runs.predict import Prediction, predict
 from simulator.runs.setup import Setup, pool_of
@@ -84,7 +83,8 @@ def calibrated(scenario: Scenario, words: str, cluster: Path | None = None) -> P
         raise InputError(
             "expected a chip of the catalog to scale", "a calibrated machine", "probe it again"
         )
-    before = estimate(Setup.of(scenario))
+    pool = pool_of(scenario)
+    before = estimate(Setup.of(scenario, pool))
     predicted, measured = float(before.step.step_s), step_seconds(words, before)
     error = float(np.log(measured / predicted))
     if abs(error) > np.log(FARTHEST):
@@ -93,12 +93,10 @@ def calibrated(scenario: Scenario, words: str, cluster: Path | None = None) -> P
             f"{measured:.3g} s from {words!r}",
             "tokens/s are of all chips; write tokens/s/chip if they are of one",
         )
-    pool, chip, kind = pool_of(scenario), before.setup.hardware.name, before.setup.kind
+    chip, kind = before.setup.hardware.name, before.setup.kind
     scaled = scale({kind: [error]}, pool.newcomers)
     if cluster is not None:
-        kept = replace(pool, own=pool.own | {chip: scaled})
-        text = json.dumps(kept.as_dict(), indent=1, ensure_ascii=False)
-        write_text_atomic(cluster, text + "\n")
+        save_pool(replace(pool, own=pool.own | {chip: scaled}), cluster)
     # This very row is known: what is left is less than the scatter of other rows of one source.
     spread = SIGMAS * float(pool.newcomers[kind]["within"])
     earlier = pool.own.get(chip, {}).get(kind, {}).get("ln", 0.0)

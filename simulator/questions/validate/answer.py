@@ -18,6 +18,7 @@ from simulator.questions.validate import records as own_records
 from simulator.questions.validate.records import Agreement, agreement, pairs, read_records
 from simulator.questions.validate.runs import Runs, whole_runs
 from simulator.questions.validate.tables import ThroughputResult, validate_throughput
+from simulator.scenarios.request import several
 
 if TYPE_CHECKING:
     from simulator.terms import Term
@@ -108,10 +109,8 @@ def validate(
             "name it: --records DIR, --throughput FILE.csv or --runs FILE.csv",
         )
     pool = load_pool(Path(constants)) if constants else published_pool()
-    table = (
-        read_tables(tables_of([str(name) for name in _several(throughput)])) if throughput else None
-    )
-    places = [Path(place) for place in _several(records)]
+    table = read_tables(tables_of(list(map(str, several(throughput))))) if throughput else None
+    places = [Path(place) for place in several(records)]
     return Validated(
         throughput=validate_throughput(
             table,
@@ -127,8 +126,3 @@ def validate(
         if places
         else None,
     )
-
-
-def _several(paths: Path | str | Sequence[Path | str]) -> Sequence[Path | str]:
-    """Paths of which a single one may stand alone."""
-    return [paths] if isinstance(paths, Path | str) else paths

@@ -25,7 +25,6 @@ class ThroughputResult:
         validation: by the constants as they are.
         left_out: by fits that never saw the rows, by what was left out.
         memory: whether the rows fit in memory.
-        pool: the constants.
         given_one: whether the first row of each source and chip is known.
     """
 
@@ -33,7 +32,6 @@ class ThroughputResult:
     validation: Validation
     left_out: dict[str, Validation]
     memory: MemoryCheck
-    pool: Pool
     given_one: bool = False
 
     @property
@@ -54,7 +52,7 @@ class ThroughputResult:
             "rows": validation.rows_as_json(),
             "skipped": self.table.skipped,
             "not_understood": dict(self.not_understood.most_common()),
-            "newcomers": self.pool.newcomers,
+            "newcomers": validation.pool.newcomers,
         }
 
 
@@ -99,6 +97,5 @@ def validate_throughput(
         validation=fitted,
         left_out=left_out,
         memory=check_memory(table.rows, fitted.evaluated),
-        pool=pool,
         given_one=with_one,
     )

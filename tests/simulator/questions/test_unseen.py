@@ -58,7 +58,7 @@ def test_one_known_row_of_each_source_and_chip_takes_most_of_a_bias(foreign):
 def test_the_rows_that_calibrate_newcomers_are_in_no_fit():
     answer = validate(throughput="calibration")
     publishers = {row.publisher for row in answer.throughput.table.rows}
-    fitted = set(answer.throughput.pool.provenance["publishers"])
+    fitted = set(answer.throughput.validation.pool.provenance["publishers"])
     assert {"Marin", "AMD"} <= publishers - fitted
     assert len(answer.throughput.table.rows) + len(answer.throughput.table.skipped) == 67
     assert calibration_table().exists()
