@@ -5,17 +5,15 @@ The rows of `assumptions.toml` and `failures.toml` have a band and a source each
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from importlib.resources import files
 
 from energy.quantity import Origin, Quantity
+from simulator.facts.tables import table
 
 
 @cache
 def failure_assumptions() -> dict[str, Quantity]:
     """Assumptions on failures, from `failures.toml`, by name."""
-    table = tomllib.loads((files("simulator.facts") / "failures.toml").read_text())
     return {
         name: Quantity(
             value=row["value"],
@@ -25,17 +23,16 @@ def failure_assumptions() -> dict[str, Quantity]:
             origin=Origin.ASSUMED,
             source=f"{row['meaning']}: {row['source']}",
         )
-        for name, row in table.items()
+        for name, row in table("failures.toml").items()
     }
 
 
 @cache
 def scenario_assumptions() -> dict[str, dict[str, Quantity]]:
     """Assumptions that replace missing values of a scenario, from `assumptions.toml`, by group."""
-    table = tomllib.loads((files("simulator.facts") / "assumptions.toml").read_text())
     return {
         group: {name: Quantity(**{"unit": "1"} | row) for name, row in rows.items()}
-        for group, rows in table.items()
+        for group, rows in table("assumptions.toml").items()
     }
 
 

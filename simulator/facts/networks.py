@@ -8,10 +8,8 @@ A rate without a bearer is the whole node's; a generation without a number is on
 from __future__ import annotations
 
 import re
-import tomllib
-from functools import cache
-from importlib.resources import files
-from typing import Any
+
+from simulator.facts.tables import first_match, table
 
 BITS = {"b": 1.0, "B": 8.0}
 
@@ -39,21 +37,8 @@ def network_bytes_per_s(words: str, node_chips: float) -> float | None:
         total = float(cards or 1) * float(rate) * SCALES[scale] * BITS[unit or "b"] / 8
         alone = cards is None and re.search(PER_CHIP, words, re.IGNORECASE)
         return total if alone else total / node_chips
-    if generation := _generation(words):
+    if generation := first_match(table("networks.toml")["network"], words):
         cards = re.search(r"(\d+)\s*[x×*]|[x×*]\s*(\d+)", words)
         port = float(generation["gbit_per_s"]) * 1e9 / 8
         return port * float(cards[1] or cards[2]) / node_chips if cards else port
     return None
-
-
-def _generation(words: str) -> dict[str, Any] | None:
-    """The first row of `networks.toml` whose pattern matches."""
-    rows = (row for row in _table() if re.search(row["pattern"], words, re.IGNORECASE))
-    return next(rows, None)
-
-
-@cache
-def _table() -> list[dict[str, Any]]:
-    text = (files("simulator.facts") / "networks.toml").read_text(encoding="utf-8")
-    rows: list[dict[str, Any]] = tomllib.loads(text)["network"]
-    return rows

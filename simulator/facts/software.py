@@ -7,14 +7,12 @@ how model families attend. A row applies where its pattern matches; the first ma
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from energy.errors import InputError, nearest
+from simulator.facts.tables import first_match, table
 
 UNRECOGNIZED = "other"
 """The name of the software of a framework that no row of `software.toml` matches."""
@@ -77,18 +75,10 @@ class Software:
         return values
 
 
-@cache
-def _facts() -> dict[str, list[dict[str, Any]]]:
-    """The rows of `software.toml` by table."""
-    return tomllib.loads((files("simulator.facts") / "software.toml").read_text())
-
-
-def _first_match(table: str, text: str) -> dict[str, Any] | None:
-    """The first row of a table whose pattern matches a text."""
-    for row in _facts()[table]:
-        if re.search(row["pattern"], text, re.IGNORECASE):
-            return row
-    return None
+def _rows(name: str) -> list[dict[str, Any]]:
+    """The rows of a table of `software.toml`."""
+    rows: list[dict[str, Any]] = table("software.toml")[name]
+    return rows
 
 
 def software_of(framework: str, source: str = "") -> Software:
@@ -101,7 +91,7 @@ def software_of(framework: str, source: str = "") -> Software:
         source: where it was published, whose year counts where the framework has none.
     """
     year = _year(framework) or _year(source)
-    row = next(row for row in _facts()["software"] if _is_of(row, framework, year))
+    row = next(row for row in _rows("software") if _is_of(row, framework, year))
     return _software(row, framework)
 
 
@@ -130,10 +120,10 @@ def named_software(name: str) -> Software:
     Raises:
         InputError: there is no such name.
     """
-    for row in _facts()["software"]:
+    for row in _rows("software"):
         if row["name"] == name:
             return _software(row, name)
-    known = [row["name"] for row in _facts()["software"]]
+    known = [row["name"] for row in _rows("software")]
     raise InputError("expected a known software", name, nearest(name, known))
 
 
@@ -156,7 +146,7 @@ def _software(row: dict[str, Any], framework: str) -> Software:
 
 def framework_of(framework: str) -> str:
     """A framework's name without years and releases: "Megatron-Bridge 26.04" is megatron-bridge."""
-    if row := _first_match("framework", framework):
+    if row := first_match(_rows("framework"), framework):
         return str(row["name"])
     words = re.sub(r"release|version|v?\d[\w.+-]*", " ", framework.lower())
     return " ".join(re.sub(r"[^a-z/-]+", " ", words).split()).strip(" -/") or "other"
@@ -186,7 +176,7 @@ def tuned_of(words: str) -> str:
     Raises:
         InputError: there is no such name.
     """
-    names = [row["name"] for row in _facts()["tuned"]]
+    names = [row["name"] for row in _rows("tuned")]
     if words and words.lower() not in names:
         raise InputError(f"expected one of {', '.join(names)} for tuned", words)
     return words.lower()
@@ -194,7 +184,7 @@ def tuned_of(words: str) -> str:
 
 def tuned_priors() -> dict[str, tuple[float, float]]:
     """What is assumed of each word before any row: median of the slowdown, and a factor of it."""
-    return {row["name"]: (row["slower"], row["factor"]) for row in _facts()["tuned"]}
+    return {row["name"]: (row["slower"], row["factor"]) for row in _rows("tuned")}
 
 
 def nearest_release(release: str, known: Iterable[str]) -> str:
@@ -221,7 +211,7 @@ def _version(release: str) -> float | None:
 
 def attention_of(model: str, layers: float) -> dict[str, Any]:
     """Fields of a `Shape` that follow from a model's name: ranks of latent attention, windows."""
-    row = _first_match("attention", model)
+    row = first_match(_rows("attention"), model)
     if row is None:
         return {}
     names = ("kv_rank", "q_rank", "d_rope", "window")

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.facts.kinds import KINDS
 from simulator.fit.from_rows import OnProgress, PublishedFit, fit_published, problem
 from simulator.fit.gauss_newton import fit_pool
 from simulator.fit.pool import Pool
@@ -141,7 +142,7 @@ def bands(rows: Sequence[ThroughputRow], errors: dict[str, Array]) -> dict[str, 
     ]
     return {
         f"{kind}, {name}": _band(-stratum_errors[chosen], weight[chosen])
-        for kind in ("dense", "moe")
+        for kind in KINDS
         for name, stratum_errors, mask in strata
         if (chosen := mask & (kinds == kind)).sum() >= LEAST_IN_STRATUM
     }

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.facts.kinds import KINDS
 from simulator.facts.software import tuned_priors
 from simulator.fit.from_rows import fit_published
 from simulator.fit.pool import DEFAULT_TUNED, FIRST, Pool
@@ -120,7 +121,7 @@ def newcomers(left_out: Unseen, calibration: Unseen) -> dict[str, Any]:
     }
     table: dict[str, Any] = {"measured_as": measured_as}
     medians = {}
-    for kind in ("dense", "moe"):
+    for kind in KINDS:
         of_kind = [
             part.take(part.usual() & np.array([row.kind == kind for row in part.rows]))
             for part in (left_out, calibration)

@@ -19,11 +19,10 @@ from typing import Any
 import numpy as np
 
 from energy.errors import MissingDataError
+from simulator.facts.kinds import KINDS
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import evaluate
 from simulator.published.throughput import ThroughputRow
-
-KINDS = ("dense", "moe")
 
 Slowdowns = dict[str, dict[str, float]]
 """By kind of model: ln of the slowdown, the rows behind it, and the ends of the band left."""

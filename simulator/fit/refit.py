@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import MissingDataError
+from simulator.facts.kinds import KINDS
 from simulator.fit.folds import bands, left_out
 from simulator.fit.from_rows import OnProgress, fit_published, problem
 from simulator.fit.gauss_newton import PooledFit, fit_pool
@@ -72,7 +73,7 @@ def fit_newcomers(pool: Pool, rows: Sequence[ThroughputRow], on_progress: OnProg
         "publishers": sorted({row.publisher for row in rows}),
         "rows_on_chip": {
             kind: dict(Counter(row.chip.id for row in measured if row.kind == kind))
-            for kind in ("dense", "moe")
+            for kind in KINDS
         },
         "publisher_left_out_median_abs_rel_error": _median(usual.errors),
     }
@@ -123,7 +124,7 @@ def _own_bands(rows: Sequence[ThroughputRow], fit: PooledFit) -> dict[str, dict[
     spread = float(np.quantile(np.abs(fit.residuals), 0.8)) + 0.03
     return {
         f"{kind}, {name}": {"low": -spread, "high": spread, "rows": float(len(rows))}
-        for kind in ("dense", "moe")
+        for kind in KINDS
         for name in {row.framework for row in rows}
     }
 

@@ -15,6 +15,8 @@ from typing import Any
 from energy.errors import AccountingError, InputError
 from energy.facts import catalog
 from energy.shape import Shape
+from energy.units import GIB
+from simulator.facts.kinds import kind_of
 from simulator.facts.software import Software, framework_of, software_of, tuned_of
 from simulator.published.publishers import publisher_of
 from simulator.published.shapes import shape_of
@@ -23,11 +25,8 @@ from simulator.published.words import Reading, read_words
 
 PRECISIONS = ("fp8", "int8", "fp4", "fp16", "bf16", "fp32", "tf32")
 
-MOST_TOKENS = 1e9
+LARGEST_BATCH = 1e9
 """A batch that would have more tokens than this was published in tokens, not in sequences."""
-
-GIB = 2**30
-"""Training logs print allocated memory in GiB and call it GB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,7 @@ class ThroughputRow:
     @property
     def kind(self) -> str:
         """Dense or moe."""
-        return "moe" if float(self.shape.n_moe_layers) > 0 else "dense"
+        return kind_of(self.shape)
 
 
 @dataclass(frozen=True)
@@ -167,6 +166,7 @@ def _row(name: str, cells: Cells) -> ThroughputRow:
         network_bytes_per_s=reading.network_bytes_per_s,
         fields=fields,
         measured=measured or None,
+        # Training logs print allocated memory in GiB and call it GB.
         memory_bytes=memory * GIB if memory else None,
         fitted=cells.text("status") != "oom",
         assumed=tuple(assumed),
@@ -217,7 +217,7 @@ def _batch_fields(cells: Cells) -> dict[str, float]:
         fields["micro_batch"] = micro
     if not batch and micro and dp and accumulated:
         batch = micro * dp * accumulated
-    if batch and batch * cells.required("seq_len") > MOST_TOKENS:
+    if batch and batch * cells.required("seq_len") > LARGEST_BATCH:
         batch = batch / cells.required("seq_len")
     if batch:
         fields["global_batch"] = batch

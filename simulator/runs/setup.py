@@ -19,6 +19,7 @@ from energy.facts.site import Site
 from energy.quantity import Quantity
 from energy.shape import Shape
 from simulator.facts.assumptions import goodput
+from simulator.facts.kinds import kind_of
 from simulator.facts.software import (
     UNRECOGNIZED,
     Software,
@@ -126,7 +127,7 @@ class Setup:
     @property
     def kind(self) -> str:
         """Dense or moe."""
-        return _kind_of(self.shape)
+        return kind_of(self.shape)
 
     @property
     def chips(self) -> int:
@@ -246,10 +247,6 @@ def pool_of(scenario: Scenario) -> Pool:
     return load_pool(Path(named)) if named else published_pool()
 
 
-def _kind_of(shape: Shape) -> str:
-    return "moe" if np.any(np.asarray(shape.n_moe_layers) > 0) else "dense"
-
-
 def _fitted(
     scenario: Scenario, chip: Chip, software: Software, shape: Shape, pool: Pool
 ) -> tuple[Hardware, Constants, tuple[str, ...]]:
@@ -261,7 +258,7 @@ def _fitted(
         "software": software.name,
         "framework": framework_of(release) if release else "",
         "release": release,
-        "kind": _kind_of(shape),
+        "kind": kind_of(shape),
         "tuned": tuned_of(section.tuned or ""),
         "chip": chip.id,
     }

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from simulator.facts.kinds import KINDS
 from simulator.fit.from_rows import OnProgress
 from simulator.fit.newcomers import Unseen, newcomers, of_pool, publishers_left_out, shifted
 from simulator.fit.own import scale
@@ -35,7 +36,7 @@ def without_publishers(fitted: Validation, unseen: Unseen, calibration: Unseen) 
         ]
         expected = newcomers(others[0], others[1])
         kinds = np.array([row.kind for row in unseen.rows])
-        for kind in ("dense", "moe"):
+        for kind in KINDS:
             chosen = np.flatnonzero(out & (kinds == kind))
             part = unseen.take(out & (kinds == kind))
             errors[chosen] = shifted(part, expected[kind]["slower"])

@@ -1,0 +1,12 @@
+"""The two kinds of model that fits and bands tell apart."""
+
+from __future__ import annotations
+
+from energy.shape import Shape
+
+KINDS = ("dense", "moe")
+
+
+def kind_of(shape: Shape) -> str:
+    """Moe where some layers are a mixture of experts; else dense."""
+    return "moe" if float(shape.n_moe_layers) > 0 else "dense"
