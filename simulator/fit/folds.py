@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.facts.kinds import KINDS
-from simulator.fit.from_rows import OnProgress, PublishedFit, fit_published, problem
+from simulator.fit.from_rows import OnProgress, PublishedFit, fit_published, measured_rates, problem
 from simulator.fit.gauss_newton import fit_pool
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import evaluate
@@ -27,12 +27,15 @@ Fold = Callable[[ThroughputRow], str]
 """From a row to the name of the rows that are left out together with it."""
 
 MANY_MODELS = 300
-"""A source of more rows than this is left out model by model."""
+"""A source of more rows than this is a sweep of layouts: it is left out model by model."""
 
 FEW_ROWS = 6
 """Sources of fewer rows than this are left out several at a time."""
 
 BAND = (0.1, 0.9)
+
+NARROWEST = 0.02
+"""Least distance of an end of a band from its middle."""
 
 LEAST_IN_STRATUM = 25
 """Rows that a band needs."""
@@ -94,7 +97,7 @@ def _errors_left_out(
     rows: Sequence[ThroughputRow], whole: PublishedFit, fold: Fold, on_progress: OnProgress
 ) -> Array:
     names = np.array([fold(row) for row in rows])
-    measured = np.array([float(row.measured or np.nan) for row in rows])
+    measured = measured_rates(rows)
     chosen, candidates = whole.evaluated.plans, whole.evaluated.candidates
     # The deviations of the whole fit have seen the rows that are left out; its world hardly has.
     start = Pool(whole.fit.pool.world)
@@ -153,12 +156,18 @@ def _sizes(row: ThroughputRow) -> str:
 
 
 def _band(errors: Array, weight: Array) -> dict[str, float]:
-    """Weighted quantiles of the errors, at least 2 % wide on either side."""
-    order = np.argsort(errors)
+    low, high = weighted_ends(errors, weight)
+    return ends(low, high) | {"rows": float(len(errors))}
+
+
+def weighted_ends(values: Array, weight: Array) -> tuple[float, float]:
+    """Quantiles of 10 and 90 % of values that count by their weight."""
+    order = np.argsort(values)
     share = (np.cumsum(weight[order]) - weight[order] / 2) / weight.sum()
-    low, high = np.interp(BAND, share, errors[order])
-    return {
-        "low": round(float(min(low, -0.02)), 4),
-        "high": round(float(max(high, 0.02)), 4),
-        "rows": float(len(errors)),
-    }
+    low, high = np.interp(BAND, share, values[order])
+    return float(low), float(high)
+
+
+def ends(low: float, high: float) -> dict[str, float]:
+    """The ends of a band as a constants file has them, neither of them too near to the middle."""
+    return {"low": round(min(low, -NARROWEST), 4), "high": round(max(high, NARROWEST), 4)}

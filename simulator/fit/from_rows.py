@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.fit.gauss_newton import PooledFit, Problem, fit_pool
 from simulator.fit.pool import Pool
@@ -18,6 +19,8 @@ from simulator.fit.throughput import Evaluated, evaluate, throughput
 from simulator.physics.constants import Constants
 from simulator.published.candidates import Candidates, candidates
 from simulator.published.throughput import ThroughputRow
+
+Array = NDArray[np.float64]
 
 OnProgress = Callable[[str], None]
 """Called with a line on what is being done."""
@@ -81,6 +84,11 @@ def fit_published(
     return PublishedFit(fit, evaluate(rows, pool, plans))
 
 
+def measured_rates(rows: Sequence[ThroughputRow]) -> Array:
+    """Tokens/s per chip that rows report; not a number where one reports none (rows)."""
+    return np.array([row.measured or np.nan for row in rows], float)
+
+
 def problem(rows: Sequence[ThroughputRow], plans: Candidates) -> Problem:
     """What is fitted: rows and the plan that was chosen for each."""
     counts = Counter(row.framework for row in rows)
@@ -92,6 +100,6 @@ def problem(rows: Sequence[ThroughputRow], plans: Candidates) -> Problem:
         names=FITTED,
         groups=plans.groups,
         predict=lambda constants: throughput(plans, constants),
-        measured=np.array([float(row.measured or np.nan) for row in rows]),
+        measured=measured_rates(rows),
         weight=np.array(weight),
     )

@@ -12,7 +12,7 @@ out. From these errors, and from a table that no fit saw, follow per kind of mod
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any
@@ -22,23 +22,14 @@ from numpy.typing import NDArray
 
 from simulator.facts.kinds import KINDS
 from simulator.facts.software import tuned_priors
-from simulator.fit.from_rows import fit_published
-from simulator.fit.pool import DEFAULT_TUNED, FIRST, Pool
+from simulator.fit.folds import BAND, MANY_MODELS, ends, weighted_ends
+from simulator.fit.from_rows import OnProgress, fit_published, measured_rates
+from simulator.fit.pool import DEFAULT_TUNED, FIRST, SIGMAS, Pool
 from simulator.fit.throughput import evaluate
-from simulator.published.throughput import ThroughputRow
+from simulator.published.shipped import calibration_table
+from simulator.published.throughput import ThroughputRow, read_throughput
 
 Array = NDArray[np.float64]
-
-SWEEP = 300
-"""A source of more rows than this is a sweep of layouts that nobody would run."""
-
-BAND = (0.1, 0.9)
-
-SIGMAS = 1.2816
-"""Half of an 80 % band of a normal distribution, in standard deviations."""
-
-NARROWEST = 0.02
-"""Least distance of an end of a band from its middle."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +62,12 @@ class Unseen:
     def usual(self) -> NDArray[np.bool_]:
         """Rows that may be judged by: complete enough, measured, and no sweep of layouts."""
         counts = Counter(row.source for row in self.rows)
-        sound = [row.tier != "C" and counts[row.source] <= SWEEP for row in self.rows]
+        sound = [row.tier != "C" and counts[row.source] <= MANY_MODELS for row in self.rows]
         return np.array(sound, bool) & np.isfinite(self.errors)
 
 
 def publishers_left_out(
-    rows: Sequence[ThroughputRow], on_progress: Callable[[str], None] = lambda _: None
+    rows: Sequence[ThroughputRow], on_progress: OnProgress = lambda _: None
 ) -> Unseen:
     """Fit anew, from the priors, without each publisher, and predict its rows.
 
@@ -85,7 +76,7 @@ def publishers_left_out(
         on_progress: called with each publisher.
     """
     names = np.array([row.publisher for row in rows])
-    measured = np.array([float(row.measured or np.nan) for row in rows])
+    measured = measured_rates(rows)
     errors, known = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
     for number, name in enumerate(distinct := sorted(set(names)), start=1):
         on_progress(f"publisher {number} of {len(distinct)}: {name}")
@@ -101,10 +92,15 @@ def publishers_left_out(
 def of_pool(rows: Sequence[ThroughputRow], pool: Pool) -> Unseen:
     """The errors of a pool's predictions of rows that it was not fitted to."""
     bare = replace(pool, newcomers={}, own={})
-    measured = np.array([float(row.measured or np.nan) for row in rows])
-    errors = np.log(evaluate(rows, bare).tokens_per_s / measured)
+    errors = np.log(evaluate(rows, bare).tokens_per_s / measured_rates(rows))
     known = [pool.has_seen(framework=row.framework) for row in rows]
     return Unseen(tuple(rows), errors, np.array(known, bool))
+
+
+def calibration_rows(pool: Pool) -> Unseen:
+    """The measured rows of the table that is in no fit, with the errors of a pool."""
+    rows = read_throughput(calibration_table()).rows
+    return of_pool([row for row in rows if row.measured], pool)
 
 
 def newcomers(left_out: Unseen, calibration: Unseen) -> dict[str, Any]:
@@ -114,11 +110,8 @@ def newcomers(left_out: Unseen, calibration: Unseen) -> dict[str, Any]:
         left_out: of the fitted rows, each without its publisher.
         calibration: of rows that are in no fit.
     """
-    measured_as = {
-        row.framework: row.tuned
-        for row in left_out.rows
-        if row.tuned in tuned_priors() and tuned_priors()[row.tuned][0] > 1
-    }
+    less_tuned = {word for word, (slower, _) in tuned_priors().items() if slower > 1}
+    measured_as = {row.framework: row.tuned for row in left_out.rows if row.tuned in less_tuned}
     table: dict[str, Any] = {"measured_as": measured_as}
     medians = {}
     for kind in KINDS:
@@ -211,12 +204,7 @@ def shifted(unseen: Unseen, slower: dict[str, dict[str, float]]) -> Array:
 def band_of(values: Array, names: Sequence[str]) -> dict[str, float]:
     """80 % band of the value of one more publisher, and the publishers and rows behind it."""
     low, _, high = quantiles_of_new(values, names)
-    return {
-        "low": round(min(low, -NARROWEST), 4),
-        "high": round(max(high, NARROWEST), 4),
-        "rows": len(values),
-        "publishers": len(set(names)),
-    }
+    return ends(low, high) | {"rows": len(values), "publishers": len(set(names))}
 
 
 def quantiles_of_new(values: Sequence[float] | Array, names: Sequence[str]) -> tuple[float, ...]:
@@ -272,13 +260,6 @@ def _band_of_known(values: Array, names: Sequence[str]) -> dict[str, float]:
     1 + (z^2 + 1) / (4 (n - 1)) with z = 1.2816 (Abramowitz and Stegun 26.7.5, first term).
     """
     counts = Counter(names)
-    order = np.argsort(values)
-    weight = np.array([1 / counts[names[place]] for place in order.tolist()]) / len(counts)
-    ends = np.interp(BAND, np.cumsum(weight) - weight / 2, values[order])
+    low, high = weighted_ends(values, np.array([1 / counts[name] for name in names]))
     wider = 1 + (SIGMAS**2 + 1) / (4 * max(len(counts) - 1, 1))
-    return {
-        "low": round(min(float(ends[0]) * wider, -NARROWEST), 4),
-        "high": round(max(float(ends[1]) * wider, NARROWEST), 4),
-        "rows": len(values),
-        "publishers": len(counts),
-    }
+    return ends(low * wider, high * wider) | {"rows": len(values), "publishers": len(counts)}

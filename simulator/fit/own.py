@@ -20,6 +20,7 @@ import numpy as np
 
 from energy.errors import MissingDataError
 from simulator.facts.kinds import KINDS
+from simulator.fit.from_rows import measured_rates
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import evaluate
 from simulator.published.throughput import ThroughputRow
@@ -83,10 +84,9 @@ def scaled_to(rows: Sequence[ThroughputRow], base: Pool) -> Pool:
         rows: measured, one or a few of each chip.
         base: whose predictions are scaled.
     """
-    rates = evaluate(rows, base).tokens_per_s
+    off = np.log(evaluate(rows, base).tokens_per_s / measured_rates(rows))
     errors: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row, rate in zip(rows, rates, strict=True):
-        error = float(np.log(rate / float(row.measured or np.nan)))
+    for row, error in zip(rows, off.tolist(), strict=True):
         errors[row.chip.id][row.kind].append(error)
     own = {chip: scale(by_kind, base.newcomers) for chip, by_kind in errors.items()}
     return replace(base, own=base.own | own)

@@ -77,6 +77,9 @@ DEFAULT_TUNED = "own system"
 NOT_NAMED = ("", "other")
 """Frameworks that nobody named: taken to be tuned as in the tables of vendors."""
 
+SIGMAS = 1.2816
+"""Half of an 80 % band of a normal distribution, in standard deviations."""
+
 UNFITTED_BAND = (-0.45, 0.45)
 """80 % band of ln(measured / predicted) where all constants are priors."""
 
@@ -190,8 +193,8 @@ class Pool:
             low, high = band["low"], band["high"]
         else:
             low, high = min(band["low"], low), max(band["high"], high)
-        # How much slower less tuned software is has a spread of its own, of 1.28 sigma at 80 %.
-        spread = 1.2816 * self.newcomers[kind]["slower"].get(tuned, {}).get("sigma", 0.0)
+        # How much slower less tuned software is has a spread of its own.
+        spread = SIGMAS * self.newcomers[kind]["slower"].get(tuned, {}).get("sigma", 0.0)
         return -float(np.hypot(low, spread)), float(np.hypot(high, spread))
 
     def rows_on(self, chip: str, kind: str) -> int | None:

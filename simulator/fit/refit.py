@@ -19,12 +19,11 @@ from simulator.facts.kinds import KINDS
 from simulator.fit.folds import bands, left_out
 from simulator.fit.from_rows import OnProgress, fit_published, problem
 from simulator.fit.gauss_newton import PooledFit, fit_pool
-from simulator.fit.newcomers import newcomers, of_pool, publishers_left_out
+from simulator.fit.newcomers import calibration_rows, newcomers, publishers_left_out
 from simulator.fit.own import scaled_to
 from simulator.fit.pool import Pool, published_pool
 from simulator.fit.throughput import evaluate
-from simulator.published.shipped import calibration_table
-from simulator.published.throughput import ThroughputRow, read_throughput
+from simulator.published.throughput import ThroughputRow
 
 FEWEST_ROWS = 5
 """Rows from which on constants are fitted; fewer scale the published ones."""
@@ -66,7 +65,6 @@ def fit_newcomers(pool: Pool, rows: Sequence[ThroughputRow], on_progress: OnProg
         on_progress: called with each publisher that is left out.
     """
     unseen = publishers_left_out(rows, on_progress)
-    apart = [row for row in read_throughput(calibration_table()).rows if row.measured]
     usual, measured = unseen.take(unseen.usual()), [row for row in rows if row.measured]
     provenance = pool.provenance | {
         "newcomers_fitted": _now(),
@@ -77,7 +75,7 @@ def fit_newcomers(pool: Pool, rows: Sequence[ThroughputRow], on_progress: OnProg
         },
         "publisher_left_out_median_abs_rel_error": _median(usual.errors),
     }
-    table = newcomers(unseen, of_pool(apart, pool))
+    table = newcomers(unseen, calibration_rows(pool))
     return replace(pool, newcomers=table, provenance=provenance)
 
 

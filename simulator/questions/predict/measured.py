@@ -12,9 +12,8 @@ from energy.errors import InputError
 from energy.flops import model_flop
 from energy.quantity import Origin, Quantity
 from energy.shape import total
-from simulator.fit.newcomers import SIGMAS
 from simulator.fit.own import scale
-from simulator.fit.pool import save_pool
+from simulator.fit.pool import SIGMAS, save_pool
 from simulator.runs.estimate import Estimate, estimate
 from simulator.runs.predict import Prediction, predict
 from simulator.runs.setup import Setup, pool_of

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from energy.errors import MissingDataError
 from energy.flops import model_flop
 from energy.shape import total
+from simulator.fit.from_rows import measured_rates
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import Evaluated, evaluate
 from simulator.published.candidates import Candidates
@@ -81,7 +82,7 @@ class Validation:
     @property
     def reported(self) -> Array:
         """Tokens/s per chip that the rows report (rows)."""
-        return np.array([row.measured or np.nan for row in self.evaluated.rows], float)
+        return measured_rates(self.evaluated.rows)
 
     @property
     def predicted(self) -> Array:
@@ -166,7 +167,7 @@ def validate_table(table: Table, pool: Pool) -> Validation:
 
 def compare(evaluated: Evaluated, pool: Pool) -> Validation:
     """Predictions beside what their rows report, each with its band of the pool."""
-    reported = np.array([row.measured or np.nan for row in evaluated.rows], float)
+    reported = measured_rates(evaluated.rows)
     low, high = _band(evaluated.rows, pool)
     rate = evaluated.tokens_per_s
     return Validation(evaluated, rate * low, rate * high, np.log(rate / reported), pool)

@@ -8,10 +8,14 @@ import numpy as np
 
 from simulator.facts.kinds import KINDS
 from simulator.fit.from_rows import OnProgress
-from simulator.fit.newcomers import Unseen, newcomers, of_pool, publishers_left_out, shifted
+from simulator.fit.newcomers import (
+    Unseen,
+    calibration_rows,
+    newcomers,
+    publishers_left_out,
+    shifted,
+)
 from simulator.fit.own import scale
-from simulator.published.shipped import calibration_table
-from simulator.published.throughput import read_throughput
 from simulator.questions.validate.throughput import Validation
 
 
@@ -28,18 +32,17 @@ def without_publishers(fitted: Validation, unseen: Unseen, calibration: Unseen) 
     errors = np.full(len(unseen.rows), np.nan)
     low, high = errors.copy(), errors.copy()
     names = np.array([row.publisher for row in unseen.rows])
+    kinds = np.array([row.kind for row in unseen.rows])
     for name in sorted(set(names)):
         out = names == name
-        others = [
+        others = (
             part.take(np.array([row.publisher != name for row in part.rows], bool))
             for part in (unseen, calibration)
-        ]
-        expected = newcomers(others[0], others[1])
-        kinds = np.array([row.kind for row in unseen.rows])
+        )
+        expected = newcomers(*others)
         for kind in KINDS:
-            chosen = np.flatnonzero(out & (kinds == kind))
-            part = unseen.take(out & (kinds == kind))
-            errors[chosen] = shifted(part, expected[kind]["slower"])
+            chosen = out & (kinds == kind)
+            errors[chosen] = shifted(unseen.take(chosen), expected[kind]["slower"])
             ends = expected[kind]["new_publisher"]
             low[chosen], high[chosen] = np.exp(ends["low"]), np.exp(ends["high"])
     rate = fitted.reported * np.exp(errors)
@@ -54,8 +57,7 @@ def publisher_left_out(fitted: Validation, on_progress: OnProgress) -> Validatio
         on_progress: called with each publisher.
     """
     unseen = publishers_left_out(fitted.evaluated.rows, on_progress)
-    apart = [row for row in read_throughput(calibration_table()).rows if row.measured]
-    return without_publishers(fitted, unseen, of_pool(apart, fitted.pool))
+    return without_publishers(fitted, unseen, calibration_rows(fitted.pool))
 
 
 def given_one(validation: Validation) -> Validation:
@@ -70,11 +72,8 @@ def given_one(validation: Validation) -> Validation:
         MissingDataError: the pool has no spreads between and within sources.
     """
     rows = validation.evaluated.rows
-    error, low, high = (
-        validation.error.copy(),
-        validation.low.copy(),
-        validation.high.copy(),
-    )
+    error, low, high = validation.error.copy(), validation.low.copy(), validation.high.copy()
+    reported = validation.reported
     groups: dict[tuple[str, str], list[int]] = {}
     for place, row in enumerate(rows):
         if np.isfinite(validation.error[place]):
@@ -87,7 +86,7 @@ def given_one(validation: Validation) -> Validation:
         for place in set(places) - {known}:
             own = scaled[rows[place].kind]
             error[place] -= own["ln"]
-            rate = validation.reported[place] * np.exp(error[place])
+            rate = reported[place] * np.exp(error[place])
             low[place], high[place] = rate * np.exp(own["low"]), rate * np.exp(own["high"])
         error[known] = np.nan
     return replace(validation, error=error, low=low, high=high)
