@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -15,34 +13,12 @@ from simulator.fit.throughput import evaluate
 from simulator.published.shipped import shipped
 from simulator.published.throughput import parse, read_throughput
 from simulator.questions.validate.throughput import compare
+from tests.support.tables import published_cells, write_table
 
 
 @pytest.fixture(scope="module")
 def cells():
-    with shipped("throughput.csv").open(newline="") as file:
-        return list(csv.DictReader(file))[:40]
-
-
-@pytest.fixture
-def simulator(monkeypatch, capsys):
-    from simulator.cli import main
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["simulator", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        output = capsys.readouterr()
-        return end.value.code or 0, output.out, output.err
-
-    return run
-
-
-def write(path, rows):
-    with path.open("w", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
-    return path
+    return published_cells()[:40]
 
 
 def test_a_prediction_does_not_depend_on_the_measured_rate_of_its_row(cells):
@@ -63,7 +39,7 @@ def test_a_row_is_predicted_alone_as_it_is_among_others(cells):
 
 def test_columns_may_be_in_any_order_or_missing(cells, tmp_path):
     kept = [name for name in reversed(list(cells[0])) if name not in ("tier", "notes", "doubt")]
-    path = write(tmp_path / "rows.csv", [{name: row[name] for name in kept} for row in cells])
+    path = write_table(tmp_path / "rows.csv", [{name: row[name] for name in kept} for row in cells])
     rows = read_throughput(path).rows
     assert [row.shape for row in rows] == [row.shape for row in parse(cells).rows]
     assert {row.tier for row in rows} == {"B"}
@@ -82,7 +58,7 @@ def test_a_copy_of_the_model_on_more_chips_than_there_are_is_skipped_with_a_reas
     cells, tmp_path, simulator
 ):
     impossible = cells[0] | {"tp": "8", "pp": "8", "n_chips": "16"}
-    path = write(tmp_path / "rows.csv", [impossible, cells[1]])
+    path = write_table(tmp_path / "rows.csv", [impossible, cells[1]])
     code, out, err = simulator("validate", "--throughput", path, "--json")
     assert (code, err) == (0, "")
     answer = json.loads(out)
@@ -108,7 +84,7 @@ def test_own_rows_move_the_constants_toward_a_slower_framework(cells, tmp_path, 
     for row in cells:
         rate = float(row["tokens_per_s_per_chip"]) * 0.7
         slower.append(row | {"tokens_per_s_per_chip": f"{rate}", "framework": "ours"})
-    path, out = write(tmp_path / "own.csv", slower), tmp_path / "constants.json"
+    path, out = write_table(tmp_path / "own.csv", slower), tmp_path / "constants.json"
     assert simulator("calibrate", path, "--out", out)[0] == 0
     before = json.loads(simulator("validate", "--throughput", path, "--json")[1])
     after = json.loads(simulator("validate", "--throughput", path, "--constants", out, "--json")[1])

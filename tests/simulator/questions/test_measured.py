@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 
 import numpy as np
 import pytest
 
 from energy.errors import InputError
-from simulator.published.shipped import shipped
 from simulator.questions.calibrate.answer import calibrate
 from simulator.questions.predict.answer import predict
 from simulator.questions.predict.measured import step_seconds
 from simulator.runs.estimate import estimate
 from simulator.runs.setup import Setup
 from simulator.scenarios.request import of_model
+from tests.support.tables import published_cells, write_table
 
 RUN = {"chip": "h100", "chips": 64, "tokens": 1e12, "batch": 1024}
 VALUES = {
@@ -106,14 +105,10 @@ def test_a_file_to_keep_a_row_in_needs_a_row(tmp_path, simulator):
 
 
 def test_calibrate_takes_one_row_and_its_file_scales_that_chip_alone(tmp_path):
-    with shipped("throughput.csv").open(newline="") as file:
-        cells = next(row for row in csv.DictReader(file) if row["row_id"] == "llm-foundry-001")
+    cells = next(row for row in published_cells() if row["row_id"] == "llm-foundry-001")
     slower = float(cells["tokens_per_s_per_chip"]) * 0.6
-    path, out = tmp_path / "own.csv", tmp_path / "constants.json"
-    with path.open("w", newline="") as file:
-        table = csv.DictWriter(file, list(cells))
-        table.writeheader()
-        table.writerow(cells | {"tokens_per_s_per_chip": f"{slower}"})
+    own_row = cells | {"tokens_per_s_per_chip": f"{slower}"}
+    path, out = write_table(tmp_path / "own.csv", [own_row]), tmp_path / "constants.json"
     fitted = calibrate(path, out=out)
     assert set(fitted.pool.own) == {"h100-sxm5-80gb"}
     own = fitted.pool.own["h100-sxm5-80gb"]["dense"]

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 import pytest
 
 from simulator.published.shipped import calibration_table, shipped
 from simulator.questions.validate.answer import validate
+from tests.support.tables import published_cells, write_table
 
 
 @pytest.fixture
 def foreign(tmp_path):
     """Rows of two publishers that no fit saw, each with its own bias."""
-    with shipped("throughput.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["source"].startswith("MosaicML")][:24]
+    rows = [row for row in published_cells() if row["source"].startswith("MosaicML")][:24]
     for place, row in enumerate(rows):
         bias = 0.5 if place % 2 else 0.8
         row["source"] = f"publisher {place % 2}"
         row["tokens_per_s_per_chip"] = f"{float(row['tokens_per_s_per_chip']) * bias}"
-    path = tmp_path / "foreign.csv"
-    with path.open("w", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
-    return path
+    return write_table(tmp_path / "foreign.csv", rows)
 
 
 def test_every_validation_has_the_width_of_its_band_and_the_median_of_publishers(foreign):

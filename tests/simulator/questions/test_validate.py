@@ -1,6 +1,5 @@
 """The answers of validate and calibrate: what they refuse, print, draw and write."""
 
-import csv
 import json
 
 import pytest
@@ -8,11 +7,11 @@ import pytest
 from energy.errors import InputError, ToleranceError
 from energy.quantity import Origin
 from energy.record import Kind
-from simulator.published.shipped import shipped
 from simulator.questions.calibrate.answer import FittedConstants, FittedMachine, calibrate
 from simulator.questions.validate.answer import validate
 from tests.simulator.fit.test_probe import probe
 from tests.support.records import run_record
+from tests.support.tables import published_cells, write_table
 
 
 @pytest.fixture
@@ -26,14 +25,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def table(tmp_path):
-    with shipped("throughput.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))[:20]
-    path = tmp_path / "rows.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+    return write_table(tmp_path / "rows.csv", published_cells()[:20])
 
 
 def test_nothing_to_validate_is_refused():
