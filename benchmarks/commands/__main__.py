@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.progress import track
 
+from benchmarks.checkouts import require_checkout
 from benchmarks.commands import beside, elapsed
 from benchmarks.pages import Table, markdown_table, print_table, split_at_marks, write_between
 from energy.console import guard, print_json
@@ -51,7 +52,7 @@ def run(rounds: int, other: Path | None, page: Path | None, *, as_json: bool) ->
     """
     if rounds < 1:
         raise InputError("expected --rounds of at least 1", str(rounds))
-    other = beside.require_checkout(other) if other else None
+    other = require_checkout(other, "simulator/cli.py") if other else None
     if page:
         for mark in (PROCESSOR_MARK, ELAPSED_MARK) if other else (ELAPSED_MARK,):
             split_at_marks(page, mark)

@@ -5,7 +5,6 @@ A machine whose speed drifts slows both runs of a pair alike, so the ratio is ta
 
 from __future__ import annotations
 
-import os
 import shlex
 import statistics
 import sys
@@ -15,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.checkouts import median_ratio, run_python
 from benchmarks.gate import Gate
 from benchmarks.process import ROOT, run_process
-from energy.errors import InputError
 
 HEADS = ("command", "here", "other checkout", "ratio, median of pairs", "target", "met")
 
@@ -40,20 +39,21 @@ class Command:
         """Processor time of one run: user plus system, children included.
 
         Args:
-            checkout: root of the code to run, with the interpreter that runs this module.
+            checkout: root of the code to run.
 
         Raises:
             AccountingError: the command failed.
         """
         # In an empty folder, as `python -m` looks for packages in the working directory first.
         with tempfile.TemporaryDirectory() as folder:
-            finished = run_process(
-                [sys.executable, "-m", "simulator.cli", *shlex.split(self.arguments)],
+            return run_python(
+                checkout,
+                "-m",
+                "simulator.cli",
+                *shlex.split(self.arguments),
                 folder=Path(folder),
-                environment={**os.environ, "PYTHONPATH": str(checkout)},
                 exit_codes=self.exit_codes,
-            )
-        return finished.processor_s
+            ).processor_s
 
 
 COMMANDS = (
@@ -100,8 +100,7 @@ class Comparison:
     @property
     def gate(self) -> Gate:
         """The median ratio over the pairs, against its limit."""
-        pairs = zip(self.here_s, self.other_s, strict=True)
-        ratio = statistics.median(here / other for here, other in pairs)
+        ratio = median_ratio(self.here_s, self.other_s)
         return Gate(f"simulator {self.command.arguments}", ratio, self.command.most)
 
     def cells(self) -> tuple[str, ...]:
@@ -119,23 +118,6 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         """The gate, and the seconds behind it."""
         return self.gate.as_json() | {"here_s": self.here_s, "other_s": self.other_s}
-
-
-def require_checkout(other: Path) -> Path:
-    """Return the absolute path of another checkout of this project.
-
-    Raises:
-        InputError: it has no simulator that could run, or it is this one.
-    """
-    if not (other / "simulator" / "cli.py").is_file():
-        raise InputError(
-            "expected --beside DIR with another checkout of this project",
-            f"{other}, which has no simulator/cli.py",
-            "make one: git worktree add ../before COMMIT",
-        )
-    if other.samefile(ROOT):
-        raise InputError("expected --beside with another checkout than this one", str(other))
-    return other.resolve()
 
 
 @dataclass(frozen=True)

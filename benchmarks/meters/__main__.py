@@ -15,7 +15,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.meters import figures, million, peers
+from benchmarks.checkouts import require_checkout
+from benchmarks.meters import figures, peers
 from benchmarks.meters.gates import GATES, Setup
 from benchmarks.pages import print_table, split_at_marks
 from energy.console import guard, print_json
@@ -54,7 +55,7 @@ def run(names: Sequence[str], other: Path | None, page: Path | None, *, as_json:
     for name in chosen:
         if name not in GATES and name != PEERS:
             raise InputError("expected a gate", name, f"one of: {_names()}")
-    other = million.require_checkout(other) if other else None
+    other = require_checkout(other, "energy/__init__.py") if other else None
     if page:
         split_at_marks(page, figures.MARK)
     measured: dict[str, figures.Measured] = {}
@@ -83,7 +84,7 @@ def run(names: Sequence[str], other: Path | None, page: Path | None, *, as_json:
 
 def _compare_peers(setup: Setup) -> None:
     """Print what other tools report on the same stand-in."""
-    for reading in peers.compare(setup.library):
+    for reading in peers.compare(setup.nvml_library):
         print(f"{reading.tool:16} {reading.case:28} {reading.result}")
 
 

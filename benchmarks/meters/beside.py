@@ -8,7 +8,6 @@ the rounds.
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,14 +15,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.checkouts import median_ratio
 from benchmarks.gate import Gate
-from benchmarks.meters.peers import peers_python
-from benchmarks.meters.standin import environment
+from benchmarks.meters.peers import OURS, environment_of, peers_python
 from energy.errors import AccountingError
 
 ROUNDS = 5
 BOARDS = "8"
-OURS, ZEUS, CODECARBON = "this project", "zeus", "codecarbon"
+ZEUS, CODECARBON = "zeus", "codecarbon"
 SAMPLER_S = 30.0
 """How long the sampler is watched."""
 
@@ -139,19 +138,19 @@ def compare(library: Path, rounds: Iterable[int]) -> dict[str, Costs]:
     return costs
 
 
-def sampler_share(library: Path, seconds: float = SAMPLER_S) -> float:
+def sampler_share(library: Path) -> float:
     """The share of a core that the sampler uses without windows, at one sample a second."""
-    (share,) = _answer(OURS, Path(sys.executable), SAMPLER, library, str(seconds))
+    (share,) = _answer(OURS, Path(sys.executable), SAMPLER, library, str(SAMPLER_S))
     return share
 
 
 def gates(costs: Mapping[str, Costs], share: float) -> list[Gate]:
     """The share of a core, and the ratios, against their limits."""
-    ours = costs[OURS]
+    ours, zeus, codecarbon = (costs[tool] for tool in (OURS, ZEUS, CODECARBON))
     ratios = {
-        "window begin and end over Zeus's": _ratio(ours.window_s, costs[ZEUS].window_s),
-        "window begin and end over CodeCarbon's": _ratio(ours.window_s, costs[CODECARBON].window_s),
-        "import over Zeus's": _ratio(ours.import_s, costs[ZEUS].import_s),
+        "window begin and end over Zeus's": median_ratio(ours.window_s, zeus.window_s),
+        "window begin and end over CodeCarbon's": median_ratio(ours.window_s, codecarbon.window_s),
+        "import over Zeus's": median_ratio(ours.import_s, zeus.import_s),
     }
     return [
         Gate("sampler at 1 Hz, 8 boards: share of a core", share, MOST_SHARE),
@@ -162,11 +161,6 @@ def gates(costs: Mapping[str, Costs], share: float) -> list[Gate]:
     ]
 
 
-def _ratio(ours: list[float], theirs: list[float]) -> float:
-    """The median over the rounds of our cost over theirs."""
-    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-
-
 def _answer(tool: str, python: Path, code: str, library: Path, *arguments: str) -> list[float]:
     """The numbers that a program prints.
 
@@ -174,12 +168,9 @@ def _answer(tool: str, python: Path, code: str, library: Path, *arguments: str) 
         AccountingError: it printed none.
     """
     with tempfile.TemporaryDirectory() as folder:
-        variables = environment(library, {"DEVICES": BOARDS}, XDG_RUNTIME_DIR=folder)
-        if tool != OURS:
-            del variables["PYTHONPATH"]
         finished = subprocess.run(
             [python, "-c", code, *arguments],
-            env=variables,
+            env=environment_of(tool, library, {"DEVICES": BOARDS}, XDG_RUNTIME_DIR=folder),
             cwd=folder,
             capture_output=True,
             text=True,

@@ -52,11 +52,11 @@ class Setup:
     """What the gates need.
 
     Attributes:
-        library: the compiled stand-in for NVIDIA's library.
+        nvml_library: the compiled stand-in for NVIDIA's library.
         other: another checkout, to compare processor time with.
     """
 
-    library: Path
+    nvml_library: Path
     other: Path | None = None
 
 
@@ -77,17 +77,17 @@ def _say(case: str, wrong: Sequence[object]) -> None:
 
 def _unread(setup: Setup) -> list[Figure]:
     problems: list[Sequence[Problem]] = []
-    virtual = unread.results(VIRTUAL_CASES, setup.library)
+    virtual = unread.results(VIRTUAL_CASES, setup.nvml_library)
     for case, wrong in _shown(virtual, VIRTUAL_CASES, "unread, virtual machines"):
         _say(case.name, wrong)
         problems.append(wrong)
-    live = unread_live.results(LIVE_CASES, setup.library)
+    live = unread_live.results(LIVE_CASES, setup.nvml_library)
     for live_case, wrong in _shown(live, LIVE_CASES, "unread, processes"):
         _say(live_case.name, wrong)
         problems.append(wrong)
-    counts = by_kind(problems)
+    counts, cases = by_kind(problems), VIRTUAL_CASES + LIVE_CASES
     return [
-        Figure(Gate(f"cases without readings for a while: {kind}", counts[kind], 0, rows=200))
+        Figure(Gate(f"cases without readings for a while: {kind}", counts[kind], 0, rows=cases))
         for kind in Kind
     ]
 
@@ -101,7 +101,7 @@ def _odd(setup: Setup) -> list[Figure]:
     for name, kinds in names.items():
         failed = 0
         for case in _shown(impossible.cases(kinds, ODD_CASES), ODD_CASES, name):
-            wrong = impossible.judge(case, setup.library)
+            wrong = impossible.judge(case, setup.nvml_library)
             _say(case.name, wrong)
             failed += bool(wrong)
         figures.append(Figure(Gate(name, failed, 0, rows=ODD_CASES)))
@@ -111,7 +111,7 @@ def _odd(setup: Setup) -> list[Figure]:
 def _bands(setup: Setup) -> list[Figure]:
     figures: list[Figure] = []
     random_windows: dict[bool, list[bands.Band]] = {True: [], False: []}
-    for row, measured in _shown(bands.results(setup.library), len(bands.ROWS), "bands"):
+    for row, measured in _shown(bands.results(setup.nvml_library), len(bands.ROWS), "bands"):
         coverage = sum(band.holds for band in measured) / len(measured)
         gate = Gate(f"95 % band, {row.name}", coverage, LEAST_COVERAGE, True, len(measured))
         figures.append(Figure(gate, "share"))
@@ -128,7 +128,7 @@ def _bands(setup: Setup) -> list[Figure]:
 def _kills(setup: Setup) -> list[Figure]:
     cases = kills.cases(INSTANTS)
     instants = failed = 0
-    for case, wrong in _shown(kills.results(INSTANTS, setup.library), len(cases), "kills"):
+    for case, wrong in _shown(kills.results(INSTANTS, setup.nvml_library), len(cases), "kills"):
         _say(case.name, wrong)
         instants += case.kills
         failed += case.kills if wrong else 0
@@ -138,8 +138,8 @@ def _kills(setup: Setup) -> list[Figure]:
 
 def _cost(setup: Setup) -> list[Figure]:
     rounds = _shown(range(beside.ROUNDS), beside.ROUNDS, "cost beside Zeus and CodeCarbon")
-    costs = beside.compare(setup.library, rounds)
-    share = beside.sampler_share(setup.library)
+    costs = beside.compare(setup.nvml_library, rounds)
+    share = beside.sampler_share(setup.nvml_library)
     share_gate, *ratios = beside.gates(costs, share)
     return [Figure(share_gate, "share"), *(Figure(gate) for gate in ratios)]
 
@@ -172,7 +172,7 @@ def _ranks(setup: Setup) -> list[Figure]:
 
 def _of(measure: Callable[[Path], list[Gate]]) -> Callable[[Setup], list[Figure]]:
     """The gate of a module that returns gates, in the units of their names."""
-    return lambda setup: [Figure(gate) for gate in measure(setup.library)]
+    return lambda setup: [Figure(gate) for gate in measure(setup.nvml_library)]
 
 
 GATES: Mapping[str, Callable[[Setup], list[Figure]]] = {

@@ -7,22 +7,22 @@ in a process of its own, and the ratio is taken pair by pair.
 
 from __future__ import annotations
 
-import os
 import random
-import statistics
-import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.process import ROOT, Finished, run_process
-from energy.errors import InputError
+from benchmarks.checkouts import median_ratio, run_python
+from benchmarks.process import ROOT, Finished
 from energy.ledger import lines as ledger
 from energy.meters.base import Domain
+from tests.support.ledgers import header
 
 ROWS = 1_000_000
 ROUNDS = 3
+
+BEGAN_UTC = "2026-11-28T00:00:00+00:00"
 
 RECORD = """
 import importlib, sys
@@ -55,8 +55,8 @@ class Compared:
         """Processor time here over that of the other checkout: the median over the pairs."""
         if not self.other:
             return None
-        pairs = zip(self.here, self.other, strict=True)
-        return statistics.median(here.processor_s / other.processor_s for here, other in pairs)
+        here_s, other_s = ([run.processor_s for run in runs] for runs in (self.here, self.other))
+        return median_ratio(here_s, other_s)
 
     @property
     def peak_bytes(self) -> int:
@@ -68,21 +68,10 @@ def write_rows(path: Path, rows: int) -> None:
     """Write a ledger of one board: a sample a second, a window after each."""
     generator = random.Random(1)
     domain = Domain(id="GPU-0", kind="gpu", boundary="chip", low=0.93, high=1.07, tick_s=0.1)
-    header = {
-        "k": "header",
-        "v": 1,
-        "id": "run",
-        "boot": "boot",
-        "host": "node",
-        "pid": 1,
-        "interval_s": 1.0,
-        "domains": [domain.as_dict()],
-        "m": 10**12,
-        "utc": "2026-11-28T00:00:00+00:00",
-    }
     previous, moment_ns, joules = "", 10**12, 0.0
     with path.open("wb") as file:
-        line, previous = ledger.seal(header, previous)
+        first = header([domain.as_dict()], v=1, m=moment_ns, utc=BEGAN_UTC, pid=1)
+        line, previous = ledger.seal(first, previous)
         file.write(line)
         for number in range(1, rows // 2):
             moment_ns += 10**9 + generator.randrange(-(10**6), 10**6)
@@ -98,23 +87,6 @@ def write_rows(path: Path, rows: int) -> None:
                 file.write(line)
         line, _ = ledger.seal({"k": "end", "m": moment_ns, "why": "closed"}, previous)
         file.write(line)
-
-
-def require_checkout(other: Path) -> Path:
-    """The absolute path of another checkout of this project.
-
-    Raises:
-        InputError: it has no energy package, or it is this one.
-    """
-    if not (other / "energy" / "__init__.py").is_file():
-        raise InputError(
-            "expected --beside DIR with another checkout of this project",
-            f"{other}, which has no energy/__init__.py",
-            "make one: git worktree add ../before COMMIT",
-        )
-    if other.samefile(ROOT):
-        raise InputError("expected --beside with another checkout than this one", str(other))
-    return other.resolve()
 
 
 def compare(other: Path | None, rounds: Iterable[int], rows: int = ROWS) -> Compared:
@@ -138,8 +110,4 @@ def compare(other: Path | None, rounds: Iterable[int], rows: int = ROWS) -> Comp
 
 def _record(checkout: Path, path: Path) -> Finished:
     """One record of a ledger, by the code of a checkout."""
-    return run_process(
-        [sys.executable, "-c", RECORD, str(path)],
-        folder=path.parent,
-        environment={**os.environ, "PYTHONPATH": str(checkout)},
-    )
+    return run_python(checkout, "-c", RECORD, str(path), folder=path.parent)

@@ -124,11 +124,25 @@ def peers_python(folder: Path) -> Path:
     return python
 
 
-def _measure(tool: str, python: Path, library: Path, settings: Mapping[str, str]) -> str:
-    """Run one tool, and return the power that it reports or why it reports none."""
-    variables = environment(library, settings)
+def environment_of(
+    tool: str, library: Path, settings: Mapping[str, str], **more: str
+) -> dict[str, str]:
+    """The environment of a tool that reads the stand-in; other tools see no code of this project.
+
+    Args:
+        tool: its name.
+        library: the compiled stand-in.
+        settings: of the stand-in.
+        more: other variables.
+    """
+    variables = environment(library, settings, **more)
     if tool != OURS:
         del variables["PYTHONPATH"]
+    return variables
+
+
+def _measure(tool: str, python: Path, library: Path, settings: Mapping[str, str]) -> str:
+    """Run one tool, and return the power that it reports or why it reports none."""
     seconds = PERIODS * float(settings.get("PERIOD_S", 1.0))
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "run.py"
@@ -136,7 +150,7 @@ def _measure(tool: str, python: Path, library: Path, settings: Mapping[str, str]
         try:
             finished = subprocess.run(
                 _command(tool, python, script),
-                env=variables,
+                env=environment_of(tool, library, settings),
                 capture_output=True,
                 text=True,
                 timeout=TIMEOUT_S,

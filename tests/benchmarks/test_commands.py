@@ -69,9 +69,9 @@ def test_only_the_listed_exit_codes_count_as_success(tmp_path):
 
 def test_a_folder_without_the_simulator_and_this_checkout_are_refused(tmp_path):
     with pytest.raises(InputError, match="git worktree add"):
-        beside.require_checkout(tmp_path)
+        commands.run(1, tmp_path, None, as_json=False)
     with pytest.raises(InputError, match="another checkout than this one"):
-        beside.require_checkout(ROOT)
+        commands.run(1, ROOT, None, as_json=False)
 
 
 @pytest.mark.parametrize("mark", [commands.PROCESSOR_MARK, commands.ELAPSED_MARK])

@@ -60,9 +60,9 @@ def test_one_gate_is_measured_by_its_name_and_a_missed_one_is_an_error(monkeypat
 
 def test_a_checkout_without_the_package_and_this_one_are_refused(tmp_path):
     with pytest.raises(InputError, match="git worktree add"):
-        million.require_checkout(tmp_path)
+        program.run(["million"], tmp_path, None, as_json=False)
     with pytest.raises(InputError, match="another checkout than this one"):
-        million.require_checkout(ROOT)
+        program.run(["million"], ROOT, None, as_json=False)
 
 
 def test_a_record_of_many_rows_is_taken_in_turns_with_its_memory():
