@@ -14,16 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.meters.judge import WIDER, SoundBand
+from benchmarks.meters.judge import AXIS_S, WIDER, SoundBand
 from benchmarks.meters.odd_scenes import IMPOSSIBLE, TRUE, Case, Maker, Scene
 from benchmarks.meters.unread import record_of, sound_band
 from benchmarks.meters.virtual.metering import metered, saved
 
 HALF_S = 0.5
 """Time by which the stretch around an odd reading may be cut on either side, beyond an interval."""
-
-AXIS_S = 0.06
-"""Time by which the ends of a run may be off in these checks."""
 
 
 def cases(kinds: Mapping[str, tuple[Maker, Sequence[str]]], count: int) -> list[Case]:

@@ -21,7 +21,7 @@ SLIVER_S = 0.35
 """Time at the edge of what was read that may count as read, at least; else three ticks."""
 
 AXIS_S = 0.06
-"""How far the beginning of a record's time may be off in these checks."""
+"""How far the ends of a record's time may be off."""
 
 BRIDGE_S = 5.0
 """The longest gap that may be bridged at sampling intervals of up to 1.7 s."""

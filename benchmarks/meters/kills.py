@@ -12,13 +12,12 @@ import random
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.meters import live, on_disk, spans
 from benchmarks.meters.judge import problems
-from benchmarks.meters.unread_live import AT_ONCE, BOARDS, sound_of, truth_of
+from benchmarks.meters.unread_live import BOARDS, judged, truth_of
 from energy.errors import AccountingError
 
 VICTIMS = ("run", "sampler", "both")
@@ -131,10 +130,5 @@ def _lost(
 
 
 def results(instants: int, library: Path) -> Iterator[tuple[Case, list[str]]]:
-    """Every case and what is wrong with its record, two at a time."""
-    for board in BOARDS:
-        sound_of(board, library)  # by now: in virtual time nothing else may run
-    all_cases = cases(instants)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        judged = pool.map(lambda case: judge(case, library), all_cases)
-        yield from zip(all_cases, judged, strict=True)
+    """Every case and what is wrong with its record."""
+    return judged(cases(instants), judge, library)

@@ -21,8 +21,10 @@ from typing import Any
 
 from benchmarks.meters.sensors import Load, alternating
 from benchmarks.meters.standin import environment
+from benchmarks.process import run_process
 from energy.errors import AccountingError
 from energy.ledger import lines as ledger
+from tests.support.samplers import sampler_pids
 
 DEVICE = "GPU-stand-in-0"
 HIGH_W, LOW_W, PERIOD_S = 390.0, 90.0, 0.5
@@ -95,17 +97,14 @@ class Run:
         name: of its folder.
         way: run (`energy run` of a command that sleeps) or tracker (windows of 0.6 s).
         seconds: its length.
-        interval_s: between samples.
     """
 
-    def __init__(
-        self, node: Node, name: str, way: str, seconds: float, interval_s: float = INTERVAL_S
-    ) -> None:
+    def __init__(self, node: Node, name: str, way: str, seconds: float) -> None:
         self.out, self.seconds = node.folder / name, seconds
         if way == "tracker":
-            words = ["-c", WITH_WINDOWS, str(self.out), str(seconds), str(interval_s)]
+            words = ["-c", WITH_WINDOWS, str(self.out), str(seconds), str(INTERVAL_S)]
         else:
-            words = ["-m", "energy.cli", "run", "--meter", "nvml", "--interval", str(interval_s)]
+            words = ["-m", "energy.cli", "run", "--meter", "nvml", "--interval", str(INTERVAL_S)]
             words += ["--out", str(self.out), "--", "sleep", str(seconds)]
         self.process = subprocess.Popen(
             [sys.executable, *words],
@@ -115,7 +114,7 @@ class Run:
             cwd=node.folder,
         )
         self._node = node
-        self.wait_for_row("header")
+        self._wait(lambda: self.ledger.exists() and b'"k":"header"' in self.ledger.read_bytes())
         self.begin_s = time.monotonic()
 
     @property
@@ -168,12 +167,8 @@ class Run:
             self.process.kill()
             raise AccountingError("expected a run to end", f"{self.out.name} goes on") from error
 
-    def wait_for_row(self, kind: str) -> None:
-        """Wait until its ledger has a row of a kind, it ends, or `READY_S` are over."""
-        word = f'"k":"{kind}"'.encode()
-        self._wait(lambda: self.ledger.exists() and word in self.ledger.read_bytes())
-
     def _wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until something is so, the run ends, or `READY_S` are over."""
         give_up_s = time.monotonic() + READY_S
         while not ready() and time.monotonic() < give_up_s and self.process.poll() is None:
             time.sleep(0.01)
@@ -192,40 +187,28 @@ def machine(library: Path, epoch_s: float, settings: Mapping[str, str]) -> Itera
         try:
             yield Node(Path(folder), library, epoch_s, settings)
         finally:
-            for pid in filter(str.isdigit, os.listdir("/proc")):
+            for pid in sampler_pids(Path(folder)):
                 with contextlib.suppress(OSError):
-                    words = Path(f"/proc/{pid}/cmdline").read_bytes()
-                    if b"sampler/__main__.py" in words and f"{folder}/".encode() in words:
-                        os.kill(int(pid), signal.SIGKILL)
-
-
-def command(node: Node, *words: str) -> str:
-    """Run a command of `energy`, and return its standard output.
-
-    Raises:
-        AccountingError: it failed.
-    """
-    finished = subprocess.run(
-        [sys.executable, "-m", "energy.cli", *words],
-        env=node.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if finished.returncode:
-        last = (finished.stderr.strip().splitlines() or ["no message"])[-1]
-        raise AccountingError(f"expected exit code 0 of energy {' '.join(words)}", last)
-    return finished.stdout
+                    os.kill(pid, signal.SIGKILL)
 
 
 def record_of(node: Node, runs: Sequence[Run], out: Path) -> Mapping[str, Any]:
-    """The JSON of the record of a run, or of all of them merged."""
+    """The JSON of the record of a run, or of all of them merged.
+
+    Raises:
+        AccountingError: a command of `energy` failed.
+    """
     if len(runs) == 1:
         if not (runs[0].out / "record.json").exists():
-            command(node, "record", str(runs[0].out))
+            _energy(node, "record", str(runs[0].out))
         return _json(runs[0].out / "record.json")
-    command(node, "merge", *(str(run.out) for run in runs), "--out", str(out))
+    _energy(node, "merge", *(str(run.out) for run in runs), "--out", str(out))
     return _json(out / "record.json")
+
+
+def _energy(node: Node, *words: str) -> None:
+    """Run a command of `energy` on a node."""
+    run_process([sys.executable, "-m", "energy.cli", *words], environment=node.environment())
 
 
 def _json(path: Path) -> Mapping[str, Any]:

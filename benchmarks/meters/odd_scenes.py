@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.meters.sensors import Counter, Load, constant
-from benchmarks.meters.unread import METERS, Meter
+from benchmarks.meters.unread import METERS, Meter, device_of
 from benchmarks.meters.virtual.clock import START_S
 from benchmarks.meters.virtual.devices import INSTANT_W, Device, Fault
 from benchmarks.meters.virtual.metering import Life, Stretch
@@ -97,9 +97,7 @@ def _device(meter: Meter, load: Load, generator: random.Random) -> Device:
     shown_j = generator.choice((3_000.0, 50e3, 22.5e6))
     if meter.wrap_j:
         shown_j = generator.uniform(1_000.0, 0.8 * meter.wrap_j)
-    sensor = Counter(tick_s=0.1 if meter.source == "nvml" else 0.001) if meter.counts else INSTANT_W
-    base_j = shown_j - float(load.energy_j(START_S)) if meter.counts else 0.0
-    return Device(meter.source, load, sensor, base_j, meter.wrap_j)
+    return device_of(meter, load, shown_j)
 
 
 def _at(generator: random.Random) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from benchmarks.meters.judge import SLIVER_S, Kind, Problem, SoundBand, Truth, p
 from benchmarks.meters.sensors import Counter, Load, alternating, constant, telegraph
 from benchmarks.meters.spans import Span
 from benchmarks.meters.virtual.clock import START_S
-from benchmarks.meters.virtual.devices import INSTANT_W, Device, Fault
+from benchmarks.meters.virtual.devices import INSTANT_W, RAPL_RANGE_J, Device, Fault
 from benchmarks.meters.virtual.metering import Life, Stretch, metered, saved
 from energy.ledger import accounting
 from energy.ledger import lines as ledger
@@ -65,7 +65,7 @@ class Meter:
 METERS = {
     "counter": Meter("nvml", "GPU-stand-in-0", True, 700.0, 0.1, 0.0),
     "power only": Meter("nvml", "GPU-stand-in-0", False, 700.0),
-    "RAPL": Meter("rapl", "cpu-package-0", True, 500.0, 1.0, 0.0, wrap_j=262_143.328850),
+    "RAPL": Meter("rapl", "cpu-package-0", True, 500.0, 1.0, 0.0, wrap_j=RAPL_RANGE_J),
     "hwmon": Meter("hwmon", "node-hwmon0-power1", False, 20_000.0),
     "IPMI": Meter("node", "node", False, 20_000.0, 1.4, 3.0, 3.0),
     "AMD": Meter("amd", "amd-0", True, 1400.0, 1.0, 0.0, opens_s=0.51),
@@ -115,9 +115,20 @@ class Plan:
 
 def cases(count: int) -> list[Case]:
     """Cases of every fault, meter and way, in turn, with moments of their own."""
-    kinds = [(fault, meter, way) for way in WAYS for meter in METERS for fault in FAULTS]
-    random.Random(1).shuffle(kinds)
-    return [Case(*kinds[i % len(kinds)], seed=i) for i in range(count)]
+    return [Case(*drawn) for drawn in in_turn(METERS, count, seed=1)]
+
+
+def in_turn(meters: Iterable[str], count: int, *, seed: int) -> list[tuple[str, str, str, int]]:
+    """What cases differ in: fault, meter, way and the seed of their own moments.
+
+    Args:
+        meters: those that have every fault in every way.
+        count: of cases.
+        seed: of their order.
+    """
+    kinds = [(fault, meter, way) for way in WAYS for meter in meters for fault in FAULTS]
+    random.Random(seed).shuffle(kinds)
+    return [(*kinds[i % len(kinds)], i) for i in range(count)]
 
 
 def judge(case: Case, library: Path) -> list[Problem]:
@@ -234,9 +245,7 @@ def rows_of(
     run_id: str,
 ) -> list[Row]:
     """The rows of a run of a machine with one device."""
-    base_j = 5_000.0 - float(load.energy_j(START_S))
-    sensor = Counter(tick_s=0.1 if meter.source == "nvml" else 0.001) if meter.counts else INSTANT_W
-    device = Device(meter.source, load, sensor, base_j if meter.counts else 0.0, meter.wrap_j)
+    device = device_of(meter, load, 5_000.0)
     device.faults = list(plan.faults)
     return metered(
         {meter.device: device},
@@ -247,6 +256,15 @@ def rows_of(
         interval_s=INTERVAL_S,
         run_id=run_id,
     )
+
+
+def device_of(meter: Meter, load: Load, shown_j: float) -> Device:
+    """The device that a meter reads; its counter shows so many joules when the machine begins."""
+    if not meter.counts:
+        return Device(meter.source, load, INSTANT_W, wrap_j=meter.wrap_j)
+    counter = Counter(tick_s=0.1 if meter.source == "nvml" else 0.001)
+    base_j = shown_j - float(load.energy_j(START_S))
+    return Device(meter.source, load, counter, base_j, meter.wrap_j)
 
 
 def _truth(

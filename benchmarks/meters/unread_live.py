@@ -10,15 +10,14 @@ import itertools
 import random
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
-from benchmarks.meters import live, on_disk, spans
+from benchmarks.meters import live, on_disk, spans, unread
 from benchmarks.meters.judge import SLIVER_S, Kind, Problem, SoundBand, Truth, problems
-from benchmarks.meters.unread import FAULTS, WAYS, sound_band
 from benchmarks.meters.virtual.clock import START_S
 from energy.errors import AccountingError
 from energy.ledger.lines import Row
@@ -39,27 +38,22 @@ LONGEST_S = 5.5
 STARTED_S, ENDED_S = 2.0, 1.5
 """How much earlier the command may begin than its record, and how much later it may end."""
 
+Item = TypeVar("Item")
+Wrong = TypeVar("Wrong")
 
-@dataclass(frozen=True)
-class Case:
-    """One run of real processes with one fault; the attributes are those of `unread.Case`."""
 
-    fault: str
-    meter: str
-    way: str
-    seed: int
+class Case(unread.Case):
+    """One run of real processes with one fault."""
 
     @property
     def name(self) -> str:
         """The case in words."""
-        return f"{self.fault}, {self.meter}, {self.way} {self.seed}, processes"
+        return f"{super().name}, processes"
 
 
 def cases(count: int) -> list[Case]:
     """Cases of every fault, board and way, in turn, with moments of their own."""
-    kinds = [(fault, board, way) for way in WAYS for board in BOARDS for fault in FAULTS]
-    random.Random(2).shuffle(kinds)
-    return [Case(*kinds[i % len(kinds)], seed=i) for i in range(count)]
+    return [Case(*drawn) for drawn in unread.in_turn(BOARDS, count, seed=2)]
 
 
 def judge(case: Case, library: Path) -> list[Problem]:
@@ -124,7 +118,7 @@ def truth_of(node: live.Node, ledgers: Sequence[Sequence[Row]], board: str, libr
 @cache
 def sound_of(board: str, library: Path) -> SoundBand:
     """The band of sound runs of a board, of the length of the longest here."""
-    return sound_band(board, live.load_at(START_S), LONGEST_S, library)
+    return unread.sound_band(board, live.load_at(START_S), LONGEST_S, library)
 
 
 def _runs(case: Case, node: live.Node, at_s: float, generator: random.Random) -> list[live.Run]:
@@ -157,10 +151,22 @@ def _length(runs: Sequence[live.Run], bounds: spans.Span) -> Iterator[Problem]:
 
 
 def results(count: int, library: Path) -> Iterator[tuple[Case, list[Problem]]]:
-    """Every case and what is wrong with its record, two at a time."""
-    all_cases = cases(count)
-    for meter in BOARDS:
-        sound_of(meter, library)  # by now: in virtual time nothing else may run
+    """Every case and what is wrong with its record."""
+    return judged(cases(count), judge, library)
+
+
+def judged(
+    cases: Sequence[Item], judge: Callable[[Item, Path], Wrong], library: Path
+) -> Iterator[tuple[Item, Wrong]]:
+    """Every case and what is wrong with its record, two at a time.
+
+    Args:
+        cases: of boards of BOARDS.
+        judge: runs one of them, and returns what is wrong.
+        library: the compiled stand-in.
+    """
+    for board in BOARDS:
+        sound_of(board, library)  # by now: in virtual time nothing else may run
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        judged = pool.map(lambda case: judge(case, library), all_cases)
-        yield from zip(all_cases, judged, strict=True)
+        wrong = pool.map(lambda case: judge(case, library), cases)
+        yield from zip(cases, wrong, strict=True)

@@ -1,27 +1,21 @@
-"""Runs that are metered in processes of their own, and the samplers that write their ledgers."""
+"""Runs that are metered in processes of their own."""
 
 import json
-import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from energy.ledger.reader import FILE
+from tests.support.samplers import sampler_pids
 
 
-def sampler_pids(folder):
-    """Process ids of the samplers that write ledgers in or below a folder."""
-    place = f"{folder}/".encode()
-    pids = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            command = Path(f"/proc/{name}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"sampler/__main__.py" in command and place in command:
-            pids.append(int(name))
-    return pids
+def wait_until(condition, otherwise="still not so"):
+    """Wait until a condition holds, for a minute at most; returns what it answers then."""
+    until_s = time.monotonic() + 60
+    while not (answer := condition()):
+        assert time.monotonic() < until_s, otherwise
+        time.sleep(0.01)
+    return answer
 
 
 RUN = """
@@ -93,11 +87,9 @@ class Run:
 
     def wait_for(self, kind, count=1):
         """Wait until its ledger has so many rows of a kind; returns them."""
-        until_s = time.monotonic() + 60
-        while len(rows := self.rows(kind)) < count:
-            assert time.monotonic() < until_s, f"no {kind} row"
-            time.sleep(0.02)
-        return rows
+        return wait_until(
+            lambda: rows if len(rows := self.rows(kind)) >= count else None, f"no {kind} row"
+        )
 
     def _answer(self, word):
         line = self.process.stdout.readline()

@@ -14,7 +14,8 @@ from energy.meters.sources import Opening
 from energy.sampler import calls, retries
 from energy.sampler.calls import DISK, Calls, SupersededError, Watched
 from energy.sampler.retries import Retries, answers
-from tests.energy.sampler.processes import Run, sampler_pids
+from tests.energy.sampler.processes import Run, wait_until
+from tests.support.samplers import sampler_pids
 from tests.support.standin import compiled_nvml, nvml_environment
 
 BOARD, WATTS = "GPU-stand-in-0", 300.0
@@ -121,12 +122,6 @@ class Stuck(BaseSource):
         return {"board": 1.0}
 
 
-def wait_until_overdue(made):
-    while made.overdue() is None:
-        time.sleep(0.01)
-    return made.overdue()
-
-
 def test_the_thread_of_a_call_that_returns_late_is_superseded(monkeypatch):
     monkeypatch.setattr(calls, "LIMIT_S", 0.05)
     source, ends, made = Stuck(), [], []
@@ -140,9 +135,8 @@ def test_the_thread_of_a_call_that_returns_late_is_superseded(monkeypatch):
 
     thread = threading.Thread(target=work)
     thread.start()
-    while not made:
-        time.sleep(0.01)
-    assert wait_until_overdue(made[0]) == "stuck"
+    wait_until(lambda: made)
+    assert wait_until(made[0].overdue) == "stuck"
     assert not made[0].supersede("another")
     assert made[0].supersede("stuck")
     assert made[0].overdue() is None
@@ -204,8 +198,7 @@ def test_a_meter_that_hangs_is_tried_again_in_a_child_after_twice_the_time(tmp_p
     driver.write_text("")
     monkeypatch.setattr(retries, "CHILD_S", 60.0)
     retry.due_s = 0.0
-    while not tried.answer():
-        time.sleep(0.01)
+    wait_until(tried.answer)
     tried.remove("nvml")
     assert not tried
 

@@ -17,8 +17,8 @@ import pytest
 from energy import Tracker
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
-from tests.energy.sampler.processes import sampler_pids
 from tests.support import unmeasured_environment
+from tests.support.samplers import sampler_pids
 
 INTERVAL_S = 0.05
 

@@ -19,7 +19,7 @@ from energy.ledger.merge import merge
 from energy.ledger.reader import FILE
 from energy.ledger.verify import verify
 from energy.sampler.seat import runtime_folder
-from tests.energy.sampler.processes import sampler_pids
+from tests.support.samplers import sampler_pids
 from tests.support.standin import compiled_nvml, nvml_environment, write_ledger
 
 RANK = """

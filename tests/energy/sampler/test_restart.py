@@ -18,7 +18,8 @@ from energy.ledger.writer import _holder, _is_dying
 from energy.meters.base import Domain
 from energy.tracking import process, supervisor
 from energy.tracking.sent import KEPT_ROWS, SentRows
-from tests.energy.sampler.processes import Run, sampler_pids
+from tests.energy.sampler.processes import Run, wait_until
+from tests.support.samplers import sampler_pids
 from tests.support.standin import compiled_nvml, nvml_environment, write_ledger, write_tree
 
 BOARD, WATTS = "GPU-stand-in-0", 300.0
@@ -109,12 +110,10 @@ def test_a_command_whose_sampler_was_killed_is_metered_on_and_not_waited_for(tmp
         text=True,
     )
     path = folder / ledger.FILE
-    while not path.exists() or path.read_bytes().count(b'"k":"s"') < 2:
-        time.sleep(0.02)
+    wait_until(lambda: path.exists() and path.read_bytes().count(b'"k":"s"') >= 2)
     (sampler,) = sampler_pids(folder)
     os.kill(sampler, signal.SIGKILL)
-    while path.read_bytes().count(b'"k":"header"') < 2:
-        time.sleep(0.02)
+    wait_until(lambda: path.read_bytes().count(b'"k":"header"') >= 2)
     go.touch()
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 3, errors
@@ -134,8 +133,8 @@ def test_a_forked_child_neither_ends_nor_watches_the_sampler_of_its_parent(tmp_p
             tracker.close()
             os._exit(0)
         os.waitpid(child, 0)
-        while b'"child"' not in tracker.path.read_bytes():  # nobody could send it again
-            time.sleep(0.02)
+        # Nobody could send it again.
+        wait_until(lambda: b'"child"' in tracker.path.read_bytes())
         os.kill(tracker.sampler_pid, signal.SIGKILL)
         with tracker.window("parent"):
             pass
@@ -153,11 +152,12 @@ def test_a_run_that_exits_without_closing_ends_and_its_sampler_closes_the_ledger
     )
     run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60)
     assert run.returncode == 0
-    for _ in range(500):
+
+    def ended():
         (segment,) = ledger.segments(tmp_path / ledger.FILE)
-        if segment.end != "lost":
-            break
-        time.sleep(0.02)
+        return None if segment.end == "lost" else segment
+
+    segment = wait_until(ended)
     assert segment.end == "parent died"
     assert len(segment.windows) == 1
 
@@ -167,11 +167,7 @@ def test_a_tracker_that_nobody_holds_any_more_lets_its_sampler_end(tmp_path):
     tracker.open()
     del tracker
     gc.collect()
-    for _ in range(500):
-        if not sampler_pids(tmp_path):
-            return
-        time.sleep(0.02)
-    raise AssertionError("the sampler goes on")
+    wait_until(lambda: not sampler_pids(tmp_path), "the sampler goes on")
 
 
 def test_a_tracker_that_was_closed_can_be_opened_again(tmp_path):

@@ -13,7 +13,7 @@ from energy.ledger.writer import Writer
 from energy.sampler import attached
 from energy.sampler.attached import Attached
 from energy.sampler.seat import Seat
-from tests.energy.sampler.processes import Run
+from tests.energy.sampler.processes import Run, wait_until
 from tests.support.standin import compiled_nvml, nvml_environment
 
 CHOICE = ["nvml", 1.0]
@@ -31,13 +31,6 @@ def seat():
     yield new
     for made in seats:
         made.leave()
-
-
-def wait_until(condition):
-    until_s = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until_s
-        time.sleep(0.01)
 
 
 def holding(seat, run_id):
