@@ -17,6 +17,7 @@ from energy.ledger.lines import Row
 from energy.ledger.merge import merge
 from energy.meters.base import Domain
 from energy.record import RunRecord
+from tests.support.ledgers import end, header, ns, sample
 from tests.support.standin import write_ledger
 
 NODES, RANKS = 64, 8
@@ -56,9 +57,9 @@ def watts(node: int, board: int) -> float:
     return 100.0 + node + 25.0 * board
 
 
-def compare(seed: int = 1, nodes: int = NODES) -> Merged:
+def compare(nodes: int = NODES) -> Merged:
     """Write the ledgers of all ranks, and merge them twice in random orders."""
-    generator = random.Random(seed)
+    generator = random.Random(1)
     with tempfile.TemporaryDirectory() as folder:
         folders = [
             _written(Path(folder), node, rank) for node in range(nodes) for rank in range(RANKS)
@@ -93,23 +94,20 @@ def _rows(node: int, rank: int) -> Iterable[Row]:
         for board in boards
     ]
     begin_s = BEGIN_S - (BLIND_S if rank == 0 else 0.0)
-    yield {
-        "k": "header",
-        "v": ledger.VERSION,
-        "id": f"run-{node}-{rank}",
-        "boot": f"boot-{node:03}",
-        "host": f"node-{node:03}",
-        "pid": 1,
-        "interval_s": 1.0,
-        "domains": domains,
-        "m": round(begin_s * 1e9),
-        "utc": "2026-11-28T00:00:00+00:00",
-    }
+    yield header(
+        domains,
+        id=f"run-{node}-{rank}",
+        boot=f"boot-{node:03}",
+        host=f"node-{node:03}",
+        pid=1,
+        m=ns(begin_s),
+        utc="2026-11-28T00:00:00+00:00",
+    )
     first, last = (0, SECONDS) if rank < 2 else (rank, SECONDS - rank)
     moments = [begin_s] if rank == 0 else []
     moments += [BEGIN_S + second for second in range(first, last + 1)]
     for moment_s in moments:
         spent_s = moment_s - BEGIN_S
         read = [None if rank == 0 else 1e6 + watts(node, b) * spent_s for b in boards]
-        yield {"k": "s", "m": round(moment_s * 1e9), "j": read, "a": [0 for _ in boards]}
-    yield {"k": "end", "m": round(moments[-1] * 1e9), "why": "closed"}
+        yield sample(moment_s, *read)
+    yield end(moments[-1])

@@ -36,6 +36,12 @@ def domain(device: str = "gpu-0", method: str = "counter", **fields: Any) -> Row
     }
 
 
+def old_domain(device: str = "gpu-0", method: str = "counter", **fields: Any) -> Row:
+    """A board in the header of a ledger of version 1, without its limit and its meter."""
+    own = domain(device, method, **fields)
+    return {name: value for name, value in own.items() if name not in ("limit_w", "meter")}
+
+
 def header(domains: Sequence[Row], **fields: Any) -> Row:
     """The row with which a sampler begins."""
     return {
@@ -55,26 +61,19 @@ def sample(second: float, *joules: float | None, **fields: Any) -> Row:
     return {"k": "s", "m": ns(second), "j": list(joules), "a": [0] * len(joules), **fields}
 
 
-def polled(second: float, watts: Sequence[tuple[float, float | None]], *, others: int = 0) -> Row:
-    """A sample with the readings of the power of one board at some moments.
-
-    Args:
-        second: of the sample.
-        watts: moments and watts.
-        others: how many domains with counters the header has besides.
-    """
+def polled(second: float, watts: Sequence[tuple[float, float | None]]) -> Row:
+    """A sample with the readings of the power of the only board: moments and watts."""
     polls = [[round((second - moment) * 1e6), power] for moment, power in watts]
-    return {"k": "s", "m": ns(second), "j": [None] * (1 + others), "p": {"nvml": polls}}
+    return {"k": "s", "m": ns(second), "j": [None], "p": {"nvml": polls}}
 
 
 def steady(start: int, stop: int, watts: float = 300.0) -> list[Row]:
     """Samples once a second, with the power of one board read ten times a second before each."""
-    return [
-        polled(second, [(second - (9 - i) / 10, watts) for i in range(10 if second > start else 1)])
-        if second > start
-        else polled(second, [(second, watts)])
-        for second in range(start, stop + 1)
-    ]
+    before = [tenth / 10 for tenth in range(9, -1, -1)]
+    rows = [polled(start, [(start, watts)])]
+    for second in range(start + 1, stop + 1):
+        rows.append(polled(second, [(second - seconds, watts) for seconds in before]))
+    return rows
 
 
 def window(name: str, begin: float, end: float) -> Row:

@@ -1,51 +1,27 @@
 """When windows began and ended, and which share of the run the readings of a device cover."""
 
+import itertools
+
 import pytest
 
-from energy.ledger import accounting
-from energy.ledger.reader import FILE
-from tests.support.standin import write_ledger
+from tests.support import ledgers
 
 WATTS = 100.0
 
 
-def domain(device, reason=""):
-    return {
-        "id": device,
-        "kind": "gpu",
-        "boundary": "chip",
-        "within": None,
-        "api": "test",
-        "method": "counter",
-        "origin": "missing" if reason else "measured",
-        "low": 0.9,
-        "high": 1.1,
-        "wrap_j": 0.0,
-        "source": "test",
-        "reason": reason,
-        "fix": "",
-    }
-
-
 def segment(start, stop, *, windows=(), domains=("gpu-0",), lost_at=None, boot="boot"):
     """Rows of a metering process with a sample each second; gpu-1 is lost at a moment."""
-    header = {"k": "header", "id": "run", "boot": boot, "host": "node"}
-    rows = [{**header, "domains": [domain(device) for device in domains]}]
+    rows = [ledgers.header([ledgers.old_domain(device) for device in domains], v=1, boot=boot)]
     for second in range(start, stop + 1):
         lost = lost_at is not None and second > lost_at
         joules = [None if lost and d == "gpu-1" else WATTS * second for d in domains]
-        rows.append({"k": "s", "m": second * 10**9, "j": joules})
-    for name, begin, end in windows:
-        edges = {"m0": round(begin * 1e9), "m1": round(end * 1e9)}
-        rows.append({"k": "window", **edges, "name": name, "phase": "compute"})
-    rows.append({"k": "end", "m": stop * 10**9, "why": "closed"})
-    return rows
+        rows.append(ledgers.sample(second, *joules))
+    rows += [ledgers.window(*window) for window in windows]
+    return [*rows, ledgers.end(stop)]
 
 
 def record(folder, *segments):
-    path = folder / FILE
-    write_ledger(path, [row for rows in segments for row in rows])
-    return accounting.record(path, name="run", labels={}, notes=[])
+    return ledgers.record_of(folder, itertools.chain(*segments))
 
 
 def test_windows_begin_and_end_in_seconds_from_the_start_of_the_run(tmp_path):
@@ -98,7 +74,7 @@ def test_a_device_that_came_with_a_restart_is_covered_from_then_on(tmp_path):
 
 def test_a_device_that_was_never_read_covers_nothing(tmp_path):
     rows = segment(0, 10, domains=("gpu-0", "gpu-1"))
-    rows[0]["domains"][1] = domain("gpu-1", reason="permission")
+    rows[0]["domains"][1] = ledgers.old_domain("gpu-1", origin="missing", reason="permission")
     run = record(tmp_path, rows)
     assert [(entry.origin, entry.covered) for entry in run.energy] == [
         ("measured", 1.0),

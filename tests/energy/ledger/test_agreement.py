@@ -10,54 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.ledger import accounting
-from energy.ledger import reader as ledger
 from energy.ledger.agreement import widened
-from tests.support.standin import compiled_nvml, nvml_environment, write_ledger
+from tests.support import ledgers
+from tests.support.standin import compiled_nvml, nvml_environment
 
 GPU = "GPU-0"
 
 
 def rows(seconds, counter_w, powers, *, checked=True):
     """A ledger of a board whose counter runs at `counter_w`, with a check beside each sample."""
-    domain = {
-        "id": GPU,
-        "kind": "gpu",
-        "boundary": "chip",
-        "within": None,
-        "api": "NVML counter",
-        "method": "counter",
-        "origin": "measured",
-        "low": 0.93,
-        "high": 1.07,
-        "wrap_j": 0.0,
-        "tick_s": 0.1,
-        "limit_w": 700.0,
-        "meter": "nvml",
-        "source": "test",
-        "reason": "",
-    }
-    yield {
-        "k": "header",
-        "v": 2,
-        "id": "run",
-        "boot": "boot",
-        "host": "host",
-        "interval_s": 1.0,
-        "domains": [domain],
-        "m": 0,
-    }
+    board = ledgers.domain(GPU, low=0.93, high=1.07)
+    yield ledgers.header([board], m=0)
     for second in range(seconds + 1):
-        row = {"k": "s", "m": second * 10**9, "j": [1000 + counter_w * second], "a": [0]}
-        if checked and second:
-            row["w"] = [powers(second)]
-        yield row
-    yield {"k": "end", "m": seconds * 10**9, "why": "closed", "cpu_s": 0.1}
+        checks = {"w": [powers(second)]} if checked and second else {}
+        yield ledgers.sample(second, 1000 + counter_w * second, **checks)
+    yield ledgers.end(seconds)
 
 
 def recorded(folder, *arguments, **options):
-    write_ledger(folder / ledger.FILE, rows(*arguments, **options))
-    return accounting.record(folder / ledger.FILE, name="run", labels={}, notes=[])
+    return ledgers.record_of(folder, rows(*arguments, **options))
 
 
 def test_a_counter_far_below_its_power_has_a_band_that_holds_both_and_a_note(tmp_path):

@@ -15,6 +15,7 @@ from tests.support.ledgers import (
     end,
     header,
     ns,
+    old_domain,
     polled,
     record_of,
     sample,
@@ -96,9 +97,7 @@ def test_a_counter_tells_the_time_without_a_sampler_and_its_power_does_not(tmp_p
 
 def test_a_sum_of_the_sampler_in_version_1_does_not_reach_across_its_death(tmp_path):
     """Version 1: the sampler added powers up in memory, and began at 0 after each start."""
-    board = domain(method="power")
-    del board["limit_w"], board["meter"]
-    first = header([board], v=1, m=ns(0))
+    first = header([old_domain(method="power")], v=1, m=ns(0))
     rows = [
         first,
         *(sample(second, 300.0 * second) for second in (0, 1)),

@@ -11,6 +11,7 @@ from energy.ledger.writer import Writer
 from energy.meters.base import BaseSource, Domain
 from energy.sampler import edges, sampling
 from energy.sampler.sampling import Sampler
+from tests.support.ledgers import header
 
 BOARDS, DAY_S, WATTS = 8, 86_400, 312.5
 PART = DAY_S // 4
@@ -68,20 +69,8 @@ def sampler_of(path, source):
     domains = [
         Domain(id=name(i), kind="gpu", boundary="chip", tick_s=source.tick_s) for i in range(BOARDS)
     ]
-    writer.append(
-        {
-            "k": "header",
-            "v": 1,
-            "id": "run",
-            "boot": "boot",
-            "host": "node",
-            "pid": 1,
-            "interval_s": 1.0,
-            "domains": [domain.as_dict() for domain in domains],
-            "m": START_NS,
-            "utc": "",
-        }
-    )
+    own = [domain.as_dict() for domain in domains]
+    writer.append(header(own, v=1, m=START_NS, utc="", pid=1))
     return Sampler([source], domains, writer, 1.0)
 
 

@@ -13,33 +13,18 @@ from energy.ledger.reader import rows as rows_of
 from tests.support import ledgers
 from tests.support.standin import write_ledger
 
-CPU = {
-    "id": "cpu",
-    "kind": "cpu",
-    "boundary": "chip",
-    "within": None,
-    "api": "test",
-    "method": "counter",
-    "origin": "measured",
-    "low": 0.9,
-    "high": 1.1,
-    "wrap_j": 0.0,
-    "source": "test",
-    "reason": "",
-    "fix": "",
-}
 WATTS = 100.0
 
 
 def rank(folder, *, boot="boot-a", host="a", start=0, stop=10, devices=("gpu-0",), offset=0.0):
     """The ledger of one rank: a sample each second, of devices that all draw 100 W."""
     folder.mkdir(parents=True)
-    domains = [{**CPU, "id": device, "kind": "gpu"} for device in devices]
-    rows = [{"k": "header", "id": folder.name, "boot": boot, "host": host, "domains": domains}]
+    domains = [ledgers.old_domain(device) for device in devices]
+    rows = [ledgers.header(domains, v=1, id=folder.name, boot=boot, host=host)]
     for second in range(start, stop + 1):
         moment = second + offset
-        rows.append({"k": "s", "m": int(moment * 1e9), "j": [WATTS * moment] * len(devices)})
-    rows.append({"k": "end", "m": int((stop + offset) * 1e9), "why": "closed"})
+        rows.append(ledgers.sample(moment, *[WATTS * moment] * len(devices)))
+    rows.append(ledgers.end(stop + offset))
     write_ledger(folder / FILE, rows)
     return folder
 
