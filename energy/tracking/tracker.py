@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from energy.errors import InputError
 from energy.files import unwritable
-from energy.ledger import reader as ledger
+from energy.ledger.lines import FILE
 from energy.meters.visible import selection
 from energy.sampler.seat import boot_id
 from energy.tracking.supervisor import Supervisor
@@ -31,6 +31,7 @@ from energy.tracking.window import Window, as_line, window_fields, window_line
 
 if TYPE_CHECKING:
     from energy.ledger.accounting import Snapshot
+    from energy.ledger.reader import Reader
     from energy.record import RunRecord
 
 TOO_EARLY = "windows and marks before the tracker was started were left out"
@@ -75,7 +76,7 @@ class Tracker:
         # A record with another type in these places would be refused at the end of the run.
         self.out_dir, self.name = Path(out_dir), str(name)
         self.labels = {str(key): str(value) for key, value in (labels or {}).items()}
-        self.path = self.out_dir / ledger.FILE
+        self.path = self.out_dir / FILE
         self.notes: list[str] = []
         self._meters = _requested(meters)
         self._sync, self._interval_s = sync, interval_s
@@ -84,7 +85,7 @@ class Tracker:
         self._supervisor: Supervisor | None = None
         self._opened_s = self._closed_s = 0.0
         self._reading = threading.Lock()
-        self._reader = ledger.Reader(self.path, live=True)
+        self._reader: Reader | None = None
 
     def __enter__(self) -> Self:
         self.open()
@@ -111,7 +112,7 @@ class Tracker:
             raise unwritable(self.path, error) from error
         if self._opened_s and not self._closed_s:
             return
-        self._id, self._reader = uuid.uuid4().hex[:12], ledger.Reader(self.path, live=True)
+        self._id, self._reader = uuid.uuid4().hex[:12], None
         self._opened_s, self._closed_s = time.monotonic(), 0.0
         supervisor = Supervisor(self.path, self._id, self._settings(), self.notes)
         if not supervisor.start():
@@ -164,9 +165,11 @@ class Tracker:
     def snapshot(self) -> Snapshot:
         """Joules and watts up to now."""
         from energy.ledger import accounting
+        from energy.ledger.reader import Reader
 
         elapsed_s = (self._closed_s or time.monotonic()) - self._opened_s
         with self._reading:
+            self._reader = self._reader or Reader(self.path, live=True)
             try:
                 segments = self._reader.segments()
             except OSError as error:
