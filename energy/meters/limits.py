@@ -14,9 +14,6 @@ from energy.meters.files import fact_rows, text_of
 
 W_PER_MW, W_PER_UW = 1e-3, 1e-6
 
-MODULE_SCOPE = 1
-"""NVML's scope of a field for the module around a board."""
-
 NO_LIMIT_W = 4000.0
 """A greater limit of a processor package is the register's way of saying that there is none."""
 
@@ -28,16 +25,6 @@ def of_nvidia_board(nvml: Any, handle: Any, product: str) -> float:
         return float(most_mw) * W_PER_MW
     except nvml.NVMLError:
         return name_plate_w(product)
-
-
-def of_nvidia_module(nvml: Any, handle: Any) -> float:
-    """The greatest power limit of the module around a board; 0 if the driver does not state it."""
-    field = nvml.NVML_FI_DEV_POWER_MAX_LIMIT
-    try:
-        (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [(field, MODULE_SCOPE)])
-    except nvml.NVMLError:
-        return 0.0
-    return float(answer.value.uiVal) * W_PER_MW if answer.nvmlReturn == nvml.NVML_SUCCESS else 0.0
 
 
 def name_plate_w(product: str) -> float:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from energy.meters import nvml_state, sensors
+from energy.meters import limits, nvml_state, sensors
 from energy.meters.base import BaseSource, Domain, missing
 from energy.meters.nvml_boards import Board, visible_boards
 from energy.meters.nvml_samples import BufferedPower, has_samples
@@ -117,20 +117,14 @@ class Nvml(BaseSource):
 
     def watts(self) -> dict[str, float | None]:
         """Present watts of boards without a counter, of memory and of modules."""
-        return {
-            reading.id: self._power_w(reading.handle, reading.scope)
-            if reading.method == "instant"
-            else self._raw(reading.handle, "power")
-            for reading in self._readings
-            if reading.method not in COUNTERS
-        }
+        return self._present_w("instant", "power", "samples")
 
     def dated_watts(self) -> list[tuple[int, dict[str, float | None]]]:
         """As `watts`, and all samples of the driver's buffer where that is read."""
         if self._buffered is None:
             return super().dated_watts()
         readings = self._buffered.readings()
-        others = self.watts() if readings else {}
+        others = self._present_w("instant", "power") if readings else {}
         return [(moment, {**others, **watts}) for moment, watts in readings]
 
     def powers(self) -> dict[str, float | None]:
@@ -176,15 +170,16 @@ class Nvml(BaseSource):
         self._readings.append(Reading(uuid, handle, method))
         self._boards[uuid] = handle
         within = f"{uuid}/module" if module else None
-        domains = [_domain(uuid, "gpu", method, board, within)]
-        for scope, name, exists, container in (
-            (MODULE_SCOPE, "module", module, None),
-            (MEMORY_SCOPE, "hbm", memory, uuid),
-        ):
-            if exists:
-                way = "energy" if name == "module" and self._counts_module(handle) else "instant"
-                self._readings.append(Reading(f"{uuid}/{name}", handle, way, scope))
-                domains.append(_domain(f"{uuid}/{name}", name, way, board, container))
+        limit_w = limits.of_nvidia_board(self._nvml, handle, product)
+        domains = [_domain(uuid, "gpu", method, board, within, limit_w)]
+        if module:
+            way = "energy" if self._counts_module(handle) else "instant"
+            self._readings.append(Reading(f"{uuid}/module", handle, way, MODULE_SCOPE))
+            most_w = self._module_limit_w(handle)
+            domains.append(_domain(f"{uuid}/module", "module", way, board, None, most_w))
+        if memory:
+            self._readings.append(Reading(f"{uuid}/hbm", handle, "instant", MEMORY_SCOPE))
+            domains.append(_domain(f"{uuid}/hbm", "hbm", "instant", board, uuid, limit_w))
         return domains
 
     def _works(self, handle: Any, method: str) -> bool:
@@ -223,6 +218,21 @@ class Nvml(BaseSource):
         module, board = self._energy_j(handle, MODULE_SCOPE), self._energy_j(handle, GPU_SCOPE)
         return module is not None and module > (board or 0.0) * ECHO
 
+    def _module_limit_w(self, handle: Any) -> float:
+        """The greatest power limit of the module around a board; 0 if the driver states none."""
+        value = self._field(handle, self._nvml.NVML_FI_DEV_POWER_MAX_LIMIT, MODULE_SCOPE)
+        return 0.0 if value is None else float(value.uiVal) * W_PER_MW
+
+    def _present_w(self, *methods: str) -> dict[str, float | None]:
+        """Present watts of what is read by these methods."""
+        return {
+            reading.id: self._power_w(reading.handle, reading.scope)
+            if reading.method == "instant"
+            else self._raw(reading.handle, "power")
+            for reading in self._readings
+            if reading.method in methods
+        }
+
     def _raw(self, handle: Any, method: str) -> float | None:
         """Joules of the counter, or watts of one of the power calls; None if the call fails."""
         nvml = self._nvml
@@ -255,7 +265,9 @@ class Nvml(BaseSource):
         return answer.value if answer.nvmlReturn == nvml.NVML_SUCCESS else None
 
 
-def _domain(name: str, kind: str, method: str, board: Board, within: str | None) -> Domain:
+def _domain(
+    name: str, kind: str, method: str, board: Board, within: str | None, limit_w: float
+) -> Domain:
     # Sensors of data-center boards are off by a few percent: Yang et al. SC'24; our default.
     counted = method in COUNTERS
     low, high = (0.93, 1.07) if counted else (0.88, 1.12)
@@ -267,7 +279,7 @@ def _domain(name: str, kind: str, method: str, board: Board, within: str | None)
         within=within,
         tick_s=TICK_S,
         never_zero=kind == "gpu",
-        limit_w=board.module_limit_w if kind == "module" else board.limit_w,
+        limit_w=limit_w,
         method="counter" if counted else "power",
         api=f"NVML {API.get(method, ENERGY)} ({words})",
         low=low,

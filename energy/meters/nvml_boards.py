@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from energy.meters import limits
 from energy.meters.visible import chosen, has_index
 
 ASK_CUDA = """
@@ -52,8 +51,6 @@ class Board:
         product: name of its model.
         share: what of it belongs to this run, if that is only a slice.
         doubt: why it may be another board than the one that this run uses.
-        limit_w: the most that it can draw; 0 if nothing states it.
-        module_limit_w: the most that the module around it can draw.
     """
 
     id: str
@@ -61,8 +58,6 @@ class Board:
     product: str = "GPU"
     share: str = ""
     doubt: str = ""
-    limit_w: float = 0.0
-    module_limit_w: float = 0.0
 
 
 def visible_boards(nvml: Any, visible: str | None) -> list[Board]:
@@ -103,12 +98,6 @@ def _listed(nvml: Any) -> Iterator[Board]:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             board = Board(nvml.nvmlDeviceGetUUID(handle), handle)
             board = replace(board, product=nvml.nvmlDeviceGetName(handle))
-        if board.handle is not None:
-            board = replace(
-                board,
-                limit_w=limits.of_nvidia_board(nvml, board.handle, board.product),
-                module_limit_w=limits.of_nvidia_module(nvml, board.handle),
-            )
         yield board
 
 
