@@ -16,7 +16,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 from energy.errors import InputError
@@ -77,12 +76,7 @@ class PowerLimit:
         self.before = answer["before"]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._ours)
         self._ours = -1
         for problem in self._answer().get("problems", ()):
