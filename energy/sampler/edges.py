@@ -101,6 +101,6 @@ class Edges:
             self._append({"k": "t", "j": rows})
 
 
-def rounded(joules: float | None) -> float | None:
-    """Round to a millijoule, which is the resolution of the counters of boards."""
-    return None if joules is None else round(joules, 3)
+def rounded(value: float | None) -> float | None:
+    """Round to a millijoule or a milliwatt, the resolution of the meters of boards."""
+    return None if value is None else round(value, 3)

@@ -6,6 +6,7 @@ import random
 import time
 
 from energy.meters.base import Source
+from energy.sampler.edges import rounded
 
 JITTER = 0.2
 """Share of the period by which a reading may come early or late, so that no periodic load can hide
@@ -56,8 +57,3 @@ class Powers:
         """The readings since the last call: age in microseconds, then watts by domain."""
         readings, self._readings = self._readings, []
         return [[(now_ns - moment) // 1000, *watts] for moment, watts in readings]
-
-
-def rounded(watts: float | None) -> float | None:
-    """Round to a milliwatt, which is the resolution of the sensors."""
-    return None if watts is None else round(watts, 3)
