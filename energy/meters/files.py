@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import os
 import re
 from pathlib import Path
@@ -24,8 +25,9 @@ def cpuinfo_field(cpuinfo: str, name: str) -> str:
     return match[1].strip() if match else ""
 
 
+@functools.cache
 def fact_rows(name: str) -> list[dict[str, str]]:
-    """The rows of a CSV table in energy/facts/data, as text.
+    """The rows of a CSV table in energy/facts/data, as text; read once, so nobody changes them.
 
     The sampler process reads its tables here: `energy.facts.catalog` would load pydantic.
     """

@@ -10,6 +10,7 @@ counter cannot be read is missing. A reading that fails later is a gap.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,7 @@ class Rapl(BaseSource):
     name = "rapl"
 
     def __init__(self, root: Path = ROOT, vendor: str | None = None) -> None:
-        self._root = root
-        self._cpuinfo = text_of(Path("/proc/cpuinfo"))
-        self._vendor = vendor or cpuinfo_field(self._cpuinfo, "vendor_id")
+        self._root, self._vendor = root, vendor
         self._zones: list[Zone] = []
 
     def probe(self) -> list[Domain]:
@@ -88,6 +87,11 @@ class Rapl(BaseSource):
         in_force = {z.domain.id: limits.constraints_of_zone(z.file.parent) for z in self._zones}
         return {name: {"power_limits_w": own} for name, own in in_force.items() if own}
 
+    @cached_property
+    def _cpuinfo(self) -> str:
+        """Text of /proc/cpuinfo, read once there is a zone: many cores take the kernel a while."""
+        return text_of(Path("/proc/cpuinfo"))
+
     def _listed(self) -> list[tuple[Path, str]]:
         """Folder and name of each zone, containers first; the name is empty if it cannot be read.
 
@@ -100,7 +104,8 @@ class Rapl(BaseSource):
 
     def _domain(self, folder: Path, name: str, containers: dict[Path, Domain]) -> Domain:
         """The domain of a zone: package-0 is "cpu-package-0", its DRAM is "dram-package-0"."""
-        low, high = BANDS.get(self._vendor, (0.85, 1.15))
+        vendor = self._vendor or cpuinfo_field(self._cpuinfo, "vendor_id")
+        low, high = BANDS.get(vendor, (0.85, 1.15))
         parent = containers.get(folder.with_name(folder.name.rsplit(":", 1)[0]))
         psys = next((d.id for d in containers.values() if d.kind == "psys"), None)
         kind, within = "cpu", psys

@@ -74,7 +74,7 @@ def share(proc: Path, groups: Path, environment: Mapping[str, str] = os.environ)
         cores += [*_quota(folder), *_cpuset(folder)]
         memory += _memory(folder)
     cpus_on_node = _granted(environment, "SLURM_CPUS_ON_NODE", 1.0)
-    if not cores:
+    if cpus_on_node and not cores:
         # Slurm counts threads or cores, as its administrator chose: as many as cores is all.
         physical = _physical_cores(proc)
         cores = [limit for limit in cpus_on_node if limit.value < physical or not physical]

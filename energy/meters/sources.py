@@ -202,17 +202,22 @@ def probed(source: Source) -> list[Domain]:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         domains = [missing(source.name, "unknown", source.name, reason)]
-    return [
-        _noted(sensors.by_default(replace(domain, meter=source.name), source.name))
-        for domain in domains
-    ]
+    return _noted(
+        [sensors.by_default(replace(domain, meter=source.name), source.name) for domain in domains]
+    )
 
 
-def _noted(domain: Domain) -> Domain:
-    """A domain with a note if it measures a machine of which this run has a share only."""
-    if domain.origin != "measured" or domain.kind in ACCELERATORS or domain.within or domain.note:
-        return domain
-    return replace(domain, note=whole_machine(share(PROC, GROUPS), os.cpu_count() or 0))
+def _noted(domains: list[Domain]) -> list[Domain]:
+    """The domains, with a note on those that measure a machine of which this run has a share."""
+
+    def is_whole(domain: Domain) -> bool:
+        measured = domain.origin == "measured" and domain.kind not in ACCELERATORS
+        return measured and not (domain.within or domain.note)
+
+    if not any(map(is_whole, domains)):
+        return domains
+    note = whole_machine(share(PROC, GROUPS), os.cpu_count() or 0)
+    return [replace(domain, note=note) if is_whole(domain) else domain for domain in domains]
 
 
 def _distinct(own: list[Domain], others: list[Domain]) -> list[Domain]:
