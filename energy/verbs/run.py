@@ -18,7 +18,6 @@ from energy.ledger import reader as ledger
 from energy.ledger.job import Job, job
 from energy.ledger.progress import Progress
 from energy.ledger.reader import require_ledger
-from energy.meters import sources
 from energy.record import RunRecord
 from energy.tracking.tracker import Tracker
 from energy.verbs.child import Command, require_program
@@ -105,9 +104,11 @@ def run(
             the record cannot be written.
     """
     require_program(command[0])
-    sources.require(meters)
     own = job()
     labels = {**_labels(own), **labels}
+    tracker = Tracker(
+        out, name=Path(command[0]).name, labels=labels, meters=meters, interval_s=interval_s
+    )
     if (out / ledger.FILE).exists():
         raise InputError(
             "expected a folder without a ledger", str(out), "choose another with --out"
@@ -118,9 +119,6 @@ def run(
         if power_limit_w is not None:
             facts["power_limit"] = stack.enter_context(PowerLimit(power_limit_w)).as_dict()
         codecarbon = SecondOpinion() if second_opinion else None
-        tracker = Tracker(
-            out, name=Path(command[0]).name, labels=labels, meters=meters, interval_s=interval_s
-        )
         program = stack.enter_context(Command(command))
         try:
             code = _metered(program, tracker, codecarbon)
