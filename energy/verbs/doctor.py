@@ -9,11 +9,10 @@ from itertools import pairwise
 from typing import Any
 
 from energy.ledger.curve import Curve
-from energy.ledger.plausible import Bound, Sleeps
 from energy.meters import sources
 from energy.meters.base import Domain, Source
 from energy.meters.unread import Reading, Unread, unread
-from energy.verbs.readings import Integral, Readings
+from energy.verbs.readings import Integral, Readings, curves_of
 
 ABSENT = {
     "nvml": "no NVIDIA driver on this machine",
@@ -63,15 +62,13 @@ class _Observation:
     meter: str
     source: Source
     domains: list[Domain]
-    curves: dict[str, Curve] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(init=False)
     powers: dict[str, Integral] = field(default_factory=dict)
     cost_s: float = 1.0
 
     def __post_init__(self) -> None:
         self._readings = Readings(self.source)
-        self.curves = {
-            domain.id: Curve(bound=Bound.of(domain.as_dict(), Sleeps())) for domain in self.domains
-        }
+        self.curves = curves_of(self.domains)
 
     def read(self) -> None:
         """Take one reading of every domain."""

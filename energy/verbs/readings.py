@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from energy.meters.base import Source
+from energy.ledger.curve import Curve
+from energy.ledger.plausible import Bound, Sleeps
+from energy.meters.base import Domain, Source
+
+
+def curves_of(domains: Iterable[Domain]) -> dict[str, Curve]:
+    """A curve for the joules of each domain against time, by its name; still without readings."""
+    return {domain.id: Curve(bound=Bound.of(domain.as_dict(), Sleeps())) for domain in domains}
 
 
 @dataclass

@@ -14,10 +14,9 @@ from rich.table import Table
 from energy import units
 from energy.errors import InputError, MissingDataError, reason
 from energy.ledger.curve import Curve
-from energy.ledger.plausible import Bound, Sleeps
 from energy.meters import sources
 from energy.meters.base import Domain
-from energy.verbs.readings import Readings
+from energy.verbs.readings import Readings, curves_of
 
 KEPT_S = 60.0
 """How long readings stay in memory."""
@@ -40,9 +39,7 @@ class Watch:
         """Open all meters of this machine and take the first reading."""
         opened, self.domains = sources.open_sources("auto")
         self._readings = [Readings(source) for source in opened]
-        self.curves = {
-            domain.id: Curve(bound=Bound.of(domain.as_dict(), Sleeps())) for domain in self.domains
-        }
+        self.curves = curves_of(self.domains)
         self.read()
 
     def read(self) -> None:
