@@ -105,6 +105,14 @@ def _own_node(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", tempfile.mkdtemp(dir=os.environ["XDG_RUNTIME_DIR"]))
 
 
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in for NVIDIA's library, compiled once; settings are listed in nvml.c."""
+    from tests.support.standin import compiled_nvml
+
+    return compiled_nvml(tmp_path_factory.mktemp("nvml"))
+
+
 @pytest.fixture
 def simulator(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -6,12 +6,6 @@ from benchmarks.meters import bands, impossible, kills, odd_scenes
 from benchmarks.meters.judge import SoundBand, by_kind
 from benchmarks.meters.unread import METERS
 from benchmarks.meters.virtual.metering import Life
-from tests.support.standin import compiled_nvml
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled_nvml(tmp_path_factory.mktemp("standin"))
 
 
 @pytest.mark.parametrize("kinds", [odd_scenes.IMPOSSIBLE, odd_scenes.TRUE], ids=["odd", "true"])

@@ -8,12 +8,6 @@ from benchmarks.meters import on_disk, unread
 from benchmarks.meters.sensors import constant
 from benchmarks.meters.virtual.clock import START_S, VirtualClock
 from benchmarks.meters.virtual.metering import Life
-from tests.support.standin import compiled_nvml
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled_nvml(tmp_path_factory.mktemp("standin"))
 
 
 @pytest.mark.parametrize("name", unread.METERS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from energy.ledger.agreement import widened
 from tests.support import ledgers
-from tests.support.standin import compiled_nvml, nvml_environment
+from tests.support.standin import nvml_environment
 
 GPU = "GPU-0"
 
@@ -83,8 +83,7 @@ def test_a_counter_that_stands_still_has_no_band_without_end():
 
 
 @pytest.mark.parametrize(("gain", "noted"), [(0.5734, True), (1.0, False)])
-def test_a_run_on_such_a_board_says_what_the_doctor_says(tmp_path, gain, noted):
-    library = compiled_nvml(tmp_path)
+def test_a_run_on_such_a_board_says_what_the_doctor_says(tmp_path, gain, noted, library):
     command = [sys.executable, "-m", "energy", "run", "--meter", "nvml", "--out", tmp_path / "r"]
     run = subprocess.run(
         [*map(str, command), "--", "sleep", "5"],

@@ -7,14 +7,9 @@ import sys
 import pytest
 
 from energy.ledger.devices import Devices
-from tests.support.standin import compiled_nvml, nvml_environment
+from tests.support.standin import nvml_environment
 
 GPU = "GPU-stand-in-0"
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled_nvml(tmp_path_factory.mktemp("nvml"))
 
 
 def devices(library, folder, **settings):

@@ -6,14 +6,9 @@ from energy.meters.cpu_model import CpuModel
 from energy.meters.limits import name_plate_w
 from energy.meters.rapl import Rapl
 from tests.energy.meters.test_visible import probed
-from tests.support.standin import compiled_nvml, powercap, write_tree
+from tests.support.standin import powercap, write_tree
 
 RANGE_UJ = 262_143_328_850
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled_nvml(tmp_path_factory.mktemp("nvml"))
 
 
 def test_a_board_draws_at_most_what_its_driver_lets_a_user_set(library):

@@ -9,7 +9,7 @@ import pytest
 
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
-from tests.support.standin import compiled_nvml, nvml_environment
+from tests.support.standin import nvml_environment
 
 METER = """
 import json, time
@@ -27,11 +27,6 @@ meter.close()
 print(json.dumps({{"domains": [d.as_dict() for d in domains], "seconds": stop_s - start_s,
                    "readings": readings}}))
 """
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled_nvml(tmp_path_factory.mktemp("nvml"))
 
 
 def metered(library, *, seconds=1.0, every=0.05, **settings):

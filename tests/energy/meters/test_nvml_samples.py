@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.standin import compiled_nvml, nvml_environment
+from tests.support.standin import nvml_environment
 
 METER = """
 import json, time
@@ -24,11 +24,6 @@ meter.close()
 print(json.dumps({{"domains": domains, "readings": readings, "seconds": stop_s - start_s,
                    "joules": {{name: stop[name] - start[name] for name in start}}}}))
 """
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled_nvml(tmp_path_factory.mktemp("nvml"))
 
 
 def metered(library, *, seconds=1.0, every=0.1, **settings):

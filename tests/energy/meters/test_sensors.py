@@ -9,7 +9,7 @@ import pytest
 from energy.meters import sensors, sources
 from energy.meters.base import BaseSource, Domain
 from energy.meters.sensors import by_default, of_board
-from tests.support.standin import compiled_nvml, nvml_environment
+from tests.support.standin import nvml_environment
 
 MEASURED = {
     "reading": "instant",
@@ -133,11 +133,11 @@ for domain in Nvml().probe():
     ("settings", "tick_s", "lag_s"),
     [({}, 0.02, 0.03), ({"NO_COUNTER": 1}, 0.1, 0.065), ({"NAME": "Another"}, 0.1, 0.0)],
 )
-def test_a_board_reads_the_file_by_its_product_name(tmp_path, settings, tick_s, lag_s):
+def test_a_board_reads_the_file_by_its_product_name(library, settings, tick_s, lag_s):
     write("Stand-in")
     run = subprocess.run(
         [sys.executable, "-c", PRINT_LAGS],
-        env=nvml_environment(compiled_nvml(tmp_path), **settings),
+        env=nvml_environment(library, **settings),
         capture_output=True,
         text=True,
         check=True,

@@ -9,18 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.meters.visible import chosen
-from tests.support.standin import compiled_cuda, compiled_nvml, nvml_environment
+from tests.support.standin import compiled_cuda, nvml_environment
 
 PROBE = """
 import json
 from energy.meters.nvml import Nvml
 print(json.dumps([domain.as_dict() for domain in Nvml().probe()]))
 """
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled_nvml(tmp_path_factory.mktemp("nvml"))
 
 
 def probed(library, visible, *, order=None, **settings):

@@ -16,14 +16,9 @@ from energy.sampler.calls import DISK, Calls, SupersededError, Watched
 from energy.sampler.retries import Retries, answers
 from tests.energy.sampler.processes import Run, wait_until
 from tests.support.samplers import sampler_pids
-from tests.support.standin import compiled_nvml, nvml_environment
+from tests.support.standin import nvml_environment
 
 BOARD, WATTS = "GPU-stand-in-0", 300.0
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled_nvml(tmp_path_factory.mktemp("nvml"))
 
 
 def environment(library, hang_at_s=None, **settings):

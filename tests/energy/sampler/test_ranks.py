@@ -20,7 +20,7 @@ from energy.ledger.reader import FILE
 from energy.ledger.verify import verify
 from energy.sampler.seat import runtime_folder
 from tests.support.samplers import sampler_pids
-from tests.support.standin import compiled_nvml, nvml_environment, write_ledger
+from tests.support.standin import nvml_environment, write_ledger
 
 RANK = """
 import sys, time
@@ -69,9 +69,9 @@ def joules(folders):
 
 
 @pytest.fixture
-def eight(tmp_path):
+def eight(tmp_path, library):
     """Folders of eight ranks; the first starts first and ends last."""
-    library, runs = compiled_nvml(tmp_path), []
+    runs = []
     folders = [tmp_path / f"rank-{index}" for index in range(8)]
     first, others = tmp_path / "first", tmp_path / "others"
     for folder in folders:
@@ -125,8 +125,7 @@ def test_two_nodes_of_eight_ranks_merge_in_any_order_and_with_repetitions(eight,
 
 
 @pytest.mark.parametrize("death", ["in order", "SIGKILL of rank and reader"])
-def test_another_rank_continues_reading_when_the_reader_ends(tmp_path, death):
-    library = compiled_nvml(tmp_path)
+def test_another_rank_continues_reading_when_the_reader_ends(tmp_path, death, library):
     stop, last = tmp_path / "stop", tmp_path / "last"
     folders = [tmp_path / "rank-0", tmp_path / "rank-1", tmp_path / "rank-2"]
     runs = [started(folders[0], stop, library)]

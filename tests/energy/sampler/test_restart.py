@@ -20,14 +20,9 @@ from energy.tracking import process, supervisor
 from energy.tracking.sent import KEPT_ROWS, SentRows
 from tests.energy.sampler.processes import Run, wait_until
 from tests.support.samplers import sampler_pids
-from tests.support.standin import compiled_nvml, nvml_environment, write_ledger, write_tree
+from tests.support.standin import nvml_environment, write_ledger, write_tree
 
 BOARD, WATTS = "GPU-stand-in-0", 300.0
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled_nvml(tmp_path_factory.mktemp("nvml"))
 
 
 @pytest.fixture

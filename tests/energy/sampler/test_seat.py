@@ -14,7 +14,7 @@ from energy.sampler import attached
 from energy.sampler.attached import Attached
 from energy.sampler.seat import Seat
 from tests.energy.sampler.processes import Run, wait_until
-from tests.support.standin import compiled_nvml, nvml_environment
+from tests.support.standin import nvml_environment
 
 CHOICE = ["nvml", 1.0]
 
@@ -122,8 +122,9 @@ def test_only_a_holder_that_is_silent_after_a_request_counts_as_silent(tmp_path,
     assert follower.silent == second.holder()
 
 
-def test_a_reader_that_is_stopped_with_its_run_is_replaced_by_another_run_and_follows_it(tmp_path):
-    library = compiled_nvml(tmp_path)
+def test_a_reader_that_is_stopped_with_its_run_is_replaced_by_another_run_and_follows_it(
+    tmp_path, library
+):
     environment = nvml_environment(library, LOW_W=300, HIGH_W=300)
     first = Run(tmp_path / "first", ["nvml"], environment)
     first.wait_for("s", 2)

@@ -11,7 +11,7 @@ import pytest
 from energy.meters import sources
 from energy.meters.rapl import Rapl
 from energy.verbs import doctor
-from tests.support.standin import compiled_nvml, nvml_environment, powercap
+from tests.support.standin import nvml_environment, powercap
 
 RANGE_UJ = 262_143_328_850
 
@@ -46,10 +46,8 @@ def test_a_platform_meter_that_shows_less_than_its_package_is_doubted(
     assert "the inner readings count" not in package["why"]
 
 
-def test_boards_that_are_hidden_from_the_run_are_said_to_be_hidden(tmp_path):
-    environment = nvml_environment(compiled_nvml(tmp_path), DEVICES=4) | {
-        "CUDA_VISIBLE_DEVICES": ""
-    }
+def test_boards_that_are_hidden_from_the_run_are_said_to_be_hidden(library):
+    environment = nvml_environment(library, DEVICES=4) | {"CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-m", "energy", "doctor", "--meter", "nvml", "--json"]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     (row,) = json.loads(run.stdout)["meters"]

@@ -9,14 +9,9 @@ import time
 
 import pytest
 
-from tests.support.standin import compiled_nvml, nvml_environment
+from tests.support.standin import nvml_environment
 
 NO_PERMISSION, NOT_SUPPORTED = 4, 3
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return compiled_nvml(tmp_path_factory.mktemp("nvml"))
 
 
 class Node:

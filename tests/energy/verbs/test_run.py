@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.standin import compiled_nvml
+from tests.support.standin import nvml_environment
 
 ENERGY = [sys.executable, "-m", "energy"]
 
@@ -227,14 +227,8 @@ def test_a_signal_reaches_what_the_command_left_running(tmp_path):
     assert (run.returncode, out) == (4, "caught\n")
 
 
-def test_the_doctor_compares_a_counter_with_its_power(tmp_path):
-    library = compiled_nvml(tmp_path)
-    environment = {
-        **os.environ,
-        "LD_LIBRARY_PATH": str(library.parent),
-        "STANDIN_LOW_W": "300",
-        "STANDIN_HIGH_W": "300",
-    }
+def test_the_doctor_compares_a_counter_with_its_power(library):
+    environment = nvml_environment(library, LOW_W=300, HIGH_W=300)
     report = json.loads(energy("doctor", "--seconds", "2", "--json", env=environment).stdout)
     (board,) = [row for row in report["meters"] if row["meter"] == "nvml"]
     assert board["counter_over_power"] == pytest.approx(1, abs=0.08)
