@@ -13,6 +13,7 @@ from benchmarks.gate import Gate
 from benchmarks.meters.standin import HIGH_W, run_child, wave_j
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
+from energy.ledger.lines import FILE
 
 MOST_ERROR = {1.3: 0.02, 0.5: 0.06, 0.1: 0.20}
 """Largest relative error allowed for windows of so many seconds."""
@@ -111,7 +112,7 @@ def measure(library: Path, case: Case) -> list[Window]:
     with tempfile.TemporaryDirectory() as folder:
         settings = {name.upper(): repr(value) for name, value in case.wave.items()}
         run_child(CHILD, library, settings, folder, *case.windows_s)
-        path = Path(folder) / ledger.FILE
+        path = Path(folder) / FILE
         (segment,) = ledger.segments(path)
         record = accounting.record(path, name="bench", labels={}, notes=[])
     energies = {window.name: window.energy_j for window in record.windows}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from benchmarks.gate import Gate
 from benchmarks.meters.standin import run_child
-from energy.ledger import reader as ledger
+from energy.ledger.lines import FILE
+from energy.ledger.lines import rows as rows_of
 
 CHILD = """
 import json, sys, time
@@ -37,8 +38,8 @@ def gates(library: Path) -> list[Gate]:
     with tempfile.TemporaryDirectory() as folder:
         printed = run_child(CHILD, library, {"DEVICES": "8"}, folder)
         import_s, open_s, window_s, close_s, rss_kb = json.loads(printed)
-        path = Path(folder) / ledger.FILE
-        rows = [row for row, _ in ledger.rows(path)]
+        path = Path(folder) / FILE
+        rows = [row for row, _ in rows_of(path)]
         samples = [line for line in path.read_bytes().splitlines() if b'"k":"s"' in line]
     end = rows[-1]
     elapsed_s = (end["m"] - rows[0]["m"]) / 1e9

@@ -17,7 +17,7 @@ from energy.ledger import reader as ledger
 from energy.ledger.coverage import BRIDGED, READ
 from energy.ledger.environment import machine, of_run
 from energy.ledger.intervals import Interval, common, length, union, without
-from energy.ledger.lines import Row
+from energy.ledger.lines import OnBytes, Row, require_ledger
 from energy.ledger.notes import notes_of
 from energy.ledger.segment import Segment
 from energy.ledger.sums import NOT_METERED
@@ -115,9 +115,7 @@ class Node:
         return sum(max(0.0, min(time_s, end_s) - begin_s) for begin_s, end_s in self.times)
 
 
-def merge(
-    folders: Sequence[Path | str], name: str, on_bytes: ledger.OnBytes | None = None
-) -> RunRecord:
+def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = None) -> RunRecord:
     """Merge the ledgers of several runs into one record.
 
     Args:
@@ -133,7 +131,7 @@ def merge(
     """
     if not folders:
         raise InputError("expected folders of runs", "none")
-    paths = sorted({ledger.require_ledger(Path(folder)).resolve() for folder in folders})
+    paths = sorted({require_ledger(Path(folder)).resolve() for folder in folders})
     runs, notes = _read(paths, on_bytes)
     by_boot: dict[str, list[Segment]] = {}
     for segment in (segment for segments in runs.values() for segment in segments):
@@ -172,7 +170,7 @@ def merge(
 
 
 def _read(
-    paths: list[Path], on_bytes: ledger.OnBytes | None
+    paths: list[Path], on_bytes: OnBytes | None
 ) -> tuple[dict[Path, list[Segment]], dict[str, list[str]]]:
     """The segments of each ledger, and the names of the folders that each note is about."""
     runs: dict[Path, list[Segment]] = {}

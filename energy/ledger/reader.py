@@ -5,16 +5,9 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from energy.ledger.lines import DAMAGE, Lines, Row
-from energy.ledger.lines import FILE as FILE
-from energy.ledger.lines import READY as READY
-from energy.ledger.lines import TAKEN as TAKEN
-from energy.ledger.lines import OnBytes as OnBytes
-from energy.ledger.lines import node_file_name as node_file_name
-from energy.ledger.lines import require_ledger as require_ledger
-from energy.ledger.lines import rows as rows
-from energy.ledger.lines import seal as seal
-from energy.ledger.segment import INCIDENTS, LOST, Segment
+from energy.ledger.incidents import INCIDENTS
+from energy.ledger.lines import DAMAGE, Lines, OnBytes, Row, node_file_name
+from energy.ledger.segment import LOST, Segment
 
 NEEDED = {
     "s": {"m", "j"},

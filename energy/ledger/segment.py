@@ -13,8 +13,7 @@ from energy.ledger.agreement import Check
 from energy.ledger.both import Both
 from energy.ledger.curve import Curve
 from energy.ledger.devices import Devices
-from energy.ledger.incidents import INCIDENTS as INCIDENTS
-from energy.ledger.incidents import Incidents, lost_domain
+from energy.ledger.incidents import INCIDENTS, Incidents, lost_domain
 from energy.ledger.lines import Row
 from energy.ledger.plausible import Bound
 from energy.ledger.power import PowerTrack

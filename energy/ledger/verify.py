@@ -13,7 +13,7 @@ from energy.calibration import apply as calibration
 from energy.ledger import accounting, contradictions
 from energy.ledger import reader as ledger
 from energy.ledger.joules import device_entries, domains_of
-from energy.ledger.lines import OnBytes, links
+from energy.ledger.lines import OnBytes, links, require_ledger
 from energy.ledger.notes import doubts
 from energy.ledger.segment import Segment
 from energy.quantity import Quantity
@@ -59,7 +59,7 @@ def verify(folder: Path, on_bytes: OnBytes | None = None) -> list[Finding]:
     Raises:
         InputError: there is no ledger.
     """
-    path = ledger.require_ledger(folder)
+    path = require_ledger(folder)
     reader = ledger.Reader(path, on_bytes=on_bytes)
     segments = reader.segments()
     findings = [

@@ -10,6 +10,7 @@ from typing import Any
 
 from energy.errors import InputError
 from energy.ledger import reader as ledger
+from energy.ledger.lines import FILE
 from energy.ledger.segment import Segment
 from energy.record import Kind, RunRecord
 
@@ -40,7 +41,7 @@ class Run:
 
     def segments(self) -> list[Segment]:
         """The segments of its ledger; empty without one."""
-        path = self.folder / ledger.FILE
+        path = self.folder / FILE
         return ledger.segments(path) if path.is_file() else []
 
 
@@ -61,7 +62,7 @@ def find(folders: Path | Iterable[Path]) -> list[Run]:
     roots = [folders] if isinstance(folders, Path) else list(folders)
     paths = sorted({path for root in roots for path in _records(root)})
     if not paths:
-        ledgers = [path for root in roots for path in root.rglob(ledger.FILE)]
+        ledgers = [path for root in roots for path in root.rglob(FILE)]
         raise InputError(
             f"expected a record.json in {', '.join(map(str, roots))}",
             f"a ledger alone: {ledgers[0]}" if ledgers else "none",

@@ -16,8 +16,8 @@ from energy.footprint.apply import at_site
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
 from energy.ledger.job import Job, job
+from energy.ledger.lines import FILE, node_file_name, require_ledger
 from energy.ledger.progress import Progress
-from energy.ledger.reader import require_ledger
 from energy.record import RunRecord
 from energy.tracking.tracker import Tracker
 from energy.verbs.child import Command, require_program
@@ -45,7 +45,7 @@ def folder_of(command: list[str], out: Path | None, own: Job) -> Path:
     attempt = f"-attempt-{own.attempt}" if own.attempt else ""
     numbers = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
     folders = (Path("runs") / f"{name}-{own.id}{attempt}{number}" / rank for number in numbers)
-    return next(folder for folder in folders if not (folder / ledger.FILE).exists())
+    return next(folder for folder in folders if not (folder / FILE).exists())
 
 
 def label_of(text: str) -> tuple[str, str]:
@@ -109,7 +109,7 @@ def run(
     tracker = Tracker(
         out, name=Path(command[0]).name, labels=labels, meters=meters, interval_s=interval_s
     )
-    if (out / ledger.FILE).exists():
+    if (out / FILE).exists():
         raise InputError(
             "expected a folder without a ledger", str(out), "choose another with --out"
         )
@@ -176,7 +176,7 @@ def _exit_without_record(error: Exception, code: int) -> NoReturn:
 def _remove(out: Path, new_folders: list[Path]) -> None:
     """Remove what was created for a command that did not start."""
     with contextlib.suppress(OSError):
-        for file in (out / ledger.FILE, *out.glob(ledger.node_file_name("*"))):
+        for file in (out / FILE, *out.glob(node_file_name("*"))):
             file.unlink()
         for folder in new_folders:
             folder.rmdir()

@@ -10,6 +10,7 @@ import torch
 from energy import RunRecord, Tracker
 from energy.callbacks.loggers import to_mlflow, to_tensorboard, to_wandb
 from energy.ledger import reader as ledger
+from energy.ledger.lines import FILE
 
 
 class Tiny(torch.nn.Module):
@@ -73,7 +74,7 @@ def test_the_hugging_face_trainer_is_metered_step_by_step_and_after_a_restart(tm
     # Steps 5 and 6 ran twice: they are wasted once and counted once.
     assert counts(folder)["step"] == 8
     assert RunRecord.load(folder).wasted.elapsed_s.value > 0
-    kinds = [mark["kind"] for s in ledger.segments(folder / ledger.FILE) for mark in s.marks]
+    kinds = [mark["kind"] for s in ledger.segments(folder / FILE) for mark in s.marks]
     assert kinds.count("checkpoint") >= 2
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
+from energy.ledger.lines import FILE
 from energy.ledger.writer import Writer
 from energy.meters.base import BaseSource, Domain
 from energy.sampler import edges, sampling
@@ -77,7 +78,7 @@ def sampler_of(path, source):
 @pytest.fixture(scope="module")
 def day(tmp_path_factory):
     """The ledger of a day, and the bytes that the sampler gains in its first and last minutes."""
-    path, clock = tmp_path_factory.mktemp("day") / ledger.FILE, Clock()
+    path, clock = tmp_path_factory.mktemp("day") / FILE, Clock()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling, "time", clock)
         patch.setattr(edges, "time", clock)
@@ -104,7 +105,7 @@ def test_a_day_of_samples_keeps_the_sampler_and_the_disk_small(day):
 
 
 def test_a_follower_keeps_two_minutes_of_ticks_however_long_the_run(tmp_path, clock):
-    sampler = sampler_of(tmp_path / ledger.FILE, Boards(clock, tick_s=0.1))
+    sampler = sampler_of(tmp_path / FILE, Boards(clock, tick_s=0.1))
     used = []
     tracemalloc.start()
     for minute in range(8):
@@ -127,7 +128,7 @@ def beginning(day, path, rows):
 
 
 def test_a_day_is_read_in_bounded_memory_without_losing_a_joule(day, tmp_path):
-    path = beginning(day, tmp_path / ledger.FILE, PART)
+    path = beginning(day, tmp_path / FILE, PART)
     tracemalloc.start()
     (segment,) = ledger.segments(path)
     used = tracemalloc.get_traced_memory()[0]
@@ -140,7 +141,7 @@ def test_a_day_is_read_in_bounded_memory_without_losing_a_joule(day, tmp_path):
 
 def test_a_live_reader_forgets_old_samples_but_no_joule(day, tmp_path):
     """As in `Tracker.snapshot`, for a quarter of a day, a thousand samples at a time."""
-    path = tmp_path / ledger.FILE
+    path = tmp_path / FILE
     reader = ledger.Reader(path, live=True)
     lines = day[0].read_bytes().splitlines(keepends=True)[: PART + 1]
     tracemalloc.start()

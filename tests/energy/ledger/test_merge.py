@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy.errors import InputError
+from energy.ledger.lines import FILE
+from energy.ledger.lines import rows as rows_of
 from energy.ledger.merge import merge
-from energy.ledger.reader import FILE
-from energy.ledger.reader import rows as rows_of
 from tests.support import ledgers
 from tests.support.standin import write_ledger
 

@@ -9,6 +9,7 @@ import pytest
 
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
+from energy.ledger.lines import FILE
 from tests.support.standin import nvml_environment
 
 METER = """
@@ -170,7 +171,7 @@ def tracked(library, folder, code, **settings):
         text=True,
     )
     assert run.returncode == 0, run.stderr
-    return ledger.segments(folder / ledger.FILE)
+    return ledger.segments(folder / FILE)
 
 
 def test_edges_between_ticks_are_interpolated_and_widen_the_band(library, tmp_path):
@@ -186,7 +187,7 @@ def test_edges_between_ticks_are_interpolated_and_widen_the_band(library, tmp_pa
         errors.append(abs(joules - 300 * (stop_s - start_s)))
     # At 300 W a counter read at its last tick would be off by up to 30 J, by 12 J on average.
     assert statistics.median(errors) < 2
-    record = accounting.record(tmp_path / ledger.FILE, name="r", labels={}, notes=[])
+    record = accounting.record(tmp_path / FILE, name="r", labels={}, notes=[])
     assert record.notes == []
     assert sum(window.unresolved for window in record.windows) >= 15
     assert all(window.energy_j.low < window.energy_j.high for window in record.windows)
@@ -195,7 +196,7 @@ def test_edges_between_ticks_are_interpolated_and_widen_the_band(library, tmp_pa
 def test_a_driver_reload_restarts_the_counter_and_its_gap_is_bridged_with_a_note(library, tmp_path):
     code = "    time.sleep(2.5)\n"
     tracked(library, tmp_path, code, LOW_W=300, HIGH_W=300, RESET_AT_S=1.2)
-    record = accounting.record(tmp_path / ledger.FILE, name="r", labels={}, notes=[])
+    record = accounting.record(tmp_path / FILE, name="r", labels={}, notes=[])
     read, bridge = record.energy
     assert (read.origin, bridge.origin) == ("measured", "modelled")
     assert read.value == pytest.approx(300 * read.covered * record.elapsed_s.value, rel=0.05)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from energy.ledger.reader import FILE
+from energy.ledger.lines import FILE
 from tests.support.samplers import sampler_pids
 
 

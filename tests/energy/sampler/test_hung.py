@@ -9,6 +9,7 @@ import pytest
 
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
+from energy.ledger.lines import FILE
 from energy.meters.base import BaseSource, Domain
 from energy.meters.sources import Opening
 from energy.sampler import calls, retries
@@ -70,7 +71,7 @@ def test_a_command_ends_with_its_exit_code_though_its_meter_never_opened(tmp_pat
     )
     assert run.returncode == 9, run.stderr
     assert "did not return" in run.stderr
-    (segment,) = ledger.segments(folder / ledger.FILE)
+    (segment,) = ledger.segments(folder / FILE)
     assert segment.end == "closed"
     assert segment.curves["cpu"].unread == 0
     assert sampler_pids(tmp_path) == []

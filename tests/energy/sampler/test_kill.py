@@ -17,6 +17,8 @@ import pytest
 from energy import Tracker
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
+from energy.ledger.lines import FILE
+from energy.ledger.lines import rows as rows_of
 from tests.support import unmeasured_environment
 from tests.support.samplers import sampler_pids
 
@@ -52,7 +54,7 @@ def started(folder):
 def wait_for_end(folder):
     """Wait until the sampler has closed the ledger of a dead run."""
     for _ in range(200):
-        if ledger.segments(folder / ledger.FILE)[-1].end != "lost":
+        if ledger.segments(folder / FILE)[-1].end != "lost":
             return
         time.sleep(0.02)
     raise AssertionError("the sampler did not close the ledger")
@@ -67,7 +69,7 @@ def killed(folder, victim, after_s):
         os.kill(sampler, signal.SIGKILL)
     if victim == "sampler":
         # The run finds its pipe closed and starts another sampler.
-        while (folder / ledger.FILE).read_bytes().count(b'"k":"header"') < 2:
+        while (folder / FILE).read_bytes().count(b'"k":"header"') < 2:
             time.sleep(0.01)
     killed_s = time.monotonic()
     run.send_signal(signal.SIGKILL)
@@ -75,7 +77,7 @@ def killed(folder, victim, after_s):
     run.stdout.close()
     if victim != "run and sampler":
         wait_for_end(folder)
-    (segment,) = ledger.segments(folder / ledger.FILE)
+    (segment,) = ledger.segments(folder / FILE)
     return segment, killed_s
 
 
@@ -102,7 +104,7 @@ def test_a_kill_at_any_of_fifty_moments_loses_at_most_one_interval(tmp_path, vic
             step_j = segment.between("memory", earlier, later)
             assert step_j == pytest.approx(watts * (later - earlier), rel=0.05, abs=0.02)
             assert segment.between("cpu", earlier, later) >= 0
-        record = accounting.record(folder / ledger.FILE, name="run", labels={}, notes=[])
+        record = accounting.record(folder / FILE, name="run", labels={}, notes=[])
         assert record.totals["chip"].value > 0
         assert any("killed" in note for note in record.notes)
     if lost_s:
@@ -119,7 +121,7 @@ def test_a_killed_sampler_is_replaced_and_no_joule_is_lost(tmp_path):
                 time.sleep(0.01)
     segments = ledger.segments(tracker.path)
     assert len(segments) == 1
-    written = [row["n"] for row, _ in ledger.rows(tracker.path) if row["k"] == "window"]
+    written = [row["n"] for row, _ in rows_of(tracker.path) if row["k"] == "window"]
     assert written == list(range(1, 31))
     record = tracker.record()
     assert any("killed" in note for note in record.notes)
@@ -132,10 +134,10 @@ def test_a_torn_last_line_is_dropped_and_the_chain_continues(tmp_path):
         time.sleep(0.1)
     with tracker.path.open("ab") as file:
         file.write(b'{"k":"s","m":123,"j":{"cp')
-    before = list(ledger.rows(tracker.path))
+    before = list(rows_of(tracker.path))
     with Tracker(tmp_path, interval_s=INTERVAL_S) as tracker:
         time.sleep(0.1)
-    after = list(ledger.rows(tracker.path))
+    after = list(rows_of(tracker.path))
     assert [row for row, _ in after[: len(before)]] == [row for row, _ in before]
     assert all(valid for _, valid in after)
 
@@ -158,7 +160,7 @@ def test_a_full_disk_never_reaches_training(tmp_path):
         env=unmeasured_environment(),
     )
     assert run.stdout == "trained\n", run.stderr
-    lines = (tmp_path / ledger.FILE).read_bytes()
+    lines = (tmp_path / FILE).read_bytes()
     assert len(lines) <= 4096
     assert lines.endswith(b"\n")
     assert [json.loads(line) for line in lines.splitlines()]

@@ -14,9 +14,9 @@ import pytest
 
 from energy import Tracker
 from energy.ledger import accounting
-from energy.ledger import reader as ledger
+from energy.ledger.lines import FILE
+from energy.ledger.lines import rows as rows_of
 from energy.ledger.merge import merge
-from energy.ledger.reader import FILE
 from energy.ledger.verify import verify
 from energy.sampler.seat import runtime_folder
 from tests.support.samplers import sampler_pids
@@ -95,7 +95,7 @@ def test_eight_ranks_have_one_reader_and_the_total_of_one_rank(eight):
     assert joules(eight[::-1]) == alone
     assert joules([*eight, *eight[3:]]) == alone
     for folder in eight:
-        rows = [row["k"] for row, _ in ledger.rows(folder / FILE)]
+        rows = [row["k"] for row, _ in rows_of(folder / FILE)]
         assert ("s" in rows) == (folder == eight[0])
         assert rows.count("window") > 5
         assert next(f for f in verify(folder / FILE) if f.check == "chain").passed
@@ -111,7 +111,7 @@ def test_two_nodes_of_eight_ranks_merge_in_any_order_and_with_repetitions(eight,
         copy = tmp_path / f"other-{folder.name}"
         shutil.copytree(folder, copy)
         for path in copy.glob("*.jsonl"):
-            rows = [row for row, _ in ledger.rows(path)]
+            rows = [row for row, _ in rows_of(path)]
             for row in rows:
                 if row["k"] == "header":
                     row |= {"boot": "another boot", "host": "b"}

@@ -13,7 +13,7 @@ from energy import Tracker
 from energy.errors import InputError
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
-from energy.ledger.lines import seal
+from energy.ledger.lines import FILE, seal
 from energy.ledger.writer import _holder, _is_dying
 from energy.meters.base import Domain
 from energy.tracking import process, supervisor
@@ -104,7 +104,7 @@ def test_a_command_whose_sampler_was_killed_is_metered_on_and_not_waited_for(tmp
         stderr=subprocess.PIPE,
         text=True,
     )
-    path = folder / ledger.FILE
+    path = folder / FILE
     wait_until(lambda: path.exists() and path.read_bytes().count(b'"k":"s"') >= 2)
     (sampler,) = sampler_pids(folder)
     os.kill(sampler, signal.SIGKILL)
@@ -149,7 +149,7 @@ def test_a_run_that_exits_without_closing_ends_and_its_sampler_closes_the_ledger
     assert run.returncode == 0
 
     def ended():
-        (segment,) = ledger.segments(tmp_path / ledger.FILE)
+        (segment,) = ledger.segments(tmp_path / FILE)
         return None if segment.end == "lost" else segment
 
     segment = wait_until(ended)
@@ -193,7 +193,7 @@ def test_a_sampler_that_crashes_again_and_again_is_given_up_with_a_note(tmp_path
 
 
 def test_rows_are_looked_for_from_the_end_of_the_ledger_only(tmp_path):
-    path, lines, digest = tmp_path / ledger.FILE, [], ""
+    path, lines, digest = tmp_path / FILE, [], ""
     numbers = [*range(1, 3 * KEPT_ROWS + 1)]
     for row in [
         {"k": "header", "id": "other", "n": 7},
@@ -257,7 +257,7 @@ def test_a_run_whose_first_sampler_died_at_once_does_not_continue_the_run_before
             {"k": "s", "m": (second + 1) * 10**9, "j": [50.0]},
             {"k": "end", "m": (second + 1) * 10**9, "why": "closed"},
         ]
-    write_ledger(tmp_path / ledger.FILE, rows)
-    first, second = ledger.segments(tmp_path / ledger.FILE)
+    write_ledger(tmp_path / FILE, rows)
+    first, second = ledger.segments(tmp_path / FILE)
     assert (first.header["id"], second.header["id"]) == ("a", "b")
     assert (first.end, second.end) == ("closed", "closed")

@@ -17,6 +17,8 @@ from energy import Tracker
 from energy.errors import InputError, MissingDataError
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
+from energy.ledger.lines import FILE
+from energy.ledger.lines import rows as rows_of
 from energy.ledger.verify import verify
 from energy.ledger.writer import Writer
 from energy.meters.base import BaseSource, Domain
@@ -227,7 +229,7 @@ def test_a_wall_clock_set_back_an_hour_is_noted_and_moves_no_joule(tmp_path):
             return {"cpu": time.monotonic() * 100.0}
 
     domain, shift_s = Domain(id="cpu", kind="cpu", boundary="chip"), 0.0
-    writer = Writer(tmp_path / ledger.FILE)
+    writer = Writer(tmp_path / FILE)
     writer.append({"k": "header", "boot": "b", "host": "h", "domains": [domain.as_dict()]})
     sampler = Sampler([Steady()], [domain], writer, 0.05)
     sampler._clocks = Clocks(wall=lambda: time.time() + shift_s)
@@ -235,7 +237,7 @@ def test_a_wall_clock_set_back_an_hour_is_noted_and_moves_no_joule(tmp_path):
         shift_s = -3600.0 if second > 2 else 0.0
         sampler.sample()
         time.sleep(0.02)
-    record = accounting.record(tmp_path / ledger.FILE, name="x", labels={}, notes=[])
+    record = accounting.record(tmp_path / FILE, name="x", labels={}, notes=[])
     assert record.totals["chip"].value == pytest.approx(100 * record.elapsed_s.value, rel=0.05)
     assert sum("the wall clock was set (-3600 s)" in note for note in record.notes) == 1
 
@@ -261,11 +263,11 @@ def test_a_backport_beside_the_package_does_not_hide_the_standard_library(tmp_pa
         env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
     )
     assert run.stdout == "[]\n", run.stderr
-    assert len(ledger.segments(tmp_path / "run" / ledger.FILE)) == 1
+    assert len(ledger.segments(tmp_path / "run" / FILE)) == 1
 
 
 def test_a_disk_that_is_full_for_a_while_loses_no_row(tmp_path, monkeypatch):
-    path, write = tmp_path / ledger.FILE, os.write
+    path, write = tmp_path / FILE, os.write
     writer = Writer(path)
     writer.append({"k": "mark", "n": 0})
 
@@ -277,8 +279,8 @@ def test_a_disk_that_is_full_for_a_while_loses_no_row(tmp_path, monkeypatch):
     for number in range(1, 5):
         writer.append({"k": "mark", "n": number})
     monkeypatch.setattr(os, "write", write)
-    assert [row["n"] for row, _ in ledger.rows(path)] == [0]
+    assert [row["n"] for row, _ in rows_of(path)] == [0]
     writer.append({"k": "mark", "n": 5})
-    rows = list(ledger.rows(path))
+    rows = list(rows_of(path))
     assert [row["n"] for row, _ in rows] == [0, 1, 2, 3, 4, 5]
     assert all(valid for _, valid in rows)

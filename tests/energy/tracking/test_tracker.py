@@ -10,6 +10,7 @@ from energy import Tracker
 from energy.errors import InputError
 from energy.ledger import reader as ledger
 from energy.ledger.curve import Curve
+from energy.ledger.lines import rows as rows_of
 from energy.ledger.segment import Segment
 from energy.ledger.verify import verify
 from energy.quantity import Boundary, Origin
@@ -185,7 +186,7 @@ def test_a_burst_of_windows_between_two_reads_of_the_sampler_is_kept_whole(tmp_p
         for _ in range(3000):
             with tracker.window("step"):
                 pass
-    written = [row["n"] for row, _ in ledger.rows(tracker.path) if row["k"] == "window"]
+    written = [row["n"] for row, _ in rows_of(tracker.path) if row["k"] == "window"]
     assert written == list(range(1, 3001))
 
 

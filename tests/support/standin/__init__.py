@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from energy.ledger.lines import Row
-from energy.ledger.reader import seal
+from energy.ledger.lines import Row, seal
 
 
 def compiled_nvml(folder: Path) -> Path:
