@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from energy import units
 from energy.errors import BoundaryError
 
+EXACT = "exact"
+"""What stands in place of a band that has no width."""
+
 
 class Origin(StrEnum):
     """Where a number came from, strongest first."""
@@ -203,23 +206,42 @@ class Quantity(BaseModel):
         """The value in the unit a person reads: '456 MWh'; 'missing' without a value."""
         return "missing" if self.value is None else units.human(self.value, self.unit)
 
-    def band(self) -> str:
-        """Both ends in the unit of `human`: '444 to 468 MWh'; 'exact' for a band without width.
+    @property
+    def is_exact(self) -> bool:
+        """Whether the band has no width to speak of."""
+        value, low, high = self.numbers()
+        return high - low <= 1e-6 * abs(value)
 
-        Empty when the quantity is missing.
+    @property
+    def percent(self) -> str:
+        """The coverage of the band: '95 %'."""
+        return f"{100 * self.coverage:g} %"
+
+    def band(self) -> str:
+        """Coverage, and both ends in the unit of `human`: '80 %: 444 to 468 MWh'.
+
+        'exact' for a band without width; empty when the quantity is missing.
         """
-        return "" if self.value is None else " ".join(self._ends()).rstrip()
+        if self.value is None or self.is_exact:
+            return self.ends()
+        return f"{self.percent}: {self.ends()}"
+
+    def ends(self) -> str:
+        """The band without its coverage, for a column whose title names that."""
+        if self.value is None:
+            return ""
+        return EXACT if self.is_exact else " ".join(self._ends()).rstrip()
 
     def __str__(self) -> str:
-        """Value, band and origin: '456 MWh (444 to 468, modelled)'; no band when it is exact."""
+        """Value, band and origin: '456 MWh (80 %: 444 to 468, modelled)'; no band when exact."""
         if self.value is None:
             return f"missing ({self.source})"
         value = self.human()
-        ends, unit = self._ends()
-        if ends == "exact":
+        if self.is_exact:
             return f"{value} ({self.origin})"
+        ends, unit = self._ends()
         band = ends if unit == value.partition(" ")[2] else f"{ends} {unit}".rstrip()
-        return f"{value} ({band}, {self.origin})"
+        return f"{value} ({self.percent}: {band}, {self.origin})"
 
     __repr__ = __str__
 
@@ -233,6 +255,4 @@ class Quantity(BaseModel):
     def _ends(self) -> tuple[str, str]:
         """Both ends of the band, and their unit where it is the same."""
         value, low, high = self.numbers()
-        if high - low <= 1e-6 * abs(value):
-            return "exact", ""
         return units.interval(low, high, self.unit, abs(value))

@@ -24,6 +24,20 @@ SCHEMA_VERSION = "2.0"
 READABLE_VERSIONS = ("1.0", "2.0")
 """Schema versions that can be loaded; 2.0 only added fields to 1.0."""
 
+WINDOW_COLUMNS = {
+    "name": str,
+    "phase": str,
+    "count": int,
+    "unresolved": int,
+    "elapsed_s": float,
+    "energy_j": float,
+    "low_j": float,
+    "high_j": float,
+    "coverage": float,
+    "origin": str,
+}
+"""Columns of the frame of windows, and their types."""
+
 FORMER_METRICS = {"held_out_loss": "validation_loss"}
 """Former names of metrics, still read."""
 
@@ -95,7 +109,7 @@ class Window(BaseModel):
     Attributes:
         begin_s: beginning of the first one, in seconds from the start of the run.
         end_s: end of the last one, in seconds from the start of the run.
-        unresolved: how many of them were shorter than three steps of the coarsest counter.
+        unresolved: how many of them were shorter than three updates of the slowest meter.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -217,6 +231,33 @@ class RunRecord(BaseModel):
         Example: pandas.concat({run.name: run.to_frame() for run in runs}) compares runs.
         """
         return tables.to_frame(self.quantities())
+
+    def windows_to_frame(self) -> Any:
+        """The windows as a pandas frame, one row for each name and phase.
+
+        The column unresolved counts the windows that were too short for the meters, whose joules
+        are the least certain.
+
+        Raises:
+            MissingDataError: pandas is not installed.
+        """
+        rows = [
+            {
+                "name": window.name,
+                "phase": window.phase,
+                "count": window.count,
+                "unresolved": window.unresolved,
+                "elapsed_s": window.elapsed_s.value,
+                "energy_j": window.energy_j.value,
+                "low_j": window.energy_j.low,
+                "high_j": window.energy_j.high,
+                "coverage": window.energy_j.coverage,
+                "origin": str(window.energy_j.origin),
+            }
+            for window in self.windows
+        ]
+        table = tables.require_pandas().DataFrame(rows, columns=list(WINDOW_COLUMNS))
+        return table.astype(WINDOW_COLUMNS).set_index("name")
 
     def __repr__(self) -> str:
         """One line: RunRecord('glam-64b-64e', predicted, 309 MWh facility, 147 t CO2e)."""

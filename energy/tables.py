@@ -50,19 +50,30 @@ def to_frame(quantities: Mapping[str, Quantity]) -> Any:
     Raises:
         MissingDataError: pandas is not installed.
     """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise MissingDataError(
-            "expected the package pandas", "not installed", "pip install 'glam-energy[notebooks]'"
-        ) from error
+    pandas = require_pandas()
     fields = ("value", "low", "high", "unit", "origin", "coverage", "source")
     rows = [
         {field: getattr(quantity, field) for field in fields} | {"origin": str(quantity.origin)}
         for quantity in quantities.values()
     ]
-    table = pd.DataFrame(rows, index=pd.Index(list(quantities), name="quantity"), columns=fields)
+    index = pandas.Index(list(quantities), name="quantity")
+    table = pandas.DataFrame(rows, index=index, columns=fields)
     return table.astype({"value": float, "low": float, "high": float, "coverage": float})
+
+
+def require_pandas() -> Any:
+    """The package pandas.
+
+    Raises:
+        MissingDataError: it is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise MissingDataError(
+            "expected the package pandas", "not installed", "pip install 'glam-energy[notebooks]'"
+        ) from error
+    return pandas
 
 
 def _source_cell(text: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from energy.ledger.interpolation import Assumed, Floats, Indices
 from energy.ledger.intervals import Interval, without
-from energy.ledger.lag import lag_of, most_w
+from energy.ledger.lag import lag_of, most_w, tick_s
 from energy.ledger.lines import Row
 from energy.ledger.power import PowerTrack
 from energy.ledger.track import Hole, Track
@@ -90,6 +90,7 @@ class Coverage:
         lag: how late the readings are, if they are of power.
         trail_s: how much earlier they count than they were taken.
         varies: whether its power can change at all.
+        tick_s: seconds between updates of the meter, as its readings show them.
         joules: what is counted in the stretches of each state, up to a moment.
         seconds: seconds of the stretches of each state, up to a moment.
     """
@@ -114,6 +115,7 @@ class Coverage:
             self.lag = replace(self.lag, edge_s=self.lag.edge_s + self.lag.trail_s)
             self.trail_s = 0.0
         self.varies = domain.get("method") != "constant"
+        self.tick_s = self.lag.period_s if self.lag else tick_s(track, domain)
         sliver_s = max(SLIVER_S, SLIVER_TICKS * track.bound.tick_s)
         bridge_s = max(BRIDGE_S, BRIDGE_INTERVALS * interval_s)
         self.stretches = [

@@ -29,6 +29,12 @@ and off, and a sensor without noise, show the same two values again and again.""
 RESOLVED = 1.5
 """A period of fewer intervals between readings is not resolved by them."""
 
+CLOSEST = 0.02
+"""Share of the readings of a counter that are closer than a tick, by errors of their dates."""
+
+MOST_TICKS = 4.0
+"""Readings that are further apart than so many published ticks are samples, not ticks."""
+
 UNKNOWN = 2.0
 """A device whose limit is not known may draw so many times the most that was seen."""
 
@@ -123,6 +129,20 @@ def most_w(track: Track, domain: Row) -> float:
         return float(domain["limit_w"])
     seen_w = powers(track).values
     return min(limit_of(domain), UNKNOWN * float(seen_w.max(initial=0.0)))
+
+
+def tick_s(track: Track, domain: Row) -> float:
+    """Seconds between two ticks of a counter; the published ones unless its readings show others.
+
+    The ticks around the edges of windows are in the ledger, so the closest of its readings are a
+    tick apart.
+    """
+    published_s = float(domain.get("tick_s") or 0.0)
+    intervals = np.diff(track.readings().times)
+    if not published_s or len(intervals) < MIN_CHANGES:
+        return published_s
+    seen_s = float(np.quantile(intervals, CLOSEST))
+    return seen_s if seen_s < MOST_TICKS * published_s else published_s
 
 
 def period_s(times: Floats, values: Floats) -> float:

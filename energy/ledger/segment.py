@@ -139,8 +139,8 @@ class Segment:
         return share.read_j if read else None
 
     def resolution_s(self) -> float:
-        """Seconds between two ticks of the coarsest domain."""
-        return max((float(d.get("tick_s", 0)) for d in self.header["domains"]), default=0.0)
+        """Seconds between two updates of the slowest meter."""
+        return max((self.coverage(name).tick_s for name in self.curves), default=0.0)
 
     def resume(self, header: Row) -> None:
         """Go on with the header of a restarted sampler: its domains and their order."""

@@ -35,6 +35,14 @@ td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabula
 code { font-size: .85em; overflow-wrap: anywhere; }
 """
 
+MOST_WINDOWS = 40
+"""Names of windows that the page shows of one run."""
+
+UNRESOLVED = (
+    "Unresolved: shorter than three updates of the slowest meter. What that leaves open is in the "
+    "band."
+)
+
 
 def write(runs: Sequence[Run], out: Path) -> None:
     """Write a page about some runs.
@@ -123,7 +131,28 @@ def _table(run: Run) -> str:
         **record.metrics,
     }
     table = html_table(rows, sources=True)
-    return f'<h3>{escape(record.name)}, {record.kind}</h3><div class="scroll">{table}</div>'
+    return (
+        f'<h3>{escape(record.name)}, {record.kind}</h3><div class="scroll">{table}</div>'
+        + _windows(record)
+    )
+
+
+def _windows(record: RunRecord) -> str:
+    """The windows by name, those with the most joules first; empty without any."""
+    if not record.windows:
+        return ""
+    ordered = sorted(record.windows, key=lambda window: -(window.energy_j.value or 0.0))
+    rows = {
+        f"{window.name} x {window.count:,}, {window.phase}"
+        + (f" ({window.unresolved:,} unresolved)" if window.unresolved else ""): window.energy_j
+        for window in ordered[:MOST_WINDOWS]
+    }
+    left = len(ordered) - len(rows)
+    caption = "Joules of windows" + (f"; {left:,} more in record.json" if left else "")
+    short = any(window.unresolved for window in ordered)
+    return f'<div class="scroll">{html_table(rows, caption=caption)}</div>' + (
+        f"<p>{UNRESOLVED}</p>" if short else ""
+    )
 
 
 def _machine(runs: Sequence[Run]) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from energy import units
 from energy.calibration import apply as calibrated
 from energy.quantity import Boundary, Origin, Quantity
-from energy.record import Phase, RunRecord, Wasted
+from energy.record import Phase, RunRecord, Wasted, Window
 
 
 def headline(record: RunRecord) -> str:
     """The last line of every summary: joules at the innermost boundary with band and origins.
 
-    '1.84 kWh ±6 %, chip boundary; 91 % measured, 7 % modelled; missing: cpu (permission)'
+    '1.84 kWh ±6 % (95 %), chip boundary; 91 % measured, 9 % modelled; missing: cpu (permission)'
     """
     if not record.totals:
         return "no energy was metered or modelled"
@@ -23,14 +23,18 @@ def headline(record: RunRecord) -> str:
 
 
 def with_band(total: Quantity) -> str:
-    """Joules with their band: '1.84 kWh ±6 %', or both ends if the band is wide or uneven."""
+    """Joules with their band and its coverage: '1.84 kWh ±6 % (95 %)'.
+
+    Both ends if the band is wide or uneven: '18.2 J (95 %: 7.91 J to 40.0 J)'.
+    """
     if total.value is None:
         return f"missing ({total.source})"
     value, low, high = total.numbers()
     down, up = value - low, high - value
     if value > 0 and max(down, up) < 0.3 * value and abs(up - down) < 0.01 * value:
-        return f"{units.energy(value)} ±{units.significant(100 * up / value, 2)} %"
-    return f"{units.energy(value)} ({units.energy(low)} to {units.energy(high)})"
+        percent = units.significant(100 * up / value, 2)
+        return f"{units.energy(value)} ±{percent} % ({total.percent})"
+    return f"{units.energy(value)} ({total.percent}: {units.energy(low)} to {units.energy(high)})"
 
 
 def by_origin(total: Quantity) -> str:
@@ -51,7 +55,8 @@ def lines(record: RunRecord) -> list[str]:
         heading.append(f"{record.name}: {units.duration(record.elapsed_s.value)}")
     details = [
         *(
-            f"{window.name} x {window.count:,}: {_spent(window.elapsed_s, window.energy_j)}"
+            f"{window.name} x {window.count:,}{_short(window)}: "
+            f"{_spent(window.elapsed_s, window.energy_j)}"
             for window in record.windows
         ),
         *(
@@ -67,6 +72,11 @@ def lines(record: RunRecord) -> list[str]:
         *(f"note: {note}" for note in record.notes),
     ]
     return [*heading, *(f"  {detail}" for detail in details), headline(record)]
+
+
+def _short(window: Window) -> str:
+    """How many windows were too short for the meters."""
+    return f" ({window.unresolved:,} unresolved)" if window.unresolved else ""
 
 
 NOTABLE = 0.005

@@ -25,12 +25,12 @@ ENERGY = Quantity(
 @pytest.mark.parametrize(
     ("quantity", "line"),
     [
-        (ENERGY, "456 MWh (444 to 468, modelled)"),
+        (ENERGY, "456 MWh (80 %: 444 to 468, modelled)"),
         (Quantity.exact(6e11, "1", "count"), "600B (measured)"),
         (Quantity.absent("L", "no site"), "missing (no site)"),
         (
             Quantity(value=1e6, low=9e5, high=1.1e6, unit="g", origin=Origin.ASSUMED),
-            "1.00 t (900 kg to 1.10 t, assumed)",
+            "1.00 t (80 %: 900 kg to 1.10 t, assumed)",
         ),
     ],
 )
@@ -39,7 +39,7 @@ def test_a_quantity_is_one_line_with_value_band_and_origin(quantity, line):
 
 
 def test_the_band_names_its_unit_once():
-    assert ENERGY.band() == "444 to 468 MWh"
+    assert ENERGY.band() == "80 %: 444 to 468 MWh"
     assert Quantity.exact(1.0, "s", "clock").band() == "exact"
     assert Quantity.absent("s", "no clock").band() == ""
 
@@ -49,7 +49,8 @@ def test_the_band_names_its_unit_once():
     [
         (
             ENERGY,
-            '<span title="formula"><b>456 MWh</b> <small>444 to 468 MWh, modelled</small></span>',
+            '<span title="formula"><b>456 MWh</b> '
+            "<small>80 %: 444 to 468 MWh, modelled</small></span>",
         ),
         (
             Quantity.exact(2.0, "1", 'a "b" < 3'),

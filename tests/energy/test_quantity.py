@@ -109,3 +109,30 @@ def test_a_record_survives_saving_and_loading(tmp_path):
     )
     record.save(tmp_path / "record.json")
     assert RunRecord.load(tmp_path) == record
+
+
+def banded(coverage, relative=0.1, unit="J"):
+    return Quantity.of(10.0, unit, "meter", Origin.MEASURED, relative=relative, coverage=coverage)
+
+
+@pytest.mark.parametrize(
+    ("coverages", "coverage", "remark"),
+    [
+        ((0.95, 0.95), 0.95, ""),
+        ((0.8, 0.95), 0.8, "; bands of 80 % and 95 % combined, and stated as 80 %"),
+    ],
+)
+def test_bands_of_two_coverages_are_never_combined_without_saying_so(coverages, coverage, remark):
+    first, second = map(banded, coverages)
+    total, product = add([first, second]), multiply(first, banded(coverages[1], unit="1"), "J")
+    assert (total.coverage, product.coverage) == (coverage, coverage)
+    assert total.source == "sum" + remark
+    assert product.source == "(meter) x (meter)" + remark
+    # Said once: what is computed from it has one coverage again.
+    assert add([total, banded(coverage)]).source == "sum"
+
+
+def test_a_number_without_a_band_does_not_change_the_coverage_of_those_that_have_one():
+    count = Quantity.exact(3.0, "1", "count")
+    assert multiply(banded(0.95), count, "J").coverage == 0.95
+    assert add([banded(0.95), Quantity.exact(3.0, "J", "defined")]).coverage == 0.95

@@ -74,9 +74,9 @@ def test_independent_errors_add_in_quadrature_in_the_tree_and_in_monte_carlo():
 def test_the_printed_tree_shows_each_leaf_with_its_row():
     tree = product("energy", "J", leaf("chips", 1024, 0), leaf("watts", 326, 0.026, "W"))
     text = "\n".join(lines(tree))
-    assert text.startswith("energy 334,000 J (325,000 to 343,000, modelled) = chips x watts")
+    assert text.startswith("energy 334,000 J (80 %: 325,000 to 343,000, modelled) = chips x watts")
     assert "├─ chips 1,024 (modelled)  [row chips]" in text
-    assert "└─ watts 326 W (318 to 334, modelled)  [row watts]" in text
+    assert "└─ watts 326 W (80 %: 318 to 334, modelled)  [row watts]" in text
     assert [child["name"] for child in as_json(tree)["children"]] == ["chips", "watts"]
 
 

@@ -44,7 +44,7 @@ def page(sensitivity: Sensitivity, console: Console) -> None:
     console.print(rows)
     if not sensitivity.bars:
         console.print("no assumption has a band: every number is exact")
-    console.print(f"all together, 80 % band: {sensitivity.together.band()}")
+    console.print(f"all together, {sensitivity.together.band()}")
 
 
 def as_json(sensitivity: Sensitivity) -> dict[str, Any]:

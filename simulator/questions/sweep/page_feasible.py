@@ -203,11 +203,11 @@ def _cells(answer: Feasible, number: int, configuration: Configuration) -> list[
 def _bands(answer: Feasible) -> Table:
     """Plans and bands of time, energy and what has a limit."""
     names = [name for name in UNITS if name in (*answer.limits.most, "days", "mwh")]
-    rows = table("", "plan", *(f"{WORDS[name]}, band" for name in names), "origin")
+    rows = table("", "plan", *(f"{WORDS[name]}, 80 % band" for name in names), "origin")
     rows.columns[1].justify = "left"
     for number, configuration in enumerate(answer.configurations[:MOST_ROWS], 1):
         known = configuration.spend.by_budget()
-        bands = (known[name].band() for name in names)
+        bands = (known[name].ends() for name in names)
         rows.add_row(str(number), configuration.plan_words, *bands, known["mwh"].origin)
     return rows
 

@@ -34,10 +34,12 @@ def page(answer: Pareto, console: Console) -> None:
         )
     console.print(rows)
     console.print()
-    rows = table("", "plan", "time, band", "energy, band", "CO2e, band", "origin")
+    rows = table(
+        "", "plan", *(f"{what}, 80 % band" for what in ("time", "energy", "CO2e")), "origin"
+    )
     rows.columns[1].justify = "left"
     for number, choice in enumerate(answer.choices, 1):
-        ends = (choice.quantities[name].band() for name in ("weeks", "mwh", "co2"))
+        ends = (choice.quantities[name].ends() for name in ("weeks", "mwh", "co2"))
         rows.add_row(str(number), choice.plan_words, *ends, choice.quantities["mwh"].origin)
     console.print(rows)
     console.print()

@@ -109,7 +109,7 @@ def test_the_summary_ends_with_the_share_of_each_origin():
     ).scaled(1.84 * 3.6e4)
     record = run_record().model_copy(update={"totals": {Boundary.CHIP: total}})
     assert summary.lines(record)[-1] == (
-        "1.84 kWh ±6.0 %, chip boundary; 91 % measured, 7 % modelled, 2 % assumed; "
+        "1.84 kWh ±6.0 % (80 %), chip boundary; 91 % measured, 7 % modelled, 2 % assumed; "
         "missing: cpu (permission)"
     )
 

@@ -1,0 +1,57 @@
+"""Windows too short for the meters are counted wherever windows are shown, and every band names
+its coverage there."""
+
+from pathlib import Path
+
+import pytest
+
+from energy.quantity import Origin, Quantity
+from energy.record import Window
+from energy.reports import summary
+from energy.reports.html import page
+from energy.reports.runs import Run
+from tests.support.records import run_record
+
+
+def window(name, count, unresolved, joules):
+    return Window(
+        name=name,
+        count=count,
+        elapsed_s=Quantity.exact(1.0, "s", "clock"),
+        energy_j=Quantity.of(
+            joules, "J", "counter", Origin.MEASURED, relative=(-0.5, 0.9), coverage=0.95
+        ),
+        unresolved=unresolved,
+    )
+
+
+@pytest.fixture
+def record():
+    windows = [window("forward", 1200, 800, 100.0), window("epoch", 1, 0, 300.0)]
+    return run_record("mine", relative=0.1).model_copy(update={"windows": windows})
+
+
+def test_the_summary_counts_them(record):
+    lines = summary.lines(record)
+    assert (
+        "  forward x 1,200 (800 unresolved): 1.00 s, 100 J (95 %: 50.0 J to 190 J) measured"
+        in lines
+    )
+    assert "  epoch x 1: 1.00 s, 300 J (95 %: 150 J to 570 J) measured" in lines
+    assert "±10 % (80 %)" in lines[-1]
+
+
+def test_the_page_counts_them_and_says_what_it_means(record):
+    text = page([Run(Path("mine"), record, ())])
+    assert "forward x 1,200, compute (800 unresolved)" in text
+    assert "epoch x 1, compute<" in text
+    assert "95 %: 50 to 190 J" in text
+    assert "Unresolved: shorter than three updates" in text
+
+
+def test_the_frame_counts_them(record):
+    frame = record.windows_to_frame()
+    assert list(frame["unresolved"]) == [800, 0]
+    row = frame.loc["forward"]
+    assert (row["count"], row["low_j"], row["high_j"], row["coverage"]) == (1200, 50.0, 190.0, 0.95)
+    assert record.model_copy(update={"windows": []}).windows_to_frame().empty
