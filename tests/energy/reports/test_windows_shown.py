@@ -45,7 +45,7 @@ def test_the_page_counts_them_and_says_what_it_means(record):
     text = page([Run(Path("mine"), record, ())])
     assert "forward x 1,200, compute (800 unresolved)" in text
     assert "epoch x 1, compute<" in text
-    assert "95 %: 50 to 190 J" in text
+    assert "95 %: 50.0 to 190 J" in text
     assert "Unresolved: shorter than three updates" in text
 
 
