@@ -230,7 +230,7 @@ def test_explain_ends_in_the_sources_of_every_leaf(simulator):
     code, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b", "--explain")
     assert code == 0
     assert "└─ elapsed time 51.2 days" in out
-    assert "watts a chip 326 W (318 to 334, measured)  [arXiv:2112.06905" in out
+    assert "watts a chip 326 W (80 %: 318 to 334, measured)  [arXiv:2112.06905" in out
     data = compared(simulator, "glam-64b-64e", "gpt3-175b", "--explain")
     assert [tree["name"] for tree in data["scenarios"][0]["explain"]] == [
         "model FLOP",
