@@ -26,6 +26,9 @@ NEW_VALUES = 0.5
 """Share of the changes that must lead to a value that was not shown before. A load that turns on
 and off, and a sensor without noise, show the same two values again and again."""
 
+REGULAR = (0.6, 1.7)
+"""Nineteen of twenty intervals of a regular sensor lie between these multiples of the median."""
+
 RESOLVED = 1.5
 """A period of fewer intervals between readings is not resolved by them."""
 
@@ -146,8 +149,15 @@ def tick_s(track: Track, domain: Row) -> float:
 
 
 def period_s(times: Floats, values: Floats) -> float:
-    """Median seconds between two changes of the readings; 0 if they do not tell the period."""
+    """Median seconds between two changes of the readings; 0 if they do not tell the period.
+
+    A sensor with some noise shows a new value at each update, and the updates are regular. Powers
+    of a load that change now and then are not.
+    """
     changed = np.flatnonzero(np.diff(values)) + 1
     if len(changed) < MIN_CHANGES or len(np.unique(values[changed])) < NEW_VALUES * len(changed):
         return 0.0
-    return float(np.median(np.diff(times[changed])))
+    intervals = np.diff(times[changed])
+    few, median, many = np.quantile(intervals, (0.05, 0.5, 0.95))
+    regular = REGULAR[0] * median <= few and many <= REGULAR[1] * median
+    return float(median) if regular else 0.0
