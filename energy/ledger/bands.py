@@ -15,7 +15,7 @@ part of the time, and late. Each bound follows from what a device can draw, 0 to
 - Power, edges. A step of power is dated to `Lag.edge_s`. Example: 0.15 s, a step of 300 W: 45 J.
 - Power, between. What changes from one reading to the next may have changed at any time between.
   Of changes d_i: CHANGES x period x sqrt(sum of d_i^2 / 2). Example: two changes of 300 W, 0.1 s:
-  150 J.
+  90 J.
 
 Windows in step with the load err in one direction, each as the one before it. So what is hidden,
 and the edges, add up linearly over all windows of a name. What lies between the readings, and how
@@ -39,11 +39,12 @@ Number = TypeVar("Number", bound=np.generic)
 DATED_S = 0.002
 """How precisely a reading is dated."""
 
-CHANGES = 5.0
+CHANGES, CHANGES_READ_SELDOM = 3.0, 5.0
 """Standard deviations of the changes between readings within the band.
 
-Two would do for changes at random. A load whose period is near the sensor's keeps step with it for
-a while, and needs five by the simulation of tests/energy/ledger/test_bands.py.
+Two would do for changes at random. A load whose period is near that of the readings keeps step
+with them for a while. By the simulation of tests/energy/ledger/test_bands.py it needs three, or
+five where the sensor is updated more often than it is read.
 """
 
 
@@ -190,11 +191,12 @@ def of_power(readings: Readings, limit_w: float, lag: Lag, stretches: Stretches)
         changes_w2[np.searchsorted(readings.times, stops)]
         - changes_w2[np.searchsorted(readings.times, starts)]
     )
+    changes = CHANGES_READ_SELDOM if lag.read_seldom else CHANGES
     return Doubt(
         below_j=float((top_w * hidden_s + np.maximum(0.0, most_w * gaps_s - gaps_j)).sum()),
         above_j=float(((most_w - mean_w) * hidden_s + np.maximum(0.0, gaps_j)).sum()),
         edges_j=float((lag.edge_s * edges_w).sum()),
-        squares_j2=float(((CHANGES * lag.period_s) ** 2 / 2 * between_w2).sum()),
+        squares_j2=float(((changes * lag.period_s) ** 2 / 2 * between_w2).sum()),
     )
 
 

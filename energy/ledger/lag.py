@@ -51,12 +51,14 @@ class Lag:
         edge_s: how precisely a step of power is dated then.
         window_s: the longest averaging window that the sensor may have.
         period_s: seconds between two looks: the period of the sensor or that of its readings.
+        read_seldom: whether the sensor is updated more than twice between two readings.
     """
 
     trail_s: float
     edge_s: float
     window_s: float
     period_s: float
+    read_seldom: bool = False
 
     @classmethod
     def of(cls, readings: Readings, most_w: float, tick_s: float, lag_s: float) -> Lag:
@@ -97,6 +99,7 @@ class Lag:
             edge_s=coarse_s + (most_s - least_s) / 4,
             window_s=most_s,
             period_s=max(tick_s, polled_s),
+            read_seldom=2 * tick_s < polled_s,
         )
 
 
