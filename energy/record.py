@@ -7,6 +7,7 @@ or reports runs reads this form and treats both kinds alike.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -23,20 +24,6 @@ SCHEMA_VERSION = "2.0"
 
 READABLE_VERSIONS = ("1.0", "2.0")
 """Schema versions that can be loaded; 2.0 only added fields to 1.0."""
-
-WINDOW_COLUMNS = {
-    "name": str,
-    "phase": str,
-    "count": int,
-    "unresolved": int,
-    "elapsed_s": float,
-    "energy_j": float,
-    "low_j": float,
-    "high_j": float,
-    "coverage": float,
-    "origin": str,
-}
-"""Columns of the frame of windows, and their types."""
 
 FORMER_METRICS = {"held_out_loss": "validation_loss"}
 """Former names of metrics, still read."""
@@ -233,31 +220,18 @@ class RunRecord(BaseModel):
         return tables.to_frame(self.quantities())
 
     def windows_to_frame(self) -> Any:
-        """The windows as a pandas frame, one row for each name and phase.
+        """The joules of the windows as a frame of `energy.tables.to_frame`, with their number.
 
-        The column unresolved counts the windows that were too short for the meters, whose joules
-        are the least certain.
-
-        Raises:
-            MissingDataError: pandas is not installed.
+        The column unresolved counts those that were too short for the meters.
         """
-        rows = [
-            {
-                "name": window.name,
-                "phase": window.phase,
-                "count": window.count,
-                "unresolved": window.unresolved,
-                "elapsed_s": window.elapsed_s.value,
-                "energy_j": window.energy_j.value,
-                "low_j": window.energy_j.low,
-                "high_j": window.energy_j.high,
-                "coverage": window.energy_j.coverage,
-                "origin": str(window.energy_j.origin),
-            }
-            for window in self.windows
-        ]
-        table = tables.require_pandas().DataFrame(rows, columns=list(WINDOW_COLUMNS))
-        return table.astype(WINDOW_COLUMNS).set_index("name")
+        names = Counter(window.name for window in self.windows)
+        joules = {
+            w.name if names[w.name] == 1 else f"{w.name} ({w.phase})": w.energy_j
+            for w in self.windows
+        }
+        columns = ("phase", "count", "unresolved")
+        more = {name: [getattr(w, name) for w in self.windows] for name in columns}
+        return tables.to_frame(joules, **more)
 
     def __repr__(self) -> str:
         """One line: RunRecord('glam-64b-64e', predicted, 309 MWh facility, 147 t CO2e)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -37,11 +37,12 @@ def html_table(
     )
 
 
-def to_frame(quantities: Mapping[str, Quantity]) -> Any:
+def to_frame(quantities: Mapping[str, Quantity], **more: Sequence[Any]) -> Any:
     """A pandas frame, one row per quantity.
 
     Args:
         quantities: by name; a name that ends with its unit ("elapsed_s") reads well in an index.
+        more: further columns, in the order of the quantities.
 
     Returns:
         Columns value, low, high, unit, origin, coverage and source, indexed by name; a missing
@@ -50,30 +51,20 @@ def to_frame(quantities: Mapping[str, Quantity]) -> Any:
     Raises:
         MissingDataError: pandas is not installed.
     """
-    pandas = require_pandas()
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MissingDataError(
+            "expected the package pandas", "not installed", "pip install 'glam-energy[notebooks]'"
+        ) from error
     fields = ("value", "low", "high", "unit", "origin", "coverage", "source")
     rows = [
         {field: getattr(quantity, field) for field in fields} | {"origin": str(quantity.origin)}
         for quantity in quantities.values()
     ]
-    index = pandas.Index(list(quantities), name="quantity")
-    table = pandas.DataFrame(rows, index=index, columns=fields)
-    return table.astype({"value": float, "low": float, "high": float, "coverage": float})
-
-
-def require_pandas() -> Any:
-    """The package pandas.
-
-    Raises:
-        MissingDataError: it is not installed.
-    """
-    try:
-        import pandas
-    except ImportError as error:
-        raise MissingDataError(
-            "expected the package pandas", "not installed", "pip install 'glam-energy[notebooks]'"
-        ) from error
-    return pandas
+    table = pd.DataFrame(rows, index=pd.Index(list(quantities), name="quantity"), columns=fields)
+    table = table.astype({"value": float, "low": float, "high": float, "coverage": float})
+    return table.assign(**{name: list(column) for name, column in more.items()})
 
 
 def _source_cell(text: str) -> str:

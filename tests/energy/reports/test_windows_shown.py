@@ -53,5 +53,5 @@ def test_the_frame_counts_them(record):
     frame = record.windows_to_frame()
     assert list(frame["unresolved"]) == [800, 0]
     row = frame.loc["forward"]
-    assert (row["count"], row["low_j"], row["high_j"], row["coverage"]) == (1200, 50.0, 190.0, 0.95)
+    assert (row["count"], row["low"], row["high"], row["coverage"]) == (1200, 50.0, 190.0, 0.95)
     assert record.model_copy(update={"windows": []}).windows_to_frame().empty
