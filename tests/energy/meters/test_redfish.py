@@ -162,7 +162,7 @@ def test_a_password_stands_neither_in_the_ledger_nor_in_the_arguments_of_a_proce
     monkeypatch.setenv("REDFISH_PASSWORD", "geheim")
     name = f"redfish:{controller}/secret/redfish/v1/Chassis/1/Power"
     with Tracker(tmp_path / "run", meters=[name], interval_s=0.1) as tracker:
-        shown = subprocess.run(["ps", "-e", "-o", "args="], capture_output=True, text=True).stdout
+        shown = subprocess.run(["ps", "-eww", "-o", "args="], capture_output=True, text=True).stdout
         time.sleep(1.5)
     assert "redfish_client" in shown
     assert "geheim" not in shown
