@@ -1,12 +1,63 @@
-"""The frame of the three commands: their help, exit codes and --version."""
+"""The frame of the three commands: verbs by question, their help and examples, shared options."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from energy.console import print_version
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+Zone = Annotated[
+    str | None,
+    typer.Option(help="Grid zone (see energy grid); without it, a band over all zones."),
+]
+
+
+Pue = Annotated[
+    float | None, typer.Option(help="Facility over IT energy; without it, a band is assumed.")
+]
+
+
+Verb = TypeVar("Verb", bound=Callable[..., None])
+
+_EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {}
+
+
+def examples(*commands: str) -> Callable[[Verb], Verb]:
+    """Give a verb the commands that its help shows."""
+
+    def remember(verb: Verb) -> Verb:
+        _EXAMPLES[verb] = commands
+        return verb
+
+    return remember
+
+
+def examples_of(verb: Callable[..., None]) -> tuple[str, ...]:
+    """The commands that the help of a verb shows."""
+    return _EXAMPLES[verb]
+
+
+class _ByQuestion(TyperGroup):
+    """Lists the verbs beneath the question that they answer."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a section for each question, all with columns of one width."""
+        width = max(map(len, self.commands))
+        questions: dict[str, list[tuple[str, str]]] = {}
+        for name, verb in self.commands.items():
+            line = (name.ljust(width), (verb.help or "").partition("\n")[0])
+            questions.setdefault(getattr(verb, "rich_help_panel", ""), []).append(line)
+        for question, lines in questions.items():
+            formatter.write(f"\n{question}\n")
+            with formatter.indentation():
+                formatter.write_dl(lines)
 
 
 def new_app(name: str, about: str, exit_codes: str) -> typer.Typer:
@@ -19,6 +70,7 @@ def new_app(name: str, about: str, exit_codes: str) -> typer.Typer:
     """
     app = typer.Typer(
         name=name,
+        cls=_ByQuestion,
         help=about,
         epilog=f"Exit codes: {exit_codes}.",
         no_args_is_help=True,
@@ -42,3 +94,30 @@ def new_app(name: str, about: str, exit_codes: str) -> typer.Typer:
         pass
 
     return app
+
+
+def mount(
+    app: typer.Typer,
+    question: str,
+    verb: Callable[..., None],
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Add a verb to a command, with its examples at the end of its help.
+
+    Args:
+        app: the command.
+        question: that the verb answers; verbs of one question are listed together.
+        verb: what is called; `examples` has given it at least one.
+        name: of the verb; that of the function by default.
+        settings: of the parser.
+    """
+    commands = _EXAMPLES[verb]
+    lines = ("\b", "Examples:" if len(commands) > 1 else "Example:", *(f"  {c}" for c in commands))
+    app.command(
+        name,
+        epilog="\n".join(lines),
+        rich_help_panel=question,
+        context_settings=dict(settings or {}),
+    )(verb)

@@ -8,26 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from energy.app import new_app
+from energy.app import Json, Pue, Zone, examples, mount, new_app
 from energy.console import guard, print_json
 
-app = new_app(
-    "glam",
-    "A GLaM trainer: mixture-of-experts and dense language models, metered by energy.",
-    "0 yes, 2 usage, 3 infeasible, 4 data missing, 130 interrupted",
-)
-
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-
-
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
-
-
-Zone = Annotated[str | None, typer.Option(help="Grid zone for CO2; without it, a band.")]
-
-
-Pue = Annotated[float | None, typer.Option(help="Facility over IT energy; without it, a band.")]
 
 
 Meter = Annotated[
@@ -36,14 +20,9 @@ Meter = Annotated[
 ]
 
 
-def main() -> None:
-    """Run the command; an error becomes one line and an exit code."""
-    guard(app)
-
-
-@app.command(
-    epilog="\b\nExamples:\n  glam train --model glam-mini-16e --out runs/first\n"
-    "  glam train --model run.toml --data books/ --out runs/books --resume"
+@examples(
+    "glam train --model glam-mini-16e --out runs/first",
+    "glam train --model run.toml --data books/ --out runs/books --resume",
 )
 def train(
     model: Annotated[str, typer.Option(help="A model (see glam sizes) or a TOML file.")],
@@ -106,7 +85,7 @@ def train(
         print(line, file=sys.stderr)
 
 
-@app.command(epilog='\b\nExample:\n  glam generate runs/first --prompt "The function returns"')
+@examples('glam generate runs/first --prompt "The function returns"')
 def generate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     prompt: Annotated[str, typer.Option(help="Text to continue.")] = "",
@@ -142,7 +121,7 @@ def generate(
     print()
 
 
-@app.command()
+@examples("glam sizes")
 def sizes(json: Json = False) -> None:
     """List the models that can be trained, with parameter counts."""
     from energy.facts import catalog
@@ -171,7 +150,7 @@ def sizes(json: Json = False) -> None:
         print(f"{row['name']:16} {counts} {shape['n_layers']:>7} {shape['d_model']:>6}  {experts}")
 
 
-@app.command(epilog="\b\nExample:\n  glam probe --out probe.json && simulator calibrate probe.json")
+@examples("glam probe --out probe.json", "simulator calibrate probe.json")
 def probe(
     out: Annotated[Path, typer.Option(help="File to write.")],
     device: Device = None,
@@ -194,6 +173,27 @@ def probe(
         table = probe_machine(device or "auto", meters=meter or "auto", on_progress=stages.show)
     write_text_atomic(out, json.dumps(table, indent=1) + "\n")
     print(f"{len(table['rows'])} rows: {out}", file=sys.stderr)
+
+
+QUESTIONS = {
+    "How is a model trained, and what does it write?": (sizes, train, generate),
+    "How fast is this machine?": (probe,),
+}
+"""The verbs, by the question that they answer."""
+
+app = new_app(
+    "glam",
+    "A GLaM trainer: mixture-of-experts and dense language models, metered by energy.",
+    "0 yes, 2 usage, 3 infeasible, 4 data missing, 130 interrupted",
+)
+for question, verbs in QUESTIONS.items():
+    for verb in verbs:
+        mount(app, question, verb)
+
+
+def main() -> None:
+    """Run the command; an error becomes one line and an exit code."""
+    guard(app)
 
 
 if __name__ == "__main__":  # python -m glam.cli

@@ -5,38 +5,40 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from importlib import import_module
 
 import typer
 
-from energy.app import new_app
+from energy.app import mount, new_app
 from energy.console import guard
-from simulator.kit.options import epilog
 
 Verb = Callable[..., None]
 
-VERBS = {
-    "init": "predict",
-    "predict": "predict",
-    "compare": "compare",
-    "sensitivity": "sensitivity",
-    "plan": "plan",
-    "pareto": "sweep",
-    "feasible": "sweep",
-    "power": "power",
-    "inverse": "budget",
-    "crossover": "budget",
-    "failures": "failures",
-    "when": "when",
-    "regions": "regions",
-    "calibrate": "calibrate",
-    "validate": "validate",
-    "models": "catalog",
-    "chips": "catalog",
-    "prices": "catalog",
+QUESTIONS = {
+    "What would a run spend?": {
+        "init": "predict",
+        "predict": "predict",
+        "compare": "compare",
+        "sensitivity": "sensitivity",
+        "failures": "failures",
+    },
+    "Which plan, place and time?": {
+        "plan": "plan",
+        "pareto": "sweep",
+        "feasible": "sweep",
+        "inverse": "budget",
+        "crossover": "budget",
+        "when": "when",
+        "regions": "regions",
+        "power": "power",
+    },
+    "How good are the predictions?": {"calibrate": "calibrate", "validate": "validate"},
+    "Which facts are used?": {"models": "catalog", "chips": "catalog", "prices": "catalog"},
 }
-"""The verbs, each with the folder of its question, whose command.py has it."""
+"""The verbs by question, each with its folder, whose command.py has it."""
+
+VERBS = {name: folder for verbs in QUESTIONS.values() for name, folder in verbs.items()}
 
 ABOUT = "What a training run would spend: FLOP, time, energy, CO2, before it is run."
 
@@ -47,15 +49,15 @@ def verb_of(name: str) -> Verb:
     return verb
 
 
-def command(names: Iterable[str] = VERBS) -> typer.Typer:
+def command(names: Container[str] = VERBS) -> typer.Typer:
     """The command with some verbs."""
     app = new_app(
         "simulator", ABOUT, "0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance"
     )
-    for name in names:
-        verb = verb_of(name)
-        app.command(epilog=epilog(verb))(verb)
-
+    for question, verbs in QUESTIONS.items():
+        for name in verbs:
+            if name in names:
+                mount(app, question, verb_of(name))
     return app
 
 

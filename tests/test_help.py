@@ -1,6 +1,7 @@
 """The help of the three commands: what a reader sees first is whole and consistent."""
 
 import re
+import shlex
 
 import pytest
 from typer.main import get_command
@@ -57,3 +58,25 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(
     code, out, err = simulator(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith(("error: expected a file ending in", "error: expected to write /proc/"))
+
+
+@pytest.mark.parametrize(("room", "verb"), VERBS)
+def test_the_help_of_every_verb_ends_in_examples_that_it_takes(room, verb):
+    text = COMMANDS[room].commands[verb].epilog
+    title, *lines = text.removeprefix("\b\n").splitlines()
+    commands = [shlex.split(line) for line in lines]
+    assert title == ("Example:" if len(commands) == 1 else "Examples:")
+    assert any(words[:2] == [room, verb] for words in commands)
+    for of, name, *arguments in commands:
+        COMMANDS[of].commands[name].make_context(name, arguments)
+
+
+@pytest.mark.parametrize("room", COMMANDS)
+def test_the_verbs_stand_beneath_the_question_that_they_answer(room):
+    context = COMMANDS[room].make_context(room, [], resilient_parsing=True)
+    words = COMMANDS[room].get_help(context)
+    questions = re.findall(r"^(\S.*\?)$", words, re.MULTILINE)
+    assert len(questions) >= 2
+    for name, verb in COMMANDS[room].commands.items():
+        above = words[: words.index(f"\n  {name} ")].splitlines()
+        assert [line for line in above if line.endswith("?")][-1] == verb.rich_help_panel

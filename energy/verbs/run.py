@@ -15,7 +15,7 @@ from energy.facts.site import Site
 from energy.footprint.apply import at_site
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
-from energy.ledger.job import Job, job
+from energy.ledger.job import Job
 from energy.ledger.lines import FILE, node_file_name, require_ledger
 from energy.ledger.progress import Progress
 from energy.record import RunRecord
@@ -73,6 +73,7 @@ def heading(folder: Path, own: Job) -> list[str]:
 def run(
     command: list[str],
     out: Path,
+    own: Job,
     *,
     labels: Mapping[str, str],
     site: Site,
@@ -86,6 +87,7 @@ def run(
     Args:
         command: program and arguments.
         out: folder for ledger and record.
+        own: job and rank of this process.
         labels: labels of the run, copied into the record.
         site: where it runs, for carbon, water and cost.
         interval_s: seconds between samples.
@@ -104,7 +106,6 @@ def run(
             the record cannot be written.
     """
     require_program(command[0])
-    own = job()
     labels = {**_labels(own), **labels}
     tracker = Tracker(
         out, name=Path(command[0]).name, labels=labels, meters=meters, interval_s=interval_s

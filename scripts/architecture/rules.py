@@ -11,6 +11,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "energy": (
         "__main__",
         "cli",
+        "commands",
         "verbs callbacks",
         "tracking",
         "sampler",
@@ -45,7 +46,13 @@ LINES: dict[str, tuple[str, ...]] = {
 
 # Which packages a package may import besides itself, and which parts of them are not for it.
 MAY_IMPORT_PACKAGES = {"energy": (), "glam": ("energy",), "simulator": ("energy",)}
-PRIVATE_TO_ENERGY = ("energy.cli", "energy.verbs", "energy.callbacks", "energy.sampler")
+PRIVATE_TO_ENERGY = (
+    "energy.cli",
+    "energy.commands",
+    "energy.verbs",
+    "energy.callbacks",
+    "energy.sampler",
+)
 
 # In the simulator, the lower parts that each part may import; a question may import all of them.
 MAY_IMPORT = {
@@ -79,6 +86,7 @@ def _pictures(path: Path) -> bool:
 def _commands(path: Path) -> bool:
     return (
         path.match("simulator/questions/*/command.py")
+        or path.is_relative_to("energy/commands")
         or path in {Path("simulator/kit/options.py"), Path("energy/app.py")}
         or (path.stem == "cli" and len(path.parts) == 2)
     )

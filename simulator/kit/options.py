@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-
 
 Explain = Annotated[bool, typer.Option("--explain", help="Print how each number came about.")]
 
@@ -45,27 +42,6 @@ Plot = Annotated[
         callback=output_file(".png", ".svg", ".html"),
     ),
 ]
-
-
-Verb = TypeVar("Verb", bound=Callable[..., None])
-
-
-_EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {}
-
-
-def examples(*commands: str) -> Callable[[Verb], Verb]:
-    """Give a verb the commands that its help shows."""
-
-    def remember(verb: Verb) -> Verb:
-        _EXAMPLES[verb] = commands
-        return verb
-
-    return remember
-
-
-def epilog(verb: Callable[..., None]) -> str:
-    """The end of a verb's help: its examples, one a line as written."""
-    return "\n".join(("\b", "Examples:", *(f"  {command}" for command in _EXAMPLES[verb])))
 
 
 def overridden(assignments: list[str] | None) -> dict[str, Any]:

@@ -6,19 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from energy.app import examples_of
 from simulator.cli import VERBS, verb_of
-from simulator.kit.options import epilog
 
 NEED_FILES = ("init", "predict", "calibrate", "validate")
 """Verbs whose examples name files that a reader writes first."""
 
 QUESTIONS = [verb for verb in VERBS if verb not in NEED_FILES]
-EXAMPLES = [
-    line.strip()
-    for verb in QUESTIONS
-    for line in epilog(verb_of(verb)).splitlines()
-    if line.strip().startswith("simulator ")
-]
+EXAMPLES = [line for verb in QUESTIONS for line in examples_of(verb_of(verb))]
 
 
 @pytest.mark.parametrize("verb", QUESTIONS)

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from energy.app import Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Basis, Explain, Json, Plot, Set, examples, overridden
+from simulator.kit.options import Basis, Explain, Plot, Set, overridden
 
 
 @examples(

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from energy.app import Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Explain, Json, Plot, Set, examples, output_file, overridden
+from simulator.kit.options import Explain, Plot, Set, output_file, overridden
 
 
 @examples(

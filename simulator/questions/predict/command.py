@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from energy.app import Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Explain, Json, Plot, Set, examples, overridden
+from simulator.kit.options import Explain, Plot, Set, overridden
 
 
 @examples("simulator init my-run.toml", "simulator init my-run.toml --from glam-64b-64e")

@@ -1,0 +1,52 @@
+"""The verbs that print facts and formats: `grid` and `schema`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from energy.app import Json, examples
+from energy.console import print_json
+
+
+@examples("energy grid", "energy grid FRA US --json")
+def grid(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="ZONE", help="Zones; default all.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List grid zones: grams of CO2e per kWh, year, source."""
+    from energy.facts import grid as facts
+
+    zones = [facts.zone(name) for name in names] if names else list(facts.zones())
+    if json:
+        print_json(
+            [
+                {
+                    "id": zone.id,
+                    "name": zone.name,
+                    "year": zone.year,
+                    "intensity": zone.g_per_kwh,
+                    "status": zone.status,
+                }
+                for zone in zones
+            ]
+        )
+        return
+    for zone in zones:
+        value, low, high = zone.g_per_kwh.numbers()
+        year = zone.year or "year unknown"
+        print(
+            f"{zone.id:24} {value:6.0f} g/kWh ({low:.0f} to {high:.0f})  {year}  {zone.name}; "
+            f"{zone.source}"
+        )
+
+
+@examples("energy schema")
+def schema() -> None:
+    """Print the JSON schema of a record."""
+    from energy.record import json_schema
+
+    print(json_schema(), end="")

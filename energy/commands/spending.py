@@ -1,0 +1,141 @@
+"""The verbs that meter a run and write its record: `run`, `watch`, `record`, `merge`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from energy.app import Json, Pue, Zone, examples
+from energy.console import print_json
+
+
+@examples("energy run --label task=demo -- python train.py --steps 100")
+def run(
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run, after --.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder; default runs/COMMAND-TIME. Each rank has its own in it."),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="A label of the run; repeatable.")
+    ] = None,
+    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between samples.")] = 1.0,
+    meter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A meter to read (nvml, rapl, ...); default all."),
+    ] = None,
+    zone: Zone = None,
+    pue: Pue = None,
+    second_opinion: Annotated[
+        bool,
+        typer.Option("--second-opinion", help="Run CodeCarbon too and report the difference."),
+    ] = False,
+    power_limit: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="Power limit of each NVIDIA board during the run."),
+    ] = None,
+) -> None:
+    """Meter any command.
+
+    Its output, signals and exit code pass through.
+    """
+    from energy.facts.site import site_from_options
+    from energy.ledger.job import job
+    from energy.reports import summary
+    from energy.verbs import run as runs
+
+    own = job()
+    folder = runs.folder_of(command, out, own)
+    measured, code = runs.run(
+        command,
+        folder,
+        own,
+        labels=dict(map(runs.label_of, label or [])),
+        site=site_from_options(zone, pue),
+        interval_s=interval,
+        second_opinion=second_opinion,
+        meters=meter or "auto",
+        power_limit_w=power_limit,
+    )
+    for line in [*runs.heading(folder, own), *summary.lines(measured)]:
+        print(line, file=sys.stderr)
+    sys.exit(code)
+
+
+@examples("energy watch --seconds 10", "energy watch --prometheus 9400")
+def watch(
+    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between readings.")] = 1.0,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="How long; default until Ctrl-C.")
+    ] = None,
+    prometheus: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", min=1, max=65535, help="Serve to Prometheus on this port instead."
+        ),
+    ] = None,
+) -> None:
+    """Show current readings, or serve them to Prometheus.
+
+    The server listens on the loopback address only.
+    """
+    from energy.reports.terminal import console
+    from energy.verbs import watch as readings
+
+    if prometheus is None:
+        readings.show(interval, seconds, console())
+        return
+    address = f"http://127.0.0.1:{prometheus}/metrics"
+    readings.serve(prometheus, interval, seconds, lambda: print(address, file=sys.stderr))
+
+
+@examples("energy record runs/killed --zone FRA")
+def record(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with a ledger.")],
+    zone: Zone = None,
+    pue: Pue = None,
+    json: Json = False,
+) -> None:
+    """Write the record of a killed run from its ledger."""
+    from energy.facts.site import site_from_options
+    from energy.reports import summary
+    from energy.verbs import run as runs
+
+    rebuilt = runs.rebuild(folder, site_from_options(zone, pue))
+    if json:
+        print_json(rebuilt.model_dump(mode="json"))
+    else:
+        print("\n".join(summary.lines(rebuilt)))
+
+
+@examples("energy merge runs/rank-* --out runs/all")
+def merge(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER", help="Of ranks, restarts and nodes.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the merged record.json.")],
+    zone: Zone = None,
+    pue: Pue = None,
+    json: Json = False,
+) -> None:
+    """Merge ledgers of ranks and nodes into one record.
+
+    No joule is counted twice.
+    """
+    from energy.facts.site import site_from_options
+    from energy.footprint.apply import at_site
+    from energy.ledger import merge as ledgers
+    from energy.ledger.progress import Progress
+    from energy.reports import summary
+
+    with Progress(folders) as progress:
+        merged = ledgers.merge(folders, out.name, progress.advance)
+    merged = at_site(merged, site_from_options(zone, pue))
+    merged.save(out / "record.json")
+    if json:
+        print_json(merged.model_dump(mode="json"))
+    else:
+        print("\n".join(summary.lines(merged)))
