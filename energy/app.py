@@ -30,7 +30,7 @@ _EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {}
 
 
 def examples(*commands: str) -> Callable[[Verb], Verb]:
-    """Give a verb the commands that its help shows."""
+    """Add examples to the help of a verb."""
 
     def remember(verb: Verb) -> Verb:
         _EXAMPLES[verb] = commands
