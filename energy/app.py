@@ -109,7 +109,7 @@ def mount(
     Args:
         app: the command.
         question: that the verb answers; verbs of one question are listed together.
-        verb: what is called; `examples` has given it at least one.
+        verb: what is called; it has `examples`.
         name: of the verb; that of the function by default.
         settings: of the parser.
     """
