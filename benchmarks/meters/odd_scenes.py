@@ -250,6 +250,16 @@ def _late(case: Case, generator: random.Random) -> Scene:
     return _scene(case, generator, fault, lost_s=first_s + 1.5, silent_about=ASIDE)
 
 
+def _failing(case: Case, generator: random.Random) -> Scene:
+    """Readings fail now and then, after the first seconds."""
+    begin_s, share = START_S + 3.0, generator.uniform(0.05, 0.4)
+
+    def fault(moment_s: float, value: float) -> float | None:
+        return None if moment_s > begin_s and generator.random() < share else value
+
+    return _scene(case, generator, fault, lost_s=0.3, silent_about=ASIDE)
+
+
 def _sleep(case: Case, generator: random.Random) -> Scene:
     """The machine sleeps; a counter goes on, at the watts of a sleeping device."""
     begin_s, seconds = _at(generator), generator.uniform(5.0, 3_000.0)
@@ -282,6 +292,7 @@ TRUE: Mapping[str, tuple[Maker, Sequence[str]]] = {
     "the counter turns": (_turn, ("RAPL",)),
     "bursts up to the limit": (_burst, ("counter", "power only", "RAPL", "AMD, power only")),
     "late first answer": (_late, ("counter", "power only", "RAPL", "hwmon")),
+    "readings fail now and then": (_failing, ("counter",)),
     "the machine sleeps": (_sleep, ("counter", "power only", "RAPL", "hwmon", "AMD")),
 }
 """Readings that only seem impossible."""

@@ -89,7 +89,7 @@ class Follower:
         """Read once, date a tick that happened since the last poll, and schedule the next poll."""
         value, now = self._read(), self._now()
         if value is None:
-            self._value, self.due_ns, self.slack_ns, self._on_time = None, now + IDLE_NS, 0, 0
+            self._fail(now)
             return
         ticked = self._value is not None and value != self._value
         self._widest_ns = max(self._widest_ns, now - self._polled_ns)
@@ -102,6 +102,19 @@ class Follower:
                 self._on_time = 0  # this poll was due after a tick of the rhythm that did not come
         self._value, self._polled_ns = value, now
         self.due_ns = self._next(now, ticked)
+
+    def _fail(self, now: int) -> None:
+        """Schedule the poll after one that failed.
+
+        A poll midway between two ticks dates the one that the failed poll has missed, by the
+        rhythm. Without a rhythm, or after a long time, that tick is lost.
+        """
+        self.slack_ns = 0
+        if now - self._polled_ns > CHECK_TICKS * self._period_ns:
+            self._value, self._on_time, self.due_ns = None, 0, now + IDLE_NS
+            return
+        periods = round((now - self._phase_ns) / self._period_ns)
+        self.due_ns = round(self._phase_ns + (periods + 0.5) * self._period_ns)
 
     def _dated(self, now: int) -> int:
         """Date a tick between the last two polls, by the rhythm of the ticks before it.

@@ -31,6 +31,9 @@ DELETED = "the ledger was deleted and written again"
 STALE_NS = 1_000_000
 """A reading older than this when its sample is complete gets an age of its own."""
 
+STALE_TICKS = 3
+"""A counter that shows more than its last dated tick, which is so many ticks old, has gone on."""
+
 HURRY_NS = 250_000_000
 """How long the end of a run waits for the ticks that follow it."""
 
@@ -61,6 +64,7 @@ class Sampler:
         self._sources, self._writer, self.interval_s = sources, writer, interval_s
         self._domains = [domain.id for domain in domains]
         self._meters = {domain.id: domain.meter for domain in domains}
+        self._ticks_ns = {domain.id: round(domain.tick_s * 1e9) for domain in domains}
         self._interval_ns = round(interval_s * 1e9)
         self._followers = {
             name: Follower(read, time.monotonic_ns)
@@ -150,6 +154,9 @@ class Sampler:
             if not follower.points or name not in joules:
                 continue
             moment, reached = follower.points[-1]
+            is_stale = now - moment > STALE_TICKS * self._ticks_ns[name]
+            if joules[name] is not None and is_stale and joules[name] != reached:
+                continue  # its polls fail now and then, and have missed the ticks since
             if joules[name] is not None:
                 # The last dated tick is more precise than a reading somewhere within the next one.
                 joules[name], ages[name] = reached, (now - moment) // 1000

@@ -83,3 +83,26 @@ def test_a_counter_that_ticks_unevenly_is_dated_and_its_steady_stretches_cost_fe
     assert errors_ms[int(0.95 * len(errors_ms))] < 2 + 0.7 * jitter_ms
     if jitter_ms <= 1:
         assert polls / (60e9 / period) < 2  # per tick; following one closely takes three
+
+
+@pytest.mark.parametrize("failing", [0.01, 0.05, 0.2])
+def test_polls_that_fail_now_and_then_lose_few_ticks_and_date_the_others_as_well(failing):
+    now, polls, period = 0, 0, 100_000_000
+    generator = random.Random(5)
+
+    def joules():
+        if now > 3e9 and generator.random() < failing:
+            return None
+        return float((now - START) // period)
+
+    follower, unseen_ns = Follower(joules, lambda: now), 0
+    while now < 60e9:
+        now = max(now, follower.due_ns) + generator.randrange(500_000)
+        follower.poll()
+        polls += 1
+        if now > 3e9:
+            unseen_ns = max(unseen_ns, now - follower.points[-1][0])
+    errors_ns = [abs(moment - (START + k * period)) for moment, k in follower.points]
+    assert unseen_ns < 6 * period
+    assert max(errors_ns) < 5_000_000
+    assert polls < 2 * 60e9 / period
