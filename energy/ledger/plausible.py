@@ -76,6 +76,13 @@ class Sleeps:
             self.early_s.insert(i, early_s)
             self.asleep_s.insert(i, asleep_s)
 
+    def stretches(self) -> list[tuple[float, float]]:
+        """The stretches of monotonic time at some moment of which the machine slept."""
+        return [
+            (moment - early, moment)
+            for moment, early in zip(self.moments, self.early_s, strict=True)
+        ]
+
     def between(self, start_s: float, stop_s: float) -> float:
         """Seconds that the machine may have slept between two moments."""
         total_s = 0.0
