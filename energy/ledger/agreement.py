@@ -6,15 +6,13 @@ Some boards count far less than their power says: 187 J against 327 J in 5 s (ml
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from energy.ledger.intervals import Interval, union, without
+from energy.ledger.intervals import without
 from energy.ledger.lines import Row
-from energy.ledger.track import Track
 
 if TYPE_CHECKING:
     from energy.ledger.coverage import Coverage
@@ -83,7 +81,7 @@ class Check:
     def _disagreement(self, coverage: Coverage) -> float | None:
         if self.count < LEAST_CHECKS or self.mean_w <= 0:
             return None
-        awake = without((self.first_s, self.last_s), _asleep(coverage.track))
+        awake = without((self.first_s, self.last_s), coverage.track.asleep())
         counted = [coverage.between(*stretch) for stretch in awake]
         read_s = sum(share.read_s for share in counted)
         if read_s <= 0:
@@ -91,19 +89,6 @@ class Check:
         counter_w = sum(share.read_j for share in counted) / read_s
         error_w = max(TOLERANCE * self.mean_w, STANDARD_ERRORS * self.error_w)
         return counter_w / self.mean_w if abs(counter_w - self.mean_w) > error_w else None
-
-
-def _asleep(track: Track) -> list[Interval]:
-    """Stretches between two readings in which the machine slept.
-
-    A counter goes on meanwhile, in no monotonic time, and nobody checks its power.
-    """
-    times, asleep = track.times, []
-    for begin_s, end_s in track.bound.sleeps.stretches():
-        before, after = bisect.bisect_right(times, begin_s) - 1, bisect.bisect_left(times, end_s)
-        first_s = times[before] if before >= 0 else begin_s
-        asleep.append((first_s, times[after] if after < len(times) else math.inf))
-    return union(asleep)
 
 
 def widened(domain: Row, ratios: Iterable[float]) -> Row:

@@ -8,7 +8,7 @@ or is wrong, and the inner ones count.
 from __future__ import annotations
 
 from energy import units
-from energy.ledger.intervals import Interval, without
+from energy.ledger.intervals import Interval, union, without
 from energy.ledger.joules import domains_of
 from energy.ledger.lines import Row
 from energy.ledger.wasted import Span
@@ -84,7 +84,12 @@ def _least_j(name: str, span: Span, domains: dict[str, Row], reasons: dict[str, 
 
 
 def _read(name: str, span: Span) -> list[Interval]:
-    """The parts of a stretch in which a domain was read."""
+    """The parts of a stretch in which a domain was read and the machine was awake.
+
+    While it sleeps counters go on, and nobody reads a power.
+    """
     segment, start_s, stop_s = span
     holes = segment.coverage(name).holes_between(start_s, stop_s)
-    return without((start_s, stop_s), [(hole.begin_s, hole.end_s) for hole in holes])
+    unread = [(hole.begin_s, hole.end_s) for hole in holes]
+    asleep = [stretch for track in segment.curves.values() for stretch in track.asleep()]
+    return without((start_s, stop_s), union([*unread, *asleep]))

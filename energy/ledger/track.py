@@ -13,6 +13,7 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from energy.ledger.intervals import Interval, union
 from energy.ledger.plausible import Bound
 
 if TYPE_CHECKING:  # numpy is loaded when joules are computed, not when a run starts
@@ -262,6 +263,21 @@ class Track(ABC):
             if begin_s < end_s:
                 holes.append(Hole(begin_s, end_s, before_w, after_w, why))
         return holes
+
+    def asleep(self) -> list[Interval]:
+        """Stretches between two readings in which the machine slept, in order of time.
+
+        A counter goes on meanwhile, in no monotonic time: its joules there compare with no power.
+        """
+        times, asleep = self.times, []
+        for begin_s, end_s in self.bound.sleeps.stretches():
+            before, after = (
+                bisect.bisect_right(times, begin_s) - 1,
+                bisect.bisect_left(times, end_s),
+            )
+            first_s = times[before] if before >= 0 else begin_s
+            asleep.append((first_s, times[after] if after < len(times) else math.inf))
+        return union(asleep)
 
     def _is_fixed(self, time_s: float) -> bool:
         """Whether a reading is too old to be sorted in."""

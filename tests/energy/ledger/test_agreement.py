@@ -70,26 +70,6 @@ def test_checks_at_random_moments_do_not_accuse_a_sound_counter(tmp_path, seed):
     assert record.notes == []
 
 
-@pytest.mark.parametrize(("watts", "disagree"), [(300.0, False), (500.0, True)])
-def test_what_a_counter_counts_while_the_machine_sleeps_is_compared_with_no_power(
-    tmp_path, watts, disagree
-):
-    """At 5.5 and at 9.2 s it sleeps for an hour, in which a board of 15 W spends 54 kJ."""
-    awake_rows = list(rows(12, 300.0, lambda _: watts))
-    for row in awake_rows:
-        if "j" in row:
-            row["j"] = [row["j"][0] + 54e3 * ((row["m"] > 5.5e9) + (row["m"] > 9.2e9))]
-    slept = [
-        {"k": "clock", "m": ledgers.ns(second), "utc": "", "why": "the machine slept", "s": 3600.0}
-        for second in (5.99, 9.99)
-    ]
-    awake_rows[7:7], awake_rows[12:12] = slept[:1], slept[1:]
-    record = ledgers.record_of(tmp_path, awake_rows)
-    (entry,) = record.energy
-    assert entry.value == pytest.approx(12 * 300 + 2 * 54e3)
-    assert any("times its power" in note for note in record.notes) == disagree
-
-
 @given(st.floats(0.01, 100), st.floats(0.5, 1), st.floats(1, 1.5))
 def test_a_widened_band_holds_the_joules_of_the_counter_and_of_the_power(ratio, low, high):
     band = widened({"low": low, "high": high}, [ratio])

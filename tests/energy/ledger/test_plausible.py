@@ -21,7 +21,6 @@ from tests.support.ledgers import (
     domain,
     end,
     header,
-    ns,
     polled,
     record_of,
     sample,
@@ -179,15 +178,6 @@ def test_a_counter_that_returns_from_a_spike_within_the_limit_was_not_reset(tmp_
 def test_the_reason_of_a_stretch_at_the_end_is_the_reading_that_was_set_aside(tmp_path):
     run = board_of(tmp_path, [*rising(8), 200.0])
     assert run.energy[1].why == "only readings that cannot be true"
-
-
-def test_what_a_counter_counts_while_the_machine_sleeps_is_believed(tmp_path):
-    slept = {"k": "clock", "m": ns(5.99), "utc": "", "why": "the machine slept", "s": 7200.0}
-    rows = [sample(second, value) for second, value in enumerate(rising(6))]
-    after = [sample(second, 144_000 + BASE_J + 300 * second) for second in range(6, 10)]
-    run = record_of(tmp_path, [header([domain()]), *rows, slept, *after, end(9)])
-    assert run.totals["chip"].value == pytest.approx(144_000 + 9 * 300)
-    assert run.notes == ["segment 1: the machine slept (+7200 s)"]
 
 
 @pytest.mark.parametrize("watts", [1e24, -50.0, 1051.0, math.inf])
