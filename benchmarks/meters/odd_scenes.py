@@ -5,6 +5,7 @@ Each maker returns a scene: devices, the metering process, and what the record m
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -158,6 +159,27 @@ def _alternating(case: Case, generator: random.Random) -> Scene:
     return _scene(case, generator, fault, lost_s=9.0, notes=NOTED)
 
 
+def _in_turn(case: Case, generator: random.Random) -> Scene:
+    """A number that never changes and the truth in turn, from the first reading on."""
+    number_j = generator.choice((0.0, 200.0))
+
+    def fault(moment_s: float, value: float) -> float:
+        return value if int(moment_s) % 2 else number_j
+
+    return _scene(case, generator, fault, lost_s=3.5, notes=NOTED)
+
+
+def _last_spike(case: Case, generator: random.Random) -> Scene:
+    """More than the truth just before the last reading, by joules that the device could draw."""
+    scene = _scene(case, generator, None, lost_s=3.5, notes=NOTED)
+    device = scene.devices[scene.device]
+    device.base_j += 50e3
+    more_j = generator.uniform(0.4, 0.8) * METERS[case.meter].limit_w
+    begin_s = math.floor(scene.life.end_s) - 0.4
+    device.faults = [_while(begin_s, scene.life.end_s - 0.02 - begin_s, lambda v: v + more_j)]
+    return scene
+
+
 def _spike_w(case: Case, generator: random.Random) -> Scene:
     """A power beyond every limit: in one reading, or in one of two."""
     most_w = 4e6 if METERS[case.meter].source == "nvml" else 1e24
@@ -278,6 +300,8 @@ IMPOSSIBLE: Mapping[str, tuple[Maker, Sequence[str]]] = {
     "a step back": (_step_back, COUNTERS),
     "a jump": (_jump, COUNTERS),
     "a spike": (_spike, COUNTERS),
+    "a spike before the last reading": (_last_spike, ("counter", "RAPL")),
+    "a number and the truth in turn": (_in_turn, ("counter", "RAPL")),
     "two counters in turn": (_alternating, COUNTERS),
     "watts beyond the limit": (_spike_w, POWERS),
     "negative watts": (_negative_w, ("hwmon", "AMD, power only")),

@@ -57,7 +57,8 @@ class Curve(Track):
         last_s, last = self._times[-1], self._raws[-1]
         rise = self.bound.rise_j(last_s, last, time_s, value)
         if rise is not None and not (self._pending and self._was_reset(time_s, value)):
-            if self._pending:
+            # A first number that only repeats proves nothing against what came between.
+            if rise > 0 or self._has_counted():
                 self._set_aside(self._pending)
             if rise == 0 and self._stands_still(time_s, value):
                 return
@@ -69,9 +70,13 @@ class Curve(Track):
                 self._append(time_s, value, self._joules[-1], STILL)
             else:
                 self._append(time_s, value, self._joules[-1] + rise)
-        elif not self._returned(time_s, value):
+        elif not (self._returned(time_s, value) or self._ends_spike(time_s, value)):
             self._pending.append((time_s, value))
             self._confirm()
+
+    def _has_counted(self) -> bool:
+        """Whether the counter has risen since its first reading, or was reset."""
+        return bool(self._breaks) or self._joules[-1] > 0
 
     def _stands_still(self, time_s: float, value: float) -> bool:
         """Set aside a reading, and those before it, of a counter that does not count any more."""
@@ -161,7 +166,7 @@ class Curve(Track):
 
     def _begin(self, chain: list[tuple[float, float]]) -> None:
         """Continue with readings that start anew; a first reading that nothing confirmed goes."""
-        if not self._breaks and self._joules[-1] == 0:
+        if not self._has_counted():
             self._set_aside(self._cut(self._fixed))
         self._drop_stale(chain[0])
         self._drop_spike(chain[0])
@@ -193,18 +198,44 @@ class Curve(Track):
                 self._set_aside(self._cut(first + 1))
 
     def _drop_spike(self, reading: tuple[float, float]) -> None:
-        """Set aside readings that a counter returns from without being reset.
+        """Set aside readings that a counter returns from without being reset."""
+        first = self._before_spike(reading)
+        if first is not None:
+            self._set_aside(self._cut(first + 1))
+
+    def _ends_spike(self, time_s: float, value: float) -> bool:
+        """Believe a reading that continues from before some that are above it.
+
+        It may be a dip as well, and it may be the last. The one counts whose power is nearer to the
+        power before. 300 W, readings 300 J, 1,000 J, 900 J, one a second: a spike of 1,000 J.
+        """
+        first = self._before_spike((time_s, value))
+        before_w = None if first is None else self._power(first)
+        if first is None or before_w is None:
+            return False
+        since_s, since = self._times[first], self._raws[first]
+        as_spike_w = (value - since) / (time_s - since_s)
+        as_dip_w = (self._raws[-1] - since) / (self._times[-1] - since_s)
+        if abs(as_dip_w - before_w) <= abs(as_spike_w - before_w):
+            return False
+        self._set_aside(self._pending)
+        self._set_aside(self._cut(first + 1))
+        self._append(time_s, value, self._joules[-1] + value - since)
+        return True
+
+    def _before_spike(self, reading: tuple[float, float]) -> int | None:
+        """The last reading from which one continues that is below those between; None without.
 
         They could be true by themselves. But a counter that was reset begins near 0, and this one
         shows more than the device can have spent since; it continues from before them.
         """
         last = len(self._times) - 1
         if last < 0 or not self.bound.most_j(self._times[last], reading[0]) < reading[1]:
-            return
+            return None
         first = last
         while first > self._fixed and self._raws[first] > reading[1]:
             if first in self._breaks or reading[0] - self._times[first] > RETURN_S:
-                return
+                return None
             first -= 1
-        if first < last and self._follows((self._times[first], self._raws[first]), reading):
-            self._set_aside(self._cut(first + 1))
+        follows = self._follows((self._times[first], self._raws[first]), reading)
+        return first if first < last and follows else None
