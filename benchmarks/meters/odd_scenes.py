@@ -305,7 +305,7 @@ IMPOSSIBLE: Mapping[str, tuple[Maker, Sequence[str]]] = {
     "two counters in turn": (_alternating, COUNTERS),
     "watts beyond the limit": (_spike_w, POWERS),
     "negative watts": (_negative_w, ("hwmon", "AMD, power only")),
-    "0 W, deactivated": (_deactivated, ("IPMI",)),
+    "0 W, deactivated": (_deactivated, ("IPMI", "hwmon")),
     "psys stands still": (_frozen_psys, ("RAPL",)),
     "a node below its board": (_node_below_board, ("counter", "power only")),
 }

@@ -33,6 +33,13 @@ def default_limits() -> dict[str, float]:
     return {row["kind"]: float(row["limit_w"]) for row in fact_rows("meter_limits.csv")}
 
 
+@functools.cache
+def always_on() -> frozenset[str]:
+    """Kinds of what draws power as long as our sampler runs: 0 W is a fault of the meter."""
+    rows = fact_rows("meter_limits.csv")
+    return frozenset(row["kind"] for row in rows if row["never_zero"] == "yes")
+
+
 def limit_of(domain: Row) -> float:
     """Most watts that a domain of a ledger's header can draw.
 
@@ -123,7 +130,9 @@ class Bound:
             tick_s=float(domain.get("tick_s") or 0.0),
             sleeps=sleeps,
             limit_known=True,
-            never_zero=bool(domain.get("never_zero")),
+            # The counter of a node may stand still for long: some count whole kilowatt-hours.
+            never_zero=bool(domain.get("never_zero"))
+            or (domain.get("method") == "power" and domain.get("kind") in always_on()),
         )
 
     def most_j(self, start_s: float, stop_s: float) -> float:

@@ -129,13 +129,20 @@ def test_a_counter_that_stood_still_and_goes_on_from_there_tells_nothing_of_that
     assert (missing.seconds, missing.why) == (7, "the counter stood still")
 
 
-@pytest.mark.parametrize("never_zero", [False, True])
-def test_zero_watts_count_only_of_a_device_that_may_draw_none(tmp_path, never_zero):
-    rows = steady(0, 5, watts=0.0)
-    run = record_of(
-        tmp_path, [header([domain(method="power", never_zero=never_zero)]), *rows, end(5)]
-    )
-    assert run.totals["chip"].value == (None if never_zero else 0.0)
+@pytest.mark.parametrize(
+    ("kind", "fields", "joules"),
+    [
+        *((kind, {}, None) for kind in ("node", "module", "facility", "gpu")),
+        ("rail", {}, 0.0),
+        ("rail", {"never_zero": True}, None),
+    ],
+)
+def test_zero_watts_count_only_of_a_device_that_may_draw_none(tmp_path, kind, fields, joules):
+    """A node that runs a sampler draws power, also where its ledger does not say so."""
+    meter = domain("meter", method="power", kind=kind, **fields)
+    run = record_of(tmp_path, [header([meter]), *steady(0, 5, watts=0.0), end(5)])
+    assert run.totals["chip"].value == joules
+    assert any("set aside" in note for note in run.notes) == (joules is None)
 
 
 def test_the_turn_of_a_counter_is_believed(tmp_path):
