@@ -5,7 +5,6 @@ Each maker returns a scene: devices, the metering process, and what the record m
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -174,9 +173,9 @@ def _last_spike(case: Case, generator: random.Random) -> Scene:
     scene = _scene(case, generator, None, lost_s=3.5, notes=NOTED)
     device = scene.devices[scene.device]
     device.base_j += 50e3
-    more_j = generator.uniform(0.4, 0.8) * METERS[case.meter].limit_w
-    begin_s = math.floor(scene.life.end_s) - 0.4
-    device.faults = [_while(begin_s, scene.life.end_s - 0.02 - begin_s, lambda v: v + more_j)]
+    more_j = 1.05 * scene.watts  # the next reading, a second later, is below it
+    # Long enough for one of the samples, which are a second apart.
+    device.faults = [_while(scene.life.end_s - 1.04, 1.02, lambda value: value + more_j)]
     return scene
 
 
