@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from energy.app import mount, new_app
-from energy.commands import facts, runs, spending, trust
-from energy.console import guard
+from typing import TYPE_CHECKING
 
-QUESTIONS = {
-    "What does a run spend?": (spending.run, spending.watch, spending.record, spending.merge),
-    "What did runs spend?": (runs.report,),
-    "What can be metered here, and how well?": (trust.doctor, trust.calibrate, trust.verify),
-    "Which facts and formats are used?": (facts.grid, facts.schema),
-}
-"""The verbs, by the question that they answer."""
+from energy.guard import start
+
+if TYPE_CHECKING:
+    from typer import Typer
 
 PASSES_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """Settings of a verb whose last argument is a command: its options are not ours."""
 
-app = new_app(
-    "energy",
-    "What a run spends: joules, FLOP, CO2, water and money, with boundary, origin and band.",
-    "0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance",
-)
-for question, verbs in QUESTIONS.items():
-    for verb in verbs:
-        mount(app, question, verb, settings=PASSES_ON if verb is spending.run else None)
+
+def command() -> Typer:
+    """The command with its verbs."""
+    from energy.app import mount, new_app
+    from energy.commands import facts, runs, spending, trust
+
+    app = new_app(
+        "energy",
+        "What a run spends: joules, FLOP, CO2, water and money, with boundary, origin and band.",
+        "0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance",
+    )
+    questions = {
+        "What does a run spend?": (spending.run, spending.watch, spending.record, spending.merge),
+        "What did runs spend?": (runs.report,),
+        "What can be metered here, and how well?": (trust.doctor, trust.calibrate, trust.verify),
+        "Which facts and formats are used?": (facts.grid, facts.schema),
+    }
+    for question, verbs in questions.items():
+        for verb in verbs:
+            mount(app, question, verb, settings=PASSES_ON if verb is spending.run else None)
+    return app
 
 
 def main() -> None:
     """Run the command; an expected error becomes one line and an exit code."""
-    guard(app)
+    start(command)
 
 
 if __name__ == "__main__":  # python -m energy.cli

@@ -110,6 +110,19 @@ def reason(error: Exception) -> str:
     return message.lower()
 
 
+def remedy(error: OSError) -> str:
+    """What the user can do about a file that cannot be written, as a phrase that follows "got"."""
+    import errno
+
+    return {
+        errno.ENOSPC: "free some space or choose another folder",
+        errno.EDQUOT: "free some of your quota or choose another folder",
+        errno.EFBIG: "raise the limit on the size of files: ulimit -f unlimited",
+        errno.EACCES: "choose a folder you may write to",
+        errno.EROFS: "choose a folder that is not read-only",
+    }.get(error.errno or 0, "choose another path")
+
+
 def require_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Check that a value is one of a few words.
 

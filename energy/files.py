@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-from energy.errors import InputError, reason
+from energy.errors import InputError, reason, remedy
 
 
 def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -101,10 +101,4 @@ def write_text_atomic(path: Path, text: str) -> None:
 
 def unwritable(path: Path, error: OSError) -> InputError:
     """The error for a file that could not be written, with what the user can do about it."""
-    fix = {
-        errno.ENOSPC: "free some space or choose another folder",
-        errno.EDQUOT: "free some of your quota or choose another folder",
-        errno.EACCES: "choose a folder you may write to",
-        errno.EROFS: "choose a folder that is not read-only",
-    }.get(error.errno or 0, "choose another path")
-    return InputError(f"expected to write {path}", reason(error), fix)
+    return InputError(f"expected to write {path}", reason(error), remedy(error))

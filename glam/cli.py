@@ -1,199 +1,42 @@
-"""The command `glam`: each verb parses, calls and prints; torch is imported inside the verbs."""
+"""The command `glam`: mounts its verbs by the question that they answer."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING
 
-import typer
+from energy.guard import start
 
-from energy.app import Json, Pue, Zone, examples, mount, new_app
-from energy.console import guard, print_json
-
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
+if TYPE_CHECKING:
+    from typer import Typer
 
 
-Meter = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME", help="Meter to read; default all. cpu_tree: only this run."),
-]
+def command() -> Typer:
+    """The command with its verbs."""
+    from energy.app import mount, new_app
+    from glam import verbs
 
-
-@examples(
-    "glam train --model glam-mini-16e --out runs/first",
-    "glam train --model run.toml --data books/ --out runs/books --resume",
-)
-def train(
-    model: Annotated[str, typer.Option(help="A model (see glam sizes) or a TOML file.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="File, folder, Parquet or hf:NAME; repeatable. Default: Python's own library."
+    app = new_app(
+        "glam",
+        "A GLaM trainer: mixture-of-experts and dense language models, metered by energy.",
+        "0 yes, 2 usage, 3 infeasible, 4 data missing, 130 interrupted",
+    )
+    questions = {
+        "How is a model trained, and what does it write?": (
+            verbs.sizes,
+            verbs.train,
+            verbs.generate,
         ),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Sequences per batch.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and data order.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adafactor or adamw.")] = None,
-    router: Annotated[
-        str | None, typer.Option(help="dropless, gshard (top-2) or switch (top-1).")
-    ] = None,
-    device: Device = None,
-    machine: Annotated[
-        Path | None, typer.Option(help="File of simulator calibrate, for the peak of MFU.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue from the last checkpoint.")
-    ] = False,
-    zone: Zone = None,
-    pue: Pue = None,
-    meter: Meter = None,
-) -> None:
-    """Train a model under the meters.
-
-    Writes record, metrics, ledger and checkpoints.
-    """
-    from functools import partial
-
-    from energy import Tracker
-    from energy.facts.site import site_from_options
-    from energy.meters import sources
-    from energy.reports import summary
-    from glam.config import GlamConfig
-    from glam.device import machine_peak
-    from glam.training.run import train as train_model
-
-    sources.require(meter or "auto")
-    config = GlamConfig.of(model).with_training(
-        steps=steps, batch_sequences=batch, seed=seed, optimizer=optimizer, device=device
-    )
-    if router is not None:
-        config = config.with_router(router)
-    if data:
-        config = config.with_corpus_paths(data)
-    record = train_model(
-        config,
-        out,
-        resume=resume,
-        site=site_from_options(zone, pue),
-        peak_flop_per_s=machine_peak(machine) if machine else None,
-        tracker=partial(Tracker, meters=meter or "auto"),
-    )
-    for line in [*summary.lines(record), f"record: {out / 'record.json'}"]:
-        print(line, file=sys.stderr)
-
-
-@examples('glam generate runs/first --prompt "The function returns"')
-def generate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
-    prompt: Annotated[str, typer.Option(help="Text to continue.")] = "",
-    tokens: Annotated[int, typer.Option(min=1, help="Tokens to add.")] = 100,
-    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.8,
-    top_p: Annotated[float, typer.Option(min=0, max=1, help="Probability of the nucleus.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
-    best: Annotated[
-        bool, typer.Option("--best", help="The checkpoint with the lowest validation loss.")
-    ] = False,
-    device: Device = None,
-) -> None:
-    """Continue a prompt with a checkpoint of a run.
-
-    By default with its newest.
-    """
-    from glam.generation import generate as generate_text
-
-    pieces = generate_text(
-        run,
-        prompt,
-        tokens=tokens,
-        temperature=temperature,
-        top_p=top_p,
-        seed=seed,
-        device=device or "auto",
-        best=best,
-    )
-    first = next(pieces, "")  # errors come before the prompt is printed
-    print(prompt + first, end="", flush=True)
-    for piece in pieces:
-        print(piece, end="", flush=True)
-    print()
-
-
-@examples("glam sizes")
-def sizes(json: Json = False) -> None:
-    """List the models that can be trained, with parameter counts."""
-    from energy.facts import catalog
-    from energy.shape import active_parameters, parameters, total
-    from energy.units import count
-    from glam.family import builds
-
-    rows: list[dict[str, Any]] = [
-        {
-            "name": row.name,
-            "params_total": total(parameters(row.shape)),
-            "params_active": total(active_parameters(row.shape)),
-            "shape": row.shape.as_dict(),
-        }
-        for row in catalog.models()
-        if builds(row.shape)
-    ]
-    if json:
-        print_json(rows)
-        return
-    print(f"{'name':16} {'total':>8} {'active':>8}  layers  width  experts")
-    for row in rows:
-        shape = row["shape"]
-        counts = " ".join(f"{count(row[name]):>8}" for name in ("params_total", "params_active"))
-        experts = shape["n_experts"] if shape["n_moe_layers"] else "dense"
-        print(f"{row['name']:16} {counts} {shape['n_layers']:>7} {shape['d_model']:>6}  {experts}")
-
-
-@examples("glam probe --out probe.json", "simulator calibrate probe.json")
-def probe(
-    out: Annotated[Path, typer.Option(help="File to write.")],
-    device: Device = None,
-    meter: Meter = None,
-) -> None:
-    """Time operations on this machine, for simulator calibrate.
-
-    Takes about 25 s on two cores.
-    """
-    import json
-
-    from energy.files import require_writable, write_text_atomic
-    from energy.meters import sources
-    from glam.probing import probe as probe_machine
-    from glam.progress import Stages
-
-    sources.require(meter or "auto")
-    require_writable(out)
-    with Stages("measuring this machine") as stages:
-        table = probe_machine(device or "auto", meters=meter or "auto", on_progress=stages.show)
-    write_text_atomic(out, json.dumps(table, indent=1) + "\n")
-    print(f"{len(table['rows'])} rows: {out}", file=sys.stderr)
-
-
-QUESTIONS = {
-    "How is a model trained, and what does it write?": (sizes, train, generate),
-    "How fast is this machine?": (probe,),
-}
-"""The verbs, by the question that they answer."""
-
-app = new_app(
-    "glam",
-    "A GLaM trainer: mixture-of-experts and dense language models, metered by energy.",
-    "0 yes, 2 usage, 3 infeasible, 4 data missing, 130 interrupted",
-)
-for question, verbs in QUESTIONS.items():
-    for verb in verbs:
-        mount(app, question, verb)
+        "How fast is this machine?": (verbs.probe,),
+    }
+    for question, answers in questions.items():
+        for verb in answers:
+            mount(app, question, verb)
+    return app
 
 
 def main() -> None:
     """Run the command; an error becomes one line and an exit code."""
-    guard(app)
+    start(command)
 
 
 if __name__ == "__main__":  # python -m glam.cli

@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Container
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-import typer
+from energy.guard import start
 
-from energy.app import mount, new_app
-from energy.console import guard
+if TYPE_CHECKING:
+    from typer import Typer
 
 Verb = Callable[..., None]
 
@@ -49,8 +50,10 @@ def verb_of(name: str) -> Verb:
     return verb
 
 
-def command(names: Container[str] = VERBS) -> typer.Typer:
+def command(names: Container[str] = VERBS) -> Typer:
     """The command with some verbs."""
+    from energy.app import mount, new_app
+
     app = new_app(
         "simulator", ABOUT, "0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance"
     )
@@ -68,7 +71,7 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 20)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     first = sys.argv[1] if len(sys.argv) > 1 else ""
-    guard(command([first] if first in VERBS else VERBS))
+    start(lambda: command([first] if first in VERBS else VERBS))
 
 
 if __name__ == "__main__":  # python -m simulator.cli

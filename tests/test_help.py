@@ -11,8 +11,8 @@ import glam.cli
 import simulator.cli
 
 COMMANDS = {
-    "energy": get_command(energy.cli.app),
-    "glam": get_command(glam.cli.app),
+    "energy": get_command(energy.cli.command()),
+    "glam": get_command(glam.cli.command()),
     "simulator": get_command(simulator.cli.command()),
 }
 VERBS = [(room, verb) for room, command in COMMANDS.items() for verb in command.commands]

@@ -18,8 +18,9 @@ from rich.progress import track
 from benchmarks.checkouts import require_checkout
 from benchmarks.commands import beside, elapsed
 from benchmarks.pages import Table, markdown_table, print_table, split_at_marks, write_between
-from energy.console import guard, print_json
+from energy.console import print_json
 from energy.errors import InputError
+from energy.guard import guard
 
 ELAPSED_MARK = "commands: benchmarks.commands"
 PROCESSOR_MARK = "processor time: benchmarks.commands"

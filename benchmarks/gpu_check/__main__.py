@@ -21,9 +21,10 @@ from benchmarks.gpu_check import page, records
 from benchmarks.gpu_check.stages import STAGES, Settings, run_all
 from benchmarks.pages import print_table
 from benchmarks.process import ROOT
-from energy.console import guard, print_json
+from energy.console import print_json
 from energy.errors import MissingDataError, ToleranceError
 from energy.files import write_text_atomic
+from energy.guard import guard
 
 PAGE = ROOT / "docs" / "gpu.md"
 

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.process import ROOT
-from energy.console import guard
 from energy.errors import InputError
+from energy.guard import guard
 
 
 def main() -> None:

@@ -19,8 +19,9 @@ from benchmarks.checkouts import require_checkout
 from benchmarks.meters import figures, peers
 from benchmarks.meters.gates import GATES, Setup
 from benchmarks.pages import print_table, split_at_marks
-from energy.console import guard, print_json
+from energy.console import print_json
 from energy.errors import InputError, ToleranceError
+from energy.guard import guard
 from tests.support.standin import compiled_nvml
 
 PEERS = "peers"

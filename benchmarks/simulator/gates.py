@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from benchmarks.gate import Gate
 from benchmarks.pages import markdown_table, print_table, split_at_marks, write_between
 from benchmarks.simulator.capacity import PUBLISHED_RATIO, capacity_ratios
-from energy.console import guard, print_json
+from energy.console import print_json
 from energy.errors import ToleranceError
 from energy.files import write_text_atomic
+from energy.guard import guard
 from simulator.fit.folds import fold_errors, folds
 from simulator.fit.pool import published_pool
 from simulator.kit.progress import watching

@@ -22,9 +22,10 @@ from rich.progress import track
 
 from benchmarks.pages import print_table
 from benchmarks.process import run_process
-from energy.console import guard, print_json
+from energy.console import print_json
 from energy.errors import ToleranceError
 from energy.files import write_text_atomic
+from energy.guard import guard
 from energy.quantity import Origin, Quantity
 from energy.reports.terminal import console
 from simulator.questions.validate.records import Row

@@ -19,8 +19,9 @@ from typing import Any
 
 from benchmarks.pages import markdown_table, print_table, split_at_marks, write_between
 from benchmarks.process import Finished, run_process
-from energy.console import guard, print_json
+from energy.console import print_json
 from energy.errors import InputError
+from energy.guard import guard
 
 MARK, ANSWER_MARK = "gates: benchmarks.simulator.plans", "answer: benchmarks.simulator.plans"
 HEADS = (

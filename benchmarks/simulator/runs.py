@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.pages import markdown_table, write_between
-from energy.console import guard
+from energy.guard import guard
 from simulator.fit.pool import published_pool
 from simulator.published.runs import read_runs
 from simulator.published.shipped import runs_of

@@ -24,8 +24,9 @@ import numpy as np
 
 from benchmarks.pages import markdown_table, print_table, split_at_marks, write_between
 from benchmarks.process import run_process
-from energy.console import guard, print_json
+from energy.console import print_json
 from energy.errors import InputError
+from energy.guard import guard
 from simulator.plans.evaluate import evaluate
 from simulator.runs.costs import costs
 from simulator.runs.setup import Setup

@@ -16,7 +16,8 @@ from typing import Any
 
 from benchmarks.pages import print_table
 from benchmarks.process import run_process
-from energy.console import guard, print_json
+from energy.console import print_json
+from energy.guard import guard
 from energy.reports.terminal import console
 
 LIMITS = ("--max-mw", "20", "--start", "2027-01-01", "--by", "2027-12-31", "--json")

@@ -26,7 +26,8 @@ from benchmarks.pages import print_table, split_at_marks, write_between
 from benchmarks.trainer import growth, layer, step
 from benchmarks.trainer.gates import all_gates
 from benchmarks.trainer.page import GATE_HEADS, MARK, gate_cells, tables
-from energy.console import guard, print_json
+from energy.console import print_json
+from energy.guard import guard
 from energy.ledger.environment import machine
 
 OPTIONAL_PEERS = {"st-moe-pytorch": "st_moe_pytorch", "tutel": "tutel"}

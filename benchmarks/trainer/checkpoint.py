@@ -21,7 +21,8 @@ from typing import Any
 
 import torch
 
-from energy.console import guard, print_json
+from energy.console import print_json
+from energy.guard import guard
 from glam.checkpoints.checkpoint import Checkpoint, checkpoints
 from glam.checkpoints.writer import CheckpointWriter
 from glam.config import GlamConfig

@@ -22,8 +22,9 @@ from typing import IO, Any
 
 import psutil
 
-from energy.console import guard, print_json
+from energy.console import print_json
 from energy.files import write_atomic
+from energy.guard import guard
 
 VOCABULARY = 8192
 SHARD_MB = 16

@@ -22,9 +22,10 @@ from rich.progress import track
 
 from benchmarks.process import run_process
 from benchmarks.simulator.local import calibrate
-from energy.console import guard, print_json
+from energy.console import print_json
 from energy.errors import InputError
 from energy.files import write_text_atomic
+from energy.guard import guard
 from energy.meters.sources import open_sources
 from experiments.equal_loss import page
 from experiments.equal_loss.plan import EXPERTS, Run, runs

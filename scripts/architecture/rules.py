@@ -21,11 +21,13 @@ LINES: dict[str, tuple[str, ...]] = {
         "facts record flops",
         "arithmetic tables app",
         "meters quantity shape files console",
+        "guard",
         "errors units _lazy",
     ),
     "glam": (
         "__main__",
         "cli",
+        "verbs",
         "training generation probing",
         "model data",
         "checkpoints moe progress",
@@ -87,7 +89,7 @@ def _commands(path: Path) -> bool:
     return (
         path.match("simulator/questions/*/command.py")
         or path.is_relative_to("energy/commands")
-        or path in {Path("simulator/kit/options.py"), Path("energy/app.py")}
+        or path in {Path("simulator/kit/options.py"), Path("energy/app.py"), Path("glam/verbs.py")}
         or (path.stem == "cli" and len(path.parts) == 2)
     )
 

@@ -1,6 +1,7 @@
 """What every command shares: errors in one line, exit codes, closed pipes and Ctrl-C."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -39,3 +40,30 @@ def test_a_full_disk_behind_stdout_is_one_line():
         run = subprocess.run(GRID, stdout=full, stderr=subprocess.PIPE, text=True)
     assert run.returncode == 2
     assert run.stderr.startswith("error: expected to write the output; got no space left")
+
+
+def test_a_short_answer_to_a_reader_that_is_gone_is_no_error_either():
+    reader, writer = os.pipe()
+    os.close(reader)
+    run = subprocess.run([*GRID, "FRA"], stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "code"), [("energy grid FRA >&-", 0), ("energy grid X 2>&-", 4), ("glam sizes <&-", 0)]
+)
+def test_a_stream_that_is_closed_changes_no_exit_code(line, code):
+    room, _, rest = line.partition(" ")
+    run = subprocess.run(
+        f"{shlex.quote(sys.executable)} -m {room} {rest}", shell=True, capture_output=True
+    )
+    assert run.returncode == code
+    assert b"Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_an_error_that_stderr_cannot_take_keeps_its_exit_code():
+    with open("/dev/full", "w") as full:
+        run = subprocess.run([*GRID, "X"], stdout=subprocess.PIPE, stderr=full)
+    assert (run.returncode, run.stdout) == (4, b"")

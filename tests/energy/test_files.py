@@ -29,7 +29,7 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_a_limit_of_the_system_is_one_line_of_error(tmp_path):
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
-        "from pathlib import Path; from energy.console import guard\n"
+        "from pathlib import Path; from energy.guard import guard\n"
         "from energy.files import write_text_atomic\n"
         f"guard(lambda: write_text_atomic(Path({str(tmp_path)!r}) / 'big', 'x' * 100_000))\n"
     )
@@ -52,7 +52,7 @@ def test_a_path_below_a_file_is_an_input_error(tmp_path):
 
 
 def test_an_error_states_expectation_value_and_fix_and_has_an_exit_code(capsys):
-    from energy.console import guard
+    from energy.guard import guard
 
     def infeasible():
         raise InfeasibleError("expected 32 GiB a chip", "41 GiB", "use more chips")

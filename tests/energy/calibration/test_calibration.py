@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from energy import Tracker
+from energy import Tracker, cli
 from energy.calibration.apply import (
     Calibration,
     Line,
@@ -18,7 +18,6 @@ from energy.calibration.apply import (
     wall_entries,
 )
 from energy.calibration.fit import Run, calibrate, cross_validate, fit_line
-from energy.cli import app
 from energy.errors import InputError
 from energy.ledger.verify import verify
 from energy.quantity import Boundary, Origin
@@ -69,7 +68,7 @@ def test_the_command_stores_the_line_and_prints_both_scores(tmp_path):
     both = [*runs(noise=0.02), *runs("cpu", 1.25, 45.0, noise=0.02)]
     wall, out = write(tmp_path / "wall.csv", both), tmp_path / "calibration.json"
     command = ["calibrate", wall, "--test", wall, "--out", str(out), "--json"]
-    scores = json.loads(CliRunner().invoke(app, command).stdout)
+    scores = json.loads(CliRunner().invoke(cli.command(), command).stdout)
     for part in ("cv", "test"):
         assert set(scores[part]) == {"all", "gpu", "cpu"}
         assert scores[part]["all"]["n"] == len(both)
@@ -92,7 +91,7 @@ def test_the_command_stores_the_line_and_prints_both_scores(tmp_path):
 )
 def test_a_table_that_cannot_be_used_is_refused_with_the_reason(tmp_path, text, message):
     (tmp_path / "wall.csv").write_text(text)
-    run = CliRunner().invoke(app, ["calibrate", str(tmp_path / "wall.csv")])
+    run = CliRunner().invoke(cli.command(), ["calibrate", str(tmp_path / "wall.csv")])
     assert isinstance(run.exception, InputError)
     assert message in str(run.exception)
 
@@ -179,9 +178,9 @@ def test_our_own_records_are_calibrated_and_the_line_fits_later_records(tmp_path
         rows.append(f"run-{index},model-{index % 3},{1.2 * seen_j + 30 * seconds}")
     (tmp_path / "wall.csv").write_text("\n".join(rows))
     command = ["calibrate", str(tmp_path / "wall.csv")]
-    assert "not kept" in CliRunner().invoke(app, command).stdout
+    assert "not kept" in CliRunner().invoke(cli.command(), command).stdout
     assert not default_path().exists()
-    kept = CliRunner().invoke(app, [*command, "--save"])
+    kept = CliRunner().invoke(cli.command(), [*command, "--save"])
     assert kept.exit_code == 0, kept.output
     record = metered(tmp_path / "later")
     expected = 1.2 * record.totals[Boundary.CHIP].value + 30 * record.elapsed_s.value
@@ -190,7 +189,7 @@ def test_our_own_records_are_calibrated_and_the_line_fits_later_records(tmp_path
 
 def test_joules_of_another_tool_are_never_kept_for_our_records(tmp_path):
     wall = write(tmp_path / "wall.csv", runs(noise=0.02))
-    run = CliRunner().invoke(app, ["calibrate", wall, "--save"])
+    run = CliRunner().invoke(cli.command(), ["calibrate", wall, "--save"])
     assert isinstance(run.exception, InputError)
     assert not default_path().exists()
 
