@@ -69,8 +69,7 @@ def calls(page):
 @cache
 def command(name):
     """The command of a package, as its parser sees it."""
-    module = importlib.import_module(f"{name}.cli")
-    app = module.command() if name == "simulator" else module.app
+    app = importlib.import_module(f"{name}.cli").command()
     return typer.main.get_command(app)
 
 
