@@ -27,6 +27,9 @@ LEFT = {
 """What a lost sampler means, by the cause that its row gives."""
 
 
+WENT_ON = "; counters went on"
+
+
 @dataclass
 class Incidents:
     """The incidents of one segment, in order of time.
@@ -110,7 +113,8 @@ def sentence(row: Row) -> str:
         return LEFT.get(row.get("why", ""), LEFT["killed"])
     if row["k"] == "hung":
         return f"a call of {row.get('meter', 'a meter')} did not return"
-    return str(row["why"])
+    # Up to version 1 a late sample said that counters went on, also of boards without any.
+    return str(row["why"]).removesuffix(WENT_ON)
 
 
 def _touches(row: Row, begin_s: float, end_s: float) -> bool:

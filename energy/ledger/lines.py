@@ -65,8 +65,9 @@ SHOWN = 40
 READY, TAKEN = b"ready\n", b"taken\n"
 """A sampler's first word: it wrote its first sample, or another sampler writes this ledger."""
 
-BEAT, ENDED, AGAIN = b".", b"E", b"A"
-"""Its later words: it is alive; it has written all rows; another is to be started in its place."""
+BEAT, ENDED, AGAIN, REFUSED = b".", b"E", b"A", b"R"
+"""Its later words: it is alive; it has written all rows; another is to be started in its place; the
+disk refused its last rows, with the errno in digits."""
 
 
 OnBytes = Callable[[int], object]

@@ -13,7 +13,8 @@ from energy.ledger.segment import LOST, Segment
 
 ENDS = {
     "parent died": "the run was killed; metering ended in order",
-    LOST: "run and sampler were killed: nothing is known after the last sample",
+    LOST: "nothing is known after the last sample: run and sampler were killed, or no row could be "
+    "written any more",
 }
 """What the end of a segment means, where it is worth a note."""
 
@@ -53,10 +54,12 @@ def doubts(segment: Segment) -> Iterator[str]:
         if doubted:
             time_s, value = doubted[0]
             unit = "W" if isinstance(curve, PowerTrack) else "J"
-            some = "a reading" if len(doubted) == 1 else f"{len(doubted):,} readings"
+            some, shown = f"{len(doubted):,} readings", "they show, first"
+            if len(doubted) == 1:
+                some, shown = "a reading", "it shows,"
             yield (
-                f"{name}: {some} set aside: the device cannot have drawn what they show, "
-                f"first {units.si(value, unit)} at {time_s - segment.start_s:.1f} s"
+                f"{name}: {some} set aside: the device cannot have drawn what {shown} "
+                f"{units.si(value, unit)} at {time_s - segment.start_s:.1f} s"
             )
         for why in NOTED:
             breaks = [step for step in curve.breaks if step.why == why]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -43,6 +44,9 @@ class Writer:
         path: the ledger.
         make: makes a call that writes, and returns what it returns.
 
+    Attributes:
+        refused: errno of the write that the disk refused last; 0 if it has taken all rows since.
+
     Raises:
         LedgerInUseError: another process holds the lock, and kept it.
     """
@@ -58,6 +62,9 @@ class Writer:
         self._drop_torn_tail()
         self._previous = ledger.last_hash(path)
         self._waiting: list[dict[str, Any]] = []
+        self.refused = 0
+        # Rows that are lost because the disk refused them for too long, and since when it did.
+        self._dropped, self._refused_ns = 0, 0
         self._synced = time.monotonic()
 
     def append(self, *rows: dict[str, Any]) -> None:
@@ -73,13 +80,27 @@ class Writer:
             if self._write(b"".join(lines)):
                 self._previous = previous
                 del self._waiting[: len(lines)]
+                if self._dropped:
+                    self._waiting.append(self._loss())
+                self.refused = self.refused if self._waiting else 0
             elif at_once > 1:
                 at_once = 1
             else:
+                self._dropped += max(0, len(self._waiting) - KEPT_ROWS)
                 del self._waiting[:-KEPT_ROWS]
                 return
         if time.monotonic() - self._synced > SYNC_S:
             self._sync_aside()
+
+    def _loss(self) -> dict[str, Any]:
+        """The row that says that rows are lost, once the disk takes rows again."""
+        now, dropped, self._dropped = time.monotonic_ns(), self._dropped, 0
+        return {
+            "k": "gap",
+            "m": now,
+            "s": round((now - self._refused_ns) / 1e9, 3),
+            "why": f"{dropped:,} rows could not be written ({os.strerror(self.refused)})",
+        }
 
     def restore(self) -> bool:
         """Write the ledger again if somebody has deleted it; returns whether that was so.
@@ -145,11 +166,15 @@ class Writer:
     def _write(self, lines: bytes) -> bool:
         try:
             written = self._make(lambda: os.write(self._file, lines))
-        except OSError:
-            written = 0
+            error = errno.ENOSPC  # what a file system means that writes a part
+        except OSError as refusal:
+            written, error = 0, refusal.errno or errno.EIO
         if written == len(lines):
             self._size += written
             return True
+        if not self.refused:
+            self._refused_ns = time.monotonic_ns()
+        self.refused = error
         with contextlib.suppress(OSError):
             os.ftruncate(self._file, self._size)
         return False

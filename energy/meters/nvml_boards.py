@@ -179,7 +179,8 @@ def _with_slice(nvml: Any, board: Board, own: list[str]) -> Board:
         return board
     others = max(0, _instances(nvml, board) - max(1, len(own)))
     instances = f"MIG instance {', '.join(own)}" if own else "a MIG instance"
-    share = f"{instances} of {board.id}: whole board, up to {others} other instances in it"
+    inside = f"up to {others} other instance{'s' if others > 1 else ''} in it"
+    share = f"{instances} of {board.id}: whole board, {inside if others else 'no other seen in it'}"
     return replace(board, share=share)
 
 

@@ -142,6 +142,8 @@ class MeteringProcess:
         self._serve_attached()
         if isinstance(role, Sampler) and role.serves_others:
             role.sample()  # for attached runs, up to the moment when one of them takes over
+        if self._writer.refused:
+            self._send(ledger.REFUSED + str(self._writer.refused).encode())
         self._send(ledger.ENDED)
         self._leave()
         self._close_sources()

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from energy.ledger.lines import AGAIN, ENDED, READY, TAKEN
+from energy.ledger.lines import AGAIN, ENDED, READY, REFUSED, TAKEN
 
 if TYPE_CHECKING:
     import io
@@ -49,7 +50,8 @@ class SamplerProcess:
     Attributes:
         started: whether it has taken its first sample.
         is_taken: whether it refused to start, because another sampler writes this ledger.
-        has_ended: whether it has written all rows.
+        has_ended: whether it has written all rows, or tried to.
+        refused: errno of the write of its last rows that the disk refused; 0 if it took them.
 
     Raises:
         OSError: no process can be started.
@@ -65,6 +67,7 @@ class SamplerProcess:
             bufsize=0,
         )
         self.started = self.is_taken = self.has_ended = self._again = False
+        self.refused = 0
         self._words, self._heard_s = b"", time.monotonic()
         self._stdin = cast("io.RawIOBase", self._process.stdin)
         self._stdout = cast("io.RawIOBase", self._process.stdout)
@@ -148,6 +151,8 @@ class SamplerProcess:
             self.is_taken = self.is_taken or TAKEN in self._words
             self.has_ended = self.has_ended or ENDED in words
             self._again = self._again or AGAIN in words
+            if refusal := re.search(REFUSED + rb"(\d+)", words):
+                self.refused = int(refusal[1])
         return bool(words)
 
     def _state(self) -> tuple[bool, bool]:

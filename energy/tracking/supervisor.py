@@ -114,6 +114,9 @@ class Supervisor:
         self._gave_up = True
         if self._process is None or not self._process.has_ended:
             self._note("the sampler did not respond at the end: no data after its last row")
+        elif self._process.refused:
+            reason = os.strerror(self._process.refused)
+            self._note(f"the last rows of the ledger could not be written: {reason}")
 
     def abandon(self) -> None:
         """Let the sampler end by itself: nobody uses the run any more."""

@@ -84,6 +84,10 @@ def test_an_index_list_shows_each_board_once_and_ends_at_the_first_that_is_not_t
 def test_a_slice_of_a_board_says_that_other_instances_are_in_its_joules(library):
     (named,) = probed(library, "MIG-2-0", DEVICES=4, MIG=3)
     assert "MIG instance MIG-2-0 of GPU-stand-in-2: whole board, up to 2 other" in named["api"]
+    (alone,) = probed(library, "MIG-2-0", DEVICES=4, MIG=1)
+    assert alone["note"].endswith("whole board, no other seen in it")
+    (beside,) = probed(library, "MIG-2-0", DEVICES=4, MIG=2)
+    assert beside["note"].endswith("whole board, up to 1 other instance in it")
     (by_index,) = probed(library, "1", DEVICES=4, MIG=3)
     assert "a MIG instance of GPU-stand-in-1: whole board, up to 2 other" in by_index["api"]
     (whole,) = probed(library, "1", DEVICES=4)

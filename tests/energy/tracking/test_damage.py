@@ -1,6 +1,5 @@
 """What a run, its neighbors and its disk may do to a ledger without disturbing training."""
 
-import errno
 import os
 import shutil
 import signal
@@ -18,7 +17,6 @@ from energy.errors import InputError, MissingDataError
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
 from energy.ledger.lines import FILE
-from energy.ledger.lines import rows as rows_of
 from energy.ledger.verify import verify
 from energy.ledger.writer import Writer
 from energy.meters.base import BaseSource, Domain
@@ -264,23 +262,3 @@ def test_a_backport_beside_the_package_does_not_hide_the_standard_library(tmp_pa
     )
     assert run.stdout == "[]\n", run.stderr
     assert len(ledger.segments(tmp_path / "run" / FILE)) == 1
-
-
-def test_a_disk_that_is_full_for_a_while_loses_no_row(tmp_path, monkeypatch):
-    path, write = tmp_path / FILE, os.write
-    writer = Writer(path)
-    writer.append({"k": "mark", "n": 0})
-
-    def refuse(file, line):
-        write(file, line[:10])  # a file system writes what fits
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "write", refuse)
-    for number in range(1, 5):
-        writer.append({"k": "mark", "n": number})
-    monkeypatch.setattr(os, "write", write)
-    assert [row["n"] for row, _ in rows_of(path)] == [0]
-    writer.append({"k": "mark", "n": 5})
-    rows = list(rows_of(path))
-    assert [row["n"] for row, _ in rows] == [0, 1, 2, 3, 4, 5]
-    assert all(valid for _, valid in rows)
