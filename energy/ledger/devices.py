@@ -35,6 +35,13 @@ class Devices:
         """These states and those of a later stretch of the run."""
         return Devices([*self._rows, *later._rows])
 
+    def in_order(self) -> Devices:
+        """The states in order of time, as of ledgers of one boot; those seen twice count once."""
+        rows: list[tuple[float, dict[str, Row]]] = []
+        for row in sorted(self._rows, key=lambda row: row[0]):
+            rows += [row] if row not in rows[-1:] else []
+        return Devices(rows)
+
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """By device: what held throughout, `start` and `end` of what changed, and the reasons."""
         states: dict[str, list[Row]] = {}

@@ -39,13 +39,10 @@ def machine(sys_root: Path = Path("/sys")) -> dict[str, Any]:
 
 def of_run(segments: Iterable[Segment]) -> dict[str, Any]:
     """What a ledger says of the run: its job and rank, its devices, and what synchronized it."""
-    segments, devices = list(segments), Devices()
+    segments = list(segments)
     headers = [segment.header for segment in segments]
     facts: dict[str, Any] = {}
-    for segment in segments:
-        own = segment.devices
-        devices = devices.joined(own.between(*segment.reach_s) if segment.holders else own)
-    if states := devices.as_dict():
+    if states := devices_of(segments).as_dict():
         facts["devices"] = states
     jobs = [header["job"] for header in headers if header.get("job")]
     if jobs:
@@ -55,6 +52,15 @@ def of_run(segments: Iterable[Segment]) -> dict[str, Any]:
     if names:
         facts["sync"] = ", ".join(sorted(names))
     return facts
+
+
+def devices_of(segments: Iterable[Segment]) -> Devices:
+    """How the devices of a run were set and how they fared, in the order of its segments."""
+    devices = Devices()
+    for segment in segments:
+        own = segment.devices
+        devices = devices.joined(own.between(*segment.reach_s) if segment.holders else own)
+    return devices
 
 
 def _commit() -> str:

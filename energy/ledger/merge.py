@@ -15,7 +15,7 @@ from energy.errors import InputError
 from energy.ledger import accounting, contradictions, joules
 from energy.ledger import reader as ledger
 from energy.ledger.coverage import BRIDGED, READ
-from energy.ledger.environment import machine, of_run
+from energy.ledger.environment import devices_of, machine, of_run
 from energy.ledger.intervals import Interval, common, length, union, without
 from energy.ledger.lines import OnBytes, Row, require_ledger
 from energy.ledger.notes import notes_of
@@ -28,6 +28,9 @@ from energy.record import EnergyEntry, RunRecord, Wasted, nothing_wasted, totals
 NO_SAMPLE = "it has no sample and was left out"
 """Note on a ledger whose process died before it read a meter."""
 
+NAMED = ("scheduler", "id", "name", "launcher")
+"""Facts of a job of which a merged record names all."""
+
 
 class Node:
     """All that was metered between one boot of a machine and the next.
@@ -37,6 +40,7 @@ class Node:
         prefix: put before the names of devices, to distinguish nodes.
 
     Attributes:
+        segments: in order of time.
         times: when the run went on.
         domains: what was metered, by name.
         refused: domains that contradict others, with the reason.
@@ -44,15 +48,15 @@ class Node:
 
     def __init__(self, segments: Iterable[Segment], prefix: str) -> None:
         self.prefix = prefix
-        self._segments = sorted(
+        self.segments = sorted(
             segments, key=lambda s: (s.start_s, -s.stop_s, str(s.header.get("id")))
         )
-        self.times = union((s.start_s, s.stop_s) for s in self._segments)
-        self.domains = joules.domains_of(self._segments)
+        self.times = union((s.start_s, s.stop_s) for s in self.segments)
+        self.domains = joules.domains_of(self.segments)
         readable = [domain for domain in self.domains.values() if not domain["reason"]]
         if readable:
             self.domains = {k: d for k, d in self.domains.items() if not d.get("stands_in")}
-        self.refused = contradictions.refused([segment.span for segment in self._segments])
+        self.refused = contradictions.refused([segment.span for segment in self.segments])
 
     @property
     def elapsed_s(self) -> float:
@@ -77,7 +81,7 @@ class Node:
     def device_s(self, kind: str) -> float:
         """Seconds of all devices of a kind in which some run had them among its meters."""
         return sum(
-            length(union((s.start_s, s.stop_s) for s in self._segments if name in s.curves))
+            length(union((s.start_s, s.stop_s) for s in self.segments if name in s.curves))
             for name, domain in self.domains.items()
             if domain["kind"] == kind
         )
@@ -86,7 +90,7 @@ class Node:
         self, name: str, within: list[Interval]
     ) -> tuple[list[Span], list[joules.Missing]]:
         """The stretches of each segment that count for a device, and those that none could read."""
-        own = [segment for segment in self._segments if name in segment.curves]
+        own = [segment for segment in self.segments if name in segment.curves]
         left, spans = within, []
         for state in (READ, BRIDGED):
             for segment in own:
@@ -154,7 +158,7 @@ def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = N
         environment={
             **machine(),
             "host": ", ".join(sorted({segment.header["host"] for segment in segments})),
-            **_of_runs(segments),
+            **_of_runs(segments, nodes.values()),
         },
         labels=_agreed([segment.header.get("labels") or {} for segment in segments]),
         notes=[
@@ -199,11 +203,31 @@ def _agreed(every: list[Row]) -> Row:
     return {k: v for k, v in every[0].items() if all(other.get(k) == v for other in every)}
 
 
-def _of_runs(segments: list[Segment]) -> dict[str, Any]:
-    """What the headers of all runs say of them: of their jobs, what is the same in every rank."""
+def _of_runs(segments: list[Segment], nodes: Iterable[Node]) -> dict[str, Any]:
+    """What all ledgers say of their runs: the devices of every node, and the jobs of all ranks."""
     facts = of_run(segments)
+    states = {
+        node.prefix + name: state
+        for node in nodes
+        for name, state in devices_of(node.segments).in_order().as_dict().items()
+    }
+    if states:
+        facts["devices"] = states
     if "job" in facts:
-        facts["job"] = _agreed([segment.header.get("job") or {} for segment in segments])
+        facts["job"] = _jobs([job for segment in segments if (job := segment.header.get("job"))])
+    return facts
+
+
+def _jobs(jobs: list[Row]) -> Row:
+    """What the jobs of all ranks have in common, and where their ids or names differ, all of them.
+
+    The number of a rank, or of its node, is that of one ledger.
+    """
+    facts = _agreed(jobs)
+    for fact in NAMED:
+        values = {str(job[fact]): None for job in jobs if fact in job}
+        if len(values) > 1:
+            facts[fact] = ", ".join(sorted(values))
     return facts
 
 

@@ -137,6 +137,36 @@ def test_wasted_work_labels_and_notes_come_from_all_folders(tmp_path):
     assert "b: segment 1: the wall clock was set (+60 s)" in run.notes
 
 
+def state(second, **facts):
+    return {"k": "state", "m": ledgers.ns(second), "devices": {"gpu-0": facts}}
+
+
+def test_devices_and_jobs_come_from_all_folders(tmp_path):
+    """Two ranks of one node, one of which came later, and a node with a board of the same name."""
+    watts = {
+        "a": ("one", 0, [state(1, sm_mhz=1900), state(9, sm_mhz=1500)]),
+        "b": ("one", 1, [state(3, sm_mhz=1700), state(9, sm_mhz=1500)]),
+        "c": ("two", 2, [state(1, sm_mhz=600)]),
+    }
+    folders = []
+    for name, (boot, rank, states) in watts.items():
+        job = {"id": "7" if boot == "one" else "8", "launcher": "Slurm", "rank": rank, "ranks": 3}
+        rows = [ledgers.header([ledgers.domain()], id=name, boot=boot, host=boot, job=job)]
+        rows += [ledgers.sample(second, 300.0 * second) for second in range(11)]
+        (tmp_path / name).mkdir()
+        write_ledger(tmp_path / name / FILE, [*rows[:2], *states, *rows[2:], ledgers.end(10)])
+        folders.append(tmp_path / name)
+    for order in (folders, folders[::-1]):
+        environment = merge(order, "all").environment
+        assert environment["devices"] == {
+            "one-one/gpu-0": {"start": {"sm_mhz": 1900}, "end": {"sm_mhz": 1500}},
+            "two-two/gpu-0": {"sm_mhz": 600},
+        }
+        assert environment["job"] == {"id": "7, 8", "launcher": "Slurm", "ranks": 3}
+    alone = merge(folders[:2], "all").environment
+    assert alone["devices"]["gpu-0"]["start"] == {"sm_mhz": 1900}
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(
