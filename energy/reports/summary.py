@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from energy import units
 from energy.calibration import apply as calibrated
-from energy.quantity import Boundary, Origin, Quantity
+from energy.quantity import Boundary, MissingPart, Origin, Quantity
 from energy.record import Phase, RunRecord, Wasted, Window
 
 
@@ -17,9 +17,14 @@ def headline(record: RunRecord) -> str:
     """
     if not record.totals:
         return "no energy was metered or modelled"
-    boundary = min(record.totals, key=list(Boundary).index)
-    total = record.totals[boundary]
+    boundary, total = _innermost(record)
     return f"{with_band(total)}, {boundary} boundary; {by_origin(total)}"
+
+
+def _innermost(record: RunRecord) -> tuple[Boundary, Quantity]:
+    """The innermost boundary of which a record has a total, and that total."""
+    boundary = min(record.totals, key=list(Boundary).index)
+    return boundary, record.totals[boundary]
 
 
 def with_band(total: Quantity) -> str:
@@ -44,8 +49,7 @@ def by_origin(total: Quantity) -> str:
         for origin in Origin
         if total.shares.get(origin)
     )
-    missing = f"; missing: {', '.join(map(str, total.missing))}" if total.missing else ""
-    return (shares or "nothing read") + missing
+    return (shares or "nothing read") + _missing(total)
 
 
 def lines(record: RunRecord) -> list[str]:
@@ -53,17 +57,19 @@ def lines(record: RunRecord) -> list[str]:
     heading = []
     if record.elapsed_s.value is not None:
         heading.append(f"{record.name}: {units.duration(record.elapsed_s.value)}")
+    # What is missing throughout stands in the headline.
+    throughout = _innermost(record)[1].missing if record.totals else ()
     details = [
         *(
             f"{window.name} x {window.count:,}{_short(window)}: "
-            f"{_spent(window.elapsed_s, window.energy_j)}"
+            f"{_spent(window.elapsed_s, window.energy_j, throughout)}"
             for window in record.windows
         ),
         *(
-            f"phase {phase.name}: {_spent(phase.elapsed_s, phase.energy_j)}"
+            f"phase {phase.name}: {_spent(phase.elapsed_s, phase.energy_j, throughout)}"
             for phase in _notable_phases(record)
         ),
-        *_wasted(record.wasted),
+        *_wasted(record.wasted, throughout),
         *(
             f"at the wall: {_with_origins(entry)}; {entry.source}"
             for entry in record.energy
@@ -92,16 +98,29 @@ def _notable_phases(record: RunRecord) -> list[Phase]:
     return phases if len(phases) > 1 else []
 
 
-def _wasted(wasted: Wasted) -> Iterator[str]:
+def _wasted(wasted: Wasted, throughout: Sequence[MissingPart]) -> Iterator[str]:
     if wasted.elapsed_s.value:
-        yield f"wasted (repeated or discarded work): {_spent(wasted.elapsed_s, wasted.energy_j)}"
+        spent = _spent(wasted.elapsed_s, wasted.energy_j, throughout)
+        yield f"wasted (repeated or discarded work): {spent}"
 
 
-def _spent(elapsed_s: Quantity, energy_j: Quantity) -> str:
-    """Time, and joules with their origins."""
-    return f"{units.duration(elapsed_s.value or 0.0)}, {_with_origins(energy_j)}"
+def _spent(elapsed_s: Quantity, energy_j: Quantity, throughout: Sequence[MissingPart]) -> str:
+    """Time, joules with their origins, and what they leave out that the whole run does not."""
+    spent = f"{units.duration(elapsed_s.value or 0.0)}, {_with_origins(energy_j)}"
+    return spent if energy_j.value is None else spent + _missing(energy_j, throughout)
 
 
 def _with_origins(energy: Quantity) -> str:
     """Joules with their band and origins."""
     return with_band(energy) if energy.value is None else f"{with_band(energy)} {energy.origins}"
+
+
+def _missing(energy: Quantity, throughout: Sequence[MissingPart] = ()) -> str:
+    """The parts that joules leave out: '; missing: cpu (permission)'.
+
+    Args:
+        energy: the joules.
+        throughout: parts that need no word, because they are missing in the whole run.
+    """
+    parts = [str(part) for part in energy.missing if part not in throughout]
+    return f"; missing: {', '.join(parts)}" if parts else ""

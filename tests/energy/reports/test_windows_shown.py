@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from energy.quantity import Origin, Quantity
+from energy.quantity import MissingPart, Origin, Quantity
 from energy.record import Window
 from energy.reports import summary
 from energy.reports.html import page
@@ -39,6 +39,28 @@ def test_the_summary_counts_them(record):
     )
     assert "  epoch x 1: 1.00 s, 300 J (95 %: 150 J to 570 J) measured" in lines
     assert "±10 % (80 %)" in lines[-1]
+
+
+def test_the_summary_names_what_a_window_leaves_out_unless_it_is_missing_throughout(record):
+    cpu = MissingPart(device="cpu", reason="permission")
+    lost = MissingPart(device="GPU-0", reason="0.2 s without readings: lost")
+    forward, epoch = record.windows
+    boundary, total = next(iter(record.totals.items()))
+    partly = forward.energy_j.model_copy(update={"missing": (cpu, lost)})
+    rest = epoch.energy_j.model_copy(update={"missing": (cpu,)})
+    changed = record.model_copy(
+        update={
+            "windows": [
+                forward.model_copy(update={"energy_j": partly}),
+                epoch.model_copy(update={"energy_j": rest}),
+            ],
+            "totals": {boundary: total.model_copy(update={"missing": (cpu,)})},
+        }
+    )
+    first, second, last = summary.lines(changed)[-3:]
+    assert first.endswith("measured; missing: GPU-0 (0.2 s without readings: lost)")
+    assert second.endswith("measured")
+    assert last.endswith("; missing: cpu (permission)")
 
 
 def test_the_page_counts_them_and_says_what_it_means(record):
