@@ -167,7 +167,8 @@ class Tracker:
         from energy.ledger import accounting
         from energy.ledger.reader import Reader
 
-        elapsed_s = (self._closed_s or time.monotonic()) - self._opened_s
+        until_s = self._closed_s or time.monotonic()
+        elapsed_s = until_s - self._opened_s if self._opened_s else 0.0
         with self._reading:
             self._reader = self._reader or Reader(self.path, live=True)
             try:

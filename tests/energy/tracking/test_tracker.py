@@ -23,6 +23,12 @@ def work(seconds):
         pass
 
 
+def test_a_tracker_that_was_never_opened_has_spent_no_time(tmp_path):
+    snapshot = Tracker(tmp_path / "run").snapshot()
+    assert snapshot.elapsed_s == 0
+    assert snapshot.energy.value is None
+
+
 def test_contiguous_windows_add_up_to_the_window_around_them():
     """Neighboring windows share their edges, so their joules add up to within rounding."""
     times = [index * 0.01 for index in range(101)]
