@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from energy.errors import InputError, nearest
@@ -144,6 +145,7 @@ def _software(row: dict[str, Any], framework: str) -> Software:
     )
 
 
+@cache
 def framework_of(framework: str) -> str:
     """A framework's name without years and releases: "Megatron-Bridge 26.04" is megatron-bridge."""
     if row := first_match(_rows("framework"), framework):

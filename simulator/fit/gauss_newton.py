@@ -193,10 +193,13 @@ class _Layout:
     def jacobian(self, x: Array, r: Array, problem: Problem) -> Array:
         """Derivatives of the residuals (rows, numbers of the vector)."""
         columns = np.zeros((len(r), len(x)))
-        for i in range(len(self.names)):
-            moved = x.copy()
-            moved[i] += -STEP if x[i] + STEP > self.high[i] else STEP
-            columns[:, i] = (self.residuals(moved, problem) - r) / (moved[i] - x[i])
+        constants = self.pool(x).resolve(problem.groups)
+        for i, name in enumerate(self.names):
+            step = -STEP if x[i] + STEP > self.high[i] else STEP
+            moved = getattr(constants, name) * np.exp(step)
+            bounded = np.clip(moved, PRIORS[name].low, PRIORS[name].high)
+            predicted = problem.predict(replace(constants, **{name: bounded}))
+            columns[:, i] = (np.log(predicted / problem.measured) - r) / step
         index = {name: i for i, name in enumerate(self.names)}
         for i, ((_, _, constant), rows) in enumerate(
             zip(self.places, self.members, strict=True), start=len(self.names)

@@ -4,14 +4,13 @@ chip-hours = work / (predicted rate of a chip * share of its steady rate that a 
 energy = chip-hours * watts of a chip * boundary factors
 
 Blind is from the configuration alone. Conditional is what most tools report: energy from the run's
-own hours, hours from its own utilization. The share of its steady rate that a run keeps (after
-restarts, evaluation, checkpoints, a plan that is not the fastest) is the median of the published
-runs of other developers; its band is their spread.
+own hours, hours from its own utilization. What a run keeps of its steady rate follows from the runs
+of other developers (`simulator.questions.validate.kept`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,16 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.facts.site import Site, site
-from energy.flops import model_flop
-from energy.shape import total
 from energy.units import J_PER_MWH, S_PER_HOUR
-from simulator.fit.newcomers import quantiles_of_new
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import Evaluated, evaluate
 from simulator.physics.power import chip_watts
 from simulator.physics.step import step
-from simulator.published.runs import RunRow, RunTable, read_runs
-from simulator.published.shipped import CALIBRATION, PUBLISHED, runs_of
+from simulator.published.runs import RunRow, RunTable
+from simulator.questions.validate.kept import Share, flop_per_token, kept_shares, steady_hours
 from simulator.questions.validate.summary import Summary
 from simulator.runs.hosts import host_ratio
 
@@ -36,12 +32,6 @@ Array = NDArray[np.float64]
 
 Range = tuple[float | None, float | None, float | None]
 """A figure and the ends of its 80 % band."""
-
-FEWEST_RUNS = 8
-
-KEPT = (0.55, 0.78, 0.95)
-"""Share of the steady rate that a run keeps, low to high, where there are too few published runs.
-"""
 
 WATTS_BAND = (-0.18, 0.18)
 """80 % band of modelled watts in logarithms: published watts of one chip differ by as much."""
@@ -155,11 +145,16 @@ def whole_runs(table: RunTable, pool: Pool) -> Runs:
     if not table.rows:
         return Runs((), table.skipped)
     evaluated = evaluate([row.configuration for row in table.rows], pool)
-    hours, watts = _steady_hours(table.rows, evaluated), _watts(evaluated, pool)
-    ratios, default_site = _published_ratios(pool), site(None)
+    watts, default_site = _watts(evaluated, pool), site(None)
     runs = [
-        _run(row, float(h), float(w), kept_share(row.developer, ratios), default_site)
-        for row, h, w in zip(table.rows, hours, watts, strict=True)
+        _run(row, float(h), float(w), kept, default_site)
+        for row, h, w, kept in zip(
+            table.rows,
+            steady_hours(table.rows, evaluated),
+            watts,
+            kept_shares(table.rows, evaluated, pool),
+            strict=True,
+        )
     ]
     return Runs(tuple(runs), table.skipped)
 
@@ -169,18 +164,7 @@ def _work_flop(row: RunRow) -> float:
 
     Reported FLOP come first: 6 P a token is not the work of an encoder and decoder.
     """
-    per_token = float(total(model_flop(row.configuration.shape)))
-    return row.flop or float(row.tokens or np.nan) * per_token
-
-
-def _steady_hours(rows: Sequence[RunRow], evaluated: Evaluated) -> Array:
-    """Chip-hours if every step took its steady time: tokens / (tokens/s per chip)."""
-    hours = []
-    for row, rate in zip(rows, evaluated.tokens_per_s, strict=True):
-        per_token = float(total(model_flop(row.configuration.shape)))
-        tokens = row.flop / per_token if row.flop else float(row.tokens or np.nan)
-        hours.append(tokens / rate / S_PER_HOUR)
-    return np.array(hours)
+    return row.flop or float(row.tokens or np.nan) * flop_per_token(row)
 
 
 def _watts(evaluated: Evaluated, pool: Pool) -> Array:
@@ -192,43 +176,11 @@ def _watts(evaluated: Evaluated, pool: Pool) -> Array:
     return np.broadcast_to(np.asarray(watts, float), evaluated.tokens_per_s.shape)
 
 
-def _published_ratios(pool: Pool) -> list[tuple[str, float]]:
-    """ln(steady hours / reported hours) of known runs, with their developers.
-
-    Those that calibrate count too; a sum of steps does not, which keeps its steady rate.
-    """
-    tables = (read_runs(runs_of(name)) for name in (PUBLISHED, CALIBRATION))
-    known = (row for table in tables for row in table.rows)
-    rows = [row for row in known if row.chip_hours and not row.steps_only]
-    steady = _steady_hours(rows, evaluate([row.configuration for row in rows], pool))
-    return [
-        (row.developer, float(np.log(h / float(row.chip_hours or np.nan))))
-        for row, h in zip(rows, steady, strict=True)
-    ]
-
-
-def kept_share(developer: str, ratios: list[tuple[str, float]]) -> tuple[float, float, float]:
-    """Share of its steady rate that a run of a developer keeps (low, middle, high).
-
-    The developer's own runs are left out, and the new run is of a new one (`quantiles_of_new`).
-
-    Args:
-        developer: of the run.
-        ratios: developer and ln(steady hours / reported hours) of known runs.
-    """
-    others = [(ratio, name) for name, ratio in ratios if name != developer]
-    if len(others) < FEWEST_RUNS:
-        return KEPT
-    values, names = zip(*others, strict=True)
-    low, middle, high = np.exp(quantiles_of_new(values, names))
-    return float(low), float(middle), float(high)
-
-
 def _run(
     row: RunRow,
     steady_hours: float,
     chip_w: float,
-    kept: tuple[float, float, float],
+    kept: Share,
     default_site: Site,
 ) -> WholeRun:
     low, middle, high = kept

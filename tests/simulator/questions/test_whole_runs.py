@@ -1,16 +1,27 @@
 """Whole runs: the share of its steady rate that a run keeps, and famous runs within their bands."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.fit.pool import published_pool
-from simulator.published.runs import read_runs
+from simulator.published.runs import RunTable, read_runs
 from simulator.published.shipped import runs_of
-from simulator.questions.validate.runs import KEPT, kept_share, whole_runs
+from simulator.questions.validate.kept import KEPT, Kept, known_runs
+from simulator.questions.validate.runs import whole_runs
 
-RATIOS = [(f"lab{i}", float(np.log(share))) for i, share in enumerate(np.linspace(0.4, 1.1, 12))]
+CALIBRATION = read_runs(runs_of("calibration"))
+
+SHARES = np.linspace(0.4, 1.1, 12)
+
+
+def known(shares=SHARES, developers=None, mfu=0.4):
+    """Runs of laboratories that kept these shares of their steady rate."""
+    names = developers or [f"lab{i}" for i in range(len(shares))]
+    return Kept(tuple(names), np.broadcast_to(mfu, len(shares)).astype(float), -np.log(shares))
 
 
 @pytest.fixture(scope="module")
@@ -20,30 +31,54 @@ def runs():
 
 
 def test_the_own_runs_of_a_developer_are_left_out():
-    own = [("lab3", -5.0)] * 4
-    assert kept_share("lab3", RATIOS + own) == kept_share("lab3", RATIOS)
+    others = np.delete(SHARES, 3)
+    names = [f"lab{i}" for i in range(12) if i != 3]
+    assert known().without("lab3").share(0.4) == known(others, names).share(0.4)
 
 
 def test_a_developer_with_many_similar_runs_counts_once():
-    often = RATIOS + [RATIOS[0]] * 30
-    assert kept_share("new", often) == pytest.approx(kept_share("new", RATIOS), rel=0.06)
+    names = [f"lab{i}" for i in range(12)] + ["lab0"] * 30
+    often = known(np.append(SHARES, [SHARES[0]] * 30), names)
+    assert often.share(0.4) == pytest.approx(known().share(0.4), rel=0.06)
 
 
 def test_fewer_developers_give_a_wider_band():
-    few, many = RATIOS[::2] * 2, RATIOS * 4
-    few = [(f"{name}", ratio) for name, ratio in few]
-    many = [(f"{name}-{i}", ratio) for i, (name, ratio) in enumerate(many)]
-    widths = [high / low for low, _, high in (kept_share("new", ratios) for ratios in (few, many))]
+    few = known(np.tile(SHARES[::2], 8), [f"lab{i}" for i in range(6)] * 8)
+    many = known(np.tile(SHARES, 4))
+    widths = [high / low for low, _, high in (runs.share(0.4) for runs in (few, many))]
     assert widths[0] > widths[1]
 
 
 def test_too_few_published_runs_give_the_default_share():
-    assert kept_share("new", RATIOS[:3]) == KEPT
+    assert known(SHARES[:3]).share(0.4) == KEPT
+
+
+def test_a_law_of_the_utilization_is_recovered_but_for_the_prior_of_its_slope():
+    mfu = np.geomspace(0.1, 0.7, 40)
+    a, b = known(1 / (np.exp(0.8) * mfu**0.6), mfu=mfu).line()
+    assert (a, b) == (pytest.approx(0.8, abs=0.02), pytest.approx(0.6, abs=0.02))
+    assert 0 < known(1 / (np.exp(0.8) * mfu[::8] ** 0.6), mfu=mfu[::8]).line()[1] < 0.6
+
+
+def test_a_run_that_is_predicted_near_the_peak_keeps_less_of_its_rate():
+    published = known_runs(published_pool())
+    middles = [published.share(mfu)[1] for mfu in (0.2, 0.4, 0.6)]
+    assert middles == sorted(middles, reverse=True)
+    assert 0.5 < middles[1] < 1
+
+
+def test_a_sum_of_steps_keeps_the_steady_rate_and_hours_of_the_calendar_do_not():
+    steps = {run.row.run_id: run for run in whole_runs(CALIBRATION, published_pool()).runs}
+    blind = steps["marin-1.2b-adamw"].chip_hours_blind
+    calendar = replace(steps["marin-1.2b-adamw"].row, steps_only=False)
+    (run,) = whole_runs(RunTable((calendar,), {}), published_pool()).runs
+    assert run.chip_hours_blind.predicted > 1.1 * blind.predicted
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.floats(-1, 0.2)), min_size=8))
 def test_the_middle_is_within_the_band(ratios):
-    low, middle, high = kept_share("new", ratios)
+    names, shares = zip(*ratios, strict=True)
+    low, middle, high = known(np.exp(shares), names).share(0.4)
     assert low <= middle <= high
 
 
