@@ -10,6 +10,7 @@ import typer
 
 from energy.app import Json, Pue, Zone, examples
 from energy.console import print_json
+from energy.guard import say
 
 
 @examples("energy run --label task=demo -- python train.py --steps 100")
@@ -37,6 +38,10 @@ def run(
         float | None,
         typer.Option(metavar="W", help="Power limit of each NVIDIA board during the run."),
     ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Meter what the command leaves running until that ends, too."),
+    ] = False,
 ) -> None:
     """Meter any command.
 
@@ -59,9 +64,10 @@ def run(
         second_opinion=second_opinion,
         meters=meter or "auto",
         power_limit_w=power_limit,
+        wait=wait,
     )
-    for line in [*runs.heading(folder, own), *summary.lines(measured)]:
-        print(line, file=sys.stderr)
+    for line in [*runs.heading(folder, own), *summary.lines(measured), summary.closing(measured)]:
+        say(line)
     sys.exit(code)
 
 

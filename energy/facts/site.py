@@ -33,6 +33,9 @@ UNITS = {
 }
 """The figures of a site, each with its unit."""
 
+UNKNOWN_ZONE = "not given"
+"""The label of a run whose zone nobody has named: its CO2e has a band over all grids."""
+
 FACTORS = ("pue", "node_over_chip", "it_over_node", "generation_over_facility")
 """Figures that raise joules from one boundary to the next: they are at least 1."""
 
@@ -43,7 +46,7 @@ class Site:
 
     Attributes:
         name: for people.
-        zone: grid zone, or "not given".
+        zone: grid zone, or UNKNOWN_ZONE.
         pue: facility energy over IT energy.
         grid_location: average grams of CO2e per kWh of the grid (gross).
         grid_market: grams of CO2e per kWh after clean-energy contracts (net).
@@ -123,7 +126,7 @@ def site(
         known = _published(published) | known
     return Site(
         name=name or zone or "place not given",
-        zone=zone or "not given",
+        zone=zone or UNKNOWN_ZONE,
         **_assumed(zone, allow_fallback, known) | known,
     )
 

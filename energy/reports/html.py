@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 from energy import units
+from energy.facts.site import UNKNOWN_ZONE
 from energy.files import write_text_atomic
 from energy.record import RunRecord
 from energy.reports.page_plots import pictures
@@ -103,7 +104,7 @@ def _notes(runs: Sequence[Run]) -> list[str]:
             "assumed, with wide bands. Compare the runs with each other on this machine; do not "
             "quote the joules as measured."
         )
-    if any(run.record.labels.get("zone") == "not given" for run in runs):
+    if any(run.record.labels.get("zone") == UNKNOWN_ZONE for run in runs):
         notes.append(
             "The grid zone is unknown: CO2 is computed with the world average and a band over the "
             "zones of the world. Name a zone with --zone."

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from energy import units
 from energy.calibration import apply as calibrated
+from energy.facts.site import UNKNOWN_ZONE
 from energy.quantity import Boundary, MissingPart, Origin, Quantity
 from energy.record import Phase, RunRecord, Wasted, Window
 
@@ -25,6 +26,38 @@ def _innermost(record: RunRecord) -> tuple[Boundary, Quantity]:
     """The innermost boundary of which a record has a total, and that total."""
     boundary = min(record.totals, key=list(Boundary).index)
     return boundary, record.totals[boundary]
+
+
+def closing(record: RunRecord) -> str:
+    """What a run spent in the units of its bill, in one line.
+
+    '0.0123 kWh (chip), 0.027 kWh (facility), 5.90 g CO2e (80 %: 1.20 to 11.0 g, zone FRA), 3 min
+    20 s'. The CO2e is that of the facility by the average of the grid; where it is missing, the
+    line states why.
+    """
+    ends: dict[Boundary, None] = {}
+    if record.totals:
+        ends = dict.fromkeys((_innermost(record)[0], *({Boundary.FACILITY} & record.totals.keys())))
+    parts = [f"{_kwh(record.totals[at])} ({at})" for at in ends] or ["no kWh: nothing was read"]
+    parts.append(_grams(record))
+    if record.elapsed_s.value is not None:
+        parts.append(units.duration(record.elapsed_s.value))
+    return ", ".join(parts)
+
+
+def _kwh(joules: Quantity) -> str:
+    if joules.value is None:
+        return f"no kWh: {joules.source}"
+    return f"{units.significant(joules.value / units.J_PER_KWH)} kWh"
+
+
+def _grams(record: RunRecord) -> str:
+    """CO2e with its band and the grid; why there is none."""
+    co2, zone = record.co2_location_g, record.labels.get("zone", UNKNOWN_ZONE)
+    if co2.value is None:
+        return f"no g CO2e: {co2.source}"
+    grid = "any grid: name yours with --zone" if zone == UNKNOWN_ZONE else f"zone {zone}"
+    return f"{co2.human()} CO2e ({co2.band()}; {grid})"
 
 
 def with_band(total: Quantity) -> str:

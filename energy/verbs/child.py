@@ -1,6 +1,6 @@
 """A child process that runs in place of this one: same terminal, same signals, its exit code.
 
-Processes that it leaves running (daemons) are adopted, and waited for too.
+Processes that it leaves running (daemons) are adopted: they are named, or waited for too.
 """
 
 from __future__ import annotations
@@ -8,31 +8,41 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import math
 import os
 import shutil
 import signal
 import stat
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
 from energy.errors import CommandError, reason
+from energy.guard import say
 
 PR_SET_CHILD_SUBREAPER = 36
 """From linux/prctl.h."""
 
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""Signals that are forwarded to the command; Ctrl-C reaches it directly from the terminal."""
+"""Signals that are forwarded to the command."""
+
+FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
+"""Signals that reach the command directly from the terminal: Ctrl-C and Ctrl-backslash."""
+
+SHELLS = ("ash", "bash", "dash", "fish", "ksh", "sh", "zsh")
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """Exit codes of a shell for a command that does not exist, and for one that cannot be run."""
 
 POLL_S = 0.05
 """Interval between checks for processes that the command left running."""
+
+GRACE_S = 0.5
+"""How long helpers of the command may take to end after it before they count as left running."""
 
 
 def require_program(name: str) -> None:
@@ -78,14 +88,21 @@ class Command:
     """A command that runs in place of this process.
 
     Inside its `with` block no signal ends this process: signals are forwarded to the command (or,
-    once it has ended, to what it left running), and Ctrl-C is left for the command to handle.
+    once it has ended, to what it left running), and Ctrl-C is left for the command to handle. A
+    signal that is ignored at the start (by nohup, or by a shell for its background jobs) stays
+    ignored, by the command too.
 
     Args:
         arguments: program and arguments.
+        wait: whether to wait for processes that the command leaves running.
+
+    Attributes:
+        left_running: "PID (name)" of processes that run on after the command, once it has ended.
     """
 
-    def __init__(self, arguments: list[str]) -> None:
-        self._arguments = arguments
+    def __init__(self, arguments: list[str], *, wait: bool = False) -> None:
+        self._arguments, self._wait = arguments, wait
+        self.left_running: list[str] = []
         self._child: subprocess.Popen[bytes] | None = None
         self._pending: list[int] = []
         self._ended = self._abandoned = False
@@ -93,8 +110,11 @@ class Command:
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        self._handlers = {number: signal.signal(number, self._forward) for number in FORWARDED}
-        self._handlers[signal.SIGINT] = signal.signal(signal.SIGINT, self._interrupted)
+        handlers = dict.fromkeys(FORWARDED, self._forward)
+        handlers |= dict.fromkeys(FROM_TERMINAL, self._interrupted)
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._handlers[number] = signal.signal(number, handler)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -102,7 +122,7 @@ class Command:
             signal.signal(number, handler)
 
     def run(self, excluded_pids: Sequence[int]) -> int:
-        """Run the command until its last process has ended.
+        """Run the command until it has ended; with `wait`, until its last process has.
 
         Args:
             excluded_pids: children of this process that do not belong to the command, nor do
@@ -117,14 +137,14 @@ class Command:
         _adopt_orphans()
         self._excluded_pids = excluded_pids
         try:
-            self._child = subprocess.Popen(self._arguments)
+            self._child = subprocess.Popen(self._arguments, preexec_fn=_as_started())
         except OSError as error:
             raise self._cannot_run(error) from error
         for number in self._pending:
             self._child.send_signal(number)
         code = self._child.wait()
         self._ended = True
-        self._wait_for_leftovers()
+        self._end_leftovers()
         return 128 - code if code < 0 else code
 
     def _cannot_run(self, error: OSError) -> CommandError:
@@ -156,25 +176,29 @@ class Command:
             self._pending.append(number)  # the terminal could not reach it yet
         self._abandoned = self._ended
 
-    def _wait_for_leftovers(self) -> None:
-        """Wait for processes that the command left running, until Ctrl-C."""
-        announced = False
+    def _end_leftovers(self) -> None:
+        """Wait for what the command left running, or name it; Ctrl-C ends the wait."""
+        until_s = time.monotonic() + GRACE_S
         while (pids := self._leftovers()) and not self._abandoned:
-            if not announced:
-                print(f"waiting for what the command left running: {pids}", file=sys.stderr)
-                announced = True
-            for pid in pids:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
+            if time.monotonic() > until_s:
+                if not self._wait:
+                    break
+                say(f"waiting for what the command left running: {', '.join(map(_name, pids))}")
+                until_s = math.inf
             time.sleep(POLL_S)
+        self.left_running = [_name(pid) for pid in pids]
 
     def _leftovers(self) -> list[int]:
-        """Process ids of all children of this process but the excluded ones."""
+        """Process ids of all children of this process that run, but the excluded ones."""
         try:
             children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
         except OSError:
             return []
-        return [pid for pid in map(int, children.split()) if not self._is_excluded(pid)]
+        return [
+            pid
+            for pid in map(int, children.split())
+            if not self._is_excluded(pid) and not _has_ended(pid)
+        ]
 
     def _is_excluded(self, pid: int) -> bool:
         if pid in self._excluded_pids:
@@ -182,6 +206,41 @@ class Command:
         with contextlib.suppress(OSError):
             return os.getsid(pid) in self._excluded_pids
         return False
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child has ended; its exit code is collected then."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def _name(pid: int) -> str:
+    """A process as a reader knows it: 1234 (sleep)."""
+    return f"{pid} ({_status(pid).get('Name', 'unknown')})"
+
+
+def _status(pid: int) -> dict[str, str]:
+    """What the kernel states of a process; nothing outside Linux, or where it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    except OSError:
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _as_started() -> Callable[[], object] | None:
+    """What the command does before it runs so that it ignores SIGPIPE where we were to.
+
+    Python itself ignores SIGPIPE, and lets its children have the default again. Whether it was
+    ignored before can be seen in the shell that has started us, if that was a shell.
+    """
+    parent = _status(os.getppid())
+    ignored = int(parent.get("SigIgn", "0"), 16) >> (signal.SIGPIPE - 1) & 1
+    if not ignored or parent["Name"] not in SHELLS:
+        return None
+    return partial(signal.signal, signal.SIGPIPE, signal.SIG_IGN)
 
 
 def _adopt_orphans() -> None:

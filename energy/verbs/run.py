@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from energy.errors import CommandError, InputError, MissingDataError
 from energy.facts.site import Site
 from energy.footprint.apply import at_site
+from energy.guard import say
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
 from energy.ledger.job import Job
@@ -25,6 +26,10 @@ from energy.verbs.codecarbon import SecondOpinion
 from energy.verbs.power_limit import PowerLimit
 
 ONE_NODE = "metered on 1 of {nodes} nodes of the job: start energy run under srun to meter them all"
+
+LEFT_RUNNING = (
+    "still running after the command, and no longer metered: {} (energy run --wait meters it)"
+)
 
 
 def folder_of(command: list[str], out: Path | None, own: Job) -> Path:
@@ -81,6 +86,7 @@ def run(
     second_opinion: bool = False,
     meters: str | list[str] = "auto",
     power_limit_w: float | None = None,
+    wait: bool = False,
 ) -> tuple[RunRecord, int]:
     """Run a command under the meters and write `out/record.json`.
 
@@ -94,6 +100,7 @@ def run(
         second_opinion: run CodeCarbon as well and report how its result differs.
         meters: "auto", or names of sources.
         power_limit_w: power limit of every board for the time of the run.
+        wait: meter what the command leaves running until that has ended, too.
 
     Returns:
         The record, and the exit code as a shell reports it: 128 + signal for a killed command.
@@ -120,12 +127,14 @@ def run(
         if power_limit_w is not None:
             facts["power_limit"] = stack.enter_context(PowerLimit(power_limit_w)).as_dict()
         codecarbon = SecondOpinion() if second_opinion else None
-        program = stack.enter_context(Command(command))
+        program = stack.enter_context(Command(command, wait=wait))
         try:
             code = _metered(program, tracker, codecarbon)
         except CommandError:
             _remove(out, new_folders)
             raise
+        if program.left_running:
+            tracker.notes.append(LEFT_RUNNING.format(", ".join(program.left_running)))
         if (own.nodes or 1) > 1 and not own.parallel:
             tracker.notes.append(ONE_NODE.format(nodes=own.nodes))
         facts |= {"command": " ".join(command), "exit_code": code}
@@ -170,7 +179,7 @@ def _recorded(
 
 def _exit_without_record(error: Exception, code: int) -> NoReturn:
     """The command has run: its exit code counts, whatever happened to our files."""
-    print(f"no record of this run: {error}", file=sys.stderr)
+    say(f"no record of this run: {error}")
     sys.exit(code)
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -163,15 +165,80 @@ def test_the_doctor_tries_a_meter_that_is_named():
     assert "cmd:PROGRAM" in wrong.stderr
 
 
-def test_a_daemon_that_the_command_leaves_behind_is_metered_until_it_ends(tmp_path):
+def test_a_run_that_is_to_wait_meters_what_the_command_leaves_behind_until_it_ends(tmp_path):
     daemon = "(sleep 1.5; echo late) & exit 3"
     start = time.monotonic()
-    run = energy("run", "--out", tmp_path / "r", "--interval", "0.1", "--", "sh", "-c", daemon)
+    options = ("--out", tmp_path / "r", "--interval", "0.1", "--wait")
+    run = energy("run", *options, "--", "sh", "-c", daemon)
     assert (run.returncode, run.stdout) == (3, "late\n")
     assert time.monotonic() - start > 1.5
-    assert "waiting for what the command left running" in run.stderr
+    assert "waiting for what the command left running: " in run.stderr
     record = json.loads((tmp_path / "r" / "record.json").read_text())
     assert record["elapsed_s"]["value"] > 1.4
+
+
+def test_a_run_ends_with_its_command_and_names_what_runs_on(tmp_path):
+    left = "sleep 300 >/dev/null 2>&1 & echo $!; exit 3"
+    run = energy("run", "--out", tmp_path / "r", "--", "sh", "-c", left)
+    pid = int(run.stdout)
+    try:
+        assert run.returncode == 3
+        (note,) = json.loads((tmp_path / "r" / "record.json").read_text())["notes"]
+        assert note.startswith(
+            f"still running after the command, and no longer metered: {pid} (sle"
+        )
+        assert f"note: {note}" in run.stderr
+        os.kill(pid, 0)  # it was left alone
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_the_last_line_has_kwh_grams_and_duration(tmp_path):
+    options = ("--out", tmp_path / "r", "--meter", f"replay:{tmp_path / 'wave.csv'}")
+    (tmp_path / "wave.csv").write_text("t_s,device,watts\n0,board,360000\n")
+    run = energy("run", *options, "--zone", "FRA", "--pue", "1", "--", "sleep", "1")
+    record = json.loads((tmp_path / "r" / "record.json").read_text())
+    kwh, facility, grams, took = run.stderr.splitlines()[-1].split(", ")
+    assert float(kwh.removesuffix(" kWh (chip)")) == pytest.approx(
+        record["totals"]["chip"]["value"] / 3.6e6, rel=0.01
+    )
+    assert facility.endswith(" kWh (facility)")
+    assert float(grams.split()[0]) == pytest.approx(record["co2_location_g"]["value"], rel=0.01)
+    assert " g CO2e (80 %: " in grams
+    assert grams.endswith("; zone FRA)")
+    assert float(took.removesuffix(" s")) == pytest.approx(record["elapsed_s"]["value"], rel=0.01)
+
+
+IGNORED = "cat /proc/$$/status | sed -n 's/SigIgn:[[:space:]]*//p'"
+
+
+@pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "PIPE"])
+def test_a_signal_that_is_ignored_at_the_start_is_ignored_by_the_command_too(tmp_path, name):
+    words = shlex.join([*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", IGNORED])
+    for trap, ignored in ((f"trap '' {name}; ", 1), ("", 0)):
+        run = subprocess.run(
+            ["sh", "-c", f"{trap}{words}; exit $?"], capture_output=True, text=True
+        )
+        bit = 1 << (signal.Signals[f"SIG{name}"] - 1)
+        assert bool(int(run.stdout, 16) & bit) == ignored, run.stderr
+        shutil.rmtree(tmp_path / "r")
+
+
+def test_a_run_under_nohup_survives_the_end_of_its_terminal(tmp_path):
+    command = "echo up; sleep 1; echo done"
+    run = subprocess.Popen(
+        ["nohup", *ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert run.stdout.readline() == "up\n"
+    os.killpg(run.pid, signal.SIGHUP)  # as at logout
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, out) == (0, "done\n"), err
+    assert (tmp_path / "r" / "record.json").exists()
 
 
 def test_ctrl_c_is_left_to_the_command(tmp_path):
@@ -215,7 +282,7 @@ def test_ctrl_c_twice_stops_the_command_once_and_still_writes_the_record(tmp_pat
 def test_a_signal_reaches_what_the_command_left_running(tmp_path):
     daemon = "(trap 'echo caught; exit' TERM; echo up; while :; do sleep 0.05; done) & exit 4"
     run = subprocess.Popen(
-        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", daemon],
+        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--wait", "--", "sh", "-c", daemon],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -247,3 +314,23 @@ def test_the_second_opinion_names_the_backend_of_each_part_and_the_difference(tm
     assert "J assumed (watts per module) against " in run.stderr
     assert "J modelled (cpu_load) against " in run.stderr
     assert "/proc/stat" in run.stderr  # the source of our number
+
+
+@pytest.mark.parametrize("stream", ["2>/dev/full", "2>&-", "2>&1 >/dev/null | true"])
+def test_the_exit_code_passes_through_whatever_becomes_of_stderr(tmp_path, stream):
+    words = shlex.join([*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", "exit 7"])
+    code = tmp_path / "code"
+    subprocess.run(["sh", "-c", f"{{ {words}; echo $? >{code}; }} {stream}"], timeout=60)
+    assert code.read_text() == "7\n"
+    assert (tmp_path / "r" / "record.json").exists()
+
+
+def test_the_exit_code_passes_through_where_the_record_cannot_be_written(tmp_path):
+    # As on a full disk, and without one: no file of more than 8 kB; the record is larger.
+    words = shlex.join([*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", "exit 7"])
+    run = subprocess.run(["sh", "-c", f"ulimit -f 16; {words}"], capture_output=True, text=True)
+    assert run.returncode == 7
+    assert run.stderr.startswith("no record of this run: expected to write ")
+    assert len(run.stderr.splitlines()) == 1
+    assert [path.name for path in (tmp_path / "r").iterdir()] == ["ledger.jsonl"]
+    assert energy("record", tmp_path / "r").returncode == 0
