@@ -133,10 +133,7 @@ def run(
         except CommandError:
             _remove(out, new_folders)
             raise
-        if program.left_running:
-            tracker.notes.append(LEFT_RUNNING.format(", ".join(program.left_running)))
-        if (own.nodes or 1) > 1 and not own.parallel:
-            tracker.notes.append(ONE_NODE.format(nodes=own.nodes))
+        tracker.notes += _notes(own, program.left_running)
         facts |= {"command": " ".join(command), "exit_code": code}
         return _recorded(tracker, facts, site, codecarbon), code
 
@@ -148,6 +145,16 @@ def _metered(program: Command, tracker: Tracker, codecarbon: SecondOpinion | Non
             code = program.run(tracker.sampler_pids)
         tracker.mark("exit", code=code)
     return code
+
+
+def _notes(own: Job, left_running: list[str]) -> list[str]:
+    """What the record leaves out: processes after the command, and other nodes."""
+    notes = []
+    if left_running:
+        notes.append(LEFT_RUNNING.format(", ".join(left_running)))
+    if (own.nodes or 1) > 1 and not own.parallel:
+        notes.append(ONE_NODE.format(nodes=own.nodes))
+    return notes
 
 
 def _labels(own: Job) -> dict[str, str]:
