@@ -123,9 +123,8 @@ def run(
         )
     new_folders = [folder for folder in (out, *out.parents) if not folder.exists()]
     with contextlib.ExitStack() as stack:
-        facts: dict[str, Any] = {}
-        if power_limit_w is not None:
-            facts["power_limit"] = stack.enter_context(PowerLimit(power_limit_w)).as_dict()
+        limit = None if power_limit_w is None else stack.enter_context(PowerLimit(power_limit_w))
+        facts: dict[str, Any] = {"power_limit": limit.as_dict()} if limit else {}
         codecarbon = SecondOpinion() if second_opinion else None
         program = stack.enter_context(Command(command, wait=wait))
         try:
