@@ -65,9 +65,9 @@ SHOWN = 40
 READY, TAKEN = b"ready\n", b"taken\n"
 """A sampler's first word: it wrote its first sample, or another sampler writes this ledger."""
 
-BEAT, ENDED, AGAIN, REFUSED = b".", b"E", b"A", b"R"
+BEAT, ENDED, AGAIN, REFUSED, SLOW = b".", b"E", b"A", b"R", b"S"
 """Its later words: it is alive; it has written all rows; another is to be started in its place; the
-disk refused its last rows, with the errno in digits."""
+disk refused its last rows, with the errno in digits; a reading takes long, with the seconds."""
 
 
 OnBytes = Callable[[int], object]

@@ -187,6 +187,7 @@ class Amd(BaseSource):
 
     def _call(self, name: str, *arguments: Any) -> Any:
         """Call a function of amdsmi; None if it fails, as it does for unsupported features."""
+        self.alive()
         try:
             return getattr(self._smi, name)(*arguments)
         except Exception:

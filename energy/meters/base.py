@@ -83,10 +83,13 @@ class Source(Protocol):
     Attributes:
         name: what a user calls it.
         absent: why it has no domain, where it knows more than that there is no device.
+        alive: what it calls before each call into a driver, so that slow calls are told from one
+            that hangs.
     """
 
     name: str
     absent: str
+    alive: Callable[[], None]
 
     def check(self) -> None:
         """Check what a user has typed, before the run starts.
@@ -148,6 +151,7 @@ class BaseSource:
     """Defaults for a source that only needs to be read once per sampling interval."""
 
     absent = ""
+    alive: Callable[[], None] = staticmethod(lambda: None)
 
     def check(self) -> None:
         """Nothing was typed."""

@@ -64,6 +64,30 @@ class Reading:
     scope: int = GPU_SCOPE
 
 
+class Noticed:
+    """The binding, which says so before each call about a board.
+
+    Args:
+        binding: the binding.
+        before: is called before each call.
+    """
+
+    def __init__(self, binding: Any, before: Callable[[], None]) -> None:
+        self._binding, self._before = binding, before
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._binding, name)
+        if not name.startswith("nvmlDevice"):
+            return value
+
+        def call(*arguments: Any) -> Any:
+            self._before()
+            return value(*arguments)
+
+        setattr(self, name, call)
+        return call
+
+
 class Nvml(BaseSource):
     """The GPUs that the driver lists and this process may use.
 
@@ -82,9 +106,10 @@ class Nvml(BaseSource):
 
     def probe(self) -> list[Domain]:
         """GPUs with the best method that each supports; none without a driver."""
-        nvml = self._nvml = binding()
+        nvml = binding()
         if nvml is None:
             return []
+        nvml = self._nvml = Noticed(nvml, lambda: self.alive())
         try:
             nvml.nvmlInit()
             boards = visible_boards(nvml, self._visible)

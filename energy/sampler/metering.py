@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import threading
 import time
@@ -16,7 +17,7 @@ from energy.ledger.writer import Writer
 from energy.meters.base import Domain
 from energy.meters.sources import Opening
 from energy.sampler.attached import Attached
-from energy.sampler.calls import Calls, SupersededError, Watched
+from energy.sampler.calls import SLOW_SHARE, Calls, SupersededError, Watched
 from energy.sampler.clocks import Clocks
 from energy.sampler.inbox import Inbox
 from energy.sampler.retries import Retries
@@ -77,10 +78,11 @@ class MeteringProcess:
         """Look after the thread that does the work, and do its work if a call hangs."""
         while True:
             time.sleep(BEAT_S)
-            waits_s = self._calls.waits_s()
+            waits_s, meter = self._calls.waits_s(), self._calls.overdue()
             if waits_s > BEAT_S / 2:
                 self._send(ledger.BEAT)  # the driver is slow, this process is alive
-            meter = self._calls.overdue()
+                if meter is None and self._calls.is_reading() and isinstance(self._role, Sampler):
+                    self._announce()
             if meter is not None and self._calls.supersede(meter):
                 try:
                     self._go_on_without(meter, waits_s)
@@ -177,7 +179,10 @@ class MeteringProcess:
                 opening.open_next()
             else:
                 opening.skip(left_out)
-        interval_s = interval_for(opening.domains, interval_s)
+        takes_s = sum(s.takes_s for s in opening.sources if isinstance(s, Watched))
+        interval_s = interval_for(opening.domains, max(interval_s, SLOW_SHARE * takes_s))
+        if takes_s:
+            self._send(ledger.SLOW + f"{math.ceil(takes_s)}.".encode())
         self._write_header(opening, interval_s)
         return Sampler(
             opening.sources, opening.domains, self._writer, interval_s, clocks=self._clocks

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from energy.ledger.lines import AGAIN, ENDED, READY, REFUSED, TAKEN
+from energy.ledger.lines import AGAIN, ENDED, READY, REFUSED, SLOW, TAKEN
 
 if TYPE_CHECKING:
     import io
@@ -51,6 +51,7 @@ class SamplerProcess:
         started: whether it has taken its first sample.
         is_taken: whether it refused to start, because another sampler writes this ledger.
         has_ended: whether it has written all rows, or tried to.
+        takes_s: seconds of a reading of its slow drivers; 0 if they are quick.
         refused: errno of the write of its last rows that the disk refused; 0 if it took them.
 
     Raises:
@@ -67,7 +68,7 @@ class SamplerProcess:
             bufsize=0,
         )
         self.started = self.is_taken = self.has_ended = self._again = False
-        self.refused = 0
+        self.refused = self.takes_s = 0
         self._words, self._heard_s = b"", time.monotonic()
         self._stdin = cast("io.RawIOBase", self._process.stdin)
         self._stdout = cast("io.RawIOBase", self._process.stdout)
@@ -151,6 +152,8 @@ class SamplerProcess:
             self.is_taken = self.is_taken or TAKEN in self._words
             self.has_ended = self.has_ended or ENDED in words
             self._again = self._again or AGAIN in words
+            if slow := re.search(SLOW + rb"(\d+)", words):
+                self.takes_s = int(slow[1])
             if refusal := re.search(REFUSED + rb"(\d+)", words):
                 self.refused = int(refusal[1])
         return bool(words)

@@ -110,7 +110,8 @@ class Supervisor:
         if self._thread is None:
             self._watch()
         else:
-            self._thread.join(CLOSE_S)
+            slow_s = 2 * self._process.takes_s if self._process is not None else 0
+            self._thread.join(CLOSE_S + slow_s)
         self._gave_up = True
         if self._process is None or not self._process.has_ended:
             self._note("the sampler did not respond at the end: no data after its last row")
