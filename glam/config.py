@@ -15,20 +15,31 @@ from typing import Any, Self, TypeVar
 from energy.errors import InputError, nearest, reason
 from energy.facts import catalog
 from energy.shape import Shape
-from glam.family import require_family
+from glam.architecture import Architecture
+from glam.family import (
+    architecture_of_family,
+    default_architecture,
+    family_of,
+    former_architecture,
+    require_family,
+)
 from glam.recipe import Corpus, Dispatch, Stop, Training, require
 
-__all__ = ["Corpus", "Dispatch", "GlamConfig", "Stop", "Training", "check_keys"]
+__all__ = ["Architecture", "Corpus", "Dispatch", "GlamConfig", "Stop", "Training", "check_keys"]
 
 
 Section = TypeVar("Section")
 
 
-ROUTER_TOP_K = {"gshard": 2, "switch": 1}
+ROUTER_TOP_K = {"glam": 2, "gshard": 2, "switch": 1}
 """Experts per token of the routers that fix this number."""
 
 
-SECTIONS = ("training", "corpus", "dispatch", "stop")
+SECTIONS = ("architecture", "training", "corpus", "dispatch", "stop")
+
+
+FORMER_OPTIMIZER = {"adafactor_form": "torch"}
+"""Settings of every run before they could be chosen."""
 
 
 RENAMED_KEYS: dict[type, dict[str, str]] = {
@@ -47,6 +58,8 @@ class GlamConfig:
         shape: shape of the decoder, a GLaM or a GPT.
         training: training recipe.
         corpus: text to train on.
+        architecture: how the model is built beyond its shape; by default as the family of the
+            shape, GLaM or GPT.
         dispatch: how tokens are dispatched to their experts.
         stop: limits that end the run before its last step.
     """
@@ -57,9 +70,19 @@ class GlamConfig:
     corpus: Corpus = field(default_factory=Corpus)
     dispatch: Dispatch = field(default_factory=Dispatch)
     stop: Stop = field(default_factory=Stop)
+    architecture: Architecture = None  # type: ignore[assignment]  # the default needs the shape
 
     def __post_init__(self) -> None:
         require_family(self.shape)
+        if self.architecture is None:
+            object.__setattr__(self, "architecture", default_architecture(self.shape))
+        groups, tokens = self.dispatch.groups, self.tokens_per_micro_batch
+        require(
+            not groups or tokens % groups == 0,
+            "dispatch.groups",
+            f"a divisor of {tokens} tokens of a micro-batch",
+            groups,
+        )
         top_k = ROUTER_TOP_K.get(self.dispatch.kind)
         require(
             top_k in (None, self.shape.top_k) or not self.shape.n_moe_layers,
@@ -87,19 +110,20 @@ class GlamConfig:
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
-        """Read `model`, `name`, [shape], [training], [corpus], [dispatch] and [stop].
+        """Read `model`, `name`, `family`, [shape] and the sections in `SECTIONS`.
 
-        Keys of [shape] override those of `model`.
+        Keys of [shape] override those of `model`, those of [architecture] and [training] those of
+        `family`.
 
         Raises:
             InputError: there is no such file, it is not TOML, a key is unknown, or a value is out
                 of range.
         """
         values = _read_toml(path)
-        check_keys(values, ("model", "name", "shape", *SECTIONS), str(path))
+        check_keys(values, ("model", "name", "family", "shape", *SECTIONS), str(path))
         overrides = values.get("shape", {})
         _check_shape_overrides(overrides)
-        for key in ("model", "name"):
+        for key in ("model", "name", "family"):
             require(isinstance(values.get(key, ""), str), key, "a text", repr(values.get(key)))
         if "model" in values:
             row = catalog.model(values["model"], "glam sizes")
@@ -108,19 +132,25 @@ class GlamConfig:
             shape = Shape.from_dict({**row.shape.as_dict(), **overrides})
         else:
             name, shape = path.stem, Shape.from_dict(overrides)
-        return cls(
-            name=values.get("name", name),
-            shape=shape,
-            training=_section(Training, values.get("training", {}), "[training]"),
-            corpus=_section(Corpus, values.get("corpus", {}), "[corpus]"),
-            dispatch=_section(Dispatch, values.get("dispatch", {}), "[dispatch]"),
-            stop=_section(Stop, values.get("stop", {}), "[stop]"),
-        )
+        config = cls(name=values.get("name", name), shape=shape)
+        if "family" in values:
+            config = config.with_family(values["family"])
+        return replace(config, **_sections(config, values, "[{}]"))
 
     @property
     def tokens_per_step(self) -> int:
         """Tokens of the global batch."""
         return int(self.training.batch_sequences * self.shape.seq_len)
+
+    @property
+    def tokens_per_micro_batch(self) -> int:
+        """Tokens whose activations are in memory at the same time."""
+        return self.tokens_per_step // self.training.gradient_accumulation
+
+    @property
+    def family(self) -> str:
+        """Name of the family of the architecture: glam, plain, gpt, or own where one differs."""
+        return family_of(self.architecture)
 
     def with_training(self, **changes: Any) -> Self:
         """Return a copy with other training settings; None leaves a setting unchanged."""
@@ -135,6 +165,16 @@ class GlamConfig:
         dispatch = replace(self.dispatch, kind=kind)  # type: ignore[arg-type]
         return replace(self, shape=shape, dispatch=dispatch)
 
+    def with_family(self, family: str) -> Self:
+        """Return a copy built as another family: glam, or plain with the optimizer of its time.
+
+        Raises:
+            InputError: there is no such family of this shape.
+        """
+        former = FORMER_OPTIMIZER if family == "plain" else {}
+        architecture = architecture_of_family(self.shape, family)
+        return replace(self.with_training(**former), architecture=architecture)
+
     def with_corpus_paths(self, paths: Iterable[str]) -> Self:
         """Return a copy with other sources of text."""
         return replace(self, corpus=replace(self.corpus, paths=tuple(paths)))
@@ -144,23 +184,18 @@ class GlamConfig:
         return {
             "name": self.name,
             "shape": self.shape.as_dict(),
-            "training": asdict(self.training),
-            "corpus": asdict(self.corpus),
-            "dispatch": asdict(self.dispatch),
-            "stop": asdict(self.stop),
+            **{name: asdict(getattr(self, name)) for name in SECTIONS},
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Return the configuration of `as_dict`, of this or an earlier version."""
-        return cls(
-            name=values["name"],
-            shape=Shape.from_dict(values["shape"]),
-            training=_section(Training, values["training"], "training"),
-            corpus=_section(Corpus, values["corpus"], "corpus"),
-            dispatch=_section(Dispatch, values.get("dispatch", {}), "dispatch"),
-            stop=_section(Stop, values.get("stop", {}), "stop"),
-        )
+        config = cls(name=values["name"], shape=Shape.from_dict(values["shape"]))
+        if "architecture" not in values:
+            # Written before these could be chosen.
+            architecture = former_architecture(config.shape)
+            config = replace(config.with_training(**FORMER_OPTIMIZER), architecture=architecture)
+        return replace(config, **_sections(config, values, "{}"))
 
 
 def check_keys(values: Any, known: list[str] | tuple[str, ...], where: str) -> None:
@@ -193,12 +228,20 @@ def _check_shape_overrides(overrides: Any) -> None:
         require(whole, f"shape.{key}", "a whole number", repr(size))
 
 
-def _section(kind: type[Section], values: Any, where: str) -> Section:
-    """Build the dataclass of a section, checking keys and types of values."""
+def _sections(config: GlamConfig, values: dict[str, Any], title: str) -> dict[str, Any]:
+    """Return the sections of a configuration with the values of a file in place of its own."""
+    return {
+        name: _section(getattr(config, name), values.get(name, {}), title.format(name))
+        for name in SECTIONS
+    }
+
+
+def _section(defaults: Section, values: Any, where: str) -> Section:
+    """Return a section with other values, checking their keys and types."""
+    kind = type(defaults)
     known = [item.name for item in fields(kind)]  # type: ignore[arg-type]
     renamed = RENAMED_KEYS.get(kind, {})
     check_keys(values, [*known, *renamed], where)
-    defaults = kind()
     settings = {}
     for key, value in values.items():
         name = renamed.get(key, key)
@@ -210,4 +253,4 @@ def _section(kind: type[Section], values: Any, where: str) -> Section:
         if type(value) is not expected:
             raise InputError(f"expected {expected.__name__} for {key} in {where}", repr(value))
         settings[name] = value
-    return kind(**settings)
+    return replace(defaults, **settings)  # type: ignore[type-var]

@@ -6,6 +6,7 @@ from typing import Any
 
 from energy.errors import InputError
 from energy.shape import Shape
+from glam.architecture import ARCHITECTURES, GPT, PLAIN, Architecture
 from glam.recipe import require
 
 SHARED = {
@@ -19,11 +20,11 @@ SHARED = {
 """Fields of a shape that have the same value in both families."""
 
 
-GLAM = {"ffn_matrices": 3, "expert_matrices": 2, "norm_vectors": 1}
+GLAM_SHAPE = {"ffn_matrices": 3, "expert_matrices": 2, "norm_vectors": 1}
 """GLaM (arXiv:2112.06905): relative positions, gated dense layers, plain experts."""
 
 
-GPT = {"ffn_matrices": 2, "norm_vectors": 2, "relative_buckets": 0, "n_moe_layers": 0}
+GPT_SHAPE = {"ffn_matrices": 2, "norm_vectors": 2, "relative_buckets": 0, "n_moe_layers": 0}
 """GPT-3 (arXiv:2005.14165): learned positions, plain layers, norms with a shift, always dense."""
 
 
@@ -42,9 +43,9 @@ def require_family(shape: Shape) -> None:
         InputError: a field of the shape does not fit its family.
     """
     name, family = (
-        ("GPT (position_rows above 0)", GPT)
+        ("GPT (position_rows above 0)", GPT_SHAPE)
         if shape.position_rows
-        else ("GLaM (position_rows 0)", GLAM)
+        else ("GLaM (position_rows 0)", GLAM_SHAPE)
     )
     for field, value in {"n_kv_heads": shape.n_heads, **SHARED, **family}.items():
         _require(shape, getattr(shape, field) == value, field, f"{value} in a {name}")
@@ -75,6 +76,33 @@ def require_family(shape: Shape) -> None:
             field,
             f"a multiple of {row} in a MoE layer (grouped products need rows of 16 bytes)",
         )
+
+
+def default_architecture(shape: Shape) -> Architecture:
+    """Return the architecture of the family that a shape belongs to."""
+    return GPT if shape.position_rows else PLAIN
+
+
+def former_architecture(shape: Shape) -> Architecture:
+    """Return the architecture of every model of this shape before it could be chosen."""
+    return GPT if shape.position_rows else PLAIN
+
+
+def family_of(architecture: Architecture) -> str:
+    """Return the name of the family with this architecture, or own where a field differs."""
+    return next((name for name, known in ARCHITECTURES.items() if known == architecture), "own")
+
+
+def architecture_of_family(shape: Shape, family: str) -> Architecture:
+    """Return the architecture of a family, glam or plain of a GLaM, gpt of a GPT.
+
+    Raises:
+        InputError: there is no such family, or a shape of the other kind.
+    """
+    known = ("gpt",) if shape.position_rows else ("glam", "plain")
+    kind = "with" if shape.position_rows else "without"
+    require(family in known, "family", f"{' or '.join(known)} {kind} position_rows", family)
+    return ARCHITECTURES[family]
 
 
 def builds(shape: Shape) -> bool:

@@ -11,10 +11,19 @@ from energy.errors import InputError
 Optimizer = Literal["adafactor", "adamw"]
 
 
+AdafactorForm = Literal["gshard", "torch"]
+
+
+SecondMomentDecay = Literal["power", "adam"]
+
+
 Device = Literal["auto", "cpu", "cuda"]
 
 
-DispatchKind = Literal["dropless", "gshard", "switch"]
+DispatchKind = Literal["dropless", "glam", "gshard", "switch"]
+
+
+SecondExpert = Literal["all", "sampling", "random"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +40,11 @@ class Training:
         gradient_accumulation: equal micro-batches that the global batch is split into; their
             gradients are averaged before each update; activations are kept for one at a time.
         optimizer: adafactor (as in the paper) or adamw.
+        adafactor_form: gshard, the sharded Adafactor of GLaM's authors, or torch, PyTorch's own,
+            which treats gradients below 3e-4 as larger than they are (see
+            `glam.training.adafactor`).
+        second_moment_decay: of Adafactor's gshard form: power, 1 - t^-0.8, or adam, 0.99
+            corrected for its start from 0.
         learning_rate: peak learning rate; Adafactor's is relative to the size of each weight.
         warmup_steps: steps of AdamW's linear warm-up; Adafactor needs none.
         weight_decay: AdamW's decoupled weight decay, of matrices only.
@@ -55,6 +69,8 @@ class Training:
     batch_sequences: int = 8
     gradient_accumulation: int = 1
     optimizer: Optimizer = "adafactor"
+    adafactor_form: AdafactorForm = "torch"
+    second_moment_decay: SecondMomentDecay = "power"
     learning_rate: float = 0.03
     warmup_steps: int = 20
     weight_decay: float = 0.1
@@ -104,14 +120,14 @@ class Training:
         ):
             require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         require(self.seed < 2**32, "seed", "below 2^32", self.seed)
-        for name, kind in (("optimizer", Optimizer), ("device", Device)):
-            known = get_args(kind)
-            require(
-                getattr(self, name) in known,
-                name,
-                f"one of {', '.join(known)}",
-                getattr(self, name),
-            )
+        choices = {
+            "optimizer": Optimizer,
+            "adafactor_form": AdafactorForm,
+            "second_moment_decay": SecondMomentDecay,
+            "device": Device,
+        }
+        for name, kind in choices.items():
+            require_known(name, getattr(self, name), get_args(kind))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,26 +135,46 @@ class Dispatch:
     """How tokens are dispatched to their experts.
 
     Attributes:
-        kind: dropless; or, with limited capacity, gshard (top-2, second expert sampled) or
-            switch (top-1).
+        kind: dropless; or, with limited capacity, glam (top-2, as its authors' framework does
+            it), gshard (top-2, second expert at random) or switch (top-1).
         capacity_factor: expert slots per assignment, with gshard and switch.
-        group_tokens: tokens per dispatch group, with gshard and switch.
+        unadjusted_capacity_factor: expert slots per token, with glam: twice the slots per
+            assignment.
+        group_tokens: tokens per dispatch group, except with dropless.
+        groups: with glam, dispatch groups of a micro-batch instead; 0 means groups of
+            `group_tokens`.
+        second_expert: with glam, which second experts are sent: all; sampling draws the second
+            expert from the gates without the first; random sends it with probability
+            g2 / second_expert_threshold, where g2 is its weight.
+        second_expert_threshold: of random; 0.5 in GShard's paper, 0 (all are sent) in Praxis.
     """
 
     kind: DispatchKind = "dropless"
     capacity_factor: float = 1.25
+    unadjusted_capacity_factor: float = 2.0
     group_tokens: int = 1024
+    groups: int = 0
+    second_expert: SecondExpert = "all"
+    second_expert_threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        known = get_args(DispatchKind)
-        require(self.kind in known, "kind", f"one of {', '.join(known)}", self.kind)
-        require(
-            0 < self.capacity_factor < math.inf,
-            "capacity_factor",
-            "above 0 and finite",
-            self.capacity_factor,
-        )
+        require_known("kind", self.kind, get_args(DispatchKind))
+        require_known("second_expert", self.second_expert, get_args(SecondExpert))
+        for name in ("capacity_factor", "unadjusted_capacity_factor"):
+            value = getattr(self, name)
+            require(0 < value < math.inf, name, "above 0 and finite", value)
         require(self.group_tokens >= 1, "group_tokens", "at least 1", self.group_tokens)
+        require(self.groups >= 0, "groups", "at least 0", self.groups)
+        threshold = self.second_expert_threshold
+        require(0 <= threshold <= 1, "second_expert_threshold", "0 to 1", threshold)
+        for name in ("second_expert", "groups"):
+            value = getattr(self, name)
+            require(
+                self.kind == "glam" or value == type(self).__dataclass_fields__[name].default,
+                f"dispatch.kind with {name} {value}",
+                "glam",
+                self.kind,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +235,11 @@ class Corpus:
         for name, weight in self.weights.items():
             require(isinstance(weight, int | float), f"weights.{name}", "a number", repr(weight))
             require(0 <= weight < math.inf, f"weights.{name}", "at least 0 and finite", weight)
+
+
+def require_known(name: str, value: Any, known: tuple[Any, ...]) -> None:
+    """Raise InputError unless the value of a setting is one of those known."""
+    require(value in known, name, f"one of {', '.join(known)}", value)
 
 
 def require(valid: Any, name: str, expectation: str, value: Any) -> None:

@@ -37,8 +37,11 @@ def train(
     batch: Annotated[int | None, typer.Option(min=1, help="Sequences per batch.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and data order.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adafactor or adamw.")] = None,
+    family: Annotated[
+        str | None, typer.Option(help="glam, or plain: GLaM from its paper alone.")
+    ] = None,
     router: Annotated[
-        str | None, typer.Option(help="dropless, gshard (top-2) or switch (top-1).")
+        str | None, typer.Option(help="dropless, glam or gshard (top-2), or switch (top-1).")
     ] = None,
     device: Device = None,
     machine: Annotated[
@@ -69,6 +72,8 @@ def train(
     config = GlamConfig.of(model).with_training(
         steps=steps, batch_sequences=batch, seed=seed, optimizer=optimizer, device=device
     )
+    if family is not None:
+        config = config.with_family(family)
     if router is not None:
         config = config.with_router(router)
     if data:
@@ -124,10 +129,12 @@ def generate(
 @examples("glam sizes")
 def sizes(json: Json = False) -> None:
     """List the models that can be trained, with parameter counts."""
+    from dataclasses import asdict
+
     from energy.facts import catalog
     from energy.shape import active_parameters, parameters, total
     from energy.units import count
-    from glam.family import builds
+    from glam.family import builds, default_architecture, family_of
 
     rows: list[dict[str, Any]] = [
         {
@@ -135,6 +142,8 @@ def sizes(json: Json = False) -> None:
             "params_total": total(parameters(row.shape)),
             "params_active": total(active_parameters(row.shape)),
             "shape": row.shape.as_dict(),
+            "family": family_of(default_architecture(row.shape)),
+            "architecture": asdict(default_architecture(row.shape)),
         }
         for row in catalog.models()
         if builds(row.shape)
@@ -142,12 +151,15 @@ def sizes(json: Json = False) -> None:
     if json:
         print_json(rows)
         return
-    print(f"{'name':16} {'total':>8} {'active':>8}  layers  width  experts")
+    print(f"{'name':16} {'total':>8} {'active':>8}  layers  width  experts  family")
     for row in rows:
         shape = row["shape"]
         counts = " ".join(f"{count(row[name]):>8}" for name in ("params_total", "params_active"))
         experts = shape["n_experts"] if shape["n_moe_layers"] else "dense"
-        print(f"{row['name']:16} {counts} {shape['n_layers']:>7} {shape['d_model']:>6}  {experts}")
+        size = f"{shape['n_layers']:>7} {shape['d_model']:>6}  {experts:<7}"
+        print(f"{row['name']:16} {counts} {size}  {row['family']}")
+    for family, fields in {row["family"]: row["architecture"] for row in rows}.items():
+        print(f"\n{family}: " + ", ".join(f"{name} {value}" for name, value in fields.items()))
 
 
 @examples("glam probe --out probe.json", "simulator calibrate probe.json")

@@ -13,7 +13,8 @@ from torch.nn.functional import gelu, one_hot
 
 from energy.shape import Shape
 from glam.config import Dispatch
-from glam.moe.dispatch import CapacityDispatcher, expert_capacity, queue_positions
+from glam.moe.capacity import expert_capacity
+from glam.moe.dispatch import CapacityDispatcher, queue_positions
 from glam.moe.layer import MixtureOfExperts
 
 Layer = TypeVar("Layer", bound=nn.Module)

@@ -14,7 +14,7 @@ import logging
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,11 +26,12 @@ from energy.files import write_atomic
 from glam.checkpoints.tensor_file import tensor_bytes, write_tensors
 from glam.config import GlamConfig
 
-FORMAT = "glam-checkpoint-2"
+FORMAT = "glam-checkpoint-3"
 
 
-FORMER_FORMAT = "glam-checkpoint-1"
-"""Format of version 0.1.0, still read; only names in its metadata differ."""
+FORMER_FORMATS = ("glam-checkpoint-1", "glam-checkpoint-2")
+"""Still read: 1, of version 0.1.0, has other names in its metadata; the configuration of both has
+no architecture, and `GlamConfig.from_dict` gives it the one that all models had."""
 
 
 FILE_NAME = re.compile(r"step-(\d{8})\.safetensors")
@@ -49,6 +50,7 @@ class Checkpoint:
         tensors: weights and optimizer state, on the CPU.
         trainer_state: what the trainer needs besides these, as plain values.
         validation_loss: validation loss at this step in nats per token; NaN if not evaluated.
+        former: whether it was read from a format in which the architecture could not be chosen.
     """
 
     step: int
@@ -56,6 +58,7 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     trainer_state: dict[str, Any] = field(default_factory=dict)
     validation_loss: float = math.nan
+    former: bool = False
 
     @classmethod
     def capture(
@@ -103,6 +106,14 @@ class Checkpoint:
                 old.unlink(missing_ok=True)
         return path
 
+    def config_to_resume(self, config: GlamConfig) -> GlamConfig:
+        """Return a configuration with what this checkpoint's run could not choose as it was."""
+        if not self.former:
+            return config
+        form = self.config.training.adafactor_form
+        config = config.with_training(adafactor_form=form)
+        return replace(config, architecture=self.config.architecture)
+
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
         """Load the weights into a model and, if one is passed, the state into an optimizer."""
         weights = {
@@ -144,11 +155,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         ) from error
     except (SafetensorError, OSError) as error:
         raise _damaged(path, str(error)) from error
-    if metadata.get("format") not in (FORMAT, FORMER_FORMAT):
+    if metadata.get("format") not in (FORMAT, *FORMER_FORMATS):
         raise InputError(f"expected {FORMAT} in {path}", str(metadata.get("format")))
     if checksum(metadata, tensors) != metadata.get("sha256"):
         raise _damaged(path, "a checksum that does not match")
-    if metadata["format"] == FORMER_FORMAT:
+    if metadata["format"] == FORMER_FORMATS[0]:
         metadata = _from_former_format(metadata)
     return Checkpoint(
         int(metadata["step"]),
@@ -156,6 +167,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         tensors,
         json.loads(metadata["trainer_state"]),
         float(metadata["validation_loss"]),
+        former=metadata["format"] in FORMER_FORMATS,
     )
 
 

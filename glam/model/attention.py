@@ -11,9 +11,10 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding
+from torch.nn.functional import embedding, pad
 
 from energy.shape import Shape
+from glam.architecture import Architecture
 from glam.model.cpu_attention import BiasedAttention
 
 MAX_DISTANCE = 128
@@ -23,12 +24,16 @@ MAX_DISTANCE = 128
 class Attention(nn.Module):
     """Softmax attention over the current and all earlier positions.
 
+    With an extra logit, of 0, the weights of a query sum to less than 1, and to almost 0 where all
+    its scores are far below 0.
+
     The full S x S score matrices are computed and then masked, which is what
     `energy.flops.forward_flop` counts with the convention "full".
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, architecture: Architecture) -> None:
         super().__init__()
+        self.scale_queries, self.extra_logit = architecture.scale_queries, architecture.extra_logit
         self.n_heads, self.d_head = int(shape.n_heads), int(shape.d_head)
         width, inner = int(shape.d_model), self.n_heads * self.d_head
         self.query, self.key, self.value = (nn.Linear(width, inner, bias=False) for _ in range(3))
@@ -44,13 +49,15 @@ class Attention(nn.Module):
             for project in (self.query, self.key, self.value)
         )
         # Scaling q rather than the scores, and adding the bias in place, each save a memory pass.
-        q, bias = q / math.sqrt(self.d_head), self.position_bias(seq, x.device)
+        if self.scale_queries:
+            q = q / math.sqrt(self.d_head)
+        bias = self.position_bias(seq, x.device)
         if x.device.type == "cpu":
-            mixed = BiasedAttention.apply(q, k, v, bias)
+            mixed = BiasedAttention.apply(q, k, v, bias, self.extra_logit)
         else:
             scores = q @ k.transpose(-2, -1)
             scores += bias
-            mixed = scores.float().softmax(-1).to(v.dtype) @ v
+            mixed = attention_weights(scores.float(), self.extra_logit).to(v.dtype) @ v
         out: Tensor = self.output(mixed.transpose(1, 2).reshape(batch, seq, -1))
         return out
 
@@ -72,6 +79,16 @@ class Attention(nn.Module):
         line = torch.cat([learned[:, :1], future, learned[:, 1:].flip(1)], dim=1)
         rows = line.unsqueeze(1).expand(-1, seq, -1).reshape(len(line), -1)
         return rows[:, : seq * (2 * seq - 1)].view(-1, seq, 2 * seq - 1)[..., :seq]
+
+
+def attention_weights(scores: Tensor, extra_logit: bool) -> Tensor:
+    """Return the softmax of scores (..., S, S) over keys, with one more logit of 0 or without.
+
+    Scores of 0 and 0: weights 1/3 and 1/3 with the extra logit, 1/2 and 1/2 without.
+    """
+    if not extra_logit:
+        return scores.softmax(-1)
+    return pad(scores, (0, 1)).softmax(-1)[..., :-1]
 
 
 def distance_buckets(distance: Tensor, n_buckets: int, max_distance: int = MAX_DISTANCE) -> Tensor:

@@ -19,22 +19,28 @@ class BiasedAttention(torch.autograd.Function):
 
     q, k and v are (B, h, S, d); the bias is (h, S, S), minus infinity where a query must not
     look. The weights (B, h, S, S) are kept for the backward pass, as autograd would keep them.
+    With an extra logit of 0 in the softmax the weights are smaller; their gradients follow from
+    them as without it, since that logit is constant and has no value.
     """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, extra_logit: bool = False
+    ) -> Tensor:
         """Return the weighted values (B, h, S, d)."""
         weights = q.new_empty(len(q), *bias.shape)
         mixed, scores = torch.empty_like(q, memory_format=torch.contiguous_format), q.new_empty(0)
         for i in range(len(q)):
             scores = torch.baddbmm(bias, q[i], k[i].transpose(1, 2), out=scores)
             torch.softmax(scores, -1, out=weights[i])
+            if extra_logit:
+                weights[i].mul_(_share_without_extra_logit(scores, weights[i]))
             torch.bmm(weights[i], v[i], out=mixed[i])
         ctx.save_for_backward(q, k, v, weights)
         return mixed
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None, None]:
         """Return the gradients of q, k, v and, if it is learned, the bias."""
         q, k, v, weights = ctx.saved_tensors
         q_grad, k_grad, v_grad = (
@@ -50,4 +56,14 @@ class BiasedAttention(torch.autograd.Function):
                 bias_grad += scores
             torch.bmm(scores, k[i], out=q_grad[i])
             torch.bmm(scores.transpose(1, 2), q[i], out=k_grad[i])
-        return q_grad, k_grad, v_grad, bias_grad
+        return q_grad, k_grad, v_grad, bias_grad, None
+
+
+def _share_without_extra_logit(scores: Tensor, weights: Tensor) -> Tensor:
+    """Return the sum of each row's weights once its softmax has an extra logit of 0 (h, S, 1).
+
+    That is Z / (Z + 1) with Z the sum of exp(scores). The largest weight of a row is its largest
+    exp(score) over Z, so 1/Z follows without another exponential of every score.
+    """
+    inverse = weights.amax(-1, keepdim=True) * scores.amax(-1, keepdim=True).neg_().exp_()
+    return inverse.add_(1).reciprocal_()

@@ -18,17 +18,26 @@ CHUNK_TOKENS = 1024
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
-    """Mean cross-entropy of hidden states (T, M) with output embedding (V, M) and targets (T)."""
+    """Mean cross-entropy of hidden states (T, M) with output embedding (V, M) and targets (T).
+
+    With a weight w of the z-loss, gradients are those of the cross-entropy plus w times the mean
+    square of the log-partition of the logits (arXiv:2204.02311, section 5), which keeps it near 0.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, output: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss, a scalar in nats per token; save both gradients for backward."""
+    def forward(
+        ctx: Any, x: Tensor, output: Tensor, targets: Tensor, z_weight: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """Return loss in nats per token and z-loss, without its weight; save both gradients.
+
+        The z-loss is 0 where its weight is.
+        """
         needs_grad = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         dtype = x.dtype
         if torch.is_autocast_enabled(x.device.type):
             dtype = torch.get_autocast_dtype(x.device.type)
         weight = output.to(dtype)
-        total = x.new_zeros((), dtype=torch.float32)
+        total, square = x.new_zeros(2, dtype=torch.float32).unbind()
         x_grad = torch.empty_like(x) if needs_grad else None
         weight_grad = torch.zeros_like(output) if needs_grad else None
         scores = x.new_empty((min(CHUNK_TOKENS, len(x)), len(weight)), dtype=dtype)
@@ -37,11 +46,19 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             chunk, target = x[rows].to(dtype), targets[rows, None]
             # One buffer serves all chunks: on CPUs, fresh pages cost more than the products.
             logits = torch.mm(chunk, weight.T, out=scores[: len(chunk)]).float()
+            chosen = logits.gather(1, target) if z_weight else None
             log_probabilities = torch.log_softmax(logits, -1, out=logits)
-            total -= log_probabilities.gather(1, target).sum()
+            likelihood = log_probabilities.gather(1, target)
+            total -= likelihood.sum()
+            log_partition = None if chosen is None else chosen.sub_(likelihood)
+            if log_partition is not None:
+                square += log_partition.square().sum()
             if x_grad is not None and weight_grad is not None:
-                # d loss / d logits = (softmax - one-hot) / T; backward() divides by T.
+                # d loss / d logits = (softmax - one-hot) / T, and that of the z-loss
+                # 2 * log-partition * softmax / T; backward() divides by T.
                 error = log_probabilities.exp_()
+                if log_partition is not None:
+                    error.mul_(log_partition.mul_(2 * z_weight).add_(1))
                 error.scatter_add_(1, target, -torch.ones_like(target, dtype=error.dtype))
                 error = error.to(dtype)
                 x_grad[rows] = error @ weight
@@ -50,11 +67,13 @@ class ChunkedCrossEntropy(torch.autograd.Function):
                 else:
                     weight_grad += error.T @ chunk
         ctx.save_for_backward(x_grad, weight_grad)
-        return total / len(x)
+        z_loss = square / len(x)
+        ctx.mark_non_differentiable(z_loss)
+        return total / len(x), z_loss
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor, z_grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """Return both gradients, computed in the forward pass, times the incoming one."""
         x_grad, weight_grad = ctx.saved_tensors
         scale = grad / len(x_grad)
-        return x_grad * scale, weight_grad * scale, None
+        return x_grad * scale, weight_grad * scale, None, None

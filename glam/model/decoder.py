@@ -1,9 +1,9 @@
-"""The decoder: pre-norm residual layers, every n-th of which has a mixture of experts.
+"""The decoder: pre-norm residual layers, one in every n of which has a mixture of experts.
 
 One embedding serves as input and output. In a GLaM, dense layers have a gated GELU network and
 mixture-of-experts layers have plain experts. A GPT, the dense baseline, has plain networks,
 LayerNorm, and learned positions added to its input. `energy.shape.parameters` counts the
-parameters of both exactly.
+parameters of both exactly; what a shape does not say is in `glam.architecture`.
 """
 
 from __future__ import annotations
@@ -19,23 +19,18 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from energy.shape import Shape
+from glam.architecture import Architecture
 from glam.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from glam.config import Dispatch
+from glam.family import default_architecture
 from glam.model.attention import Attention
 from glam.model.cross_entropy import ChunkedCrossEntropy
 from glam.model.feed_forward import FeedForward, GatedFeedForward
+from glam.model.initialization import INITIALIZERS
 from glam.model.norm import build_norm
 from glam.moe.layer import MixtureOfExperts
 from glam.moe.router import MEAN_FIELDS, Routing
 from glam.recipe import require
-
-EMBEDDING_STD = 0.02
-"""Standard deviation of the initial embedding, as in GPT-2. With a larger one, the tied output
-would start out confident that each token repeats itself."""
-
-
-UNDECAYED = ("bias", "scale", "shift")
-"""Name endings of parameters that start at 0 or 1 and get no weight decay."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +38,17 @@ class Output:
     """Losses and routing of one forward pass.
 
     Attributes:
-        loss: mean cross-entropy in nats per token, a scalar.
-        auxiliary_loss: load-balancing loss, mean over the MoE layers, a scalar; 0 if dense.
+        loss: mean cross-entropy in nats per token, a scalar. Its gradient is that of the loss
+            plus `Architecture.vocabulary_z_loss` times the vocabulary's z-loss.
+        vocabulary_z_loss: mean square of the log-partition of the vocabulary's logits, a scalar
+            without gradient; 0 where its weight is.
+        auxiliary_loss: load-balancing loss, sum or mean over the MoE layers, a scalar; 0 if dense.
         z_loss: router z-loss, mean over the MoE layers, a scalar; 0 if dense.
         routings: routing of each MoE layer, in order.
     """
 
     loss: Tensor
+    vocabulary_z_loss: Tensor
     auxiliary_loss: Tensor
     z_loss: Tensor
     routings: list[Routing]
@@ -62,11 +61,11 @@ def merge_micro_batches(outputs: Sequence[Output]) -> Output:
     routings = [
         _merge_routings(layer) for layer in zip(*(part.routings for part in outputs), strict=True)
     ]
-    loss, auxiliary_loss, z_loss = (
-        torch.stack([getattr(part, name).detach() for part in outputs]).mean()
-        for name in ("loss", "auxiliary_loss", "z_loss")
-    )
-    return Output(loss, auxiliary_loss, z_loss, routings)
+    losses = {
+        name: torch.stack([getattr(part, name).detach() for part in outputs]).mean()
+        for name in ("loss", "vocabulary_z_loss", "auxiliary_loss", "z_loss")
+    }
+    return Output(routings=routings, **losses)
 
 
 def _merge_routings(routings: Sequence[Routing]) -> Routing:
@@ -86,13 +85,18 @@ def _merge_routings(routings: Sequence[Routing]) -> Routing:
 class Layer(nn.Module):
     """Attention, then a feed-forward network or a mixture of experts, each with a residual."""
 
-    def __init__(self, shape: Shape, *, moe: bool, dispatch: Dispatch | None = None) -> None:
+    def __init__(
+        self, shape: Shape, architecture: Architecture, *, moe: bool, dispatch: Dispatch | None
+    ) -> None:
         super().__init__()
-        self.attention_norm, self.attention = build_norm(shape), Attention(shape)
+        self.attention_norm = build_norm(shape)
+        self.attention = Attention(shape, architecture)
         self.ffn_norm = build_norm(shape)
         dense = GatedFeedForward if shape.ffn_matrices == 3 else FeedForward
         self.ffn = (
-            MixtureOfExperts(shape, dispatch) if moe else dense(int(shape.d_model), int(shape.d_ff))
+            MixtureOfExperts(shape, dispatch, architecture)
+            if moe
+            else dense(int(shape.d_model), int(shape.d_ff), architecture.dense_activation)
         )
 
     def forward(
@@ -111,26 +115,35 @@ class Glam(nn.Module):
     """A decoder language model, GLaM or GPT.
 
     Args:
-        shape: shape of the model, of a family in `glam.family`; layer i has a mixture of experts
-            if i + 1 is a multiple of n_layers / n_moe_layers.
+        shape: shape of the model, of a family in `glam.family`.
         seed: seed of the initial weights; the same seed gives the same weights on every machine.
         dispatch: how tokens are dispatched to their experts; dropless by default.
+        architecture: how the model is built; by default as the family of its shape.
     """
 
-    def __init__(self, shape: Shape, seed: int = 0, dispatch: Dispatch | None = None) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        seed: int = 0,
+        dispatch: Dispatch | None = None,
+        architecture: Architecture | None = None,
+    ) -> None:
         super().__init__()
-        self.shape = shape
+        architecture = architecture or default_architecture(shape)
+        self.shape, self.architecture = shape, architecture
         every = int(shape.n_layers) // int(shape.n_moe_layers) if shape.n_moe_layers else 0
+        mixture = 0 if architecture.moe_position == "first" else every - 1
         self.embedding = nn.Parameter(torch.empty(int(shape.vocab_size), int(shape.d_model)))
         rows = int(shape.position_rows)
         self.positions = nn.Parameter(torch.empty(rows, int(shape.d_model))) if rows else None
         self.layers = nn.ModuleList(
-            Layer(shape, moe=bool(every) and (i + 1) % every == 0, dispatch=dispatch)
+            Layer(shape, architecture, moe=bool(every) and i % every == mixture, dispatch=dispatch)
             for i in range(int(shape.n_layers))
         )
         self.norm = build_norm(shape)
         if not self.embedding.is_meta:
-            self._initialize(torch.Generator().manual_seed(seed))
+            initialize = INITIALIZERS[architecture.initial_weights]
+            initialize(self, shape, torch.Generator().manual_seed(seed))
 
     @classmethod
     def from_checkpoint(
@@ -148,35 +161,26 @@ class Glam(nn.Module):
         if not isinstance(checkpoint, Checkpoint):
             checkpoint = load_checkpoint(checkpoint)
         config = checkpoint.config
-        model = cls(config.shape, config.training.seed, dispatch or config.dispatch)
+        model = cls(
+            config.shape, config.training.seed, dispatch or config.dispatch, config.architecture
+        )
         checkpoint.restore(model)
         return model
-
-    def _initialize(self, generator: torch.Generator) -> None:
-        """Draw weights with variance 1/fan-in, residual projections smaller by sqrt(2L) (GPT-2)."""
-        residual = 1 / math.sqrt(2 * int(self.shape.n_layers))
-        for name, parameter in self.named_parameters():
-            if name.endswith(UNDECAYED):
-                continue
-            lookup = name in ("embedding", "positions")
-            std = EMBEDDING_STD if lookup else 1 / math.sqrt(parameter.shape[-1])
-            if name.endswith(("output.weight", "down", "down.weight")):
-                std *= residual
-            with torch.no_grad():
-                parameter.normal_(std=std, generator=generator)
 
     def hidden_states(
         self, tokens: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, list[Routing]]:
-        """Return the normalized last hidden states (B, S, M) of tokens (B, S), and all routings.
+        """Return the input (B, S, M) of the output projection for tokens (B, S), and all routings.
+
+        It is the normalized last hidden states, or these over sqrt(M) where the output is scaled.
 
         Raises:
             InputError: a GPT has fewer positions than tokens.
         """
         x, seq = embedding(tokens, self.embedding), tokens.shape[1]
-        if self.positions is None:
+        if self.architecture.embedding_scale == "input":
             x = x * math.sqrt(x.shape[-1])
-        else:
+        if self.positions is not None:
             rows = len(self.positions)
             require(seq <= rows, "a sequence", f"at most {rows} tokens (position_rows)", seq)
             x = x + self.positions[:seq]
@@ -185,7 +189,10 @@ class Glam(nn.Module):
             x, routing = layer(x, generator)
             if routing is not None:
                 routings.append(routing)
-        return self.norm(x), routings
+        x = self.norm(x)
+        if self.architecture.embedding_scale == "output":
+            x = x / math.sqrt(x.shape[-1])
+        return x, routings
 
     def forward(self, tokens: Tensor, generator: torch.Generator | None = None) -> Output:
         """Return the losses of predicting tokens[:, 1:] from tokens[:, :-1].
@@ -199,15 +206,20 @@ class Glam(nn.Module):
         # Even under no_grad, an autograd function sees that its parameter requires gradients, and
         # would compute them. Detached, it does not.
         output = self.embedding if torch.is_grad_enabled() else self.embedding.detach()
-        loss = ChunkedCrossEntropy.apply(
-            x.reshape(-1, x.shape[-1]), output, tokens[:, 1:].reshape(-1)
+        loss, vocabulary_z_loss = ChunkedCrossEntropy.apply(
+            x.reshape(-1, x.shape[-1]),
+            output,
+            tokens[:, 1:].reshape(-1),
+            self.architecture.vocabulary_z_loss,
         )
         if not routings:
             zero = torch.zeros((), device=loss.device)
-            return Output(loss, zero, zero, [])
-        auxiliary_loss = torch.stack([routing.auxiliary_loss for routing in routings]).mean()
+            return Output(loss, vocabulary_z_loss, zero, zero, [])
+        balancing = torch.stack([routing.auxiliary_loss for routing in routings])
+        over_layers = self.architecture.balance_over_layers
+        auxiliary_loss = balancing.sum() if over_layers == "sum" else balancing.mean()
         z_loss = torch.stack([routing.z_loss for routing in routings]).mean()
-        return Output(loss, auxiliary_loss, z_loss, routings)
+        return Output(loss, vocabulary_z_loss, auxiliary_loss, z_loss, routings)
 
     def logits(self, tokens: Tensor) -> Tensor:
         """Return the logits (B, V) of the next token after tokens (B, S)."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Protocol
 
 import torch
@@ -19,9 +18,10 @@ from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
 from glam.config import Dispatch
+from glam.moe.capacity import group_tokens, slots_per_expert
 from glam.moe.experts import Experts
 from glam.moe.permute import Combine, Permute
-from glam.moe.router import Routing
+from glam.moe.router import Routing, uniform
 
 
 @dataclass(frozen=True)
@@ -78,16 +78,16 @@ class DroplessDispatcher:
 class CapacityDispatcher:
     """Fills a fixed number of slots per group and expert, and drops the rest.
 
-    GShard (arXiv:2006.16668, algorithm 1) with K = 2, Switch (arXiv:2101.03961) with K = 1. All
-    first choices of a group take slots in token order, then all second choices. In training, a
-    second choice of weight g is sent with probability 2 g; one that is not sent takes no slot.
-    Weights are not renormalized after a drop; dropped tokens pass through the residual alone.
-    In evaluation there is room for every assignment.
+    GShard (arXiv:2006.16668, algorithm 1) and GLaM with K = 2, Switch (arXiv:2101.03961) with
+    K = 1. All first choices of a group take slots in token order, then all second choices. In
+    training, GShard sends a second choice of weight g with probability 2 g, GLaM by its policy; one
+    that is not sent takes no slot. Weights are not renormalized after a drop; dropped tokens pass
+    through the residual alone. In evaluation there is room for every assignment.
     """
 
     def __init__(self, dispatch: Dispatch) -> None:
         self._evaluation = DroplessDispatcher()
-        self.capacity_factor, self.group_tokens = dispatch.capacity_factor, dispatch.group_tokens
+        self.dispatch, self.threshold = dispatch, send_threshold(dispatch)
 
     def __call__(
         self, tokens: Tensor, routing: Routing, experts: Experts, generator: torch.Generator | None
@@ -97,9 +97,12 @@ class CapacityDispatcher:
             return self._evaluation(tokens, routing, experts, None)
         n_tokens, top_k = routing.experts.shape
         n_experts = routing.load.shape[0]
-        group = min(self.group_tokens, n_tokens)
-        capacity = expert_capacity(self.capacity_factor, top_k, group, n_experts)
-        sent = _sampled_assignments(routing, generator)
+        group = group_tokens(self.dispatch, n_tokens)
+        capacity = slots_per_expert(self.dispatch, group, top_k, n_experts)
+        sent = torch.ones_like(routing.experts, dtype=torch.bool)
+        if top_k == 2 and self.threshold is not None:
+            second = routing.weights[:, 1].detach()
+            sent[:, 1] = is_sent(second, uniform(second.shape, generator), self.threshold)
         position = queue_positions(routing.experts, sent, group, n_experts)
         kept = sent & (position < capacity)
         # Slots are ordered by expert, then by group, then by position in the queue.
@@ -129,27 +132,6 @@ def build_dispatcher(dispatch: Dispatch) -> Dispatcher:
     return DroplessDispatcher() if dispatch.kind == "dropless" else CapacityDispatcher(dispatch)
 
 
-def expert_capacity(factor: float, top_k: int, group_tokens: int, n_experts: int) -> int:
-    """Return the slots of an expert in a group: C = ceil(factor * K * G / E).
-
-    1.25 * 2 * 1,024 / 64 = 40. Exact in the factor's decimal digits: 1.1 * 2 * 800 / 16 is 110,
-    where floats say 110.00000000000001 and would round up to 111.
-    """
-    return math.ceil(Fraction(str(factor)) * top_k * group_tokens / n_experts)
-
-
-def expert_padding(dispatch: Dispatch, tokens: int, top_k: int, n_experts: int) -> float:
-    """Return the rows that the experts compute over the T*K that model FLOP count.
-
-    Dropless: 1. Capacity factor 1.25, groups of 1,024, top-2 of 64: 64 * 40 / 2,048 = 1.25.
-    """
-    if dispatch.kind == "dropless":
-        return 1.0
-    group = min(dispatch.group_tokens, tokens)
-    capacity = expert_capacity(dispatch.capacity_factor, top_k, group, n_experts)
-    return n_experts * math.ceil(tokens / group) * capacity / (tokens * top_k)
-
-
 def queue_positions(experts: Tensor, sent: Tensor, group: int, n_experts: int) -> Tensor:
     """Return the position of each assignment in the queue of its expert and group (T, K).
 
@@ -171,11 +153,19 @@ def queue_positions(experts: Tensor, sent: Tensor, group: int, n_experts: int) -
     return before.gather(2, experts.unsqueeze(2)).squeeze(2)
 
 
-def _sampled_assignments(routing: Routing, generator: torch.Generator) -> Tensor:
-    """Return which assignments are sent (T, K): of two, the second at random."""
-    sent = torch.ones_like(routing.experts, dtype=torch.bool)
-    if routing.experts.shape[1] == 2:
-        second = routing.weights[:, 1].detach()
-        draw = torch.rand(len(second), generator=generator, device=generator.device)
-        sent[:, 1] = draw < 2 * second
-    return sent
+def send_threshold(dispatch: Dispatch) -> float | None:
+    """Return the weight from which second experts are always sent; None if all of them are."""
+    if dispatch.kind == "gshard":
+        return 0.5
+    return dispatch.second_expert_threshold if dispatch.second_expert == "random" else None
+
+
+def is_sent(second: Tensor, draws: Tensor, threshold: float) -> Tensor:
+    """Return whether second experts of these weights are sent: with probability weight/threshold.
+
+    Args:
+        second: weights of second experts, after both are renormalized (T).
+        draws: uniform numbers (T).
+        threshold: 0.5 sends a weight of 0.1 in one of five cases; 0 sends all.
+    """
+    return draws < second / max(threshold, 1e-9)

@@ -19,11 +19,41 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from glam.architecture import Activation
+
 MIN_FLOP = 5e6
 """FLOP of a mean expert's product below which Python's overhead per call (5 us) would matter."""
 
 
 aten = torch.ops.aten
+
+
+def _relu(before: Tensor, buffer: Tensor) -> Tensor:
+    return before.relu_()
+
+
+def _times_gradient_of_relu(grad: Tensor, after: Tensor) -> None:
+    aten.threshold_backward.grad_input(grad, after, 0, grad_input=grad)
+
+
+def _gelu(approximate: str) -> tuple[Callable[[Tensor, Tensor], Tensor], Callable[..., None]]:
+    def activate(before: Tensor, buffer: Tensor) -> Tensor:
+        out: Tensor = aten.gelu.out(before, approximate=approximate, out=buffer)
+        return out
+
+    def times_gradient(grad: Tensor, before: Tensor) -> None:
+        aten.gelu_backward.grad_input(grad, before, approximate=approximate, grad_input=grad)
+
+    return activate, times_gradient
+
+
+IN_BUFFERS = {
+    "gelu": _gelu("none"),
+    "gelu_tanh": _gelu("tanh"),
+    "relu": (_relu, _times_gradient_of_relu),
+}
+"""Of each activation: itself, in place or into a buffer, and its gradient times that of its result,
+in place of the latter."""
 
 
 def threads_pay_off(x: Tensor, up: Tensor) -> bool:
@@ -39,13 +69,21 @@ def threads_pay_off(x: Tensor, up: Tensor) -> bool:
 
 
 class ThreadedExperts(torch.autograd.Function):
-    """down(GELU(up(x))) of each expert's rows; the same numbers as grouped products.
+    """down(activation(up(x))) of each expert's rows; the same numbers as grouped products.
 
-    Only the results of `up` are saved for the backward pass, which recomputes their GELU.
+    Only the results of `up` are saved for the backward pass, which recomputes their GELU; or of
+    ReLU, whose gradient follows from its result.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, up: Tensor, down: Tensor, ends: list[int]) -> Tensor:
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        up: Tensor,
+        down: Tensor,
+        ends: list[int],
+        activation: Activation = "gelu",
+    ) -> Tensor:
         """Return the experts' outputs (R, M).
 
         Args:
@@ -54,44 +92,47 @@ class ThreadedExperts(torch.autograd.Function):
             up: up-projections (E, H, M).
             down: down-projections (E, M, H).
             ends: end of each expert's rows.
+            activation: of the experts.
         """
         hidden, out = x.new_empty(len(x), up.shape[1]), torch.empty_like(x)
         spans = _spans(ends)
+        activate, _ = IN_BUFFERS[activation]
         buffers = _buffers(spans, hidden)
 
         def run(expert: int, worker: int) -> None:
             rows, before = spans[expert], hidden[spans[expert]]
             torch.mm(x[rows], up[expert].T, out=before)
-            after = aten.gelu.out(before, out=buffers[worker, : len(before)])
+            after = activate(before, buffers[worker, : len(before)])
             torch.mm(after, down[expert].T, out=out[rows])
 
         _run_in_threads(run, spans)
         ctx.save_for_backward(x, up, down, hidden)
-        ctx.spans = spans
+        ctx.spans, ctx.activation = spans, activation
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         """Return the gradients of rows and weights for that of the outputs (R, M)."""
         x, up, down, hidden = ctx.saved_tensors
         spans: list[slice] = ctx.spans
+        activate, times_gradient = IN_BUFFERS[ctx.activation]
         x_grad, up_grad = torch.empty_like(x), torch.empty_like(up)
         down_grad = torch.empty_like(down)
         after_buffers, grad_buffers = _buffers(spans, hidden), _buffers(spans, hidden)
 
         def run(expert: int, worker: int) -> None:
             rows, before, out_grad = spans[expert], hidden[spans[expert]], grad[spans[expert]]
-            after = aten.gelu.out(before, out=after_buffers[worker, : len(before)])
+            after = activate(before, after_buffers[worker, : len(before)])
             torch.mm(out_grad.T, after, out=down_grad[expert])
             hidden_grad = grad_buffers[worker, : len(before)]
             torch.mm(out_grad, down[expert], out=hidden_grad)
-            aten.gelu_backward.grad_input(hidden_grad, before, grad_input=hidden_grad)
+            times_gradient(hidden_grad, before)
             torch.mm(hidden_grad.T, x[rows], out=up_grad[expert])
             torch.mm(hidden_grad, up[expert], out=x_grad[rows])
 
         _run_in_threads(run, spans)
-        return x_grad, up_grad, down_grad, None
+        return x_grad, up_grad, down_grad, None, None
 
 
 def _spans(ends: list[int]) -> list[slice]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, grouped_mm, pad
+from torch.nn.functional import grouped_mm, pad
 
 from energy.shape import Shape
+from glam.activations import ACTIVATIONS
+from glam.architecture import Activation
 from glam.moe.expert_threads import ThreadedExperts, threads_pay_off
 
 ROW_BYTES = 16
@@ -17,13 +19,14 @@ ROW_BYTES = 16
 
 
 class Experts(nn.Module):
-    """E plain networks: up-projection M -> H, GELU, down-projection H -> M.
+    """E plain networks: up-projection M -> H, activation, down-projection H -> M.
 
     Weights are stored as (E, out, in), the layout in which grouped products are fast on CPUs.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, activation: Activation) -> None:
         super().__init__()
+        self.activation, self.activate = activation, ACTIVATIONS[activation]
         n_experts, width, hidden = int(shape.n_experts), int(shape.d_model), int(shape.d_expert)
         self.up = nn.Parameter(torch.empty(n_experts, hidden, width))
         self.down = nn.Parameter(torch.empty(n_experts, width, hidden))
@@ -31,14 +34,16 @@ class Experts(nn.Module):
     def forward(self, x: Tensor, ends: Tensor) -> Tensor:
         """Apply each expert to its rows of x (rows, M); those of expert e end at `ends[e]`."""
         if threads_pay_off(x, self.up):
-            rows: Tensor = ThreadedExperts.apply(x, self.up, self.down, ends.tolist())
+            rows: Tensor = ThreadedExperts.apply(
+                x, self.up, self.down, ends.tolist(), self.activation
+            )
             return rows
         up, down = self.up.to(x.dtype), self.down.to(x.dtype)
         # A width valid in float32 may not be in bfloat16; hidden units of zero weight are harmless.
         missing = -up.shape[1] % (ROW_BYTES // up.element_size())
         if missing:
             up, down = pad(up, (0, 0, 0, missing)), pad(down, (0, missing))
-        hidden = gelu(grouped_mm(x, up.transpose(1, 2), offs=ends))
+        hidden = self.activate(grouped_mm(x, up.transpose(1, 2), offs=ends))
         return grouped_mm(hidden, down.transpose(1, 2), offs=ends)
 
     def forward_slots(self, x: Tensor) -> Tensor:
@@ -48,5 +53,5 @@ class Experts(nn.Module):
         right factor, the gradients were made transposed and then copied, which took a quarter of
         the layer's time.
         """
-        hidden = gelu(torch.bmm(self.up.to(x.dtype), x.transpose(1, 2)))  # (E, H, rows)
+        hidden = self.activate(torch.bmm(self.up.to(x.dtype), x.transpose(1, 2)))  # (E, H, rows)
         return torch.bmm(self.down.to(x.dtype), hidden).transpose(1, 2)

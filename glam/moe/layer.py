@@ -11,20 +11,34 @@ import torch
 from torch import Tensor, nn
 
 from energy.shape import Shape
+from glam.architecture import Architecture
 from glam.config import Dispatch
+from glam.family import default_architecture
 from glam.moe.dispatch import build_dispatcher
 from glam.moe.experts import Experts
 from glam.moe.router import Router, Routing
 
 
 class MixtureOfExperts(nn.Module):
-    """Router and experts in place of a feed-forward network."""
+    """Router and experts in place of a feed-forward network.
 
-    def __init__(self, shape: Shape, dispatch: Dispatch | None = None) -> None:
+    Args:
+        shape: shape of the model.
+        dispatch: how tokens are dispatched to their experts; dropless by default.
+        architecture: how the model is built; by default as the family of its shape.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        dispatch: Dispatch | None = None,
+        architecture: Architecture | None = None,
+    ) -> None:
         super().__init__()
         dispatch = dispatch or Dispatch()
-        group_tokens = dispatch.group_tokens if dispatch.kind != "dropless" else 0
-        self.router, self.experts = Router(shape, group_tokens), Experts(shape)
+        architecture = architecture or default_architecture(shape)
+        self.router = Router(shape, dispatch)
+        self.experts = Experts(shape, architecture.expert_activation)
         self.dispatch = build_dispatcher(dispatch)
 
     def forward(
@@ -35,7 +49,7 @@ class MixtureOfExperts(nn.Module):
         `generator` is the random generator of a training step, for dispatchers that sample.
         """
         tokens = x.reshape(-1, x.shape[-1])
-        routing = self.router(tokens)
+        routing = self.router(tokens, generator)
         if torch.is_autocast_enabled(x.device.type):
             tokens = tokens.to(torch.get_autocast_dtype(x.device.type))
         dispatched = self.dispatch(tokens, routing, self.experts, generator)

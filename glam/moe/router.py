@@ -6,12 +6,16 @@ Legend: T tokens, M model width, E experts, K experts per token.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from energy.shape import Shape
+from glam.config import Dispatch
+from glam.moe.capacity import group_tokens
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,15 @@ MEAN_FIELDS = ("auxiliary_loss", "z_loss", "load", "entropy", "dropped", "second
 class Router(nn.Module):
     """A linear layer and a softmax over the experts, in float32 whatever the model precision."""
 
-    def __init__(self, shape: Shape, group_tokens: int = 0) -> None:
+    def __init__(self, shape: Shape, dispatch: Dispatch) -> None:
         super().__init__()
-        self.top_k, self.group_tokens = int(shape.top_k), group_tokens
+        self.top_k, self.dispatch = int(shape.top_k), dispatch
         self.weight = nn.Parameter(torch.empty(int(shape.n_experts), int(shape.d_model)))
 
-    def forward(self, x: Tensor) -> Routing:
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Routing:
         """Choose the experts of tokens x (T, M).
+
+        `generator` is that of a training step, in which a second expert may be drawn.
 
         With K > 1, the weights of the chosen experts are renormalized to sum to 1 (GShard). With
         K = 1 the expert keeps its probability (Switch, arXiv:2101.03961): renormalized to 1, it
@@ -70,6 +76,9 @@ class Router(nn.Module):
             log_partition = logits.logsumexp(-1, keepdim=True)
             gates = logits.softmax(-1)
         weights, experts = gates.topk(self.top_k, dim=-1)
+        if self.dispatch.second_expert == "sampling" and generator is not None:
+            experts[:, 1] = drawn_second(logits, experts[:, 0], uniform(logits.shape, generator))
+            weights = gates.gather(1, experts)
         if self.top_k > 1:
             weights = weights / weights.sum(-1, keepdim=True)
         n_experts = gates.shape[-1]
@@ -89,14 +98,34 @@ class Router(nn.Module):
 
     def _auxiliary_loss(self, gates: Tensor, first: Tensor) -> Tensor:
         """Return the load-balancing loss, per dispatch group and averaged over tokens (GShard)."""
-        if not self.group_tokens:
+        size = group_tokens(self.dispatch, len(first))
+        if size == len(first):
             return auxiliary_loss(gates, first)
-        groups = zip(gates.split(self.group_tokens), first.split(self.group_tokens), strict=True)
+        groups = zip(gates.split(size), first.split(size), strict=True)
         losses = [
             auxiliary_loss(group, choices) * (len(choices) / len(first))
             for group, choices in groups
         ]
         return torch.stack(losses).sum()
+
+
+def uniform(size: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Draw uniform numbers from 0 to 1, from which second experts follow."""
+    return torch.rand(size, generator=generator, device=generator.device)
+
+
+def drawn_second(logits: Tensor, first: Tensor, draws: Tensor) -> Tensor:
+    """Return second experts drawn from the gates without the first (T).
+
+    The largest of the logits plus Gumbel noise is a draw from their softmax.
+
+    Args:
+        logits: of the router (T, E).
+        first: first expert of each token (T).
+        draws: uniform numbers (T, E).
+    """
+    noised = logits.detach() - torch.log(-torch.log(draws))
+    return noised.scatter_(1, first.unsqueeze(1), -math.inf).argmax(-1)
 
 
 def auxiliary_loss(gates: Tensor, first: Tensor) -> Tensor:

@@ -106,6 +106,7 @@ class MetricsLog:
             "hfu": mfu(tokens_per_s, setup.executed_flop_per_token, 1, setup.peak_flop_per_s),
             "skipped_steps": state.skipped_updates,
             "rollbacks": state.rollbacks,
+            "vocabulary_z_loss": output.vocabulary_z_loss.item(),
             **routing_metrics(output),
         }
 

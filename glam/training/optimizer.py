@@ -2,8 +2,8 @@
 
 Adafactor (arXiv:1804.04235) stores second moments as a row and a column instead of a matrix, has
 no momentum, clips each update to root mean square 1, and scales it by the size of the weight. Its
-second-moment decay is 1 - t^-0.8 and its learning rate min(rate, 1/sqrt(t)): with rate 0.01 this
-is the schedule of GLaM, constant for 10,000 steps and then proportional to 1/sqrt(t).
+learning rate is min(rate, 1/sqrt(t)): with rate 0.01 this is the schedule of GLaM, constant for
+10,000 steps and then proportional to 1/sqrt(t).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from glam.config import Training
-from glam.model.decoder import UNDECAYED
+from glam.model.initialization import UNDECAYED
+from glam.training.adafactor import Adafactor
 
 ADAM_BETAS = (0.9, 0.95)
 
@@ -28,6 +29,8 @@ def build_optimizer(model: nn.Module, training: Training) -> torch.optim.Optimiz
 
     Norms and position biases get no weight decay.
     """
+    if training.optimizer == "adafactor" and training.adafactor_form == "gshard":
+        return Adafactor(model.parameters(), training.learning_rate, training.second_moment_decay)
     if training.optimizer == "adafactor":
         return torch.optim.Adafactor(
             list(model.parameters()),
@@ -48,12 +51,15 @@ def build_optimizer(model: nn.Module, training: Training) -> torch.optim.Optimiz
 def learning_rate(training: Training, step: int) -> float:
     """Return the learning rate of a step; steps count from 1.
 
-    AdamW: linear warm-up, then a cosine decay to a tenth. Adafactor: constant here, as the
-    optimizer itself applies 1/sqrt(t). AdamW with rate 1 and 10 of 110 steps of warm-up: 0.5 at
-    step 5, 0.55 at step 60.
+    AdamW: linear warm-up, then a cosine decay to a tenth. Adafactor: the lower of the rate and
+    1/sqrt(steps before this one), as Praxis counts (`schedules.SqrtDecay`); in torch's form
+    constant, as that optimizer itself applies 1/sqrt(t). AdamW with rate 1 and 10 of 110 steps of
+    warm-up: 0.5 at step 5, 0.55 at step 60. Adafactor with rate 0.01: 0.005 at step 40,001.
     """
     if training.optimizer == "adafactor":
-        return training.learning_rate
+        if training.adafactor_form == "torch":
+            return training.learning_rate
+        return min(training.learning_rate, 1 / math.sqrt(max(1, step - 1)))
     if step < training.warmup_steps:
         return training.learning_rate * step / training.warmup_steps
     span = max(1, training.steps - training.warmup_steps)

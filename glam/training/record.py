@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -41,7 +42,12 @@ def write_record(setup: Setup, state: State, meter: Any, site: Site, ending: End
         executed_flop=Quantity.exact(executed, "FLOP", f"{source}; {extra}"),
         flop_by_window={"step": setup.model_flop_per_token * setup.tokens_per_step},
         shape=shape.as_dict(),
-        environment={"torch": torch.__version__, "threads": torch.get_num_threads()},
+        environment={
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "architecture": asdict(setup.config.architecture),
+            "dispatch": asdict(setup.config.dispatch),
+        },
         parts=[
             Part(name=name, model_flop=Quantity.exact(value, "FLOP", source))
             for name, value in by_part.items()

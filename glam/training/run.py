@@ -79,12 +79,15 @@ def train(
     _check_folder(out, resume)
     device = _prepare_device(config)
     checkpoint = _checkpoint_to_resume(config, out) if resume else None
+    if checkpoint is not None:
+        config = checkpoint.config_to_resume(config)
     earlier = earlier_attempts(out / "ledger.jsonl")
     if checkpoint is not None and (record := _finished_record(checkpoint, config, out, earlier)):
         return record
     corpus = load_corpus(config.corpus, int(config.shape.vocab_size))
     corpus.tokenizer.save(out / "tokenizer.model")
-    model = Glam(config.shape, config.training.seed, config.dispatch).to(device)
+    model = Glam(config.shape, config.training.seed, config.dispatch, config.architecture)
+    model = model.to(device)
     # Before the meter runs: the first optimizer of a process takes a second to load its code.
     optimizer = build_optimizer(model, config.training)
     state = State(step=checkpoint.step if checkpoint else 0)
@@ -189,11 +192,16 @@ def _checkpoint_to_resume(config: GlamConfig, out: Path) -> Checkpoint | None:
             f"{steps} steps",
             f"add --steps {checkpoint.config.training.steps}, or more to go on",
         )
-    if replace(checkpoint.config.with_training(steps=steps), name=config.name) != config:
+    began_with, config = checkpoint.config, checkpoint.config_to_resume(config)
+    if replace(began_with.with_training(steps=steps), name=config.name) != config:
+        # The family also sets the form of the optimizer.
+        family = (
+            "" if began_with.family == config.family else f", with --family {began_with.family}"
+        )
         raise InputError(
             f"expected the settings that the run in {out} started with",
-            _difference(checkpoint.config.as_dict(), config.as_dict()),
-            "resume with the same settings",
+            _difference(began_with.as_dict(), config.as_dict()),
+            f"resume with the same settings{family}",
         )
     return checkpoint
 
@@ -222,6 +230,7 @@ def _build_meter(
     resumed = {"resume_at": {"step": step}} if (out / "ledger.jsonl").exists() else {}
     labels = {
         "model": config.name,
+        "family": config.family,
         "optimizer": config.training.optimizer,
         "seed": str(config.training.seed),
         "device": str(device),

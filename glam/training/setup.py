@@ -12,7 +12,7 @@ from energy.flops import model_flop
 from energy.shape import total
 from glam.config import GlamConfig
 from glam.data.corpus import TokenCorpus
-from glam.moe.dispatch import expert_padding
+from glam.moe.capacity import expert_padding
 from glam.training.stop import EarlierAttempts
 
 
@@ -61,7 +61,9 @@ class Setup:
         shape = self.config.shape
         if not shape.n_moe_layers:
             return 1.0
-        micro_batch_tokens = self.tokens_per_step // self.config.training.gradient_accumulation
         return expert_padding(
-            self.config.dispatch, micro_batch_tokens, int(shape.top_k), int(shape.n_experts)
+            self.config.dispatch,
+            self.config.tokens_per_micro_batch,
+            int(shape.top_k),
+            int(shape.n_experts),
         )

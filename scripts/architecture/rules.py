@@ -32,7 +32,8 @@ LINES: dict[str, tuple[str, ...]] = {
         "model data",
         "checkpoints moe progress",
         "config",
-        "family",
+        "family activations",
+        "architecture",
         "recipe device",
     ),
     "simulator": (

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,6 +25,8 @@ from glam.generation import generate
 from glam.model.decoder import Glam
 from glam.training.optimizer import build_optimizer, update
 from tests.support.small_models import TINY_MIXTURE
+
+FORMER = Path(__file__).parents[2] / "golden" / "glam"
 
 
 def configuration(optimizer="adafactor", **training):
@@ -146,7 +149,7 @@ def test_a_safetensors_file_of_another_program_is_refused(tmp_path):
 
     path = tmp_path / "step-00000001.safetensors"
     save_file({"weight": torch.ones(2)}, path)
-    with pytest.raises(InputError, match="expected glam-checkpoint-2"):
+    with pytest.raises(InputError, match="expected glam-checkpoint-3"):
         load_checkpoint(path)
 
 
@@ -179,6 +182,36 @@ def test_a_checkpoint_of_version_0_1_0_is_read_under_the_names_of_today(tmp_path
     }
     assert equal(restored.tensors, checkpoint.tensors)
     assert best_checkpoint(tmp_path) == path
+
+
+def test_a_checkpoint_from_before_architectures_goes_on_as_the_model_that_it_was():
+    """Written by the build of commit 02cb089, with the losses of its next three steps."""
+    checkpoint = load_checkpoint(FORMER / "former-checkpoint.safetensors")
+    config = checkpoint.config
+    assert (checkpoint.former, config.family) == (True, "plain")
+    assert config.training.adafactor_form == "torch"
+    current = GlamConfig(name="former", shape=TINY_MIXTURE, training=config.training)
+    assert checkpoint.config_to_resume(current.with_family("glam")) == config
+    model = Glam.from_checkpoint(checkpoint)
+    optimizer = build_optimizer(model, config.training)
+    checkpoint.restore(model, optimizer)
+    expected = json.loads((FORMER / "former-checkpoint.json").read_text())["losses"]
+    for step, loss in enumerate(expected, start=4):
+        generator = torch.Generator().manual_seed(step)
+        output = model(torch.randint(0, 50, (2, 9), generator=generator))
+        assert output.loss.item() == pytest.approx(loss, rel=1e-5)
+        (output.loss + 0.01 * output.auxiliary_loss).backward()
+        update(model, optimizer, config.training, step)
+
+
+def test_the_architecture_of_a_run_is_that_of_its_checkpoint(tmp_path):
+    config = configuration().with_family("glam")
+    model = Glam(TINY_MIXTURE, architecture=config.architecture)
+    path = save(tmp_path, 1, config, model, build_optimizer(model, config.training))
+    restored = load_checkpoint(path)
+    assert (restored.config, restored.former) == (config, False)
+    tokens = torch.zeros(1, 8, dtype=torch.long)
+    torch.testing.assert_close(Glam.from_checkpoint(path).logits(tokens), model.logits(tokens))
 
 
 def test_the_library_reads_tensors_of_every_type_and_size_that_we_write(tmp_path):

@@ -13,7 +13,7 @@ from energy import RunRecord
 from energy.errors import InputError
 from glam.config import Dispatch, GlamConfig
 from glam.model.decoder import Glam
-from glam.moe.dispatch import expert_capacity, expert_padding
+from glam.moe.capacity import expert_capacity, expert_padding
 from glam.moe.layer import MixtureOfExperts
 from glam.training.run import train
 from tests.support.small_models import CLOSE, metrics_rows, mixture, small_run
