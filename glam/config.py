@@ -133,8 +133,7 @@ class GlamConfig:
         else:
             name, shape = path.stem, Shape.from_dict(overrides)
         config = cls(name=values.get("name", name), shape=shape)
-        if "family" in values:
-            config = config.with_family(values["family"])
+        config = config.with_family(values.get("family"))
         return replace(config, **_sections(config, values, "[{}]"))
 
     @property
@@ -157,20 +156,26 @@ class GlamConfig:
         overrides = {name: value for name, value in changes.items() if value is not None}
         return replace(self, training=replace(self.training, **overrides))
 
-    def with_router(self, kind: str) -> Self:
-        """Return a copy with another router, and with its number of experts per token."""
+    def with_router(self, kind: str | None) -> Self:
+        """Return a copy with another router and its number of experts per token; None: as it is."""
+        if kind is None:
+            return self
         shape = self.shape
         if shape.n_moe_layers and kind in ROUTER_TOP_K:
             shape = replace(shape, top_k=ROUTER_TOP_K[kind])
         dispatch = replace(self.dispatch, kind=kind)  # type: ignore[arg-type]
         return replace(self, shape=shape, dispatch=dispatch)
 
-    def with_family(self, family: str) -> Self:
+    def with_family(self, family: str | None) -> Self:
         """Return a copy built as another family: glam, or plain with the optimizer of its time.
+
+        None leaves it as it is.
 
         Raises:
             InputError: there is no such family of this shape.
         """
+        if family is None:
+            return self
         former = FORMER_OPTIMIZER if family == "plain" else {}
         architecture = architecture_of_family(self.shape, family)
         return replace(self.with_training(**former), architecture=architecture)

@@ -37,9 +37,7 @@ def train(
     batch: Annotated[int | None, typer.Option(min=1, help="Sequences per batch.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and data order.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adafactor or adamw.")] = None,
-    family: Annotated[
-        str | None, typer.Option(help="glam, or plain: GLaM from its paper alone.")
-    ] = None,
+    family: Annotated[str | None, typer.Option(help="glam, or plain: from its paper.")] = None,
     router: Annotated[
         str | None, typer.Option(help="dropless, glam or gshard (top-2), or switch (top-1).")
     ] = None,
@@ -72,10 +70,7 @@ def train(
     config = GlamConfig.of(model).with_training(
         steps=steps, batch_sequences=batch, seed=seed, optimizer=optimizer, device=device
     )
-    if family is not None:
-        config = config.with_family(family)
-    if router is not None:
-        config = config.with_router(router)
+    config = config.with_family(family).with_router(router)
     if data:
         config = config.with_corpus_paths(data)
     record = train_model(

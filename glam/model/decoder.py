@@ -21,7 +21,7 @@ from torch.nn.functional import embedding
 from energy.shape import Shape
 from glam.architecture import Architecture
 from glam.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from glam.config import Dispatch
+from glam.config import Dispatch, GlamConfig
 from glam.family import default_architecture
 from glam.model.attention import Attention
 from glam.model.cross_entropy import ChunkedCrossEntropy
@@ -160,12 +160,20 @@ class Glam(nn.Module):
         """
         if not isinstance(checkpoint, Checkpoint):
             checkpoint = load_checkpoint(checkpoint)
-        config = checkpoint.config
-        model = cls(
-            config.shape, config.training.seed, dispatch or config.dispatch, config.architecture
-        )
+        model = cls.of(checkpoint.config, dispatch)
         checkpoint.restore(model)
         return model
+
+    @classmethod
+    def of(cls, config: GlamConfig, dispatch: Dispatch | None = None) -> Self:
+        """Build the model of a configuration, with its initial weights, on the CPU.
+
+        Args:
+            config: configuration of a run.
+            dispatch: how tokens are dispatched to their experts; as in the run by default.
+        """
+        seed, dispatch = config.training.seed, dispatch or config.dispatch
+        return cls(config.shape, seed, dispatch, config.architecture)
 
     def hidden_states(
         self, tokens: Tensor, generator: torch.Generator | None = None

@@ -78,16 +78,13 @@ def train(
     config, out = GlamConfig.of(config), Path(out)
     _check_folder(out, resume)
     device = _prepare_device(config)
-    checkpoint = _checkpoint_to_resume(config, out) if resume else None
-    if checkpoint is not None:
-        config = checkpoint.config_to_resume(config)
+    checkpoint, config = _checkpoint_to_resume(config, out) if resume else (None, config)
     earlier = earlier_attempts(out / "ledger.jsonl")
     if checkpoint is not None and (record := _finished_record(checkpoint, config, out, earlier)):
         return record
     corpus = load_corpus(config.corpus, int(config.shape.vocab_size))
     corpus.tokenizer.save(out / "tokenizer.model")
-    model = Glam(config.shape, config.training.seed, config.dispatch, config.architecture)
-    model = model.to(device)
+    model = Glam.of(config).to(device)
     # Before the meter runs: the first optimizer of a process takes a second to load its code.
     optimizer = build_optimizer(model, config.training)
     state = State(step=checkpoint.step if checkpoint else 0)
@@ -177,14 +174,14 @@ def _prepare_device(config: GlamConfig) -> torch.device:
     return device
 
 
-def _checkpoint_to_resume(config: GlamConfig, out: Path) -> Checkpoint | None:
-    """Return the newest checkpoint; None without one.
+def _checkpoint_to_resume(config: GlamConfig, out: Path) -> tuple[Checkpoint | None, GlamConfig]:
+    """Return the newest checkpoint, None without one, and the configuration to go on with.
 
-    It must have the same configuration, but for the number of steps.
+    The checkpoint must have the same configuration, but for the number of steps.
     """
     checkpoint = latest_checkpoint(out / "checkpoints")
     if checkpoint is None:
-        return None
+        return None, config
     steps = config.training.steps
     if steps < checkpoint.step:
         raise InputError(
@@ -203,7 +200,7 @@ def _checkpoint_to_resume(config: GlamConfig, out: Path) -> Checkpoint | None:
             _difference(began_with.as_dict(), config.as_dict()),
             f"resume with the same settings{family}",
         )
-    return checkpoint
+    return checkpoint, config
 
 
 def _finished_record(
