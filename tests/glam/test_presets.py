@@ -90,4 +90,4 @@ def tensorboard_scalars(out, tag):
 def test_an_unknown_router_is_an_error_that_lists_the_known_ones(glam):
     result = glam("train", "--model", "glam-mini-16e", "--out", "run", "--router", "random")
     assert result.code == 2
-    assert "one of dropless, gshard, switch" in result.err
+    assert "one of dropless, glam, gshard, switch" in result.err
