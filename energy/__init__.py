@@ -30,6 +30,7 @@ if _typing.TYPE_CHECKING:
     from energy.quantity import Quantity as Quantity
     from energy.record import RunRecord as RunRecord
     from energy.shape import Shape as Shape
+    from energy.tracking.decorator import track as track
     from energy.tracking.tracker import Tracker as Tracker
 
     __version__: str
@@ -45,6 +46,7 @@ else:
             "energy.quantity": ("Boundary", "Origin", "Quantity"),
             "energy.record": ("RunRecord",),
             "energy.shape": ("Shape",),
+            "energy.tracking.decorator": ("track",),
             "energy.tracking.tracker": ("Tracker",),
         },
     )

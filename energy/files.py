@@ -1,10 +1,14 @@
-"""Atomic writes: a file is written beside its final path and then renamed; no half file is seen."""
+"""Atomic writes: a file is written beside its final path and then renamed; no half file is seen.
+
+What a run leaves (ledger, record) is for its user, or for the user's group on request.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import stat
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,13 +16,30 @@ from typing import IO
 
 from energy.errors import InputError, reason, remedy
 
+PRIVATE, SHARED = 0o600, 0o640
+"""Permissions of what a run leaves: for its user alone, and for the user's group to read."""
 
-def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+
+def permissions(group: bool) -> int:
+    """Permissions of what a run leaves, whatever the umask."""
+    return SHARED if group else PRIVATE
+
+
+def group_may_read(path: Path) -> bool:
+    """Whether a file exists and its group may read it."""
+    try:
+        return bool(path.stat().st_mode & stat.S_IRGRP)
+    except OSError:
+        return False
+
+
+def write_atomic(path: Path, write: Callable[[IO[bytes]], object], mode: int | None = None) -> None:
     """Write a file that is never seen half written, even after a crash or on a full disk.
 
     Args:
         path: the final path; its folder is created if it does not exist.
         write: called with a binary file object.
+        mode: permissions of the file; by default those that the umask leaves.
 
     Raises:
         InputError: the folder cannot be written or the disk is full; nothing is left behind.
@@ -28,6 +49,8 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = _open_beside(path)
         with os.fdopen(handle, "wb") as file:
+            if mode is not None:
+                os.fchmod(handle, mode)
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -94,9 +117,9 @@ def require_writable(path: Path, endings: Sequence[str] = ()) -> None:
         raise unwritable(path, error) from error
 
 
-def write_text_atomic(path: Path, text: str) -> None:
+def write_text_atomic(path: Path, text: str, mode: int | None = None) -> None:
     """Write text with `write_atomic`, in UTF-8."""
-    write_atomic(path, lambda file: file.write(text.encode()))
+    write_atomic(path, lambda file: file.write(text.encode()), mode)
 
 
 def unwritable(path: Path, error: OSError) -> InputError:

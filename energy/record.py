@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from energy import tables
 from energy.arithmetic import add
 from energy.errors import BoundaryError, InputError, reason
-from energy.files import write_text_atomic
+from energy.files import group_may_read, permissions, write_text_atomic
 from energy.quantity import Boundary, Origin, Quantity
 
 SCHEMA_VERSION = "2.0"
@@ -250,11 +250,18 @@ class RunRecord(BaseModel):
         """The headline quantities as a table, for notebooks."""
         return tables.html_table(self.quantities(), caption=repr(self))
 
-    def save(self, path: str | Path) -> None:
-        """Write the record as JSON, whole or not at all; in a folder, as its record.json."""
+    def save(self, path: str | Path, *, group: bool = False) -> None:
+        """Write the record as JSON, whole or not at all; in a folder, as its record.json.
+
+        Args:
+            path: the file or the folder.
+            group: whether the user's group may read it. Else it is for the user alone, unless the
+                group may read the record that it replaces.
+        """
         path = Path(path)
         path = path / "record.json" if path.is_dir() else path
-        write_text_atomic(path, self.model_dump_json(indent=1) + "\n")
+        mode = permissions(group or group_may_read(path))
+        write_text_atomic(path, self.model_dump_json(indent=1) + "\n", mode)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

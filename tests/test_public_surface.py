@@ -20,7 +20,7 @@ PACKAGES = ("energy", "glam", "simulator")
 LOADED = ("energy", pytest.param("glam", marks=pytest.mark.torch), "simulator")
 PROMISED = {
     "energy": "Boundary Origin Quantity RunRecord Shape Site Tracker at_site chip executed_flop "
-    "merge mfu model model_flop site",
+    "merge mfu model model_flop site track",
     "glam": "Glam GlamConfig TokenCorpus evaluate generate load_checkpoint load_corpus probe train",
     "simulator": "Hardware Plan Prediction Scenario calibrate compare crossover failures feasible "
     "largest_model load_scenario most_tokens pareto plan power predict presets regions sensitivity "

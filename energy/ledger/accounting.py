@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from energy.calibration import apply as calibration
-from energy.errors import MissingDataError
+from energy.errors import InputError, MissingDataError, nearest
 from energy.ledger import contradictions, joules
 from energy.ledger import reader as ledger
-from energy.ledger.environment import machine, of_run
+from energy.ledger.environment import of_run
 from energy.ledger.groups import phases_of, windows_of
 from energy.ledger.notes import notes_of
 from energy.ledger.segment import Segment
-from energy.ledger.wasted import Span, wasted_spans, wasted_windows
+from energy.ledger.stated import COUNTS, as_quantity
+from energy.ledger.wasted import Span, counted_tokens, wasted_spans, wasted_windows
 from energy.quantity import Origin, Quantity
 from energy.record import (
     EnergyEntry,
@@ -29,13 +30,7 @@ from energy.record import (
 )
 
 UNSTATED = {
-    "the run did not say": {
-        "tokens": "1",
-        "params_total": "1",
-        "params_active": "1",
-        "model_flop": "FLOP",
-        "executed_flop": "FLOP",
-    },
+    "the run did not say": COUNTS,
     "no site was applied": {
         "co2_location_g": "g",
         "co2_market_g": "g",
@@ -106,10 +101,12 @@ def record(
         environment: facts about the software that only the caller knows.
         reader: has read the ledger already.
         fields: further fields of the record: tokens, params_total, params_active, model_flop,
-            executed_flop, parts, metrics, shape, ...; quantities that are not passed are missing.
+            executed_flop (numbers or quantities), parts, metrics, shape, ...; quantities that are
+            not passed are missing, but for tokens that the run counted in its ledger.
 
     Raises:
         MissingDataError: the ledger has no sample.
+        InputError: a field is unknown, or its value is impossible.
     """
     reader = reader or ledger.Reader(path)
     segments = reader.segments() if path.is_file() else []
@@ -117,6 +114,8 @@ def record(
         raise MissingDataError(f"expected samples in {path}", "none", "was the sampler killed?")
     spans = [segment.span for segment in segments]
     wasted = wasted_spans(segments)
+    if "tokens" not in fields and (tokens := counted_tokens(segments, wasted)):
+        fields["tokens"] = Quantity.exact(tokens, "1", "marks of the run in its ledger")
     elapsed_s = sum(stop - start for _, start, stop in spans)
     elapsed = Quantity.exact(elapsed_s, "s", "monotonic clock, first to last row of each attempt")
     refused = contradictions.refused(spans)
@@ -135,7 +134,7 @@ def record(
         wasted=_wasted(wasted, flop_by_window or {}, energy, refused),
         windows=windows_of(segments, before_s, wasted, refused),
         phases=phases_of(segments, refused),
-        environment={**machine(), **of_run(segments), **(environment or {})},
+        environment={**of_run(segments), **(environment or {})},
         labels=dict(labels),
         notes=[*notes, *notes_of(segments, reader.damaged, refused), *calibration_notes],
         **fields,
@@ -143,14 +142,34 @@ def record(
 
 
 def measured(**fields: Any) -> RunRecord:
-    """A measured record of now; what a ledger cannot tell and nobody stated is missing."""
+    """A measured record of now; what a ledger cannot tell and nobody stated is missing.
+
+    Raises:
+        InputError: a field is unknown, or its value is impossible.
+    """
+    counts = {name: as_quantity(name, fields[name]) for name in COUNTS if name in fields}
     unstated = {
         field: Quantity.absent(unit, reason)
         for reason, units in UNSTATED.items()
         for field, unit in units.items()
     }
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    return RunRecord(kind=Kind.MEASURED, created_utc=created, **{**unstated, **fields})
+    unknown = sorted(fields.keys() - RunRecord.model_fields.keys())
+    if unknown:
+        fix = nearest(unknown[0], RunRecord.model_fields)
+        raise InputError("expected a field of a record", unknown[0], fix)
+    try:
+        return RunRecord(
+            kind=Kind.MEASURED, created_utc=created, **{**unstated, **fields, **counts}
+        )
+    except ValueError as error:  # of pydantic, with the whole list of what is wrong
+        raise InputError("expected fields of a record", _first_line(error)) from error
+
+
+def _first_line(error: ValueError) -> str:
+    """The first field that pydantic refuses, and why, in one line."""
+    _, name, problem, *_ = [*str(error).splitlines(), "", ""]
+    return f"{name}: {problem.partition('[')[0].strip().lower()}"
 
 
 def _elapsed_before(segments: list[Segment]) -> dict[int, float]:

@@ -1,4 +1,8 @@
-"""What a record remembers of the machine and the software that made it."""
+"""What a record remembers of the machine and the software that made it.
+
+The process of the run writes it into its ledger, so that a record that is made later, perhaps on
+another machine and in another folder, still says where the run was.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,16 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from energy.ledger.devices import Devices
-from energy.ledger.segment import Segment
+from energy.ledger.secrets import masked
 from energy.meters.files import cpuinfo_field, text_of
+
+if TYPE_CHECKING:
+    from energy.ledger.segment import Segment
 
 SETTINGS = {
     "cpu_governor": "devices/system/cpu/cpu0/cpufreq/scaling_governor",
@@ -22,9 +29,17 @@ SETTINGS = {
 """Settings of the machine that change its watts at equal work, and their files below /sys."""
 
 
+COMMAND_LENGTH = 4000
+"""Characters of a command line that are kept: the shell makes * into any number of names."""
+
+
 def machine(sys_root: Path = Path("/sys")) -> dict[str, Any]:
-    """Host, processor and its settings, system, Python, command line and git commit."""
+    """Host, processor and its settings, system, Python, command line and git commit.
+
+    The commit is that of the working directory; it is left out where there is none.
+    """
     settings = {name: text_of(sys_root / file) for name, file in SETTINGS.items()}
+    settings["git_commit"] = _commit()
     return {
         **{name: text for name, text in settings.items() if text},
         "host": platform.node(),
@@ -32,16 +47,22 @@ def machine(sys_root: Path = Path("/sys")) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "command": " ".join(sys.argv),
-        "git_commit": _commit(),
+        "command": command(sys.argv),
     }
 
 
+def command(arguments: Sequence[str]) -> str:
+    """A command line without its secrets, and not longer than a record needs it."""
+    text = masked(arguments)
+    return text if len(text) <= COMMAND_LENGTH else f"{text[:COMMAND_LENGTH]}..."
+
+
 def of_run(segments: Iterable[Segment]) -> dict[str, Any]:
-    """What a ledger says of the run: its job and rank, its devices, and what synchronized it."""
+    """What a ledger says of the run: its machine, job, rank, devices, what synchronized it."""
     segments = list(segments)
     headers = [segment.header for segment in segments]
-    facts: dict[str, Any] = {}
+    written = machines_of(segments)
+    facts: dict[str, Any] = dict(written[-1]) if written else machine()
     if states := devices_of(segments).as_dict():
         facts["devices"] = states
     jobs = [header["job"] for header in headers if header.get("job")]
@@ -54,6 +75,12 @@ def of_run(segments: Iterable[Segment]) -> dict[str, Any]:
     return facts
 
 
+def machines_of(segments: Iterable[Segment]) -> list[dict[str, Any]]:
+    """What the process of each run wrote of its machine; ledgers of before have nothing of it."""
+    machines = (segment.header.get("machine") for segment in segments)
+    return [dict(facts) for facts in machines if isinstance(facts, dict)]
+
+
 def devices_of(segments: Iterable[Segment]) -> Devices:
     """How the devices of a run were set and how they fared, in the order of its segments."""
     devices = Devices()
@@ -64,11 +91,10 @@ def devices_of(segments: Iterable[Segment]) -> Devices:
 
 
 def _commit() -> str:
-    """The commit of this package; empty outside a checkout."""
+    """The commit of the working directory; empty outside a checkout."""
     try:
         git = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
+            ["git", "rev-parse", "--verify", "HEAD"],
             capture_output=True,
             text=True,
             timeout=2,
@@ -76,4 +102,4 @@ def _commit() -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return git.stdout.strip()
+    return git.stdout.strip() if git.returncode == 0 else ""

@@ -6,7 +6,8 @@ cumulative, and an interval of a device that is read by power.
 Each line carries a hash over itself and the hash of the line before it.
 
 Rows, by "k":
-    header  a metering process started: boot id, host, clocks, domains, where the run resumes
+    header  a metering process started: boot id, host, machine and command line of the run, clocks,
+            domains, where the run resumes
     s       sample: "m" monotonic ns, "j" joules in the order of the header's domains (null: could
             not be read, or is read by power), "a" microseconds since the counter reached them
             (null: not dated), "p" readings of power since the sample before: meter ->
@@ -31,6 +32,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,12 @@ HASH_BYTES = 16
 
 TAIL_BYTES = 65536
 """How much of the end of a ledger is read to find its last rows."""
+
+RAISED, TOKENS = "raised", "tokens"
+"""Kinds of marks: why a run ended before its time ("why"); tokens since the last one ("count")."""
+
+CLOSED = "closed"
+"""Why metering ended where the run closed it, as the end row says."""
 
 ROW_KIND = b'"k":'
 """What every row contains."""
@@ -144,19 +152,61 @@ def known_until(path: Path) -> int:
     return 0
 
 
+def is_finished(path: Path) -> bool:
+    """Whether the last run in a ledger ended in order: it was not killed and did not raise."""
+    closed = False
+    for line in reversed(_tail(path)):
+        with contextlib.suppress(*DAMAGE):
+            row = json.loads(line)
+            if row["k"] == "end":
+                closed = row["why"] == CLOSED
+            elif row["k"] == "header" and not row.get("continues"):
+                return closed
+            elif row["k"] == "mark" and row["kind"] == RAISED:
+                return False
+            if row["k"] in ("header", "window", "mark") and not closed:
+                return False
+    return closed
+
+
 def node_file_name(run_id: str) -> str:
     """Name of the file in a run's folder with the samples that another run took for it."""
     return f"node-{run_id}.jsonl"
+
+
+def require_own(path: Path) -> Path:
+    """Check that a ledger, if there is one, is a file in its own folder.
+
+    Whoever may write to a folder could make a link in it to any file of the user, which would then
+    be appended to, or shown.
+
+    Returns:
+        The path without links.
+
+    Raises:
+        InputError: it is a link to another folder, or it is no file.
+    """
+    real = Path(os.path.realpath(path))
+    if real.parent != Path(os.path.realpath(path.parent)):
+        raise InputError(
+            f"expected a ledger in its own folder at {path}",
+            f"a link to {real}",
+            "remove the link, or name the folder that it leads to",
+        )
+    if real.exists() and not real.is_file():
+        raise InputError(f"expected a ledger at {path}", "no plain file", "choose another folder")
+    return real
 
 
 def require_ledger(path: Path) -> Path:
     """The ledger in a run folder, or the path itself if it is a ledger.
 
     Raises:
-        InputError: there is no file, or it is not a ledger. A ledger that is damaged, empty or cut
-            off within its first line is one.
+        InputError: there is no file, it is a link to another folder, or it is not a ledger. A
+            ledger that is damaged, empty or cut off within its first line is one.
     """
     path = path / FILE if path.is_dir() else path
+    require_own(path)
     if not path.is_file():
         raise InputError(f"expected a ledger at {path}", "no such file", "name a folder of a run")
     with path.open("rb") as file:

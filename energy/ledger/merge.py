@@ -15,7 +15,7 @@ from energy.errors import InputError
 from energy.ledger import accounting, contradictions, joules
 from energy.ledger import reader as ledger
 from energy.ledger.coverage import BRIDGED, READ
-from energy.ledger.environment import devices_of, machine, of_run
+from energy.ledger.environment import devices_of, machines_of, of_run
 from energy.ledger.intervals import Interval, common, length, union, without
 from energy.ledger.lines import OnBytes, Row, require_ledger
 from energy.ledger.notes import notes_of
@@ -156,9 +156,8 @@ def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = N
         totals=totals(energy),
         wasted=_wasted(runs, nodes, energy),
         environment={
-            **machine(),
-            "host": ", ".join(sorted({segment.header["host"] for segment in segments})),
             **_of_runs(segments, nodes.values()),
+            "host": ", ".join(sorted({segment.header["host"] for segment in segments})),
         },
         labels=_agreed([segment.header.get("labels") or {} for segment in segments]),
         notes=[
@@ -204,8 +203,14 @@ def _agreed(every: list[Row]) -> Row:
 
 
 def _of_runs(segments: list[Segment], nodes: Iterable[Node]) -> dict[str, Any]:
-    """What all ledgers say of their runs: the devices of every node, and the jobs of all ranks."""
+    """What all ledgers say of their runs: the devices of every node, and the jobs of all ranks.
+
+    Of their machines, what is the same in all.
+    """
     facts = of_run(segments)
+    machines = machines_of(segments)
+    for name in {name for own in machines for name in own} - _agreed(machines or [{}]).keys():
+        facts.pop(name, None)
     states = {
         node.prefix + name: state
         for node in nodes

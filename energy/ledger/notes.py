@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from energy import units
 from energy.ledger.curve import JUMP, RESET, TURNS
 from energy.ledger.incidents import sentence
-from energy.ledger.lines import Row
+from energy.ledger.lines import RAISED, Row
 from energy.ledger.power import PowerTrack
 from energy.ledger.segment import LOST, Segment
 
@@ -17,6 +17,12 @@ ENDS = {
     "written any more",
 }
 """What the end of a segment means, where it is worth a note."""
+
+RESTARTED = (
+    "the run was started again after an interruption and did not say from where (resume_at): "
+    "the joules of all attempts count"
+)
+"""What a reader of a record should know of a restart that did not say what it repeats."""
 
 NOTED = (RESET, JUMP, TURNS)
 """Breaks in a counter that have a note of their own."""
@@ -36,6 +42,11 @@ def notes_of(
         f"segment {i}: {text}"
         for i, segment in enumerate(segments, start=1)
         for text in _of_segment(segment)
+    ]
+    notes += [
+        f"segment {i}: {RESTARTED}"
+        for i, segment in enumerate(segments, start=1)
+        if i > 1 and segment.header.get("resume_at") is None
     ]
     notes += _of_meters(segments)
     notes += [f"{name}: {reason}" for name, reason in (refused or {}).items()]
@@ -87,6 +98,9 @@ def contradictory_counters(segment: Segment) -> Iterator[str]:
 def _of_segment(segment: Segment) -> Iterator[str]:
     if segment.end in ENDS:
         yield ENDS[segment.end]
+    for mark in segment.marks:
+        if mark.get("kind") == RAISED:
+            yield str(mark.get("fields", {}).get("why", "the run raised"))
     for row in segment.incidents:
         yield sentence(row) + _seconds(row)
     yield from doubts(segment)

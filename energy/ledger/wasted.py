@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.ledger.intervals import union
-from energy.ledger.lines import Row
+from energy.ledger.lines import TOKENS, Row
 from energy.ledger.segment import Segment
 
 Span = tuple[Segment, float, float]
@@ -52,6 +52,23 @@ def wasted_windows(segment: Segment, wasted: list[Span]) -> NDArray[np.bool_]:
         if other is segment:
             lost |= (start < ends) & ((ends <= stop) | (stop >= segment.stop_s))
     return lost
+
+
+def counted_tokens(segments: list[Segment], wasted: list[Span]) -> float:
+    """Tokens that the marks of a run count, without those of work that was thrown away."""
+    lost = {
+        id(segment): [(start, stop) for s, start, stop in wasted if s is segment]
+        for segment in segments
+    }
+    return math.fsum(
+        count
+        for segment in segments
+        for mark in segment.marks
+        if mark.get("kind") == TOKENS
+        and isinstance(count := mark.get("fields", {}).get("count"), int | float)
+        and 0 <= count < math.inf
+        and not any(start < mark["m"] / 1e9 <= stop for start, stop in lost[id(segment)])
+    )
 
 
 def _repeated(segments: list[Segment], i: int) -> Iterator[Stretch]:

@@ -7,12 +7,14 @@ import errno
 import fcntl
 import os
 import signal
+import stat
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from energy.files import PRIVATE, SHARED
 from energy.ledger import lines as ledger
 
 SYNC_S = 30.0
@@ -29,6 +31,23 @@ ROWS_AT_ONCE = 100
 
 KEPT_ROWS = 10_000
 """Rows kept in memory while the disk is full."""
+
+
+def create(path: Path, group: bool = False) -> int:
+    """Open the file of a ledger to append to it; a new one is for its user alone.
+
+    Args:
+        path: the file; never a link, which could lead to any other file.
+        group: whether the user's group may read it.
+
+    Raises:
+        OSError: it cannot be written, or it is a link.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, PRIVATE)
+    if group:
+        with contextlib.suppress(OSError):  # another user's file is shared by that user
+            os.fchmod(file, SHARED)
+    return file
 
 
 class LedgerInUseError(Exception):
@@ -56,7 +75,7 @@ class Writer:
     ) -> None:
         self.path, self._make = path, make
         self._syncing: threading.Thread | None = None
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file = create(path)
         self._lock()
         self._size = os.lseek(self._file, 0, os.SEEK_END)
         self._drop_torn_tail()
@@ -108,9 +127,11 @@ class Writer:
         If the folder is gone too, nothing is restored: the run itself was thrown away.
         """
         try:
-            if os.fstat(self._file).st_nlink:
+            deleted = os.fstat(self._file)
+            if deleted.st_nlink:
                 return False
-            again = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            again = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, PRIVATE)
+            os.fchmod(again, stat.S_IMODE(deleted.st_mode))
         except OSError:
             return False
         with contextlib.suppress(OSError):

@@ -24,8 +24,8 @@ from energy.sampler.retries import Retries
 from energy.sampler.sampling import Sampler
 from energy.sampler.seat import Seat
 
-CLOSED, PARENT_DIED = "closed", "parent died"
-"""Why metering ended, as the end row of a ledger says it."""
+PARENT_DIED = "parent died"
+"""Why metering ended where the run did not close it, as the end row of a ledger says it."""
 
 REQUESTS = ("close", "pause")
 """Rows from the run that are requests to this process; all others go into the ledger."""
@@ -123,7 +123,7 @@ class MeteringProcess:
             if lines is None:
                 return PARENT_DIED
             if self._take(role, [json.loads(line) for line in lines]):
-                return CLOSED
+                return ledger.CLOSED
             if not lines and os.getppid() != self._header["pid"]:
                 # A forked child may keep the pipe open after the run itself has died.
                 return PARENT_DIED

@@ -1,18 +1,20 @@
 """The one object that a training loop sees: it opens the ledger, marks windows, reports joules.
 
-    with Tracker(out, name="glam-mini") as tracker:
+    with Tracker("runs/mine", zone="FRA") as tracker:
         with tracker.window("step"):
             ...
-    record = tracker.record(tokens=..., model_flop=...)
+        tracker.add_tokens(4096)
 
-Once it has started, nothing here raises into training: a meter that fails becomes a row and a note.
-The metering itself runs in `energy.sampler`, a process of its own.
+At the end of the block the folder contains record.json, also where the block raises. Once it has
+started, nothing here raises into training: a meter that fails becomes a row and a note. The
+metering itself runs in `energy.sampler`, a process of its own.
 """
 
 from __future__ import annotations
 
-import os
-import platform
+import atexit
+import logging
+import sys
 import threading
 import time
 import uuid
@@ -21,18 +23,27 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from energy.errors import InputError
-from energy.files import unwritable
-from energy.ledger.lines import FILE
-from energy.meters.visible import selection
-from energy.sampler.seat import boot_id
+from energy.errors import AccountingError, InputError
+from energy.ledger.lines import FILE, RAISED, TOKENS
+from energy.tracking.facts import Facts
+from energy.tracking.opening import (
+    is_imported_again,
+    prepare,
+    qualified_name,
+    requested,
+    settings,
+)
 from energy.tracking.supervisor import Supervisor
 from energy.tracking.window import Window, as_line, window_fields, window_line
 
 if TYPE_CHECKING:
+    from energy.facts.site import Site
     from energy.ledger.accounting import Snapshot
     from energy.ledger.reader import Reader
+    from energy.quantity import Quantity
     from energy.record import RunRecord
+
+logger = logging.getLogger("energy")
 
 TOO_EARLY = "windows and marks before the tracker was started were left out"
 
@@ -44,7 +55,8 @@ class Tracker:
     """Meters a run into `out_dir/ledger.jsonl`.
 
     Args:
-        out_dir: folder of the run; an existing ledger there is continued.
+        out_dir: folder of the run. A ledger there of a run that was interrupted is continued; a
+            folder with a finished run is refused, unless `resume_at` says where this one goes on.
         name: name of the run.
         labels: labels to select the run by later.
         meters: "auto", or names of sources (nvml, rapl, ...; see `energy doctor`); "cpu_tree" is
@@ -53,10 +65,24 @@ class Tracker:
             CUDA: torch.cuda.synchronize).
         interval_s: seconds between samples on disk.
         resume_at: where a continued run resumes, as {"step": k}; what the ledger contains after the
-            last mark with step k is wasted work.
+            last mark with step k is wasted work. {} for a run that goes on where the ledger ends.
+        zone: grid zone, for CO2; see `energy grid`. Without it, a band over all zones.
+        pue: facility over IT energy; without it, a band is assumed.
+        site: place, building, prices and water from `energy.site`, in place of `zone` and `pue`.
+        tokens: tokens of the whole run, if it knows them before; else see `add_tokens`.
+        params_total: parameters of the model.
+        params_active: parameters that a token passes through.
+        model_flop: FLOP of the whole run that its mathematics needs; see `energy.model_flop`.
+        executed_flop: FLOP of the whole run that the hardware executes.
+        chips: devices that the run occupies, for chip-seconds and their price.
+        group: whether the user's group may read the files of the run; else only the user may.
+        leave_record: whether the end of the `with` block, or of the decorated function, writes
+            record.json; False for a caller that writes it with facts of its own.
 
     Raises:
-        InputError: a meter is unknown, or the interval is not above 0 or longer than an hour.
+        InputError: a meter is unknown, the interval is not above 0 or longer than an hour, or a
+            fact of the run is impossible.
+        MissingDataError: there is no such zone.
     """
 
     def __init__(
@@ -69,6 +95,17 @@ class Tracker:
         sync: Callable[[], object] | None = None,
         interval_s: float = 1.0,
         resume_at: Mapping[str, int] | None = None,
+        zone: str | None = None,
+        pue: float | None = None,
+        site: Site | None = None,
+        tokens: Quantity | float | None = None,
+        params_total: Quantity | float | None = None,
+        params_active: Quantity | float | None = None,
+        model_flop: Quantity | float | None = None,
+        executed_flop: Quantity | float | None = None,
+        chips: int = 1,
+        group: bool = False,
+        leave_record: bool = True,
     ) -> None:
         if not 0 < interval_s <= LONGEST_INTERVAL_S:
             expectation = f"expected interval_s above 0 and at most {LONGEST_INTERVAL_S:g}"
@@ -78,9 +115,19 @@ class Tracker:
         self.labels = {str(key): str(value) for key, value in (labels or {}).items()}
         self.path = self.out_dir / FILE
         self.notes: list[str] = []
-        self._meters = _requested(meters)
+        self._meters = requested(meters)
         self._sync, self._interval_s = sync, interval_s
-        self._resume_at = dict(resume_at) if resume_at else None
+        self._resume_at = None if resume_at is None else dict(resume_at)
+        counts = {
+            "tokens": tokens,
+            "params_total": params_total,
+            "params_active": params_active,
+            "model_flop": model_flop,
+            "executed_flop": executed_flop,
+        }
+        stated = {name: value for name, value in counts.items() if value is not None}
+        self._facts = Facts(zone=zone, pue=pue, site=site, chips=chips, counts=stated)
+        self._group, self._leave_record = group, leave_record
         self._id = ""
         self._supervisor: Supervisor | None = None
         self._opened_s = self._closed_s = 0.0
@@ -91,30 +138,64 @@ class Tracker:
         self.open()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.stop(error)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed_s else "running" if self._opened_s else "not started"
         return f"<Tracker: {self.name} in {self.out_dir}, {state}>"
 
-    def open(self) -> None:
-        """Start metering; a tracker that was closed meters on in the same folder.
+    def start(self) -> Self:
+        """Start metering; `stop` ends it, or else the end of the program does.
 
         Raises:
-            InputError: the folder of the run cannot be written, or another run is metered there.
+            InputError: as `open`.
         """
+        self.open()
+        atexit.register(self._stop_with_program)
+        return self
+
+    def stop(self, error: BaseException | None = None) -> RunRecord | None:
+        """Stop metering and write record.json; raises nothing itself.
+
+        Args:
+            error: what ended the run before its time, if anything did; the record says so.
+
+        Returns:
+            The record; None if it could not be written, which a warning says, or if this process
+            does not meter the run.
+        """
+        atexit.unregister(self._stop_with_program)
+        is_ours = self.is_running and self._supervisor is not None and self._supervisor.is_owner
+        regular = isinstance(error, SystemExit) and not error.code
+        cut_short = error is not None and not regular and not isinstance(error, GeneratorExit)
+        self.close(f"the run ended with {type(error).__name__}" if cut_short else None)
+        if not is_ours or not self._leave_record:
+            return None
         try:
-            self.out_dir.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab"):
-                pass
-        except OSError as error:
-            raise unwritable(self.path, error) from error
-        if self._opened_s and not self._closed_s:
+            record = self.record()
+            record.save(self.out_dir / "record.json", group=self._group)
+        except (AccountingError, OSError) as problem:
+            logger.warning("no record of this run: %s", problem)
+            return None
+        return record
+
+    def open(self) -> None:
+        """Start metering without a record at the end; a tracker that was closed meters on.
+
+        Where multiprocessing imports the script again in a new process, nothing is started: the run
+        is metered by the process that began it.
+
+        Raises:
+            InputError: the folder of the run cannot be written, contains a finished run, or another
+                run is metered there.
+        """
+        if self.is_running or is_imported_again():
             return
+        path = prepare(self.out_dir, group=self._group, goes_on=self._resume_at is not None)
         self._id, self._reader = uuid.uuid4().hex[:12], None
         self._opened_s, self._closed_s = time.monotonic(), 0.0
-        supervisor = Supervisor(self.path, self._id, self._settings(), self.notes)
+        supervisor = Supervisor(path, self._id, self._settings(path), self.notes)
         if not supervisor.start():
             self._closed_s = time.monotonic()
             raise InputError(
@@ -124,17 +205,29 @@ class Tracker:
             )
         self._supervisor = supervisor
         # What a run has done before it was opened again is not repeated.
-        self._resume_at = None
+        self._resume_at = {}
         weakref.finalize(self, supervisor.abandon).atexit = False
 
-    def close(self) -> None:
-        """Take the last sample and stop metering; safe to call twice."""
-        if self._closed_s or self._supervisor is None:
+    def close(self, raised: str | None = None) -> None:
+        """Take the last sample and stop metering, without a record; safe to call twice.
+
+        Args:
+            raised: why the run ended before its time, if it did. It becomes a note of the record,
+                and a later run may continue the ledger.
+        """
+        if not self.is_running or self._supervisor is None:
             return
         if self._supervisor.is_owner:
+            if raised is not None:
+                self.mark(RAISED, why=raised)
             self._send({"k": "close"})
             self._supervisor.close()
         self._closed_s = time.monotonic()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the run is metered now."""
+        return bool(self._opened_s) and not self._closed_s
 
     @property
     def sampler_pid(self) -> int | None:
@@ -158,6 +251,13 @@ class Tracker:
         """
         self._send({"k": "mark", "m": time.monotonic_ns(), "kind": kind, "fields": fields})
 
+    def add_tokens(self, count: float) -> None:
+        """Count tokens that the run has processed, as a mark; what is repeated counts once.
+
+        The record has their sum, also if the run is killed and the record is made from the ledger.
+        """
+        self.mark(TOKENS, count=count)
+
     def pause(self, seconds: float) -> None:
         """Let the sampler read nothing for up to a second; counters go on."""
         self._send({"k": "pause", "until": time.monotonic_ns() + round(seconds * 1e9)})
@@ -179,42 +279,37 @@ class Tracker:
             return accounting.snapshot(segments, self._id, elapsed_s)
 
     def record(self, **fields: Any) -> RunRecord:
-        """The measured RunRecord; `energy.ledger.accounting.record` lists the fields."""
+        """The measured RunRecord at the place of the run.
+
+        Args:
+            fields: as of `energy.ledger.accounting.record`; they go before those of the tracker.
+
+        Raises:
+            MissingDataError: the ledger has no sample.
+            InputError: a field is unknown, or its value is impossible.
+        """
         from energy.ledger import accounting
 
-        fields.setdefault("name", self.name)
         notes = [*self.notes, *fields.pop("notes", [])]
         labels = {**self.labels, **fields.pop("labels", {})}
-        return accounting.record(self.path, labels=labels, notes=notes, **fields)
+        own = {"name": self.name, "chips": self._facts.chips, **self._facts.counts}
+        record = accounting.record(self.path, labels=labels, notes=notes, **{**own, **fields})
+        return self._facts.located(record)
 
-    def _settings(self) -> dict[str, Any]:
-        """What the sampler needs to know; `header` becomes the header row of the ledger."""
-        from energy.ledger.job import job
+    def _stop_with_program(self) -> None:
+        """Leave the record of a run that was started and never stopped."""
+        self.stop(getattr(sys, "last_value", None))
 
-        return {
-            "ledger": str(self.path.resolve()),
-            "meters": self._meters,
-            "interval_s": self._interval_s,
-            "start_s": self._opened_s,
-            "header": {
-                "id": self._id,
-                "name": self.name,
-                "labels": self.labels,
-                "boot": boot_id(),
-                "host": platform.node(),
-                "pid": os.getpid(),
-                "sync": _qualified_name(self._sync),
-                "job": job().as_dict(),
-                "resume_at": self._resume_at,
-            },
-            # Runs that read the same devices with the same meters and interval share one reader.
-            "choice": [
-                self._meters,
-                self._interval_s,
-                selection(),
-                os.getcwd(),
-            ],
+    def _settings(self, path: Path) -> dict[str, Any]:
+        """What the sampler needs to know."""
+        run = {
+            "id": self._id,
+            "name": self.name,
+            "labels": self.labels,
+            "sync": qualified_name(self._sync),
+            "resume_at": self._resume_at,
         }
+        return settings(path, run, self._meters, self._interval_s, self._opened_s)
 
     def _window_closed(self, start_ns: int, stop_ns: int, fields: bytes) -> None:
         """Send the row of a window that has closed."""
@@ -237,21 +332,3 @@ class Tracker:
         """Add a note on something that went wrong, unless it is there already."""
         if text not in self.notes:
             self.notes.append(text)
-
-
-def _requested(meters: str | list[str]) -> str | list[str]:
-    """The meters as the sampler needs them: "auto", or a list of names that all exist."""
-    if meters == "auto":
-        return "auto"
-    from energy.meters import sources
-
-    names = [meters] if isinstance(meters, str) else meters
-    sources.require(names)
-    return [f"{name}:{os.getpid()}" if name == "cpu_tree" else name for name in names]
-
-
-def _qualified_name(sync: Callable[[], object] | None) -> str | None:
-    """Module and name of a callback, for the ledger."""
-    if sync is None:
-        return None
-    return f"{getattr(sync, '__module__', '')}.{getattr(sync, '__qualname__', type(sync).__name__)}"
