@@ -293,6 +293,7 @@ def measure_power(
                 interval_s=0.1,
                 sync=synchronizer(device),
                 meters=meters,
+                leave_record=False,
             )
             with meter, meter.window(name):
                 work()

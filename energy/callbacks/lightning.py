@@ -71,14 +71,14 @@ class EnergyCallback(Callback):
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Write the record of what was spent before the exception."""
-        self._close(trainer, note=f"training ended with {type(exception).__name__}")
+        self._close(trainer, raised=f"training ended with {type(exception).__name__}")
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         """Log what was spent in all, and write the record."""
         self._close(trainer)
 
-    def _close(self, trainer: Any, note: str | None = None) -> None:
-        self.loop.close(note=note, log=lambda values: _send(trainer, values))
+    def _close(self, trainer: Any, raised: str | None = None) -> None:
+        self.loop.close(raised=raised, log=lambda values: _send(trainer, values))
 
 
 def _send(trainer: Any, values: dict[str, float]) -> None:

@@ -14,7 +14,6 @@ from typing import Any, Self
 
 from energy.facts.site import Site, site_from_options
 from energy.footprint.account import account, quantity_times
-from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Quantity
 from energy.tracking.tracker import Tracker
 from energy.units import J_PER_KWH
@@ -49,6 +48,7 @@ class Loop:
         self._zone = zone
         self._site: Site = site_from_options(zone, pue)
         self.tracker: Tracker | None = None
+        self._was_open = False
         self._open: dict[str, contextlib.AbstractContextManager[None]] = {}
         self._last_j = 0.0
 
@@ -64,12 +64,16 @@ class Loop:
 
         A run that raises out of its trainer ends here at the next start, or when Python exits.
         """
-        self.close(note=UNFINISHED)
-        resume = {"step": resume_step} if resume_step else None
-        self.tracker = Tracker(self.out_dir, sync=self._sync, resume_at=resume, **self._settings)
-        self.tracker.open()
+        self.close(raised=UNFINISHED)
+        # A Trainer that trains again goes on with its own run.
+        resume = {"step": resume_step} if resume_step else {} if self._was_open else None
+        tracker = Tracker(
+            self.out_dir, sync=self._sync, resume_at=resume, site=self._site, **self._settings
+        )
+        tracker.open()
+        self.tracker, self._was_open = tracker, True
         self._last_j = 0.0
-        atexit.register(self.close, note=UNFINISHED)
+        atexit.register(self.close, raised=UNFINISHED)
 
     def begin(self, name: str, phase: str = "compute") -> None:
         """Open a window, unless a window of that name is open."""
@@ -124,7 +128,7 @@ class Loop:
     def close(
         self,
         tokens: float = 0,
-        note: str | None = None,
+        raised: str | None = None,
         fields: Mapping[str, Any] | None = None,
         log: Callable[[dict[str, float]], None] | None = None,
     ) -> None:
@@ -132,7 +136,7 @@ class Loop:
 
         Args:
             tokens: tokens that the run counted; 0 if it does not count them.
-            note: what a reader of the record should know, as that the training raised.
+            raised: why training ended before its time, if it did; a note of the record.
             fields: further fields of the record.
             log: gets the metrics of the whole run, which now ends with its last sample.
         """
@@ -142,14 +146,13 @@ class Loop:
         atexit.unregister(self.close)
         for name in list(self._open):
             self.end(name)
-        tracker.close()
+        tracker.close(raised)
         if log is not None:
             log(self.metrics())
         self.tracker = None
         counted = Quantity.exact(tokens, "1", "tokens that entered the model in training")
         extra = {**({"tokens": counted} if tokens else {}), **(fields or {})}
-        record = tracker.record(notes=[note] if note else [], **extra)
-        at_site(record, self._site).save(self.out_dir / "record.json")
+        tracker.save(**extra)
 
     def _grams(self, energy: Quantity) -> float | None:
         """Grams of CO2e by location, of joules at the chip boundary."""

@@ -42,6 +42,10 @@ def run(
         bool,
         typer.Option("--wait", help="Meter what the command leaves running until that ends, too."),
     ] = False,
+    group: Annotated[
+        bool,
+        typer.Option("--group", help="Let your group read ledger and record; else only you may."),
+    ] = False,
 ) -> None:
     """Meter any command.
 
@@ -65,6 +69,7 @@ def run(
         meters=meter or "auto",
         power_limit_w=power_limit,
         wait=wait,
+        group=group,
     )
     for line in [*runs.heading(folder, own), *summary.lines(measured), summary.closing(measured)]:
         say(line)

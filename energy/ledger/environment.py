@@ -47,11 +47,11 @@ def machine(sys_root: Path = Path("/sys")) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "command": command(sys.argv),
+        "command": command_line(sys.argv),
     }
 
 
-def command(arguments: Sequence[str]) -> str:
+def command_line(arguments: Sequence[str]) -> str:
     """A command line without its secrets, and not longer than a record needs it."""
     text = masked(arguments)
     return text if len(text) <= COMMAND_LENGTH else f"{text[:COMMAND_LENGTH]}..."

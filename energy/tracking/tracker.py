@@ -170,10 +170,16 @@ class Tracker:
         regular = isinstance(error, SystemExit) and not error.code
         cut_short = error is not None and not regular and not isinstance(error, GeneratorExit)
         self.close(f"the run ended with {type(error).__name__}" if cut_short else None)
-        if not is_ours or not self._leave_record:
-            return None
+        return self.save() if is_ours and self._leave_record else None
+
+    def save(self, **fields: Any) -> RunRecord | None:
+        """Write record.json with these fields, as of `record`; raises nothing itself.
+
+        Returns:
+            The record; None if it could not be written, which a warning says.
+        """
         try:
-            record = self.record()
+            record = self.record(**fields)
             record.save(self.out_dir / "record.json", group=self._group)
         except (AccountingError, OSError) as problem:
             logger.warning("no record of this run: %s", problem)

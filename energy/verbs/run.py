@@ -12,10 +12,12 @@ from typing import Any, NoReturn
 
 from energy.errors import CommandError, InputError, MissingDataError
 from energy.facts.site import Site
+from energy.files import group_may_read
 from energy.footprint.apply import at_site
 from energy.guard import say
 from energy.ledger import accounting
 from energy.ledger import reader as ledger
+from energy.ledger.environment import command_line
 from energy.ledger.job import Job
 from energy.ledger.lines import FILE, node_file_name, require_ledger
 from energy.ledger.progress import Progress
@@ -87,6 +89,7 @@ def run(
     meters: str | list[str] = "auto",
     power_limit_w: float | None = None,
     wait: bool = False,
+    group: bool = False,
 ) -> tuple[RunRecord, int]:
     """Run a command under the meters and write `out/record.json`.
 
@@ -101,6 +104,7 @@ def run(
         meters: "auto", or names of sources.
         power_limit_w: power limit of every board for the time of the run.
         wait: meter what the command leaves running until that has ended, too.
+        group: whether the user's group may read ledger and record.
 
     Returns:
         The record, and the exit code as a shell reports it: 128 + signal for a killed command.
@@ -115,7 +119,14 @@ def run(
     require_program(command[0])
     labels = {**_labels(own), **labels}
     tracker = Tracker(
-        out, name=Path(command[0]).name, labels=labels, meters=meters, interval_s=interval_s
+        out,
+        name=Path(command[0]).name,
+        labels=labels,
+        meters=meters,
+        interval_s=interval_s,
+        site=site,
+        group=group,
+        leave_record=False,
     )
     if (out / FILE).exists():
         raise InputError(
@@ -133,8 +144,8 @@ def run(
             _remove(out, new_folders)
             raise
         tracker.notes += _notes(own, program.left_running)
-        facts |= {"command": " ".join(command), "exit_code": code}
-        return _recorded(tracker, facts, site, codecarbon), code
+        facts |= {"command": command_line(command), "exit_code": code}
+        return _recorded(tracker, facts, codecarbon, group), code
 
 
 def _metered(program: Command, tracker: Tracker, codecarbon: SecondOpinion | None) -> int:
@@ -163,21 +174,20 @@ def _labels(own: Job) -> dict[str, str]:
 
 
 def _recorded(
-    tracker: Tracker, facts: Mapping[str, Any], site: Site, codecarbon: SecondOpinion | None
+    tracker: Tracker, facts: Mapping[str, Any], codecarbon: SecondOpinion | None, group: bool
 ) -> RunRecord:
     """Write the record of a command that has ended, with these facts in its environment."""
     try:
-        measured = tracker.record()
+        record = tracker.record()
     except MissingDataError as error:
         _exit_without_record(error, facts["exit_code"])
     if codecarbon is not None:
-        total, note = codecarbon.compare(measured)
-        measured.metrics["codecarbon_energy_j"] = total
-        measured.notes.append(note)
-    record = at_site(measured, site)
+        total, note = codecarbon.compare(record)
+        record.metrics["codecarbon_energy_j"] = total
+        record.notes.append(note)
     record.environment |= facts
     try:
-        record.save(tracker.out_dir / "record.json")
+        record.save(tracker.out_dir / "record.json", group=group)
     except InputError as error:
         _exit_without_record(error, facts["exit_code"])
     return record
@@ -213,5 +223,5 @@ def rebuild(folder: Path, site: Site) -> RunRecord:
         path, name=name, labels={}, notes=["rebuilt from the ledger"], reader=reader
     )
     record = at_site(record, site)
-    record.save(path.parent / "record.json")
+    record.save(path.parent / "record.json", group=group_may_read(path))
     return record

@@ -234,7 +234,14 @@ def _build_meter(
         "threads": str(torch.get_num_threads()),
         "torch": torch.__version__,
     }
-    return tracker(out, name=config.name, labels=labels, sync=synchronizer(device), **resumed)
+    return tracker(
+        out,
+        name=config.name,
+        labels=labels,
+        sync=synchronizer(device),
+        leave_record=False,
+        **resumed,
+    )
 
 
 def _measure_peak(meter: Any, device: torch.device) -> float:

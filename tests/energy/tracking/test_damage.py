@@ -129,7 +129,7 @@ def test_windows_of_a_resumed_run_survive_the_death_of_its_sampler(tmp_path):
         for _ in range(20):
             with meter.window("first"):
                 pass
-    with tracker(tmp_path) as meter:
+    with tracker(tmp_path, resume_at={}) as meter:
         os.kill(meter.sampler_pid, signal.SIGSTOP)
         for _ in range(10):
             with meter.window("second"):
