@@ -106,7 +106,7 @@ class Command:
         self._child: subprocess.Popen[bytes] | None = None
         self._pending: list[int] = []
         self._ended = self._abandoned = False
-        self._excluded_pids: Sequence[int] = ()
+        self._excluded: Callable[[], Sequence[int]] = tuple
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -121,12 +121,12 @@ class Command:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def run(self, excluded_pids: Sequence[int]) -> int:
+    def run(self, excluded: Callable[[], Sequence[int]]) -> int:
         """Run the command until it has ended; with `wait`, until its last process has.
 
         Args:
-            excluded_pids: children of this process that do not belong to the command, nor do
-                processes of their sessions (the samplers); may grow.
+            excluded: returns the children of this process that do not belong to the command, nor
+                do processes of their sessions (the samplers).
 
         Returns:
             The exit code as a shell reports it: 128 + signal for a killed command.
@@ -135,7 +135,7 @@ class Command:
             CommandError: the kernel cannot run it.
         """
         _adopt_orphans()
-        self._excluded_pids = excluded_pids
+        self._excluded = excluded
         try:
             self._child = subprocess.Popen(self._arguments, preexec_fn=_as_started())
         except OSError as error:
@@ -201,10 +201,11 @@ class Command:
         ]
 
     def _is_excluded(self, pid: int) -> bool:
-        if pid in self._excluded_pids:
+        excluded = self._excluded()
+        if pid in excluded:
             return True
         with contextlib.suppress(OSError):
-            return os.getsid(pid) in self._excluded_pids
+            return os.getsid(pid) in excluded
         return False
 
 

@@ -1,17 +1,23 @@
 """CodeCarbon's measurement of the same run, shown beside ours and never in its place.
 
-It runs as the offline tracker (no location lookup, no file) in the process of `energy run`. Each of
-its three numbers gets the origin of its backend, which CodeCarbon's own output does not state: a
-processor estimated from its load is modelled, one estimated from a constant is assumed, and so is
-memory, which is estimated from the number of modules.
+It runs as the offline tracker (no location lookup, no file) in a process of its own, which has an
+empty home, an empty working folder and an empty environment: no setting of the user can make it
+send or write anything, or change its numbers. Each of its three numbers gets the origin of its
+backend, which CodeCarbon's own output does not state: a processor estimated from its load is
+modelled, one estimated from a constant is assumed, and so is memory, which is estimated from the
+number of modules.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-from collections.abc import Iterator
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
 from typing import Any
 
 from energy.arithmetic import add
@@ -19,6 +25,12 @@ from energy.errors import MissingDataError
 from energy.quantity import Origin, Quantity
 from energy.record import RunRecord
 from energy.units import J_PER_KWH
+
+CHILD = Path(__file__).with_name("codecarbon_child.py")
+"""The program of that process, which is started by path."""
+
+START_S, STOP_S = 120.0, 30.0
+"""How long CodeCarbon may take to start, and to say what it measured."""
 
 BACKENDS = {
     "cpu_load": Origin.MODELLED,
@@ -37,47 +49,59 @@ class SecondOpinion:
     """CodeCarbon's offline tracker around a block of code.
 
     Attributes:
+        pids: its process, once it has started.
         parts: its joules of cpu, gpu and ram, once the block has ended; parts without joules are
             left out.
     """
 
     def __init__(self) -> None:
-        self._tracker: Any = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._unread = b""
+        self.pids: list[int] = []
         self.parts: dict[str, Quantity] = {}
 
     def __enter__(self) -> SecondOpinion:
         """Start it.
 
         Raises:
-            MissingDataError: CodeCarbon is not installed.
+            MissingDataError: CodeCarbon is not installed, or does not start.
         """
-        try:
-            with _silent():
-                from codecarbon import OfflineEmissionsTracker
-        except ImportError as error:
+        boards = os.environ.get("CUDA_VISIBLE_DEVICES") or os.environ.get("ROCR_VISIBLE_DEVICES")
+        path = [place for place in sys.path if os.path.isabs(place)]
+        self._folder = tempfile.TemporaryDirectory(prefix="energy-codecarbon-")
+        home = self._folder.name
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(CHILD), json.dumps({"path": path, "gpu_ids": boards})],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=home,
+            env={"HOME": home},
+            start_new_session=True,
+        )
+        self.pids.append(self._process.pid)
+        answer = self._answer(START_S)
+        if answer.get("started"):
+            return self
+        self._end()
+        if answer.get("missing"):
             raise MissingDataError(
                 "expected the package codecarbon",
                 "not installed",
                 "pip install 'glam-energy[carbon]'",
-            ) from error
-        with _silent():
-            # Only the joules are used; the country is a required argument without effect on them.
-            self._tracker = OfflineEmissionsTracker(
-                country_iso_code="USA",
-                measure_power_secs=1,
-                save_to_file=False,
-                log_level="critical",
-                allow_multiple_runs=True,
             )
-            self._tracker.start()
-        return self
+        raise MissingDataError(
+            "expected CodeCarbon to start", "no answer", "leave out --second-opinion"
+        )
 
     def __exit__(self, *_: object) -> None:
         """Stop it and read its three numbers."""
-        with _silent():
-            self._tracker.stop()
-        totals = self._tracker.final_emissions_data
-        mode = str(getattr(self._tracker, "_cpu_tracking_mode", "") or _mode(self._tracker))
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        answer = self._answer(STOP_S)
+        self._end()
+        mode = str(answer.get("mode", ""))
         origins = {
             "cpu": BACKENDS.get(mode, Origin.ASSUMED),
             "gpu": Origin.MEASURED,
@@ -85,11 +109,39 @@ class SecondOpinion:
         }
         methods = {"cpu": mode or "unknown backend", "gpu": "NVML", "ram": "watts per module"}
         for part, origin in origins.items():
-            joules = float(getattr(totals, f"{part}_energy")) * J_PER_KWH
+            joules = answer.get("kwh", {}).get(part, 0.0) * J_PER_KWH
             if joules > 0:
                 self.parts[part] = Quantity.exact(
                     joules, "J", f"CodeCarbon {part}: {methods[part]}", origin
                 )
+
+    def _answer(self, longest_s: float) -> dict[str, Any]:
+        """Its next line; empty if it ends, or does not answer for so long."""
+        if self._process is None or self._process.stdout is None:
+            return {}
+        file, until_s = self._process.stdout.fileno(), time.monotonic() + longest_s
+        while b"\n" not in self._unread:
+            wait_s = until_s - time.monotonic()
+            if wait_s < 0 or not select.select([file], [], [], wait_s)[0]:
+                return {}
+            text = os.read(file, 1 << 16)
+            if not text:
+                return {}
+            self._unread += text
+        line, _, self._unread = self._unread.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _end(self) -> None:
+        """End its process, if it still runs, and remove its folder."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def compare(self, record: RunRecord) -> tuple[Quantity, str]:
         """CodeCarbon's total, and a note on how it differs from the record, part by part."""
@@ -143,20 +195,3 @@ def _with_source(own: Quantity | None) -> str:
 
 def _joules(quantity: Quantity | None) -> float:
     return 0.0 if quantity is None else quantity.value or 0.0
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Keep messages of CodeCarbon, and of the libraries it tries, out of the command's output."""
-    logging.getLogger("codecarbon").disabled = True
-    discarded = io.StringIO()
-    with contextlib.redirect_stderr(discarded), contextlib.redirect_stdout(discarded):
-        yield
-
-
-def _mode(tracker: Any) -> str:
-    """The processor backend according to the tracker's list of hardware."""
-    for part in getattr(tracker, "_hardware", []):
-        if type(part).__name__ == "CPU":
-            return str(getattr(part, "_mode", ""))
-    return ""

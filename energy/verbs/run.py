@@ -152,7 +152,8 @@ def _metered(program: Command, tracker: Tracker, codecarbon: SecondOpinion | Non
     """Run the command inside a window; returns its exit code."""
     with codecarbon or contextlib.nullcontext(), tracker:
         with tracker.window("command"):
-            code = program.run(tracker.sampler_pids)
+            others = codecarbon.pids if codecarbon else []
+            code = program.run(lambda: [*tracker.sampler_pids, *others])
         tracker.mark("exit", code=code)
     return code
 
