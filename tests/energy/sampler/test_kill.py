@@ -135,7 +135,7 @@ def test_a_torn_last_line_is_dropped_and_the_chain_continues(tmp_path):
     with tracker.path.open("ab") as file:
         file.write(b'{"k":"s","m":123,"j":{"cp')
     before = list(rows_of(tracker.path))
-    with Tracker(tmp_path, interval_s=INTERVAL_S) as tracker:
+    with Tracker(tmp_path, interval_s=INTERVAL_S, resume_at={}) as tracker:
         time.sleep(0.1)
     after = list(rows_of(tracker.path))
     assert [row for row, _ in after[: len(before)]] == [row for row, _ in before]
