@@ -253,10 +253,7 @@ class RunRecord(BaseModel):
     def save(self, path: str | Path, *, group: bool = False) -> None:
         """Write the record as JSON, whole or not at all; in a folder, as its record.json.
 
-        Args:
-            path: the file or the folder.
-            group: whether the user's group may read it. Else it is for the user alone, unless the
-                group may read the record that it replaces.
+        The user alone may read it; so may the group on request, or where it could before.
         """
         path = Path(path)
         path = path / "record.json" if path.is_dir() else path
