@@ -28,7 +28,6 @@ READABLE_VERSIONS = ("1.0", "2.0")
 FORMER_METRICS = {"held_out_loss": "validation_loss"}
 """Former names of metrics, still read."""
 
-
 BRIDGE = "bridge"
 """The `api` of an entry with the joules of short stretches without readings."""
 

@@ -380,4 +380,4 @@ def test_no_setting_of_the_user_reaches_the_second_opinion(tmp_path):
     record = json.loads((tmp_path / "r" / "record.json").read_text())
     assert 0 < record["metrics"]["codecarbon_energy_j"]["value"] < 90_000
     assert list(written.iterdir()) == []
-    assert not any("left running" in note for note in record["notes"])
+    assert not any("still running" in note for note in record["notes"])
