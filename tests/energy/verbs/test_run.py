@@ -303,20 +303,6 @@ def test_the_doctor_compares_a_counter_with_its_power(library):
     assert board["watts"] == pytest.approx(300, rel=0.08)
 
 
-def test_the_second_opinion_names_the_backend_of_each_part_and_the_difference(tmp_path):
-    run = energy("run", "--out", tmp_path / "r", "--second-opinion", "--", "sleep", "2")
-    assert run.returncode == 0, run.stderr
-    record = json.loads((tmp_path / "r" / "record.json").read_text())
-    codecarbon = record["metrics"]["codecarbon_energy_j"]
-    assert codecarbon["value"] > 0
-    assert codecarbon["shares"]["assumed"] > 0  # its memory is a constant
-    assert "times ours; most of the difference is " in run.stderr
-    assert "ram: " in run.stderr
-    assert "J assumed (watts per module) against " in run.stderr
-    assert "J modelled (cpu_load) against " in run.stderr
-    assert "/proc/stat" in run.stderr  # the source of our number
-
-
 @pytest.mark.parametrize("stream", ["2>/dev/full", "2>&-", "2>&1 >/dev/null | true"])
 def test_the_exit_code_passes_through_whatever_becomes_of_stderr(tmp_path, stream):
     words = shlex.join([*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", "exit 7"])
@@ -335,49 +321,3 @@ def test_the_exit_code_passes_through_where_the_record_cannot_be_written(tmp_pat
     assert len(run.stderr.splitlines()) == 1
     assert [path.name for path in (tmp_path / "r").iterdir()] == ["ledger.jsonl"]
     assert energy("record", tmp_path / "r").returncode == 0
-
-
-CODECARBON_CONFIG = """[codecarbon]
-output_methods = file
-save_to_file = true
-output_dir = {folder}
-project_name = of-the-user
-force_ram_power = 90000
-"""
-
-
-def test_no_setting_of_the_user_reaches_the_second_opinion(tmp_path):
-    home, here, written = (tmp_path / name for name in ("home", "here", "written"))
-    for folder in (home, here, written):
-        folder.mkdir()
-    for folder in (home, here):
-        config = CODECARBON_CONFIG.format(folder=written)
-        (folder / ".codecarbon.config").write_text(config)
-    settings = {
-        "HOME": str(home),
-        "CODECARBON_FORCE_RAM_POWER": "90000",
-        "CODECARBON_OUTPUT_DIR": str(written),
-        "CODECARBON_SAVE_TO_FILE": "true",
-    }
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), **settings}
-    reads = "from codecarbon.core.config import get_hierarchical_config as read; print(read())"
-    config = subprocess.run(
-        [sys.executable, "-c", reads], cwd=here, env=environment, capture_output=True, text=True
-    )
-    assert "of-the-user" in config.stdout  # so it would be obeyed
-    run = energy(
-        "run",
-        "--out",
-        tmp_path / "r",
-        "--second-opinion",
-        "--",
-        "sleep",
-        "2",
-        cwd=here,
-        env=environment,
-    )
-    assert run.returncode == 0, run.stderr
-    record = json.loads((tmp_path / "r" / "record.json").read_text())
-    assert 0 < record["metrics"]["codecarbon_energy_j"]["value"] < 90_000
-    assert list(written.iterdir()) == []
-    assert not any("still running" in note for note in record["notes"])
