@@ -114,8 +114,6 @@ def record(
         raise MissingDataError(f"expected samples in {path}", "none", "was the sampler killed?")
     spans = [segment.span for segment in segments]
     wasted = wasted_spans(segments)
-    if "tokens" not in fields and (tokens := counted_tokens(segments, wasted)):
-        fields["tokens"] = Quantity.exact(tokens, "1", "marks of the run in its ledger")
     elapsed_s = sum(stop - start for _, start, stop in spans)
     elapsed = Quantity.exact(elapsed_s, "s", "monotonic clock, first to last row of each attempt")
     refused = contradictions.refused(spans)
@@ -137,8 +135,15 @@ def record(
         environment={**of_run(segments), **(environment or {})},
         labels=dict(labels),
         notes=[*notes, *notes_of(segments, reader.damaged, refused), *calibration_notes],
-        **fields,
+        **{**_counted(segments, wasted), **fields},
     )
+
+
+def _counted(segments: list[Segment], wasted: list[Span]) -> dict[str, Quantity]:
+    """Work that the run counted in its ledger."""
+    tokens = counted_tokens(segments, wasted)
+    source = "marks of the run in its ledger"
+    return {"tokens": Quantity.exact(tokens, "1", source)} if tokens else {}
 
 
 def measured(**fields: Any) -> RunRecord:

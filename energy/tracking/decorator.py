@@ -68,7 +68,7 @@ class _Calls:
         self._lock, self._going_on = threading.Lock(), 0
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def metered(self) -> Iterator[None]:
         """One call."""
         with self._lock:
             if not self._going_on:
@@ -103,7 +103,7 @@ def _metered(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any]:
 
 def _plain(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any]:
     def metered(*arguments: Any, **named: Any) -> Any:
-        with calls.one():
+        with calls.metered():
             return function(*arguments, **named)
 
     return metered
@@ -111,7 +111,7 @@ def _plain(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any]:
 
 def _generator(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any]:
     def metered(*arguments: Any, **named: Any) -> Generator[Any, Any, Any]:
-        with calls.one():
+        with calls.metered():
             return (yield from function(*arguments, **named))
 
     return metered
@@ -119,7 +119,7 @@ def _generator(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any
 
 def _coroutine(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any]:
     async def metered(*arguments: Any, **named: Any) -> Any:
-        with calls.one():
+        with calls.metered():
             return await function(*arguments, **named)
 
     return metered
@@ -127,7 +127,7 @@ def _coroutine(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any
 
 def _async_generator(function: Callable[..., Any], calls: _Calls) -> Callable[..., Any]:
     async def metered(*arguments: Any, **named: Any) -> AsyncIterator[Any]:
-        with calls.one():
+        with calls.metered():
             async with aclosing(function(*arguments, **named)) as items:
                 sent = None
                 while True:

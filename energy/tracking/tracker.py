@@ -127,7 +127,7 @@ class Tracker:
         }
         stated = {name: value for name, value in counts.items() if value is not None}
         self._facts = Facts(zone=zone, pue=pue, site=site, chips=chips, counts=stated)
-        self._group, self._leave_record = group, leave_record
+        self.group, self._leave_record = group, leave_record
         self._id = ""
         self._supervisor: Supervisor | None = None
         self._opened_s = self._closed_s = 0.0
@@ -180,7 +180,7 @@ class Tracker:
         """
         try:
             record = self.record(**fields)
-            record.save(self.out_dir / "record.json", group=self._group)
+            record.save(self.out_dir / "record.json", group=self.group)
         except (AccountingError, OSError) as problem:
             logger.warning("no record of this run: %s", problem)
             return None
@@ -198,7 +198,7 @@ class Tracker:
         """
         if self.is_running or is_imported_again():
             return
-        path = prepare(self.out_dir, group=self._group, goes_on=self._resume_at is not None)
+        path = prepare(self.out_dir, group=self.group, goes_on=self._resume_at is not None)
         self._id, self._reader = uuid.uuid4().hex[:12], None
         self._opened_s, self._closed_s = time.monotonic(), 0.0
         supervisor = Supervisor(path, self._id, self._settings(path), self.notes)

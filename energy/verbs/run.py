@@ -82,14 +82,10 @@ def run(
     out: Path,
     own: Job,
     *,
-    labels: Mapping[str, str],
-    site: Site,
-    interval_s: float,
     second_opinion: bool = False,
-    meters: str | list[str] = "auto",
     power_limit_w: float | None = None,
     wait: bool = False,
-    group: bool = False,
+    **tracking: Any,
 ) -> tuple[RunRecord, int]:
     """Run a command under the meters and write `out/record.json`.
 
@@ -97,14 +93,10 @@ def run(
         command: program and arguments.
         out: folder for ledger and record.
         own: job and rank of this process.
-        labels: labels of the run, copied into the record.
-        site: where it runs, for carbon, water and cost.
-        interval_s: seconds between samples.
         second_opinion: run CodeCarbon as well and report how its result differs.
-        meters: "auto", or names of sources.
         power_limit_w: power limit of every board for the time of the run.
         wait: meter what the command leaves running until that has ended, too.
-        group: whether the user's group may read ledger and record.
+        **tracking: labels, site, meters, interval_s and group of the `Tracker`.
 
     Returns:
         The record, and the exit code as a shell reports it: 128 + signal for a killed command.
@@ -117,17 +109,8 @@ def run(
             the record cannot be written.
     """
     require_program(command[0])
-    labels = {**_labels(own), **labels}
-    tracker = Tracker(
-        out,
-        name=Path(command[0]).name,
-        labels=labels,
-        meters=meters,
-        interval_s=interval_s,
-        site=site,
-        group=group,
-        leave_record=False,
-    )
+    tracking["labels"] = {**_labels(own), **tracking.get("labels", {})}
+    tracker = Tracker(out, name=Path(command[0]).name, leave_record=False, **tracking)
     if (out / FILE).exists():
         raise InputError(
             "expected a folder without a ledger", str(out), "choose another with --out"
@@ -145,7 +128,7 @@ def run(
             raise
         tracker.notes += _notes(own, program.left_running)
         facts |= {"command": command_line(command), "exit_code": code}
-        return _recorded(tracker, facts, codecarbon, group), code
+        return _recorded(tracker, facts, codecarbon), code
 
 
 def _metered(program: Command, tracker: Tracker, codecarbon: SecondOpinion | None) -> int:
@@ -175,7 +158,7 @@ def _labels(own: Job) -> dict[str, str]:
 
 
 def _recorded(
-    tracker: Tracker, facts: Mapping[str, Any], codecarbon: SecondOpinion | None, group: bool
+    tracker: Tracker, facts: Mapping[str, Any], codecarbon: SecondOpinion | None
 ) -> RunRecord:
     """Write the record of a command that has ended, with these facts in its environment."""
     try:
@@ -188,7 +171,7 @@ def _recorded(
         record.notes.append(note)
     record.environment |= facts
     try:
-        record.save(tracker.out_dir / "record.json", group=group)
+        record.save(tracker.out_dir / "record.json", group=tracker.group)
     except InputError as error:
         _exit_without_record(error, facts["exit_code"])
     return record

@@ -36,9 +36,9 @@ def _umask(request):
 def test_files_of_a_run_are_for_its_user_or_on_request_for_the_group(tmp_path, group, file, folder):
     with tracker(tmp_path / "run", group=group):
         pass
-    found = modes(tmp_path / "run")
-    assert found.pop("run") in (folder, "0o700")  # the umask holds for folders
-    assert found == {"ledger.jsonl": file, "record.json": file}
+    permissions = modes(tmp_path / "run")
+    assert permissions.pop("run") in (folder, "0o700")  # the umask holds for folders
+    assert permissions == {"ledger.jsonl": file, "record.json": file}
     # A record that is made again has the permissions of its ledger.
     (tmp_path / "run" / "record.json").unlink()
     rebuild(tmp_path / "run", site())
