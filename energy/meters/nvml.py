@@ -12,7 +12,7 @@ its board. The module of a superchip contains the board; it has a counter (field
 from __future__ import annotations
 
 import contextlib
-import ctypes.util
+import ctypes
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -319,7 +319,7 @@ def _domain(
 
 def binding() -> Any:
     """The module pynvml, not initialised; None if the driver's library is not there."""
-    if not ctypes.util.find_library("nvidia-ml") and not _loadable():
+    if not _loadable():
         return None
     with silence():
         import pynvml
@@ -327,9 +327,12 @@ def binding() -> Any:
 
 
 def _loadable() -> bool:
-    """Whether the dynamic loader can open the driver's library under the name that pynvml uses."""
+    """Whether the dynamic loader finds the driver's library under the name that pynvml uses.
+
+    It answers in a thousandth of the time of `ctypes.util.find_library`, which starts processes.
+    """
     try:
         ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
-        return False
+    except OSError as error:
+        return "No such file" not in str(error)
     return True

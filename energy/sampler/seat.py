@@ -20,14 +20,14 @@ import fcntl
 import hashlib
 import json
 import os
-import platform
-import socket
 import stat
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # a training script imports this module, and binds no socket
+    import socket
 
 MESSAGE_BYTES = 8192
 """Size of the longest message to a holder."""
@@ -144,6 +144,8 @@ class Seat:
         """Send a message to the holder; it is lost if nobody listens."""
         if self._path is None:
             return
+        import socket
+
         with contextlib.suppress(OSError):
             if self._sender is None:
                 self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -233,6 +235,8 @@ class Seat:
 
     def _start_holding(self) -> None:
         """Erase the previous holder's announcement, and listen."""
+        import socket
+
         self._holds, self._written = True, 0
         with contextlib.suppress(OSError):
             os.ftruncate(self._lock, 0)
@@ -258,6 +262,8 @@ def runtime_folder() -> Path:
     if runtime and os.access(runtime, os.W_OK):
         folder = Path(runtime) / "glam-energy"
     else:
+        import tempfile
+
         folder = Path(tempfile.gettempdir()) / f"glam-energy-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
@@ -273,4 +279,4 @@ def boot_id() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
-        return platform.node()
+        return os.uname().nodename
