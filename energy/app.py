@@ -10,7 +10,25 @@ from typer.core import TyperGroup
 
 from energy.console import print_version
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+def one_form(context: typer.Context, own: typer.CallbackParam, chosen: bool) -> bool:
+    """The check of --json, --csv and --explain: CSV has rows, and no other document beside them."""
+    names = {own.name or ""} | {name for name, value in context.params.items() if value is True}
+    forms = {name.removeprefix("as_") for name in names}
+    if chosen and "csv" in forms and forms & {"json", "explain"}:
+        raise typer.BadParameter("expected one of --csv, --json and --explain")
+    return chosen
+
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document on stdout.", callback=one_form),
+]
+
+
+Csv = Annotated[
+    bool, typer.Option("--csv", help="Print the rows as CSV on stdout.", callback=one_form)
+]
 
 
 Zone = Annotated[

@@ -1,4 +1,4 @@
-"""Results of all commands on stdout."""
+"""Results of all commands on stdout: JSON, CSV."""
 
 from __future__ import annotations
 
@@ -13,6 +13,44 @@ from energy._lazy import version
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:
     """Print one JSON document on stdout; pydantic models and arrays inside are converted."""
     print(json.dumps(value, indent=1, default=plain, allow_nan=False))
+
+
+def print_csv(data: Mapping[str, Any] | list[Any]) -> None:
+    """Print the rows of some data on stdout as CSV; a quantity has its unit in its column's name.
+
+    `energy.rows.rows_of` says which rows and columns these are; a cell without value is empty.
+    """
+    import csv
+
+    from energy.rows import rows_of
+
+    rows = rows_of(data)
+    names = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(sys.stdout, list(names), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def print_data(
+    value: Mapping[str, Any] | list[Any],
+    *,
+    as_json: bool,
+    as_csv: bool,
+    rows: Mapping[str, Any] | list[Any] | None = None,
+) -> bool:
+    """Print data where a verb was called with --json or --csv; False where it was not.
+
+    Args:
+        value: of the JSON document.
+        as_json: of --json.
+        as_csv: of --csv.
+        rows: of the CSV table, where they are not those of `value`.
+    """
+    if as_csv:
+        print_csv(value if rows is None else rows)
+    elif as_json:
+        print_json(value)
+    return as_json or as_csv
 
 
 def print_version(requested: bool) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from energy.app import Json, Pue, Zone, examples
-from energy.console import print_json
+from energy.app import Csv, Json, Pue, Zone, examples
+from energy.console import print_data
 
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
 
@@ -122,7 +122,7 @@ def generate(
 
 
 @examples("glam sizes")
-def sizes(json: Json = False) -> None:
+def sizes(json: Json = False, csv: Csv = False) -> None:
     """List the models that can be trained, with parameter counts."""
     from dataclasses import asdict
 
@@ -143,8 +143,7 @@ def sizes(json: Json = False) -> None:
         for row in catalog.models()
         if builds(row.shape)
     ]
-    if json:
-        print_json(rows)
+    if print_data(rows, as_json=json, as_csv=csv):
         return
     print(f"{'name':16} {'total':>8} {'active':>8}  layers  width  experts  family")
     for row in rows:

@@ -15,6 +15,14 @@ COMMANDS = {
     "glam": get_command(glam.cli.command()),
     "simulator": get_command(simulator.cli.command()),
 }
+WITHOUT_TABLES = {
+    ("energy", "run"),
+    ("energy", "schema"),
+    ("glam", "train"),
+    ("glam", "generate"),
+    ("glam", "probe"),
+    ("simulator", "init"),
+}
 VERBS = [(room, verb) for room, command in COMMANDS.items() for verb in command.commands]
 
 
@@ -80,3 +88,22 @@ def test_the_verbs_stand_beneath_the_question_that_they_answer(room):
     for name, verb in COMMANDS[room].commands.items():
         above = words[: words.index(f"\n  {name} ")].splitlines()
         assert [line for line in above if line.endswith("?")][-1] == verb.rich_help_panel
+
+
+@pytest.mark.parametrize(("room", "verb"), VERBS)
+def test_a_verb_with_json_has_csv_and_never_prints_both(room, verb):
+    command = COMMANDS[room].commands[verb]
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert len({"--json", "--csv"} & options) in (0, 2)
+    assert "--json" in options or (room, verb) in WITHOUT_TABLES
+
+
+def test_two_documents_at_once_are_refused_before_the_work():
+    from typer.testing import CliRunner
+
+    grid = ["grid", "FRA", "--csv", "--json"]
+    models = ["models", "--explain", "--csv"]
+    for app, words in ((energy.cli.command(), grid), (simulator.cli.command(), models)):
+        run = CliRunner().invoke(app, words)
+        assert (run.exit_code, run.stdout) == (2, "")
+        assert "expected one of --csv, --json and --explain" in run.stderr

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
-from energy.console import print_json
+from energy.app import Csv, Json, examples
+from energy.console import print_data
 
 
 @examples("energy grid", "energy grid FRA US --json")
@@ -16,24 +16,23 @@ def grid(
         list[str] | None, typer.Argument(metavar="ZONE", help="Zones; default all.")
     ] = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """List grid zones: grams of CO2e per kWh, year, source."""
     from energy.facts import grid as facts
 
     zones = [facts.zone(name) for name in names] if names else list(facts.zones())
-    if json:
-        print_json(
-            [
-                {
-                    "id": zone.id,
-                    "name": zone.name,
-                    "year": zone.year,
-                    "intensity": zone.g_per_kwh,
-                    "status": zone.status,
-                }
-                for zone in zones
-            ]
-        )
+    rows = [
+        {
+            "id": zone.id,
+            "name": zone.name,
+            "year": zone.year,
+            "intensity": zone.g_per_kwh,
+            "status": zone.status,
+        }
+        for zone in zones
+    ]
+    if print_data(rows, as_json=json, as_csv=csv):
         return
     for zone in zones:
         value, low, high = zone.g_per_kwh.numbers()

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
-from energy.console import print_json
+from energy.app import Csv, Json, examples
+from energy.console import print_data
 
 
 @examples("energy report runs --html report.html")
@@ -19,6 +19,7 @@ def report(
     ],
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Report runs as lines, an HTML page or JSON."""
     from energy.reports import runs as records
@@ -30,9 +31,9 @@ def report(
 
         write(runs, html)
         print(f"page: {html}", file=sys.stderr)
-    if json:
-        print_json({"records": [run.record.model_dump(mode="json") for run in runs]})
-    elif html is None:
+    data = {"records": [run.record.model_dump(mode="json") for run in runs]}
+    rows = [records.row(run.record) for run in runs]
+    if not print_data(data, as_json=json, as_csv=csv, rows=rows) and html is None:
         for run in runs:
             # "measured" next to joules would read as their origin.
             kind = "a run" if run.measured else "a prediction"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy.app import Json, Pue, Zone, examples
-from energy.console import print_json
+from energy.app import Csv, Json, Pue, Zone, examples
+from energy.console import print_data
 from energy.guard import say
+
+if TYPE_CHECKING:
+    from energy.record import RunRecord
 
 
 @examples("energy run --label task=demo -- python train.py --steps 100")
@@ -88,6 +91,8 @@ def watch(
             metavar="PORT", min=1, max=65535, help="Serve to Prometheus on this port instead."
         ),
     ] = None,
+    json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Show current readings, or serve them to Prometheus.
 
@@ -96,6 +101,11 @@ def watch(
     from energy.reports.terminal import console
     from energy.verbs import watch as readings
 
+    if json or csv:
+        if prometheus is not None:
+            raise typer.BadParameter("expected one of --prometheus, --json and --csv")
+        print_data(readings.read(interval, seconds), as_json=json, as_csv=csv)
+        return
     if prometheus is None:
         readings.show(interval, seconds, console())
         return
@@ -109,17 +119,14 @@ def record(
     zone: Zone = None,
     pue: Pue = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Write the record of a killed run from its ledger."""
     from energy.facts.site import site_from_options
-    from energy.reports import summary
     from energy.verbs import run as runs
 
     rebuilt = runs.rebuild(folder, site_from_options(zone, pue))
-    if json:
-        print_json(rebuilt.model_dump(mode="json"))
-    else:
-        print("\n".join(summary.lines(rebuilt)))
+    _show(rebuilt, json, csv)
 
 
 @examples("energy merge runs/rank-* --out runs/all")
@@ -131,6 +138,7 @@ def merge(
     zone: Zone = None,
     pue: Pue = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Merge ledgers of ranks and nodes into one record.
 
@@ -140,13 +148,18 @@ def merge(
     from energy.footprint.apply import at_site
     from energy.ledger import merge as ledgers
     from energy.ledger.progress import Progress
-    from energy.reports import summary
 
     with Progress(folders) as progress:
         merged = ledgers.merge(folders, out.name, progress.advance)
     merged = at_site(merged, site_from_options(zone, pue))
     merged.save(out / "record.json")
-    if json:
-        print_json(merged.model_dump(mode="json"))
-    else:
-        print("\n".join(summary.lines(merged)))
+    _show(merged, json, csv)
+
+
+def _show(record: RunRecord, json: bool, csv: bool) -> None:
+    """Print a record as data or in a few lines."""
+    from energy.reports import runs, summary
+
+    data = record.model_dump(mode="json")
+    if not print_data(data, as_json=json, as_csv=csv, rows=[runs.row(record)]):
+        print("\n".join(summary.lines(record)))

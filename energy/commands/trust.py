@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from energy.app import Json, examples
-from energy.console import print_json
+from energy.app import Csv, Json, examples
+from energy.console import print_data
 
 
 @examples("energy doctor", "energy doctor --meter cmd:./plug.sh --seconds 5")
@@ -24,6 +24,7 @@ def doctor(
         typer.Option(metavar="NAME", help="A meter to try (cmd:./plug.sh, ...); default all."),
     ] = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Show every meter, and how to enable the missing ones.
 
@@ -33,9 +34,8 @@ def doctor(
     from energy.verbs import doctor as meters
 
     findings = meters.look(seconds, meter or ())
-    if json:
-        print_json(findings.as_dict())
-    else:
+    data = findings.as_dict()
+    if not print_data(data, as_json=json, as_csv=csv, rows=data["meters"]):
         print("\n".join(findings.lines()))
 
 
@@ -55,6 +55,7 @@ def calibrate(
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Calibrate this machine against a wall meter.
 
@@ -79,8 +80,12 @@ def calibrate(
     paths = [path for path in (out, default_path() if save else None) if path is not None]
     for path in paths:
         calibration.save(path)
-    if json:
-        print_json(results)
+    rows = [
+        {"test": test, "device": device, **score}
+        for test, scores in results.items()
+        for device, score in scores.items()
+    ]
+    if print_data(results, as_json=json, as_csv=csv, rows=rows):
         return
     for name, line in calibration.lines.items():
         print(f"{name}: wall = {line.gain:.3f} x tool + {line.offset_w:.1f} W, {line.runs} runs")
@@ -103,6 +108,7 @@ def _score_lines(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with a ledger.")],
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Check a ledger and the sum in its record.
 
@@ -114,9 +120,8 @@ def verify(
 
     with Progress([folder], checks.PASSES) as progress:
         findings = checks.verify(folder, progress.advance)
-    if json:
-        print_json({"checks": [finding.as_dict() for finding in findings]})
-    else:
+    checked = {"checks": [finding.as_dict() for finding in findings]}
+    if not print_data(checked, as_json=json, as_csv=csv):
         for finding in findings:
             print(f"{'ok ' if finding.passed else 'BAD'} {finding.check:8} {finding.message}")
     if not all(finding.passed for finding in findings):

@@ -74,6 +74,13 @@ def find(folders: Path | Iterable[Path]) -> list[Run]:
     return sorted(runs, key=lambda run: (run.record.name, run.record.kind))
 
 
+def row(record: RunRecord) -> dict[str, Any]:
+    """A record as one row: name, kind, time, labels and every headline quantity."""
+    labels = {f"label_{name}": value for name, value in record.labels.items()}
+    when = {"name": record.name, "kind": record.kind, "created_utc": record.created_utc}
+    return when | labels | record.quantities()
+
+
 def pairs(runs: Iterable[Run]) -> list[Pair]:
     """The measured runs that have a prediction of the same name."""
     runs = list(runs)

@@ -115,13 +115,22 @@ def ticking(watch: Watch, interval_s: float, seconds: float | None) -> Iterator[
         watch.close()
 
 
+def read(interval_s: float, seconds: float | None) -> list[dict[str, Any]]:
+    """The rows after some seconds, or after two intervals."""
+    return rows(_watched(Watch(), interval_s, seconds))
+
+
+def _watched(watch: Watch, interval_s: float, seconds: float | None) -> Watch:
+    for _ in ticking(watch, interval_s, seconds or 2 * interval_s):
+        pass
+    return watch
+
+
 def show(interval_s: float, seconds: float | None, console: Console) -> None:
     """Show a live table; without a terminal, print the table once at the end."""
     watch = Watch()
     if not console.is_terminal:
-        for _ in ticking(watch, interval_s, seconds or 2 * interval_s):
-            pass
-        console.print(table(watch))
+        console.print(table(_watched(watch, interval_s, seconds)))
         return
     with Live(console=console, refresh_per_second=4) as live:
         for _ in ticking(watch, interval_s, seconds):

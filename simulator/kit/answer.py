@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from energy.console import plain, print_json
+from energy.console import plain, print_csv, print_json
 from energy.errors import MissingDataError
 
 if TYPE_CHECKING:
@@ -109,10 +109,15 @@ class Answer:
                 "not installed",
                 "pip install 'glam-energy[notebooks]'",
             ) from error
-        from simulator.kit.rows import rows_of
+        from energy.rows import rows_of
 
+        return pandas.DataFrame(rows_of(self.frame_data()))
+
+    def frame_data(self) -> Data:
+        """The data whose rows are those of its frame and of --csv."""
         rows = getattr(self._module("page"), "frame_rows", None)
-        return pandas.DataFrame(rows_of(self.as_json() if rows is None else rows(self)))
+        data: Data = self.as_json() if rows is None else rows(self)
+        return data
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw the answer; into a PNG, SVG or HTML file where there is a path."""
@@ -145,13 +150,19 @@ class Answer:
 
 
 def present(
-    answer: Answer, *, as_json: bool, explain: bool = False, plot: Path | None = None
+    answer: Answer,
+    *,
+    as_json: bool,
+    as_csv: bool = False,
+    explain: bool = False,
+    plot: Path | None = None,
 ) -> None:
-    """End a verb: draw, then print as JSON or as a page, with the terms where they are wanted.
+    """End a verb: draw, then print as data or as a page, with the terms where they are wanted.
 
     Args:
         answer: of the question.
         as_json: of --json.
+        as_csv: of --csv: the rows of its frame.
         explain: of --explain.
         plot: of --plot.
 
@@ -160,6 +171,9 @@ def present(
     """
     if plot is not None:
         _draw(answer, plot, shlex.join(["simulator", *sys.argv[1:]]))
+    if as_csv:
+        print_csv(answer.frame_data())
+        return
     if as_json:
         print_json(answer.explained() if explain else answer.as_json())
         return

@@ -8,7 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-Explain = Annotated[bool, typer.Option("--explain", help="Print how each number came about.")]
+from energy.app import one_form
+
+Explain = Annotated[
+    bool,
+    typer.Option("--explain", help="Print how each number came about.", callback=one_form),
+]
 
 
 Set = Annotated[

@@ -1,5 +1,7 @@
 """The command `simulator`, as a user types it."""
 
+import csv
+import io
 import json
 
 import pytest
@@ -236,3 +238,22 @@ def test_explain_ends_in_the_sources_of_every_leaf(simulator):
         "model FLOP",
         "CO2e, net",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "column"),
+    [
+        ("chips h100 tpu-v4", "peak_bf16_flop_per_s"),
+        ("regions", "location_g_per_kwh"),
+        ("compare glam-64b-64e gpt3-175b", "energy_mwh_low"),
+        ("predict glam-mini-16e", "energy_chip_j"),
+    ],
+)
+def test_the_rows_of_an_answer_are_csv(simulator, words, column):
+    code, out, err = simulator(*words.split(), "--csv")
+    assert (code, err) == (0, "")
+    header, *rows = csv.reader(io.StringIO(out))
+    assert rows
+    assert {len(row) for row in rows} == {len(header)}
+    assert all(float(row[header.index(column)]) >= 0 for row in rows if row[header.index(column)])
+    assert any(row[header.index(column)] for row in rows)

@@ -22,9 +22,10 @@ def test_every_question_has_examples_of_itself(verb):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_that_answers_has_json_a_picture_and_an_explanation(verb):
-    options = {"as_json", "plot", "explain"} & inspect.signature(verb_of(verb)).parameters.keys()
-    assert len(options) == (0 if verb == "init" else 3)
+def test_every_verb_that_answers_has_json_csv_a_picture_and_an_explanation(verb):
+    wanted = {"as_json", "as_csv", "plot", "explain"}
+    options = wanted & inspect.signature(verb_of(verb)).parameters.keys()
+    assert len(options) == (0 if verb == "init" else 4)
 
 
 @pytest.mark.parametrize("line", EXAMPLES)

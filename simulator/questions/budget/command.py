@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Basis, Explain, Plot, Set, overridden
 
@@ -43,6 +43,7 @@ def inverse(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Find the most tokens or the largest model within a budget."""
     from functools import partial
@@ -70,7 +71,7 @@ def inverse(
         basis=basis,
         overrides=overridden(overrides),
     )
-    present(answer, as_json=as_json, explain=explain, plot=plot)
+    present(answer, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
 
 
 @examples(
@@ -97,6 +98,7 @@ def crossover(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Find where a mixture of experts stops paying off.
 
@@ -121,6 +123,7 @@ def crossover(
             overrides=overridden(overrides),
         ),
         as_json=as_json,
+        as_csv=as_csv,
         explain=explain,
         plot=plot,
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Explain, Plot
 
@@ -43,6 +43,7 @@ def calibrate(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Fit the physical constants of a machine or a cluster.
 
@@ -58,4 +59,4 @@ def calibrate(
     require_writable(path)
     with watching() as on_progress:
         fitted = answer(*paths, out=path, anew=anew, newcomers=newcomers, on_progress=on_progress)
-    present(fitted, as_json=as_json, explain=explain, plot=plot)
+    present(fitted, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)

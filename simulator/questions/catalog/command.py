@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Explain, Plot
 
@@ -23,11 +23,12 @@ def models(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """List models: counted and published parameters, shape, source."""
     from simulator.questions.catalog.answer import models as answer
 
-    _list(answer(*(names or [])), as_json, explain, plot)
+    _list(answer(*(names or [])), as_json, as_csv, explain, plot)
 
 
 @examples("simulator chips", "simulator chips h100 tpu-v4 --json")
@@ -38,11 +39,12 @@ def chips(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """List chips: dense peaks, memory, watts, source."""
     from simulator.questions.catalog.answer import chips as answer
 
-    _list(answer(*(names or [])), as_json, explain, plot)
+    _list(answer(*(names or [])), as_json, as_csv, explain, plot)
 
 
 @examples(
@@ -57,6 +59,7 @@ def prices(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """List dated prices of chip-hours and electricity.
 
@@ -64,11 +67,11 @@ def prices(
     """
     from simulator.questions.catalog.answer import prices as answer
 
-    _list(answer(*(words or [])), as_json, explain, plot)
+    _list(answer(*(words or [])), as_json, as_csv, explain, plot)
 
 
-def _list(answer: Answer, as_json: bool, explain: bool, plot: Path | None) -> None:
+def _list(answer: Answer, as_json: bool, as_csv: bool, explain: bool, plot: Path | None) -> None:
     """End a verb that lists facts: they have sources and no derivation."""
-    present(answer, as_json=as_json, explain=explain, plot=plot)
+    present(answer, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
     if explain and not as_json:
         typer.echo("no derivation: rows of the catalog, each with its source")

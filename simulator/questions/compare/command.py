@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Basis, Explain, Plot, Set, overridden
 
@@ -40,6 +40,7 @@ def compare(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Compare runs side by side, and take their ratio apart.
 
@@ -57,6 +58,7 @@ def compare(
             overrides=overridden(overrides),
         ),
         as_json=as_json,
+        as_csv=as_csv,
         explain=explain,
         plot=plot,
     )

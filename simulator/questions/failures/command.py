@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Basis, Explain, Plot, Set, overridden
 
@@ -50,6 +50,7 @@ def failures(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Show what failures cost, and the best checkpoint interval.
 
@@ -72,4 +73,4 @@ def failures(
         basis=basis,
         overrides=overridden(overrides),
     )
-    present(costs, as_json=as_json, explain=explain, plot=plot)
+    present(costs, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)

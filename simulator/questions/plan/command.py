@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Explain, Plot, Set, output_file, overridden
 
@@ -44,6 +44,7 @@ def plan(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Find the best parallel plan, and say why the others lose."""
     from simulator.kit.progress import counting
@@ -67,6 +68,6 @@ def plan(
         from simulator.scenarios.writer import write
 
         write(planned.best_scenario, save)
-    present(planned, as_json=as_json, explain=explain, plot=plot)
-    if save is not None and not as_json:
+    present(planned, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
+    if save is not None and not (as_json or as_csv):
         typer.echo(f"wrote {save}; next: simulator predict {save}")

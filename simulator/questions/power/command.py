@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Explain, Plot, Set, overridden
 
@@ -22,6 +22,7 @@ def power(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Show what the site sees: megawatts, peak, least and ramp.
 
@@ -30,5 +31,9 @@ def power(
     from simulator.questions.power.answer import power as answer
 
     present(
-        answer(name, overrides=overridden(overrides)), as_json=as_json, explain=explain, plot=plot
+        answer(name, overrides=overridden(overrides)),
+        as_json=as_json,
+        as_csv=as_csv,
+        explain=explain,
+        plot=plot,
     )

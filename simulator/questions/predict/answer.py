@@ -28,6 +28,12 @@ class Prediction(Answer, runs.Prediction):
         """The headline quantities of the record as a frame of pandas, one row each."""
         return self.record.to_frame()
 
+    def frame_data(self) -> Data:
+        """One row of the headline quantities, for --csv."""
+        from energy.reports.runs import row
+
+        return [row(self.record)]
+
     def explained(self) -> Data:
         """The record with the tree of its CO2e; a list, as later trees may stand beside it."""
         from simulator.terms import as_json

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Explain, Plot, Set, overridden
 
@@ -66,6 +66,7 @@ def predict(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Predict FLOP, time, energy, CO2, water and cost of a run."""
     from simulator.questions.predict.answer import prediction
@@ -84,4 +85,4 @@ def predict(
     answer = prediction(named(name, model, values | overridden(overrides)), measured, cluster)
     if out is not None:
         answer.record.save(out / "record.json")
-    present(answer, as_json=as_json, explain=explain, plot=plot)
+    present(answer, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)

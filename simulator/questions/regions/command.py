@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Basis, Explain, Plot, Set, overridden
 
@@ -36,6 +36,7 @@ def regions(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """List grid zones and data centers, or move a run to each."""
     from simulator.questions.regions.answer import regions as answer
@@ -50,4 +51,4 @@ def regions(
         basis=basis,
         overrides=overridden(overrides),
     )
-    present(places, as_json=as_json, explain=explain, plot=plot)
+    present(places, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)

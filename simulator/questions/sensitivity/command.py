@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Basis, Explain, Plot, Set, overridden
 
@@ -26,6 +26,7 @@ def sensitivity(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Show which assumption drives a result.
 
@@ -36,6 +37,7 @@ def sensitivity(
     present(
         answer(name, of=of, basis=basis, accounting=accounting, overrides=overridden(overrides)),
         as_json=as_json,
+        as_csv=as_csv,
         explain=explain,
         plot=plot,
     )

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from energy.quantity import Quantity
 from energy.reports.terminal import table
-from simulator.kit.rows import with_unit
+from energy.rows import with_unit
 from simulator.questions.sensitivity.answer import Sensitivity
 from simulator.terms import Term
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Explain, Plot, Set, counts, listed, overridden
+
+if TYPE_CHECKING:
+    from simulator.questions.sweep.feasible import Feasible
 
 Names = Annotated[
     list[str],
@@ -63,6 +66,7 @@ def pareto(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Find what nothing else beats in time, energy, CO2e and money.
 
@@ -83,7 +87,7 @@ def pareto(
             overrides=overridden(overrides),
             on_progress=progress,
         )
-    present(front, as_json=as_json, explain=explain, plot=plot)
+    present(front, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
 
 
 @examples(
@@ -119,12 +123,12 @@ def feasible(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Find what keeps to a site's limits, or what must give.
 
     Without --chips: counts doubled and halved around the scenario's and --max-chips.
     """
-    from energy.errors import InfeasibleError
     from simulator.kit.progress import counting
     from simulator.questions.sweep.feasible import feasible as answer
 
@@ -147,7 +151,14 @@ def feasible(
             overrides=overridden(overrides),
             on_progress=progress,
         )
-    present(configurations, as_json=as_json, explain=explain, plot=plot)
+    present(configurations, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
+    _require_one(configurations)
+
+
+def _require_one(configurations: Feasible) -> None:
+    """End with the exit code for infeasible where nothing keeps to the limits."""
+    from energy.errors import InfeasibleError
+
     if not configurations.keepers:
         raise InfeasibleError(
             "expected a configuration that keeps to every limit",

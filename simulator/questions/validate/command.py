@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Explain, Plot
 
@@ -57,6 +57,7 @@ def validate(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Compare predictions with measurements that they never use."""
     from simulator.kit.progress import watching
@@ -72,6 +73,6 @@ def validate(
             given_one=given_one,
             on_progress=on_progress,
         )
-    present(validated, as_json=as_json, explain=explain, plot=plot)
+    present(validated, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
     if tolerance is not None:
         validated.require_within(tolerance)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Json, examples
+from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Basis, Explain, Plot, Set, overridden
 
@@ -55,6 +55,7 @@ def when(
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """Find when to start and whether to pause, on a grid series."""
     from simulator.questions.when.answer import when as answer
@@ -75,4 +76,4 @@ def when(
         basis=basis,
         overrides=overridden(overrides),
     )
-    present(schedule, as_json=as_json, explain=explain, plot=plot)
+    present(schedule, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)

@@ -1,9 +1,13 @@
-"""Flat rows of an answer's data: the unit of a number stands in the name of its column, once."""
+"""Flat rows and CSV: the unit of a number stands in the name of its column, once."""
+
+import csv
+import io
 
 import pytest
 
+from energy.console import print_csv
 from energy.quantity import Origin, Quantity
-from simulator.kit.rows import rows_of, with_unit
+from energy.rows import rows_of, with_unit
 
 
 @pytest.mark.parametrize(
@@ -36,3 +40,13 @@ def test_a_quantity_is_a_value_two_ends_and_an_origin_and_a_list_in_a_table_is_i
         }
     ]
     assert rows_of({"name": "a run", "parts": []}) == [{"name": "a run"}]
+
+
+def test_csv_has_a_column_for_each_key_of_any_row_and_quotes_what_needs_it(capsys):
+    watts = Quantity.exact(2.0, "W", "a meter")
+    print_csv([{"name": 'a,"b"', "power": watts}, {"name": "c\nd", "more": None}])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["name"] for row in rows] == ['a,"b"', "c\nd"]
+    assert [row["power_w"] for row in rows] == ["2.0", ""]
+    assert rows[0]["power_origin"] == "measured"
+    assert rows[1]["more"] == ""

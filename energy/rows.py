@@ -1,4 +1,4 @@
-"""Data of an answer as flat rows: a quantity becomes a value with its unit in the name."""
+"""Data as flat rows, for CSV and frames: a quantity becomes a value with its unit in the name."""
 
 from __future__ import annotations
 
