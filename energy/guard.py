@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from energy.errors import AccountingError, reason, remedy
+from energy.letters import escaping
 
 
 def start(load: Callable[[], Callable[[], object]]) -> None:
@@ -38,7 +39,7 @@ def guard(app: Callable[[], object]) -> None:
     # Once the results are out, Ctrl-C ends the process without a traceback of its last steps.
     atexit.register(_default_ctrl_c)
     try:
-        with _messages_on_stderr():
+        with escaping(), _messages_on_stderr():
             _run(app)
     finally:
         _flush()

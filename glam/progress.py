@@ -6,12 +6,12 @@ import sys
 import time
 from typing import Any, Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Column
 
 from energy import units
+from energy.reports.terminal import console as new_console
 from glam.config import GlamConfig
 
 LINE_S = 60.0
@@ -25,7 +25,7 @@ class Progress:
     """
 
     def __init__(self, config: GlamConfig, step: int) -> None:
-        console = Console(stderr=True)
+        console = new_console(stderr=True)
         self._steps, self._first_step = config.training.steps, step
         self._begun_s = time.monotonic()
         self._line_s = float("-inf")
@@ -95,7 +95,7 @@ class Stages:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        console = Console(stderr=True)
+        console = new_console(stderr=True)
         self._bar = Bar(console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task(title)
 

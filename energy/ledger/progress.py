@@ -10,6 +10,7 @@ from typing import Self, TextIO
 
 from energy import units
 from energy.ledger.lines import FILE
+from energy.letters import escaped, terminal
 
 QUIET_S = 1.0
 """Whoever waits no longer than this needs no word."""
@@ -37,8 +38,9 @@ class Progress:
     ) -> None:
         places = [path / FILE if path.is_dir() else path for path in map(Path, folders)]
         self._total = times * sum(path.stat().st_size for path in places if path.is_file())
-        self._what = str(places[0].parent) if len(places) == 1 else f"{len(places)} ledgers"
-        self._stream, self._clock = stream or sys.stderr, clock
+        what = str(places[0].parent) if len(places) == 1 else f"{len(places)} ledgers"
+        self._what = escaped(what)
+        self._stream, self._clock = terminal(stream or sys.stderr), clock
         self._live = self._stream.isatty()
         self._begun_s = clock()
         self._due_s = self._begun_s + (QUIET_S if self._live else LOG_S)

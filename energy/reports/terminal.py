@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
+
 from rich.console import Console
+from rich.segment import Segment
 from rich.table import Table
 
+from energy.letters import escaped, terminal
 
-def console() -> Console:
+
+class EscapingConsole(Console):
+    """A console that escapes the control letters of all texts, and of no control of its own."""
+
+    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+        return super()._render_buffer(
+            part if part.control else Segment(escaped(part.text), part.style) for part in buffer
+        )
+
+
+def console(*, stderr: bool = False) -> Console:
     """The terminal; a file or a pipe gets lines wide enough for any table."""
-    terminal = Console(highlight=False, soft_wrap=False)
-    return terminal if terminal.is_terminal else Console(highlight=False, width=160)
+    file = terminal(sys.stderr if stderr else sys.stdout)
+    width = None if stderr or file.isatty() else 160
+    return EscapingConsole(file=file, stderr=stderr, highlight=False, width=width)
 
 
 def table(*columns: str, title: str = "") -> Table:

@@ -24,7 +24,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "rows",
         "meters quantity shape files",
         "guard",
-        "errors units _lazy",
+        "errors units letters _lazy",
     ),
     "glam": (
         "__main__",

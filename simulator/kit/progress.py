@@ -13,8 +13,9 @@ def counting(what: str) -> Iterator[Callable[[str, int], None]]:
     if not sys.stderr.isatty():
         yield lambda _, __: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from energy.reports.terminal import console
 
     columns = (
         TextColumn("{task.description}"),
@@ -22,7 +23,7 @@ def counting(what: str) -> Iterator[Callable[[str, int], None]]:
         TextColumn("{task.completed:,.0f} " + what),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         # How many there are is known only when all are made: the bar pulses.
         task = bar.add_task("", total=None)
         yield lambda part, done: bar.update(task, description=part, advance=done)
@@ -34,7 +35,7 @@ def watching() -> Iterator[Callable[[str], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console
+    from energy.reports.terminal import console
 
-    with Console(stderr=True).status("reading rows") as status:
+    with console(stderr=True).status("reading rows") as status:
         yield status.update
