@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Gate:
         limit: the figure must not exceed it; None for a figure that is reported without a limit.
         at_least: the limit is a lower one: the figure must not fall below it.
         rows: number of rows or runs behind the figure; None where there is nothing to count.
+        form: what the figure is: a share (printed in percent), a ratio or a count.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Gate:
     limit: float | None
     at_least: bool = False
     rows: int | None = None
+    form: Literal["share", "ratio", "count"] = "share"
 
     @property
     def met(self) -> bool | None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.gate import Gate
 from benchmarks.pages import markdown_table, print_table, split_at_marks, write_between
 from benchmarks.simulator.capacity import PUBLISHED_RATIO, capacity_ratios
+from benchmarks.simulator.roofs import above_roof
 from energy.console import print_json
 from energy.errors import ToleranceError
 from energy.files import write_text_atomic
@@ -48,8 +49,8 @@ NANOTRON, ONE_NODE, CLUSTERS = (
 )
 """Frameworks of the tables that are judged on their own."""
 
-RATIO = "high / low of the band"
-"""End of the name of a gate that is a ratio, not a share."""
+FORMS = {"share": ("{:.0%}", "{:.1%}"), "ratio": ("{:.1f}", "{:.2f}"), "count": ("{:,.0f}",) * 2}
+"""How the target and the figure of a gate are printed, by its form."""
 
 NEWCOMER = {"dense": (0.08, 0.25, 0.10, 2.0), "moe": (0.12, 0.45, 0.18, 4.0)}
 """Limits of median, 90th percentile, median of publishers, and width of the band, by kind."""
@@ -99,10 +100,14 @@ def run(options: argparse.Namespace) -> None:
 
 def cells(gate: Gate) -> tuple[str, ...]:
     """The row of the table."""
-    is_ratio = gate.name.endswith(RATIO)
-    target = gate.target(("{:.1f}" if is_ratio else "{:.0%}").format)
-    value = f"{gate.value:.2f}" if is_ratio else f"{gate.value:.1%}"
-    return gate.name, f"{gate.rows:,}", target, value, gate.verdict
+    limit, figure = FORMS[gate.form]
+    return (
+        gate.name,
+        f"{gate.rows:,}",
+        gate.target(limit.format),
+        figure.format(gate.value),
+        gate.verdict,
+    )
 
 
 def require_no_worse(gates: Sequence[Gate], recorded: dict[str, float]) -> None:
@@ -116,8 +121,10 @@ def require_no_worse(gates: Sequence[Gate], recorded: dict[str, float]) -> None:
         before = recorded.get(gate.name)
         if before is None:
             continue
-        if gate.value < before - SLACK if gate.at_least else gate.value > before + SLACK:
-            worse.append(f"{gate.name}: {gate.value:.1%} after {before:.1%}")
+        # A figure that is missing keeps to nothing.
+        if not (gate.value >= before - SLACK if gate.at_least else gate.value <= before + SLACK):
+            figure = FORMS[gate.form][1].format
+            worse.append(f"{gate.name}: {figure(gate.value)} after {figure(before)}")
     if worse:
         raise ToleranceError(
             "expected no figure worse than recorded",
@@ -148,7 +155,13 @@ def all_gates(*, with_folds: bool) -> list[Gate]:
         gates += newcomer_gates("one row of the publisher known", given_one(newcomer), GIVEN_ONE)
     apart = validate_table(read_throughput(calibration_table()), published_pool())
     gates += newcomer_gates("rows of 2026, which calibrate", apart, {})
-    return [*gates, *memory_gates(rows.rows, fitted), *run_gates(), capacity_gate()]
+    return [
+        *gates,
+        *memory_gates(rows.rows, fitted),
+        *run_gates(),
+        capacity_gate(),
+        roof_gate(),
+    ]
 
 
 def complete_rows(validation: Validation) -> Mask:
@@ -173,7 +186,7 @@ def kind_gates(fold: str, validation: Validation, *, limited: bool = False) -> l
         ("moe", "MoE", 0.15, 0.40),
     ):
         summary = validation.summary(complete_rows(validation) & (kind == word))
-        tail = summary.p90_abs_rel_error or np.nan
+        tail = _number(summary.p90_abs_rel_error)
         gates += [
             _median(f"{name}, {fold}, median", summary, median_limit if limited else None),
             Gate(
@@ -207,7 +220,7 @@ def fold_gates(rows: Sequence[ThroughputRow], left_out: dict[str, Validation]) -
         _median("vTrain one node, size left out", one_node, 0.07),
         Gate(
             "vTrain one node, size left out, mean",
-            one_node.mean_abs_rel_error or np.nan,
+            _number(one_node.mean_abs_rel_error),
             0.09,
             rows=one_node.n,
         ),
@@ -216,7 +229,7 @@ def fold_gates(rows: Sequence[ThroughputRow], left_out: dict[str, Validation]) -
     ]
     for fold in ("source", "model", "chip"):
         summary = left_out[fold].summary(complete_rows(left_out[fold]))
-        coverage = summary.band_coverage or 0.0
+        coverage = _number(summary.band_coverage)
         name = f"coverage of the 80 % band, {fold} left out"
         gates.append(Gate(name, coverage, 0.75, at_least=True, rows=summary.n))
     return gates
@@ -242,14 +255,21 @@ def newcomer_gates(title: str, validation: Validation, limits: Limits) -> list[G
         )
         rows = summary.n
         gates += [
-            Gate(f"{name}, {title}, {figure}", value or np.nan, limit, rows=rows)
+            Gate(f"{name}, {title}, {figure}", _number(value), limit, rows=rows)
             for figure, value, limit in figures
         ]
-        coverage = summary.band_coverage or 0.0
+        coverage = _number(summary.band_coverage)
         least = 0.75 if limits else None
         gates.append(Gate(f"{name}, {title}, coverage", coverage, least, at_least=True, rows=rows))
-        width = summary.median_band_ratio or np.nan
-        gates.append(Gate(f"{name}, {title}, {RATIO}", width, ratio, rows=rows))
+        gates.append(
+            Gate(
+                f"{name}, {title}, high / low of the band",
+                _number(summary.median_band_ratio),
+                ratio,
+                rows=rows,
+                form="ratio",
+            )
+        )
     return gates
 
 
@@ -268,7 +288,7 @@ def memory_gates(rows: Sequence[ThroughputRow], validation: Validation) -> list[
         ),
         Gate(
             "memory allocated between steps",
-            memory.median_abs_rel_error or np.nan,
+            _number(memory.median_abs_rel_error),
             0.10,
             rows=with_bytes,
         ),
@@ -279,7 +299,7 @@ def run_gates() -> list[Gate]:
     """Whole runs; of a run's own report only its configuration is used, unless the name says so."""
     runs = whole_runs(read_runs(runs_of("published")), published_pool())
     hours = runs.summary("chip_hours", "blind")
-    coverage = hours.band_coverage or 0.0
+    coverage = _number(hours.band_coverage)
     return [
         _median("chip-hours of whole runs, blind", hours, 0.20),
         _median("watts per chip, blind", runs.summary("watts_per_chip", "blind"), 0.10),
@@ -297,8 +317,20 @@ def capacity_gate() -> Gate:
     return Gate(name, float(errors.max()), 0.03, rows=len(errors))
 
 
+def roof_gate() -> Gate:
+    """Predictions whose band reaches an MFU above the roof (`benchmarks.simulator.roofs`)."""
+    predicted, above = above_roof()
+    name = "MFU above the roof, every model, chip and count of the catalog"
+    return Gate(name, len(above), 0, rows=predicted, form="count")
+
+
+def _number(figure: float | None) -> float:
+    """A figure that may be missing; one that is exactly 0 is a figure."""
+    return np.nan if figure is None else figure
+
+
 def _median(name: str, summary: Summary, limit: float | None) -> Gate:
-    return Gate(name, summary.median_abs_rel_error or np.nan, limit, rows=summary.n)
+    return Gate(name, _number(summary.median_abs_rel_error), limit, rows=summary.n)
 
 
 if __name__ == "__main__":

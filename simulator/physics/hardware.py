@@ -9,6 +9,7 @@ import numpy as np
 
 from energy.errors import InputError, MissingDataError
 from energy.facts.catalog import Chip
+from energy.facts.roofs import roof
 from energy.quantity import Boundary, Origin, Quantity
 from energy.shape import Number
 from simulator.physics.constants import Constants
@@ -31,6 +32,7 @@ class Hardware:
         power_source: where the watts come from.
         power_boundary: what the watts include.
         reach: share of the peak that its best product was measured to reach.
+        roof: share of the peak that no part of a step exceeds, whatever was fitted.
         peak_16bit_flop_per_s: peak of what stays in 16 bits when products are narrower
             (attention); None means the same peak.
         link_bytes_per_s: all fast links of a chip together, one direction; 0 where there are none.
@@ -53,6 +55,7 @@ class Hardware:
     power_source: str
     power_boundary: Boundary = Boundary.CHIP
     reach: Number = 1.0
+    roof: Number = 1.0
     peak_16bit_flop_per_s: Number | None = None
     link_bytes_per_s: Number = 0.0
     link_domain_chips: Number = 1
@@ -93,6 +96,7 @@ class Hardware:
             memory_bytes=memory,
             memory_bytes_per_s=bandwidth,
             reach=_reach(chip),
+            roof=roof(chip).numbers()[0],
             peak_16bit_flop_per_s=_peak_16bit(chip, precision),
             link_bytes_per_s=chip.link_bytes_per_s or 0.0,
             link_domain_chips=chip.link_domain_chips or 1,

@@ -8,12 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
+from energy.arithmetic import add
+from energy.flops import Convention, model_flop
 from energy.quantity import Boundary, Origin, Quantity
 from simulator.physics.plan import Plan, in_words, plan_at, select
 from simulator.physics.power import chip_watts
 from simulator.physics.step import Step, step
 from simulator.plans.evaluate import evaluate
 from simulator.runs.setup import Setup
+
+COUNTED: dict[Convention, str] = {"causal": "causal attention", "full": "attention in full"}
+"""Conventions of counting attention scores, in words."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,66 @@ class Estimate:
 
     @cached_property
     def seconds(self) -> dict[str, Quantity]:
-        """Seconds by part; they sum to the step time."""
+        """Seconds by part; they sum to the step time, and their low ends to its low end."""
         source = f"simulator.physics.step on {self.setup.hardware.name}"
-        relative = self.step.relative
+        low, high = (self.step.seconds_at(1 + end) for end in self.step.relative)
         return {
-            name: Quantity.of(float(value), "s", source, Origin.MODELLED, relative=relative)
+            name: Quantity(
+                value=float(value),
+                low=float(low[name]),
+                high=float(high[name]),
+                unit="s",
+                origin=Origin.MODELLED,
+                source=source,
+            )
             for name, value in self.step.seconds.items()
             if float(value) > 0
         }
+
+    @cached_property
+    def step_s(self) -> Quantity:
+        """Seconds of the step: the sum of its parts, which err together."""
+        return add(list(self.seconds.values()), source="sum of the parts of a step")
+
+    @property
+    def convention(self) -> Convention:
+        """How attention scores are counted, in model and executed FLOP alike: as the kernels do.
+
+        Fused attention skips what a causal mask hides; unfused computes all positions.
+        """
+        return "causal" if self.plan.flash else "full"
+
+    def model_flop(self, convention: Convention | None = None) -> dict[str, float]:
+        """Model FLOP of a step by part, of all chips; in `convention` without another."""
+        tokens = float(self.plan.global_batch) * float(self.setup.shape.seq_len)
+        counted = model_flop(self.setup.shape, convention or self.convention)
+        return {name: float(count) * tokens for name, count in counted.items()}
+
+    def mfu(self, convention: Convention | None = None) -> Quantity:
+        """Model FLOP of a step over what the chips' peak would do in its time."""
+        counted = convention or self.convention
+        flop = sum(self.model_flop(counted).values())
+        return self._utilization(flop, f"model FLOP, {COUNTED[counted]}")
+
+    @property
+    def hfu(self) -> Quantity:
+        """Executed FLOP of a step over what the chips' peak would do in its time."""
+        flop = sum(self.executed_flop.values())
+        return self._utilization(flop, f"executed FLOP, {COUNTED[self.convention]}")
+
+    def _utilization(self, flop: float, of: str) -> Quantity:
+        """FLOP of a step over its time x peak, with the band of its time."""
+        hardware = self.setup.hardware
+        ideal_s = flop / (self.setup.chips * float(hardware.peak_flop_per_s))
+        value, low, high = self.step_s.numbers()
+        return Quantity(
+            value=ideal_s / value,
+            low=ideal_s / high,
+            high=ideal_s / low,
+            unit="1",
+            origin=Origin.MODELLED,
+            source=f"{of}, over step time x chips x {hardware.precision} peak",
+        )
 
     @property
     def executed_flop(self) -> dict[str, float]:

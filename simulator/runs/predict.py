@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from energy import flops
 from energy import shape as shapes
+from energy.flops import Convention
 from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry, Kind, Part, RunRecord, Window, nothing_wasted, totals
 from simulator.physics.plan import Plan
 from simulator.runs import terms
-from simulator.runs.estimate import Estimate, estimate
+from simulator.runs.estimate import COUNTED, Estimate, estimate
 from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import Scenario
 from simulator.terms import Term, product, total
@@ -113,7 +113,7 @@ def _record(step: Estimate, elapsed: Term, energy: Term) -> RunRecord:
     """The predicted record up to the chips; the site comes after."""
     setup = step.setup
     scenario, shape, chips, name = setup.scenario, setup.shape, setup.chips, setup.hardware.name
-    work = {part: float(count) * setup.tokens for part, count in flops.model_flop(shape).items()}
+    work = {part: flop * setup.steps for part, flop in step.model_flop().items()}
     entry = EnergyEntry(
         **energy.quantity.model_dump(),
         device=f"{chips:,} x {name}",
@@ -129,9 +129,9 @@ def _record(step: Estimate, elapsed: Term, energy: Term) -> RunRecord:
         params_total=_counted(shapes.parameters(shape)),
         params_active=_counted(shapes.active_parameters(shape)),
         model_flop=_flop(
-            sum(work.values()), "energy.flops: forward and backward, attention in full"
+            sum(work.values()), f"energy.flops: forward and backward, {COUNTED[step.convention]}"
         ),
-        executed_flop=_flop(executed, "simulator.physics.step"),
+        executed_flop=_flop(executed, f"simulator.physics.step, {COUNTED[step.convention]}"),
         elapsed_s=elapsed.quantity,
         chip_s=elapsed.quantity.scaled(chips, source="chips x elapsed time"),
         energy=[entry],
@@ -140,10 +140,15 @@ def _record(step: Estimate, elapsed: Term, energy: Term) -> RunRecord:
         wasted=nothing_wasted("predicted within goodput", Origin.MODELLED),
         parts=_parts(work, step, energy),
         windows=[_steps_window(step, elapsed)],
-        metrics=_metrics(step, elapsed, sum(work.values())),
+        metrics=_metrics(step, elapsed),
         shape=shape.as_dict(),
         scenario=scenario.model_dump(mode="json", exclude_none=True),
-        labels={"basis": "predicted", **scenario.labels(), "chip": name},
+        labels={
+            "basis": "predicted",
+            **scenario.labels(),
+            "chip": name,
+            "attention_flop": step.convention,
+        },
         notes=list(step.notes),
     )
 
@@ -171,15 +176,18 @@ def _steps_window(step: Estimate, elapsed: Term) -> Window:
     )
 
 
-def _metrics(step: Estimate, elapsed: Term, model_flop: float) -> dict[str, Quantity]:
-    """Rates of a step, and the mean watts of a chip."""
+def _metrics(step: Estimate, elapsed: Term) -> dict[str, Quantity]:
+    """Rates of a step, and the mean watts of a chip; MFU as the record counts, and otherwise."""
     setup, step_s = step.setup, elapsed.find("step time").quantity
-    steps, peak = setup.steps, setup.chips * float(setup.hardware.peak_flop_per_s)
+    other: Convention = "full" if step.convention == "causal" else "causal"
+    flop = sum(step.model_flop().values())
     return {
         "step_time_s": step_s,
-        "tokens_per_s": _per_step_time(setup.tokens / steps, step_s, "1/s"),
-        "model_flop_per_s": _per_step_time(model_flop / steps, step_s, "FLOP/s"),
-        "mfu": _per_step_time(model_flop / steps / peak, step_s, "1"),
+        "tokens_per_s": _per_step_time(setup.tokens / setup.steps, step_s, "1/s"),
+        "model_flop_per_s": _per_step_time(flop, step_s, "FLOP/s"),
+        "mfu": step.mfu(),
+        f"mfu_{other}": step.mfu(other),
+        "hfu": step.hfu,
         "chip_power_w": step.chip_power_w,
     }
 

@@ -7,13 +7,15 @@ compared with predictions: when one scenario has no [published] section, all of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from energy.errors import InputError, require_choice
+from energy.flops import model_flop
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
+from energy.shape import Shape, total
 from simulator.runs import reported
 from simulator.runs.predict import Prediction, predict
 from simulator.runs.terms import carbon
@@ -108,7 +110,29 @@ def choose_basis(runs: Sequence[Run], basis: str) -> Basis:
 
 def sides(runs: Sequence[Run], basis: Basis, accounting: str | None) -> list[Side]:
     """The runs to compare, each with the accounting of its CO2e; its own where none is named."""
-    return [side_of(run, basis, accounting) for run in runs]
+    return aligned([side_of(run, basis, accounting) for run in runs])
+
+
+def aligned(sides: Sequence[Side]) -> list[Side]:
+    """Sides whose model FLOP are counted in one convention: in full where they differ.
+
+    A prediction counts as its kernels do, causal or in full; FLOP of two conventions are not
+    divided.
+    """
+    if len({side.record.labels.get("attention_flop", "full") for side in sides}) < 2:
+        return list(sides)
+    return [replace(side, record=_in_full(side.record)) for side in sides]
+
+
+def _in_full(record: RunRecord) -> RunRecord:
+    """A record with its model FLOP counted with attention in full."""
+    if record.labels.get("attention_flop") != "causal" or record.tokens.value is None:
+        return record
+    counted = total(model_flop(Shape.from_dict(record.shape))) * record.tokens.value
+    source = "energy.flops: forward and backward, attention in full, as on the other side"
+    flop = Quantity.exact(float(counted), "FLOP", source, record.model_flop.origin)
+    labels = record.labels | {"attention_flop": "full"}
+    return record.model_copy(update={"model_flop": flop, "labels": labels})
 
 
 def side_of(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from energy.errors import InputError, MissingDataError, require_choice
 from energy.quantity import Quantity
-from simulator.runs.sides import Basis, Run, Side, side_of
+from simulator.runs.sides import Basis, Run, Side, aligned, side_of
 from simulator.runs.spend import Predicted
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import lengthened
@@ -44,16 +44,18 @@ def sides_at_equal(
     require_choice("--equal", measure, (*MEASURES, "quality"))
     # One for each run: its step is the same at every length and is estimated once.
     predicted = [Predicted() for _ in scenarios]
-    own = [
-        side_of(scenario, basis, accounting, each.prediction)
-        for scenario, each in zip(scenarios, predicted, strict=True)
-    ]
+    own = aligned(
+        [
+            side_of(scenario, basis, accounting, each.prediction)
+            for scenario, each in zip(scenarios, predicted, strict=True)
+        ]
+    )
     amounts = [_amount(side, measure) for side in own]
     matched = [own[0]]
     for scenario, each, amount in zip(scenarios[1:], predicted[1:], amounts[1:], strict=True):
         longer = lengthened(scenario, amounts[0] / amount)
         matched.append(side_of(longer, basis, accounting, each.prediction))
-    return matched
+    return aligned(matched)
 
 
 def scalable(runs: Sequence[Run]) -> list[Scenario]:

@@ -96,11 +96,6 @@ class Planned(Answer):
         return float(self.setup.hardware.memory_bytes)
 
     @property
-    def relative(self) -> tuple[float, float]:
-        """Relative 80 % band of a step's time."""
-        return self.setup.hardware.time_relative
-
-    @property
     def rows(self) -> list[tuple[str, Option]]:
         """The best, runners-up and published plans that fit, each with its name."""
         rows = [("best", self.best)]

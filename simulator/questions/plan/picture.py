@@ -47,9 +47,8 @@ def step_by_phase(planned: Planned, axes: Axes) -> Axes:
             height=0.62,
             label=name,
         )
-    low, high = planned.relative
     for place, (_, option) in enumerate(rows):
-        ends = (option.step_s * (1 + low), option.step_s * (1 + high))
+        ends = option.estimate.step_s.numbers()[1:]
         whiskers(axes, place, option.step_s, *ends)
         if option is not planned.best:
             axes.annotate(
@@ -69,7 +68,7 @@ def step_by_phase(planned: Planned, axes: Axes) -> Axes:
     )
     named_rows(axes, [_in_lines(f"{name}: {option.words}") for name, option in rows])
     axes.tick_params(axis="y", labelsize="small")
-    axes.set_xlim(0, 1.2 * max(option.step_s for _, option in rows) * (1 + high))
+    axes.set_xlim(0, 1.2 * max(option.estimate.step_s.numbers()[2] for _, option in rows))
     axes.set_xlabel("time of a step / s (modelled)")
     return legend_below(axes)
 

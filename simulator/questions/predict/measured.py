@@ -9,9 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from energy.errors import InputError
-from energy.flops import model_flop
-from energy.quantity import Origin, Quantity
-from energy.shape import total
 from simulator.fit.own import scale
 from simulator.fit.pool import SIGMAS, save_pool
 from simulator.runs.estimate import Estimate, estimate
@@ -30,6 +27,7 @@ SHAPES = (
     "9.96 s",
     "410 TFLOP/s (model FLOP of a chip)",
     "41% MFU",
+    "41% MFU, full (attention in full; or causal; else as the prediction counts)",
 )
 
 
@@ -43,13 +41,17 @@ def step_seconds(words: str, of: Estimate) -> float:
     Raises:
         InputError: the number or the unit is not understood.
     """
+    # MFU and FLOP/s are counted as the prediction counts, unless the words say otherwise.
     text = words.strip()
     match = re.match(NUMBER + r"\s*(.*)$", text, re.IGNORECASE)
     number = float(match[1].replace(",", "").replace("_", "")) if match else 0.0
     unit = re.sub(r"\s+", " ", match[2].strip().lower()) if match else ""
-    setup = of.setup
+    setup, convention = of.setup, of.convention
+    if counted := re.search(r",? (full|causal)$", unit):
+        convention = "full" if counted[1] == "full" else "causal"
+        unit = unit[: counted.start()]
     tokens = float(setup.base.global_batch) * float(setup.shape.seq_len)
-    flop = tokens * float(total(model_flop(setup.shape))) / setup.chips
+    flop = sum(of.model_flop(convention).values()) / setup.chips
     if number > 0:
         if re.fullmatch(r"(?:s|sec|seconds?|s ?/ ?step|s(?:econds)? (?:a|per) step)", unit):
             return number
@@ -107,14 +109,7 @@ def calibrated(scenario: Scenario, words: str, cluster: Path | None = None) -> P
 
 def _beside(prediction: Prediction, before: Estimate) -> Prediction:
     """The prediction with the step time that was predicted without the measured row."""
-    uncalibrated = Quantity.of(
-        float(before.step.step_s),
-        "s",
-        f"simulator.physics.step on {before.setup.hardware.name}",
-        Origin.MODELLED,
-        relative=before.step.relative,
-    )
-    metrics = prediction.record.metrics | {"step_time_uncalibrated_s": uncalibrated}
+    metrics = prediction.record.metrics | {"step_time_uncalibrated_s": before.step_s}
     return replace(prediction, record=prediction.record.model_copy(update={"metrics": metrics}))
 
 
@@ -122,7 +117,8 @@ def _notes(
     before: Estimate, words: str, scaled: dict[str, float], cluster: Path | None
 ) -> tuple[str, ...]:
     """What was measured, both bands of a step time, and how to keep the row."""
-    ends = [1 + end for end in before.step.relative]
+    predicted, *both = before.step_s.numbers()
+    ends = [end / predicted for end in both]
     left = [np.exp(scaled["ln"] - scaled[end]) for end in ("high", "low")]
     notes = (
         f"measured: {words}; other rows of this cluster take x{np.exp(scaled['ln']):.2f} of their "

@@ -18,7 +18,9 @@ METRICS = {
     "step_time_uncalibrated_s": "  predicted without your row",
     "tokens_per_s": "tokens a second",
     "model_flop_per_s": "model FLOP a second",
-    "mfu": "MFU",
+    "mfu_full": "  attention in full",
+    "mfu_causal": "  causal attention",
+    "hfu": "HFU",
     "chip_power_w": "watts a chip",
 }
 
@@ -46,10 +48,12 @@ def _totals(record: RunRecord) -> Iterator[tuple[str, Quantity]]:
     yield "tokens", record.tokens
     yield "parameters", record.params_total
     yield "  active a token", record.params_active
-    yield "model FLOP", record.model_flop
-    yield "executed FLOP", record.executed_flop
+    counted = _counted(record)
+    yield f"model FLOP{counted}", record.model_flop
+    yield f"executed FLOP{counted}", record.executed_flop
     for name, value in record.metrics.items():
-        yield METRICS.get(name, name.replace("_", " ")), value
+        label = METRICS.get(name, name.replace("_", " "))
+        yield (f"MFU{counted}" if name == "mfu" else label), value
     yield "elapsed", record.elapsed_s
     for place, total in record.totals.items():
         yield f"energy, {place}", total
@@ -58,6 +62,12 @@ def _totals(record: RunRecord) -> Iterator[tuple[str, Quantity]]:
     yield "CO2e, embodied", record.co2_embodied_g
     yield "water", record.water_l
     yield "cost", record.cost_usd
+
+
+def _counted(record: RunRecord) -> str:
+    """How a record counts attention scores, in words; nothing where it does not say."""
+    convention = record.labels.get("attention_flop", "")
+    return {"causal": ", causal attention", "full": ", attention in full"}.get(convention, "")
 
 
 def _parts(record: RunRecord) -> Table:

@@ -21,6 +21,7 @@ from energy.shape import total
 from simulator.fit.from_rows import measured_rates
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import Evaluated, evaluate
+from simulator.physics.step import Step, step
 from simulator.published.candidates import Candidates
 from simulator.published.throughput import Table, ThroughputRow
 from simulator.questions.validate.summary import Summary
@@ -56,6 +57,7 @@ class Validation:
         high: upper end (rows).
         error: ln(predicted / reported); not a number where nothing was reported (rows).
         pool: the constants, whose bands these are.
+        steps: of the plans, by these constants (rows).
     """
 
     evaluated: Evaluated
@@ -63,6 +65,7 @@ class Validation:
     high: Array
     error: Array
     pool: Pool
+    steps: Step
 
     def left_out(self, error: Array, fold: Callable[[ThroughputRow], str]) -> Validation:
         """The same rows with the errors of fits that left them out.
@@ -77,7 +80,8 @@ class Validation:
         rate = self.reported * np.exp(error)
         rows = self.evaluated.rows
         low, high = _band(rows, self.pool, [fold(row) for row in rows])
-        return replace(self, low=rate * low, high=rate * high, error=error)
+        fastest = _fastest(self.evaluated, self.steps, rate, high)
+        return replace(self, low=rate * low, high=fastest, error=error)
 
     @property
     def reported(self) -> Array:
@@ -169,8 +173,23 @@ def compare(evaluated: Evaluated, pool: Pool) -> Validation:
     """Predictions beside what their rows report, each with its band of the pool."""
     reported = measured_rates(evaluated.rows)
     low, high = _band(evaluated.rows, pool)
-    rate = evaluated.tokens_per_s
-    return Validation(evaluated, rate * low, rate * high, np.log(rate / reported), pool)
+    rate, plans = evaluated.tokens_per_s, evaluated.plans
+    steps = step(plans.shape, plans.plan, plans.hardware, pool.resolve(plans.groups))
+    fastest = _fastest(evaluated, steps, rate, high)
+    return Validation(evaluated, rate * low, fastest, np.log(rate / reported), pool, steps)
+
+
+def _fastest(evaluated: Evaluated, steps: Step, rate: Array, high: Array) -> Array:
+    """Tokens/s per chip at the fast end of a band, where no part of a step passes its roof (rows).
+
+    Args:
+        evaluated: the rows.
+        steps: their steps as predicted.
+        rate: what is predicted of each row, by these or by other constants.
+        high: the fast end of its band over that.
+    """
+    seconds = total(steps.seconds_at(evaluated.tokens_per_s / (rate * high)))
+    return np.asarray(evaluated.tokens_per_s * steps.step_s / seconds, float)
 
 
 def _band(

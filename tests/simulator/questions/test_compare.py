@@ -133,3 +133,15 @@ def test_the_frame_of_a_comparison_has_a_row_for_each_run_and_units_in_its_colum
     assert list(frame["name"]) == ["glam-64b-64e", "gpt3-175b"]
     # arXiv:2112.06905, arXiv:2104.10350: 456 and 1,287 MWh.
     assert list(frame["energy_mwh"]) == pytest.approx([456, 1287], rel=0.003)
+
+
+def test_model_flop_of_two_conventions_are_counted_alike_before_they_are_divided():
+    base = {"hardware.chip": "h100", "hardware.software": "megatron", "hardware.count": 8}
+    fused = load("glam-1.7b", base)
+    unfused = load("glam-1.7b", base | {"plan.flash": False})
+    answer = compare(fused, unfused, basis="predicted")
+    assert {side.record.labels["attention_flop"] for side in answer.sides} == {"full"}
+    assert answer.ratios[0].model.value == pytest.approx(1)
+    for side in compare(fused, fused, basis="predicted").sides:
+        assert side.record.labels["attention_flop"] == "causal"
+        assert side.record.model_flop.value <= side.record.executed_flop.value

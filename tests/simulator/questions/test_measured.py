@@ -52,6 +52,8 @@ def test_every_unit_of_one_measurement_is_the_same_step_time(step, unmeasured):
         f"{metrics['model_flop_per_s'].value / 64e12} TFLOP/s",
         f"{metrics['mfu'].value * 100}% MFU",
         f"{metrics['mfu'].value} MFU",
+        f"{metrics['mfu'].value} MFU, causal",
+        f"{metrics['mfu_full'].value * 100}% MFU full",
     )
     for text in words:
         assert step_seconds(text, step) == pytest.approx(seconds, rel=1e-3), text
