@@ -148,7 +148,10 @@ def _line(term: Term) -> str:
 
 
 def draw(quantity: Quantity, generator: np.random.Generator, draws: int) -> NDArray[np.float64]:
-    """Numbers from the band of a quantity above 0: the log-normal of `monte_carlo`."""
+    """Numbers from the band of a quantity above 0: a two-sided log-normal.
+
+    Its median is the value, and its two halves reach the ends of the band at the stated coverage.
+    """
     value, low, high = quantity.numbers()
     from statistics import NormalDist
 

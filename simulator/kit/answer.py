@@ -47,12 +47,21 @@ class Answer:
     view: ClassVar[str] = ""
 
     def page(self, console: Terminal) -> None:
-        """Print the answer for a person."""
+        """Print the answer for a person; what was assumed without being named comes last."""
         self._module("page").page(self, console)
+        if self.left_open:
+            console.print(self.left_open, markup=False)
+
+    @property
+    def left_open(self) -> str:
+        """What was assumed of its run, in a line; empty where its notes say so."""
+        return ""
 
     def as_json(self) -> Data:
         """The answer as plain data, with the names that scripts rely on."""
         data: Data = self._module("page").as_json(self)
+        if self.left_open and isinstance(data, dict):
+            data["assumed"] = self.left_open
         return data
 
     def panels(self) -> Sequence[Panel]:

@@ -127,17 +127,24 @@ class Hardware:
                 "expected a whole [hardware] table", str(error), "calibrate again"
             ) from error
 
-    def watts(self, value: float) -> Quantity:
-        """Modelled watts of this hardware, with their band.
+    def require_watts(self) -> None:
+        """Refuse a question about power or energy where the watts of the chip are not known.
 
         Raises:
             MissingDataError: neither measured watts nor a design power of the chip is known.
         """
-        if not np.isfinite(value):
+        if not np.all(np.isfinite(self.busy_w)):
             raise MissingDataError(
                 f"expected a design power or measured watts of {self.name}",
                 "unknown",
-                "choose another chip",
+                "choose another chip, or give --mfu and --watts where the question takes them",
+            )
+
+    def watts(self, value: float) -> Quantity:
+        """Modelled watts of this hardware with their band; missing where its own are not known."""
+        if not np.isfinite(value):
+            return Quantity.absent(
+                "W", f"neither watts nor a design power of {self.name} are known"
             )
         return Quantity.of(
             value,

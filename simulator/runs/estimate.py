@@ -110,11 +110,7 @@ class Estimate:
 
     @cached_property
     def chip_power_w(self) -> Quantity:
-        """Mean watts of one chip, at `boundary`.
-
-        Raises:
-            MissingDataError: neither watts nor a design power of the chip are known.
-        """
+        """Mean watts of one chip, at `boundary`; missing where those of the chip are not known."""
         return self.setup.hardware.watts(self.chip_w)
 
     @property

@@ -12,7 +12,9 @@ from energy.quantity import Origin, Quantity
 from energy.units import S_PER_DAY
 from simulator.facts.assumptions import goodput
 from simulator.runs import spend
+from simulator.runs.assumed import left_open
 from simulator.runs.sides import Basis, RunTarget, choose_basis, read
+from simulator.runs.spend import spend_of
 from simulator.scenarios.scenario import Scenario
 
 
@@ -25,12 +27,14 @@ class Job:
         chips: that it needs.
         training_s: seconds of training without failures; may be missing.
         power_w: facility watts while it trains; may be missing.
+        left_open: what a prediction assumed of it, in a line.
     """
 
     name: str
     chips: int
     training_s: Quantity
     power_w: Quantity
+    left_open: str = ""
 
 
 def requested_job(
@@ -85,8 +89,8 @@ def job_of(scenario: Scenario, basis: Basis, *, without_failures: bool = True) -
         basis: published or predicted.
         without_failures: take out the failures that its goodput includes.
     """
-    spending = spend.published(scenario) if basis == "published" else spend.Predicted()
-    spent = spending(scenario)
+    prediction = None if basis == "published" else spend.Predicted().prediction(scenario)
+    spent = spend.published(scenario)(scenario) if prediction is None else spend_of(prediction)
     productive = goodput(scenario.run.goodput, scenario.hardware.count)
     return Job(
         name=scenario.name,
@@ -95,6 +99,7 @@ def job_of(scenario: Scenario, basis: Basis, *, without_failures: bool = True) -
         if without_failures
         else spent.elapsed_s,
         power_w=spent.power_w,
+        left_open="" if prediction is None else left_open(prediction.estimate),
     )
 
 

@@ -18,6 +18,7 @@ from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry, Kind, Part, RunRecord, Window, nothing_wasted, totals
 from simulator.physics.plan import Plan
 from simulator.runs import terms
+from simulator.runs.assumed import left_open
 from simulator.runs.estimate import COUNTED, Estimate, estimate
 from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import Scenario
@@ -113,7 +114,7 @@ def _record(step: Estimate, elapsed: Term, energy: Term) -> RunRecord:
     """The predicted record up to the chips; the site comes after."""
     setup = step.setup
     scenario, shape, chips, name = setup.scenario, setup.shape, setup.chips, setup.hardware.name
-    work = {part: flop * setup.steps for part, flop in step.model_flop().items()}
+    work = {part: flop * setup.steps for part, flop in step.model_flop().items() if flop}
     entry = EnergyEntry(
         **energy.quantity.model_dump(),
         device=f"{chips:,} x {name}",
@@ -125,7 +126,7 @@ def _record(step: Estimate, elapsed: Term, energy: Term) -> RunRecord:
         name=scenario.name,
         kind=Kind.PREDICTED,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        tokens=Quantity.exact(setup.tokens, "1", "scenario"),
+        tokens=Quantity.exact(setup.tokens, "1", "scenario", Origin.ASSUMED),
         params_total=_counted(shapes.parameters(shape)),
         params_active=_counted(shapes.active_parameters(shape)),
         model_flop=_flop(
@@ -149,7 +150,7 @@ def _record(step: Estimate, elapsed: Term, energy: Term) -> RunRecord:
             "chip": name,
             "attention_flop": step.convention,
         },
-        notes=list(step.notes),
+        notes=[*step.notes, *filter(None, [left_open(step)])],
     )
 
 
@@ -231,7 +232,8 @@ def _per_step_time(amount: float, step_s: Quantity, unit: str) -> Quantity:
 
 
 def _counted(parts: dict[str, shapes.Number]) -> Quantity:
-    return Quantity.exact(float(shapes.total(parts)), "1", "energy.shape: counted from the shape")
+    source = "energy.shape: counted from the shape"
+    return Quantity.exact(float(shapes.total(parts)), "1", source, Origin.MODELLED)
 
 
 def _flop(count: float, source: str) -> Quantity:

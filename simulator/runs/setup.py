@@ -59,6 +59,8 @@ class Setup:
         base: the plan as far as the scenario says it; its other axes are searched.
         choices: values of the axes that are not free, by name.
         notes: where the constants come from.
+        fitted_rows: published rows of this kind of model on this chip that were fitted; None where
+            the constants do not say.
     """
 
     scenario: Scenario
@@ -70,6 +72,7 @@ class Setup:
     base: Plan
     choices: dict[str, list[Any]]
     notes: tuple[str, ...]
+    fitted_rows: int | None = None
 
     @classmethod
     def of(cls, scenario: Scenario, pool: Pool | None = None) -> Self:
@@ -106,9 +109,8 @@ class Setup:
         assert section.chip is not None
         chip = catalog.chip(section.chip)
         software = _software(section, chip)
-        hardware, constants, notes = _fitted(
-            scenario, chip, software, shape, pool or pool_of(scenario)
-        )
+        pool = pool or pool_of(scenario)
+        hardware, constants, notes = _fitted(scenario, chip, software, shape, pool)
         return cls(
             scenario=scenario,
             shape=shape,
@@ -122,6 +124,7 @@ class Setup:
             choices=software.allowed()
             | {name: [value] for name, value in scenario.plan.items() if name in AXES},
             notes=notes,
+            fitted_rows=pool.rows_on(chip.id, kind_of(shape)),
         )
 
     @property

@@ -100,6 +100,12 @@ class Crossover(Answer):
         return _whole([point.value for point in self.points])
 
     @property
+    def left_open(self) -> str:
+        """What was assumed of the mixture's run, at the first value that can run."""
+        runs = next((point.runs for point in self.points if point.runs is not None), None)
+        return "" if runs is None else runs[0].left_open
+
+    @property
     def headline(self) -> str:
         """Where the mixture pays, in a sentence."""
         ratios = [point.ratio for point in self.points if point.ratio is not None]

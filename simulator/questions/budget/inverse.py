@@ -74,6 +74,11 @@ class WithinBudget(Answer):
         return f"{self.run.scenario.name}: at most {most.human()} {self.what} ({most.band()})"
 
     @property
+    def left_open(self) -> str:
+        """What was assumed of the run."""
+        return self.run.left_open
+
+    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return 6.5, 2.6

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from energy.errors import InputError
+from simulator.runs.assumed import left_open
 from simulator.runs.predict import Prediction
 from simulator.runs.sides import choose_basis
 from simulator.runs.spend import (
@@ -82,6 +83,11 @@ class Spent:
             prediction = spending.prediction(scenario)
             return cls(scenario, spend_of(prediction), prediction)
         return cls(scenario, spending(scenario))
+
+    @property
+    def left_open(self) -> str:
+        """What a prediction assumed of it, in a line."""
+        return "" if self.prediction is None else left_open(self.prediction.estimate)
 
     @property
     def tokens(self) -> float:

@@ -20,6 +20,11 @@ class FailureCosts(Answer, runs.FailureCosts):
     """What failures cost a job, as an answer that can be printed, drawn and explained."""
 
     @property
+    def left_open(self) -> str:
+        """What was assumed of the run."""
+        return self.job.left_open
+
+    @property
     def headline(self) -> str:
         """The goodput of the job, and how often it fails."""
         value, low, high = self.goodput.numbers()

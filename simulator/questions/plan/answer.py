@@ -24,6 +24,7 @@ from simulator.questions.plan.question import Question, question
 from simulator.questions.plan.ranking import Option, Ranking
 from simulator.questions.plan.relaxation import refuse
 from simulator.questions.plan.search import PlanSearch
+from simulator.runs.assumed import left_open
 from simulator.runs.predict import Prediction
 from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import Scenario
@@ -119,6 +120,11 @@ class Planned(Answer):
         )
         scenario = planned(self.scenario, self.best.plan)
         return scenario.model_copy(update={"description": description, "published": None})
+
+    @property
+    def left_open(self) -> str:
+        """What was assumed of the run."""
+        return left_open(self.best.estimate)
 
     @property
     def panel_size(self) -> tuple[float, float]:

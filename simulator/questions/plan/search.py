@@ -65,6 +65,5 @@ class PlanSearch:
         taken = costs(self.setup, evaluation)
         if self.by == "time" or (self.by == "money" and rented):
             return taken.elapsed_s if self.by == "time" else taken.cost_usd
-        if len(evaluation):
-            self.setup.hardware.watts(float(evaluation.chip_w[0]))
+        self.setup.hardware.require_watts()
         return {"energy": taken.energy_j, "co2": taken.co2_g, "money": taken.cost_usd}[self.by]

@@ -138,6 +138,7 @@ def power(target: Target, *, overrides: Mapping[str, Any] | None = None) -> Load
 def load_profile(prediction: Prediction) -> LoadProfile:
     """The load of a predicted run over a step and over the run."""
     estimate, setup = prediction.estimate, prediction.setup
+    setup.hardware.require_watts()
     powers = mean_power_w(prediction)
     mean_w = {boundary: powers[boundary] for boundary in SHOWN if boundary in powers}
     parts = _phases(estimate, mean_w)

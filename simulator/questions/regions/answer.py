@@ -99,6 +99,11 @@ class MovedRuns(Answer):
     rows: list[MovedRun]
 
     @property
+    def left_open(self) -> str:
+        """What was assumed of the run."""
+        return "".join(note for note in self.record.notes if note.startswith("assumed, "))
+
+    @property
     def headline(self) -> str:
         """The run, and how many places there are."""
         return f"{self.record.name} at {len(self.rows)} places"

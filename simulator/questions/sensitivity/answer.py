@@ -1,7 +1,8 @@
-"""Which assumption drives a result: one at a time (a tornado), and all together (Monte Carlo).
+"""Which assumption drives a result, one at a time: a tornado, beside the result's own band.
 
-Both work on a derivation tree, so they vary exactly the numbers that `--explain` prints. A leaf
-varies between the ends of its own band; an exact leaf does not vary.
+It works on a derivation tree, so it varies exactly the numbers that `--explain` prints. A leaf
+varies between the ends of its own band; an exact leaf does not vary. All together they make the
+band that `simulator predict` prints: one answer has one band.
 """
 
 from __future__ import annotations
@@ -10,14 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from energy.errors import InputError, require_choice
 from energy.quantity import Quantity
 from simulator.kit.answer import Answer
 from simulator.runs.sides import RunTarget, choose_basis, read, sides
-from simulator.terms import Term, draw, quantiles, walk
+from simulator.terms import Term, walk
 
 RESULTS = {"time": "elapsed time", "energy": "facility energy", "co2": "CO2e"}
 """How the name of a result's term begins, by the words of --of."""
@@ -53,13 +51,18 @@ class Sensitivity(Answer):
         name: of the run.
         result: how it is computed.
         bars: each assumption that has a band, the one that changes the result most first.
-        together: the result with the band of all assumptions.
+        left_open: what was assumed of the run, in a line.
     """
 
     name: str
     result: Term
     bars: list[Bar]
-    together: Quantity
+    left_open: str = ""
+
+    @property
+    def together(self) -> Quantity:
+        """The result with the band that all assumptions make together."""
+        return self.result.quantity
 
     @property
     def headline(self) -> str:
@@ -75,7 +78,7 @@ def sensitivity(
     accounting: str = "as-published",
     overrides: Mapping[str, Any] | None = None,
 ) -> Sensitivity:
-    """Vary each assumption of a run over its band, and all of them together.
+    """Vary each assumption of a run over its band.
 
     Args:
         target: a scenario, a preset, a model of the catalog, or the path of a scenario file.
@@ -92,8 +95,9 @@ def sensitivity(
     runs = read([target], overrides)
     (side,) = sides(runs, choose_basis(runs, basis), accounting)
     result = result_of(side.trees, of)
+    notes = [note for note in side.record.notes if note.startswith("assumed, ")]
     return Sensitivity(
-        name=side.name, result=result, bars=tornado(result), together=together(result)
+        name=side.name, result=result, bars=tornado(result), left_open="".join(notes)
     )
 
 
@@ -125,33 +129,3 @@ def tornado(result: Term) -> list[Bar]:
             ends = [float(result.value({leaf.name: end})) for end in (low, high)]
             bars.append(Bar(leaf.name, leaf.quantity, *ends))
     return sorted(bars, key=lambda bar: bar.swing, reverse=True)
-
-
-def monte_carlo(result: Term, *, draws: int = 10_000, seed: int = 0) -> NDArray[np.float64]:
-    """Values of a result with every leaf drawn from its band, independently.
-
-    A leaf is drawn from a two-sided log-normal whose median is its value and whose two halves
-    reach the ends of the band at the stated coverage.
-    """
-    generator = np.random.default_rng(seed)
-    drawn = {
-        leaf.name: draw(leaf.quantity, generator, draws)
-        for leaf in result.leaves()
-        if leaf.quantity.value
-    }
-    return np.broadcast_to(np.asarray(result.value(drawn), dtype=np.float64), (draws,))
-
-
-def together(result: Term, *, draws: int = 10_000, seed: int = 0) -> Quantity:
-    """The result with the 80 % band that all assumptions make together."""
-    drawn = monte_carlo(result, draws=draws, seed=seed)
-    low, high = quantiles(drawn, 0.1, 0.9)
-    value = float(np.asarray(result.value()))
-    return Quantity(
-        value=value,
-        low=min(low, value),
-        high=max(high, value),
-        unit=result.quantity.unit,
-        origin=result.quantity.origin,
-        source=f"{draws:,} draws of every assumption's band",
-    )

@@ -20,7 +20,7 @@ from energy.errors import AccountingError, InfeasibleError, InputError, MissingD
 from energy.facts import catalog
 from energy.facts.prices import Price, price
 from energy.quantity import Quantity
-from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY, count
+from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
 from simulator.physics.plan import Plan, in_words
 from simulator.plans.evaluate import Evaluation, evaluate
 from simulator.runs.costs import Costs, costs
@@ -77,6 +77,17 @@ class Cell:
     def considered(self) -> int:
         """Plans that were predicted."""
         return self.evaluation.considered
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether nobody is known to have measured this kind of model on this chip."""
+        return self.setup.fitted_rows == 0
+
+    @property
+    def measured(self) -> str:
+        """Fitted rows of this kind of model on this chip, in words."""
+        rows = self.setup.fitted_rows
+        return "" if rows is None else f"{rows:,}" if rows else "none"
 
     def take(self, index: NDArray[np.int64]) -> Cell:
         """The same cell with some of its plans."""
@@ -256,23 +267,6 @@ def search_cells(
     return search
 
 
-def unequal_tokens(cells: Sequence[Cell]) -> list[str]:
-    """What must be known before models of different tokens, or of equal ones, are compared."""
-    tokens = {cell.model: cell.setup.tokens for cell in cells}
-    if len(tokens) == 1:
-        return []
-    what = (
-        "an equal loss by the central law, whose spread is in no band here: see simulator "
-        "compare --equal quality"
-        if len(set(tokens.values())) > 1
-        else "not an equal loss: see --equal quality"
-    )
-    return [
-        ", ".join(f"{model} reads {count(number)}" for model, number in tokens.items())
-        + f" tokens: {what}"
-    ]
-
-
 def _on_every_chip(scenarios: Sequence[Scenario], choices: Choices, number: int) -> list[Scenario]:
     """Every model on every chip."""
     own = scenarios[0].hardware.chip
@@ -297,9 +291,7 @@ def _cells(setups: Mapping[str, Setup], on_progress: Callable[[int], None]) -> I
     """A model on some chips at every place: all of them have the same steps."""
     setup = next(iter(setups.values()))
     evaluation = evaluate(setup.shape, setup.space(), setup.hardware, setup.constants, on_progress)
-    # Both refuse in words: no plan fits, or the watts of the chip are not known.
     evaluation.require_fit()
-    setup.hardware.watts(float(evaluation.chip_w[0]))
     for place, there in setups.items():
         yield Cell(
             setup=there,

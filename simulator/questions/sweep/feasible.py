@@ -16,11 +16,13 @@ from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from simulator.kit.answer import Answer
-from simulator.questions.sweep.cells import Choices, search_cells, unequal_tokens
+from simulator.questions.sweep.cells import Choices, search_cells
 from simulator.questions.sweep.groups import GroupedCell, group_by_limits
 from simulator.questions.sweep.keeping import Bound, Keeper, Relaxation, bounds, least_relaxations
+from simulator.questions.sweep.known import missing_facts, unequal_tokens
 from simulator.questions.sweep.limits import Limits, limits_of, raised_by
 from simulator.questions.sweep.models import models
+from simulator.runs.assumed import left_open
 from simulator.scenarios.request import Target
 from simulator.scenarios.scenario import Scenario
 
@@ -42,7 +44,8 @@ class Feasible(Answer):
         name: of the scenario.
         limits: what is kept to.
         cells: all cells that something could be predicted for, grouped by the limits.
-        keepers: one a cell that keeps to the limits, the fastest first.
+        keepers: one a cell that keeps to the limits: the fastest first, of those on chips with
+            measured rows of this kind of model, then of the others.
         relaxations: where nothing does, one a smallest group of limits, the least first.
         left_out: cells without an answer, with the reason.
         notes: what a reader must know.
@@ -83,6 +86,11 @@ class Feasible(Answer):
         """How much keeps to the limits."""
         keeping = f"{self.keeping:,}" if self.keeping else "none"
         return f"{self.name}: {keeping} of {self.fit:,} configurations keep to every limit"
+
+    @property
+    def left_open(self) -> str:
+        """What was assumed of the first configuration."""
+        return left_open(self.configurations[0].prediction.estimate)
 
     @property
     def panel_size(self) -> tuple[float, float]:
@@ -201,7 +209,10 @@ def within_limits(
         for grouped in search.kept
         if grouped.keeping
     ]
-    keepers.sort(key=lambda keeper: float(keeper.cell.costs[keeper.index, 0]))
+    # What nobody measured comes after what somebody did, however fast it is predicted to be.
+    keepers.sort(
+        key=lambda keeper: (keeper.cell.unmeasured, float(keeper.cell.costs[keeper.index, 0]))
+    )
     return Feasible(
         name=scenarios[0].name,
         limits=limits,
@@ -233,6 +244,7 @@ def doublings(own: int, most: float | None) -> list[int]:
 def _notes(cells: Sequence[GroupedCell], limits: Limits, tried: Sequence[int]) -> list[str]:
     """What a reader must know."""
     notes = unequal_tokens([grouped.cell for grouped in cells])
+    notes += missing_facts([grouped.cell for grouped in cells])
     if limits.today:
         notes.insert(0, f"the run starts today, {limits.start} (UTC): --start names another day")
     if tried:

@@ -58,7 +58,8 @@ class Limits:
         """(plans, limits): what each plan of a cell takes over each limit; above 1 breaks it.
 
         Raises:
-            MissingDataError: there is a limit of dollars and nothing has a price.
+            MissingDataError: there is a limit of dollars and nothing has a price, or one of watts,
+                joules or CO2e and the watts of the chip are not known.
         """
         columns = dict(zip(MEASURES, cell.costs.T, strict=True))
         amounts = columns | {
@@ -69,8 +70,10 @@ class Limits:
             raise MissingDataError(
                 f"expected a price of {cell.scenario.hardware.chip}",
                 "none",
-                "name a row of simulator prices: --price",
+                "name a row of simulator prices with --price, or dollars an hour with --chip-price",
             )
+        if any(np.any(np.isnan(amounts[name])) for name in self.most):
+            cell.setup.hardware.require_watts()
         return np.column_stack([amounts[name] / limit for name, limit in self.most.items()])
 
     def used(self, configuration: Configuration, end: int) -> dict[str, float]:

@@ -14,6 +14,7 @@ from simulator.physics.plan import AXES
 from simulator.questions.sweep.cells import MEASURES, Configuration
 from simulator.questions.sweep.feasible import MOST_ROWS, Feasible
 from simulator.questions.sweep.keeping import Bound, Keeper, Relaxation
+from simulator.questions.sweep.known import MEASURED, origins
 from simulator.questions.sweep.limits import OPTIONS, WORDS, raised_by
 from simulator.runs.spend import UNITS
 
@@ -27,6 +28,7 @@ def page(answer: Feasible, console: Console) -> None:
     console.print(_keepers(answer) if answer.keepers else _relaxations(answer))
     console.print()
     console.print(_bands(answer))
+    console.print(f"all of it: {origins(answer.configurations[:MOST_ROWS])}")
     console.print()
     if len(answer.keepers) > MOST_ROWS:
         console.print(
@@ -172,6 +174,7 @@ def _configurations(*further: str) -> Table:
         "",
         "model",
         "chips",
+        MEASURED,
         "place",
         "time",
         "over on",
@@ -181,7 +184,7 @@ def _configurations(*further: str) -> Table:
         "dollars",
         *further,
     )
-    for column in (1, 3, 10, 11):
+    for column in (1, 4, 11, 12):
         rows.columns[column].justify = "left"
     return rows
 
@@ -193,6 +196,7 @@ def _cells(answer: Feasible, number: int, configuration: Configuration) -> list[
         str(number),
         cell.model,
         f"{hardware.count:,} {hardware.chip}",
+        cell.measured,
         cell.place,
         _cell(known["days"]),
         answer.limits.day(known["days"].numbers()[0]).isoformat(),
@@ -203,12 +207,12 @@ def _cells(answer: Feasible, number: int, configuration: Configuration) -> list[
 def _bands(answer: Feasible) -> Table:
     """Plans and bands of time, energy and what has a limit."""
     names = [name for name in UNITS if name in (*answer.limits.most, "days", "mwh")]
-    rows = table("", "plan", *(f"{WORDS[name]}, 80 % band" for name in names), "origin")
+    rows = table("", "plan", *(f"{WORDS[name]}, 80 % band" for name in names))
     rows.columns[1].justify = "left"
     for number, configuration in enumerate(answer.configurations[:MOST_ROWS], 1):
         known = configuration.spend.by_budget()
         bands = (known[name].ends() for name in names)
-        rows.add_row(str(number), configuration.plan_words, *bands, known["mwh"].origin)
+        rows.add_row(str(number), configuration.plan_words, *bands)
     return rows
 
 
@@ -220,6 +224,7 @@ def _configuration_json(answer: Feasible, configuration: Configuration) -> dict[
         "kind": "moe" if cell.sparse else "dense",
         "chip": cell.scenario.hardware.chip,
         "chips": cell.scenario.hardware.count,
+        "measured_rows": cell.setup.fitted_rows,
         "place": cell.place,
         "days": days,
         "over_on": answer.limits.day(days.numbers()[0]).isoformat(),

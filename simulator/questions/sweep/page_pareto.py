@@ -12,6 +12,7 @@ from energy.units import significant
 from simulator.physics.plan import AXES
 from simulator.plans.front import NEAR
 from simulator.questions.sweep.cells import MEASURES
+from simulator.questions.sweep.known import MEASURED, origins
 from simulator.questions.sweep.pareto import OBJECTIVES, Pareto
 
 
@@ -19,8 +20,10 @@ def page(answer: Pareto, console: Console) -> None:
     """Print the front, then what was searched."""
     console.print(answer.headline, style="bold")
     console.print()
-    rows = table("", "model", "chips", "place", "time", "energy", "CO2e", "dollars", "why")
-    for column in (1, 3, 8):
+    rows = table(
+        "", "model", "chips", MEASURED, "place", "time", "energy", "CO2e", "dollars", "why"
+    )
+    for column in (1, 4, 9):
         rows.columns[column].justify = "left"
     for number, choice in enumerate(answer.choices, 1):
         cell, hardware = choice.cell, choice.cell.scenario.hardware
@@ -28,20 +31,20 @@ def page(answer: Pareto, console: Console) -> None:
             str(number),
             cell.model,
             f"{hardware.count:,} {hardware.chip}",
+            cell.measured,
             cell.place,
             *(_cell(choice.quantities[name]) for name in OBJECTIVES),
             choice.why + (f"; {choice.near} more within {NEAR:.0%}" if choice.near else ""),
         )
     console.print(rows)
     console.print()
-    rows = table(
-        "", "plan", *(f"{what}, 80 % band" for what in ("time", "energy", "CO2e")), "origin"
-    )
+    rows = table("", "plan", *(f"{what}, 80 % band" for what in ("time", "energy", "CO2e")))
     rows.columns[1].justify = "left"
     for number, choice in enumerate(answer.choices, 1):
         ends = (choice.quantities[name].ends() for name in ("weeks", "mwh", "co2"))
-        rows.add_row(str(number), choice.plan_words, *ends, choice.quantities["mwh"].origin)
+        rows.add_row(str(number), choice.plan_words, *ends)
     console.print(rows)
+    console.print(f"all of it: {origins(answer.choices)}")
     console.print()
     console.print(
         f"{answer.considered:,} configurations predicted (each plan at each place), "
@@ -69,6 +72,7 @@ def as_json(answer: Pareto) -> dict[str, Any]:
                 "kind": "moe" if choice.cell.sparse else "dense",
                 "chip": choice.cell.scenario.hardware.chip,
                 "chips": choice.cell.scenario.hardware.count,
+                "measured_rows": choice.cell.setup.fitted_rows,
                 "place": choice.cell.place,
                 **choice.quantities,
                 "why": choice.why,

@@ -22,9 +22,10 @@ from simulator.questions.sweep.cells import (
     Configuration,
     Search,
     search_cells,
-    unequal_tokens,
 )
+from simulator.questions.sweep.known import has_watts, missing_facts, unequal_tokens
 from simulator.questions.sweep.models import models
+from simulator.runs.assumed import left_open
 from simulator.scenarios.request import Target
 from simulator.scenarios.scenario import Scenario
 
@@ -54,7 +55,8 @@ class Pareto(Answer):
 
     Attributes:
         name: of the scenario.
-        choices: the front, the fastest first; of near ones the first.
+        choices: the front, of near ones the first: the fastest first, of those on chips with
+            measured rows of this kind of model, then of the others.
         cells: all that something could be predicted for.
         objectives: names of those that were compared.
         on_front: how many are on the front, near ones counted.
@@ -80,6 +82,11 @@ class Pareto(Answer):
             f"{self.name}: {self.on_front:,} of {self.feasible:,} configurations are on the front "
             f"of {names}"
         )
+
+    @property
+    def left_open(self) -> str:
+        """What was assumed of the first of the front."""
+        return left_open(self.choices[0].prediction.estimate)
 
     @property
     def panel_size(self) -> tuple[float, float]:
@@ -148,13 +155,16 @@ def front_of(
 
 def _own_front(cell: Cell) -> Cell:
     """A cell with the plans that nothing there beats."""
-    weeks = cell.costs[:, 0]
-    return cell.take(staircase(np.column_stack([weeks, weeks * cell.evaluation.chip_w])))
+    weeks, watts = cell.costs[:, 0], cell.evaluation.chip_w
+    # Without watts nothing is known beyond the time.
+    joules = weeks * np.where(np.isfinite(watts), watts, 1.0)
+    return cell.take(staircase(np.column_stack([weeks, joules])))
 
 
 def _front(name: str, search: Search[Cell]) -> Pareto:
     """The front of all cells' fronts."""
-    cells = search.kept
+    known_watts = [cell for cell in search.kept if has_watts(cell)]
+    cells = known_watts or search.kept
     every = np.concatenate([cell.costs for cell in cells])
     owner = [(cell, place) for cell in cells for place in range(len(cell.evaluation))]
     known = tuple(
@@ -169,20 +179,30 @@ def _front(name: str, search: Search[Cell]) -> Pareto:
     for index, words, group in zip(firsts, why, groups, strict=True):
         cell, place = owner[index]
         choices.append(Choice(cell=cell, index=place, why=words, near=len(group) - 1))
+    # What nobody measured comes after what somebody did.
+    choices.sort(key=lambda choice: choice.cell.unmeasured)
     return Pareto(
         name=name,
         choices=choices,
         cells=cells,
         objectives=known,
         on_front=len(on),
-        left_out=search.reasons,
+        left_out=search.reasons
+        | {
+            f"{cell.model} on {cell.scenario.hardware.count:,} {cell.scenario.hardware.chip}": (
+                "no watts of it are known, so it has time and dollars alone: name it without chips "
+                "whose watts are known"
+            )
+            for cell in search.kept
+            if known_watts and not has_watts(cell)
+        },
         notes=tuple(_notes(cells, known)),
     )
 
 
 def _notes(cells: list[Cell], known: tuple[str, ...]) -> list[str]:
     """What must be known before points are compared."""
-    notes = unequal_tokens(cells)
+    notes = [*unequal_tokens(cells), *missing_facts(cells)]
     if "usd" not in known:
         unpriced = sorted(
             {
@@ -193,7 +213,7 @@ def _notes(cells: list[Cell], known: tuple[str, ...]) -> list[str]:
         )
         notes.append(
             f"dollars are missing and not compared: no price of {', '.join(unpriced)} "
-            "(--price with a row of simulator prices)"
+            "(--price with a row of simulator prices, or --chip-price)"
         )
     notes.append(
         "bands are wider than most gaps of the front: close points are distinguished by the "

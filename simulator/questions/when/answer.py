@@ -94,6 +94,11 @@ class Schedule(Answer):
         return self.job.name
 
     @property
+    def left_open(self) -> str:
+        """What was assumed of the run."""
+        return self.job.left_open
+
+    @property
     def headline(self) -> str:
         """How much less the best start emits than the flat factor says."""
         steady, paused, flat_g = self.steady, self.paused, self.flat_g

@@ -165,8 +165,10 @@ def test_a_plan_with_an_invalid_field_is_refused(fields: dict) -> None:
 
 def test_a_chip_without_watts_or_bandwidth_is_missing_data_not_zero() -> None:
     v5e = Hardware.from_chip(catalog.chip("tpu-v5e"), "bf16", PRIORS)
+    watts = v5e.watts(float(chip_watts(step(MOE, Plan(), v5e, PRIORS), v5e, PRIORS)))
+    assert watts.value is None
     with pytest.raises(MissingDataError, match="watts"):
-        v5e.watts(float(chip_watts(step(MOE, Plan(), v5e, PRIORS), v5e, PRIORS)))
+        v5e.require_watts()
     with pytest.raises(MissingDataError):
         Hardware.from_chip(catalog.chip("epyc-7543"), "bf16", PRIORS)
     assert H100.power_boundary is Boundary.CHIP

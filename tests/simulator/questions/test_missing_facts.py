@@ -1,0 +1,115 @@
+"""A missing fact refuses only what needs it; what is assumed or unmeasured is said."""
+
+from __future__ import annotations
+
+import pytest
+
+import simulator
+from energy.errors import MissingDataError
+from energy.facts import catalog
+from energy.facts.prices import price
+
+RUN = {"tokens": 1e11}
+OPEN = {"run.batch_sequences": 256}
+DARK = ("tpu-v5p", "tpu-v6e", "tpu-v7")
+
+
+@pytest.mark.parametrize("chip", DARK)
+def test_a_chip_without_watts_has_time_and_dollars_and_no_joules(chip):
+    overrides = {"site.chip_price": 2.0}
+    record = simulator.predict(
+        "llama3-8b", chip=chip, chips=64, batch=256, overrides=overrides, **RUN
+    ).record
+    assert record.elapsed_s.value > 0
+    assert record.cost_usd.value == pytest.approx(2.0 * record.chip_s.value / 3600)
+    assert record.joules_at("facility").value is None
+    assert record.co2_location_g.value is None
+    assert "watts" in record.metrics["chip_power_w"].source
+
+
+def test_power_and_energy_of_such_a_chip_are_refused_with_the_reason():
+    scenario = {"chip": "tpu-v5p", "chips": 64, "batch": 256, **RUN}
+    with pytest.raises(MissingDataError, match="watts of tpu-v5p"):
+        simulator.plan("llama3-8b", by="energy", **scenario)
+    with pytest.raises(MissingDataError, match="watts of tpu-v5p"):
+        simulator.power(simulator.predict("llama3-8b", **scenario).setup.scenario)
+
+
+def test_a_front_of_such_chips_alone_is_of_time_and_dollars():
+    front = simulator.pareto(
+        "llama3-8b",
+        chip="tpu-v5p",
+        chips=[64, 128],
+        price="tpu-v5p-list-2024",
+        overrides=OPEN,
+        **RUN,
+    )
+    assert front.objectives == ("weeks", "usd")
+    mixed = simulator.pareto("llama3-8b", chip=["tpu-v5p", "h100"], chips=64, overrides=OPEN, **RUN)
+    assert "mwh" in mixed.objectives
+    assert "no watts" in mixed.left_out["llama3-8b on 64 tpu-v5p"]
+
+
+def test_limits_that_need_no_watts_are_kept_to_without_them():
+    scenario = {"chip": "tpu-v5p", "chips": 64, "start": "2027-01-01", "overrides": OPEN, **RUN}
+    answer = simulator.feasible("llama3-8b", by="2027-03-01", **scenario)
+    assert answer.keepers
+    assert "missing" in answer.text()
+    with pytest.raises(MissingDataError, match="watts"):
+        simulator.feasible("llama3-8b", max_mw=1.0, **scenario)
+
+
+def test_a_chip_on_which_nobody_measured_comes_last_and_is_marked():
+    unmeasured = "mi300x"
+    answer = simulator.feasible(
+        "llama3-8b",
+        chip=[unmeasured, "a100"],
+        chips=64,
+        max_chips=64,
+        overrides=OPEN,
+        **RUN,
+    )
+    rows = answer.as_json()["configurations"]
+    assert [row["chip"] for row in rows] == ["a100-sxm4-80gb", unmeasured]
+    assert rows[0]["days"].value > rows[1]["days"].value
+    assert (rows[0]["measured_rows"] > 0, rows[1]["measured_rows"]) == (True, 0)
+    assert any(f"dense models on {unmeasured}" in note for note in answer.notes)
+    assert "measured rows" in answer.text()
+
+
+def test_every_answer_ends_with_what_it_assumed_and_the_option_that_sets_it():
+    open_run = simulator.predict("llama3-8b", chip="h100", chips=64, batch=256, **RUN)
+    last = open_run.record.notes[-1]
+    for key in ("run.goodput", "site.pue", "site.it_over_node", "site.zone", "hardware.framework"):
+        assert f"({key}" in last
+    named = {
+        "run.goodput": 0.9,
+        "site.pue": 1.2,
+        "site.node_over_chip": 1.3,
+        "site.it_over_node": 1.1,
+        "site.zone": "FRA",
+        "site.chip_price": 2.0,
+        "hardware.framework": "megatron-bridge 26.08",
+    }
+    closed = simulator.predict(
+        "llama3-8b", chip="h100", chips=64, batch=256, overrides=named, **RUN
+    )
+    assert not any(note.startswith("assumed, ") for note in closed.record.notes)
+    plan = simulator.plan("llama3-8b", chip="h100", chips=8, batch=64, **RUN)
+    assert plan.text().rstrip().splitlines()[-3:] != []
+    assert plan.as_json()["assumed"].startswith("assumed, each set by --set KEY=VALUE: goodput")
+
+
+def test_what_an_assumption_is_worth_is_what_its_ends_do():
+    answer = simulator.predict("llama3-8b", chip="h100", chips=64, batch=256, **RUN)
+    pue = answer.record.factors["pue"]
+    high = f"{100 * (pue.high / pue.value - 1):+.0f}%"
+    assert (
+        f"(site.pue; energy {100 * (pue.low / pue.value - 1):+.0f}% to {high})"
+        in (answer.record.notes[-1])
+    )
+
+
+def test_prices_of_chips_belong_to_chips_of_the_catalog():
+    for name in ("tpu-v5p-list-2024", "h100-on-demand-2026"):
+        assert catalog.chip(price(name).chip)
