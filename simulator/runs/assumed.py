@@ -1,4 +1,4 @@
-"""What a prediction assumed without being told, in one line: each with its option and its worth.
+"""What a prediction assumed of what its scenario leaves open: each with its option and its worth.
 
 Worth is what the ends of an assumption's own band do to the result that it is a factor of; the
 others of the prediction stay as they are.

@@ -59,7 +59,7 @@ def test_a_tornado_is_sorted_and_leaves_exact_numbers_out(tree):
 def test_independent_errors_add_in_quadrature_in_the_tree_as_in_draws():
     answer = product("answer", "1", leaf("a", 5.0, 0.1), leaf("b", 7.0, 0.1))
     generator = np.random.default_rng(0)
-    drawn = {one.name: draw(one.quantity, generator, 40_000) for one in answer.leaves()}
+    drawn = {factor.name: draw(factor.quantity, generator, 40_000) for factor in answer.leaves()}
     _, low, high = answer.quantity.numbers()
     assert np.quantile(answer.value(drawn), [0.1, 0.9]) == pytest.approx([low, high], rel=0.01)
     assert math.log(high / 35) == pytest.approx(math.sqrt(2) * math.log(1.1))
