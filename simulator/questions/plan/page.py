@@ -15,6 +15,7 @@ from simulator.physics.phases import PHASES
 from simulator.physics.plan import AXES
 from simulator.questions.plan.answer import NEAR, Planned, PublishedPlan
 from simulator.questions.plan.ranking import Option
+from simulator.runs.estimate import COUNTED
 
 ENDS = {
     "days": "time of the run",
@@ -170,7 +171,7 @@ def _gap(seconds: float, step_s: float) -> str:
 def _totals(planned: Planned) -> Iterator[tuple[str, Quantity]]:
     metrics = planned.prediction.record.metrics
     yield "step time", metrics["step_time_s"]
-    yield "MFU", metrics["mfu"]
+    yield f"MFU, {COUNTED[planned.best.estimate.convention]}", metrics["mfu"]
     known = planned.best.spend.by_budget()
     for name, label in ENDS.items():
         yield label, known[name]
