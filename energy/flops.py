@@ -9,19 +9,32 @@ left out of both: they are no matrix products, and well below 1 % at any model s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from energy.errors import require_choice
-from energy.shape import Number, Shape, attention_weights, plain
+from energy.shape import Number, Shape, attention_weights, kinds, plain, prediction_layer
+from energy.shapes.attention import Convention, index_flop, score_flop
+from energy.shapes.network import (
+    computed_experts,
+    dense_layers,
+    expert_weights,
+    router_weights,
+    shared_weights,
+)
+from energy.shapes.recurrence import chunked_scan_flop, recurrent_weights, scan_flop
+from energy.shapes.stack import attention_layers
 
-Convention = Literal["full", "causal"]
-"""Whether attention scores count all S x S positions or the half that a causal mask keeps.
-
-Published MFU figures differ in this (PaLM appendix B and MPT: full; Megatron: causal), so every
-MFU of this project states its convention.
-"""
+__all__ = [
+    "Convention",
+    "Execution",
+    "dispatch_flop",
+    "executed_flop",
+    "forward_flop",
+    "mfu",
+    "model_flop",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,26 +60,13 @@ class Execution:
     score_multiplier: Number = 3.0
 
 
-def mean_context(shape: Shape, convention: Convention) -> Number:
-    """Positions that a token attends to, averaged over the sequence and the layers.
-
-    full: S. causal: S/2. A window of w tokens keeps w - w^2/(2S) positions of a causal sequence
-    (w when all positions are counted), which is S/2 at w = S.
-    gpt-oss: S 4096, w 128 in every other layer: causal 0.5*(2048 + 126) = 1087.
-    """
-    s = np.asarray(shape.seq_len, dtype=float)
-    w = np.minimum(np.where(np.asarray(shape.window) > 0, shape.window, s), s)
-    whole, windowed = (s, w) if convention == "full" else (s / 2, w - w**2 / (2 * s))
-    share = np.asarray(shape.n_window_layers) / np.asarray(shape.n_layers)
-    return plain((1 - share) * whole + share * windowed)
-
-
 def forward_flop(shape: Shape, convention: Convention = "full") -> dict[str, Number]:
     """Forward FLOP per token, by part.
 
     Per layer: attention projections 2*(M*h*d + 2*M*k_v*d + h*d*M); scores 4*S*h*d (half of it
     when causal); dense feed-forward 2*n_m*M*H, with n_m matrices; experts 2*n_m*M*H_e*K; router
-    2*M*E. Once: logits 2*V*M.
+    2*M*E. Once: logits 2*V*M. Parts that few models have (recurrence, indexers, inputs of layers,
+    multi-token prediction) are there only where they are.
     GLaM 64B/64E, S = 1024: 2 * 96.6e9 + scores 4.3e9 = 1.97e11 (full), 180 GFLOP as published
     without embedding and scores.
 
@@ -75,20 +75,42 @@ def forward_flop(shape: Shape, convention: Convention = "full") -> dict[str, Num
     """
     require_choice("a convention", convention, get_args(Convention))
     s = shape
-    expert = 2 * s.expert_matrices * s.d_model * s.d_expert
-    # In latent attention, keys have width d + d_rope and values have width d.
-    widths = 2 * s.d_head + s.d_rope
-    parts: dict[str, Any] = {
-        "attention_projections": 2 * s.n_layers * attention_weights(s),
-        "attention_scores": 2 * s.n_layers * mean_context(s, convention) * s.n_heads * widths,
-        "dense_ffn": (s.n_layers - s.n_moe_layers) * 2 * s.ffn_matrices * s.d_model * s.d_ff,
-        "experts": s.n_moe_layers * s.top_k * expert,
-        "shared_experts": s.n_moe_layers * s.n_shared_experts * expert,
-        "router": s.n_moe_layers
-        * np.where(np.asarray(s.n_experts) > 1, 2 * s.d_model * s.n_experts, 0),
-        "logits": 2 * s.vocab_size * s.d_model,
+    parts: dict[str, Any] = {}
+    for kind in kinds(s):
+        for name, count in _layer_flop(kind, convention).items():
+            parts[name] = parts.get(name, 0) + count
+    # Each layer's input of its own is projected from the embedding, gated, and projected back.
+    parts["layer_inputs"] = 6 * np.asarray(s.n_layers) * s.d_model * s.d_layer_input
+    parts["logits"] = logits = 2 * s.vocab_size * s.d_model
+    if np.any(s.n_prediction_layers):
+        layer = sum(_layer_flop(prediction_layer(s), convention).values())
+        joint = 4 * np.asarray(s.d_model) ** 2
+        parts["prediction"] = s.n_prediction_layers * (layer + joint + logits)
+    return {
+        name: plain(count)
+        for name, count in parts.items()
+        if name not in RARE_PARTS or np.any(count)
     }
-    return {name: plain(count) for name, count in parts.items()}
+
+
+RARE_PARTS = ("index_scores", "recurrence", "recurrence_states", "layer_inputs", "prediction")
+"""Parts that are left out where a model has none."""
+
+
+def _layer_flop(shape: Shape, convention: Convention) -> dict[str, Any]:
+    """Forward FLOP per token of all layers of one kind, by part."""
+    s = shape
+    return {
+        "attention_projections": 2 * attention_layers(s) * attention_weights(s),
+        "attention_scores": score_flop(s, convention),
+        "index_scores": index_flop(s, convention),
+        "recurrence": 2 * s.n_recurrent_layers * recurrent_weights(s),
+        "recurrence_states": s.n_recurrent_layers * scan_flop(s),
+        "dense_ffn": dense_layers(s) * 2 * s.ffn_matrices * s.d_model * s.d_ff,
+        "experts": s.n_moe_layers * computed_experts(s) * 2 * expert_weights(s),
+        "shared_experts": s.n_moe_layers * 2 * shared_weights(s),
+        "router": s.n_moe_layers * 2 * router_weights(s),
+    }
 
 
 def model_flop(shape: Shape, convention: Convention = "full") -> dict[str, Number]:
@@ -117,6 +139,9 @@ def executed_flop(
         np.asarray(execution.score_multiplier) + recomputed + np.asarray(execution.recompute_scores)
     )
     parts["experts"] = parts["experts"] * execution.expert_padding
+    if "recurrence_states" in forward:
+        chunked = sum(kind.n_recurrent_layers * chunked_scan_flop(kind) for kind in kinds(shape))
+        parts["recurrence_states"] = (3 + recomputed) * chunked
     parts["dispatch"] = shape.n_moe_layers * dispatch_flop(shape, execution) * (2.5 + recomputed)
     return {name: plain(count) for name, count in parts.items()}
 

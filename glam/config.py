@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from energy.configurations.read import is_configuration, model_name, read
 from energy.errors import InputError, nearest, reason
 from energy.facts import catalog
 from energy.shape import Shape
 from glam.architecture import Architecture
 from glam.family import (
+    GLAM_SHAPE,
     architecture_of_family,
     default_architecture,
     family_of,
@@ -33,6 +35,10 @@ Section = TypeVar("Section")
 
 ROUTER_TOP_K = {"glam": 2, "gshard": 2, "switch": 1}
 """Experts per token of the routers that fix this number."""
+
+
+PLAIN_EXPERTS = {"expert_matrices": GLAM_SHAPE["expert_matrices"]}
+"""What a [shape] of its own need not say."""
 
 
 SECTIONS = ("architecture", "training", "corpus", "dispatch", "stop")
@@ -95,16 +101,19 @@ class GlamConfig:
     def of(cls, model: Self | str | Path) -> Self:
         """Return the configuration of a catalog model ("glam-mini-16e") or TOML file ("run.toml").
 
-        A configuration is returned as it is.
+        A configuration is returned as it is. The config.json of a model is read as its shape.
 
         Raises:
-            InputError: there is no such model or file, or the file is not valid.
+            InputError: there is no such model or file, or the file is not valid, or it describes a
+                model that this trainer does not build.
         """
         if isinstance(model, cls):
             return model
         model = str(model)
         if model.endswith(".toml"):
             return cls.from_toml(Path(model))
+        if is_configuration(model):
+            return cls(name=model_name(model), shape=read(Path(model)).shape)
         row = catalog.model(model, "glam sizes")
         return cls(name=row.name, shape=row.shape)
 
@@ -131,7 +140,8 @@ class GlamConfig:
             name = path.stem if overrides else row.name
             shape = Shape.from_dict({**row.shape.as_dict(), **overrides})
         else:
-            name, shape = path.stem, Shape.from_dict(overrides)
+            # The only mixtures that this trainer builds have plain experts.
+            name, shape = path.stem, Shape.from_dict({**PLAIN_EXPERTS, **overrides})
         config = cls(name=values.get("name", name), shape=shape)
         config = config.with_family(values.get("family"))
         return replace(config, **_sections(config, values, "[{}]"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
 from typing import Any
 
 from energy.errors import InputError
@@ -9,13 +10,23 @@ from energy.shape import Shape
 from glam.architecture import ARCHITECTURES, GPT, PLAIN, Architecture
 from glam.recipe import require
 
+FREE = {
+    "top_k",
+    "n_experts",
+    "n_moe_layers",
+    "d_expert",
+    "expert_matrices",
+    "norm_vectors",
+    "position_rows",
+    "relative_buckets",
+    "window",
+}
+"""Optional fields of a shape that the trainer builds with other values than the usual ones."""
+
 SHARED = {
-    "n_shared_experts": 0,
-    "tied_embedding": 1,
-    "n_window_layers": 0,
-    "q_rank": 0,
-    "kv_rank": 0,
-    "d_rope": 0,
+    item.name: item.default
+    for item in fields(Shape)
+    if item.default is not MISSING and item.name not in FREE
 }
 """Fields of a shape that have the same value in both families."""
 

@@ -25,7 +25,7 @@ Meter = Annotated[
     "glam train --model run.toml --data books/ --out runs/books --resume",
 )
 def train(
-    model: Annotated[str, typer.Option(help="A model (see glam sizes) or a TOML file.")],
+    model: Annotated[str, typer.Option(help="A model (glam sizes), a TOML or config.json.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     data: Annotated[
         list[str] | None,

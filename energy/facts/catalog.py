@@ -8,16 +8,16 @@ an error that lists the nearest names, never a guess.
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar, get_type_hints
 
 from energy.errors import InputError, MissingDataError, nearest
+from energy.facts.cells import cell as cell
+from energy.facts.model_rows import Model, configured, sized, twin_of
 from energy.quantity import Boundary
-from energy.shape import Shape
 
 STATUSES = ("confirmed", "mixed", "unconfirmed", "assumed")
 """How reliable a row is.
@@ -141,35 +141,6 @@ class Chip:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """A model from `models.csv`: its shape, and what was published about it.
-
-    Attributes:
-        name: name of the row.
-        title: as its authors write it.
-        shape: shape of the decoder.
-        params_total: published parameters; None is unknown.
-        params_active: published parameters that one token passes through.
-        tokens: tokens of its published training run.
-        source: where the row comes from.
-        year: of that publication.
-        status: one of `STATUSES`.
-        notes: caveats.
-    """
-
-    name: str
-    title: str
-    shape: Shape = field(repr=False)
-    params_total: float | None
-    params_active: float | None
-    tokens: float | None
-    source: str
-    year: int
-    status: str
-    notes: str | None
-
-
 def chip(name: str) -> Chip:
     """A chip by id or alias ("tpu-v4", "H100", "A100-80"); case, '-' and '_' do not matter."""
     return find("chip", name, chips(), lambda row: (row.id, *row.aliases), "simulator chips")
@@ -203,27 +174,10 @@ def chips() -> tuple[Chip, ...]:
 
 @cache
 def models() -> tuple[Model, ...]:
-    """All models, in the order of the file."""
-    sizes = {item.name for item in fields(Shape)}
-
-    def read(row: dict[str, str]) -> Model:
-        shape = Shape.from_dict({name: int(text) for name, text in row.items() if name in sizes})
-        published = {
-            name: cell(row[name], float | None)
-            for name in ("params_total", "params_active", "tokens")
-        }
-        return Model(
-            name=row["name"],
-            title=row["title"],
-            shape=shape,
-            source=row["source"],
-            year=int(row["year"]),
-            status=row["status"],
-            notes=cell(row["notes"], str | None),
-            **published,
-        )
-
-    return tuple(rows("models.csv", read))
+    """All models: those of `models.csv`, then of `released_models.csv`, then their dense twins."""
+    released = tuple(rows("released_models.csv", configured))
+    twins = (twin_of(row) for row in released if row.shape.n_moe_layers)
+    return (*rows("models.csv", sized), *released, *twins)
 
 
 def rows(file: str, read: Callable[[dict[str, str]], Row]) -> Iterable[Row]:
@@ -258,25 +212,6 @@ def _require_complete(row: dict[str, str], file: str, line: int) -> None:
         raise InputError(
             f"expected a source and a status ({', '.join(STATUSES)}) in {file}", f"line {line}"
         )
-
-
-def cell(text: str, column_type: Any) -> Any:
-    """A cell converted to the type of its column; `unknown` and `none` are None."""
-    if text in ("unknown", "none"):
-        return text if column_type is str else None
-    if column_type == float | None:
-        return _amount(text)
-    if column_type == Boundary | None:
-        return Boundary(text)
-    return int(text) if column_type == int | None else text
-
-
-def _amount(text: str) -> float:
-    """A physical amount: finite and not negative."""
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{text} is not an amount")
-    return value
 
 
 def find(

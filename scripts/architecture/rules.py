@@ -19,11 +19,11 @@ LINES: dict[str, tuple[str, ...]] = {
         "ledger",
         "footprint calibration",
         "facts record flops",
-        "arithmetic app",
+        "arithmetic app configurations stated_total",
         "console tables",
         "rows",
         "meters quantity shape files",
-        "guard",
+        "guard shapes",
         "errors units letters _lazy",
     ),
     "glam": (

@@ -212,10 +212,20 @@ def _version(release: str) -> float | None:
 
 
 def attention_of(model: str, layers: float) -> dict[str, Any]:
-    """Fields of a `Shape` that follow from a model's name: ranks of latent attention, windows."""
+    """Fields of a `Shape` that follow from a model's name: ranks of latent attention, windows.
+
+    Raises:
+        InputError: the model is a hybrid, which is never taken for one of full attention.
+    """
     row = first_match(_rows("attention"), model)
     if row is None:
         return {}
+    if "refused" in row:
+        raise InputError(
+            "expected a model with attention in every layer",
+            f"{model.strip()}: {row['refused']}",
+            "predict it by its config.json",
+        )
     names = ("kv_rank", "q_rank", "d_rope", "window")
     attention: dict[str, Any] = {name: row[name] for name in names if name in row}
     if "window_share" in row:

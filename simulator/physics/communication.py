@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from energy.shape import Number, Shape, plain
+from energy.shape import Number, Shape, kinds, plain
+from energy.shapes.attention import kv_values
+from energy.shapes.network import computed_experts, dense_layers
+from energy.shapes.stack import attention_layers, either
 from simulator.physics.collectives import group
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
@@ -68,8 +71,8 @@ def tensor_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Con
         plain(tokens * s.d_model * plan.activation_bytes)
     )
     again = np.asarray(plan.flop_execution().recompute_layers)
-    moe = np.asarray(s.n_moe_layers)
-    return plain((2 * np.asarray(s.n_layers) - moe) * (2 + again) * all_reduce_s)
+    reduced = np.asarray(s.n_layers - s.n_network_layers + dense_layers(s))
+    return plain(reduced * (2 + again) * all_reduce_s)
 
 
 def context_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:
@@ -77,12 +80,14 @@ def context_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Co
     s = shape
     if not np.any(np.asarray(plan.cp) > 1):
         return 0.0
-    values = np.asarray(plan.sequences) * s.seq_len * 2 * s.n_kv_heads * s.d_head / plan.tp
+    per_token = sum(np.asarray(attention_layers(kind)) * kv_values(kind) for kind in kinds(s))
+    values = np.asarray(plan.sequences) * s.seq_len * per_token / plan.tp
     ring = group(plan.cp, plan.tp, hardware, constants)
     times = 3 + np.asarray(plan.flop_execution().recompute_layers)
-    return plain(
-        np.asarray(s.n_layers) * times * ring.all_gather_s(plain(values * plan.activation_bytes))
-    )
+    # Each layer sends its own: the start of a collective counts once a layer.
+    n_attention = sum(np.asarray(attention_layers(kind)) for kind in kinds(s))
+    each = plain(values / np.maximum(n_attention, 1) * plan.activation_bytes)
+    return plain(n_attention * times * ring.all_gather_s(each))
 
 
 def expert_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:
@@ -96,7 +101,8 @@ def expert_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Con
     if not np.any(np.asarray(s.n_moe_layers)):
         return 0.0
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp / plan.tp
-    sent = tokens * s.top_k * plan.capacity_factor * s.d_model * plan.activation_bytes
+    width = either(s.d_latent_expert, s.d_model)
+    sent = tokens * computed_experts(s) * plan.capacity_factor * width * plan.activation_bytes
     again = np.asarray(plan.flop_execution().recompute_layers)
     times = np.asarray(s.n_moe_layers) * (4 + 2 * again)
     mean_s = times * group(plan.ep, plan.etp, hardware, constants).all_to_all_s(plain(sent))

@@ -8,12 +8,17 @@ expert-tensor parallel degree. Counts are of all layers: a pipeline stage does 1
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from energy.flops import executed_flop
-from energy.shape import Number, Shape, attention_weights, plain
+from energy.shape import Number, Shape, attention_weights, kinds, plain, prediction_layer
+from energy.shapes.attention import kv_values, value_width
+from energy.shapes.network import computed_experts, dense_layers
+from energy.shapes.recurrence import inner_width, key_width, recurrent_weights
+from energy.shapes.stack import attention_layers, branches, either
 from simulator.physics.operations import Operation, elementwise, linear, product
 from simulator.physics.plan import Formats, Plan
 
@@ -28,25 +33,84 @@ the norm of the gradients, 4 bytes more."""
 
 def layers(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
     """The layers of one micro-batch, forward and backward, by part."""
+    parts: dict[str, list[Operation]] = {}
+    for kind in kinds(shape):
+        for part, operations in _layers_of_a_kind(kind, plan).items():
+            parts.setdefault(part, []).extend(operations)
+    if np.any(shape.n_prediction_layers):
+        parts["prediction"] = _prediction(shape, plan)
+    return parts
+
+
+def _layers_of_a_kind(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
+    """The layers of one kind, by part."""
     s, again = shape, plan.flop_execution().recompute_layers
     tokens = plain(np.asarray(plan.sequences) * s.seq_len / plan.cp)
-    dense = plain(np.asarray(s.n_layers) - s.n_moe_layers)
+    dense, n_attention = plain(dense_layers(s)), np.asarray(attention_layers(s))
     # All projections of a layer as one product of their total width: the dims of the largest.
     width = plain(attention_weights(s) / np.asarray(s.d_model) / 4 / plan.tp)
     parts = {
         "attention_projections": linear(
-            (tokens, width, s.d_model), plan, again, count=plain(4 * np.asarray(s.n_layers))
+            (tokens, width, s.d_model), plan, again, count=plain(4 * n_attention)
         ),
         "attention_scores": scores(shape, plan),
         "dense_ffn": linear(
             (tokens, plain(np.asarray(s.d_ff) / plan.tp), s.d_model),
             plan,
             again,
-            count=plain(dense * np.asarray(s.ffn_matrices)),
+            count=plain(np.asarray(dense) * np.asarray(s.ffn_matrices)),
         ),
         "norms_and_activations": pointwise(shape, plan, tokens, dense),
     }
+    if np.any(s.n_recurrent_layers):
+        parts |= recurrence(shape, plan, tokens)
+    if np.any(s.d_layer_input):
+        sizes = (tokens, s.d_layer_input, s.d_model)
+        parts["layer_inputs"] = linear(sizes, plan, again, count=plain(3 * np.asarray(s.n_layers)))
     return parts | experts(shape, plan, plain(np.asarray(tokens) / plan.tp))
+
+
+def _prediction(shape: Shape, plan: Plan) -> list[Operation]:
+    """Modules of multi-token prediction: a layer, a projection of 2 M to M, logits and loss."""
+    tokens = plain(np.asarray(plan.sequences) * shape.seq_len / plan.cp)
+    sizes = (tokens, plain(np.asarray(shape.d_model) / plan.tp), 2 * shape.d_model)
+    layer = _layers_of_a_kind(prediction_layer(shape), plan)
+    once = [operation for part in layer.values() for operation in part]
+    once += linear(sizes, plan, plan.flop_execution().recompute_layers) + loss(shape, plan)
+    return [
+        replace(each, count=plain(np.asarray(each.count) * shape.n_prediction_layers))
+        for each in once
+    ]
+
+
+def recurrence(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operation]]:
+    """Recurrent layers: their projections, and convolution and state in chunks of tokens.
+
+    The state is computed by a fused kernel, as attention is; queries, keys, values, decays and the
+    output move through memory once forward and twice backward.
+
+    Args:
+        shape: of one kind of layers.
+        plan: of the step.
+        tokens: T.
+    """
+    s, count = shape, np.asarray(shape.n_recurrent_layers)
+    again = plan.flop_execution().recompute_layers
+    width = plain(recurrent_weights(s) / np.asarray(s.d_model) / 2 / plan.tp)
+    executed = executed_flop(shape, plan.flop_execution())["recurrence_states"]
+    layer_flop = np.asarray(executed) * tokens / np.maximum(count, 1) / plan.tp
+    values = 3 * (2 * np.asarray(key_width(s)) + 3 * np.asarray(inner_width(s))) / plan.tp
+    states = Operation(
+        kind="attention",
+        count=plain(count),
+        flop=plain(layer_flop),
+        bytes=plain(tokens * values * plan.activation_bytes),
+        calls=4,
+    )
+    return {
+        "recurrence": linear((tokens, width, s.d_model), plan, again, count=plain(2 * count)),
+        "recurrence_states": [states],
+    }
 
 
 def scores(shape: Shape, plan: Plan) -> list[Operation]:
@@ -58,17 +122,20 @@ def scores(shape: Shape, plan: Plan) -> list[Operation]:
     s, flash = shape, np.asarray(plan.flash, bool)
     split = np.asarray(plan.tp) * plan.cp
     tokens = np.asarray(plan.sequences) * s.seq_len
-    causal = executed_flop(shape, plan.flop_execution(), "causal")["attention_scores"]
-    layer_flop = np.asarray(causal) * tokens / s.n_layers / split
-    values = (2 * np.asarray(s.n_heads) + 2 * np.asarray(s.n_kv_heads)) * s.d_head * 3 / split
+    executed = executed_flop(shape, plan.flop_execution(), "causal")
+    causal = executed["attention_scores"] + np.asarray(executed.get("index_scores", 0))
+    n_attention = np.asarray(attention_layers(s))
+    layer_flop = np.asarray(causal) * tokens / np.maximum(n_attention, 1) / split
+    queries = np.asarray(s.n_heads) * (s.d_head + np.asarray(value_width(s)))
+    values = (queries + kv_values(s)) * 3 / split
     fused = Operation(
         kind="attention",
-        count=plain(np.where(flash, 1, 0) * np.asarray(s.n_layers)),
+        count=plain(np.where(flash, 1, 0) * n_attention),
         flop=plain(layer_flop),
         bytes=plain(tokens * values * plan.activation_bytes),
         calls=2,
     )
-    unfused_layers = np.where(flash, 0, 1) * np.asarray(s.n_layers)
+    unfused_layers = np.where(flash, 0, 1) * n_attention
     if not np.any(unfused_layers):
         return [fused]
     return [fused, *unfused_scores(shape, plan, plain(unfused_layers))]
@@ -84,7 +151,7 @@ def unfused_scores(shape: Shape, plan: Plan, n_layers: Number) -> list[Operation
     again = np.asarray(execution.recompute_layers) + execution.recompute_scores
     heads = np.asarray(plan.sequences) * s.n_heads / plan.tp
     rows = plain(np.asarray(s.seq_len) / plan.cp)
-    width = (2 * np.asarray(s.d_head) + s.d_rope) / 2
+    width = (s.d_head + np.asarray(value_width(s)) + s.d_rope) / 2
     matrix = np.asarray(s.seq_len, float) * rows
     count = np.asarray(n_layers)
     biased = np.where(np.asarray(s.relative_buckets) > 0, 1, 0) * count
@@ -120,11 +187,11 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     moe_layers = np.asarray(s.n_moe_layers)
     if not np.any(moe_layers):
         return {}
-    slots = np.asarray(tokens) * s.top_k * plan.capacity_factor
+    slots = np.asarray(tokens) * computed_experts(s) * plan.capacity_factor
     matrices = moe_layers * s.expert_matrices
     rows = plain(slots * plan.ep * plan.etp / s.n_experts)
     grouped = linear(
-        (rows, plain(np.asarray(s.d_expert) / plan.etp), s.d_model),
+        (rows, plain(np.asarray(s.d_expert) / plan.etp), either(s.d_latent_expert, s.d_model)),
         plan,
         plain(again),
         kind="grouped",
@@ -133,7 +200,7 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     )
     all_tokens = plain(np.asarray(tokens) * plan.tp)
     shared = linear(
-        (all_tokens, plain(np.asarray(s.d_expert) / plan.tp), s.d_model),
+        (all_tokens, plain(either(s.d_shared, s.d_expert) / np.asarray(plan.tp)), s.d_model),
         plan,
         plain(again),
         count=plain(matrices * np.asarray(s.n_shared_experts)),
@@ -147,7 +214,8 @@ def routing(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     again, moe_layers = np.asarray(execution.recompute_layers), np.asarray(s.n_moe_layers)
     routed = np.where(np.asarray(s.n_experts) > 1, 1, 0) * moe_layers
     group = np.asarray(execution.one_hot_group, float)
-    k, permuted = np.asarray(s.top_k) * plan.capacity_factor, np.where(group > 0, 0, 1) * routed
+    k = np.asarray(computed_experts(s)) * plan.capacity_factor
+    permuted = np.where(group > 0, 0, 1) * routed
     parts = {
         "router": [
             *linear((tokens, s.n_experts, s.d_model), plan, plain(again), count=plain(routed)),
@@ -199,6 +267,8 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
     light = np.asarray(plan.recompute_pointwise)
     heads = t * s.n_heads * s.d_head / plan.tp
     gated = np.asarray(s.ffn_matrices) > 2
+    # A layer with a mixer and a network has two branches, each with half of the norms' passes.
+    full = plain(np.asarray(branches(s)) / 2)
     slices = np.where(np.asarray(plan.sequence_parallel, bool), plan.tp, 1)
     operations = [
         elementwise(
@@ -206,9 +276,11 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
             plain(54 + 6 * again + 14 * light),
             plan,
             calls=50,
-            count=s.n_layers,
+            count=full,
         ),
-        elementwise(plain(heads), plain(16 + 8 * again), plan, calls=16, count=s.n_layers),
+        elementwise(
+            plain(heads), plain(16 + 8 * again), plan, calls=16, count=plain(attention_layers(s))
+        ),
         elementwise(
             plain(t * s.d_ff / plan.tp),
             plain(np.where(gated, 13 + 5 * light, 5 + 2 * light)),
@@ -219,7 +291,8 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
     ]
     moe = np.asarray(s.n_moe_layers)
     if np.any(moe):
-        rows = t / plan.tp * (np.asarray(s.top_k) * plan.capacity_factor + s.n_shared_experts)
+        shared = s.n_shared_experts * (either(s.d_shared, s.d_expert) / np.maximum(s.d_expert, 1))
+        rows = t / plan.tp * (np.asarray(computed_experts(s)) * plan.capacity_factor + shared)
         passes = np.where(np.asarray(s.expert_matrices) > 2, 13 + 5 * light, 5 + 2 * light)
         operations.append(
             elementwise(plain(rows * s.d_expert), plain(passes), plan, calls=6, count=plain(moe))

@@ -12,7 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.shape import Number, Shape, parameters, plain, total
+from energy.shape import Number, Shape, kinds, parameters, plain, total
+from energy.shapes.attention import kv_values, value_width
+from energy.shapes.network import computed_experts, dense_layers
+from energy.shapes.recurrence import inner_width, key_width
+from energy.shapes.stack import attention_layers, branches, either
 from energy.units import si
 from simulator.physics.hardware import Hardware
 from simulator.physics.pipeline import first_share
@@ -176,12 +180,12 @@ def activation_bytes(shape: Shape, plan: Plan) -> Number:
     """
     s, w = shape, np.asarray(plan.activation_bytes, float)
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp / plan.tp
-    recompute, moe = np.asarray(plan.recompute), np.asarray(s.n_moe_layers)
+    recompute = np.asarray(plan.recompute)
     # Without sequence parallelism every chip of a tensor parallel group has the norms in full.
     copies = np.where(np.asarray(plan.sequence_parallel, bool), 1, plan.tp)
-    attention, dense, expert = _layer_values(shape, plan, copies)
-    layers = s.n_layers * attention + (np.asarray(s.n_layers) - moe) * dense + moe * expert
-    largest = attention + np.maximum(dense * (np.asarray(s.n_layers) > moe), expert * (moe > 0))
+    sizes = [_layer_values(kind, plan, copies) for kind in kinds(s)]
+    layers = sum(all_layers for all_layers, _ in sizes)
+    largest = np.max(np.broadcast_arrays(*(largest for _, largest in sizes)), axis=0)
     inputs = np.asarray(s.n_layers) * np.asarray(s.d_model) * copies
     stages, chunks = np.asarray(plan.pp, float), np.asarray(plan.vp, float)
     deep = np.where(chunks > 1, 1 + (stages - 1) / (stages * chunks), 1)
@@ -190,11 +194,11 @@ def activation_bytes(shape: Shape, plan: Plan) -> Number:
     return plain(tokens * w * np.where(recompute == "full", full, layers * in_flight))
 
 
-def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array, Array]:
-    """Values that a token stores of one layer: (attention, dense network, experts).
+def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array]:
+    """Values that a token stores of the layers of one kind: (of all of them, of the largest).
 
     Args:
-        shape: of the model.
+        shape: of one kind of layers.
         plan: with what is recomputed.
         copies: of the norms' values within a tensor parallel group.
     """
@@ -202,14 +206,30 @@ def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array
     gated, gated_expert = np.asarray(s.ffn_matrices) > 2, np.asarray(s.expert_matrices) > 2
     light = np.where(recompute == "selective", plan.recompute_pointwise, 0.0)
     scores = np.where(np.asarray(plan.flash, bool) | (recompute != "none"), 0, 2)
-    heads = (2 * np.asarray(s.n_heads) + 2 * np.asarray(s.n_kv_heads)) * s.d_head
+    # A layer with a mixer and a network has two branches, each with half of the norms' values.
     norms = (6 - 3 * light) * width * copies
-    attention = norms + heads + scores * np.asarray(s.n_heads) * s.seq_len
+    heads = np.asarray(s.n_heads) * (s.d_head + np.asarray(value_width(s))) + kv_values(s)
+    attention = heads + scores * np.asarray(s.n_heads) * s.seq_len
+    recurrent = 2 * np.asarray(key_width(s)) + 3 * np.asarray(inner_width(s))
     dense = np.where(gated, 4 - 2 * light, 2 - light) * np.asarray(s.d_ff)
-    slots = np.asarray(s.top_k) * plan.capacity_factor + s.n_shared_experts
     inner = np.where(gated_expert, 4 - 2 * light, 2 - light)
-    expert = slots * ((3 - light) * width + inner * s.d_expert) + 2 * np.asarray(s.n_experts)
-    return attention, dense, np.asarray(expert)
+    routed = np.asarray(computed_experts(s)) * plan.capacity_factor
+    shared = s.n_shared_experts * ((3 - light) * width + inner * either(s.d_shared, s.d_expert))
+    expert = (
+        routed * ((3 - light) * width + inner * s.d_expert) + shared + 2 * np.asarray(s.n_experts)
+    )
+    n_attention, n_recurrent = np.asarray(attention_layers(s)), np.asarray(s.n_recurrent_layers)
+    n_dense, n_moe = np.asarray(dense_layers(s)), np.asarray(s.n_moe_layers)
+    layers = (
+        np.asarray(branches(s)) / 2 * norms
+        + n_attention * attention
+        + n_recurrent * recurrent
+        + n_dense * dense
+        + n_moe * expert
+    )
+    mixer = np.maximum(attention * (n_attention > 0), recurrent * (n_recurrent > 0))
+    network = np.maximum(dense * (n_dense > 0), expert * (n_moe > 0))
+    return np.asarray(layers), np.asarray(norms + mixer + network)
 
 
 def logit_bytes(shape: Shape, plan: Plan) -> Number:

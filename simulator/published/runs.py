@@ -112,7 +112,7 @@ def _run(name: str, cells: Cells) -> RunRow:
     if text("workload") and not text("workload").startswith(TRAINING_WORKLOADS):
         raise InputError("expected one training run", text("workload"))
     chip_hours = _chip_hours(cells)
-    table = parse([_configuration(name, kind, cells)])
+    table = parse([_configuration(name, kind, cells)], whole_runs=True)
     if not table.rows:
         raise InputError(
             "expected a configuration that can be predicted", next(iter(table.skipped.values()))

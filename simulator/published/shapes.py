@@ -6,8 +6,12 @@ no convention: it follows from the parameters that the row states, or the row is
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from energy.errors import InputError
 from energy.shape import Shape, parameters, total
+from energy.stated_total import require_about
 from simulator.facts.software import attention_of
 from simulator.published.tables import Cells
 
@@ -47,6 +51,46 @@ def shape_of(cells: Cells, assumed: list[str], *, prediction_layer: bool) -> Sha
         d_ff, d_expert = d_ff or width, d_expert or width
         assumed.append(f"width {width:,.0f}, solved from the total of parameters")
     return _shape(cells, d_ff, d_expert, 1 if prediction_layer else 0)
+
+
+def as_stated(shape: Shape, cells: Cells, assumed: list[str], *, prediction_layer: bool) -> Shape:
+    """A shape with the embeddings, tied or not, that its stated total has.
+
+    Args:
+        shape: of a row.
+        cells: of the row, with its total.
+        assumed: what was concluded is added to it.
+        prediction_layer: whether the shape has a layer more, which totals leave out.
+
+    Raises:
+        InputError: the total is not about what the sizes give, either way.
+    """
+    stated = cells.required("params_total_b") * 1e9
+    counted = replace(shape, **_without_last(shape)) if prediction_layer else shape
+    nearest = _with_stated_embedding(counted, stated, assumed)
+    require_about(nearest, stated, "params_total_b")
+    return replace(shape, tied_embedding=nearest.tied_embedding)
+
+
+def _without_last(shape: Shape) -> dict[str, Any]:
+    """Layers of a shape without the one for multi-token prediction."""
+    mixtures = shape.n_moe_layers - 1 if shape.n_moe_layers else 0
+    return {"n_layers": shape.n_layers - 1, "n_moe_layers": mixtures}
+
+
+def _with_stated_embedding(shape: Shape, stated: float, assumed: list[str]) -> Shape:
+    """The shape with tied or untied embeddings, whichever is nearer to a stated total."""
+    other = replace(shape, tied_embedding=not shape.tied_embedding)
+
+    def distance(of: Shape) -> float:
+        return abs(float(total(parameters(of))) - stated)
+
+    if distance(other) >= distance(shape):
+        return shape
+    assumed.append(
+        f"{'tied' if other.tied_embedding else 'untied'} embeddings, by the stated total"
+    )
+    return other
 
 
 def _solved(cells: Cells, d_ff: float, d_expert: float) -> float:
@@ -110,7 +154,7 @@ def _has_dense_layers(cells: Cells) -> bool:
 
 def _mixture_fields(
     cells: Cells, layers: float, d_expert: float, more_layers: int
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Fields of a shape on its mixture of experts.
 
     Args:
@@ -121,7 +165,7 @@ def _mixture_fields(
     """
     gated = cells.number("expert_gated")
     is_gated = _is_gated(cells) if gated is None else gated == 1
-    matrices: dict[str, float] = {"expert_matrices": 3 if is_gated else 2}
+    matrices: dict[str, Any] = {"expert_matrices": 3 if is_gated else 2}
     if not _is_mixture(cells):
         return matrices
     every, leading = cells.number("moe_every_n") or 1, cells.number("moe_first_dense") or 0

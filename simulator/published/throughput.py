@@ -19,7 +19,7 @@ from energy.units import GIB
 from simulator.facts.kinds import kind_of
 from simulator.facts.software import Software, framework_of, software_of, tuned_of
 from simulator.published.publishers import publisher_of
-from simulator.published.shapes import shape_of
+from simulator.published.shapes import as_stated, shape_of
 from simulator.published.tables import Cells, read_table
 from simulator.published.words import Reading, read_words
 
@@ -117,25 +117,33 @@ def read_tables(paths: Iterable[Path]) -> Table:
     )
 
 
-def parse(cells: Iterable[dict[str, Any]]) -> Table:
-    """Rows from the cells of a table."""
+def parse(cells: Iterable[dict[str, Any]], *, whole_runs: bool = False) -> Table:
+    """Rows from the cells of a table.
+
+    Args:
+        cells: of the table.
+        whole_runs: whether sizes of the rows are partly derived, as those of whole runs are; else
+            a stated total of parameters must be about what the sizes give.
+    """
     rows, skipped = [], {}
     for number, row in enumerate(cells, start=1):
         name = (row.get("row_id") or f"row {number}").strip()
         try:
-            rows.append(_row(name, Cells(row)))
+            rows.append(_row(name, Cells(row), whole_runs))
         except AccountingError as error:
             skipped[name] = str(error)
     return Table(tuple(rows), skipped)
 
 
-def _row(name: str, cells: Cells) -> ThroughputRow:
+def _row(name: str, cells: Cells, whole_runs: bool) -> ThroughputRow:
     assumed: list[str] = []
     framework = cells.text("framework") or cells.text("source")
     source = cells.text("source") or "not stated"
     software = software_of(framework, source)
     reading = read_words(cells, flash=software.flash)
     shape = shape_of(cells, assumed, prediction_layer=reading.prediction_layer)
+    if not whole_runs and cells.number("params_total_b") and cells.number("vocab"):
+        shape = as_stated(shape, cells, assumed, prediction_layer=reading.prediction_layer)
     publisher = publisher_of(source, framework, cells.text("location") or cells.text("source_path"))
     measured = cells.number("tokens_per_s_per_chip")
     memory = cells.number("memory_allocated_gb")

@@ -128,7 +128,8 @@ def size_of(shape: Shape) -> Size:
     GLaM 64B/64E: 1.16e12 parameters, 9.66e10 active, expansion 64 / 2 = 32, granularity 2.
     """
     parts = {name: float(count) for name, count in shapes.parameters(shape).items()}
-    active = float(shapes.total(shapes.active_parameters(shape)))
+    # The laws were fitted to counts with both embedding matrices.
+    active = float(shapes.total(shapes.active_parameters(shape, "with-both-embeddings")))
     total = sum(parts.values())
     if float(shape.n_moe_layers) == 0 or float(shape.n_experts) <= 1:
         return Size(total, total, parts["embedding"])

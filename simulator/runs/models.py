@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from energy.configurations.read import is_configuration, model_name
 from energy.errors import InputError, nearest, require_choice
 from energy.facts import catalog
 from simulator.quality.laws import DEFAULT_LAW, law
@@ -51,6 +52,8 @@ def _model_of(target: Target) -> tuple[str, ModelSection]:
     name, models = str(target), [row.name for row in catalog.models()]
     if name in models:
         return name, ModelSection(preset=name)
+    if is_configuration(name):
+        return model_name(name), ModelSection(config=name)
     if name in presets() or name.endswith(".toml"):
         return name, load(name).model
     raise InputError(

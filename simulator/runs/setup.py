@@ -104,7 +104,7 @@ class Setup:
                 site=site,
                 base=Plan(**chosen, **size),
                 choices={},
-                notes=(f"calibrated machine: {section.machine}",),
+                notes=(f"calibrated machine: {section.machine}", *_model_notes(scenario)),
             )
         assert section.chip is not None
         chip = catalog.chip(section.chip)
@@ -123,7 +123,7 @@ class Setup:
             ),
             choices=software.allowed()
             | {name: [value] for name, value in scenario.plan.items() if name in AXES},
-            notes=notes,
+            notes=(*notes, *_model_notes(scenario)),
             fitted_rows=pool.rows_on(chip.id, kind_of(shape)),
         )
 
@@ -201,6 +201,12 @@ class Setup:
             return None
         site = self.site if own.site == scenario.site else scenario.site.resolve()
         return replace(self, scenario=scenario, site=site)
+
+
+def _model_notes(scenario: Scenario) -> tuple[str, ...]:
+    """What the configuration of the model leaves out or assumes."""
+    model = scenario.model
+    return () if model.config is None else model.configuration().notes
 
 
 def _seq_len(shape: Shape) -> float:

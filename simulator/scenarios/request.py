@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from energy.configurations.read import is_configuration, model_name
 from energy.errors import InputError
 from energy.facts import catalog
 from simulator.scenarios.scenario import Scenario, load, presets, with_overrides
 
 Target = Scenario | str | Path
-"""A scenario, the name of a preset or of a model of the catalog, or the path of a scenario file."""
+"""A scenario, the name of a preset or of a model of the catalog, or the path of a scenario file or
+of a model's config.json."""
 
 
 Item = TypeVar("Item", bound=str | int | Path)
@@ -74,17 +76,24 @@ def _of_name(name: str, values: Mapping[str, Any]) -> Scenario:
 
 def is_model(name: str) -> bool:
     """Whether a name is of a model alone, which says neither chips nor how many."""
-    return name not in presets() and name in [row.name for row in catalog.models()]
+    if name in presets():
+        return False
+    return is_configuration(name) or name in [row.name for row in catalog.models()]
 
 
 def of_model(model: str, values: Mapping[str, Any]) -> Scenario:
-    """A scenario made of a model of the catalog and values alone.
+    """A scenario made of a model of the catalog, or a configuration, and values alone.
 
     Raises:
         InputError: there is no such model, or the values do not make a whole scenario.
     """
-    name = catalog.model(model).name
-    table: dict[str, Any] = {"name": name, "model": {"preset": name}, "run": {}, "hardware": {}}
+    if is_configuration(model):
+        name, of_it = model_name(model), {"config": model}
+        shown = model
+    else:
+        name = shown = catalog.model(model).name
+        of_it = {"preset": name}
+    table: dict[str, Any] = {"name": name, "model": of_it, "run": {}, "hardware": {}}
     needs = {
         "tokens": ("run.tokens", "run.steps"),
         "batch": ("run.batch_sequences", "run.batch_tokens"),
@@ -95,7 +104,7 @@ def of_model(model: str, values: Mapping[str, Any]) -> Scenario:
         raise InputError(
             f"expected tokens, batch and chip for the model {name}",
             f"no {', no '.join(absent)}",
-            f"simulator predict --model {name} --tokens 300e9 --batch 512 --chip h100 --chips 256",
+            f"simulator predict --model {shown} --tokens 300e9 --batch 512 --chip h100 --chips 256",
         )
     return with_overrides(table, values, f"the run of {name}")
 

@@ -30,6 +30,9 @@ from simulator.scenarios.sections import (
     SiteSection,
 )
 
+NAMED_FILES = (("hardware", "machine"), ("plan", "expert_load"), ("model", "config"))
+"""Keys of a scenario file that name another file."""
+
 
 class Scenario(Section):
     """One question to the simulator, whole and checked.
@@ -77,7 +80,7 @@ class Scenario(Section):
     def labels(self) -> dict[str, str]:
         """The words by which a record of this scenario is grouped and compared."""
         hardware = self.hardware
-        labels = {"model": self.model.preset or "own shape"}
+        labels = {"model": self.model.name}
         if hardware.chip is not None:
             labels["chip"] = catalog.chip(hardware.chip).id
         elif hardware.machine is not None:
@@ -202,7 +205,7 @@ def _parse(text: str, where: str) -> dict[str, Any]:
 
 def _anchor(table: dict[str, Any], folder: Path) -> None:
     """Files named in a scenario file lie relative to it."""
-    for section, key in (("hardware", "machine"), ("plan", "expert_load")):
+    for section, key in NAMED_FILES:
         named_there = table.get(section)
         if isinstance(named_there, dict) and isinstance(file := named_there.get(key), str):
             named_there[key] = str(folder / file)

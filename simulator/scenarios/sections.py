@@ -5,16 +5,19 @@ Each is frozen, refuses keys that are not its own, and checks its values by itse
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Literal, Self
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from energy.configurations import read as configurations
 from energy.errors import nearest
 from energy.facts import catalog
 from energy.facts.site import UNITS, Site, site
 from energy.quantity import Boundary
 from energy.shape import Shape
+from energy.stated_total import require_about
 from simulator.scenarios.fields import (
     Count,
     DollarsPerHour,
@@ -44,28 +47,68 @@ class ModelSection(Section):
 
     Attributes:
         preset: a row of the catalog of models (`simulator models`).
+        config: instead of a preset, a model's config.json or its folder (`energy.configurations`).
         shape: fields of `energy.shape.Shape` that replace those of the preset, or all of them.
+        params_total: what its authors state; refused where the shape has a tenth more or less.
     """
 
     preset: str | None = None
-    shape: dict[str, float | int | bool] = Field(default_factory=dict)
+    config: str | None = None
+    params_total: float | None = Field(default=None, gt=0)
+    shape: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _named_or_whole(self) -> Self:
         for key in self.shape:
             if key not in SHAPE_FIELDS:
                 raise RequirementError("with fields of a shape", key, nearest(key, SHAPE_FIELDS))
-        if self.preset is None and not self.shape:
+        if self.preset is None and self.config is None and not self.shape:
             raise RequirementError(
                 "with a preset or a shape", "neither", "list presets: simulator models"
             )
+        if self.preset is not None and self.config is not None:
+            raise RequirementError("with either a preset or a config", "both", "leave one out")
         return self
 
     def resolve(self) -> Shape:
-        """The shape of the model."""
-        if self.preset is None:
-            return Shape.from_dict(self.shape)
-        return replace(catalog.model(self.preset).shape, **self.shape)
+        """The shape of the model.
+
+        Raises:
+            InputError: there is no such preset or configuration, the shape contradicts itself, or
+                its parameters are not about as many as stated.
+        """
+        if self.preset is None and self.config is None:
+            shape = Shape.from_dict(self.shape)
+        else:
+            whole = self._named_shape().as_dict()
+            shape = Shape.from_dict(whole | self.shape)
+        if self.params_total is not None:
+            require_about(shape, self.params_total, "model.params_total")
+        return shape
+
+    def _named_shape(self) -> Shape:
+        """The shape of the preset or the configuration."""
+        if self.config is not None:
+            return self.configuration().shape
+        assert self.preset is not None
+        return catalog.model(self.preset).shape
+
+    def configuration(self) -> configurations.Configuration:
+        """What the configuration says.
+
+        Raises:
+            InputError: it cannot be read, or a field of it is not known.
+        """
+        assert self.config is not None
+        seq_len = self.shape.get("seq_len")
+        return configurations.read(Path(self.config), None if seq_len is None else int(seq_len))
+
+    @property
+    def name(self) -> str:
+        """The model by its preset or configuration."""
+        if self.config is not None:
+            return configurations.model_name(self.config)
+        return self.preset or "own shape"
 
 
 class RunSection(Section):

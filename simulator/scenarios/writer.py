@@ -8,7 +8,7 @@ from typing import Any
 
 from energy.errors import InputError
 from energy.files import write_text_atomic
-from simulator.scenarios.scenario import Scenario
+from simulator.scenarios.scenario import NAMED_FILES, Scenario
 
 
 def write(scenario: Scenario, path: Path) -> None:
@@ -25,7 +25,7 @@ def write(scenario: Scenario, path: Path) -> None:
 def text(scenario: Scenario) -> str:
     """The text of a scenario's file; files that it names are written with their whole path."""
     tables = scenario.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    for section, key in (("hardware", "machine"), ("plan", "expert_load")):
+    for section, key in NAMED_FILES:
         named = tables.get(section, {}).get(key)
         if isinstance(named, str):
             tables[section][key] = str(Path(named).resolve())

@@ -1,6 +1,7 @@
 """The examples in the help of the verbs run as they are printed."""
 
 import inspect
+import json
 import shlex
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +9,15 @@ import pytest
 
 from energy.app import examples_of
 from simulator.cli import VERBS, verb_of
+
+LLAMA = {
+    "model_type": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "vocab_size": 160,
+}
 
 NEED_FILES = ("init", "predict", "calibrate", "validate")
 """Verbs whose examples name files that a reader writes first."""
@@ -36,6 +46,9 @@ def test_an_example_runs_as_it_is_printed(simulator, tmp_path, line):
         for hour in range(8760)
     )
     (tmp_path / "grid-2025.csv").write_text("time,g_per_kwh\n" + "\n".join(rows))
+    downloaded = tmp_path / "downloads" / "my-model"
+    downloaded.mkdir(parents=True)
+    (downloaded / "config.json").write_text(json.dumps(LLAMA))
     code, out, err = simulator(*shlex.split(line)[1:])
     assert (code, err) == (0, "")
     assert out

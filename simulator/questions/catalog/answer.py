@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from energy import shape
+from energy.configurations.fields import RefusedError
+from energy.configurations.read import Configuration, model_name, read
 from energy.errors import MissingDataError
 from energy.facts import catalog
 from energy.facts import prices as price_list
-from energy.facts.catalog import Chip, Model
+from energy.facts.catalog import Chip
+from energy.facts.model_rows import Model
 from energy.facts.prices import Price
+from energy.shape import ACTIVE_CONVENTION, ActiveConvention, Shape
 from simulator.kit.answer import Answer
 
 Row = TypeVar("Row")
@@ -37,6 +42,23 @@ class Models(Catalog[Model]):
     """Models with their shapes and their published figures."""
 
 
+@dataclass(frozen=True, repr=False)
+class Configured(Answer):
+    """A model's own configuration, counted.
+
+    Attributes:
+        name: of the model.
+        configuration: what it says; None where it was refused.
+        error: why it was refused, with the names of the fields.
+    """
+
+    view = "configured"
+
+    name: str
+    configuration: Configuration | None
+    error: RefusedError | None = None
+
+
 class Chips(Catalog[Chip]):
     """Chips with their peaks, memory and watts."""
 
@@ -55,6 +77,14 @@ def models(*names: str) -> Models:
         InputError: a name is not in the catalog.
     """
     return Models(tuple(map(catalog.model, names)) or catalog.models())
+
+
+def configured(path: str) -> Configured:
+    """A configuration (config.json, or the folder that has one), counted or refused."""
+    try:
+        return Configured(model_name(path), read(Path(path)))
+    except RefusedError as error:
+        return Configured(model_name(path), None, error)
 
 
 def chips(*names: str) -> Chips:
@@ -88,7 +118,12 @@ def prices(*words: str) -> Prices:
     return Prices(rows)
 
 
-def parameters(row: Model) -> tuple[float, float]:
-    """All parameters of a model and those that a token passes through, counted from its shape."""
-    total = shape.total(shape.parameters(row.shape))
-    return float(total), float(shape.total(shape.active_parameters(row.shape)))
+def parameters(of: Shape, convention: ActiveConvention = ACTIVE_CONVENTION) -> tuple[float, float]:
+    """All parameters of a shape and those that a token passes through.
+
+    Args:
+        of: the shape.
+        convention: which embedding matrices count as active.
+    """
+    total = shape.total(shape.parameters(of))
+    return float(total), float(shape.total(shape.active_parameters(of, convention)))

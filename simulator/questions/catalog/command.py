@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from simulator.kit.answer import Answer
 
 
-@examples("simulator models", "simulator models glam-64b-64e --json")
+@examples(
+    "simulator models",
+    "simulator models glam-64b-64e --json",
+    "simulator models downloads/my-model/config.json",
+)
 def models(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Models; all by default.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Models, or one config.json; all models by default."),
     ] = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -26,8 +31,17 @@ def models(
     as_csv: Csv = False,
 ) -> None:
     """List models: counted and published parameters, shape, source."""
+    from energy.configurations.read import is_configuration
+    from simulator.questions.catalog.answer import configured
     from simulator.questions.catalog.answer import models as answer
 
+    if names and len(names) == 1 and is_configuration(names[0]):
+        counted = configured(names[0])
+        if counted.error is None or as_json:
+            present(counted, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
+        if counted.error is not None:
+            raise counted.error
+        return
     _list(answer(*(names or [])), as_json, as_csv, explain, plot)
 
 

@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from energy import units
-from energy.facts.catalog import Chip, Model
+from energy.facts.catalog import Chip
+from energy.facts.model_rows import Model
 from energy.facts.prices import Price
 from energy.reports.terminal import table
+from energy.shape import ACTIVE_CONVENTION
 from energy.units import count
 from simulator.questions.catalog.answer import Chips, Models, Prices, parameters
 
@@ -21,6 +23,7 @@ def page(answer: Models | Chips | Prices, console: Console) -> None:
     """Print one line for each row; what was not published reads unknown."""
     if isinstance(answer, Models):
         console.print(_models(answer.rows))
+        console.print("active: without the input embedding, of which a token passes one row")
     elif isinstance(answer, Chips):
         console.print(_chips(answer.rows))
     else:
@@ -44,6 +47,7 @@ def _models(rows: Sequence[Model]) -> Table:
         "total",
         "published",
         "active",
+        "published",
         "share",
         "layers",
         "width",
@@ -55,13 +59,14 @@ def _models(rows: Sequence[Model]) -> Table:
     )
     lines.columns[-1].justify = "left"
     for row in rows:
-        total, active = parameters(row)
+        total, active = parameters(row.shape)
         sparse = float(row.shape.n_moe_layers) > 0
         lines.add_row(
             row.name,
             count(total),
             _count(row.params_total),
             count(active),
+            _count(row.params_active),
             f"{active / total:.1%}",
             f"{row.shape.n_layers:g}",
             f"{row.shape.d_model:,}",
@@ -75,12 +80,15 @@ def _models(rows: Sequence[Model]) -> Table:
 
 
 def _model(row: Model) -> dict[str, Any]:
-    total, active = parameters(row)
+    total, active = parameters(row.shape)
+    _, both = parameters(row.shape, "with-both-embeddings")
     return {
         "name": row.name,
         "title": row.title,
         "params_total": total,
         "params_active": active,
+        "active_convention": ACTIVE_CONVENTION,
+        "params_active_with_both_embeddings": both,
         "published": {
             "params_total": row.params_total,
             "params_active": row.params_active,

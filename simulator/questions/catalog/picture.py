@@ -28,7 +28,7 @@ def panels(answer: Models | Chips | Prices) -> Sequence[Panel]:
 def parameters_of_models(answer: Models, axes: Axes) -> Axes:
     """All parameters of each model, and those that a token passes through."""
     for place, row in enumerate(answer.rows):
-        total, active = parameters(row)
+        total, active = parameters(row.shape)
         first = place == 0
         axes.barh(place, total / 1e9, color=FACTOR, height=0.6, label="all" if first else None)
         axes.barh(place, active / 1e9, color=ANSWER, height=0.3, label="active" if first else None)

@@ -43,7 +43,7 @@ def predict(
         str | None, typer.Argument(metavar="SCENARIO", help="A preset, a scenario file or a model.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Instead of a scenario: a model of the catalog.")
+        str | None, typer.Option(help="Instead of a scenario: a model, or its config.json.")
     ] = None,
     tokens: Annotated[float | None, typer.Option(help="Tokens of the run.")] = None,
     steps: Annotated[int | None, typer.Option(help="Instead of tokens: optimizer steps.")] = None,

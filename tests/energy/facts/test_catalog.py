@@ -64,11 +64,11 @@ def test_the_137b_dense_model_is_137b_without_its_embedding():
 DOUBTFUL = {"glam-0.1b", "glam-0.1b-64e", "glam-1.7b-32e"}
 
 
-@pytest.mark.parametrize("row", catalog.models(), ids=lambda row: row.name)
+OLDER = [row for row in catalog.models() if row.status == "mixed"]
+
+
+@pytest.mark.parametrize("row", OLDER, ids=lambda row: row.name)
 def test_each_shape_gives_the_published_total(row):
-    if row.params_total is None:
-        assert row.status == "assumed", "only our own models have no published count"
-        return
     whole = count(row.name)[0]
     if row.name in DOUBTFUL:
         assert row.notes
@@ -78,23 +78,52 @@ def test_each_shape_gives_the_published_total(row):
     assert whole == pytest.approx(row.params_total, rel=0.035)
 
 
-@pytest.mark.parametrize(
-    ("name", "published"),
-    [
-        ("mixtral-8x7b", 12.9e9),
-        ("deepseek-v3", 37e9),
-        ("qwen3-30b-a3b", 3.3e9),
-        ("qwen3-235b-a22b", 22e9),
-    ],
-)
-def test_active_parameters_of_later_models_are_as_published(name, published):
-    assert count(name)[1] == pytest.approx(published, rel=0.02)
+RELEASED = [row for row in catalog.models() if row.status == "unconfirmed"]
+
+EXPLAINED = {"kimi-k2", "kimi-linear-48b-a3b", "llama4-scout"}
+"""Rows whose published total is more than its last digit and 1 % from their sizes; their notes say
+why."""
+
+
+def rounding(published):
+    """A unit of the last printed digit (some round, some cut), and 1 %."""
+    digits = f"{published:.10e}".split("e")[0].rstrip("0").replace(".", "")
+    unit = 10 ** (len(f"{published:.0f}") - len(digits))
+    return max(unit, 0.01 * published)
+
+
+@pytest.mark.parametrize("row", RELEASED, ids=lambda row: row.name)
+def test_released_models_have_the_published_total(row):
+    whole = float(total(parameters(row.shape)))
+    if row.name in EXPLAINED:
+        assert row.notes
+        assert whole == pytest.approx(row.params_total, rel=0.04)
+        return
+    assert abs(whole - row.params_total) <= rounding(row.params_total)
+
+
+@pytest.mark.parametrize("row", RELEASED, ids=lambda row: row.name)
+def test_released_models_have_the_published_active_parameters_by_their_convention(row):
+    if row.params_active is None:
+        return
+    active = float(total(active_parameters(row.shape, row.active_convention)))
+    assert abs(active - row.params_active) <= rounding(row.params_active)
 
 
 def test_gpt_oss_counts_active_parameters_without_the_input_embedding():
     shape = catalog.model("gpt-oss-120b").shape
-    active = float(total(active_parameters(shape))) - shape.vocab_size * shape.d_model
-    assert active == pytest.approx(5.1e9, rel=0.01)
+    assert total(active_parameters(shape)) == 5_132_849_472  # transformers, on the meta device
+    assert total(active_parameters(shape, "with-both-embeddings")) == 5_711_982_912
+
+
+@pytest.mark.parametrize("row", RELEASED, ids=lambda row: row.name)
+def test_a_dense_twin_has_the_active_parameters_of_its_mixture(row):
+    if not row.shape.n_moe_layers:
+        return
+    twin = catalog.model(f"{row.name}-dense").shape
+    active, parts = active_parameters(row.shape), active_parameters(twin)
+    assert total(parts) == pytest.approx(total(active) - active["router"], rel=5e-4)
+    assert total(parameters(twin)) == total(active_parameters(twin, "with-both-embeddings"))
 
 
 @pytest.mark.parametrize(

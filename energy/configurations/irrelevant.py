@@ -1,0 +1,67 @@
+"""Fields of configurations that change neither parameters nor FLOP."""
+
+from __future__ import annotations
+
+SAVED = """
+_attn_implementation _attn_implementation_autoset _commit_hash _name_or_path add_cross_attention
+architectures auto_map bad_words_ids begin_suppress_tokens bos_token_id chunk_size_feed_forward
+class_name cross_attention_hidden_size custom_pipelines decoder_start_token_id diversity_penalty
+do_sample dtype dual_chunk_attention_config early_stopping encoder_no_repeat_ngram_size
+eod_token_id eos_token_id exponential_decay_length_penalty finetuning_task forced_bos_token_id
+forced_eos_token_id id2label im_end_id im_newline_id im_start_id image_token_id is_decoder
+is_encoder_decoder label2id length_penalty max_length min_length model_type no_repeat_ngram_size
+num_beam_groups num_beams num_logits_to_keep num_media_embeds num_return_sequences org_vocab_size
+output_attentions output_hidden_states output_router_logits output_scores pad_id pad_token_id
+prefix problem_type pruned_heads remove_invalid_values repetition_penalty return_dict
+return_dict_in_generate sep_token_id suppress_tokens task_specific_params temperature text_end_id
+text_start_id tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript
+transformers_version typical_p use_bfloat16 use_cache
+"""
+"""What is saved, loaded, generated and served."""
+
+TRAINED = """
+attention_dropout attn_pdrop aux_loss_alpha balance_loss_weight capacity_factor emb_pdrop ep_size
+group_limited_greedy hidden_dropout hidden_dropout_prob initializer_range input_jitter_noise
+moe_drop_tokens moe_jitter_eps moe_layer_use_bias moe_loss_weight moe_random_routing_dropped_token
+moe_use_aux_free rescale_prenorm_residual resid_pdrop router_aux_loss_coef router_jitter_noise
+router_z_loss_coef seq_aux
+"""
+"""Initial values, dropout, losses of the router."""
+
+WITHOUT_PRODUCTS = """
+add_classification_head attention_multiplier attn_logit_softcapping attn_scale
+attn_temperature_tuning beta_fast clip_qkv embedding_multiplier ffn_act_fn final_logit_softcapping
+floor_scale full_attn_alpha_factor full_attn_beta_factor hidden_act hidden_activation
+initial_context_length layer_norm_epsilon layernorm_epsilon layernorm_full_attention_alpha
+layernorm_full_attention_beta layernorm_linear_attention_alpha layernorm_linear_attention_beta
+layernorm_mlp_alpha layernorm_mlp_beta linear_attn_alpha_factor linear_attn_beta_factor
+logits_scaling mamba_hidden_act mla_use_nope mlp_alpha_factor mlp_beta_factor mlp_hidden_act
+mrope_section no_rope_layer_interval no_rope_layers norm_eps norm_epsilon norm_type
+output_gate_type partial_rotary_factor position_embedding_type postnorm query_pre_attn_scalar
+residual_in_fp32 residual_multiplier rms_norm_eps rope_interleave rope_local_base_freq
+rope_parameters rope_scaling rope_theta rotary_dim rotary_pct swiglu_alpha swiglu_limit
+use_rotary_pos_emb
+"""
+"""Functions without learned values that are no matrix products: activations, positions, scales."""
+
+ROUTED = """
+group_limited moe_capacity moe_expert_capacity moe_gate moe_gate_act
+moe_multimodal_launch_modality moe_norm_min moe_norm_topk_prob moe_normalize_expert_weights
+moe_renormalize moe_router_activation_func moe_router_dtype moe_router_enable_expert_bias
+moe_shared_expert_overlap moe_use_rms_norm n_group norm_topk_prob num_expert_group route_scale
+routed_scaling_factor router_scaling_factor routing_alpha scoring_func scoring_function
+shared_moe_mode topk_group topk_method use_grouped_topk use_mixed_mlp_moe
+"""
+"""How experts are chosen, not how many."""
+
+EXECUTED = """
+block_size chunk_size fused_ops mamba_chunk_size mamba_dt_init_floor mamba_dt_limit mamba_dt_max
+mamba_dt_min mamba_ssm_cache_dtype mamba_ssm_dtype pretraining_tp seq_length sequence_parallel
+tensor_parallel_degree time_step_floor time_step_limit time_step_max time_step_min
+use_associative_scan use_flash_attention use_fused_rms_norm use_long_context use_mamba_kernels
+use_mambapy use_sequence_parallel
+"""
+"""How kernels run, and in which format states are stored."""
+
+IRRELEVANT = frozenset(f"{SAVED} {TRAINED} {WITHOUT_PRODUCTS} {ROUTED} {EXECUTED}".split())
+"""All of them."""
