@@ -28,6 +28,9 @@ MARKED = {
         "contracts",
         "energy/calibration",
         "energy/callbacks",
+        "energy/ledger/test_agreement.py",
+        "energy/ledger/test_devices.py",
+        "energy/ledger/test_job.py",
         "energy/ledger/test_phases.py",
         "energy/meters",
         "energy/sampler",
@@ -107,10 +110,17 @@ def _own_node(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stand-in for NVIDIA's library, compiled once; settings are listed in nvml.c."""
+    """The stand-in for NVIDIA's library, compiled once; settings are listed in nvml.c.
+
+    Without a C compiler the test is skipped; in CI it fails.
+    """
+    from energy.errors import MissingDataError
     from tests.support.standin import compiled_nvml
 
-    return compiled_nvml(tmp_path_factory.mktemp("nvml"))
+    try:
+        return compiled_nvml(tmp_path_factory.mktemp("nvml"))
+    except MissingDataError as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ PERIOD_S (1), PHASE_S (0), HIGH_W (400), LOW_W (100), DEVICES (1), NO_COUNTER.
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.process import ROOT
+from tests.support.standin import nvml_environment
 
 HIGH_W, LOW_W = 400.0, 100.0
 
@@ -26,14 +26,7 @@ def environment(library: Path, settings: Mapping[str, str], **more: str) -> dict
         settings: its settings, without the prefix STANDIN_.
         more: other variables.
     """
-    named = {f"STANDIN_{name}": value for name, value in settings.items()}
-    return {
-        **os.environ,
-        "LD_LIBRARY_PATH": str(library.parent),
-        "PYTHONPATH": str(ROOT),
-        **named,
-        **more,
-    }
+    return {**nvml_environment(library, **settings), "PYTHONPATH": str(ROOT), **more}
 
 
 def run_child(

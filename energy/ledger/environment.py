@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from energy.ledger.devices import Devices
+from energy.ledger.lines import Row
 from energy.ledger.secrets import masked
 from energy.meters.files import cpuinfo_field, text_of
 
@@ -62,7 +63,7 @@ def of_run(segments: Iterable[Segment]) -> dict[str, Any]:
     segments = list(segments)
     headers = [segment.header for segment in segments]
     written = machines_of(segments)
-    facts: dict[str, Any] = dict(written[-1]) if written else machine()
+    facts: dict[str, Any] = dict(written[-1]) if written else _machine_of(headers[-1])
     if states := devices_of(segments).as_dict():
         facts["devices"] = states
     jobs = [header["job"] for header in headers if header.get("job")]
@@ -73,6 +74,12 @@ def of_run(segments: Iterable[Segment]) -> dict[str, Any]:
     if names:
         facts["sync"] = ", ".join(sorted(names))
     return facts
+
+
+def _machine_of(header: Row) -> dict[str, Any]:
+    """What is known of the machine of a ledger of before: all of it on that machine itself."""
+    host = header.get("host") or platform.node()
+    return machine() if host == platform.node() else {"host": host}
 
 
 def machines_of(segments: Iterable[Segment]) -> list[dict[str, Any]]:

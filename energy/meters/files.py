@@ -19,6 +19,14 @@ def text_of(file: Path) -> str:
         return ""
 
 
+def process_state(stat: Path) -> str:
+    """The state in the stat file of a process or thread: R if it is ready to run; "" if it ended.
+
+    It follows the name, which may contain spaces and brackets (proc(5)).
+    """
+    return (text_of(stat).rpartition(")")[2].split() or [""])[0]
+
+
 def cpuinfo_field(cpuinfo: str, name: str) -> str:
     """The first value of a field in the text of /proc/cpuinfo; empty if there is none."""
     match = re.search(rf"^{name}[ \t]*:[ \t]*(.*)$", cpuinfo, flags=re.MULTILINE)

@@ -21,12 +21,12 @@ from typing import Any
 
 from energy.meters import limits, nvml_state, sensors
 from energy.meters.base import BaseSource, Domain, missing
+from energy.meters.limits import W_PER_MW
 from energy.meters.nvml_boards import Board, visible_boards
 from energy.meters.nvml_samples import BufferedPower, has_samples
 from energy.meters.silence import silence
 
 J_PER_MJ = 1e-3
-W_PER_MW = 1e-3
 TICK_S = 0.1
 """Nominal update period of the energy counter and of the power sensor."""
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-W_PER_MW = 1e-3
+from energy.meters.limits import W_PER_MW
+
 NS_PER_US = 1000
 
 BIN_NS = 100_000_000

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-W_PER_MW, S_PER_NS = 1e-3, 1e-9
+from energy.meters.limits import W_PER_MW
+
+S_PER_NS = 1e-9
 
 REASONS = {
     "nvmlClocksEventReasonGpuIdle": "idle",

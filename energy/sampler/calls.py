@@ -8,7 +8,6 @@ the call does return, that thread learns that it is superseded, and does nothing
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from energy.meters.base import Domain, Source
+from energy.meters.files import process_state
 
 T = TypeVar("T")
 
@@ -147,17 +147,11 @@ class Calls:
         return True
 
     def _is_starved(self) -> bool:
-        """Whether the thread could run and has no processor: the machine is busy, not the driver.
-
-        The third field of a thread's stat file is R while it is ready to run (proc(5)).
-        """
+        """Whether the thread is ready to run: the machine is busy, and not the driver."""
         worker = next((t for t in threading.enumerate() if t.ident == self._worker), None)
         if worker is None or worker.native_id is None:
             return False
-        with contextlib.suppress(OSError, IndexError):
-            stat = Path(f"/proc/self/task/{worker.native_id}/stat").read_text()
-            return stat.rpartition(")")[2].split()[0] == "R"
-        return False
+        return process_state(Path(f"/proc/self/task/{worker.native_id}/stat")) == "R"
 
 
 class Watched:

@@ -159,9 +159,8 @@ class SamplerProcess:
         return bool(words)
 
     def _state(self) -> tuple[bool, bool]:
-        """Whether it is stopped, and whether one of its threads is ready to run (proc(5))."""
-        states = set()
-        for stat in Path(f"/proc/{self.pid}/task").glob("*/stat"):
-            with contextlib.suppress(OSError, IndexError):
-                states.add(stat.read_text().rpartition(")")[2].split()[0])
+        """Whether it is stopped, and whether one of its threads is ready to run."""
+        from energy.meters.files import process_state  # rarely needed
+
+        states = set(map(process_state, Path(f"/proc/{self.pid}/task").glob("*/stat")))
         return bool(states & {"T", "t"}), "R" in states

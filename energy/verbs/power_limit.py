@@ -20,13 +20,14 @@ from typing import Any, Self
 
 from energy.errors import InputError
 from energy.meters import nvml as meter
+from energy.meters.limits import W_PER_MW
 from energy.meters.nvml_boards import Board, visible_boards
 from energy.sampler.seat import boot_id, runtime_folder
 
 REPLY_S = 30.0
 """How long the drivers may take to answer."""
 
-MW_PER_W, W_PER_MW = 1e3, 1e-3
+MW_PER_W = 1e3
 
 USABLE, QUERY = "expected a driver that can be used for --power-limit", "nvidia-smi -q"
 WITHOUT = "leave --power-limit out"

@@ -14,7 +14,7 @@ from benchmarks.gpu_check.stages import STAGES, Settings, run
 from energy.errors import InputError
 from energy.meters import sensors
 from tests.support import ROOT
-from tests.support.standin import compiled_nvml, nvml_environment
+from tests.support.standin import nvml_environment
 
 SENSOR = {"DELAY_S": 0.06, "AVERAGE_S": 0.03, "HOLD_S": 0.05, "TICK_S": 0.02}
 
@@ -161,24 +161,24 @@ def test_without_a_driver_the_stages_are_listed_as_not_run(tmp_path):
     assert "Traceback" not in messages
 
 
-def settings_with_stand_in(folder, monkeypatch, **settings):
+def settings_with_stand_in(library, folder, monkeypatch, **settings):
     """Settings of a rehearsal in this process, whose load is announced to a file in a folder."""
-    environment = nvml_environment(compiled_nvml(folder), LOAD=folder / "load.txt", **settings)
+    environment = nvml_environment(library, LOAD=folder / "load.txt", **settings)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return Settings(str(folder), device="cpu", short=True, load=str(folder / "load.txt"))
 
 
-def test_a_stage_that_is_late_keeps_what_it_has_measured(tmp_path, monkeypatch):
-    settings = settings_with_stand_in(tmp_path, monkeypatch)
+def test_a_stage_that_is_late_keeps_what_it_has_measured(library, tmp_path, monkeypatch):
+    settings = settings_with_stand_in(library, tmp_path, monkeypatch)
     outcome = run(stage("sensor"), settings, 10.0, lambda name, words: None)
     assert (outcome.state, outcome.why) == ("late", "not done after 10 s")
     assert outcome.values["board"] == "Stand-in"
     assert "sensor" not in outcome.values
 
 
-def test_a_stage_that_fails_says_why_in_a_line(tmp_path, monkeypatch):
-    settings = settings_with_stand_in(tmp_path, monkeypatch)
+def test_a_stage_that_fails_says_why_in_a_line(library, tmp_path, monkeypatch):
+    settings = settings_with_stand_in(library, tmp_path, monkeypatch)
     (tmp_path / "load.txt").mkdir()
     outcome = run(stage("sensor"), settings, 60.0, lambda name, words: None)
     assert outcome.state == "failed"
@@ -186,8 +186,8 @@ def test_a_stage_that_fails_says_why_in_a_line(tmp_path, monkeypatch):
     assert "Traceback" in (tmp_path / "sensor.log").read_text()
 
 
-def test_what_the_driver_does_not_say_is_left_out(tmp_path, monkeypatch):
-    settings = settings_with_stand_in(tmp_path, monkeypatch, LIMIT_W=350)
+def test_what_the_driver_does_not_say_is_left_out(library, tmp_path, monkeypatch):
+    settings = settings_with_stand_in(library, tmp_path, monkeypatch, LIMIT_W=350)
     outcome = run(stage("driver"), settings, 60.0, lambda name, words: None)
     board = outcome.values["board"]
     assert board["power_limits_w"] == [100.0, 350.0]

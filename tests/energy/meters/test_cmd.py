@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from energy.errors import InputError
 from energy.meters.cmd import Cmd, reading_of
+from energy.meters.files import process_state
 from energy.meters.sources import open_sources, require
 from energy.tracking.tracker import Tracker
 
@@ -157,10 +158,7 @@ def test_closing_ends_the_program_and_what_it_has_started(program, tmp_path):
 
 def _runs(pid):
     """Whether a process runs; a zombie that nobody has waited for yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    return process_state(Path(f"/proc/{pid}/stat")) not in ("", "Z")
 
 
 @pytest.mark.parametrize(
