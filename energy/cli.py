@@ -25,13 +25,14 @@ def command() -> Typer:
     )
     questions = {
         "What does a run spend?": (spending.run, spending.watch, spending.record, spending.merge),
-        "What did runs spend?": (runs.report,),
+        "What did runs spend?": (runs.list_, runs.compare, runs.report),
         "What can be metered here, and how well?": (trust.doctor, trust.calibrate, trust.verify),
         "Which facts and formats are used?": (facts.grid, facts.schema),
     }
     for question, verbs in questions.items():
         for verb in verbs:
-            mount(app, question, verb, settings=PASSES_ON if verb is spending.run else None)
+            settings = PASSES_ON if verb is spending.run else None
+            mount(app, question, verb, name=verb.__name__.rstrip("_"), settings=settings)
     return app
 
 

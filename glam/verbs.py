@@ -145,13 +145,16 @@ def sizes(json: Json = False, csv: Csv = False) -> None:
     ]
     if print_data(rows, as_json=json, as_csv=csv):
         return
-    print(f"{'name':16} {'total':>8} {'active':>8}  layers  width  experts  family")
+    from energy.reports.terminal import console, table
+
+    lines = table("name", "total", "active", "layers", "width", "experts", "family")
     for row in rows:
         shape = row["shape"]
-        counts = " ".join(f"{count(row[name]):>8}" for name in ("params_total", "params_active"))
-        experts = shape["n_experts"] if shape["n_moe_layers"] else "dense"
-        size = f"{shape['n_layers']:>7} {shape['d_model']:>6}  {experts:<7}"
-        print(f"{row['name']:16} {counts} {size}  {row['family']}")
+        experts = str(shape["n_experts"]) if shape["n_moe_layers"] else "dense"
+        counts = (count(row[name]) for name in ("params_total", "params_active"))
+        size = (str(shape["n_layers"]), str(shape["d_model"]), experts)
+        lines.add_row(row["name"], *counts, *size, row["family"])
+    console().print(lines)
     for family, fields in {row["family"]: row["architecture"] for row in rows}.items():
         print(f"\n{family}: " + ", ".join(f"{name} {value}" for name, value in fields.items()))
 

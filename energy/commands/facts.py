@@ -34,13 +34,15 @@ def grid(
     ]
     if print_data(rows, as_json=json, as_csv=csv):
         return
+    from energy.reports.terminal import console, table
+
+    lines = table("zone", "g/kWh", "band", "year", "name", "source", left=("name", "source"))
     for zone in zones:
         value, low, high = zone.g_per_kwh.numbers()
-        year = zone.year or "year unknown"
-        print(
-            f"{zone.id:24} {value:6.0f} g/kWh ({low:.0f} to {high:.0f})  {year}  {zone.name}; "
-            f"{zone.source}"
-        )
+        year = str(zone.year or "unknown")
+        band = f"{low:.0f} to {high:.0f}"
+        lines.add_row(zone.id, f"{value:.0f}", band, year, zone.name, zone.source)
+    console().print(lines)
 
 
 @examples("energy schema")

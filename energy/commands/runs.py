@@ -1,4 +1,4 @@
-"""The verbs that show runs which have ended: `report`."""
+"""The verbs that show runs which have ended: `list`, `compare`, `report`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,89 @@ import typer
 
 from energy.app import Csv, Json, examples
 from energy.console import print_data
+from energy.guard import say
+
+
+@examples(
+    "energy list",
+    "energy list runs --since 2026-11-01 --group-by user",
+    "energy list runs --project demo --status failed --min-kwh 0.5 --csv",
+)
+def list_(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="FOLDER", help="With runs; default runs.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Records of this day or time, or later.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Records of this day or time, or earlier.")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="Runs of this user (label user).")] = None,
+    project: Annotated[str | None, typer.Option(help="Runs of this project (label).")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="done, failed, raised, killed or no record.")
+    ] = None,
+    min_kwh: Annotated[float | None, typer.Option(help="Runs of at least so many kWh.")] = None,
+    group_by: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Sums by user, project or month.")
+    ] = None,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """List runs, with their sums by user, project or month."""
+    from energy.reports import listing, run_tables
+    from energy.reports.terminal import console
+
+    filters = listing.Filters(since, until, user, project, status, min_kwh)
+    listing.require_key(group_by)
+    runs, remarks = listing.listed(folders or [Path("runs")], filters)
+    groups = listing.groups(runs, group_by)
+    data = {
+        "runs": [run.as_dict() for run in runs],
+        "sums": [group.as_dict() for group in groups],
+    }
+    rows = data["sums" if group_by else "runs"]
+    if not print_data(data, as_json=json, as_csv=csv, rows=rows):
+        page = console()
+        if group_by is None:
+            page.print(run_tables.of_runs(runs))
+            page.print()
+        page.print(run_tables.of_groups(groups, group_by or "sum"))
+        remarks += [remark for group in groups for remark in listing.remarks_on(group)]
+    for remark in remarks:
+        say(remark)
+
+
+@examples("energy compare runs/base runs/tuned", "energy compare runs/a runs/b runs/c --csv")
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN", help="Two or more folders or records.")
+    ],
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Compare runs: joules, kWh, CO2e, dollars, J/token, and ratios.
+
+    All are divided by the first. In what they are not alike (boundary, meters, grid, what was not
+    read) is said beneath.
+    """
+    from energy.reports import run_tables
+    from energy.reports.comparing import compared
+    from energy.reports.terminal import console
+
+    answer = compared(runs)
+    differences = list(answer.differences())
+    rows = answer.rows()
+    data = {"runs": rows, "differences": differences}
+    if print_data(data, as_json=json, as_csv=csv, rows=rows):
+        return
+    page = console()
+    page.print(run_tables.of_sides(answer))
+    page.print()
+    page.print(run_tables.of_ratios(answer))
+    for difference in differences:
+        print(f"not alike: {difference}")
 
 
 @examples("energy report runs --html report.html")

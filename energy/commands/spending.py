@@ -151,6 +151,7 @@ def merge(
 
     with Progress(folders) as progress:
         merged = ledgers.merge(folders, out.name, progress.advance)
+    merged.environment["merged_from"] = [str(folder.resolve()) for folder in folders]
     merged = at_site(merged, site_from_options(zone, pue))
     merged.save(out / "record.json")
     _show(merged, json, csv)

@@ -6,6 +6,7 @@ another machine and in another folder, still says where the run was.
 
 from __future__ import annotations
 
+import getpass
 import os
 import platform
 import subprocess
@@ -46,6 +47,7 @@ def machine(sys_root: Path = Path("/sys")) -> dict[str, Any]:
         "host": platform.node(),
         "cpu": cpuinfo_field(text_of(Path("/proc/cpuinfo")), "model name"),
         "cores": os.cpu_count(),
+        "user": _user(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "command": command_line(sys.argv),
@@ -95,6 +97,14 @@ def devices_of(segments: Iterable[Segment]) -> Devices:
         own = segment.devices
         devices = devices.joined(own.between(*segment.reach_s) if segment.holders else own)
     return devices
+
+
+def _user() -> str:
+    """Who runs this process; the number of an account without a name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _commit() -> str:

@@ -57,7 +57,7 @@ def pictures(runs: Sequence[Run]) -> list[Picture]:
 
 def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:
     """A figure as an SVG element; its text stays text."""
-    settings: Any = {
+    settings: Any = plots.PLAIN_NAMES | {
         "svg.fonttype": "none",
         "font.family": "sans-serif",
         "font.size": 9,

@@ -1,19 +1,48 @@
-"""Consoles, and tables of one look, for the pages of all commands."""
+"""Consoles, and tables of one look, for the pages of all commands.
+
+In a terminal a table fits its width: columns of text are folded, and what does not fit even so is
+left out by whole columns, from the right, which a line beneath names. The first column is the key
+of its row, and is never left out, cut or folded. The source of a number is the last to go; it is
+cut with an ellipsis before that. A file or a pipe gets every column whole, however long the lines
+are.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
-from rich.table import Table
+from rich.table import Column, Table
 
 from energy.letters import escaped, terminal
 
+SOURCE = "source"
+"""Title of the column that says where the numbers of a row come from."""
+
+LEAST_SOURCE = 16
+"""Characters of a source below which it is left out, too."""
+
+LEAST_TEXT = 24
+"""Characters of a column of text below which it is left out."""
+
+FILE_WIDTH = 160
+"""Characters of a line of text in a file or a pipe; tables there are as wide as they are."""
+
 
 class EscapingConsole(Console):
-    """A console that escapes the control letters of all texts, and of no control of its own."""
+    """A console that escapes the control letters of all texts, and of no control of its own.
+
+    It cuts no line: a key may be wider than the terminal, and a pipe has no width.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as a console does, without cutting lines at its width."""
+        super().print(*objects, **{"crop": False, **options})
 
     def _render_buffer(self, buffer: Iterable[Segment]) -> str:
         return super()._render_buffer(
@@ -21,23 +50,101 @@ class EscapingConsole(Console):
         )
 
 
+class Fitted(Table):
+    """A table that leaves out columns where a terminal is too narrow for all."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The lines of the table, and the names of the columns that were left out."""
+        widths = [_width(column) for column in self.columns]
+        whole = _whole(widths)
+        if not console.is_terminal or whole <= options.max_width:
+            yield from self._lines(console, options, self.columns, whole)
+            return
+        kept = self._kept(widths, options.max_width)
+        columns = [column for column, keep in zip(self.columns, kept, strict=True) if keep]
+        yield from self._lines(console, options, columns, options.max_width)
+        left_out = [str(c.header) for c, keep in zip(self.columns, kept, strict=True) if not keep]
+        if left_out:
+            yield f"left out in {options.max_width} columns: {', '.join(left_out)}"
+
+    def _kept(self, widths: list[int], width: int) -> list[bool]:
+        """Which columns fit, the key among them: others go from the right, the source last."""
+        titles = [str(column.header) for column in self.columns]
+        least = [widths[0], *map(_least, self.columns[1:])]
+        kept = [True] * len(widths)
+        order = sorted(range(1, len(widths)), key=lambda place: (titles[place] == SOURCE, -place))
+        for place in order:
+            if _whole([own for own, keep in zip(least, kept, strict=True) if keep]) <= width:
+                break
+            kept[place] = False
+        return kept
+
+    def _lines(
+        self, console: Console, options: ConsoleOptions, columns: list[Column], width: int
+    ) -> RenderResult:
+        """The table with some of its columns: the source is cut first, then text is folded."""
+        shown = Table(
+            box=None,
+            title=self.title,
+            title_justify="left",
+            title_style="bold",
+            pad_edge=False,
+            padding=(0, 1),
+        )
+        widths = [_width(column) for column in columns]
+        narrow = sorted(range(1, len(columns)), key=lambda place: columns[place].header != SOURCE)
+        for place in narrow:
+            room = widths[place] - max(0, _whole(widths) - width)
+            widths[place] = max(_least(columns[place]), room)
+        shown.columns = [
+            replace(column, _index=place, width=own)
+            for place, (column, own) in enumerate(zip(columns, widths, strict=True))
+        ]
+        shown.rows = self.rows
+        yield from shown.__rich_console__(console, options.update(width=_whole(widths)))
+
+
+def _least(column: Column) -> int:
+    """Characters that a column needs; numbers are never cut or folded."""
+    width = _width(column)
+    if column.header == SOURCE:
+        return min(width, LEAST_SOURCE)
+    return min(width, LEAST_TEXT) if column.justify == "left" else width
+
+
+def _whole(widths: Sequence[int]) -> int:
+    """Characters of a line with columns of these widths."""
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _width(column: Column) -> int:
+    """Characters of the widest cell of a column, on one line."""
+    texts = (str(cell) for cell in (column.header, *column.cells))
+    return max(cell_len(line) for text in texts for line in text.split("\n"))
+
+
 def console(*, stderr: bool = False) -> Console:
-    """The terminal; a file or a pipe gets lines wide enough for any table."""
+    """The terminal; in a file or a pipe, text has lines of 160 characters."""
     file = terminal(sys.stderr if stderr else sys.stdout)
-    width = None if stderr or file.isatty() else 160
+    width = None if stderr or file.isatty() else FILE_WIDTH
     return EscapingConsole(file=file, stderr=stderr, highlight=False, width=width)
 
 
-def table(*columns: str, title: str = "") -> Table:
-    """An empty table: first column aligned left, numbers aligned right."""
-    empty = Table(
-        box=None,
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
-        pad_edge=False,
-        padding=(0, 1),
-    )
+def table(*columns: str, title: str = "", left: Sequence[str] = ()) -> Table:
+    """An empty table: first column aligned left, numbers aligned right.
+
+    Args:
+        columns: titles; the first is the key, and the last are the first to be left out.
+        title: above the table.
+        left: titles of columns of text, aligned left.
+    """
+    empty = Fitted(title=title or None)
     for position, name in enumerate(columns):
-        empty.add_column(name, justify="right" if position else "left", overflow="fold")
+        overflow: Literal["ellipsis", "fold"] = "ellipsis" if name == SOURCE else "fold"
+        empty.add_column(
+            name,
+            justify="right" if position and name not in left else "left",
+            overflow=overflow,
+            no_wrap=not position or name == SOURCE,
+        )
     return empty

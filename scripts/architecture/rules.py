@@ -104,6 +104,7 @@ def _terminal_pages(path: Path) -> bool:
         "progress",
         "watch",
         "terminal",
+        "run_tables",
     }
 
 

@@ -25,13 +25,14 @@ from energy.errors import InputError
 from energy.files import write_atomic, write_text_atomic
 from energy.quantity import Quantity
 from energy.reports.html import STYLE
+from energy.reports.plots import PLAIN_NAMES
 from energy.units import G_PER_KG, G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
 from simulator.terms import quantiles
 
 ANSWER, BAND, LOST, FACTOR, REFERENCE = "#0b5394", "#9dc3e6", "#d9822b", "#b0b0b0", "#222222"
 
 
-SETTINGS: Any = {
+SETTINGS: Any = PLAIN_NAMES | {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,
@@ -57,6 +58,9 @@ def figure(panels: Sequence[Panel], size: tuple[float, float] = (6.5, 4.0)) -> F
         for panel, (axes,) in zip(panels, rows, strict=True):
             panel(axes)
             _plain_numbers(axes)
+            # Ticks are made when they are first asked for, which in a notebook is outside SETTINGS.
+            axes.get_xticklabels()
+            axes.get_yticklabels()
         return drawn
 
 

@@ -180,3 +180,18 @@ def test_the_verbs_draw(simulator, tmp_path):
     code, _, _ = simulator("sensitivity", "glam-mini-16e", "--plot", "t.svg")
     assert code == 0
     assert (tmp_path / "t.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize("name", ["$x$", "a $b", "$\\frac{1}$", "2 $/h and 3 $/h"])
+def test_a_dollar_in_a_name_is_a_letter_of_every_picture(tmp_path, name):
+    def panel(axes):
+        axes.barh([0], [1.0], label=name)
+        axes.set_xlabel(name)
+        return style.named_rows(axes, [name])
+
+    style.save(tmp_path / "picture.html", panel)
+    assert (tmp_path / "picture.html").read_text().count(name) >= 3
+    notebook = style.figure([panel])
+    notebook.canvas.draw()  # outside our settings
+    (axes,) = notebook.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [name]
