@@ -96,6 +96,9 @@ class EnergyCallback(TrainerCallback):
         """Add joules, watts and grams to the logs, for the reporters that come after."""
         if logs is None:
             return
+        if "train_runtime" in logs:
+            # The last logs of a training: reporters get the joules of all of it.
+            self.loop.stop()
         values = self.loop.metrics()
         logs.update(values)
         if state.log_history:

@@ -125,6 +125,17 @@ class Loop:
             values["co2_g"] = grams
         return values
 
+    def stop(self, raised: str | None = None) -> None:
+        """End all windows and the metering; `metrics` is then that of the whole run.
+
+        Args:
+            raised: why training ended before its time, if it did; a note of the record.
+        """
+        for name in list(self._open):
+            self.end(name)
+        if self.tracker is not None:
+            self.tracker.close(raised)
+
     def close(
         self,
         tokens: float = 0,
@@ -144,9 +155,7 @@ class Loop:
             return
         tracker = self.tracker
         atexit.unregister(self.close)
-        for name in list(self._open):
-            self.end(name)
-        tracker.close(raised)
+        self.stop(raised)
         if log is not None:
             log(self.metrics())
         self.tracker = None

@@ -54,9 +54,7 @@ def run(
 
     Its output, signals and exit code pass through.
     """
-    from energy.facts.site import site_from_options
     from energy.ledger.job import job
-    from energy.reports import summary
     from energy.verbs import run as runs
 
     own = job()
@@ -66,7 +64,8 @@ def run(
         folder,
         own,
         labels=dict(map(runs.label_of, label or [])),
-        site=site_from_options(zone, pue),
+        zone=zone,
+        pue=pue,
         interval_s=interval,
         second_opinion=second_opinion,
         meters=meter or "auto",
@@ -74,6 +73,8 @@ def run(
         wait=wait,
         group=group,
     )
+    from energy.reports import summary
+
     for line in [*runs.heading(folder, own), *summary.lines(measured), summary.closing(measured)]:
         say(line)
     sys.exit(code)

@@ -233,6 +233,8 @@ def find(
     Raises:
         InputError: no row has that name; the message suggests the nearest names.
     """
+    if not isinstance(name, str):
+        raise InputError(f"expected the name of a {what}", f"{name!r}, a {type(name).__name__}")
     by_name = _by_name(rows, names)
     row = by_name.get(plain_name(name))
     if row is not None:

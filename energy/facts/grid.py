@@ -80,9 +80,14 @@ def regions() -> tuple[Region, ...]:
     return tuple(catalog.rows("regions.csv", read))
 
 
-@cache
 def overhead(name: str) -> Quantity:
     """An overhead or lifetime from energy/facts/data/overheads.csv: an assumption with a band."""
+    return catalog.find("overhead", name, _overheads(), lambda row: (row[0],))[1]
+
+
+@cache
+def _overheads() -> tuple[tuple[str, Quantity], ...]:
+    """All of them, by name."""
 
     def read(row: dict[str, str]) -> tuple[str, Quantity]:
         value, low, high = (float(row[key]) for key in ("value", "low", "high"))
@@ -96,9 +101,7 @@ def overhead(name: str) -> Quantity:
             source=source,
         )
 
-    return catalog.find(
-        "overhead", name, tuple(catalog.rows("overheads.csv", read)), lambda row: (row[0],)
-    )[1]
+    return tuple(catalog.rows("overheads.csv", read))
 
 
 @cache

@@ -1,4 +1,7 @@
-"""`energy run`: meter any command; its output, signals and exit code pass through."""
+"""`energy run`: meter any command; its output, signals and exit code pass through.
+
+What computes the record is loaded when the command has ended, so that it starts at once.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,21 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from energy.errors import CommandError, InputError, MissingDataError
-from energy.facts.site import Site
 from energy.files import group_may_read
-from energy.footprint.apply import at_site
 from energy.guard import say
-from energy.ledger import accounting
-from energy.ledger import reader as ledger
 from energy.ledger.environment import command_line
 from energy.ledger.job import Job
 from energy.ledger.lines import FILE, node_file_name, require_ledger
-from energy.ledger.progress import Progress
-from energy.record import RunRecord
 from energy.tracking.tracker import Tracker
 from energy.verbs.child import Command, require_program
-from energy.verbs.codecarbon import SecondOpinion
-from energy.verbs.power_limit import PowerLimit
+
+if TYPE_CHECKING:
+    from energy.facts.site import Site
+    from energy.record import RunRecord
+    from energy.verbs.codecarbon import SecondOpinion
 
 ONE_NODE = "metered on 1 of {nodes} nodes of the job: start energy run under srun to meter them all"
 
@@ -96,7 +96,7 @@ def run(
         second_opinion: run CodeCarbon as well and report how its result differs.
         power_limit_w: power limit of every board for the time of the run.
         wait: meter what the command leaves running until that has ended, too.
-        **tracking: labels, site, meters, interval_s and group of the `Tracker`.
+        **tracking: labels, zone, pue, meters, interval_s and group of the `Tracker`.
 
     Returns:
         The record, and the exit code as a shell reports it: 128 + signal for a killed command.
@@ -117,9 +117,8 @@ def run(
         )
     new_folders = [folder for folder in (out, *out.parents) if not folder.exists()]
     with contextlib.ExitStack() as stack:
-        limit = None if power_limit_w is None else stack.enter_context(PowerLimit(power_limit_w))
-        facts: dict[str, Any] = {"power_limit": limit.as_dict()} if limit else {}
-        codecarbon = SecondOpinion() if second_opinion else None
+        facts = {} if power_limit_w is None else _limited(power_limit_w, stack)
+        codecarbon = _second_opinion() if second_opinion else None
         program = stack.enter_context(Command(command, wait=wait))
         try:
             code = _metered(program, tracker, codecarbon)
@@ -129,6 +128,19 @@ def run(
         tracker.notes += _notes(own, program.left_running)
         facts |= {"command": command_line(command), "exit_code": code}
         return _recorded(tracker, facts, codecarbon), code
+
+
+def _limited(power_w: float, stack: contextlib.ExitStack) -> dict[str, Any]:
+    """Limit the power of every board until the stack is left; returns facts for the record."""
+    from energy.verbs.power_limit import PowerLimit
+
+    return {"power_limit": stack.enter_context(PowerLimit(power_w)).as_dict()}
+
+
+def _second_opinion() -> SecondOpinion:
+    from energy.verbs.codecarbon import SecondOpinion
+
+    return SecondOpinion()
 
 
 def _metered(program: Command, tracker: Tracker, codecarbon: SecondOpinion | None) -> int:
@@ -199,6 +211,11 @@ def rebuild(folder: Path, site: Site) -> RunRecord:
         InputError: there is no ledger.
         MissingDataError: the ledger contains no sample.
     """
+    from energy.footprint.apply import at_site
+    from energy.ledger import accounting
+    from energy.ledger import reader as ledger
+    from energy.ledger.progress import Progress
+
     path = require_ledger(folder)
     with Progress([path]) as progress:
         reader = ledger.Reader(path, on_bytes=progress.advance)

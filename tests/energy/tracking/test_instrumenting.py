@@ -49,6 +49,7 @@ def test_a_site_states_prices_and_water_and_chips_their_number(tmp_path):
     ("facts", "words"),
     [
         ({"zone": "Atlantis"}, "expected a .*grid zone.*; got Atlantis"),
+        ({"zone": 5}, "expected the name of a grid zone; got 5, a int"),
         ({"pue": 0.5}, "expected pue of 1 or more; got 0.5"),
         ({"pue": -1}, "expected pue of 1 or more"),
         ({"pue": "1.2"}, "expected pue of 1 or more"),
