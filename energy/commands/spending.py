@@ -57,8 +57,7 @@ def run(
     from energy.ledger.job import job
     from energy.verbs import run as runs
 
-    own = job()
-    folder = runs.folder_of(command, out, own)
+    folder = runs.folder_of(command, out, own := job())
     measured, code = runs.run(
         command,
         folder,
