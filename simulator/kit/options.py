@@ -25,6 +25,15 @@ Set = Annotated[
 Basis = Annotated[str, typer.Option(help="auto, published or predicted.")]
 
 
+BeyondRange = Annotated[
+    bool,
+    typer.Option(
+        "--beyond-range",
+        help="Apply a law of loss to runs that are outside the range that it was fitted to.",
+    ),
+]
+
+
 def output_file(*endings: str) -> Callable[[Path | None], Path | None]:
     """The check of an option that names a file to write, made before anything is computed."""
 

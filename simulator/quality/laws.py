@@ -25,6 +25,9 @@ from energy.shape import Shape
 DEFAULT_LAW = "besiroglu-2024"
 """The law that is used where none is named."""
 
+MOST_TOKENS = 1e16
+"""More counts as never: all text of the indexed web is some 5e14 tokens (arXiv:2211.04325)."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -83,9 +86,8 @@ class Law:
         floor, b, beta = self._terms(size)
         if loss <= floor:
             return None
-        # More tokens than a float can express count as never.
         exponent = math.log(b / (loss - floor)) / beta
-        return math.exp(exponent) if exponent < 700 else None
+        return math.exp(exponent) if exponent < math.log(MOST_TOKENS) else None
 
     def decades_outside(self, size: Size, tokens: float) -> float:
         """Powers of ten by which a run is outside the range that the law was fitted to."""
@@ -138,6 +140,24 @@ def size_of(shape: Shape) -> Size:
     return Size(
         total, active, parts["embedding"], (float(shape.n_experts) + shared) / passed, passed
     )
+
+
+def dense_twin(size: Size) -> str | None:
+    """The dense model of the catalog with about the active parameters of a mixture.
+
+    None for a dense model, and where none is within a factor of 2. GLaM 64B/64E, 96.6B active:
+    llama3-70b.
+    """
+    if size.dense:
+        return None
+    dense = {row.name: size_of(row.shape) for row in catalog.models()}
+    apart = {
+        name: abs(math.log(other.active / size.active))
+        for name, other in dense.items()
+        if other.dense
+    }
+    nearest_one = min(apart, key=lambda name: apart[name])
+    return nearest_one if apart[nearest_one] <= math.log(2) else None
 
 
 def effective_parameters(size: Size, routing: dict[str, Any] | None) -> float:

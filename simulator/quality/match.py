@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from energy.errors import InfeasibleError
 from energy.quantity import Origin, Quantity
-from simulator.quality.laws import Law, laws, outside_factor, size_of
+from simulator.quality.laws import Law, dense_twin, laws, outside_factor, size_of
 from simulator.scenarios.scenario import Scenario
 
 EQUALS = ("tokens", "quality")
@@ -52,7 +52,7 @@ class Match:
         return [name for name, tokens in self.by_law.items() if tokens is None]
 
 
-def match(first: Scenario, second: Scenario, central: Law) -> Match:
+def match(first: Scenario, second: Scenario, central: Law, *, beyond_range: bool = False) -> Match:
     """The tokens at which the second run has the loss of the first.
 
     GLaM 64B/64E and GPT-3 at 300B tokens, by Besiroglu et al. with Clark's S-BASE: 341B, and 66B
@@ -62,9 +62,11 @@ def match(first: Scenario, second: Scenario, central: Law) -> Match:
         first: the run whose loss is reached.
         second: the run that reaches it.
         central: the law of the middle value.
+        beyond_range: apply the law to runs that are outside the range that it was fitted to.
 
     Raises:
-        InfeasibleError: by the central law the second run never reaches that loss.
+        InfeasibleError: by the central law the second run never reaches that loss, or a run is
+            outside the range of the law and `beyond_range` is not set.
     """
     size, other_size = (size_of(scenario.model.resolve()) for scenario in (first, second))
     first_tokens = first.tokens
@@ -76,15 +78,17 @@ def match(first: Scenario, second: Scenario, central: Law) -> Match:
             f"{loss:.3g} of {first.name}, below its floor by {central.name}",
             "compare from the other side, or by another law: --law",
         )
+    outside = max(
+        central.decades_outside(size, first_tokens), central.decades_outside(other_size, needed)
+    )
+    # The same model needs the same tokens by every law: nothing is unknown then.
+    if outside and not beyond_range and size != other_size:
+        raise _outside(first, second, central, outside)
     by_law = {
         law.name: law.tokens(other_size, law.loss(size, first_tokens))
         for law in _distinct_laws(both_dense=size.dense and other_size.dense)
     }
     by_law[central.name] = needed
-    outside = max(
-        central.decades_outside(size, first_tokens), central.decades_outside(other_size, needed)
-    )
-    # The same model needs the same tokens by every law: nothing is unknown then.
     low, high = (needed, needed) if size == other_size else _band(by_law, outside)
     return Match(
         name=second.name,
@@ -102,6 +106,20 @@ def match(first: Scenario, second: Scenario, central: Law) -> Match:
         ),
         by_law=by_law,
         decades_outside=outside,
+    )
+
+
+def _outside(first: Scenario, second: Scenario, central: Law, decades: float) -> InfeasibleError:
+    """Refuse to stretch a law, and offer what needs no law, or less of one."""
+    fix = "--beyond-range applies it all the same"
+    for scenario in (first, second):
+        twin = dense_twin(size_of(scenario.model.resolve()))
+        if twin not in (None, first.name, second.name):
+            fix += f"; {twin} is dense with about the active parameters of {scenario.name}"
+    return InfeasibleError(
+        f"expected runs in the range of {central.name}",
+        f"{first.name} and {second.name}, {decades:.1f} decades outside of it",
+        f"{fix}; --equal tokens needs no law",
     )
 
 

@@ -17,7 +17,11 @@ from simulator.scenarios.variants import with_tokens
 
 
 def of_models(
-    targets: Sequence[Target], overrides: dict[str, Any], equal: str = "tokens"
+    targets: Sequence[Target],
+    overrides: dict[str, Any],
+    equal: str = "tokens",
+    *,
+    beyond_range: bool = False,
 ) -> list[Scenario]:
     """One scenario a model: the first as it is, the others with their model in its place.
 
@@ -27,10 +31,11 @@ def of_models(
         overrides: values of the first, by dotted key.
         equal: tokens, or quality: each further model reads what brings it to the first one's loss
             by the usual law (`simulator.quality.match.match`).
+        beyond_range: apply that law outside the range that it was fitted to.
 
     Raises:
         InputError: a name is unknown.
-        InfeasibleError: a model never has the loss of the first.
+        InfeasibleError: a model never has the loss of the first, or is outside the law's range.
     """
     require_choice("--equal", equal, EQUALS)
     first = scenario_of(targets[0], overrides=overrides)
@@ -39,7 +44,8 @@ def of_models(
         name, model = _model_of(target)
         scenario = first.model_copy(update={"name": name, "model": model})
         if equal == "quality":
-            matched = match(first, scenario, law(DEFAULT_LAW))
+            central = law(DEFAULT_LAW)
+            matched = match(first, scenario, central, beyond_range=beyond_range)
             scenario = with_tokens(scenario, matched.tokens.numbers()[0])
         scenarios.append(scenario)
     return scenarios

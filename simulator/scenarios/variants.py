@@ -101,7 +101,7 @@ def with_tokens(scenario: Scenario, tokens: float) -> Scenario:
 
 def with_layers(scenario: Scenario, layers: int, tokens_per_parameter: float | None) -> Scenario:
     """The scenario with a larger or smaller model of its family."""
-    shape = scaled(scenario.model.resolve(), layers)
+    shape = scaled(scenario.model.resolve(), layers, _tensor(scenario))
     model = ModelSection(preset=None, shape=shape.as_dict())
     resized = scenario.model_copy(update={"model": model})
     if tokens_per_parameter is None:
@@ -110,16 +110,21 @@ def with_layers(scenario: Scenario, layers: int, tokens_per_parameter: float | N
     return with_tokens(resized, tokens_per_parameter * active)
 
 
-def scaled(shape: Shape, layers: int) -> Shape:
-    """A shape of so many layers with the proportions of another.
+def scaled(shape: Shape, layers: int, tensor: int = 1) -> Shape:
+    """A shape of so many layers with the proportions of another, to the nearest whole head.
 
     Width, heads, feed-forward width and experts' width grow with the depth, the head's width does
     not; mixture layers keep their share, experts their number. GLaM 64B/64E at 32 layers: width
     4,096, 64 heads, feed-forward 16,384.
+
+    Args:
+        shape: whose proportions.
+        layers: of the new shape.
+        tensor: what the key-value heads are a multiple of.
     """
     factor = layers / float(shape.n_layers)
     group = float(shape.n_heads) / float(shape.n_kv_heads)
-    kv_heads = max(1, round(float(shape.n_kv_heads) * factor))
+    kv_heads = tensor * max(1, round(float(shape.n_kv_heads) * factor / tensor))
     heads = round(kv_heads * group)
     wide = float(shape.d_model) / float(shape.n_heads)
 
@@ -141,23 +146,28 @@ def scaled(shape: Shape, layers: int) -> Shape:
     )
 
 
+REPEATS = 4
+"""A pattern of mixture layers that repeats fewer times is no pattern: a few layers are dense."""
+
+
 def granule(scenario: Scenario) -> int:
     """The number of layers that every model of the family has a multiple of.
 
     It follows from the pattern of its layers and from what the plan splits: every other layer a
-    mixture and a pipeline of 4 give 8. Heads are split by the tensor degree, and grow with the
-    layers.
+    mixture and a pipeline of 4 give 8. Of 61 layers with 3 dense ones first, no pattern repeats.
     """
     shape = scenario.model.resolve()
     layers, mixtures = int(shape.n_layers), int(shape.n_moe_layers)
-    kv_heads = int(shape.n_kv_heads)
     pattern = layers // math.gcd(layers, mixtures) if mixtures else 1
+    if layers < REPEATS * pattern:
+        pattern = 1
     split = math.prod(int(scenario.plan.get(name, 1)) for name in ("pp", "vp"))
-    tensor = int(scenario.plan.get("tp", 1)) * int(scenario.plan.get("cp", 1))
-    # A number of layers for which the tensor degree divides the key-value heads.
-    heads = math.lcm(tensor, kv_heads // math.gcd(kv_heads, layers))
-    whole = heads * layers // math.gcd(heads * layers, kv_heads) if kv_heads else 1
-    return math.lcm(pattern * split, whole)
+    return pattern * split
+
+
+def _tensor(scenario: Scenario) -> int:
+    """What the plan splits heads by."""
+    return math.prod(int(scenario.plan.get(name, 1)) for name in ("tp", "cp"))
 
 
 def parameters(scenario: Scenario) -> float:

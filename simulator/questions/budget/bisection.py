@@ -42,37 +42,6 @@ def bracket(
     return low, high
 
 
-def last(
-    holds: Callable[[float], bool],
-    low: float,
-    high: float,
-    *,
-    tolerance: float,
-    near: float | None = None,
-) -> float | None:
-    """The last number from low to high at which a condition holds; None if it never does.
-
-    Args:
-        holds: the condition; where it fails it fails for all larger numbers, too.
-        low: the least number.
-        high: the greatest number.
-        tolerance: how exact the result is, as in `bracket`.
-        near: where the result is expected. The condition is evaluated on both sides of it first;
-            what follows from that is not evaluated, so a good guess leaves little to do.
-    """
-    known = _Monotone(holds)
-    if not known(low):
-        return None
-    if near is not None:
-        margin = 2 * tolerance * max(1.0, abs(near))
-        for number in (near - margin, near + margin):
-            if low < number < high:
-                known(number)
-    if known(high):
-        return high
-    return bracket(known, low, high, tolerance=tolerance)[0]
-
-
 def last_whole(holds: Callable[[int], bool], low: int, high: int) -> int | None:
     """The last whole number from low to high at which a condition holds; None if it never does.
 
@@ -88,22 +57,3 @@ def last_whole(holds: Callable[[int], bool], low: int, high: int) -> int | None:
             return high
         beyond = high
     return int(bracket(lambda number: holds(int(number)), low, beyond, whole=True)[0])
-
-
-class _Monotone:
-    """A condition that holds up to some number, evaluated only where earlier calls do not tell."""
-
-    def __init__(self, holds: Callable[[float], bool]) -> None:
-        self._holds = holds
-        self._holds_at, self._fails_at = -math.inf, math.inf
-
-    def __call__(self, number: float) -> bool:
-        if number <= self._holds_at:
-            return True
-        if number >= self._fails_at:
-            return False
-        if self._holds(number):
-            self._holds_at = number
-            return True
-        self._fails_at = number
-        return False

@@ -8,7 +8,7 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Basis, Explain, Plot, Set, overridden
+from simulator.kit.options import Basis, BeyondRange, Explain, Plot, Set, overridden
 
 Mfu = Annotated[
     float | None, typer.Option(help="Instead of a basis: model FLOP over the chips' peak.")
@@ -75,8 +75,10 @@ def inverse(
 
 
 @examples(
-    "simulator crossover glam-mini-16e glam-mini --over run.batch_sequences --from 1 --to 64",
-    "simulator crossover glam-64b-64e glam-137b --over run.tokens --from 1e10 --to 1e12 --mfu 0.3",
+    "simulator crossover glam-mini-16e glam-mini --over run.batch_sequences --from 1 --to 64 "
+    "--equal tokens",
+    "simulator crossover glam-64b-64e glam-137b --over run.tokens --from 1e10 --to 1e12 --mfu 0.3 "
+    "--beyond-range",
     "simulator crossover glam-8b-64e glam-8b --over hardware.network_bytes_per_s --from 1e8 "
     "--to 1e11 --points 4 --equal tokens --of days --set hardware.chip=h100 "
     "--set hardware.software=megatron",
@@ -91,6 +93,7 @@ def crossover(
     of: Annotated[str, typer.Option(help="mwh, days, mw, usd or co2.")] = "mwh",
     equal: Annotated[str, typer.Option(help="quality or tokens.")] = "quality",
     law: Annotated[str, typer.Option(help="Law of loss for quality.")] = "besiroglu-2024",
+    beyond_range: BeyondRange = False,
     mfu: Mfu = None,
     watts: WattsOfAChip = None,
     basis: Annotated[str, typer.Option(help="published or predicted.")] = "predicted",
@@ -117,6 +120,7 @@ def crossover(
             of=of,
             equal=equal,
             law=law,
+            beyond_range=beyond_range,
             mfu=mfu,
             watts=watts,
             basis=basis,

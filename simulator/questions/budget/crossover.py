@@ -112,14 +112,24 @@ class Crossover(Answer):
         pays = sum(ratio < 1 for ratio in ratios)
         what = f"{self.sparse} takes less {NAMES[self.of]} than {self.dense}"
         if pays == len(ratios):
-            return f"{what} over the whole range of {self.key}"
+            return f"{what} over the whole range of {self.key}{self._spread}"
         if not pays:
-            return f"{what} nowhere in the range of {self.key}"
+            return f"{what} nowhere in the range of {self.key}{self._spread}"
         ends = ", ".join(f"{value:.4g}" for value in self.crossings)
         return (
             f"{what} at {pays} of {len(ratios)} values; it changes "
-            f"{'after' if self.whole else 'at'} {self.key} = {ends}"
+            f"{'after' if self.whole else 'at'} {self.key} = {ends}{self._spread}"
         )
+
+    @property
+    def _spread(self) -> str:
+        """At how many values the mixture pays by every law of loss, and at how many by some."""
+        known = [point for point in self.points if point.low is not None]
+        every = sum((point.high or 0.0) < 1 for point in known)
+        some = sum((point.low or 0.0) < 1 for point in known)
+        if every == some:
+            return ""
+        return f"; by every law of loss at {every}, by some at {some}"
 
 
 def crossover(
@@ -133,6 +143,7 @@ def crossover(
     of: str = "mwh",
     equal: str = "quality",
     law: str = DEFAULT_LAW,
+    beyond_range: bool = False,
     mfu: float | None = None,
     watts: float | None = None,
     basis: str = "predicted",
@@ -154,6 +165,7 @@ def crossover(
         equal: quality (the mixture gets the tokens that bring it to the dense model's loss) or
             tokens (of the dense model).
         law: of loss, for quality.
+        beyond_range: apply that law to runs that are outside the range that it was fitted to.
         mfu: instead of a basis, model FLOP over the peak of the chips.
         watts: with `mfu`, of a chip; the catalog's mean without it.
         basis: predicted or published.
@@ -168,13 +180,13 @@ def crossover(
     """
     require_choice("--of", of, UNITS)
     require_choice("--equal", equal, EQUALS)
-    central = law_of(law)
     pair = _Pair(
         sparse=sparse,
         dense=dense,
         key=over,
         of=of,
-        law=central if equal == "quality" else None,
+        law=law_of(law) if equal == "quality" else None,
+        beyond_range=beyond_range,
         overrides=dict(overrides or {}),
         sparse_by=Method(basis=basis, mfu=mfu, watts=watts),
         dense_by=Method(basis=basis, mfu=mfu, watts=watts),
@@ -211,6 +223,7 @@ class _Pair:
         key: the parameter.
         of: the amount that is divided.
         law: of loss, which gives the mixture's tokens; without it both read the same tokens.
+        beyond_range: the law is applied outside the range that it was fitted to.
         overrides: other values of both.
         sparse_by: how the mixture's spending is computed.
         dense_by: how the dense model's spending is computed.
@@ -221,6 +234,7 @@ class _Pair:
     key: str
     of: str
     law: Law | None
+    beyond_range: bool
     overrides: dict[str, Any]
     sparse_by: Method
     dense_by: Method
@@ -267,7 +281,7 @@ class _Pair:
     def _tokens(self, sparse: Scenario, dense: Scenario) -> Quantity:
         """Tokens of the mixture that make it equal to the dense model."""
         if self.law is not None:
-            return match(dense, sparse, self.law).tokens
+            return match(dense, sparse, self.law, beyond_range=self.beyond_range).tokens
         return Quantity.exact(dense.tokens, "1", f"tokens of {dense.name}")
 
     def _amount(self, run: Spent) -> float:

@@ -1,13 +1,13 @@
 """The most that fits a budget: tokens of a model, or the largest model of a family.
 
-What a run uses never falls when it gets longer or its model larger, so a bisection gives the most
-that fits, whatever computes the spending. The result has a band: what fits when runs use the low
-and the high ends of their bands.
+At a fixed step all but the mean power of a run is proportional to its tokens, so one prediction
+says how many fit. What a run uses never falls when its model gets larger, so a bisection gives the
+largest that fits, whatever computes the spending. The result has a band: what fits when runs use
+the low and the high ends of their bands.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 from energy.errors import InfeasibleError, InputError
 from energy.quantity import Origin, Quantity
 from simulator.kit.answer import Answer
-from simulator.questions.budget.bisection import last, last_whole
+from simulator.questions.budget.bisection import last_whole
 from simulator.questions.budget.spending import Method, Spent
 from simulator.runs.spend import Spending, check_budgets, used
 from simulator.scenarios.request import Target, scenario_of
@@ -27,8 +27,8 @@ MOST_TOKENS = 1e18
 
 MOST_LAYERS = 1024
 
-TOLERANCE = 1e-12
-"""Of the logarithm of a count of tokens: far below any band."""
+ROUNDING = 1e-12
+"""What a count of tokens stays below a limit by, so that it fits in floating point too."""
 
 Count = TypeVar("Count", int, float)
 
@@ -46,6 +46,8 @@ class WithinBudget(Answer):
         run: the run of that size, and what it uses.
         budgets: limits by name.
         by: the source of the spending, in words.
+        beyond: the run of the next size, or why it cannot run; None for tokens, of which any number
+            can be, and where no larger model is tried.
     """
 
     view: ClassVar[str] = "inverse"
@@ -55,6 +57,7 @@ class WithinBudget(Answer):
     run: Spent
     budgets: dict[str, float]
     by: str
+    beyond: Spent | InfeasibleError | None = None
 
     @property
     def used(self) -> dict[str, float]:
@@ -62,10 +65,16 @@ class WithinBudget(Answer):
         return used(self.run.spend, self.budgets, MIDDLE)
 
     @property
-    def binding(self) -> str:
-        """The budget that is used most."""
+    def binding(self) -> str | None:
+        """The budget that more would break most; None where no budget is in the way."""
         parts = self.used
-        return max(parts, key=lambda name: parts[name])
+        if isinstance(self.beyond, Spent):
+            parts = used(self.beyond.spend, self.budgets, MIDDLE)
+            least = 1.0
+        else:
+            least = 1 - 1e-6
+        name = max(parts, key=lambda name: parts[name])
+        return name if parts[name] > least else None
 
     @property
     def headline(self) -> str:
@@ -123,15 +132,13 @@ def most_tokens(
     budgets = _limits(mwh=mwh, usd=usd, days=days, mw=mw, co2=co2)
     spending, by = Method(basis=basis, mfu=mfu, watts=watts).spending(scenario)
 
-    @cache
-    def run_of(log_tokens: float) -> Spent:
-        return Spent.of(with_tokens(scenario, math.exp(log_tokens)), spending)
-
-    middle, low, high = (_longest(run_of, budgets, number) for number in (MIDDLE, HIGH, LOW))
+    own = Spent.of(with_tokens(scenario, scenario.tokens), spending)
+    middle, low, high = (_longest(own, budgets, number) for number in (MIDDLE, HIGH, LOW))
     if middle is None:
-        raise _too_little(run_of(0.0), budgets, "a single token")
-    most = _banded("tokens", math.exp, middle, low, high)
-    return WithinBudget(what="tokens", most=most, run=run_of(middle), budgets=budgets, by=by)
+        raise _too_little(Spent.of(with_tokens(scenario, 1.0), spending), budgets, "a single token")
+    most = _banded("tokens", float, middle, low, high)
+    run = Spent.of(with_tokens(scenario, middle), spending)
+    return WithinBudget(what="tokens", most=most, run=run, budgets=budgets, by=by)
 
 
 def largest_model(
@@ -178,14 +185,16 @@ def largest_model(
     def sized(layers: int) -> Scenario:
         return with_layers(scenario, layers, tokens_per_parameter)
 
-    most, run = _largest(sized, granule(scenario), spending, budgets)
-    return WithinBudget(what="parameters", most=most, run=run, budgets=budgets, by=by)
+    most, run, beyond = _largest(sized, granule(scenario), spending, budgets)
+    return WithinBudget(
+        what="parameters", most=most, run=run, budgets=budgets, by=by, beyond=beyond
+    )
 
 
 def _largest(
     sized: Callable[[int], Scenario], step: int, spending: Spending, budgets: Mapping[str, float]
-) -> tuple[Quantity, Spent]:
-    """Parameters of the largest model of a family that fits, and its run.
+) -> tuple[Quantity, Spent, Spent | InfeasibleError | None]:
+    """Parameters of the largest model of a family that fits, its run, and that of the next size.
 
     Args:
         sized: the run of the model of so many layers.
@@ -213,7 +222,9 @@ def _largest(
     def size(count: int) -> float:
         return parameters(sized(count * step))
 
-    return _banded("parameters", size, middle, low, high), run
+    larger = middle + 1 <= MOST_LAYERS // step
+    most = _banded("parameters", size, middle, low, high)
+    return most, run, run_of(middle + 1) if larger else None
 
 
 def _limits(**limits: float | None) -> dict[str, float]:
@@ -231,20 +242,19 @@ def _fits(run: Spent, budgets: Mapping[str, float], number: int) -> bool:
     return all(part <= 1 for part in used(run.spend, budgets, number).values())
 
 
-def _longest(
-    run_of: Callable[[float], Spent], budgets: Mapping[str, float], number: int
-) -> float | None:
-    """Logarithm of the most tokens that fit, by one number of the bands; None if none do."""
-    # At a fixed step all but the mean power is proportional to the tokens.
-    parts = used(run_of(0.0).spend, budgets, number)
-    largest = max((part for name, part in parts.items() if name != "mw"), default=0.0)
-    return last(
-        lambda log_tokens: _fits(run_of(log_tokens), budgets, number),
-        0.0,
-        math.log(MOST_TOKENS),
-        tolerance=TOLERANCE,
-        near=-math.log(largest) if largest > 0 else None,
-    )
+def _longest(own: Spent, budgets: Mapping[str, float], number: int) -> float | None:
+    """The most tokens that fit, by one number of the bands; None if not a single one does.
+
+    GLaM 64B/64E at 280B tokens takes 213 of 456 MWh: 280B x 456 / 213 = 600B tokens.
+    """
+    parts = used(own.spend, budgets, number)
+    if parts.pop("mw", 0.0) > 1:
+        return None
+    largest = max(parts.values(), default=0.0)
+    if largest * MOST_TOKENS <= own.tokens:
+        return MOST_TOKENS
+    most = own.tokens / largest * (1 - ROUNDING)
+    return min(most, MOST_TOKENS) if most >= 1 else None
 
 
 def _deepest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -10,8 +11,9 @@ from rich.table import Table
 from energy.quantity import Quantity
 from energy.reports.terminal import table
 from energy.units import count, significant
-from simulator.questions.budget.inverse import WithinBudget
-from simulator.runs.spend import NAMES
+from simulator.questions.budget.inverse import MIDDLE, WithinBudget
+from simulator.questions.budget.spending import Spent
+from simulator.runs.spend import NAMES, used
 
 
 def page(answer: WithinBudget, console: Console) -> None:
@@ -20,6 +22,8 @@ def page(answer: WithinBudget, console: Console) -> None:
     console.print()
     console.print(_budgets(answer))
     console.print(f"spending by {answer.by}", markup=False)
+    for line in _beyond(answer):
+        console.print(line, markup=False)
     shape = answer.run.scenario.model.resolve()
     if answer.what == "parameters":
         sparse = f", {shape.n_experts:g} experts" if float(shape.n_moe_layers) else ""
@@ -56,6 +60,19 @@ def as_json(answer: WithinBudget) -> dict[str, Any]:
         "tokens": answer.run.tokens,
         "shape": answer.run.scenario.model.resolve().as_dict(),
     }
+
+
+def _beyond(answer: WithinBudget) -> Iterator[str]:
+    """What is in the way of more, where that is not plain from the table."""
+    if isinstance(answer.beyond, Spent):
+        layers = f"{answer.beyond.scenario.model.resolve().n_layers:g} layers"
+        parts = used(answer.beyond.spend, answer.budgets, MIDDLE)
+        over = ", ".join(f"{part:.0%} of the {NAMES[name]}" for name, part in parts.items())
+        yield f"the next size, {layers}, takes {over}"
+    elif answer.beyond is not None:
+        yield f"the next size cannot run: {answer.beyond}"
+    elif answer.binding is None:
+        yield "no budget is in the way: none of them grows with more"
 
 
 def _budgets(answer: WithinBudget) -> Table:

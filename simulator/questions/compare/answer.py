@@ -68,6 +68,7 @@ def compare(
     accounting: str | None = None,
     equal: str | None = None,
     law: str | None = None,
+    beyond_range: bool = False,
     overrides: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Compare runs side by side, and take the ratio of each to the first apart.
@@ -85,11 +86,13 @@ def compare(
         equal: tokens, flop, energy, time or quality: later runs get the length at which they match
             the first.
         law: with equal="quality", the law of loss that gives the tokens.
+        beyond_range: apply that law to runs that are outside the range that it was fitted to.
         overrides: values of all scenarios by dotted key: {"run.goodput": 0.9}.
 
     Raises:
         InputError: fewer than two runs, or a name, key or value is not valid.
-        InfeasibleError: no plan of a run fits in memory, or a run never reaches the first's loss.
+        InfeasibleError: no plan of a run fits in memory, a run never reaches the first's loss, or
+            a run is outside the range of the law of loss.
         MissingDataError: a run has no model FLOP, or no boundary in common with the first.
     """
     if len(targets) < 2:
@@ -99,7 +102,7 @@ def compare(
     runs = read(targets, overrides)
     chosen = choose_basis(runs, basis)
     if equal == "quality":
-        result = at_equal_loss(runs, chosen, accounting, law)
+        result = at_equal_loss(runs, chosen, accounting, law, beyond_range=beyond_range)
         return Comparison(
             basis=chosen, sides=result.sides, ratios=result.ratios, matches=tuple(result.matches)
         )

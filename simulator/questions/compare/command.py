@@ -8,13 +8,13 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Basis, Explain, Plot, Set, overridden
+from simulator.kit.options import Basis, BeyondRange, Explain, Plot, Set, overridden
 
 
 @examples(
     "simulator compare glam-64b-64e gpt3-175b --accounting as-published --plot compare.png",
     "simulator compare glam-64b-64e gpt3-175b --equal flop",
-    "simulator compare gpt3-175b glam-64b-64e --equal quality --law krajewski-2024",
+    "simulator compare gpt3-175b glam-64b-64e --equal quality --beyond-range",
     "simulator compare glam-64b-64e glam-137b --basis predicted --json",
 )
 def compare(
@@ -36,6 +36,7 @@ def compare(
     law: Annotated[
         str | None, typer.Option(help="With --equal quality: the law of loss that is used.")
     ] = None,
+    beyond_range: BeyondRange = False,
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -55,6 +56,7 @@ def compare(
             accounting=accounting,
             equal=equal,
             law=law,
+            beyond_range=beyond_range,
             overrides=overridden(overrides),
         ),
         as_json=as_json,

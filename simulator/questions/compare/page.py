@@ -81,6 +81,8 @@ def page(comparison: Comparison, console: Console) -> None:
     first, *later = comparison.sides
     for side in later:
         console.print(headline(first, side), style="bold")
+    for item, ratio in zip(comparison.matches, comparison.ratios, strict=False):
+        console.print(page_quality.headline(first.name, item, ratio), style="bold")
     console.print()
     console.print(_side_by_side(comparison))
     for side, ratio in zip(later, comparison.ratios, strict=True):

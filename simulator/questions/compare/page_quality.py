@@ -8,10 +8,26 @@ from typing import Any
 from rich.console import Console
 
 from energy.reports.terminal import table
-from energy.units import count
+from energy.units import count, significant
 from simulator.quality.laws import checks
 from simulator.quality.match import Match
 from simulator.questions.compare.answer import Comparison
+from simulator.questions.compare.ratio import Ratio
+
+
+def headline(first: str, item: Match, ratio: Ratio) -> str:
+    """The ratio of the energies at equal loss by the law that is used, and by all laws."""
+    middle = ratio.energy.numbers()[0]
+    own = item.tokens.numbers()[0]
+    by_law = [middle * tokens / own for tokens in item.by_law.values() if tokens is not None]
+    low, high = min(by_law), max(by_law)
+    text = (
+        f"at equal loss {item.name} takes {significant(middle)} times the energy of {first} by "
+        f"{item.law.name}, {significant(low)} to {significant(high)} times by all laws"
+    )
+    if item.never:
+        text += f", and never reaches it by {', '.join(item.never)}"
+    return text + (": they do not agree which takes less" if low < 1 < high else "")
 
 
 def page(comparison: Comparison, console: Console) -> None:

@@ -45,7 +45,12 @@ class EqualLoss:
 
 
 def at_equal_loss(
-    runs: Sequence[Run], basis: Basis, accounting: str | None, law_name: str | None
+    runs: Sequence[Run],
+    basis: Basis,
+    accounting: str | None,
+    law_name: str | None,
+    *,
+    beyond_range: bool = False,
 ) -> EqualLoss:
     """The runs to compare, each as long as it takes to reach the loss of the first.
 
@@ -54,14 +59,19 @@ def at_equal_loss(
         basis: what they are compared by.
         accounting: of their CO2e.
         law_name: of the law of loss; the default law without it.
+        beyond_range: apply the law outside the range that it was fitted to.
 
     Raises:
         InputError: a run is a record, or there is no such law.
-        InfeasibleError: by that law a run never reaches the loss of the first.
+        InfeasibleError: by that law a run never reaches the loss of the first, or a run is outside
+            the range of the law.
     """
     scenarios = scalable(runs)
     central = law(law_name or DEFAULT_LAW)
-    matches = [match(scenarios[0], scenario, central) for scenario in scenarios[1:]]
+    matches = [
+        match(scenarios[0], scenario, central, beyond_range=beyond_range)
+        for scenario in scenarios[1:]
+    ]
     matched = [scenarios[0]] + [
         lengthened(scenario, item.tokens.numbers()[0] / scenario.tokens)
         for scenario, item in zip(scenarios[1:], matches, strict=True)

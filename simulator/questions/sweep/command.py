@@ -8,7 +8,7 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Explain, Plot, Set, counts, listed, overridden
+from simulator.kit.options import BeyondRange, Explain, Plot, Set, counts, listed, overridden
 
 if TYPE_CHECKING:
     from simulator.questions.sweep.feasible import Feasible
@@ -48,7 +48,7 @@ Equal = Annotated[
 
 @examples(
     "simulator pareto glam-64b-64e glam-137b --chip tpu-v4,h100 --chips 1024,2048 "
-    "--equal quality --plot pareto.html",
+    "--equal quality --beyond-range --plot pareto.html",
     "simulator pareto glam-64b-64e --chip h100,a100 --region FRA,USA "
     "--price h100-on-demand-2026,a100-80gb-on-demand-2026",
     "simulator pareto mixtral-8x7b --chip h100 --chips 64,128 --tokens 1e12 "
@@ -62,6 +62,7 @@ def pareto(
     tokens: Tokens = None,
     price: Prices = None,
     equal: Equal = "tokens",
+    beyond_range: BeyondRange = False,
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -84,6 +85,7 @@ def pareto(
             tokens=tokens,
             price=listed(price),
             equal=equal,
+            beyond_range=beyond_range,
             overrides=overridden(overrides),
             on_progress=progress,
         )
@@ -119,6 +121,7 @@ def feasible(
     tokens: Tokens = None,
     price: Prices = None,
     equal: Equal = "tokens",
+    beyond_range: BeyondRange = False,
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -148,6 +151,7 @@ def feasible(
             tokens=tokens,
             price=listed(price),
             equal=equal,
+            beyond_range=beyond_range,
             overrides=overridden(overrides),
             on_progress=progress,
         )

@@ -135,6 +135,7 @@ def feasible(
     tokens: float | None = None,
     price: str | Sequence[str] = (),
     equal: str = "tokens",
+    beyond_range: bool = False,
     overrides: Mapping[str, Any] | None = None,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> Feasible:
@@ -158,6 +159,7 @@ def feasible(
         tokens: of the run.
         price: rows of the table of prices.
         equal: tokens, or quality: each model reads what brings it to one loss.
+        beyond_range: apply the law of loss outside the range that it was fitted to.
         overrides: other values by dotted key.
         on_progress: called with a cell's name and the plans of each block that is done.
 
@@ -166,16 +168,12 @@ def feasible(
         InfeasibleError: no plan of any cell fits in memory.
         MissingDataError: there is a limit of dollars and no chip has a price.
     """
-    amounts = {
-        "mw": max_mw,
-        "chips": max_chips,
-        "usd": budget,
-        "mwh": max_mwh,
-        "co2": max_co2,
-    }
+    amounts = {"mw": max_mw, "chips": max_chips, "usd": budget, "mwh": max_mwh, "co2": max_co2}
     limits = limits_of(amounts, by, start)
     choices = Choices.of(chip, chips, region, price)
-    scenarios = models(targets, choices, tokens, overrides, equal, count=max_chips)
+    scenarios = models(
+        targets, choices, tokens, overrides, equal, count=max_chips, beyond_range=beyond_range
+    )
     return within_limits(scenarios, limits, choices, on_progress)
 
 

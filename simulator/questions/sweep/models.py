@@ -19,6 +19,8 @@ def models(
     overrides: Mapping[str, Any] | None,
     equal: str,
     count: int | None = None,
+    *,
+    beyond_range: bool = False,
 ) -> list[Scenario]:
     """One scenario a model; a model alone gets the first chips that are named.
 
@@ -29,6 +31,7 @@ def models(
         overrides: of the run, by dotted key.
         equal: tokens or quality.
         count: of chips, for a model alone where the choices name none.
+        beyond_range: apply the law of loss outside the range that it was fitted to.
 
     Raises:
         InputError: a name or value is not valid.
@@ -40,4 +43,5 @@ def models(
     if isinstance(targets[0], str) and is_model(targets[0]):
         first = next(iter(choices.counts), count)
         values |= quick(chip=next(iter(choices.chips), None), count=first)
-    return of_models(targets, values | dict(overrides or {}), equal)
+    values |= dict(overrides or {})
+    return of_models(targets, values, equal, beyond_range=beyond_range)

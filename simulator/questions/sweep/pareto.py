@@ -117,6 +117,7 @@ def pareto(
     tokens: float | None = None,
     price: str | Sequence[str] = (),
     equal: str = "tokens",
+    beyond_range: bool = False,
     overrides: Mapping[str, Any] | None = None,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> Pareto:
@@ -132,6 +133,7 @@ def pareto(
         tokens: of the run.
         price: rows of the table of prices.
         equal: tokens, or quality: each model reads what brings it to one loss.
+        beyond_range: apply the law of loss outside the range that it was fitted to.
         overrides: other values by dotted key.
         on_progress: called with a cell's name and the plans of each block that is done.
 
@@ -140,7 +142,8 @@ def pareto(
         InfeasibleError: no plan of any cell fits.
     """
     choices = Choices.of(chip, chips, region, price)
-    return front_of(models(targets, choices, tokens, overrides, equal), choices, on_progress)
+    scenarios = models(targets, choices, tokens, overrides, equal, beyond_range=beyond_range)
+    return front_of(scenarios, choices, on_progress)
 
 
 def front_of(

@@ -33,6 +33,7 @@ VERBS = {
         "3",
         "--mfu",
         "0.3",
+        "--beyond-range",
     ),
     "pareto": ("glam-8b-64e", "glam-8b", "--tokens", "1e11"),
     "power": ("glam-8b-64e",),

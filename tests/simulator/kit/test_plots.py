@@ -70,7 +70,12 @@ def test_a_missing_value_is_written_and_not_drawn_as_zero(comparison):
 
 def test_equal_quality_draws_the_spread_of_the_laws():
     comparison = compare(
-        "gpt3-175b", "glam-64b-64e", basis="published", accounting="as-published", equal="quality"
+        "gpt3-175b",
+        "glam-64b-64e",
+        basis="published",
+        accounting="as-published",
+        equal="quality",
+        beyond_range=True,
     )
     (energy,) = drawn(comparison.panels()[0])
     ends = [segment[:, 0] for line in energy.collections for segment in line.get_segments()]

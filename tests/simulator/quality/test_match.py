@@ -23,7 +23,7 @@ def of(name, tokens):
 @given(st.floats(5e10, 2e12), st.sampled_from(["glam-137b", "gpt3-175b", "glam-64b-64e"]))
 def test_both_runs_have_one_loss_and_the_band_contains_every_law(tokens, second):
     first = of("glam-8b", tokens)
-    matched = match(first, of(second, 300e9), LAW)
+    matched = match(first, of(second, 300e9), LAW, beyond_range=True)
     size = size_of(of(second, 300e9).model.resolve())
     assert LAW.loss(size, matched.tokens.value) == pytest.approx(matched.loss)
     for name, needed in matched.by_law.items():
@@ -42,14 +42,16 @@ def test_a_model_matches_itself_at_its_own_tokens_exactly(tokens):
 @settings(max_examples=10)
 @given(st.floats(5e10, 3e11))
 def test_matching_there_and_back_returns_the_tokens(tokens):
-    there = match(of("glam-64b-64e", tokens), of("gpt3-175b", 3e11), LAW)
-    back = match(of("gpt3-175b", there.tokens.value), of("glam-64b-64e", 6e11), LAW)
+    there = match(of("glam-64b-64e", tokens), of("gpt3-175b", 3e11), LAW, beyond_range=True)
+    back = match(
+        of("gpt3-175b", there.tokens.value), of("glam-64b-64e", 6e11), LAW, beyond_range=True
+    )
     assert back.tokens.value == pytest.approx(tokens, rel=1e-9)
 
 
 # Published (arXiv:2112.06905): GLaM 64B/64E at 280B tokens scores about as GPT-3 at 300B.
 def test_the_published_point_of_glam_lies_in_the_band():
-    tokens = match(of("gpt3-175b", 3e11), of("glam-64b-64e", 6e11), LAW).tokens
+    tokens = match(of("gpt3-175b", 3e11), of("glam-64b-64e", 6e11), LAW, beyond_range=True).tokens
     assert tokens.low < 280e9 < tokens.high
     assert tokens.value == pytest.approx(341e9, rel=0.01)
 
@@ -57,7 +59,7 @@ def test_the_published_point_of_glam_lies_in_the_band():
 def test_a_band_widens_outside_the_range_of_the_law():
     inside = match(of("glam-1.7b", 1e11), of("glam-8b", 1e11), LAW)
     assert inside.decades_outside == 0
-    outside = match(of("gpt3-175b", 1e13), of("glam-137b", 1e11), LAW)
+    outside = match(of("gpt3-175b", 1e13), of("glam-137b", 1e11), LAW, beyond_range=True)
     assert outside.decades_outside > 1
     assert outside.tokens.high / max(outside.by_law.values()) > 1.5
 
@@ -69,7 +71,12 @@ def test_a_small_model_never_has_the_loss_of_a_large_one():
 
 def test_what_is_proportional_to_tokens_has_the_spread_and_the_rest_does_not():
     answer = compare(
-        "gpt3-175b", "glam-64b-64e", basis="published", accounting="as-published", equal="quality"
+        "gpt3-175b",
+        "glam-64b-64e",
+        basis="published",
+        accounting="as-published",
+        equal="quality",
+        beyond_range=True,
     )
     (ratio,), (matched,) = answer.ratios, answer.matches
     spread = matched.tokens.low / matched.tokens.value
@@ -85,7 +92,7 @@ def test_what_is_proportional_to_tokens_has_the_spread_and_the_rest_does_not():
 
 
 def test_the_verb_prints_tokens_by_law_and_its_cautions(simulator):
-    arguments = ("compare", "gpt3-175b", "glam-64b-64e", "--equal", "quality")
+    arguments = ("compare", "gpt3-175b", "glam-64b-64e", "--equal", "quality", "--beyond-range")
     code, out, err = simulator(*arguments, "--json")
     assert (code, err) == (0, "")
     quality = json.loads(out)["quality"]
@@ -115,3 +122,30 @@ def test_bad_usage_is_a_single_line(simulator, arguments, code, message):
     exit_code, out, err = simulator("compare", "gpt3-175b", "glam-64b-64e", *arguments)
     assert (exit_code, out, err.count("\n")) == (code, "", 1)
     assert message in err
+
+
+def test_a_law_is_not_stretched_unless_that_is_requested_and_a_dense_twin_is_offered():
+    first, second = of("gpt3-175b", 3e11), of("glam-64b-64e", 6e11)
+    with pytest.raises(InfeasibleError, match=r"decades outside.*--beyond-range.*llama3-70b"):
+        match(first, second, LAW)
+    assert match(first, second, LAW, beyond_range=True).decades_outside > 0
+    same = match(first, of("gpt3-175b", 1e11), LAW)
+    assert same.tokens.value == pytest.approx(3e11)
+
+
+def test_the_headline_at_equal_loss_has_the_spread_of_all_laws(simulator):
+    words = ("compare", "glam-8b", "glam-8b-64e", "--equal", "quality", "--basis", "predicted")
+    code, _, err = simulator(*words)
+    assert code == 3
+    assert "--beyond-range" in err
+    code, out, _ = simulator(*words, "--beyond-range")
+    assert code == 0
+    headline = next(line for line in out.splitlines() if line.startswith("at equal loss"))
+    assert "times by all laws" in " ".join(out.split())
+    assert "by besiroglu-2024" in headline
+
+
+def test_more_tokens_than_there_is_text_are_never_enough():
+    size = size_of(of("glam-0.1b", 1e11).model.resolve())
+    floor = LAW.loss(size, 1e30)
+    assert LAW.tokens(size, floor + 1e-9) is None

@@ -142,7 +142,27 @@ def test_a_question_about_a_budget_predicts_each_length_once_and_estimates_one_s
     )
     most_tokens("glam-64b-64e", mwh=456, days=60, basis="predicted")
     assert len(estimates) == 1
-    assert len(tokens) == len(set(tokens)) <= 25
+    assert len(tokens) == len(set(tokens)) <= 2
+
+
+@pytest.mark.parametrize("name", ["deepseek-v3", "gpt3-175b", "qwen3-30b-a3b", "llama3-8b"])
+def test_the_largest_model_leaves_less_of_the_budget_than_one_more_layer_takes(name):
+    run = {"run.tokens": 1e11, "run.batch_sequences": 256, "run.batch_tokens": None}
+    run |= {"hardware.chip": "h100", "hardware.count": 64, "run.steps": None}
+    answer = largest_model(name, days=20, overrides=run, **UTILIZATION)
+    layers = answer.run.scenario.model.resolve().n_layers
+    assert answer.used["days"] > (layers / (layers + 1)) ** 4
+    assert answer.binding == "days"
+    assert answer.beyond.scenario.model.resolve().n_layers == layers + 1
+    assert f"the next size, {layers + 1:g} layers, takes" in answer.text()
+
+
+def test_a_budget_binds_only_if_more_would_break_it():
+    answer = most_tokens(scenario(), mw=1.0, **UTILIZATION)
+    assert answer.binding is None
+    text = answer.text()
+    assert "binds" not in text
+    assert "no budget is in the way" in text
 
 
 def test_a_family_keeps_its_proportions():

@@ -154,8 +154,9 @@ def test_what_was_said_of_one_chip_does_not_go_with_another():
 
 
 def test_at_equal_quality_each_model_reads_what_brings_it_to_the_loss_of_the_first():
-    laws = match(load("glam-8b-64e", RUN), load("glam-8b"), law(DEFAULT_LAW))
-    models = of_models(["glam-8b-64e", "glam-8b"], RUN, "quality")
+    runs = load("glam-8b-64e", RUN), load("glam-8b")
+    laws = match(*runs, law(DEFAULT_LAW), beyond_range=True)
+    models = of_models(["glam-8b-64e", "glam-8b"], RUN, "quality", beyond_range=True)
     assert models[0].run.tokens == RUN["run.tokens"]
     assert models[1].run.tokens == pytest.approx(laws.tokens.value)
     notes = front_of(models, Choices()).notes
