@@ -138,7 +138,7 @@ def test_a_single_value_is_no_range():
 
 def test_crossover_draws_and_prints_the_values_that_it_tried(simulator, tmp_path):
     arguments = ("crossover", "glam-mini-16e", "glam-mini", "--over", "run.batch_sequences")
-    arguments += ("--from", 1, "--to", 16, "--points", 3)
+    arguments += ("--from", 1, "--to", 16, "--points", 3, "--beyond-range")
     code, out, _ = simulator(*arguments, "--json", "--plot", "c.svg")
     data = json.loads(out)
     assert (code, [point["value"] for point in data["points"]]) == (0, [1, 4, 16])
