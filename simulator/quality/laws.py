@@ -145,8 +145,8 @@ def size_of(shape: Shape) -> Size:
 def dense_twin(size: Size) -> str | None:
     """The dense model of the catalog with about the active parameters of a mixture.
 
-    None for a dense model, and where none is within a factor of 2. GLaM 64B/64E, 96.6B active: one of
-    48B to 193B.
+    None for a dense model, and where none is within a factor of 2. GLaM 64B/64E, 96.6B active: one
+    of 48B to 193B.
     """
     if size.dense:
         return None
