@@ -119,7 +119,8 @@ def powers(track: Track) -> Readings:
     readings = (track.power if isinstance(track, Both) else track).readings()
     if readings.hold_s or len(readings.times) < 2:
         return readings
-    watts = np.diff(readings.joules) / np.diff(readings.times)
+    watts = np.diff(readings.joules)
+    watts /= np.diff(readings.times)
     # The mean across a break is none, so neither change to it nor from it counts.
     breaks = np.unique(np.concatenate((readings.breaks - 1, readings.breaks)))
     breaks = breaks[(breaks > 0) & (breaks < len(watts))]
@@ -147,7 +148,7 @@ def tick_s(track: Track, domain: Row) -> float:
     intervals = np.diff(track.readings().times)
     if not published_s or len(intervals) < MIN_CHANGES:
         return published_s
-    seen_s = float(np.quantile(intervals, CLOSEST))
+    seen_s = float(np.quantile(intervals, CLOSEST, overwrite_input=True))
     return seen_s if seen_s < MOST_TICKS * published_s else published_s
 
 

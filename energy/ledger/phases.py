@@ -16,7 +16,7 @@ from energy.ledger.windows import Windows
 
 IDLE = "idle"
 
-AT_ONCE = 1 << 15
+AT_ONCE = 1 << 13
 """Windows that begin in a part of the run that is divided at once, to bound the memory."""
 
 
@@ -43,11 +43,12 @@ def split_by_phase(
     names = [phase for _, phase in windows.names]
     phases = list(dict.fromkeys([IDLE, *names]))
     phase_of = np.array([phases.index(name) for name in names], dtype=np.intp)
-    # The one that began last comes last, and of those that began together, the shortest.
-    order = np.lexsort((-ends, begins))
+    order = np.argsort(begins, kind="stable")
     open_, from_s = order[:0], start_s
     for first in range(0, max(1, len(order)), AT_ONCE):
         part = np.concatenate((open_, order[first : first + AT_ONCE]))
+        # The one that began last comes last, and of those that began together, the shortest.
+        part = part[np.lexsort((-ends[part], begins[part]))]
         later = order[first + AT_ONCE : first + AT_ONCE + 1]
         until_s = stop_s if not len(later) else min(max(float(begins[later[0]]), from_s), stop_s)
         edges, owners = _owners(

@@ -19,7 +19,7 @@ from energy.ledger.track import Track
 NOT_METERED = "not among the meters of that time"
 """Why a domain is missing in a segment that does not name it."""
 
-AT_ONCE = 1 << 16
+AT_ONCE = 1 << 13
 """Stretches that are computed together: more need more memory and save no time."""
 
 

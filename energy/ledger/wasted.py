@@ -46,7 +46,7 @@ def wasted_spans(segments: list[Segment]) -> list[Span]:
 
 def wasted_windows(segment: Segment, wasted: list[Span]) -> NDArray[np.bool_]:
     """Which windows of a segment ended in a wasted stretch; they may end after the last sample."""
-    ends = np.array(segment.windows.ends)
+    ends = np.asarray(segment.windows.ends)
     lost = np.zeros(len(ends), dtype=bool)
     for other, start, stop in wasted:
         if other is segment:
@@ -101,7 +101,7 @@ def _since(
             if _at_or_before(mark, point) and mark["m"] / 1e9 <= until
         ]
         start = max(reached_s) if reached_s else segments[j].start_s
-        ends = np.array(segments[j].windows.ends)
+        ends = np.asarray(segments[j].windows.ends)
         if np.any((start < ends) & (ends <= until)):
             yield j, start, min(until, segments[j].stop_s)
         # Without a window it ended where it is resumed: its last moments are overhead, not waste.
