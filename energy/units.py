@@ -71,6 +71,20 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) else significant(value)
 
 
+COUNT_SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
+
+
+def parsed_count(text: str) -> float:
+    """Read parameters or tokens as the field writes them: 15T, 300B, 1.5e12, 280_000_000_000.
+
+    Raises:
+        ValueError: the text is no number.
+    """
+    plain = text.strip().lower().replace(",", "").replace("_", "").replace(" ", "")
+    scale = COUNT_SUFFIXES.get(plain[-1:], 1.0)
+    return float(plain[:-1] if scale > 1 else plain) * scale
+
+
 def energy(joules: float) -> str:
     """Print joules in J or kJ below 100 kJ, above that in Wh, kWh, MWh or GWh."""
     if abs(joules) < 1e5:

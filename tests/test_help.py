@@ -1,5 +1,6 @@
 """The help of the three commands: what a reader sees first is whole and consistent."""
 
+import ast
 import re
 import shlex
 
@@ -9,6 +10,7 @@ from typer.main import get_command
 import energy.cli
 import glam.cli
 import simulator.cli
+from tests.support import ROOT
 
 COMMANDS = {
     "energy": get_command(energy.cli.command()),
@@ -107,3 +109,25 @@ def test_two_documents_at_once_are_refused_before_the_work():
         run = CliRunner().invoke(app, words)
         assert (run.exit_code, run.stdout) == (2, "")
         assert "expected one of --csv, --json and --explain" in run.stderr
+
+
+OPTIONS = {
+    option
+    for command in COMMANDS.values()
+    for verb in (command, *command.commands.values())
+    for parameter in verb.params
+    for option in (*parameter.opts, *parameter.secondary_opts)
+} | {"--help"}
+
+
+@pytest.mark.parametrize("package", ["simulator"])
+def test_every_text_names_options_that_exist(package):
+    """Error texts, notes and help: each word that looks like an option is one of a command."""
+    unknown = {}
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]", node.value):
+                    if option not in OPTIONS:
+                        unknown[option] = f"{path.relative_to(ROOT)}:{node.lineno}"
+    assert unknown == {}

@@ -25,6 +25,30 @@ Set = Annotated[
 Basis = Annotated[str, typer.Option(help="auto, published or predicted.")]
 
 
+def tokens_of(text: str) -> float:
+    """Tokens as the field writes them: 15T, 300B, 1e12."""
+    from energy.units import parsed_count
+
+    try:
+        return parsed_count(str(text))
+    except ValueError:
+        raise typer.BadParameter(f"expected tokens such as 15T, 300B or 1e12; got {text}") from None
+
+
+Tokens = Annotated[
+    float | None,
+    typer.Option(parser=tokens_of, metavar="TOKENS", help="Tokens of the run: 15T, 300B, 1e12."),
+]
+
+
+ChipPrice = Annotated[
+    float | None,
+    typer.Option(
+        metavar="USD", min=0, help="Dollars an hour of one chip, where no row of prices is named."
+    ),
+]
+
+
 BeyondRange = Annotated[
     bool,
     typer.Option(

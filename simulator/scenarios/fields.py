@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from energy.errors import InputError, nearest
 from energy.quantity import Origin, Quantity
+from energy.units import parsed_count
 
 Reader = Callable[[object], object]
 """Turns what a file says into what a field holds."""
@@ -79,6 +80,19 @@ def _priced(unit: str) -> Reader:
             raise RequirementError(requirement, error.value, error.fix) from error
 
     return read
+
+
+def _tokens(value: object) -> object:
+    """Tokens as the field writes them, 15T or 300B; a number stays as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return parsed_count(value)
+    except ValueError:
+        raise RequirementError("as a number", fix="such as 15T, 300B or 1e12") from None
+
+
+Tokens = Annotated[float, BeforeValidator(_tokens)]
 
 
 Count = Annotated[Quantity, BeforeValidator(_number("1"))]

@@ -137,6 +137,7 @@ def quick(
     count: int | None = None,
     machine: str | Path | None = None,
     zone: str | None = None,
+    chip_price: float | None = None,
 ) -> dict[str, Any]:
     """Overrides for the most common options; a value takes the place of its alternative."""
     values: dict[str, Any] = {}
@@ -157,6 +158,8 @@ def quick(
         values["hardware.count"] = count
     if zone is not None:
         values["site.zone"] = zone
+    if chip_price is not None:
+        values["site.chip_price"] = chip_price
     return values
 
 

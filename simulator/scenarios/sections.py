@@ -30,6 +30,7 @@ from simulator.scenarios.fields import (
     RequirementError,
     Section,
     Share,
+    Tokens,
     Tonnes,
     Watts,
 )
@@ -122,9 +123,9 @@ class RunSection(Section):
         goodput: productive over elapsed time; without it a band is assumed, with a note.
     """
 
-    tokens: float | None = Field(None, gt=0)
+    tokens: Tokens | None = Field(None, gt=0)
     steps: int | None = Field(None, gt=0)
-    batch_tokens: float | None = Field(None, gt=0)
+    batch_tokens: Tokens | None = Field(None, gt=0)
     batch_sequences: int | None = Field(None, gt=0)
     goodput: Share | None = None
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from energy import shape as shapes
 from energy.facts import catalog, grid
 from energy.facts.prices import Price
-from energy.quantity import Quantity
+from energy.quantity import Origin, Quantity
 from energy.shape import Shape
 from simulator.physics.plan import AXES, Plan
 from simulator.scenarios.scenario import Scenario
@@ -22,7 +22,9 @@ def planned(scenario: Scenario, plan: Plan) -> Scenario:
     return scenario.model_copy(update={"plan": scenario.plan | degrees})
 
 
-def on_chips(scenario: Scenario, chip: str, count: int, rows: Sequence[Price]) -> Scenario:
+def on_chips(
+    scenario: Scenario, chip: str, count: int, rows: Sequence[Price], other: float | None = None
+) -> Scenario:
     """The scenario on other chips: what it says of its own chip does not apply to others.
 
     Args:
@@ -30,11 +32,15 @@ def on_chips(scenario: Scenario, chip: str, count: int, rows: Sequence[Price]) -
         chip: row of the catalog.
         count: how many.
         rows: prices; each counts for its chip, that of electricity for all.
+        other: dollars an hour of a chip that no row is of.
     """
     own = scenario.hardware.chip is not None and catalog.chip(scenario.hardware.chip).id == chip
     gone = {} if own else {"software": None, "framework": None, "machine": None}
     hardware = scenario.hardware.model_copy(update={"chip": chip, "count": count, **gone})
     figures: dict[str, Quantity | None] = {} if own else {"chip_price": None}
+    if other is not None:
+        source = "--chip-price: dollars an hour of a chip"
+        figures["chip_price"] = Quantity.exact(other, "USD/h", source, Origin.ASSUMED)
     for row in rows:
         if row.chip in (None, chip):
             figures["electricity_price" if row.chip is None else "chip_price"] = row.price

@@ -122,10 +122,16 @@ def calibrate(
         if path is not None:
             save_machine(machine, path)
         return FittedMachine(machine, path)
-    if bool(paths) == newcomers and not anew:
+    if newcomers and (paths or anew):
+        raise InputError(
+            "expected --newcomers alone",
+            "--anew too" if anew else "tables too",
+            "it fits nothing but the newcomers, to the published tables; run --anew first",
+        )
+    if not (paths or newcomers or anew):
         raise InputError(
             "expected a probe or a table of throughput, or --newcomers alone",
-            "both" if paths else "nothing",
+            "nothing",
             "name one; --anew fits to the published tables",
         )
     table = read_tables(paths or published_tables())

@@ -149,6 +149,7 @@ def plan(
     by: str = "time",
     top: int = 5,
     price: str | None = None,
+    chip_price: float | None = None,
     overrides: Mapping[str, Any] | None = None,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> Planned:
@@ -166,6 +167,7 @@ def plan(
         by: what is minimized: time, energy, co2 or money.
         top: runners-up.
         price: a row of the prices.
+        chip_price: instead of a row, dollars an hour of one chip.
         overrides: other values by dotted key: {"hardware.precision": "fp8"}.
         on_progress: called with the scenario's name and the number of plans that are done.
 
@@ -182,6 +184,7 @@ def plan(
         tokens=tokens,
         batch=batch,
         price=price,
+        chip_price=chip_price,
         overrides=overrides,
     )
 

@@ -9,7 +9,7 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Explain, Plot, Set, output_file, overridden
+from simulator.kit.options import ChipPrice, Explain, Plot, Set, Tokens, output_file, overridden
 
 
 @examples(
@@ -27,11 +27,12 @@ def plan(
     chip: Annotated[str | None, typer.Option(help="A chip of the catalog.")] = None,
     chips: Annotated[int | None, typer.Option(help="How many of them.", min=1)] = None,
     region: Annotated[str | None, typer.Option(help="A grid zone or a data center.")] = None,
-    tokens: Annotated[float | None, typer.Option(help="Tokens of the run.")] = None,
+    tokens: Tokens = None,
     batch: Annotated[int | None, typer.Option(help="Sequences of one optimizer step.")] = None,
     by: Annotated[str, typer.Option(help="Minimize time, energy, co2 or money.")] = "time",
     top: Annotated[int, typer.Option(help="Runners-up to show.", min=0, max=50)] = 5,
     price: Annotated[str | None, typer.Option(help="A row of simulator prices.")] = None,
+    chip_price: ChipPrice = None,
     overrides: Set = None,
     save: Annotated[
         Path | None,
@@ -61,6 +62,7 @@ def plan(
             by=by,
             top=top,
             price=price,
+            chip_price=chip_price,
             overrides=overridden(overrides),
             on_progress=progress,
         )

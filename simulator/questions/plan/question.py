@@ -43,6 +43,7 @@ def question(
     tokens: float | None = None,
     batch: int | None = None,
     price: str | None = None,
+    chip_price: float | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Question:
     """The scenario that the question is about, and what was assumed for it.
@@ -55,6 +56,7 @@ def question(
         tokens: of the run.
         batch: sequences of a step.
         price: a row of the prices.
+        chip_price: instead of a row, dollars an hour of one chip.
         overrides: values by dotted key, which come after all of these.
 
     Raises:
@@ -75,6 +77,7 @@ def question(
     if price is not None:
         row = price_row(price)
         values["site.electricity_price" if row.chip is None else "site.chip_price"] = row.id
+    values |= quick(chip_price=chip_price)
     scenario = scenario_of(target, overrides=values | last)
     if region is not None:
         scenario = scenario.model_copy(update={"site": moved_site(scenario.site, region)})

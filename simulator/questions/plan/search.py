@@ -60,7 +60,7 @@ class PlanSearch:
             raise MissingDataError(
                 "expected a price of chips or electricity",
                 "none",
-                "name a row of simulator prices with --price",
+                "name a row of simulator prices with --price, or dollars an hour with --chip-price",
             )
         taken = costs(self.setup, evaluation)
         if self.by == "time" or (self.by == "money" and rented):

@@ -9,7 +9,7 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Explain, Plot, Set, overridden
+from simulator.kit.options import ChipPrice, Explain, Plot, Set, Tokens, overridden
 
 
 @examples("simulator init my-run.toml", "simulator init my-run.toml --from glam-64b-64e")
@@ -45,7 +45,7 @@ def predict(
     model: Annotated[
         str | None, typer.Option(help="Instead of a scenario: a model, or its config.json.")
     ] = None,
-    tokens: Annotated[float | None, typer.Option(help="Tokens of the run.")] = None,
+    tokens: Tokens = None,
     steps: Annotated[int | None, typer.Option(help="Instead of tokens: optimizer steps.")] = None,
     batch: Annotated[int | None, typer.Option(help="Sequences of one optimizer step.")] = None,
     seq_len: Annotated[int | None, typer.Option(help="Tokens of a sequence.")] = None,
@@ -55,6 +55,7 @@ def predict(
         Path | None, typer.Option(help="Instead of a chip: a machine that was calibrated.")
     ] = None,
     zone: Annotated[str | None, typer.Option(help="Grid zone.")] = None,
+    chip_price: ChipPrice = None,
     measured: Annotated[
         str | None, typer.Option(help='A rate of this run: "65 tokens/s/chip", 9.96 s, 41% MFU.')
     ] = None,
@@ -81,6 +82,7 @@ def predict(
         count=count,
         machine=hardware,
         zone=zone,
+        chip_price=chip_price,
     )
     answer = prediction(named(name, model, values | overridden(overrides)), measured, cluster)
     if out is not None:

@@ -155,12 +155,14 @@ class Choices:
         counts: of chips; the scenario's without any.
         places: grid zones or data centers; the scenario's site without any.
         prices: rows of the table of prices, each for its chip, or electricity for all.
+        chip_price: dollars an hour of every chip that no row is of.
     """
 
     chips: Sequence[str] = ()
     counts: Sequence[int] = ()
     places: Sequence[str] = ()
     prices: Sequence[str] = ()
+    chip_price: float | None = None
 
     @classmethod
     def of(
@@ -169,6 +171,7 @@ class Choices:
         chips: int | Sequence[int],
         region: str | Sequence[str],
         price: str | Sequence[str],
+        chip_price: float | None = None,
     ) -> Self:
         """The choices of a question, each of which may be named alone."""
         return cls(
@@ -176,6 +179,7 @@ class Choices:
             counts=several(chips),
             places=several(region),
             prices=several(price),
+            chip_price=chip_price,
         )
 
 
@@ -274,7 +278,11 @@ def _on_every_chip(scenarios: Sequence[Scenario], choices: Choices, number: int)
         raise InputError("expected chips of the catalog", "a calibrated machine", "name --chip")
     rows: list[Price] = [price(name) for name in choices.prices]
     chips = dict.fromkeys(catalog.chip(name).id for name in choices.chips or [own or ""])
-    return [on_chips(scenario, chip, number, rows) for scenario, chip in product(scenarios, chips)]
+    other = choices.chip_price
+    return [
+        on_chips(scenario, chip, number, rows, other)
+        for scenario, chip in product(scenarios, chips)
+    ]
 
 
 def _at_every_place(scenario: Scenario, places: Sequence[str]) -> dict[str, Setup]:

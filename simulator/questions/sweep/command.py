@@ -8,7 +8,17 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import BeyondRange, Explain, Plot, Set, counts, listed, overridden
+from simulator.kit.options import (
+    BeyondRange,
+    ChipPrice,
+    Explain,
+    Plot,
+    Set,
+    Tokens,
+    counts,
+    listed,
+    overridden,
+)
 
 if TYPE_CHECKING:
     from simulator.questions.sweep.feasible import Feasible
@@ -31,9 +41,6 @@ Places = Annotated[
     str | None,
     typer.Option("--region", metavar="PLACE[,PLACE]", help="Grid zones or data centers."),
 ]
-
-
-Tokens = Annotated[float | None, typer.Option(help="Tokens of the run.")]
 
 
 Prices = Annotated[
@@ -61,6 +68,7 @@ def pareto(
     region: Places = None,
     tokens: Tokens = None,
     price: Prices = None,
+    chip_price: ChipPrice = None,
     equal: Equal = "tokens",
     beyond_range: BeyondRange = False,
     overrides: Set = None,
@@ -84,6 +92,7 @@ def pareto(
             region=listed(region),
             tokens=tokens,
             price=listed(price),
+            chip_price=chip_price,
             equal=equal,
             beyond_range=beyond_range,
             overrides=overridden(overrides),
@@ -120,6 +129,7 @@ def feasible(
     region: Places = None,
     tokens: Tokens = None,
     price: Prices = None,
+    chip_price: ChipPrice = None,
     equal: Equal = "tokens",
     beyond_range: BeyondRange = False,
     overrides: Set = None,
@@ -150,6 +160,7 @@ def feasible(
             region=listed(region),
             tokens=tokens,
             price=listed(price),
+            chip_price=chip_price,
             equal=equal,
             beyond_range=beyond_range,
             overrides=overridden(overrides),

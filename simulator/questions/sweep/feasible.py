@@ -134,6 +134,7 @@ def feasible(
     region: str | Sequence[str] = (),
     tokens: float | None = None,
     price: str | Sequence[str] = (),
+    chip_price: float | None = None,
     equal: str = "tokens",
     beyond_range: bool = False,
     overrides: Mapping[str, Any] | None = None,
@@ -158,6 +159,7 @@ def feasible(
         region: grid zones or data centers; the scenario's site without any.
         tokens: of the run.
         price: rows of the table of prices.
+        chip_price: dollars an hour of each chip that no row is of.
         equal: tokens, or quality: each model reads what brings it to one loss.
         beyond_range: apply the law of loss outside the range that it was fitted to.
         overrides: other values by dotted key.
@@ -170,7 +172,7 @@ def feasible(
     """
     amounts = {"mw": max_mw, "chips": max_chips, "usd": budget, "mwh": max_mwh, "co2": max_co2}
     limits = limits_of(amounts, by, start)
-    choices = Choices.of(chip, chips, region, price)
+    choices = Choices.of(chip, chips, region, price, chip_price)
     scenarios = models(
         targets, choices, tokens, overrides, equal, count=max_chips, beyond_range=beyond_range
     )

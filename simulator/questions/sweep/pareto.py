@@ -116,6 +116,7 @@ def pareto(
     region: str | Sequence[str] = (),
     tokens: float | None = None,
     price: str | Sequence[str] = (),
+    chip_price: float | None = None,
     equal: str = "tokens",
     beyond_range: bool = False,
     overrides: Mapping[str, Any] | None = None,
@@ -132,6 +133,7 @@ def pareto(
         region: grid zones or data centers; the scenario's site without any.
         tokens: of the run.
         price: rows of the table of prices.
+        chip_price: dollars an hour of each chip that no row is of.
         equal: tokens, or quality: each model reads what brings it to one loss.
         beyond_range: apply the law of loss outside the range that it was fitted to.
         overrides: other values by dotted key.
@@ -141,7 +143,7 @@ def pareto(
         InputError: a name is unknown, or nothing can be searched.
         InfeasibleError: no plan of any cell fits.
     """
-    choices = Choices.of(chip, chips, region, price)
+    choices = Choices.of(chip, chips, region, price, chip_price)
     scenarios = models(targets, choices, tokens, overrides, equal, beyond_range=beyond_range)
     return front_of(scenarios, choices, on_progress)
 

@@ -34,14 +34,16 @@ def records_page(agreements: Iterable[Agreement], console: Terminal) -> None:
 def _cells(row: Row) -> tuple[str, ...]:
     error = "" if row.error is None else f"{row.error:+.1%}"
     in_band = {True: "yes", False: "no", None: ""}[row.in_band]
-    if row.both_modelled:
+    if row.counted:
+        in_band += " (counted)"
+    elif row.both_modelled:
         in_band += " (both modelled)"
     return (
         row.predicted.human(),
         row.predicted.band(),
         row.predicted.origins,
         row.measured.human(),
-        row.measured.origins,
+        "counted" if row.counted else row.measured.origins,
         error,
         in_band.strip(),
     )

@@ -102,3 +102,11 @@ def test_step_time_comes_from_the_windows_of_the_steps():
     bare = run_record()
     bare.windows = []
     assert "no window" in step_time(bare).source
+
+
+def test_what_both_sides_count_by_one_formula_is_not_measured():
+    compared = agreement(run_record(**PREDICTED), run_record())
+    counted = [row.name for row in compared.rows if row.counted]
+    assert "tokens" in counted
+    assert "model FLOP" in counted
+    assert any("counted on both sides" in note for note in compared.notes())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import simulator
@@ -113,3 +115,56 @@ def test_what_an_assumption_is_worth_is_what_its_ends_do():
 def test_prices_of_chips_belong_to_chips_of_the_catalog():
     for name in ("tpu-v5p-list-2024", "h100-on-demand-2026"):
         assert catalog.chip(price(name).chip)
+
+
+@pytest.mark.parametrize("words", ["15T", "15_000B", "1.5e13", "15,000 B"])
+def test_tokens_are_read_as_the_field_writes_them(simulator, words):
+    run = ("--model", "llama3-8b", "--chip", "h100", "--chips", 64, "--batch", 256)
+    code, out, _ = simulator("predict", *run, "--tokens", words, "--json")
+    assert code == 0
+    assert json.loads(out)["tokens"]["value"] == 15e12
+    code, out, _ = simulator("predict", "glam-8b-64e", "--set", f"run.tokens={words}", "--json")
+    assert (code, json.loads(out)["tokens"]["value"]) == (0, 15e12)
+
+
+def test_words_that_are_no_tokens_are_refused(simulator):
+    code, _, err = simulator("predict", "glam-8b-64e", "--set", "run.tokens=many")
+    assert (code, "such as 15T" in err) == (2, True)
+
+
+def test_a_chip_without_a_price_takes_one_and_the_refusal_says_so(simulator):
+    run = ("llama3-8b", "--chip", "mi300x", "--chips", 64, "--tokens", "1T")
+    code, _, err = simulator("plan", *run, "--by", "money")
+    assert (code, "--chip-price" in err) == (4, True)
+    assert simulator("plan", *run, "--by", "money", "--chip-price", 2.5)[0] == 0
+    priced = simulator_of(chip_price=2.5)
+    assert priced.quantities["usd"].value == pytest.approx(
+        2.5 * priced.spend.elapsed_s.value / 3600 * 64
+    )
+
+
+def simulator_of(**price):
+    front = simulator.pareto("llama3-8b", chip="mi300x", chips=64, overrides=OPEN, **RUN, **price)
+    return front.choices[0]
+
+
+def test_one_configuration_has_one_speed_under_the_names_of_two_unknown_frameworks_of_a_year():
+    times = [
+        simulator.predict(
+            "llama3-8b",
+            chip="a100",
+            chips=64,
+            batch=256,
+            overrides={"hardware.framework": framework},
+            **RUN,
+        )
+        .record.metrics["step_time_s"]
+        .value
+        for framework in ("DeepSpeed 2025", "PyTorch FSDP", "PyTorch FSDP 2025")
+    ]
+    assert max(times) / min(times) < 1.15
+
+
+def test_newcomers_are_fitted_alone(simulator):
+    code, _, err = simulator("calibrate", "--anew", "--newcomers", "--out", "c.json")
+    assert (code, "--newcomers alone" in err) == (2, True)
