@@ -1,0 +1,1 @@
+"""Golden values of GLaM from its authors' framework, for tests that need neither."""
