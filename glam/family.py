@@ -7,7 +7,7 @@ from typing import Any
 
 from energy.errors import InputError
 from energy.shape import Shape
-from glam.architecture import ARCHITECTURES, GPT, PLAIN, Architecture
+from glam.architecture import ARCHITECTURES, GLAM, GPT, PLAIN, Architecture
 from glam.recipe import require
 
 FREE = {
@@ -90,8 +90,8 @@ def require_family(shape: Shape) -> None:
 
 
 def default_architecture(shape: Shape) -> Architecture:
-    """Return the architecture of the family that a shape belongs to."""
-    return GPT if shape.position_rows else PLAIN
+    """Return the architecture of the family that a shape belongs to, glam or gpt."""
+    return GPT if shape.position_rows else GLAM
 
 
 def former_architecture(shape: Shape) -> Architecture:

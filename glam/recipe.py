@@ -42,7 +42,7 @@ class Training:
         optimizer: adafactor (as in the paper) or adamw.
         adafactor_form: gshard, the sharded Adafactor of GLaM's authors, or torch, PyTorch's own,
             which treats gradients below 3e-4 as larger than they are (see
-            `glam.training.adafactor`).
+            `glam.adafactor`).
         second_moment_decay: of Adafactor's gshard form: power, 1 - t^-0.8, or adam, 0.99
             corrected for its start from 0.
         learning_rate: peak learning rate; Adafactor's is relative to the size of each weight.
@@ -69,7 +69,7 @@ class Training:
     batch_sequences: int = 8
     gradient_accumulation: int = 1
     optimizer: Optimizer = "adafactor"
-    adafactor_form: AdafactorForm = "torch"
+    adafactor_form: AdafactorForm = "gshard"
     second_moment_decay: SecondMomentDecay = "power"
     learning_rate: float = 0.03
     warmup_steps: int = 20

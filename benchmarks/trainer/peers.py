@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, one_hot
 
 from energy.shape import Shape
+from glam.architecture import PLAIN
 from glam.config import Dispatch
 from glam.moe.capacity import expert_capacity
 from glam.moe.dispatch import CapacityDispatcher, queue_positions
@@ -27,7 +28,7 @@ ST_MOE_CAPACITY = replace(CAPACITY, capacity_factor=0.625)
 
 
 def ours(width: int, n_experts: int) -> MixtureOfExperts:
-    """Return our layer, dropless."""
+    """Return our layer, dropless; its experts have an exact GELU, as those of the others."""
     shape = Shape(
         n_layers=1,
         d_model=width,
@@ -43,7 +44,7 @@ def ours(width: int, n_experts: int) -> MixtureOfExperts:
         top_k=2,
         d_expert=3 * width,
     )
-    return _initialized(MixtureOfExperts(shape))
+    return _initialized(MixtureOfExperts(shape, architecture=PLAIN))
 
 
 def with_capacity(layer: MixtureOfExperts, dispatch: Dispatch = CAPACITY) -> MixtureOfExperts:

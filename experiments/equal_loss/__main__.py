@@ -1,12 +1,13 @@
 """Does sparsity save energy here? Dense models and mixtures of experts trained on the same text.
 
-Twelve runs of a small size (dense, 4, 16 and 32 experts, three seeds each) and four of a larger
-one, all with equal active parameters and tokens, each predicted by the simulator before it starts
-and metered while it runs. A killed experiment resumes where it was, within a run from its newest
-checkpoint. The results are small files in docs/experiment, and a page is written from them.
+Twelve runs of a small size (dense, 4, 16 and 32 experts, three seeds each) as GLaM's authors build
+it, twelve as its paper alone has it, and four of a larger size: all with equal active parameters
+and tokens, each predicted by the simulator before it starts and metered while it runs. A killed
+experiment resumes where it was, within a run from its newest checkpoint.
+The results are small files in docs/experiment, and a page is written from them.
 
-    python -m experiments.equal_loss [--hours 1] [--out runs/experiment] [--docs docs]
-    python -m experiments.equal_loss --quick            three minutes, to see that it works
+    python -m experiments.equal_loss [--hours 1.75] [--out runs/experiment] [--docs docs]
+    python -m experiments.equal_loss --quick            a few minutes, to see that it works
     python -m experiments.equal_loss --page             the page again, from the stored results
 """
 
@@ -28,7 +29,7 @@ from energy.files import write_text_atomic
 from energy.guard import guard
 from energy.meters.sources import open_sources
 from experiments.equal_loss import page
-from experiments.equal_loss.plan import EXPERTS, Run, runs
+from experiments.equal_loss.plan import EXPERTS, HOURS, SIZES, Run, runs
 from experiments.equal_loss.results import Json, gather, summary, without_infinities
 from simulator.runs.predict import predict
 
@@ -38,8 +39,12 @@ QUICK_HOURS = 0.03
 def main() -> None:
     """Run the experiment from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hours", type=float, default=1.0, help="length, about, on one core (1)")
-    parser.add_argument("--quick", action="store_true", help="only four small runs")
+    parser.add_argument(
+        "--hours", type=float, default=HOURS, help=f"length, about, on one core ({HOURS})"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="only the first seed of the small size"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/experiment"), help="folder for the runs"
     )
@@ -102,7 +107,8 @@ def run_all(out: Path, hours: float, *, quick: bool = False) -> Json:
     machine, meters = out / "machine.toml", chosen_meters()
     if not machine.exists():
         calibrate(out, *meters)
-    planned = runs(hours)[: len(EXPERTS) if quick else None]
+    first_seed = len(EXPERTS) * len(SIZES[0].families)
+    planned = runs(hours)[: first_seed if quick else None]
     for run in planned:
         predict_run(run, out / run.name, machine)
     progress = Console(stderr=True)

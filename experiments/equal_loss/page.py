@@ -9,9 +9,9 @@ import numpy as np
 from energy.files import write_text_atomic
 from experiments.equal_loss import pictures, tables
 from experiments.equal_loss.plan import BATCH, SEQUENCE, SIZES
-from experiments.equal_loss.results import SMOOTHED, Json, mixtures, size_names, summary
+from experiments.equal_loss.results import SMOOTHED, Json, groups, mixtures, size_names, summary
 
-CURVES = "curves-{size}.png"
+CURVES = "curves-{}.png"
 
 
 def write(results: Json, docs: Path) -> Path:
@@ -23,8 +23,8 @@ def write(results: Json, docs: Path) -> Path:
     """
     folder = docs / "experiment"
     folder.mkdir(parents=True, exist_ok=True)
-    for size in size_names(results):
-        pictures.curves(folder / CURVES.format(size=size), results, size)
+    for of in groups(results):
+        pictures.curves(folder / CURVES.format("-".join(of)), results, of)
     pictures.to_equal_loss(folder / "equal-loss.png", results)
     pictures.predictions(folder / "predictions.png", results)
     pictures.load(folder / "expert-load.png", results)
@@ -106,19 +106,34 @@ def models(results: Json) -> str:
 
 {tables.models(results)}
 
-{shapes}. In a mixture every other layer has experts, top-2 and dropless. Batches of {BATCH}
-sequences of {SEQUENCE} tokens; Adafactor as in the paper. The text is Python's standard library and
-its documentation; validation is on whole documents that training never reads. All runs of a size
-share recipe and number of tokens; the seed sets the weights and the order of the text. Each run was
+{shapes}. {families(results)}
+
+In a mixture every other layer has experts, top-2 and dropless. Batches of {BATCH} sequences of
+{SEQUENCE} tokens; Adafactor as in the paper. The text is Python's standard library and its
+documentation; validation is on whole documents that training never reads. All runs of a size share
+recipe and number of tokens; the seed sets the weights and the order of the text. Each run was
 predicted by the simulator before it started."""
+
+
+def families(results: Json) -> str:
+    """What the families of the results are, in a sentence each."""
+    words = {
+        "glam": "Family glam is the model of GLaM's authors, plain that of its paper alone "
+        "([what differs](trainer.md#families)).",
+        "plain": "All are of family plain, GLaM from its paper alone; the model of GLaM's authors, "
+        "which is the trainer's default, has not been through this experiment yet "
+        "([what differs](trainer.md#families)).",
+    }
+    trained = {family for _, family in groups(results)}
+    return words["glam" if "glam" in trained else "plain"]
 
 
 def losses(results: Json) -> str:
     """The section with final losses and curves."""
     images = "\n\n".join(
-        f"![Validation loss of the {size} models against tokens, time and energy]"
-        f"(experiment/{CURVES.format(size=size)})"
-        for size in size_names(results)
+        f"![Validation loss of the {size} {family} models against tokens, time and energy]"
+        f"(experiment/{CURVES.format(f'{size}-{family}')})"
+        for size, family in groups(results)
     )
     return f"""## Loss against tokens, time and joules
 

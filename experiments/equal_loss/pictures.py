@@ -18,9 +18,11 @@ from energy.units import J_PER_KWH
 from experiments.equal_loss.results import (
     Json,
     bootstrap,
+    dense_twins,
+    group,
+    groups,
     ratio,
     runs_of,
-    size_names,
     variant_names,
 )
 from simulator.kit import style as plots
@@ -35,20 +37,20 @@ AXES = {
 """Key of a point of a curve -> label of its axis, and the unit of the label in SI."""
 
 
-def curves(path: Path, results: Json, size: str) -> None:
+def curves(path: Path, results: Json, of: tuple[str, str]) -> None:
     """Draw validation loss against tokens, time and joules, as the mean over the seeds.
 
     Args:
         path: of the picture.
         results: of the experiment.
-        size: small or large.
+        of: size and family, as `groups` has them.
     """
 
     def panel(what: str) -> plots.Panel:
         label, unit = AXES[what]
 
         def draw(axes: Axes) -> Axes:
-            for runs in _variants(results, size):
+            for runs in _variants(results, of):
                 loss = np.array([[point["loss"] for point in run["curve"]] for run in runs])
                 spent = np.array([[point[what] for point in run["curve"]] for run in runs])
                 experts, x = runs[0]["experts"], spent.mean(axis=0) / unit
@@ -74,15 +76,15 @@ def to_equal_loss(path: Path, results: Json) -> None:
     words = {"energy_j": "energy", "train_s": "time", "tokens": "tokens"}
     rows = [
         (runs, what)
-        for size in size_names(results)
-        for runs in _variants(results, size)[1:]
+        for of in groups(results)
+        for runs in _variants(results, of)[1:]
         for what in words
     ]
 
     def draw(axes: Axes) -> Axes:
         axes.axvline(1, color=plots.REFERENCE, linestyle="--", linewidth=1, label="the dense model")
         for place, (runs, what) in enumerate(rows):
-            dense = runs_of(results, f"{runs[0]['size']}-dense")
+            dense = dense_twins(results, runs)
             value = ratio(dense, runs, what)
             if not np.isfinite(value):
                 axes.text(1.0, place, " not reached", va="center", fontsize="small")
@@ -141,11 +143,11 @@ def load(path: Path, results: Json) -> None:
             axes.plot(x, [share.max() for share in shares], label=_label(run["experts"]), **look)
             axes.plot(x, [share.min() for share in shares], **(look | {"linestyle": ":"}))
 
-    def panel(size: str) -> plots.Panel:
+    def panel(of: tuple[str, str]) -> plots.Panel:
         def draw(axes: Axes) -> Axes:
-            extremes(axes, [run for run in sparse if run["size"] == size])
+            extremes(axes, [run for run in sparse if group(run) == of])
             axes.axhline(1, color=plots.REFERENCE, linestyle="--", linewidth=1, label="balanced")
-            axes.set_title(f"{size} models", loc="left")
+            axes.set_title(", ".join(of), loc="left")
             axes.set_xlabel("text read / million tokens")
             axes.set_ylabel("tokens per expert / mean\n(solid: most, dotted: fewest)")
             axes.grid(alpha=0.3)
@@ -155,14 +157,14 @@ def load(path: Path, results: Json) -> None:
 
     plots.save(
         path,
-        *(panel(size) for size in dict.fromkeys(run["size"] for run in sparse)),
+        *(panel(of) for of in dict.fromkeys(map(group, sparse))),
         size=(6.5, 2.8),
     )
 
 
-def _variants(results: Json, size: str) -> list[list[Json]]:
-    """The runs of one size, by variant, dense first."""
-    return [runs_of(results, name) for name in variant_names(results, size)]
+def _variants(results: Json, of: tuple[str, str]) -> list[list[Json]]:
+    """The runs of one size and family, by variant, dense first."""
+    return [runs_of(results, name) for name in variant_names(results, of)]
 
 
 def _look(experts: int) -> dict[str, Any]:

@@ -5,6 +5,9 @@ experts have as many weights per unit of width as a dense network H wide: 2 * 2 
 to the rounding of h to a multiple of four, which suits the matrix products. For H = 4 * 64 and
 E = 16 that is h = 188.
 
+The family glam, the model of GLaM's authors, is trained in both sizes; plain, GLaM built from its
+paper alone, beside it in the small one. A mixture is compared with the dense model of its family.
+
 The models are small and read fifteen tokens per weight: experts show their worth only once a model
 has learned what a small one can hold.
 """
@@ -22,7 +25,9 @@ BATCH = 32
 EVALUATIONS = 24
 """Validation losses of a run, after the same numbers of tokens in all runs."""
 CHECKPOINT_EVERY = 100
-TOKENS_PER_HOUR = {"small": 4.8e6, "large": 4.8e6}
+HOURS = 1.75
+"""Length of the whole experiment, about."""
+TOKENS_PER_HOUR = 4.8e6 / HOURS
 """Tokens of one run per hour that all runs together may take on one core."""
 TEXT_MB = 16
 """Text of each domain, enough that no document is read often."""
@@ -47,15 +52,20 @@ class Size:
         layers: number of layers; in a mixture, half of them have experts.
         width: d_model; the dense feed-forward network is four times as wide.
         seeds: seeds of weights and data order; every variant is trained with each.
+        families: architectures in which it is trained.
     """
 
     name: str
     layers: int
     width: int
     seeds: tuple[int, ...]
+    families: tuple[str, ...]
 
 
-SIZES = (Size("small", 4, 64, (0, 1, 2)), Size("large", 4, 96, (0,)))
+SIZES = (
+    Size("small", 4, 64, (0, 1, 2), ("glam", "plain")),
+    Size("large", 4, 96, (0,), ("glam",)),
+)
 EXPERTS = (1, 4, 16, 32)
 """1 is the dense model."""
 
@@ -66,20 +76,23 @@ class Run:
 
     Attributes:
         size: size of the model.
+        family: its architecture, glam or plain.
         experts: experts of each MoE layer; 1 for a dense model.
         seed: seed of weights and data order.
         steps: optimizer steps.
     """
 
     size: Size
+    family: str
     experts: int
     seed: int
     steps: int
 
     @property
     def variant(self) -> str:
-        """Size and experts, "small-16e"; the same for all seeds."""
-        return f"{self.size.name}-{'dense' if self.experts == 1 else f'{self.experts}e'}"
+        """Size, family unless glam, and experts, "small-16e"; the same for all seeds."""
+        group = self.size.name if self.family == "glam" else f"{self.size.name}-{self.family}"
+        return f"{group}-{'dense' if self.experts == 1 else f'{self.experts}e'}"
 
     @property
     def name(self) -> str:
@@ -119,7 +132,7 @@ class Run:
             "checkpoint_every": CHECKPOINT_EVERY,
             "keep_checkpoints": 1,
         }
-        lines = [f'name = "{self.name}"', "[shape]"]
+        lines = [f'name = "{self.name}"', f'family = "{self.family}"', "[shape]"]
         lines += [f"{key} = {value}" for key, value in self.shape().items()]
         lines += ["[training]", *(f"{key} = {value}" for key, value in training.items())]
         return "\n".join([*lines, "[corpus]", f"max_mb = {TEXT_MB}"]) + "\n"
@@ -140,9 +153,15 @@ class Run:
 
 
 def runs(hours: float) -> list[Run]:
-    """All runs of an experiment of so many hours: size by size, seed by seed, dense first."""
-    planned = []
-    for size in SIZES:
-        steps = max(EVALUATIONS, round(hours * TOKENS_PER_HOUR[size.name] / (BATCH * SEQUENCE)))
-        planned += [Run(size, experts, seed, steps) for seed in size.seeds for experts in EXPERTS]
-    return planned
+    """All runs of an experiment of so many hours.
+
+    Size by size and seed by seed; in each, family by family and dense first.
+    """
+    steps = max(EVALUATIONS, round(hours * TOKENS_PER_HOUR / (BATCH * SEQUENCE)))
+    return [
+        Run(size, family, experts, seed, steps)
+        for size in SIZES
+        for seed in size.seeds
+        for family in size.families
+        for experts in EXPERTS
+    ]

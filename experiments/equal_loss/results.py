@@ -72,6 +72,7 @@ def _result(run: Run, out: Path) -> Json:
         "name": run.name,
         "variant": run.variant,
         "size": run.size.name,
+        "family": run.family,
         "experts": run.experts,
         "seed": run.seed,
         "steps": run.steps,
@@ -88,6 +89,7 @@ def _result(run: Run, out: Path) -> Json:
         "predicted_j": predicted.totals[Boundary.CHIP].numbers(),
         "mfu": [line["mfu"] for line in lines if line.get("mfu")][-1],
         "load": _loads(lines),
+        "rollbacks": record.metrics["rollbacks"].numbers()[0],
         "dropped_steps": record.metrics["skipped_steps"].numbers()[0],
     }
 
@@ -182,11 +184,26 @@ def size_names(results: Json) -> list[str]:
     return list(dict.fromkeys(run["size"] for run in results["runs"]))
 
 
-def variant_names(results: Json, size: str | None = None) -> list[str]:
-    """Names of the variants, "small-16e", of one size or of all."""
+def groups(results: Json) -> list[tuple[str, str]]:
+    """Size and family of each group of runs that has a dense model of its own."""
+    return list(dict.fromkeys(map(group, results["runs"])))
+
+
+def group(run: Json) -> tuple[str, str]:
+    """Size and family of a run; results stored before there were families are of plain ones."""
+    return run["size"], run.get("family", "plain")
+
+
+def variant_names(results: Json, of: tuple[str, str] | None = None) -> list[str]:
+    """Names of the variants, "small-16e", of one size and family or of all."""
     return list(
-        dict.fromkeys(run["variant"] for run in results["runs"] if size in (None, run["size"]))
+        dict.fromkeys(run["variant"] for run in results["runs"] if of in (None, group(run)))
     )
+
+
+def dense_twins(results: Json, runs: Sequence[Json]) -> list[Json]:
+    """The dense runs of the size and family of some runs, seed by seed."""
+    return [run for run in results["runs"] if group(run) == group(runs[0]) and run["experts"] == 1]
 
 
 def runs_of(results: Json, variant: str) -> list[Json]:
@@ -279,7 +296,7 @@ def summary(results: Json) -> Json:
     variants: Json = {}
     for name in variant_names(results):
         runs = runs_of(results, name)
-        dense = runs_of(results, f"{runs[0]['size']}-dense")
+        dense = dense_twins(results, runs)
         variants[name] = {"final_loss": final_loss(runs), "seeds": len(runs)}
         if name != dense[0]["variant"]:
             variants[name] |= decomposition(dense, runs)

@@ -11,9 +11,10 @@ from benchmarks.pages import markdown_table
 from energy.units import J_PER_KWH, count
 from experiments.equal_loss.results import (
     Json,
+    group,
+    groups,
     mixtures,
     runs_of,
-    size_names,
     summary,
     variant_names,
 )
@@ -25,9 +26,9 @@ def agreement(results: Json) -> str:
     gains = {name: float(np.mean(row["gain_at_equal_tokens"])) for name, row in sparse.items()}
     steps = [
         fewer > more
-        for size in size_names(results)
+        for of in groups(results)
         for fewer, more in itertools.pairwise(
-            row["final_loss"] for name, row in sparse.items() if name.startswith(f"{size}-")
+            sparse[name]["final_loss"] for name in variant_names(results, of) if name in sparse
         )
     ]
     saves = [row["joules"] < 1 for row in sparse.values()]
@@ -69,6 +70,7 @@ def models(results: Json) -> str:
                 count(runs[0]["params_active"]),
                 f"{runs[0]['flop_per_token'] / 1e6:.1f}M",
                 f"{runs[0]['tokens'] / 1e6:.2f}M",
+                group(runs[0])[1],
                 str(len(runs)),
             )
         )
@@ -78,6 +80,7 @@ def models(results: Json) -> str:
         "active per token",
         "model FLOP per token",
         "tokens",
+        "family",
         "seeds",
     )
     return markdown_table(heads, rows)
@@ -99,6 +102,8 @@ def losses(results: Json) -> str:
                 f"{seconds / 60:.1f} min",
                 _watt_hours(joules),
                 f"{np.mean([run['mfu'] for run in runs]):.0%}",
+                f"{sum(run['dropped_steps'] for run in runs):.0f}, "
+                f"{sum(run.get('rollbacks', 0) for run in runs):.0f}",
             )
         )
     heads = (
@@ -108,6 +113,7 @@ def losses(results: Json) -> str:
         "time of the steps",
         "energy of the steps",
         "MFU",
+        "updates skipped, rollbacks",
     )
     return markdown_table(heads, rows)
 

@@ -82,7 +82,7 @@ class ThreadedExperts(torch.autograd.Function):
         up: Tensor,
         down: Tensor,
         ends: list[int],
-        activation: Activation = "gelu",
+        activation: Activation,
     ) -> Tensor:
         """Return the experts' outputs (R, M).
 

@@ -13,9 +13,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from glam.adafactor import Adafactor
 from glam.config import Training
 from glam.model.initialization import UNDECAYED
-from glam.training.adafactor import Adafactor
 
 ADAM_BETAS = (0.9, 0.95)
 

@@ -32,7 +32,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "verbs",
         "training generation probing",
         "model data",
-        "checkpoints moe progress",
+        "checkpoints moe progress adafactor",
         "config",
         "family activations",
         "architecture",

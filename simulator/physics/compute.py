@@ -146,6 +146,9 @@ def unfused_scores(shape: Shape, plan: Plan, n_layers: Number) -> list[Operation
 
     About 7 passes forward (scale, bias, softmax) and 7 backward over B*h*S^2, and 5 and 8 over the
     h*S^2 of a bucketed position bias (arXiv:1910.10683), which all sequences of a batch share.
+    GLaM as its authors build it (Praxis 1.4.0) does not scale, and has one more logit in its
+    softmax: two passes to scale its weights by in place of those of the scale, none backward, and
+    in a fused softmax 1/S of a pass.
     """
     s, execution = shape, plan.flop_execution()
     again = np.asarray(execution.recompute_layers) + execution.recompute_scores
@@ -252,8 +255,8 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
 
     Two norms of 7 passes, two residuals of 3, and 2 more norms' worth in the backward pass with
     the sums of gradients at each branch: 54 passes of M; 16 of the heads; a gated activation 5
-    forward and 8 backward of H, a plain one 2 and 3. Sequence parallelism (arXiv:2205.05198)
-    shares the norms out over the tensor parallel group too.
+    forward and 8 backward of H, a plain one 2 and 3, ReLU (GLaM's experts) as GELU. Sequence
+    parallelism (arXiv:2205.05198) shares the norms out over the tensor parallel group too.
 
     Args:
         shape: of the model.

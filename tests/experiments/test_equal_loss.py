@@ -72,17 +72,23 @@ def test_every_mixture_has_the_active_parameters_of_its_dense_model(run):
     (twin,) = (
         other
         for other in runs(1.0)
-        if (other.size, other.experts, other.seed) == (run.size, 1, run.seed)
+        if (other.size, other.family, other.experts, other.seed)
+        == (run.size, run.family, 1, run.seed)
     )
     dense = float(total(active_parameters(Shape.from_dict(twin.shape()))))
     assert active == pytest.approx(dense, rel=0.01)
 
 
-def test_the_plan_is_two_sizes_three_mixtures_and_three_seeds_of_one_size():
+def test_the_plan_is_two_sizes_three_mixtures_and_in_one_size_three_seeds_and_both_families():
     planned = runs(1.0)
+    assert {(run.size.name, run.family) for run in planned} == {
+        ("small", "glam"),
+        ("small", "plain"),
+        ("large", "glam"),
+    }
     assert {run.experts for run in planned} == set(EXPERTS) == {1, 4, 16, 32}
     assert [len(size.seeds) for size in SIZES] == [3, 1]
-    assert len({run.name for run in planned}) == len(planned) == 16
+    assert len({run.name for run in planned}) == len(planned) == 28
 
 
 @given(st.lists(st.floats(1.0, 10.0), min_size=1, max_size=30))
@@ -166,12 +172,31 @@ def test_the_page_shows_the_figures_of_its_results_and_every_picture(tmp_path):
     sparse = mixtures(stored_results())
     assert all(f"{variant['joules']:.2f} x" in text for variant in sparse.values())
     pictures = {path.name for path in (tmp_path / "experiment").iterdir()}
-    assert pictures == {"curves-small.png", "equal-loss.png", "predictions.png", "expert-load.png"}
+    assert pictures == {
+        "curves-small-plain.png",
+        "equal-loss.png",
+        "predictions.png",
+        "expert-load.png",
+    }
     assert all(f"(experiment/{name})" in text for name in pictures)
     assert "modelled 100 %" in text
     assert "2 of 2 steps to more experts lower the final loss | yes" in text
     best = min(variant["joules"] for variant in sparse.values())
     assert f"{best:.2f} of the dense model's joules at best, on one machine | no" in text
+
+
+def test_mixtures_of_both_families_are_compared_each_with_the_dense_model_of_its_own(tmp_path):
+    results = stored_results()
+    authors = [
+        run | {"family": "glam", "variant": f"authors-{run['variant']}"} for run in results["runs"]
+    ]
+    for run in authors:
+        run["curve"] = [point | {"loss": point["loss"] - 0.5} for point in run["curve"]]
+    both = results | {"runs": results["runs"] + authors}
+    text = page.write(both, tmp_path).read_text()
+    assert "4 of 4 steps to more experts lower the final loss | yes" in text
+    variants = summary(both)["variants"]
+    assert variants["authors-small-4e"]["joules"] == pytest.approx(variants["small-4e"]["joules"])
 
 
 def test_the_page_names_a_mixture_that_does_not_reach_the_dense_loss(tmp_path):

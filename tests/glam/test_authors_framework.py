@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from energy.shape import Shape
+from glam.adafactor import Adafactor
 from glam.architecture import GLAM, PLAIN
 from glam.config import Dispatch, Training
 from glam.model.decoder import Glam
@@ -21,7 +22,6 @@ from glam.moe import router as routing_module
 from glam.moe.capacity import glam_capacity
 from glam.moe.dispatch import CapacityDispatcher
 from glam.moe.router import Router
-from glam.training.adafactor import Adafactor
 from glam.training.optimizer import learning_rate
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "glam"
@@ -95,7 +95,7 @@ def test_each_field_of_the_architecture_is_needed_for_that(field, what):
     """With its value of `plain`, weights do not fit or a result is another."""
     other = replace(GLAM, **{field: getattr(PLAIN, field)})
     if what is None:
-        with pytest.raises(RuntimeError, match="size mismatch|Missing key"):
+        with pytest.raises(RuntimeError, match=r"size mismatch|Missing key"):
             built("mixture", architecture=other)
         return
     model, arrays = built("mixture", architecture=other)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from glam.architecture import Architecture
 from glam.moe import expert_threads
 from glam.moe.expert_threads import ThreadedExperts, threads_pay_off
 from glam.moe.layer import MixtureOfExperts
@@ -25,11 +26,13 @@ def two_threads():
     torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_tanh"])
 @pytest.mark.parametrize("loads", LOADS.values(), ids=LOADS)
 @pytest.mark.usefixtures("two_threads")
-def test_rows_and_gradients_equal_grouped_products(loads, monkeypatch):
+def test_rows_and_gradients_equal_grouped_products(loads, activation, monkeypatch):
     torch.manual_seed(0)
-    experts = MixtureOfExperts(mixture(4, 2)).experts
+    architecture = Architecture(expert_activation=activation)
+    experts = MixtureOfExperts(mixture(4, 2), architecture=architecture).experts
     for weight in experts.parameters():
         torch.nn.init.normal_(weight, std=0.3)
     x = torch.randn(32, 32, requires_grad=True)
@@ -54,7 +57,7 @@ def test_the_assignment_of_experts_to_threads_changes_no_bit():
     ends = [10, 200, 230, 260, 300, 301, 480, 512]
 
     def result():
-        rows = ThreadedExperts.apply(x, up, down, ends)
+        rows = ThreadedExperts.apply(x, up, down, ends, "gelu")
         return [rows, *torch.autograd.grad(rows, [x, up, down], error)]
 
     first = result()

@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, relu
 
+from glam.architecture import GLAM, PLAIN
 from glam.moe.layer import MixtureOfExperts
 from glam.moe.router import auxiliary_loss
 from tests.support.small_models import CLOSE, mixture
 
 
-def build_layer(n_experts: int, top_k: int) -> MixtureOfExperts:
+def build_layer(n_experts: int, top_k: int, architecture=GLAM) -> MixtureOfExperts:
     torch.manual_seed(n_experts + top_k)
-    moe = MixtureOfExperts(mixture(n_experts, top_k, vocab_size=64))
+    moe = MixtureOfExperts(mixture(n_experts, top_k, vocab_size=64), architecture=architecture)
     for weight in moe.parameters():
         torch.nn.init.normal_(weight, std=0.3)
     return moe
@@ -21,6 +22,7 @@ def build_layer(n_experts: int, top_k: int) -> MixtureOfExperts:
 
 def by_token(moe: MixtureOfExperts, x: torch.Tensor) -> torch.Tensor:
     """Return the output of the layer computed token by token, as the paper describes it."""
+    activate = {"relu": relu, "gelu": gelu}[moe.experts.activation]
     rows = []
     for token in x.reshape(-1, x.shape[-1]):
         gates = torch.softmax(moe.router.weight @ token, 0)
@@ -28,16 +30,17 @@ def by_token(moe: MixtureOfExperts, x: torch.Tensor) -> torch.Tensor:
         weights = weights / weights.sum() if moe.router.top_k > 1 else weights
         rows.append(
             sum(
-                weight * (moe.experts.down[e] @ gelu(moe.experts.up[e] @ token))
+                weight * (moe.experts.down[e] @ activate(moe.experts.up[e] @ token))
                 for weight, e in zip(weights, chosen, strict=True)
             )
         )
     return torch.stack(rows).view(x.shape)
 
 
+@pytest.mark.parametrize("architecture", [GLAM, PLAIN], ids=["glam", "plain"])
 @pytest.mark.parametrize(("n_experts", "top_k"), [(4, 1), (4, 2), (16, 2), (8, 3), (64, 2)])
-def test_output_and_gradients_equal_a_loop_over_tokens(n_experts, top_k):
-    moe = build_layer(n_experts, top_k)
+def test_output_and_gradients_equal_a_loop_over_tokens(n_experts, top_k, architecture):
+    moe = build_layer(n_experts, top_k, architecture)
     x = torch.randn(3, 16, 32, requires_grad=True)
     error = torch.randn(3, 16, 32)
     fast = torch.autograd.grad(moe(x)[0], [x, *moe.parameters()], error)
@@ -56,7 +59,7 @@ def test_output_and_gradients_equal_transformers_mixtral_block():
     from transformers import MixtralConfig
     from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock
 
-    moe = build_layer(8, 2)
+    moe = build_layer(8, 2, PLAIN)
     config = MixtralConfig(
         hidden_size=32,
         intermediate_size=24,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from glam.config import Training
 from glam.model.decoder import Glam
 from glam.training.optimizer import FINAL_RATIO, build_optimizer, learning_rate, update
-from tests.support.small_models import TINY_MIXTURE
+from tests.support.small_models import CLOSE, TINY_MIXTURE
 
 
 def single_weight(*sizes, **recipe):
@@ -40,16 +40,52 @@ def adafactor(weight, gradients, rate):
     return x
 
 
+@pytest.mark.parametrize("form", ["gshard", "torch"])
 @pytest.mark.parametrize("sizes", [(6, 5), (3, 6, 5)], ids=["a matrix", "three experts"])
-@pytest.mark.parametrize("rate", [0.01, 0.9], ids=["constant", "falling as 1/sqrt(t)"])
-def test_adafactor_follows_its_paper(sizes, rate):
-    model, optimizer, training = single_weight(*sizes, learning_rate=rate)
+def test_adafactor_follows_its_paper(sizes, form):
+    model, optimizer, training = single_weight(*sizes, learning_rate=0.01, adafactor_form=form)
+    rate = 0.01
     gradients = torch.randn(8, *sizes)
     expected = adafactor(model.weight.detach(), gradients, rate)
     for step, gradient in enumerate(gradients, start=1):
         model.weight.grad = gradient.clone()
         assert update(model, optimizer, training, step)
     torch.testing.assert_close(model.weight.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_of_any_size_give_the_same_adafactor_update_as_in_the_paper():
+    """torch.optim.Adafactor divides by a mean square of at least 1.2e-7, and so does not."""
+    updates = {}
+    for form in ("gshard", "torch"):
+        for size in (1.0, 1e-6):
+            model, optimizer, training = single_weight(64, 32, adafactor_form=form)
+            before = model.weight.detach().clone()
+            gradient = torch.randn(64, 32, generator=torch.Generator().manual_seed(1))
+            gradient[0] *= 100
+            model.weight.grad = size * gradient
+            update(model, optimizer, training, 1)
+            updates[form, size] = model.weight.detach() - before
+    torch.testing.assert_close(updates["gshard", 1.0], updates["gshard", 1e-6], **CLOSE)
+    torch.testing.assert_close(updates["gshard", 1.0], updates["torch", 1.0], **CLOSE)
+    assert (updates["torch", 1e-6] - updates["torch", 1.0]).abs().max() > 1e-3
+
+
+def test_adafactor_of_either_form_goes_on_from_the_state_of_the_other():
+    model, optimizer, training = single_weight(6, 5, adafactor_form="torch")
+    model.weight.grad = torch.randn(6, 5)
+    update(model, optimizer, training, 1)
+    other, others_optimizer, others = single_weight(6, 5, adafactor_form="gshard")
+    other.load_state_dict(model.state_dict())
+    ours = others_optimizer.state_dict()
+    others_optimizer.load_state_dict(ours | {"state": optimizer.state_dict()["state"]})
+    gradient = torch.randn(6, 5)
+    for one, its_optimizer, recipe in (
+        (model, optimizer, training),
+        (other, others_optimizer, others),
+    ):
+        one.weight.grad = gradient.clone()
+        update(one, its_optimizer, recipe, 2)
+    torch.testing.assert_close(model.weight, other.weight, **CLOSE)
 
 
 def test_adafactor_stores_a_row_and_a_column_for_a_matrix():
@@ -92,7 +128,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(name, value):
         for index, tensors in optimizer.state_dict()["state"].items()
     }
     model(tokens).loss.backward()
-    model.layers[1].ffn.experts.up.grad[0, 0, 0] = value
+    model.layers[0].ffn.experts.up.grad[0, 0, 0] = value
     assert not update(model, optimizer, training, 2)
     assert all(tensor.equal(before[key]) for key, tensor in model.state_dict().items())
     for index, tensors in optimizer.state_dict()["state"].items():
