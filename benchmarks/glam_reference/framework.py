@@ -137,10 +137,10 @@ def run_model(*, moe: bool) -> tuple[Arrays, Arrays]:
             output, collected = model.apply(
                 {"params": weights}, *inputs, mutable=["aux_loss", "summaries"]
             )
-            found = jax.tree_util.tree_flatten_with_path(
+            leaves = jax.tree_util.tree_flatten_with_path(
                 collected["aux_loss"], is_leaf=lambda leaf: hasattr(leaf, "weight")
             )[0]
-            named = {str(path[-1].key): leaf.value for path, leaf in found}
+            named = {str(path[-1].key): leaf.value for path, leaf in leaves}
             return output.total_loss, {
                 "logits": output.logits,
                 "cross_entropy": output.avg_xent,

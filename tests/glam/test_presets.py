@@ -1,11 +1,16 @@
 """Every size can be built, every router trains, and a checkpoint generates text."""
 
+import json
+from dataclasses import asdict, replace
+
 import pytest
 import torch
 
+from energy.errors import InputError
 from energy.facts import catalog
 from energy.record import RunRecord
 from energy.shape import parameters, total
+from glam.architecture import GLAM, PLAIN
 from glam.config import GlamConfig
 from glam.family import builds
 from glam.model.decoder import Glam
@@ -53,6 +58,7 @@ def test_the_version_is_printed(glam):
     ("router", "model"),
     [
         ("dropless", MIXTURE_TOML),
+        ("glam", MIXTURE_TOML),
         ("gshard", MIXTURE_TOML),
         ("switch", MIXTURE_TOML),
         (None, DENSE_TOML),
@@ -67,6 +73,8 @@ def test_every_router_trains_and_its_checkpoint_generates_text(glam, tmp_path, r
     assert "warning: max_mb 0.2 leaves text out" in train.err
     record = RunRecord.load(out / "record.json")
     assert record.metrics["steps"].value == 20
+    assert record.environment["architecture"]["expert_activation"] == "relu"
+    assert record.environment["dispatch"]["kind"] == (router or "dropless")
     rows = metrics_rows(out)
     assert rows[-1]["loss"] < rows[0]["loss"]
     if router:
@@ -91,3 +99,40 @@ def test_an_unknown_router_is_an_error_that_lists_the_known_ones(glam):
     result = glam("train", "--model", "glam-mini-16e", "--out", "run", "--router", "random")
     assert result.code == 2
     assert "one of dropless, glam, gshard, switch" in result.err
+
+
+def test_sizes_tell_the_family_and_its_fields(glam):
+    rows = {row["name"]: row for row in json.loads(glam("sizes", "--json").out)}
+    assert rows["glam-64b-64e"]["family"] == rows["glam-mini"]["family"] == "glam"
+    assert rows["glam-64b-64e"]["architecture"] == asdict(GLAM)
+    assert rows["gpt-mini"]["family"] == "gpt"
+    assert "glam: moe_position first, extra_logit True" in glam("sizes").out
+
+
+def test_a_family_and_single_fields_of_it_are_set_in_the_file_of_a_run(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text(f'family = "plain"\n{DENSE_TOML}[architecture]\nextra_logit = true\n')
+    config = GlamConfig.of(str(file))
+    assert config.architecture == replace(PLAIN, extra_logit=True)
+    assert (config.family, config.training.adafactor_form) == ("own", "torch")
+    assert config.with_family("glam").family == "glam"
+
+
+@pytest.mark.parametrize(
+    ("text", "expectation"),
+    [
+        ('family = "gpt"', "expected family to be glam or plain without position_rows; got gpt"),
+        ("[architecture]\nextra_logits = true", "extra_logit"),
+        ('[architecture]\nexpert_activation = "silu"', "one of gelu, gelu_tanh, relu; got silu"),
+        ("[architecture]\nvocabulary_z_loss = -1", "at least 0 and finite"),
+        ('[dispatch]\nkind = "gshard"\nsecond_expert = "all"\ngroups = 2', "groups 2 to be glam"),
+        ('[dispatch]\nkind = "glam"\ngroups = 3', "a divisor of 128 tokens of a micro-batch"),
+    ],
+)
+def test_fields_that_are_not_valid_are_refused_with_what_is_expected(tmp_path, text, expectation):
+    head, _, section = text.partition("[")
+    file = tmp_path / "run.toml"
+    file.write_text(f"{head}\n{MIXTURE_TOML}" + (f"[{section}" if section else ""))
+    with pytest.raises(InputError) as refused:
+        GlamConfig.of(str(file))
+    assert expectation in str(refused.value)

@@ -79,12 +79,12 @@ def test_adafactor_of_either_form_goes_on_from_the_state_of_the_other():
     ours = others_optimizer.state_dict()
     others_optimizer.load_state_dict(ours | {"state": optimizer.state_dict()["state"]})
     gradient = torch.randn(6, 5)
-    for one, its_optimizer, recipe in (
+    for each, its_optimizer, recipe in (
         (model, optimizer, training),
         (other, others_optimizer, others),
     ):
-        one.weight.grad = gradient.clone()
-        update(one, its_optimizer, recipe, 2)
+        each.weight.grad = gradient.clone()
+        update(each, its_optimizer, recipe, 2)
     torch.testing.assert_close(model.weight, other.weight, **CLOSE)
 
 
