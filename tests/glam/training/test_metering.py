@@ -13,8 +13,8 @@ def test_nothing_is_built_while_the_meter_runs(tmp_path, monkeypatch):
             order.append("meter")
             super().open()
 
-    def built(name):
-        original = getattr(run, name)
+    def built(owner, name):
+        original = getattr(owner, name)
 
         def build(*arguments, **options):
             order.append(name)
@@ -22,9 +22,9 @@ def test_nothing_is_built_while_the_meter_runs(tmp_path, monkeypatch):
 
         return build
 
-    for name in ("load_corpus", "Glam", "build_optimizer"):
-        monkeypatch.setattr(run, name, built(name))
+    for owner, name in ((run, "load_corpus"), (run.Glam, "of"), (run, "build_optimizer")):
+        monkeypatch.setattr(owner, name, built(owner, name))
     config = small_run(steps=2, checkpoint_every=0)
     record = run.train(config, tmp_path, peak_flop_per_s=1e12, tracker=Watched)
-    assert order == ["load_corpus", "Glam", "build_optimizer", "meter"]
+    assert order == ["load_corpus", "of", "build_optimizer", "meter"]
     assert {window.name for window in record.windows} >= {"step", "evaluate"}
