@@ -40,7 +40,7 @@ SHAPE = {
     "seq_len": 40,
     "relative_buckets": 32,
 }
-MIXTURE = {"n_moe_layers": 2, "n_experts": 4, "top_k": 2, "d_expert": 20}
+MIXTURE = {"n_moe_layers": 2, "n_experts": 4, "top_k": 2, "d_expert": 20, "expert_matrices": 2}
 SEQUENCES = 3
 SEEDS = 64
 """Draws of the first weights, whose moments are stored."""
