@@ -188,7 +188,7 @@ def optimizer_steps(weights: Any, gradients: list[Any], decay: str, metadata: An
 
 
 def stacked_steps() -> Arrays:
-    """Three steps with given gradients of stacked layers of experts, a matrix and a vector.
+    """Three steps with random gradients of stacked layers of experts, a matrix and a vector.
 
     Gradients of the second layer are 1e-5 times as large.
     """
