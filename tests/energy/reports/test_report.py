@@ -80,7 +80,7 @@ def test_a_run_is_paired_with_the_prediction_of_the_same_name(folder):
 
 
 def test_a_ledger_without_record_is_named_with_the_command_that_writes_one(folder, tmp_path):
-    with Tracker(tmp_path / "killed", meters="cpu_model") as tracker:
+    with Tracker(tmp_path / "killed", meters="cpu_model", leave_record=False) as tracker:
         pass
     with pytest.raises(InputError, match=f"energy record {tracker.out_dir}"):
         reading.find(tmp_path)
