@@ -137,6 +137,12 @@ def human(value: float, unit: str, scale: float | None = None) -> str:
     return f"{significant(value)} {unit}"
 
 
+def change(ratio: float, digits: int = 0) -> str:
+    """Print a relative change with its sign: '+12%'; one that rounds to nothing is '0%'."""
+    text = f"{ratio:+.{digits}%}"
+    return text if float(text.removesuffix("%")) else text[1:]
+
+
 def interval(low: float, high: float, unit: str, scale: float) -> tuple[str, str]:
     """Print two ends as `human` does: ('444 to 468', 'MWh').
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from energy.units import change
+
 Array = NDArray[np.float64]
 
 
@@ -99,10 +101,10 @@ def reasons(costs: Array, names: Sequence[str]) -> list[str]:
             words_of_each.append(f"least {', '.join(best)}")
             continue
         # The least in the first objective comes first, so there is one before this.
-        change = row / costs[place - 1] - 1
+        changes = row / costs[place - 1] - 1
         words = [
-            f"{value:+.0%} {name}"
-            for name, value in zip(names, change, strict=True)
+            f"{change(value)} {name}"
+            for name, value in zip(names, changes, strict=True)
             if abs(value) >= 0.005
         ]
         words_of_each.append(f"trade-off: {', '.join(words)} against the row above")

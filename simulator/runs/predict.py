@@ -1,6 +1,6 @@
 """A scenario becomes a predicted RunRecord, with the terms that its numbers were computed from.
 
-elapsed = steps x step time / goodput; joules = chips x watts a chip x elapsed, idle and restarts
+elapsed = steps x step time / goodput; joules = chips x watts per chip x elapsed, idle and restarts
 included; then the same account of facility, carbon, water and cost as for a measured run.
 """
 
@@ -105,8 +105,8 @@ def _elapsed(step: Estimate) -> Term:
 
 
 def _chip_energy(step: Estimate, elapsed: Term) -> Term:
-    """Joules at the chips: chips x watts a chip x elapsed time."""
-    watts = Term("watts a chip", step.chip_power_w)
+    """Joules at the chips: chips x watts per chip x elapsed time."""
+    watts = Term("watts per chip", step.chip_power_w)
     return product("chip energy", "J", terms.chips_term(step.setup.chips), watts, elapsed)
 
 

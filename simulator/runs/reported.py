@@ -86,7 +86,7 @@ def elapsed(scenario: Scenario) -> Term:
 def energy(scenario: Scenario) -> Term:
     """Joules at the boundary of the published watts: chips x watts x seconds."""
     chips = Quantity.exact(scenario.hardware.count, "1", "scenario: hardware.count")
-    watts = Term("watts a chip", require(scenario).chip_power_w)
+    watts = Term("watts per chip", require(scenario).chip_power_w)
     return product("energy", "J", Term("chips", chips), watts, elapsed(scenario))
 
 

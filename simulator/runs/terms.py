@@ -53,7 +53,7 @@ def derivation(
     """
     site = site_of(record)
     chip_s = product("chip-seconds", "s", elapsed, chips_term(chips))
-    watts = Term("watts a chip", record.metrics["chip_power_w"])
+    watts = Term("watts per chip", record.metrics["chip_power_w"])
     power = product("power of the chips", "W", chips_term(chips), watts)
     powers = raised({at: power}, site.steps(), term_times, of="power", unit="W")
     result = account({at: energy}, site, term_times, chip_s)

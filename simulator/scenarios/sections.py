@@ -238,7 +238,7 @@ class PublishedSection(Section):
     Attributes:
         source: where.
         elapsed_h: hours of wall clock.
-        chip_power_w: mean watts a chip, at `power_boundary`.
+        chip_power_w: mean watts per chip, at `power_boundary`.
         power_boundary: what those watts hold.
         params_active: the P of the 6 P D that the publication counts.
         accounting: whether its CO2 is gross (location) or net (market).

@@ -9,7 +9,7 @@ import pytest
 import energy
 from energy.errors import MissingDataError
 from energy.quantity import Origin, Quantity
-from energy.units import J_PER_MWH
+from energy.units import J_PER_MWH, change
 from tests.support.records import run_record
 
 ENERGY = Quantity(
@@ -103,3 +103,17 @@ def test_energy_prints_the_version_of_the_installed_package():
     command = [sys.executable, "-m", "energy.cli", "--version"]
     run = subprocess.run(command, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (0, energy.__version__ + "\n")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "digits", "text"),
+    [
+        (-0.004, 0, "0%"),
+        (0.0, 0, "0%"),
+        (-0.0004, 1, "0.0%"),
+        (0.12, 0, "+12%"),
+        (-0.121, 1, "-12.1%"),
+    ],
+)
+def test_a_change_that_rounds_to_nothing_has_no_sign(ratio, digits, text):
+    assert change(ratio, digits) == text

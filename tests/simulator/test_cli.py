@@ -220,7 +220,7 @@ def test_sensitivity_ranks_the_assumptions_of_a_published_run(simulator):
     code, out, _ = simulator("sensitivity", "gpt3-175b", "--basis", "published", "--json")
     data = json.loads(out)
     assert code == 0
-    assert [bar["name"] for bar in data["bars"]] == ["watts a chip", "elapsed time"]
+    assert [bar["name"] for bar in data["bars"]] == ["watts per chip", "elapsed time"]
     assert data["together"]["low"] < data["quantity"]["value"] < data["together"]["high"]
     code, out, _ = simulator("sensitivity", "gpt3-175b", "--basis", "published", "--of", "energy")
     assert (code, "MWh" in out) == (0, True)
@@ -232,7 +232,7 @@ def test_explain_ends_in_the_sources_of_every_leaf(simulator):
     code, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b", "--explain")
     assert code == 0
     assert "└─ elapsed time 51.2 days" in out
-    assert "watts a chip 326 W (80 %: 318 to 334, measured)  [arXiv:2112.06905" in out
+    assert "watts per chip 326 W (80 %: 318 to 334, measured)  [arXiv:2112.06905" in out
     data = compared(simulator, "glam-64b-64e", "gpt3-175b", "--explain")
     assert [tree["name"] for tree in data["scenarios"][0]["explain"]] == [
         "model FLOP",

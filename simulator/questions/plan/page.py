@@ -9,7 +9,7 @@ from rich.console import Console
 
 from energy.quantity import Quantity
 from energy.reports.terminal import table
-from energy.units import si, significant
+from energy.units import change, si, significant
 from simulator.physics.memory import MARGIN
 from simulator.physics.phases import PHASES
 from simulator.physics.plan import AXES
@@ -141,7 +141,7 @@ def _cells(option: Option, best: Option, parts: list[str]) -> list[str]:
     """Step, measure, phases and what memory costs: of the best itself, of others the difference."""
     step, freed = f"{significant(option.step_s)} s", ""
     if option.freed > 0.0005:
-        freed = f"{-option.freed:+.1%}"
+        freed = change(-option.freed, 1)
     if option is best:
         return [
             step,
@@ -152,7 +152,7 @@ def _cells(option: Option, best: Option, parts: list[str]) -> list[str]:
     gaps = option.against(best)
     return [
         step,
-        f"{option.worse:+.1%}",
+        change(option.worse, 1),
         *(_gap(gaps.get(name, 0.0), best.step_s) for name in parts),
         freed,
     ]

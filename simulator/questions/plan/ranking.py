@@ -88,7 +88,7 @@ class Option:
             if abs(gaps[name]) >= 0.001 * best.step_s
         ]
         if abs(watts := self.chip_w - best.chip_w) >= 0.01 * best.chip_w:
-            reasons.append(f"{watts:+.3g} W a chip")
+            reasons.append(f"{watts:+.3g} W per chip")
         return ", ".join(reasons) or "no phase by 0.1% of the step"
 
 

@@ -21,7 +21,7 @@ METRICS = {
     "mfu_full": "  attention in full",
     "mfu_causal": "  causal attention",
     "hfu": "HFU",
-    "chip_power_w": "watts a chip",
+    "chip_power_w": "watts per chip",
 }
 
 

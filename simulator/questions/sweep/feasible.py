@@ -83,9 +83,8 @@ class Feasible(Answer):
 
     @property
     def headline(self) -> str:
-        """How much keeps to the limits."""
-        keeping = f"{self.keeping:,}" if self.keeping else "none"
-        return f"{self.name}: {keeping} of {self.fit:,} configurations keep to every limit"
+        """The answer in a line, as its page begins."""
+        return str(self._module("page").headline(self))
 
     @property
     def left_open(self) -> str:

@@ -21,7 +21,7 @@ from simulator.runs.spend import UNITS
 
 def page(answer: Feasible, console: Console) -> None:
     """Print the limits, then the configurations that keep to them or that nearly do."""
-    console.print(headline(answer), style="bold")
+    console.print(answer.headline, style="bold")
     console.print()
     console.print(_bounds(answer))
     console.print()

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from energy.quantity import Origin, Quantity
 from energy.reports.terminal import table
-from energy.units import J_PER_MWH, S_PER_DAY, S_PER_HOUR, duration, mass
+from energy.units import J_PER_MWH, S_PER_DAY, S_PER_HOUR, change, duration, mass
 from simulator.questions.when.answer import Schedule, minute
 from simulator.questions.when.starts import Outcomes
 
@@ -53,7 +53,7 @@ def _starts(schedule: Schedule) -> Table:
             minute(start_s + elapsed_s),
             mass(grams),
             f"{mass(low)} to {mass(high)}",
-            f"{grams / flat_g - 1:+.1%}" if flat_g else "",
+            change(grams / flat_g - 1, 1) if flat_g else "",
             Quantity.exact(joules, "J", "", Origin.ASSUMED).human(),
         )
     return rows

@@ -117,7 +117,7 @@ def test_a_quick_question_writes_a_record_and_explains_itself(simulator, tmp_pat
         "--explain",
     )
     assert code == 0
-    assert "watts a chip" in out
+    assert "watts per chip" in out
     assert "└─ goodput 0.980" in out
     record = json.loads((tmp_path / "p" / "record.json").read_text())
     assert (record["kind"], record["name"]) == ("predicted", "glam-0.1b-64e")
