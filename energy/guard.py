@@ -29,7 +29,7 @@ def start(load: Callable[[], Callable[[], object]]) -> None:
         load: imports the application and returns it; Ctrl-C meanwhile ends the process silently.
     """
     _open_closed_streams()
-    with _ended_by_ctrl_c():
+    with loading():
         app = load()
     guard(app)
 
@@ -101,8 +101,11 @@ def _follows(error: BaseException | None, kind: type[BaseException]) -> bool:
 
 
 @contextmanager
-def _ended_by_ctrl_c() -> Iterator[None]:
-    """Within this context Ctrl-C ends the process as it ends any program, unless it is ignored."""
+def loading() -> Iterator[None]:
+    """While libraries are imported, Ctrl-C ends the process as it ends any program.
+
+    As an exception it could be caught by one of them, and be lost. Where it is ignored it stays so.
+    """
     handler = _default_ctrl_c()
     yield
     if handler is not None:

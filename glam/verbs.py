@@ -10,6 +10,7 @@ import typer
 
 from energy.app import Csv, Json, Pue, Zone, examples
 from energy.console import print_data
+from energy.guard import loading
 
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
 
@@ -64,7 +65,9 @@ def train(
     from energy.reports import summary
     from glam.config import GlamConfig
     from glam.device import machine_peak
-    from glam.training.run import train as train_model
+
+    with loading():
+        from glam.training.run import train as train_model
 
     sources.require(meter or "auto")
     config = GlamConfig.of(model).with_training(
@@ -102,7 +105,8 @@ def generate(
 
     By default with its newest.
     """
-    from glam.generation import generate as generate_text
+    with loading():
+        from glam.generation import generate as generate_text
 
     pieces = generate_text(
         run,
@@ -173,8 +177,10 @@ def probe(
 
     from energy.files import require_writable, write_text_atomic
     from energy.meters import sources
-    from glam.probing import probe as probe_machine
     from glam.progress import Stages
+
+    with loading():
+        from glam.probing import probe as probe_machine
 
     sources.require(meter or "auto")
     require_writable(out)
