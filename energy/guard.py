@@ -30,6 +30,8 @@ def start(load: Callable[[], Callable[[], object]]) -> None:
     """
     _open_closed_streams()
     with loading():
+        import logging  # noqa: F401  (needed by guard, which Ctrl-C may reach first)
+
         app = load()
     guard(app)
 
