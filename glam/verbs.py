@@ -84,8 +84,7 @@ def train(
         peak_flop_per_s=machine_peak(machine) if machine else None,
         tracker=partial(Tracker, meters=meter or "auto"),
     )
-    for line in [*summary.lines(record), f"record: {out / 'record.json'}"]:
-        print(line, file=sys.stderr)
+    print(*summary.lines(record), f"record: {out / 'record.json'}", sep="\n", file=sys.stderr)
 
 
 @examples('glam generate runs/first --prompt "The function returns"')
