@@ -16,9 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from energy import tables
 from energy.arithmetic import add
-from energy.errors import BoundaryError, InputError, reason
+from energy.errors import BoundaryError, InputError
 from energy.files import group_may_read, permissions, write_text_atomic
+from energy.inputs import read_bytes
 from energy.quantity import Boundary, Origin, Quantity
+from energy.typed import first_error
 
 SCHEMA_VERSION = "2.0"
 
@@ -268,20 +270,13 @@ class RunRecord(BaseModel):
         """
         path = Path(path)
         path = path / "record.json" if path.is_dir() else path
+        content = read_bytes(path, "a record", "name a record.json or the folder that contains one")
         try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise InputError(
-                f"expected a record at {path}",
-                reason(error),
-                "name a record.json or the folder that contains one",
-            ) from error
+            return cls.model_validate_json(content)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(step) for step in first["loc"]) or "the file"
             raise InputError(
                 f"expected a RunRecord (schema {SCHEMA_VERSION}) in {path}",
-                f"{where}: {first['msg'].lower()}",
+                first_error(error),
                 "write it again with this version, or correct that field",
             ) from error
 

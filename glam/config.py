@@ -6,15 +6,15 @@ trains a model.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from energy.configurations.read import is_configuration, model_name, read
-from energy.errors import InputError, nearest, reason
+from energy.errors import InputError, nearest
 from energy.facts import catalog
+from energy.inputs import read_toml
 from energy.shape import Shape
 from glam.architecture import Architecture
 from glam.family import (
@@ -128,7 +128,7 @@ class GlamConfig:
             InputError: there is no such file, it is not TOML, a key is unknown, or a value is out
                 of range.
         """
-        values = _read_toml(path)
+        values = read_toml(path, "a configuration", "name a TOML file or a model of `glam sizes`")
         check_keys(values, ("model", "name", "family", "shape", *SECTIONS), str(path))
         overrides = values.get("shape", {})
         _check_shape_overrides(overrides)
@@ -220,19 +220,6 @@ def check_keys(values: Any, known: list[str] | tuple[str, ...], where: str) -> N
     for key in values:
         if key not in known:
             raise InputError(f"expected a known key in {where}", key, nearest(key, known))
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"expected a configuration at {path}",
-            reason(error),
-            "name a TOML file or a model of `glam sizes`",
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"expected TOML in {path}", reason(error)) from error
 
 
 def _check_shape_overrides(overrides: Any) -> None:

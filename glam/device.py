@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-import tomllib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import torch
 
-from energy.errors import InfeasibleError, InputError, reason
+from energy.errors import InfeasibleError, InputError
+from energy.inputs import is_number, read_toml, shown
 from energy.units import si
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
@@ -126,13 +126,9 @@ def machine_peak(path: Path) -> float:
     Raises:
         InputError: there is no such file, or it has no peak.
     """
-    try:
-        return float(tomllib.loads(path.read_text())["hardware"]["peak_flop_per_s"])
-    except OSError as error:
-        raise InputError(
-            f"expected a machine file at {path}",
-            reason(error),
-            "write one with simulator calibrate",
-        ) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"expected hardware.peak_flop_per_s in {path}", reason(error)) from error
+    fix = "write one with simulator calibrate PROBE.json"
+    hardware = read_toml(path, "a machine file", fix).get("hardware")
+    peak = hardware.get("peak_flop_per_s") if isinstance(hardware, dict) else None
+    if peak is None or not is_number(peak) or peak <= 0:
+        raise InputError(f"expected hardware.peak_flop_per_s above 0 in {path}", shown(peak), fix)
+    return float(peak)

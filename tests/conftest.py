@@ -22,7 +22,7 @@ TESTS = Path(__file__).parent
 
 # Marks of whole folders and files. A test that calls `browser` is marked by that.
 MARKED = {
-    "torch": ("contracts", "glam", "experiments", "energy/callbacks"),
+    "torch": ("contracts", "fuzz", "glam", "experiments", "energy/callbacks"),
     "process": (
         "benchmarks",
         "contracts",
@@ -43,6 +43,7 @@ MARKED = {
     ),
     "slow": (
         "contracts",
+        "fuzz",
         "energy/ledger/test_growth.py",
         "glam/checkpoints",
         "glam/data/test_corpus.py",

@@ -230,6 +230,34 @@ def test_a_function_fits_a_screen():
     assert long == {}
 
 
+CATCH_ALL = {
+    "energy/tracking/decorator.py": "the run of a function that raises is closed with its error",
+    "energy/outside.py": "drivers, plug-ins and hubs may raise anything",
+    "glam/checkpoints/writer.py": "a thread hands its error to the one that waits for it",
+}
+"""Where every exception is caught, and why; nowhere else."""
+
+
+def test_every_exception_is_caught_in_the_places_named_only():
+    places = {
+        str(path.relative_to(ROOT))
+        for package in ("energy", "glam", "simulator")
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler) and _catches_all(node.type)
+    }
+    assert places == set(CATCH_ALL)
+
+
+def _catches_all(kinds):
+    """Whether a handler is bare, or names Exception or BaseException."""
+    named = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
+    return any(
+        kind is None or (isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException"))
+        for kind in named
+    )
+
+
 def test_no_name_is_an_empty_word():
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno} {name}"

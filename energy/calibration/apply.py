@@ -13,13 +13,15 @@ import math
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from energy.errors import InputError
 from energy.files import write_text_atomic
+from energy.inputs import read_json
 from energy.meters.files import user_file
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import BRIDGE, EnergyEntry, totals
+from energy.typed import Amount, Count, EndlessBand, Positive, Table, Texts
 
 API = "wall = gain x seen + offset x seconds"
 
@@ -55,7 +57,7 @@ class Line:
 
     def wall_j(self, tool_j: float, duration_s: float) -> float:
         """Joules at the wall. Gain 1.14 and offset 43.8 W turn 1,000 J in 10 s into 1,578 J."""
-        return self.gain * tool_j + self.offset_w * duration_s
+        return max(0.0, self.gain * tool_j + self.offset_w * duration_s)
 
 
 @dataclass(frozen=True)
@@ -89,16 +91,12 @@ class Calibration:
         Raises:
             InputError: the file is not a calibration.
         """
-        try:
-            fields = json.loads(path.read_text())
-            lines = {name: _line(line) for name, line in fields["lines"].items()}
-            return cls(lines, fields["source"], fields.get("host", ""))
-        except FileNotFoundError:
+        if not path.exists():
             return None
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"expected a calibration in {path}", str(error), "make it again: energy calibrate"
-            ) from error
+        what, fix = "a calibration", "make it again: energy calibrate WALL.csv --save"
+        table = _File.of(read_json(path, what, fix), f"{what} in {path}", fix)
+        lines = {name: line.line() for name, line in table.lines.items()}
+        return cls(lines, table.source, table.host)
 
 
 def default_path() -> Path:
@@ -176,12 +174,28 @@ def _fitted_to(line: Line) -> str:
     return " + ".join(line.meters)
 
 
-def _line(fields: dict[str, Any]) -> Line:
+class _SavedLine(Table):
     """A line as it was saved; files of before its tool was recorded are lines of another tool."""
-    lists: dict[str, Any] = {
-        name: tuple(fields[name]) for name in ("meters", "seen_w") if name in fields
-    }
-    return Line(**{**fields, **lists})
+
+    gain: Positive
+    offset_w: float
+    relative_error: Amount
+    runs: Count
+    tool: str = ""
+    meters: Texts = ()
+    seen_w: EndlessBand = (0.0, math.inf)
+
+    def line(self) -> Line:
+        """The line itself."""
+        return Line(**self.model_dump())
+
+
+class _File(Table):
+    """The content of a calibration's file."""
+
+    source: str
+    lines: dict[str, _SavedLine]
+    host: str = ""
 
 
 def _entry(

@@ -8,7 +8,6 @@ each model predicted from the others. The cross-validated error is stored and be
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from energy.calibration.apply import OURS, Calibration, Line, meters_of, unread_seconds
-from energy.errors import InputError, reason
+from energy.errors import InputError
+from energy.inputs import read_table
 from energy.quantity import Boundary
 from energy.record import RunRecord
 
@@ -66,12 +66,7 @@ def read_runs(path: Path) -> list[Run]:
         InputError: there is no such file, a column is missing, a cell is not a positive number, a
             record cannot be read or has a stretch without readings, or the table is empty.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"expected a CSV file at {path}", reason(error)) from error
-    table = csv.DictReader(text.splitlines())
-    columns = table.fieldnames or []
+    columns, table = read_table(path, "a CSV file", "name a table of runs")
     own = "record" in columns
     wanted = OWN_COLUMNS if own else FOREIGN_COLUMNS
     if absent := [name for name in wanted if name not in columns]:

@@ -6,7 +6,6 @@ class does and no field says (norms of queries, biases) is in `families`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +15,11 @@ from energy.configurations import gemma4, parts
 from energy.configurations.families import Family, family_of
 from energy.configurations.fields import NOTED, Fields, RefusedError
 from energy.configurations.layers import Layer, layers_of
-from energy.errors import InputError, reason
+from energy.errors import InputError
+from energy.inputs import read_json
 from energy.shape import Shape, without_mixture
+
+FIX = "name the config.json of a model, or a model of simulator models"
 
 SEQUENCE = 4096
 """Tokens of a training sequence where none is named: the limit of a configuration is that of the
@@ -68,14 +70,7 @@ def read(path: Path, seq_len: int | None = None) -> Configuration:
             known, or contradicts another.
     """
     path = path / "config.json" if path.is_dir() else path
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(
-            f"expected a configuration at {path}",
-            reason(error),
-            "name the config.json of a model, or a model of simulator models",
-        ) from error
+    values = read_json(path, "a configuration", FIX)
     if not isinstance(values, dict):
         raise InputError(f"expected a JSON object in {path}", type(values).__name__)
     return from_dict(values, str(path), seq_len)

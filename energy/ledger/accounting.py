@@ -111,7 +111,7 @@ def record(
     reader = reader or ledger.Reader(path)
     segments = reader.segments() if path.is_file() else []
     if not segments:
-        raise MissingDataError(f"expected samples in {path}", "none", "was the sampler killed?")
+        raise _without_samples(path, len(reader.damaged))
     spans = [segment.span for segment in segments]
     wasted = wasted_spans(segments)
     elapsed_s = sum(stop - start for _, start, stop in spans)
@@ -144,6 +144,15 @@ def _counted(segments: list[Segment], wasted: list[Span]) -> dict[str, Quantity]
     tokens = counted_tokens(segments, wasted)
     source = "marks of the run in its ledger"
     return {"tokens": Quantity.exact(tokens, "1", source)} if tokens else {}
+
+
+def _without_samples(path: Path, damaged: int) -> MissingDataError:
+    """The error for a ledger of which no sample can be read."""
+    expectation = f"expected samples in {path}"
+    if not damaged:
+        return MissingDataError(expectation, "none", "was the sampler killed?")
+    seen = f"none that can be read: {damaged} damaged lines"
+    return MissingDataError(expectation, seen, "restore the ledger from a copy")
 
 
 def measured(**fields: Any) -> RunRecord:

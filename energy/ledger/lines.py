@@ -30,14 +30,15 @@ Rows, by "k":
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from energy.errors import InputError
+from energy.errors import InputError, reason
 
 Row = dict[str, Any]
 """A row of a ledger."""
@@ -46,7 +47,7 @@ FILE = "ledger.jsonl"
 
 VERSION = 2
 
-DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
+DAMAGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What a damaged row raises when it is read."""
 
 HASH_KEY, HASH_END = b',"h":"', b'"}\n'
@@ -54,6 +55,9 @@ HASH_KEY, HASH_END = b',"h":"', b'"}\n'
 
 HASH_BYTES = 16
 """Hexadecimal digits of a hash, the first 64 bits of a SHA-256."""
+
+MOST_ROW_BYTES = 1 << 26
+"""Bytes of a row; what is longer is no row, and is passed over in pieces."""
 
 TAIL_BYTES = 65536
 """How much of the end of a ledger is read to find its last rows."""
@@ -209,8 +213,13 @@ def require_ledger(path: Path) -> Path:
     require_own(path)
     if not path.is_file():
         raise InputError(f"expected a ledger at {path}", "no such file", "name a folder of a run")
-    with path.open("rb") as file:
-        start = file.read(TAIL_BYTES)
+    try:
+        with path.open("rb") as file:
+            start = file.read(TAIL_BYTES)
+    except OSError as error:
+        raise InputError(
+            f"expected a ledger at {path}", reason(error), "name a folder of a run"
+        ) from error
     cut_off = start.startswith(b"{") and b"\n" not in start
     if start and ROW_KIND not in start and not cut_off:
         line = start.splitlines()[0].decode(errors="replace")
@@ -244,8 +253,8 @@ class Lines:
         """Rows since the last call."""
         with self.path.open("rb") as file:
             file.seek(self._offset)
-            for line in _noted(file, self._on_bytes):
-                if not line.endswith(b"\n"):
+            for line in _noted(_rows(file), self._on_bytes):
+                if not line.endswith(b"\n") and len(line) < MOST_ROW_BYTES:
                     break
                 self._offset += len(line)
                 self.count += 1
@@ -255,6 +264,11 @@ class Lines:
                     self.damaged.append(self.count)
                     continue
                 yield row
+
+
+def _rows(file: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file, each at most as long as a row can be."""
+    return iter(functools.partial(file.readline, MOST_ROW_BYTES), b"")
 
 
 def _noted(lines: Iterable[bytes], on_bytes: OnBytes | None) -> Iterator[bytes]:
@@ -278,7 +292,7 @@ def _parsed(line: bytes) -> Row:
     The decoder's own function takes half the time of `json.loads`, which first looks for the
     encoding and for white space.
     """
-    text = line.decode()
+    text = line.decode().removeprefix("\ufeff")
     row: Row
     row, end = _decode(text)
     if text[end:].strip():
@@ -295,8 +309,8 @@ def _chained(path: Path, on_bytes: OnBytes | None = None) -> Iterator[tuple[byte
     previous = b""
     suffix = len(HASH_KEY) + HASH_BYTES + len(HASH_END)
     with path.open("rb") as file:
-        for line in _noted(file, on_bytes):
-            if not line.endswith(b"\n"):
+        for line in _noted(_rows(file), on_bytes):
+            if not line.endswith(b"\n") and len(line) < MOST_ROW_BYTES:
                 return
             digest = line[-len(HASH_END) - HASH_BYTES : -len(HASH_END)]
             sealed = line.endswith(HASH_END) and line.startswith(HASH_KEY, len(line) - suffix)

@@ -5,21 +5,10 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from energy.ledger import checked
 from energy.ledger.incidents import INCIDENTS
 from energy.ledger.lines import DAMAGE, Lines, OnBytes, Row, node_file_name
 from energy.ledger.segment import LOST, Segment
-
-NEEDED = {
-    "s": {"m", "j"},
-    "t": {"j"},
-    "window": {"m0", "m1", "name", "phase"},
-    "mark": {"m"},
-    "attach": {"m", "to"},
-    "end": {"m", "why"},
-}
-"""Keys that a row must have to be read."""
-
-NOTHING: set[str] = set()
 
 LIVE_SAMPLES = 7200
 """Samples that the reader of a run that is still going on keeps in memory."""
@@ -57,7 +46,9 @@ class BorrowedSamples:
 
     def _add(self, row: Row, segment: Segment) -> None:
         kind = row["k"]
+        checked.require(row)
         if kind == "header":
+            row, _ = checked.header(row)
             self._in_run = row.get("id") == self._id
             if self._in_run and row["domains"]:
                 self._domains = row["domains"]
@@ -137,7 +128,11 @@ class Reader:
 
     def _add(self, row: Row) -> None:
         kind = row["k"]
+        checked.require(row)
         if kind == "header":
+            row, whole = checked.header(row)
+            if not whole:
+                self.damaged.append(self._lines.count)
             last = self._segments[-1] if self._segments else None
             # A sampler that was killed before its first row has left nothing to continue.
             if row.get("continues") and last is not None and last.header.get("id") == row.get("id"):
@@ -145,10 +140,8 @@ class Reader:
             else:
                 self._segments.append(Segment.from_header(row))
         if not self._segments:
-            return
+            raise ValueError("no header before it")
         segment = self._segments[-1]
-        if not NEEDED.get(kind, NOTHING) <= row.keys():
-            raise KeyError(*NEEDED[kind] - row.keys())
         # After its end a process samples only for the runs that are attached to it.
         if kind != "s" or segment.end == LOST:
             segment.add(row, live=self._live)

@@ -57,6 +57,7 @@ class Segment:
         own_s: monotonic seconds of the samples that its own process took.
         borrowed_s: those of samples that another process took, before, during and after it.
         reach_s: first and last moment that its own rows mention.
+        late_samples: samples whose rows came after those of later ones.
     """
 
     header: Row
@@ -72,6 +73,7 @@ class Segment:
     own_s: array[float] = field(default_factory=lambda: array("d"))
     borrowed_s: array[float] = field(default_factory=lambda: array("d"))
     reach_s: tuple[float, float] = (math.inf, -math.inf)
+    late_samples: int = 0
     _order: list[Row] = field(default_factory=list)
     _coverage: dict[str, tuple[tuple[float, float, int], Coverage]] = field(default_factory=dict)
 
@@ -230,12 +232,20 @@ class Segment:
             joules = None if raw is None else float(raw)
             readings.append((domain, moment_s - age_s, joules))
         # A damaged row has raised by now, so that no part of it is added.
-        (self.own_s if domains is None else self.borrowed_s).append(moment_s)
+        self._order_in(self.own_s if domains is None else self.borrowed_s, moment_s)
         for domain, time_s, value in readings:
             self.curves[domain["id"]].part(_by_power(domain)).add(time_s, value)
         for domain, watts in zip(order, row.get("w", ()), strict=False):
             if watts is not None:
                 self.checks.setdefault(domain["id"], Check()).add(moment_s, float(watts))
+
+    def _order_in(self, times: array[float], moment_s: float) -> None:
+        """Add the moment of a sample; one that comes late, as in a ledger that was sorted, too."""
+        if times and moment_s < times[-1]:
+            self.late_samples += 1
+            bisect.insort(times, moment_s)
+        else:
+            times.append(moment_s)
 
     def add_ticks(self, row: Row) -> None:
         """Add dated ticks."""

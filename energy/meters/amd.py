@@ -19,6 +19,7 @@ from energy.meters import amd_boards
 from energy.meters.amd_boards import Gpu
 from energy.meters.base import BaseSource, Domain, missing
 from energy.meters.silence import silence
+from energy.outside import attempt
 
 DRIVER = Path("/dev/kfd")
 CHECK_S = 0.5
@@ -79,15 +80,11 @@ class Amd(BaseSource):
         """GPUs with the reading that can be trusted; none without a driver."""
         if not self._driver.exists():
             return []
-        try:
-            with silence() as printed:
-                import amdsmi
-
-                amdsmi.amdsmi_init()
-                handles = amdsmi.amdsmi_get_processor_handles()
-        except Exception as error:  # amdsmi raises many kinds, also while it is imported
+        with silence() as printed:
+            loaded, error = attempt(_load)
+        if error is not None or loaded is None:
             return [_not_loaded(error, printed.last_line)]
-        self._smi = amdsmi
+        self._smi, handles = loaded
         gpus = amd_boards.listed(self._call, handles, self._nodes)
         first = {gpu.id: self._probed(gpu.handle) for gpu in gpus}
         time.sleep(self._check_s)
@@ -188,10 +185,16 @@ class Amd(BaseSource):
     def _call(self, name: str, *arguments: Any) -> Any:
         """Call a function of amdsmi; None if it fails, as it does for unsupported features."""
         self.alive()
-        try:
-            return getattr(self._smi, name)(*arguments)
-        except Exception:
-            return None
+        answer, _ = attempt(lambda: getattr(self._smi, name)(*arguments))
+        return answer
+
+
+def _load() -> tuple[Any, Any]:
+    """The library and its handles of processors; it raises many kinds, also while imported."""
+    import amdsmi
+
+    amdsmi.amdsmi_init()
+    return amdsmi, amdsmi.amdsmi_get_processor_handles()
 
 
 def _twin(gpu: Gpu, gpus: list[Gpu]) -> Gpu | None:
@@ -201,7 +204,7 @@ def _twin(gpu: Gpu, gpus: list[Gpu]) -> Gpu | None:
     return next((other for other in gpus if other.index == gpu.index ^ 1), None)
 
 
-def _not_loaded(error: Exception, printed: str) -> Domain:
+def _not_loaded(error: Exception | None, printed: str) -> Domain:
     """Why amdsmi cannot be used, and what mends that."""
     rocm = Path(os.environ.get("ROCM_PATH", "/opt/rocm"))
     there = isinstance(error, ModuleNotFoundError) and (rocm / "share" / "amd_smi").is_dir()

@@ -8,13 +8,14 @@ lags and bands of boards of that name; other sensors have the row of power_senso
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from energy.errors import InputError
+from energy.inputs import read_json, table_of
 from energy.meters.base import Domain
 from energy.meters.files import fact_rows, user_file
 
@@ -90,13 +91,11 @@ def path() -> Path:
 def load(file: Path) -> tuple[dict[str, Sensor], str]:
     """The measured sensors by name of their board, and a note on a file that cannot be used."""
     try:
-        boards = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(boards, dict):
-            raise ValueError("expected an object with a key for each board")
+        if not file.exists():
+            return {}, ""
+        boards = table_of(read_json(file, "measured sensors"), str(file))
         return {name: Sensor.of(values) for name, values in boards.items()}, ""
-    except FileNotFoundError:
-        return {}, ""
-    except (OSError, ValueError) as error:
+    except (InputError, ValueError) as error:
         words = " ".join(str(error).split())
         return {}, f"{file} left out: {words}; make it again: make gpu-check"
 

@@ -29,6 +29,7 @@ from energy.meters.redfish import Redfish
 from energy.meters.replay import Replay
 from energy.meters.share import share, whole_machine
 from energy.meters.tpu import Tpu
+from energy.outside import attempt
 
 SOURCES: dict[str, Callable[[], Source]] = {
     "nvml": Nvml,
@@ -197,9 +198,8 @@ def _maker(name: str, start_s: float | None = None) -> Callable[[], Source] | No
 
 def probed(source: Source) -> list[Domain]:
     """The domains of a source; a source that fails unexpectedly is missing."""
-    try:
-        domains = source.probe()
-    except Exception as error:
+    domains, error = attempt(source.probe)
+    if domains is None:
         reason = f"{type(error).__name__}: {error}"
         domains = [missing(source.name, "unknown", source.name, reason)]
     return _noted(

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from energy.errors import InputError, reason
+from energy.errors import InputError
+from energy.inputs import read_text
 
 Wave = list[tuple[float, float | None]]
 """Seconds and the watts from then on, in order of time; None where they are not known."""
@@ -41,12 +42,11 @@ def waves(path: Path) -> dict[str, Wave]:
     Raises:
         InputError: the file cannot be read, is neither layout, or has a line that cannot be.
     """
+    lines = read_text(path, "a waveform", COLUMNS).splitlines(keepends=True)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return _waves(path, csv.reader(file, skipinitialspace=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error)
-        raise InputError(f"expected a waveform in {path}", why, "give a CSV file") from error
+        return _waves(path, csv.reader(lines, skipinitialspace=True))
+    except csv.Error as error:
+        raise InputError(f"expected a waveform in {path}", str(error), COLUMNS) from error
 
 
 def integral_j(wave: Wave, until_s: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from energy.errors import InputError
+from energy.inputs import MOST_DEPTH, UNPARSED, bounded_lines, depth
 from energy.ledger import reader as ledger
 from energy.ledger.lines import FILE
 from energy.ledger.segment import Segment
@@ -106,9 +108,11 @@ def _metrics(folder: Path) -> tuple[dict[str, Any], ...]:
     if not path.is_file():
         return ()
     lines = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        try:
-            lines.append(json.loads(line))
-        except ValueError as error:
-            raise InputError(f"expected JSON lines in {path}", f"line {number}") from error
+    with path.open("rb") as file:
+        for line in bounded_lines(file, path):
+            # A torn line of a run that was killed, or another program's.
+            with contextlib.suppress(*UNPARSED):
+                row = json.loads(line)
+                if isinstance(row, dict) and depth(row) <= MOST_DEPTH:
+                    lines.append(row)
     return tuple(lines)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from energy.meters.base import Source
+from energy.outside import attempt
 
 PERIOD_NS = 1_000_000_000
 """There is one check of the power in each interval, and in each second if that is longer."""
@@ -106,7 +107,4 @@ class Checks:
 
 def _answer(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What a source answers; nothing if it fails unexpectedly."""
-    try:
-        return call()
-    except Exception:
-        return {}
+    return attempt(call)[0] or {}

@@ -6,6 +6,7 @@ import random
 import time
 
 from energy.meters.base import Source
+from energy.outside import attempt
 from energy.sampler.edges import rounded
 
 JITTER = 0.2
@@ -38,9 +39,8 @@ class Powers:
         """Read every domain once, and schedule the next reading."""
         begin_ns = time.monotonic_ns()
         self.due_ns = begin_ns + round(self._period_ns * random.uniform(1 - JITTER, 1 + JITTER))
-        try:
-            readings = self._source.dated_watts()
-        except Exception:  # a source that fails unexpectedly is a gap
+        readings, error = attempt(self._source.dated_watts)
+        if error is not None or readings is None:  # a source that fails unexpectedly is a gap
             readings = [(begin_ns, dict.fromkeys(self._domains))]
         self._read_ns = time.monotonic_ns()
         self._readings += [

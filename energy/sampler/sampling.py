@@ -14,6 +14,7 @@ from typing import Any
 from energy.ledger.writer import Writer
 from energy.meters.base import Domain, Source
 from energy.meters.ticks import Follower
+from energy.outside import attempt
 from energy.sampler.checks import Checks
 from energy.sampler.clocks import Clocks
 from energy.sampler.edges import Edges, rounded
@@ -210,10 +211,8 @@ class Sampler:
         joules: dict[str, float | None] = {}
         read_ns: dict[str, int] = {}
         for source in self._sources:
-            try:
-                values = source.read()
-            except Exception:  # a source that fails unexpectedly is a gap
-                values = {}
+            # A source that fails unexpectedly is a gap.
+            values = attempt(source.read)[0] or {}
             joules.update(values)
             read_ns.update(dict.fromkeys(values, source.dated_ns() or time.monotonic_ns()))
         return joules, read_ns

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from energy.outside import attempt
 from energy.tracking.process import SamplerProcess
 from energy.tracking.sent import SentRows
 
@@ -134,14 +135,16 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Start another sampler whenever one is lost, until the run ends."""
-        try:
-            while why := self._process.wait_until_lost() if self._process else "killed":
-                if not self._restart(why):
-                    return
-            if self._process is not None:
-                self._process.release(CLOSE_S)
-        except Exception as error:  # nothing may reach the run
+        _, error = attempt(self._restart_until_closed)
+        if error is not None:  # nothing may reach the run
             self._note(f"the sampler is not watched any more: {error}")
+
+    def _restart_until_closed(self) -> None:
+        while why := self._process.wait_until_lost() if self._process else "killed":
+            if not self._restart(why):
+                return
+        if self._process is not None:
+            self._process.release(CLOSE_S)
 
     def _restart(self, why: str) -> bool:
         """Replace a lost sampler; False if there is to be no other."""

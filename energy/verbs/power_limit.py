@@ -22,6 +22,7 @@ from energy.errors import InputError
 from energy.meters import nvml as meter
 from energy.meters.limits import W_PER_MW
 from energy.meters.nvml_boards import Board, visible_boards
+from energy.outside import attempt
 from energy.sampler.seat import boot_id, runtime_folder
 
 REPLY_S = 30.0
@@ -131,9 +132,8 @@ def _guard(watts: float, end: int, answers: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     limited: list[Limited] = []
     nvml = meter.binding()
-    try:
-        _set_all(nvml, watts, limited)
-    except Exception as error:
+    _, error = attempt(lambda: _set_all(nvml, watts, limited))
+    if error is not None:
         refusal = error.args if isinstance(error, RefusedError) else (USABLE, str(error), QUERY)
         list(_restored(nvml, limited))
         _send(answers, {"error": refusal})

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from energy.outside import attempt
 from glam.checkpoints.checkpoint import Checkpoint
 
 GRACE_S = 1.0
@@ -72,9 +73,8 @@ class CheckpointWriter:
         if kind is None:
             self.wait()
         elif issubclass(kind, Exception):
-            try:
-                self.wait()
-            except Exception as writing_error:
+            _, writing_error = attempt(self.wait)
+            if writing_error is not None:
                 logger.warning("%s", writing_error)
         elif self._thread is not None:
             self._thread.join(GRACE_S)

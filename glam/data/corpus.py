@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.files import write_text_atomic
 from glam.config import Corpus
 from glam.data.mixtures import domain_weights
+from glam.data.sealed import read_sealed, write_sealed
 from glam.data.shards import (
     SHARD_BYTES,
     SPLITS,
@@ -168,12 +168,11 @@ def load_corpus(
 def _cached_survey(config: Corpus, sources: list[Source], folder: Path) -> Survey:
     """Return the survey of these files from the cache; make and cache it if it is new."""
     path = survey_path(config, sources, folder)
-    try:
-        return Survey.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError):
-        survey = survey_corpus(config, sources)
-        write_text_atomic(path, survey.as_json())
-        return survey
+    if cached := read_sealed(path):
+        return Survey.from_dict(cached)
+    survey = survey_corpus(config, sources)
+    write_sealed(path, survey.as_dict())
+    return survey
 
 
 def _corpus_name(
@@ -201,16 +200,18 @@ def _existing_shards(base: Path, tokenizer: Tokenizer) -> list[Shard] | None:
 
     Files of another size or another checksum are written again.
     """
+    manifest = read_sealed(base / "manifest.json")
+    if manifest is None:
+        return None
+    shards = shards_of_manifest(manifest["shards"])
+    item = token_dtype(len(tokenizer)).itemsize
     try:
-        manifest = json.loads((base / "manifest.json").read_text())
-        shards = shards_of_manifest(manifest["shards"])
-        item = token_dtype(len(tokenizer)).itemsize
         complete = all(
             (base / shard.file).stat().st_size == item * sum(shard.tokens.values())
             and _sha256(base / shard.file) == shard.sha256
             for shard in shards
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError:
         return None
     return shards if complete else None
 
@@ -252,7 +253,7 @@ def _write_manifest(sources: list[Source], plan: Tokenization, shards: list[Shar
         },
         "shards": [asdict(shard) for shard in shards],
     }
-    write_text_atomic(plan.folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    write_sealed(plan.folder / "manifest.json", manifest)
 
 
 def _map_streams(

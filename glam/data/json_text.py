@@ -13,17 +13,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from energy.errors import InputError
+from energy.inputs import MOST_BYTES, UNPARSED, bounded_lines
 from glam.data.compressed import inner_suffix, open_bytes
 from glam.data.standard_library import Document
 
 LINES = (".jsonl", ".ndjson")
 SUFFIXES = (".json", *LINES)
-
-MAX_BYTES = 256_000_000
-"""Bytes of one line, or of a file that is a single JSON value; a longer one is refused."""
-
-NOT_JSON = (ValueError, RecursionError)
-"""What the JSON parser raises: RecursionError for thousands of nested brackets."""
 
 Rows = Iterator[tuple[str, Document | None]]
 """Documents with their domains; None for a row without text."""
@@ -65,22 +60,22 @@ def json_documents(path: Path, domain: str, name: str, column: str) -> Rows:
 def _holds_lines(path: Path, column: str) -> bool:
     """Whether the first line is an object by itself that has text, or that is followed by more."""
     with open_bytes(path) as file:
-        rows = islice((line for line in _bounded_lines(file, path) if line.strip()), 2)
+        rows = islice((line for line in bounded_lines(file, path) if line.strip()), 2)
         try:
             first = json.loads(next(rows, b""))
-        except NOT_JSON:
+        except UNPARSED:
             return False
         return isinstance(first, dict) and (column in first or next(rows, None) is not None)
 
 
 def _of_lines(file: IO[bytes], path: Path, domain: str, name: str, column: str) -> Rows:
-    for number, line in enumerate(_bounded_lines(file, path), start=1):
+    for number, line in enumerate(bounded_lines(file, path), start=1):
         if not line.strip():
             continue
         place = f"line {number} of {path}"
         try:
             row = json.loads(line)
-        except NOT_JSON as error:
+        except UNPARSED as error:
             if number == 1 and isinstance(error, UnicodeDecodeError):
                 raise not_text(path) from error
             raise InputError(
@@ -89,33 +84,22 @@ def _of_lines(file: IO[bytes], path: Path, domain: str, name: str, column: str) 
         yield _document(row, domain, f"{name}:{number}", column, place)
 
 
-def _bounded_lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
-    while line := file.readline(MAX_BYTES + 1):
-        if len(line) > MAX_BYTES:
-            raise InputError(
-                f"expected lines of at most {MAX_BYTES / 1e6:.0f} MB in {path}",
-                "a longer one",
-                "write one document a line",
-            )
-        yield line
-
-
 def _single_value(file: IO[bytes], path: Path) -> Any:
     """The value of a file that is not lines of JSON.
 
     Raises:
         OtherJsonError: it is not JSON at all, in spite of its name.
     """
-    content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
+    content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
         raise InputError(
-            f"expected a JSON file of at most {MAX_BYTES / 1e6:.0f} MB at {path}",
+            f"expected a JSON file of at most {MOST_BYTES / 1e6:.0f} MB at {path}",
             "a longer one",
             "write it as JSON lines, one object a line",
         )
     try:
         return json.loads(content)
-    except NOT_JSON as error:
+    except UNPARSED as error:
         raise OtherJsonError from error
 
 

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from energy.errors import InputError, reason
 from energy.files import write_atomic
+from energy.outside import attempt
 from glam.data.standard_library import Document
 
 BATCH_ROWS = 1000
@@ -112,14 +113,17 @@ def cached_stream(spec: str, column: str, max_mb: float, cache: Path) -> Path:
         return path
     datasets = _datasets_library(f"hf:{spec}")
     name, _, config = (spec, "", "") if local else spec.partition(":")
-    try:
+
+    def load() -> None:
         stream = datasets.load_dataset(name, config or None, split="train", streaming=True)
         names = stream.column_names or list(next(iter(stream), {}))
         stream = stream.select_columns(_columns(Path(spec), names, column))
         write_atomic(path, lambda file: _write_lines(stream, column, max_mb, file))
-    except InputError:
-        raise
-    except Exception as error:  # a network, the hub and its many builders may raise anything
+
+    _, error = attempt(load)  # a network, the hub and its many builders may raise anything
+    if isinstance(error, InputError):
+        raise error
+    if error is not None:
         raise InputError(
             f"expected the dataset hf:{spec}",
             f"{type(error).__name__}: {error}",

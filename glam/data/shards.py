@@ -7,7 +7,6 @@ that was killed continues at its first missing shard and ends with the same bits
 from __future__ import annotations
 
 import hashlib
-import json
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -22,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from energy.errors import InputError
-from energy.files import write_atomic, write_text_atomic
+from energy.files import write_atomic
+from glam.data.sealed import read_sealed, write_sealed
 from glam.data.sources import Documents
 from glam.data.survey import ContentHash, Survey, document_hashes
 from glam.data.tokenizer import END, Tokenizer
@@ -225,17 +225,19 @@ def _write_shard(
         {split: len(documents[split]) for split in SPLITS},
         hashlib.sha256(data).hexdigest(),
     )
-    write_text_atomic(path.with_suffix(".json"), json.dumps(asdict(shard)) + "\n")
+    write_sealed(path.with_suffix(".json"), asdict(shard))
     return shard
 
 
 def _existing_shard(job: _Job, folder: Path) -> Shard | None:
     """Return the shard of a job if an earlier attempt completed it and its checksum matches."""
+    description = read_sealed(folder / f"shard-{job.number:08d}.json")
+    if description is None:
+        return None
+    shard = Shard(**description)
     try:
-        description = (folder / f"shard-{job.number:08d}.json").read_text()
-        shard = Shard(**json.loads(description))
         valid = hashlib.sha256((folder / shard.file).read_bytes()).hexdigest() == shard.sha256
-    except (OSError, ValueError, TypeError):
+    except OSError:
         return None
     return shard if valid else None
 

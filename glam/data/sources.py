@@ -130,8 +130,9 @@ def _sources_of_path(named: str, config: Corpus, cache: Path) -> list[Source]:
         path = cached_stream(location[3:], config.text_column, config.max_mb, cache)
         return [_source(domain, path, location, explicit=True)]
     path = Path(location)
-    if not path.exists():
-        raise InputError(f"expected text at {path}", "no such file or folder", FIX)
+    if not path.is_file() and not path.is_dir():
+        seen = "a device or a pipe" if path.exists() else "no such file or folder"
+        raise InputError(f"expected text at {path}", seen, FIX)
     if not path.is_dir() or is_saved_dataset(path):
         return [_source(domain, path, path.name, explicit=True)]
     return [

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from energy.errors import InputError
 from glam.config import Corpus
@@ -83,17 +83,16 @@ class Survey:
     sample: tuple[str, ...]
     tallies: tuple[Tally, ...] = ()
 
-    def as_json(self) -> str:
-        """Return the survey as one JSON object."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the survey as plain values."""
         domains = {name: asdict(domain) for name, domain in self.domains.items()}
         fields = {"content": self.content, "domains": domains, "sample": self.sample}
         tallies = [asdict(tally) for tally in self.tallies]
-        return json.dumps({"format": FORMAT, **fields, "tallies": tallies})
+        return {"format": FORMAT, **fields, "tallies": tallies}
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the survey of `as_json`."""
-        value = json.loads(text)
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Return the survey of `as_dict`."""
         domains = {name: DomainSurvey(**domain) for name, domain in value["domains"].items()}
         tallies = tuple(Tally(**tally) for tally in value["tallies"])
         return cls(value["content"], domains, tuple(value["sample"]), tallies)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from energy.errors import InputError, reason
+from energy.errors import InputError
 from energy.files import write_text_atomic
+from energy.inputs import read_toml, table_of
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 
@@ -31,22 +31,15 @@ def load_machine(path: Path) -> Machine:
     Raises:
         InputError: there is no such file, or it is not a machine file of this version.
     """
-    try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(
-            f"expected a machine file at {path}",
-            reason(error),
-            "write one with simulator calibrate",
-        ) from error
+    table = read_toml(path, "a machine file", "write one with simulator calibrate PROBE.json")
     if table.get("schema") != SCHEMA:
         raise InputError(
             f"expected schema {SCHEMA} in {path}", f"{table.get('schema')!r}", "calibrate again"
         )
     return Machine(
-        Hardware.from_dict(table.get("hardware", {})),
-        Constants.from_dict(table.get("constants", {})),
-        table.get("provenance", {}),
+        Hardware.from_dict(table_of(table.get("hardware", {}), f"hardware of {path}")),
+        Constants.from_dict(table_of(table.get("constants", {}), f"constants of {path}")),
+        table_of(table.get("provenance", {}), f"provenance of {path}"),
     )
 
 

@@ -20,9 +20,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.errors import InputError, reason
+from energy.errors import InputError
 from energy.files import write_text_atomic
+from energy.inputs import read_json, shown, table_of
 from simulator.facts.software import nearest_release
+from simulator.fit.saved import ConstantsFile
 from simulator.physics.constants import PRIORS, Constants
 
 SCHEMA = "constants-2"
@@ -284,9 +286,11 @@ class Pool:
         if table.get("schema") != SCHEMA:
             raise InputError(
                 f"expected a constants file of schema {SCHEMA}",
-                f"{table.get('schema')!r}",
+                shown(table.get("schema")),
                 "calibrate again",
             )
+        content = {name: part for name, part in table.items() if name != "schema"}
+        ConstantsFile.of(content, "a constants file", "calibrate again")
         deviations = table.get("deviations", {})
         used = set(table["world"]).union(
             *(values for groups in deviations.values() for values in groups.values())
@@ -317,14 +321,8 @@ def load_pool(path: Path) -> Pool:
     Raises:
         InputError: there is no such file, or it is not a constants file of this version.
     """
-    try:
-        return Pool.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError) as error:
-        raise InputError(
-            f"expected a constants file at {path}",
-            reason(error),
-            "write one with simulator calibrate",
-        ) from error
+    what, fix = "a constants file", "write one with simulator calibrate ROWS.csv --out FILE"
+    return Pool.from_dict(table_of(read_json(path, what, fix), str(path), fix))
 
 
 @cache

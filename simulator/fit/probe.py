@@ -16,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import InputError
+from energy.inputs import is_number, shown, table_of
 from energy.quantity import Quantity
 from simulator.fit.least_squares import Fit, fit
 from simulator.fit.machine import Machine
 from simulator.fit.probe_rows import OPERATIONS, PRECISIONS, Row, timed
 from simulator.physics.constants import PRIORS, Constants
 from simulator.physics.hardware import Hardware
+
+AGAIN = "run glam probe again"
 
 STEP_BAND = 0.2
 """Half-width in logarithms of the 80 % band of a step whose operations all fit: what operations
@@ -121,18 +124,30 @@ def _hardware(probe: dict[str, Any], rows: Sequence[Row], source: str) -> Hardwa
         raise InputError(
             "expected matmul and elementwise rows in the probe",
             f"{len(products)} and {len(streams)}",
-            "run glam probe again",
+            AGAIN,
         )
-    machine = probe.get("machine", {})
+    machine = table_of(probe.get("machine", {}), "machine of the probe", AGAIN)
+    memory_bytes = machine.get("memory_bytes")
+    if memory_bytes is None or not is_number(memory_bytes, 1):
+        raise InputError("expected machine.memory_bytes in the probe", shown(memory_bytes), AGAIN)
     largest = max(float(row.work[0].bytes) for row in streams)
     wide = [row for row in streams if float(row.work[0].bytes) >= min(STREAMED_BYTES, largest)]
-    watts = {name: Quantity(**probe["power"][name]) for name in ("idle_w", "busy_w")}
-    (idle, _, _), (busy, low, high) = (watts[name].numbers() for name in ("idle_w", "busy_w"))
+    try:
+        watts = {name: Quantity(**probe["power"][name]) for name in ("idle_w", "busy_w")}
+        (idle, _, _), (busy, low, high) = (watts[name].numbers() for name in ("idle_w", "busy_w"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            "expected power.idle_w and power.busy_w in the probe", "no quantities", AGAIN
+        ) from error
+    if idle < 0 or low <= 0:
+        raise InputError(
+            "expected watts above 0 in the probe", f"{idle:g} idle, {low:g} busy", AGAIN
+        )
     return Hardware(
         name=str(machine.get("name", "this machine")),
         precision=PRECISIONS[probe["dtype"]],
         peak_flop_per_s=max(float(row.work[0].flop) / row.seconds for row in products),
-        memory_bytes=float(machine.get("memory_bytes", np.inf)),
+        memory_bytes=float(memory_bytes),
         memory_bytes_per_s=max(float(row.work[0].bytes) / row.seconds for row in wide),
         idle_w=idle,
         busy_w=busy,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from energy.errors import InputError, reason
+from energy.errors import InputError
+from energy.inputs import is_number, read_json, shown, table_of
 from energy.shape import Shape
 from simulator.physics import compute
 from simulator.physics.operations import Operation, linear, product
@@ -21,6 +21,9 @@ SCHEMA = "probe-1"
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+
+MOST_SIZE = 1e15
+"""Bytes, elements or seconds of one operation: a petabyte."""
 
 Reader = Callable[[dict[str, Any], Plan], list[Operation]]
 """From a row and a plan with the bytes of its type to the operations that the row timed."""
@@ -41,22 +44,10 @@ def read_probe(path: Path) -> dict[str, Any]:
     Raises:
         InputError: there is no such file, or it is not a probe of this version.
     """
-    try:
-        table = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"expected a probe at {path}",
-            reason(error),
-            "write one with glam probe --out probe.json",
-        ) from error
-    schema = table.get("schema") if isinstance(table, dict) else None
-    if schema != SCHEMA:
-        raise InputError(
-            f"expected schema {SCHEMA} in {path}",
-            f"{schema!r}",
-            "write one with glam probe --out probe.json",
-        )
-    probe: dict[str, Any] = table
+    fix = "write one with glam probe --out probe.json"
+    probe = table_of(read_json(path, "a probe", fix), str(path), fix)
+    if probe.get("schema") != SCHEMA:
+        raise InputError(f"expected schema {SCHEMA} in {path}", shown(probe.get("schema")), fix)
     return probe
 
 
@@ -70,21 +61,31 @@ def timed(probe: dict[str, Any]) -> list[Row]:
     if width is None:
         raise InputError("expected dtype float32, bfloat16 or float16", f"{probe.get('dtype')!r}")
     plan, rows = Plan(activation_bytes=width), []
-    for number, raw in enumerate(probe.get("rows", [])):
-        name = raw.get("op")
-        if name not in OPERATIONS:
+    raws = probe.get("rows", [])
+    for number, raw in enumerate(raws if isinstance(raws, list) else [raws]):
+        name = table_of(raw, f"row {number} of the probe", "run glam probe again").get("op")
+        if not isinstance(name, str) or name not in OPERATIONS:
             raise InputError(
                 f"expected an operation of {', '.join(OPERATIONS)} in row {number}",
-                f"{name!r}",
+                shown(name),
                 "run glam probe of this version",
             )
         try:
+            _require_sizes(raw)
             rows.append(Row(name, tuple(OPERATIONS[name](raw, plan)), _seconds(raw)))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"expected a whole {name} row ({number})", str(error), "run glam probe again"
             ) from error
     return rows
+
+
+def _require_sizes(raw: dict[str, Any]) -> None:
+    """Check that every number of a row is a size: above zero, and no more than a device can do."""
+    for key, value in raw.items():
+        least = 0 if key == "buckets" else 1e-12
+        if not isinstance(value, str | bool) and not is_number(value, least, MOST_SIZE):
+            raise ValueError(f"{key} = {shown(value)}")
 
 
 def _seconds(raw: dict[str, Any]) -> float:

@@ -87,6 +87,7 @@ def overridden(assignments: list[str] | None) -> dict[str, Any]:
     import tomllib
 
     from energy.errors import InputError
+    from energy.inputs import UNPARSED
 
     overrides: dict[str, Any] = {}
     for text in assignments or []:
@@ -95,7 +96,7 @@ def overridden(assignments: list[str] | None) -> dict[str, Any]:
             raise InputError("expected --set KEY=VALUE", text, "for example --set run.tokens=280e9")
         try:
             overrides[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+        except UNPARSED:
             overrides[key.strip()] = value.strip()
     return overrides
 

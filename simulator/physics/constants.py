@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from energy.errors import InputError
+from energy.inputs import is_number, shown
 from energy.shape import Number
 
 
@@ -169,8 +170,8 @@ class Constants:
                 "expected the constants of this version", ", ".join(unknown), "calibrate again"
             )
         for name, value in table.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InputError(f"expected a number for {name}", f"{value!r}", "calibrate again")
+            if not is_number(value):
+                raise InputError(f"expected a number for {name}", shown(value), "calibrate again")
         return cls(**table)
 
 

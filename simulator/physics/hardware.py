@@ -10,6 +10,7 @@ import numpy as np
 from energy.errors import InputError, MissingDataError
 from energy.facts.catalog import Chip
 from energy.facts.roofs import roof
+from energy.inputs import is_number, shown
 from energy.quantity import Boundary, Origin, Quantity
 from energy.shape import Number
 from simulator.physics.constants import Constants
@@ -117,6 +118,17 @@ class Hardware:
                 "calibrate again",
             )
         values = dict(table)
+        wrong = [
+            f"{item.name} = {shown(table[item.name])}"
+            for item in fields(cls)
+            if item.name in table and not _is_valid(item.name, str(item.type), table[item.name])
+        ]
+        if wrong:
+            raise InputError(
+                "expected texts, and finite numbers of 0 or more, in [hardware]",
+                ", ".join(wrong),
+                "calibrate again",
+            )
         try:
             values["time_relative"] = tuple(values.get("time_relative", (-0.35, 0.55)))
             values["power_relative"] = tuple(values["power_relative"])
@@ -153,6 +165,16 @@ class Hardware:
             Origin.MODELLED,
             relative=self.power_relative,
         )
+
+
+def _is_valid(name: str, annotation: str, value: Any) -> bool:
+    """Whether a value of a file can be that of a field."""
+    if annotation.startswith("tuple"):
+        ends = value if isinstance(value, list) and len(value) == 2 else [None]
+        return all(is_number(end, -1.0) for end in ends)
+    if annotation.startswith("Number"):
+        return is_number(value, 0.0)
+    return isinstance(value, str)
 
 
 UNMEASURED_REACH = 0.85

@@ -120,7 +120,7 @@ def _solved(cells: Cells, d_ff: float, d_expert: float) -> float:
 
 def _shape(cells: Cells, d_ff: float, d_expert: float, more_layers: int) -> Shape:
     layers, width = cells.required("layers"), cells.required("d_model")
-    heads = cells.number("heads") or width // (cells.number("head_dim") or 128)
+    heads = cells.number("heads") or max(1, width // (cells.number("head_dim") or 128))
     model = " ".join(cells.text(name) for name in ("model_name", "model_family"))
     return Shape(
         n_layers=layers + more_layers,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
-from energy.errors import InputError, reason
+from energy import inputs
+from energy.errors import InputError
+
+LEAST, MOST = 1e-9, 1e30
+"""Between these is every number of a table, from shares to the FLOP of a run."""
 
 
 class Cells:
@@ -32,8 +35,8 @@ class Cells:
             value = float(text)
         except ValueError as error:
             raise InputError(f"expected a number for {name}", text) from error
-        if not 0 <= value < float("inf"):
-            raise InputError(f"expected {name} of zero or more", text)
+        if value != 0 and not LEAST <= value <= MOST:
+            raise InputError(f"expected {name} of zero, or from {LEAST:g} to {MOST:g}", text)
         return value
 
     def required(self, name: str) -> float:
@@ -50,7 +53,7 @@ class Cells:
 
 def read_table(
     path: Path, content: str, required: tuple[str, ...], example: str
-) -> list[dict[str, Any]]:
+) -> list[dict[str, str]]:
     """The rows of a CSV file, as texts by column.
 
     Args:
@@ -63,13 +66,7 @@ def read_table(
         InputError: there is no such file, or it is not a table, or it has no rows or lacks a
             required column.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = [dict(row) for row in reader]
-            columns = reader.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"expected a table of {content} at {path}", reason(error)) from error
+    columns, rows = inputs.read_table(path, f"a table of {content}")
     absent = [name for name in required if name not in columns]
     if absent or not rows:
         raise InputError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 from energy.errors import InputError
+from energy.inputs import UNPARSED, bounded_lines, is_number
 from simulator.physics.expert_load import ExpertLoad
 
 LOG = "metrics.jsonl"
@@ -31,13 +33,12 @@ def read_load(path: Path) -> ExpertLoad:
     log = path / LOG if path.is_dir() else path
     rows: list[list[float]] = []
     try:
-        with log.open(encoding="utf-8") as lines:
-            for line in lines:
-                try:
-                    rows += json.loads(line).get("expert_load", [])
-                except (json.JSONDecodeError, AttributeError):
-                    continue  # the torn last line of a run that was killed
-    except (OSError, UnicodeDecodeError) as error:
+        with log.open("rb") as file:
+            for line in bounded_lines(file, log):
+                with contextlib.suppress(*UNPARSED, AttributeError, KeyError, TypeError):
+                    # Not the torn last line of a run that was killed.
+                    rows += [row for row in json.loads(line)["expert_load"] if _is_load(row)]
+    except (OSError, ValueError) as error:
         raise InputError(
             "expected the log of a trainer in expert_load",
             str(path),
@@ -48,3 +49,8 @@ def read_load(path: Path) -> ExpertLoad:
             f"expected lines with expert_load in {log}", "none", "a log of a mixture of experts"
         )
     return ExpertLoad.of(rows, str(log))
+
+
+def _is_load(row: Any) -> bool:
+    """Whether a value of a log is the load of a layer: a share of each expert."""
+    return isinstance(row, list) and bool(row) and all(is_number(share, 0.0) for share in row)

@@ -19,8 +19,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from energy.errors import InputError, nearest, reason
+from energy.errors import InputError, nearest
 from energy.facts import catalog
+from energy.inputs import read_toml
 from simulator.scenarios.fields import RequirementError, Section, explained
 from simulator.scenarios.sections import (
     HardwareSection,
@@ -32,6 +33,8 @@ from simulator.scenarios.sections import (
 
 NAMED_FILES = (("hardware", "machine"), ("plan", "expert_load"), ("model", "config"))
 """Keys of a scenario file that name another file."""
+
+FIX = "write one with simulator init FILE.toml, or name a preset"
 
 
 class Scenario(Section):
@@ -101,12 +104,12 @@ def load(name: str, overrides: dict[str, Any] | None = None) -> Scenario:
     path = Path(name)
     if path.suffix == ".toml" or path.is_file():
         where = str(path)
-        table = _parse(_read(path), where)
+        table = read_toml(path, "a scenario file", FIX)
         table.setdefault("name", path.stem)
         _anchor(table, path.parent)
     elif name in presets():
         where = f"preset {name}"
-        table = _parse(preset_text(name), where)
+        table = tomllib.loads(preset_text(name))
         table.setdefault("name", name)
     else:
         raise InputError(
@@ -183,24 +186,6 @@ def starting_text(preset: str | None = None) -> str:
     if preset not in presets():
         raise InputError("expected a preset", preset, nearest(preset, presets()))
     return preset_text(preset)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"expected a scenario file at {path}",
-            reason(error),
-            "write one with simulator init, or name a preset",
-        ) from error
-
-
-def _parse(text: str, where: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"expected TOML in {where}", reason(error), "correct that line") from error
 
 
 def _anchor(table: dict[str, Any], folder: Path) -> None:

@@ -72,7 +72,7 @@ def test_bad_text_is_a_one_line_error(glam, tmp_path, name, content, words):
 
 
 BAD_FILES = {
-    "not TOML": ("steps = = 3", "expected TOML"),
+    "not TOML": ("steps = = 3", "text that is not TOML"),
     "an unknown section": ("[trianing]\nsteps = 3", "did you mean training"),
     "an unknown training key": ("[training]\nlerning_rate = 1.0", "did you mean learning_rate"),
     "an unknown shape key": ("[shape]\nn_layer = 3", "did you mean n_layers"),

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import InputError, reason
+from energy.inputs import read_text
 from energy.units import G_PER_KG, S_PER_DAY, S_PER_HOUR
 
 Array = NDArray[np.float64]
@@ -85,17 +85,14 @@ def read_series(path: Path) -> Series:
     Raises:
         InputError: there is no such file, or a line of it is wrong; the message names the line.
     """
+    lines = read_text(path, "a grid series").splitlines(keepends=True)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return _read(file, path.name)
-    except OSError as error:
-        raise InputError(f"expected a grid series at {path}", reason(error)) from error
-    except (UnicodeDecodeError, csv.Error) as error:
+        return _read(csv.reader(lines), path.name)
+    except csv.Error as error:
         raise InputError(f"expected a CSV file at {path}", reason(error)) from error
 
 
-def _read(file: TextIO, name: str) -> Series:
-    rows = csv.reader(file)
+def _read(rows: Iterator[list[str]], name: str) -> Series:
     time_column, value_column, scale = _columns(next(rows, []), name)
     times: list[datetime] = []
     values: list[float] = []

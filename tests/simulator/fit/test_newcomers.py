@@ -126,8 +126,11 @@ def test_a_framework_that_is_not_known_is_said_beside_the_nearest():
     assert any("framework not known; nearest: megatron-core" in note for note in setup.notes)
 
 
+OWN = {"a-chip": {"dense": {"ln": 0.1, "low": -0.1, "high": 0.3}}}
+
+
 def test_own_rows_and_newcomers_survive_a_file():
-    pool = replace(published_pool(), own={"a-chip": {"dense": {"ln": 0.1}}})
+    pool = replace(published_pool(), own=OWN)
     assert Pool.from_dict(pool.as_dict()).own == pool.own
     assert Pool.from_dict(pool.as_dict()).newcomers == pool.newcomers
 

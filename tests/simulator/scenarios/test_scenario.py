@@ -181,7 +181,7 @@ def test_an_unknown_preset_and_a_missing_or_broken_file_are_one_clear_line(tmp_p
         load(str(tmp_path / "absent.toml"))
     broken = tmp_path / "broken.toml"
     broken.write_text("[run\n")
-    with pytest.raises(InputError, match="expected TOML in"):
+    with pytest.raises(InputError, match="text that is not TOML"):
         load(str(broken))
 
 

@@ -1,0 +1,201 @@
+"""Valid files of `simulator`, drawn with a seed, and what reads them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.fuzz.energy_files import metrics
+from tests.fuzz.harness import command
+from tests.fuzz.reader import Reader
+
+OPERATIONS: tuple[dict[str, Any], ...] = (
+    *({"op": "matmul", "m": m, "n": n, "k": 256} for m in (16, 256) for n in (64, 1024)),
+    *({"op": "grouped_matmul", "groups": g, "m": 64, "n": 512, "k": 256} for g in (4, 32)),
+    {"op": "attention", "batch": 8, "heads": 8, "seq": 256, "d_head": 64, "fused": False},
+    *({"op": "elementwise", "bytes": 2**power} for power in (20, 26)),
+    {"op": "optimizer", "kind": "adamw", "parameters": 2**22, "tensors": 4},
+    {"op": "optimizer", "kind": "adafactor", "parameters": 2**22, "tensors": 4},
+    {"op": "cross_entropy", "tokens": 1024, "vocab": 8192, "d_model": 128},
+    {"op": "launch"},
+)
+
+
+def probe(folder: Path, random: Random) -> Path:
+    """The file of `glam probe`."""
+    watts = {
+        name: {"value": value, "unit": "W", "origin": "measured", "source": "meter"}
+        for name, value in (("idle_w", random.uniform(5, 40)), ("busy_w", random.uniform(60, 300)))
+    }
+    table = {
+        "schema": "probe-1",
+        "dtype": random.choice(("float32", "bfloat16")),
+        "power": watts,
+        "machine": {"name": "made up", "memory_bytes": 2**34},
+        "rows": [{**row, "seconds": random.uniform(1e-5, 1e-2)} for row in OPERATIONS],
+    }
+    (folder / "probe.json").write_text(json.dumps(table))
+    return folder / "probe.json"
+
+
+def machine(folder: Path, random: Random) -> Path:
+    """A machine as `simulator calibrate` writes it."""
+    from simulator.fit.machine import Machine, save_machine
+    from simulator.physics.constants import Constants
+    from simulator.physics.hardware import Hardware
+
+    hardware = Hardware(
+        name="made up",
+        precision="fp32",
+        peak_flop_per_s=random.uniform(1e10, 1e13),
+        memory_bytes=2**36,
+        memory_bytes_per_s=random.uniform(1e10, 1e12),
+        idle_w=20.0,
+        busy_w=random.uniform(60, 200),
+        limit_w=200.0,
+        power_relative=(-0.1, 0.1),
+        power_source="meter",
+    )
+    constants = Constants(eff_max=random.uniform(0.5, 0.9), m_half=random.uniform(5, 50))
+    save_machine(Machine(hardware, constants, {"rows": 13}), folder / "machine.toml")
+    return folder / "machine.toml"
+
+
+def scenario(folder: Path, random: Random) -> Path:
+    """A scenario file."""
+    from simulator.scenarios.scenario import preset_text, presets, starting_text
+
+    text = random.choice(
+        (starting_text(), *(preset_text(name) for name in presets() if "mini" not in name))
+    )
+    (folder / "run.toml").write_text(text)
+    return folder / "run.toml"
+
+
+def constants(folder: Path, random: Random) -> Path:
+    """Constants fitted to throughput."""
+    table = json.loads((files("simulator.published") / "constants.json").read_text())
+    table["world"] = {
+        name: value * random.uniform(0.95, 1.05) for name, value in table["world"].items()
+    }
+    (folder / "constants.json").write_text(json.dumps(table))
+    return folder / "constants.json"
+
+
+@cache
+def _published(name: str) -> tuple[list[str], list[dict[str, str]]]:
+    with (files("simulator.published") / name).open(encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    return list(reader.fieldnames or []), rows
+
+
+def _some_rows(folder: Path, random: Random, name: str, few: int) -> Path:
+    columns, rows = _published(name)
+    with (folder / "rows.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(random.sample(rows, few))
+    return folder / "rows.csv"
+
+
+def throughput(folder: Path, random: Random) -> Path:
+    """A table of throughput."""
+    return _some_rows(folder, random, "throughput.csv", 3)
+
+
+def whole_runs(folder: Path, random: Random) -> Path:
+    """A table of whole runs."""
+    return _some_rows(folder, random, "runs.csv", 12)
+
+
+def series(folder: Path, random: Random) -> Path:
+    """A series of grid intensity."""
+    column = random.choice(("g_per_kwh", "kgco2e_per_kwh"))
+    scale = 1.0 if column == "g_per_kwh" else 1e-3
+    if random.random() < 0.3:
+        times = [f"2025-{month:02}-01T00:00Z" for month in range(1, 13)]
+    else:
+        times = [f"2025-01-{1 + hour // 24:02}T{hour % 24:02}:00Z" for hour in range(96)]
+    rows = [f"{time},{scale * random.uniform(50, 600)}" for time in times]
+    (folder / "grid.csv").write_text("\n".join([f"time,{column}", *rows]) + "\n")
+    return folder / "grid.csv"
+
+
+def _calibrated(path: Path) -> Any:
+    from simulator.fit.probe import calibrate
+    from simulator.fit.probe_rows import read_probe
+
+    calibrate(read_probe(path))
+
+
+def _machine_read(path: Path) -> Any:
+    scenario_text = '[model]\npreset = "glam-mini-16e"\n[run]\nsteps = 10\nbatch_tokens = 8192\n'
+    file = path.with_name("here.toml")
+    file.write_text(f'{scenario_text}[hardware]\nmachine = "{path.name}"\ncount = 1\n')
+    command("simulator", "predict", file, "--json")()
+
+
+def _validated_with(path: Path) -> Any:
+    rows = throughput(path.parent, Random(1))
+    command("simulator", "validate", "--throughput", rows, "--constants", path, "--json")()
+
+
+def _load_read(path: Path) -> Any:
+    from simulator.scenarios.expert_load import read_load
+
+    load = read_load(path)
+    return vars(load) and None
+
+
+READERS = (
+    Reader(
+        "probe",
+        "json",
+        probe,
+        lambda path: command("simulator", "calibrate", path, "--out", "out.toml", "--json")(),
+        weight=3,
+    ),
+    Reader("machine", "toml", machine, _machine_read, weight=3),
+    Reader(
+        "scenario",
+        "toml",
+        scenario,
+        lambda path: command("simulator", "predict", path, "--json")(),
+        weight=5,
+    ),
+    Reader(
+        "constants",
+        "json",
+        constants,
+        _validated_with,
+        weight=2,
+    ),
+    Reader(
+        "throughput",
+        "csv",
+        throughput,
+        lambda path: command("simulator", "validate", "--throughput", path, "--json")(),
+        weight=2,
+    ),
+    Reader(
+        "whole runs",
+        "csv",
+        whole_runs,
+        lambda path: command("simulator", "validate", "--runs", path, "--json")(),
+        weight=2,
+    ),
+    Reader(
+        "grid series",
+        "csv",
+        series,
+        lambda path: command("simulator", "when", path, "--days", 1, "--mw", 2, "--json")(),
+        weight=3,
+    ),
+    Reader("expert load", "jsonl", metrics, _load_read, weight=2),
+)
