@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -40,6 +41,28 @@ Zone = Annotated[
 Pue = Annotated[
     float | None, typer.Option(help="Facility over IT energy; without it, a band is assumed.")
 ]
+
+
+def output_file(*endings: str) -> Callable[[Path | None], Path | None]:
+    """The check of an option that names a file to write, made before anything is computed."""
+
+    def check(path: Path | None) -> Path | None:
+        if path is not None:
+            from energy.files import require_writable
+
+            require_writable(path, endings)
+        return path
+
+    return check
+
+
+def output_folder(path: Path | None) -> Path | None:
+    """The check of an option that names a folder to write into, made before the work."""
+    if path is not None:
+        from energy.files import require_writable
+
+        require_writable(path / "record.json")
+    return path
 
 
 Verb = TypeVar("Verb", bound=Callable[..., None])

@@ -76,7 +76,9 @@ def generate(
 def _select_checkpoint(folder: Path, best: bool) -> Checkpoint:
     newest = latest_checkpoint(folder)
     if newest is None:
-        raise InputError(f"expected a checkpoint in {folder}", "none", "train first")
+        raise InputError(
+            f"expected a checkpoint in {folder}", "none", "name the --out folder of a glam train"
+        )
     if not best:
         return newest
     path = best_checkpoint(folder)

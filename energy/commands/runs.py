@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Csv, Json, examples
+from energy.app import Csv, Json, examples, output_file
 from energy.console import print_data
 from energy.guard import say
 
@@ -100,7 +100,10 @@ def report(
     folders: Annotated[
         list[Path], typer.Argument(metavar="FOLDER", help="With runs at any depth.")
     ],
-    html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write one self-contained page.", callback=output_file()),
+    ] = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:

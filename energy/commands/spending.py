@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy.app import Csv, Json, Pue, Zone, examples
+from energy.app import Csv, Json, Pue, Zone, examples, output_folder
 from energy.console import print_data
 from energy.guard import say
 
@@ -21,7 +21,10 @@ def run(
     command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run, after --.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder; default runs/COMMAND-TIME. Each rank has its own in it."),
+        typer.Option(
+            help="Folder; default runs/COMMAND-TIME. Each rank has its own in it.",
+            callback=output_folder,
+        ),
     ] = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="A label of the run; repeatable.")
@@ -134,7 +137,9 @@ def merge(
     folders: Annotated[
         list[Path], typer.Argument(metavar="FOLDER", help="Of ranks, restarts and nodes.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the merged record.json.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the merged record.json.", callback=output_folder)
+    ],
     zone: Zone = None,
     pue: Pue = None,
     json: Json = False,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from energy.app import Csv, Json, examples
+from energy.app import Csv, Json, examples, output_file
 from energy.console import print_data
 
 
@@ -53,7 +53,9 @@ def calibrate(
     save: Annotated[
         bool, typer.Option("--save", help="Keep it: later records of these meters use it.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write it to this file.", callback=output_file())
+    ] = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from energy.app import one_form
+from energy.app import one_form, output_file
 
 Explain = Annotated[
     bool,
@@ -56,19 +55,6 @@ BeyondRange = Annotated[
         help="Apply a law of loss to runs that are outside the range that it was fitted to.",
     ),
 ]
-
-
-def output_file(*endings: str) -> Callable[[Path | None], Path | None]:
-    """The check of an option that names a file to write, made before anything is computed."""
-
-    def check(path: Path | None) -> Path | None:
-        if path is not None:
-            from energy.files import require_writable
-
-            require_writable(path, endings)
-        return path
-
-    return check
 
 
 Plot = Annotated[

@@ -83,7 +83,7 @@ SLOW = {
     ("glam", "train", "--device"),
     ("glam", "generate", "--device"),
 }
-"""Options that make a verb work for minutes, or wait as long as it is told to."""
+"""Options that make a verb work for minutes, or wait as long as they say."""
 
 
 @cache

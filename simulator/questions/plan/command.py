@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Csv, Json, examples
+from energy.app import Csv, Json, examples, output_file
 from simulator.kit.answer import present
-from simulator.kit.options import ChipPrice, Explain, Plot, Set, Tokens, output_file, overridden
+from simulator.kit.options import ChipPrice, Explain, Plot, Set, Tokens, overridden
 
 
 @examples(

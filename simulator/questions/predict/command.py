@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Csv, Json, examples
+from energy.app import Csv, Json, examples, output_file, output_folder
 from simulator.kit.answer import present
 from simulator.kit.options import ChipPrice, Explain, Plot, Set, Tokens, overridden
 
@@ -60,10 +60,16 @@ def predict(
         str | None, typer.Option(help='A rate of this run: "65 tokens/s/chip", 9.96 s, 41% MFU.')
     ] = None,
     cluster: Annotated[
-        Path | None, typer.Option(help="Keep the measured row for other questions in this file.")
+        Path | None,
+        typer.Option(
+            help="Keep the measured row for other questions in this file.", callback=output_file()
+        ),
     ] = None,
     overrides: Set = None,
-    out: Annotated[Path | None, typer.Option(help="Write record.json into this folder.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write record.json into this folder.", callback=output_folder),
+    ] = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
