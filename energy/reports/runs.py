@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energy.errors import InputError
+from energy.errors import InputError, reason
 from energy.inputs import MOST_DEPTH, UNPARSED, bounded_lines, depth
 from energy.ledger import reader as ledger
 from energy.ledger.lines import FILE
@@ -108,11 +108,14 @@ def _metrics(folder: Path) -> tuple[dict[str, Any], ...]:
     if not path.is_file():
         return ()
     lines = []
-    with path.open("rb") as file:
-        for line in bounded_lines(file, path):
-            # A torn line of a run that was killed, or another program's.
-            with contextlib.suppress(*UNPARSED):
-                row = json.loads(line)
-                if isinstance(row, dict) and depth(row) <= MOST_DEPTH:
-                    lines.append(row)
+    try:
+        with path.open("rb") as file:
+            for line in bounded_lines(file, path):
+                # A torn line of a run that was killed, or another program's.
+                with contextlib.suppress(*UNPARSED):
+                    row = json.loads(line)
+                    if isinstance(row, dict) and depth(row) <= MOST_DEPTH:
+                        lines.append(row)
+    except OSError as error:
+        raise InputError(f"expected to read {path}", reason(error)) from error
     return tuple(lines)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Container, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -33,6 +34,9 @@ from simulator.scenarios.sections import (
 
 NAMED_FILES = (("hardware", "machine"), ("plan", "expert_load"), ("model", "config"))
 """Keys of a scenario file that name another file."""
+
+MOST_NUMBER = 1e36
+"""No size, rate or price of a run is greater: products of a few of them are finite."""
 
 FIX = "write one with simulator init FILE.toml, or name a preset"
 
@@ -155,10 +159,26 @@ def with_overrides(table: dict[str, Any], overrides: Mapping[str, Any], where: s
 
 def check(table: dict[str, Any], where: str, overrides: Container[str] = ()) -> Scenario:
     """Turn the tables of a file into a scenario, or say what is wrong with them."""
+    if endless := _beyond(table, MOST_NUMBER):
+        raise InputError(f"expected numbers of at most {MOST_NUMBER:g} in {where}", endless)
     try:
         return Scenario.model_validate(table)
     except ValidationError as error:
         raise explained(error, Scenario, where, overrides) from error
+
+
+def _beyond(table: dict[str, Any], most: float, inside: str = "") -> str:
+    """The first key whose number is greater, with that number; empty where none is."""
+    for key, value in table.items():
+        if isinstance(value, str):
+            with suppress(ValueError):  # "1e300", which is read as a number
+                value = float(value)
+        if isinstance(value, dict):
+            if seen := _beyond(value, most, f"{inside}{key}."):
+                return seen
+        elif isinstance(value, int | float) and abs(value) > most:
+            return f"{inside}{key} = {value:g}" if abs(value) < 1e300 else f"{inside}{key}"
+    return ""
 
 
 @cache
