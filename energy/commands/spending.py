@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from energy.record import RunRecord
 
 
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="Folder; default runs/COMMAND-TIME. Each rank has its own in it.",
+        callback=output_folder,
+    ),
+]
+
+
 @examples("energy run --label task=demo -- python train.py --steps 100")
 def run(
     command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run, after --.")],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder; default runs/COMMAND-TIME. Each rank has its own in it.",
-            callback=output_folder,
-        ),
-    ] = None,
+    out: RunFolder = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="A label of the run; repeatable.")
     ] = None,
