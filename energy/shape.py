@@ -38,6 +38,7 @@ from energy.shapes.stack import Number, attention_layers, branches, plain
 
 __all__ = [
     "ACTIVE_CONVENTION",
+    "LAYER_COUNTS",
     "ActiveConvention",
     "Number",
     "Shape",

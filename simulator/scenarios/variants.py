@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from energy import shape as shapes
+from energy.errors import InputError
 from energy.facts import catalog, grid
 from energy.facts.prices import Price
 from energy.quantity import Origin, Quantity
-from energy.shape import Shape
+from energy.shape import LAYER_COUNTS, Shape
 from simulator.physics.plan import AXES, Plan
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.sections import ModelSection, SiteSection
@@ -116,6 +116,20 @@ def with_layers(scenario: Scenario, layers: int, tokens_per_parameter: float | N
     return with_tokens(resized, tokens_per_parameter * active)
 
 
+WIDTHS = (
+    "d_ff",
+    "d_expert",
+    "d_shared",
+    "d_latent_expert",
+    "d_layer_input",
+    "d_gate",
+    "q_rank",
+    "kv_rank",
+    "index_heads",
+)
+"""Sizes that grow with the heads."""
+
+
 def scaled(shape: Shape, layers: int, tensor: int = 1) -> Shape:
     """A shape of so many layers with the proportions of another, to the nearest whole head.
 
@@ -127,29 +141,38 @@ def scaled(shape: Shape, layers: int, tensor: int = 1) -> Shape:
         shape: whose proportions.
         layers: of the new shape.
         tensor: what the key-value heads are a multiple of.
+
+    Raises:
+        InputError: the layers of the shape are of several kinds.
     """
+    if shape.others:
+        raise InputError(
+            "expected a model whose layers are of one kind, to make others of its family",
+            f"{len(shape.others) + 1} kinds of layers",
+            "name a model of another family",
+        )
     factor = layers / float(shape.n_layers)
     group = float(shape.n_heads) / float(shape.n_kv_heads)
     kv_heads = tensor * max(1, round(float(shape.n_kv_heads) * factor / tensor))
     heads = round(kv_heads * group)
     wide = float(shape.d_model) / float(shape.n_heads)
 
-    def width(value: float) -> int:
-        return max(1, round(float(value) / float(shape.n_heads) * heads))
+    def width(name: str) -> int:
+        value = float(getattr(shape, name))
+        return max(1, round(value / float(shape.n_heads) * heads)) if value else 0
 
-    return replace(
-        shape,
-        n_layers=layers,
-        n_moe_layers=round(float(shape.n_moe_layers) * factor),
-        n_window_layers=round(float(shape.n_window_layers) * factor),
-        n_heads=heads,
-        n_kv_heads=kv_heads,
-        d_model=round(wide * heads),
-        d_ff=width(float(shape.d_ff)),
-        d_expert=width(float(shape.d_expert)),
-        q_rank=width(float(shape.q_rank)) if float(shape.q_rank) else 0,
-        kv_rank=width(float(shape.kv_rank)) if float(shape.kv_rank) else 0,
-    )
+    widths = {name: width(name) for name in WIDTHS}
+    if shape.recurrence == "mamba":
+        widths |= {name: width(name) for name in ("d_state_value", "state_rank", "state_norms")}
+    elif shape.recurrence != "none":
+        widths |= {name: width(name) for name in ("state_heads", "state_key_heads")}
+    if float(shape.qk_norm) > 2 * float(shape.d_head):
+        widths["qk_norm"] = width("qk_norm")
+    counts = {name: round(float(getattr(shape, name)) * factor) for name in LAYER_COUNTS}
+    # Rounded apart, two counts of one whole may be a layer too many.
+    counts["n_moe_layers"] = min(counts["n_moe_layers"], layers - counts["n_mixer_layers"])
+    sizes = {"n_heads": heads, "n_kv_heads": kv_heads, "d_model": round(wide * heads)}
+    return Shape.from_dict(shape.as_dict() | counts | widths | sizes)
 
 
 REPEATS = 4
@@ -163,8 +186,8 @@ def granule(scenario: Scenario) -> int:
     mixture and a pipeline of 4 give 8. Of 61 layers with 3 dense ones first, no pattern repeats.
     """
     shape = scenario.model.resolve()
-    layers, mixtures = int(shape.n_layers), int(shape.n_moe_layers)
-    pattern = layers // math.gcd(layers, mixtures) if mixtures else 1
+    layers = int(shape.n_layers)
+    pattern = layers // math.gcd(*(int(getattr(shape, name)) for name in LAYER_COUNTS))
     if layers < REPEATS * pattern:
         pattern = 1
     split = math.prod(int(scenario.plan.get(name, 1)) for name in ("pp", "vp"))

@@ -8,7 +8,7 @@ import pytest
 
 from energy.errors import InputError
 from energy.facts import catalog
-from energy.shape import dense_twin, parameters, total
+from energy.shape import LAYER_COUNTS, dense_twin, parameters, total
 from glam.config import GlamConfig
 from simulator.physics.compute import layers
 from simulator.physics.memory import memory
@@ -17,6 +17,7 @@ from simulator.published.throughput import parse
 from simulator.runs.setup import Setup
 from simulator.scenarios.request import scenario_of
 from simulator.scenarios.scenario import load
+from simulator.scenarios.variants import scaled
 from simulator.scenarios.writer import write
 
 RUN = ("--tokens", "1e9", "--batch", "64", "--chip", "h100", "--chips", "8")
@@ -187,3 +188,25 @@ def test_multi_token_prediction_is_part_of_the_step():
     parts = layers(replace(shape, n_prediction_layers=1), Plan())
     flop = sum(np.asarray(op.flop) * op.count for op in parts["prediction"])
     assert 0.01 < flop / sum(np.asarray(o.flop) * o.count for p in parts.values() for o in p) < 0.06
+
+
+@pytest.mark.parametrize(
+    "name", ["glam-64b-64e", "qwen3-next-80b-a3b", "jamba-1.5-mini", "minimax-m2", "gpt-oss-120b"]
+)
+def test_a_family_of_sizes_keeps_the_pattern_of_its_layers(name):
+    shape = catalog.model(name).shape
+    half, whole = scaled(shape, int(shape.n_layers) // 2), scaled(shape, int(shape.n_layers))
+    assert whole == shape
+    for count in LAYER_COUNTS:
+        assert 2 * getattr(half, count) == getattr(shape, count)
+    # Half the layers of half the width: an eighth of the weights, but for what does not scale.
+    parts, halves = parameters(shape), parameters(half)
+    assert halves["experts"] == pytest.approx(parts["experts"] / 8, rel=0.02)
+    assert halves["attention"] == pytest.approx(parts["attention"] / 8, rel=0.02)
+
+
+def test_a_model_with_several_kinds_of_layers_has_no_family_of_sizes():
+    usual = catalog.model("glam-8b-64e").shape
+    both = replace(usual, others=(replace(usual, n_layers=16, n_moe_layers=8),))
+    with pytest.raises(InputError, match="2 kinds of layers"):
+        scaled(both, 16)
