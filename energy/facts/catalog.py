@@ -8,10 +8,12 @@ an error that lists the nearest names, never a guess.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from energy.errors import InputError, MissingDataError, nearest
@@ -76,6 +78,7 @@ class Chip:
         status: one of `STATUSES`.
         unconfirmed_fields: cells of a mixed row that are from memory.
         notes: conflicts between sources, and warnings.
+        price_usd_per_h: of one chip, in a file of one's own.
     """
 
     id: str
@@ -120,6 +123,7 @@ class Chip:
     status: str
     unconfirmed_fields: str
     notes: str | None
+    price_usd_per_h: float | None = None
 
     def peak_flop_per_s(self, precision: str) -> float:
         """Dense peak at a precision: bf16, fp16, tf32, fp32, fp8, int8, fp4.
@@ -137,12 +141,38 @@ class Chip:
         raise MissingDataError(
             f"expected a {precision} peak of {self.id}",
             "unknown",
-            "choose another precision or name a peak in the scenario",
+            "choose another precision, or a chip of your own: simulator chips init",
         )
 
 
+SLICE = re.compile(r"(?:tpu)?[-_ ]?v(2|3|4|5p|5e|6e)-(\d+)")
+"""Names of slices of TPU: their number counts cores up to v4 and in v5p, chips in v5e and v6e."""
+
+TWO_CORES = ("2", "3", "4", "5p")
+
+
 def chip(name: str) -> Chip:
-    """A chip by id or alias ("tpu-v4", "H100", "A100-80"); case, '-' and '_' do not matter."""
+    """A chip by id or alias ("tpu-v4", "H100", "A100-80"), or of a file ("my-chip.toml").
+
+    Case, '-' and '_' do not matter.
+
+    Raises:
+        InputError: there is no such chip, the name is of a slice of several, or the file is not
+            valid.
+    """
+    if name.endswith(".toml"):
+        from energy.facts.own_chip import read
+
+        return read(Path(name))
+    if slice_ := SLICE.fullmatch(name.lower()):
+        generation, count = slice_.group(1), int(slice_.group(2))
+        chips_of_it = count // 2 if generation in TWO_CORES else count
+        cores = f"{count} cores, " if generation in TWO_CORES else ""
+        raise InputError(
+            "expected the name of a chip",
+            f"{name}, a slice of {cores}{chips_of_it} chips",
+            f"write tpu-v{generation} for the chip, and {chips_of_it} for how many",
+        )
     return find("chip", name, chips(), lambda row: (row.id, *row.aliases), "simulator chips")
 
 

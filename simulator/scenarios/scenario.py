@@ -32,8 +32,27 @@ from simulator.scenarios.sections import (
     SiteSection,
 )
 
-NAMED_FILES = (("hardware", "machine"), ("plan", "expert_load"), ("model", "config"))
-"""Keys of a scenario file that name another file."""
+NAMED_FILES = (
+    ("hardware", "machine"),
+    ("hardware", "chip"),
+    ("plan", "expert_load"),
+    ("model", "config"),
+)
+"""Keys of a scenario file that name another file; a chip only where it ends in .toml."""
+
+
+def is_named_file(key: str, value: object) -> bool:
+    """Whether the value of such a key is the name of a file."""
+    return isinstance(value, str) and (key != "chip" or value.endswith(".toml"))
+
+
+def _with_price_of_file(table: dict[str, Any]) -> dict[str, Any]:
+    """The tables with the price in the file of a chip, unless they have a price of their own."""
+    price = catalog.chip(table["hardware"]["chip"]).price_usd_per_h
+    site = table.get("site", {})
+    if price is None or "chip_price" in site or "electricity_price" in site:
+        return table
+    return table | {"site": site | {"chip_price": price}}
 
 MOST_NUMBER = 1e36
 """No size, rate or price of a run is greater: products of a few of them are finite."""
@@ -60,9 +79,11 @@ class Scenario(Section):
     @classmethod
     def _price_of_its_chip(cls, table: Any) -> Any:
         """A named price of chips is that of the chip that is used."""
-        hardware, place = (table.get(key) for key in ("hardware", "site"))
+        hardware, place = table.get("hardware"), table.get("site", {})
         if not isinstance(hardware, dict) or not isinstance(place, dict):
             return table
+        if str(hardware.get("chip")).endswith(".toml"):
+            return _with_price_of_file(table)
         named, used = place.get("chip_price"), hardware.get("chip")
         if isinstance(named, str) and isinstance(used, str):
             from energy.facts.prices import prices
@@ -212,5 +233,6 @@ def _anchor(table: dict[str, Any], folder: Path) -> None:
     """Files named in a scenario file lie relative to it."""
     for section, key in NAMED_FILES:
         named_there = table.get(section)
-        if isinstance(named_there, dict) and isinstance(file := named_there.get(key), str):
+        file = named_there.get(key) if isinstance(named_there, dict) else None
+        if is_named_file(key, file):
             named_there[key] = str(folder / file)

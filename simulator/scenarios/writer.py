@@ -8,7 +8,7 @@ from typing import Any
 
 from energy.errors import InputError
 from energy.files import write_text_atomic
-from simulator.scenarios.scenario import NAMED_FILES, Scenario
+from simulator.scenarios.scenario import NAMED_FILES, Scenario, is_named_file
 
 
 def write(scenario: Scenario, path: Path) -> None:
@@ -27,7 +27,7 @@ def text(scenario: Scenario) -> str:
     tables = scenario.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     for section, key in NAMED_FILES:
         named = tables.get(section, {}).get(key)
-        if isinstance(named, str):
+        if is_named_file(key, named):
             tables[section][key] = str(Path(named).resolve())
     lines = [
         f"{key} = {_value(value)}" for key, value in tables.items() if not isinstance(value, dict)

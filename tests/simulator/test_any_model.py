@@ -210,3 +210,20 @@ def test_a_model_with_several_kinds_of_layers_has_no_family_of_sizes():
     both = replace(usual, others=(replace(usual, n_layers=16, n_moe_layers=8),))
     with pytest.raises(InputError, match="2 kinds of layers"):
         scaled(both, 16)
+
+
+def test_a_chip_of_ones_own_is_predicted_with_its_price(simulator, tmp_path):
+    assert simulator("chips", "init", "mine.toml")[0] == 0
+    code, _, err = simulator("chips", "init", "mine.toml")
+    assert code == 2
+    assert "mine.toml" in err
+    file = tmp_path / "mine.toml"
+    file.write_text(file.read_text().replace("# price_usd_per_h", "price_usd_per_h"))
+    run = ("predict", "--model", "llama3-8b", "--chip", "mine.toml", "--chips", 64)
+    code, out, err = simulator(*run, "--tokens", "1e10", "--batch", 512, "--json")
+    assert code == 0, err
+    record = json.loads(out)
+    hours = record["chip_s"]["value"] / 3600
+    assert record["cost_usd"]["value"] == pytest.approx(2.5 * hours)
+    listed = json.loads(simulator("chips", "mine.toml", "--json")[1])
+    assert listed[0]["peak_bf16_flop_per_s"] == 9.89e14

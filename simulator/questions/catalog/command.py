@@ -45,19 +45,27 @@ def models(
     _list(answer(*(names or [])), as_json, as_csv, explain, plot)
 
 
-@examples("simulator chips", "simulator chips h100 tpu-v4 --json")
+@examples(
+    "simulator chips",
+    "simulator chips h100 tpu-v4 --json",
+    "simulator chips init my-chip.toml",
+)
 def chips(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Chips; all by default.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Chips; all by default. Or: init FILE.toml."),
     ] = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """List chips: dense peaks, memory, watts, source."""
+    """List chips: dense peaks, memory, watts, source. Or write a file for one of your own."""
     from simulator.questions.catalog.answer import chips as answer
 
+    if names and names[0] == "init":
+        _write_chip(names[1:])
+        return
     _list(answer(*(names or [])), as_json, as_csv, explain, plot)
 
 
@@ -89,3 +97,18 @@ def _list(answer: Answer, as_json: bool, as_csv: bool, explain: bool, plot: Path
     present(answer, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
     if explain and not as_json:
         typer.echo("no derivation: rows of the catalog, each with its source")
+
+
+def _write_chip(names: list[str]) -> None:
+    """Write a commented file of a chip, valid as it stands."""
+    from energy.errors import InputError
+    from energy.facts.own_chip import TEMPLATE
+    from energy.files import write_text_atomic
+
+    path = Path(names[0] if names else "my-chip.toml")
+    if len(names) > 1 or path.suffix != ".toml":
+        raise InputError("expected one file ending in .toml", " ".join(names))
+    if path.exists():
+        raise InputError(f"expected no file at {path}", "one that is there", "name another")
+    write_text_atomic(path, TEMPLATE)
+    typer.echo(f"wrote {path}; next: simulator predict --chip {path} ...")
