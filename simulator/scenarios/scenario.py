@@ -232,7 +232,6 @@ def starting_text(preset: str | None = None) -> str:
 def _anchor(table: dict[str, Any], folder: Path) -> None:
     """Files named in a scenario file lie relative to it."""
     for section, key in NAMED_FILES:
-        named_there = table.get(section)
-        file = named_there.get(key) if isinstance(named_there, dict) else None
-        if is_named_file(key, file):
-            named_there[key] = str(folder / file)
+        there = table.get(section)
+        if isinstance(there, dict) and is_named_file(key, there.get(key)):
+            there[key] = str(folder / str(there[key]))
