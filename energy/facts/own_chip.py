@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from energy.errors import InputError, nearest, reason
-from energy.facts.catalog import Chip
+from energy.facts.chip_rows import Chip
+from energy.quantity import Boundary
 
 TEMPLATE = """\
 # A chip of your own, in SI units: simulator predict --chip my-chip.toml ...
@@ -77,7 +78,9 @@ def read(path: Path) -> Chip:
     every: dict[str, Any] = dict.fromkeys((item.name for item in fields(Chip)), None)
     known = {"id": str(path), "aliases": (), "name": path.stem, "kind": "gpu"}
     checked = {"source": f"own file {path}", "status": "assumed", "unconfirmed_fields": "all"}
-    measured = {"power_boundary": "chip"} if values.keys() & {"idle_w", "mean_w", "max_w"} else {}
+    measured = (
+        {"power_boundary": Boundary.CHIP} if values.keys() & {"idle_w", "mean_w", "max_w"} else {}
+    )
     return Chip(**every | known | checked | measured | values)
 
 
