@@ -54,6 +54,7 @@ def _with_price_of_file(table: dict[str, Any]) -> dict[str, Any]:
         return table
     return table | {"site": site | {"chip_price": price}}
 
+
 MOST_NUMBER = 1e36
 """No size, rate or price of a run is greater: products of a few of them are finite."""
 
