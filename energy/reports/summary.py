@@ -31,24 +31,25 @@ def _innermost(record: RunRecord) -> tuple[Boundary, Quantity]:
 def closing(record: RunRecord) -> str:
     """What a run spent in the units of its bill, in one line.
 
-    '0.0123 kWh (chip), 0.027 kWh (facility), 5.90 g CO2e (80 %: 1.20 to 11.0 g, zone FRA), 3 min
-    20 s'. The CO2e is that of the facility by the average of the grid; where it is missing, the
-    line states why.
+    '0.0123 kWh (chip, measured), 0.027 kWh (facility, assumed), 5.90 g CO2e (80 %: 1.20 to 11.0 g;
+    zone FRA), 3 min 20 s'. The CO2e is that of the facility by the average of the grid; where it is
+    missing, the line states why.
     """
     ends: dict[Boundary, None] = {}
     if record.totals:
         ends = dict.fromkeys((_innermost(record)[0], *({Boundary.FACILITY} & record.totals.keys())))
-    parts = [f"{_kwh(record.totals[at])} ({at})" for at in ends] or ["no kWh: nothing was read"]
+    parts = [_kwh(at, record.totals[at]) for at in ends] or ["no kWh: nothing was read"]
     parts.append(_grams(record))
     if record.elapsed_s.value is not None:
         parts.append(units.duration(record.elapsed_s.value))
     return ", ".join(parts)
 
 
-def _kwh(joules: Quantity) -> str:
+def _kwh(boundary: Boundary, joules: Quantity) -> str:
     if joules.value is None:
-        return f"no kWh: {joules.source}"
-    return f"{units.significant(joules.value / units.J_PER_KWH)} kWh"
+        return f"no kWh ({boundary}): {joules.source}"
+    kwh = units.significant(joules.value / units.J_PER_KWH)
+    return f"{kwh} kWh ({boundary}, {joules.origins})"
 
 
 def _grams(record: RunRecord) -> str:
