@@ -101,6 +101,7 @@ def test_the_json_has_the_names_that_scripts_rely_on(simulator):
         "published",
         "notes",
         "explain",
+        "assumed",
     } == set(answer)
     assert (answer["chip"], answer["chips"], answer["by"]) == ("h100-sxm5-80gb", 64, "time")
     assert answer["searched"] == answer["fit"] + sum(answer["too_large"].values())
