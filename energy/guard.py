@@ -79,14 +79,19 @@ def _run(app: Callable[[], object]) -> None:
             sys.exit(0)
         raise
     except OSError as error:
-        if error.errno not in WRITING:
-            raise
         place = error.filename or "the output"
-        fail(f"expected to write {place}; got {reason(error)}; {remedy(error)}", 2)
+        if error.errno in WRITING:
+            fail(f"expected to write {place}; got {reason(error)}; {remedy(error)}", 2)
+        if error.errno in NAMING:
+            fail(f"expected the path of a file or folder; got {place}: {reason(error)}", 2)
+        raise
 
 
 WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG)
 """Errors of a file or stream that cannot be written, which are the user's to mend."""
+
+NAMING = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
+"""Errors of a path that names nothing on any file system."""
 
 
 def _fail_interrupted() -> NoReturn:

@@ -18,15 +18,19 @@ COUNTS = (8, 64, 512)
 TOKENS, BATCH = 1e11, 512
 
 
-def above_roof(counts: Sequence[int] = COUNTS) -> tuple[int, list[str]]:
+def above_roof(counts: Sequence[int] = COUNTS, *, every: int = 1) -> tuple[int, list[str]]:
     """How many predictions were made, and which have an MFU above the roof at either end.
 
     Models that do not fit on a chip, and chips without a known memory, are left out.
+
+    Args:
+        counts: chips of a prediction.
+        every: each model is put on every so many-th chip, the next model on the next ones.
     """
     predicted, above = 0, []
     chips = [row.id for row in catalog.chips() if row.kind in ("gpu", "tpu")]
-    for model in catalog.models():
-        for chip in chips:
+    for place, model in enumerate(catalog.models()):
+        for chip in chips[place % every :: every]:
             for count in counts:
                 try:
                     run = scenario_of(

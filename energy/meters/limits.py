@@ -28,7 +28,7 @@ def of_nvidia_board(nvml: Any, handle: Any, product: str) -> float:
 
 
 def name_plate_w(product: str) -> float:
-    """The greatest watts in chips.csv of GPUs whose row begins with a word of a product's name.
+    """The greatest watts in chips.csv of GPUs whose model is a word of a product's name.
 
     'Tesla V100-SXM2-16GB' has the word V100, and gets the 300 W of the strongest V100.
     """
@@ -65,4 +65,6 @@ def constraints_of_zone(folder: Path) -> dict[str, float]:
 
 
 def _family(row: dict[str, str]) -> str:
-    return row["id"].split("-")[0]
+    """The word of a row's id that names its model: 'v100', '4090' of 'rtx-4090-24gb'."""
+    words: list[str] = row["id"].split("-")
+    return next((word for word in words if re.search(r"\d", word)), words[0])

@@ -70,6 +70,7 @@ def outcome(action: Callable[[], Any]) -> Outcome:
         _limited(),
     ):
         warnings.simplefilter("always")
+        warnings.showwarning = _say_warning  # pytest would keep them for itself
         try:
             result = action()
         except SystemExit as ending:
@@ -93,6 +94,10 @@ def outcome(action: Callable[[], Any]) -> Outcome:
         _impossible(_parsed(out.getvalue()), ""), ""
     )
     return Outcome("negative", "", wrong) if wrong else Outcome("read")
+
+
+def _say_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    print(f"{category.__name__}: {message}", file=sys.stderr)
 
 
 def command(package: str, *arguments: object) -> Callable[[], None]:

@@ -11,7 +11,14 @@ from energy.sampler.metering import interval_for
 from tests.support import ROOT
 
 LIGHT_FOLDERS = ("energy.ledger", "energy.meters", "energy.sampler")
-LIGHT_MODULES = {"energy", "energy._lazy", "energy.errors", "energy.files"}
+LIGHT_MODULES = {
+    "energy",
+    "energy._lazy",
+    "energy.errors",
+    "energy.files",
+    "energy.inputs",
+    "energy.outside",
+}
 
 
 def test_the_sampler_loads_only_the_standard_library_and_light_modules_of_energy():
