@@ -81,7 +81,7 @@ ANSWERS: dict[str, Callable[[Path], Answer]] = {
     "most_tokens": lambda _: simulator.most_tokens("glam-64b-64e", mwh=456, days=60),
     "largest_model": lambda _: simulator.largest_model("gpt3-175b", mwh=1000, mfu=0.4),
     "crossover": lambda _: simulator.crossover(
-        *TWO, over="run.tokens", low=1e10, high=1e11, points=3, mfu=0.3
+        *TWO, over="run.tokens", low=1e10, high=1e11, points=3, mfu=0.3, beyond_range=True
     ),
     "failures": lambda _: simulator.failures(chips=512, days=10, mw=1),
     "when": lambda folder: simulator.when(grid_series(folder), days=5, mw=2),

@@ -60,7 +60,7 @@ def chips(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """List chips: dense peaks, memory, watts, source. Or write a file for one of your own."""
+    """List chips: dense peaks, memory, watts; or write your own."""
     from simulator.questions.catalog.answer import chips as answer
 
     if names and names[0] == "init":

@@ -164,6 +164,7 @@ def test_a_quotient_is_explained_by_both_runs(of):
             3,
             "--mfu",
             0.3,
+            "--beyond-range",
         ),
         ("regions", "--of", "gpt3-175b", "FRA"),
         ("sensitivity", "gpt3-175b", "--basis", "published"),
