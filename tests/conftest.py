@@ -22,7 +22,14 @@ TESTS = Path(__file__).parent
 
 # Marks of whole folders and files. A test that calls `browser` is marked by that.
 MARKED = {
-    "torch": ("contracts", "fuzz", "glam", "experiments", "energy/callbacks"),
+    "torch": (
+        "contracts",
+        "fuzz",
+        "glam",
+        "experiments",
+        "energy/callbacks",
+        "energy/configurations",
+    ),
     "process": (
         "benchmarks",
         "contracts",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,6 +28,24 @@ ROUTING_METRICS: dict[str, Callable[[Routing], torch.Tensor]] = {
     "max_violation": Routing.max_violation,
 }
 """Metrics of each MoE layer, besides the load of its experts."""
+
+
+def row_of(line: str) -> dict[str, Any] | None:
+    """A line of metrics with its step; None for one that is cut, or no line of a training."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+
+
+def last_loss(metrics: Path) -> float:
+    """Return the training loss of the last line of metrics; infinite if there is none."""
+    with contextlib.suppress(OSError, UnicodeDecodeError, IndexError):
+        row = row_of(metrics.read_text().splitlines()[-1]) or {}
+        loss = row.get("loss")
+        return float(loss) if isinstance(loss, int | float) else math.inf
+    return math.inf
 
 
 class MetricsLog:
@@ -63,23 +84,20 @@ class MetricsLog:
     def amend(self, step: int, **values: Any) -> dict[str, Any] | None:
         """Add values to the line of a step and return it; None if the step has no line."""
         lines = self._path.read_text().splitlines() if self._path.exists() else []
-        row: dict[str, Any] = json.loads(lines[-1]) if lines else {}
-        if row.get("step") != step:
+        row = row_of(lines[-1]) if lines else None
+        if row is None or row["step"] != step:
             return None
         row.update(values)
         write_text_atomic(self._path, "\n".join([*lines[:-1], json.dumps(row)]) + "\n")
         return row
 
     def rewind(self, step: int) -> dict[str, Any] | None:
-        """Drop the lines after a step, and a truncated last line; return the last line kept."""
+        """Drop the lines after a step, and damaged ones; return the last line kept."""
         self._last_step = step
         lines, last = [], None
         for line in self._path.read_text().splitlines() if self._path.exists() else []:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                break
-            if row["step"] <= step:
+            row = row_of(line)
+            if row is not None and row["step"] <= step:
                 lines.append(line + "\n")
                 last = row
         write_text_atomic(self._path, "".join(lines))

@@ -31,11 +31,12 @@ from glam.device import (
 from glam.model.decoder import Glam
 from glam.progress import Progress
 from glam.training.interrupt import Interrupt
+from glam.training.metrics import last_loss
 from glam.training.optimizer import build_optimizer
 from glam.training.record import write_record
 from glam.training.setup import Setup
 from glam.training.state import Ending, State
-from glam.training.stop import EarlierAttempts, earlier_attempts, last_loss, spent_at, stop_reason
+from glam.training.stop import EarlierAttempts, earlier_attempts, spent_at, stop_reason
 from glam.training.tensorboard import TensorBoard
 from glam.training.trainer import Trainer
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -74,14 +71,6 @@ def spent_at(
     tokens = step * config.tokens_per_step
     flop = tokens * float(total(model_flop(config.shape)))
     return Spent(tokens, flop, energy_j, elapsed_s, loss)
-
-
-def last_loss(metrics: Path) -> float:
-    """Return the training loss of the last line of metrics; infinite if there is none."""
-    with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
-        loss = json.loads(metrics.read_text().splitlines()[-1])["loss"]
-        return math.inf if loss is None else float(loss)
-    return math.inf
 
 
 def earlier_attempts(ledger: Path) -> EarlierAttempts:
