@@ -23,15 +23,19 @@ TITLES = {
 """How a column of a quantity is called."""
 
 
+SPENT = ("energy", "band", "origin")
+"""Columns of joules (`_spent`)."""
+
+
 def of_runs(runs: Sequence[Listed]) -> Table:
     """A line for each run."""
-    titles = ("run", "energy", "band", "at", "time", "CO2e", "written", "status")
-    left = ("at", "written", "status", "user", "project")
+    titles = ("run", *SPENT, "at", "time", "CO2e", "written", "status")
+    left = ("origin", "at", "written", "status", "user", "project")
     lines = table(*titles, "user", "project", "dollars", left=left)
     for run in runs:
         lines.add_row(
             str(run.folder),
-            *_kwh(run.energy_j),
+            *_spent(run.energy_j),
             run.boundary,
             run.elapsed_s.human(),
             run.co2_g.human(),
@@ -46,13 +50,13 @@ def of_runs(runs: Sequence[Listed]) -> Table:
 
 def of_groups(groups: Sequence[Group], by: str) -> Table:
     """A line for each group and boundary: sums with bands."""
-    titles = (by, "energy", "band", "at", "runs", "time", "CO2e", "CO2e band", "dollars")
-    lines = table(*titles, left=("at",))
+    titles = (by, *SPENT, "at", "runs", "time", "CO2e", "CO2e band", "dollars")
+    lines = table(*titles, left=("origin", "at"))
     for group in groups:
         joules, co2 = group.total("energy_j"), group.total("co2_g")
         lines.add_row(
             group.key,
-            *_kwh(joules),
+            *_spent(joules),
             group.boundary,
             str(len(group.runs)),
             group.total("elapsed_s").human(),
@@ -66,11 +70,12 @@ def of_groups(groups: Sequence[Group], by: str) -> Table:
 def of_sides(answer: Compared) -> Table:
     """What each run spent."""
     title = f"joules at the {answer.boundary} boundary"
-    lines = table("run", "energy", "band", *(TITLES[name] for name in REST), title=title)
+    titles = ("run", *SPENT, *(TITLES[name] for name in REST))
+    lines = table(*titles, left=("origin",), title=title)
     for side in answer.sides:
         spent = side.quantities()
         joules = spent["energy_j"]
-        lines.add_row(side.name, *_kwh(joules), *(_cell(name, spent[name]) for name in REST))
+        lines.add_row(side.name, *_spent(joules), *(_cell(name, spent[name]) for name in REST))
     return lines
 
 
@@ -102,7 +107,7 @@ def _cell(name: str, quantity: Quantity) -> str:
     return "" if quantity.value is None else quantity.human()
 
 
-def _kwh(joules: Quantity) -> tuple[str, str]:
-    """Kilowatt-hours, in which bills are, and their band."""
+def _spent(joules: Quantity) -> tuple[str, str, str]:
+    """Kilowatt-hours, in which bills are, their band and origins."""
     energy = joules.scaled(1 / units.J_PER_KWH, "kWh")
-    return energy.human(), energy.band()
+    return energy.human(), energy.band(), energy.origins
