@@ -7,6 +7,7 @@ trains a model.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -249,7 +250,8 @@ def _section(defaults: Section, values: Any, where: str) -> Section:
         name = renamed.get(key, key)
         expected = type(getattr(defaults, name))
         if expected is float and type(value) is int:
-            value = float(value)
+            with suppress(OverflowError):
+                value = float(value)
         if expected is tuple and isinstance(value, list):
             value = tuple(str(item) for item in value)
         if type(value) is not expected:

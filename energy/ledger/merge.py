@@ -83,7 +83,7 @@ class Node:
         return sum(
             length(union((s.start_s, s.stop_s) for s in self.segments if name in s.curves))
             for name, domain in self.domains.items()
-            if domain["kind"] == kind
+            if domain.get("kind") == kind
         )
 
     def _divided(

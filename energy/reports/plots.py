@@ -14,6 +14,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from energy.inputs import is_number
 from energy.ledger.segment import Segment
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import RunRecord
@@ -67,7 +68,12 @@ def loss_against_energy(runs: Iterable[Run], axes: Axes) -> Axes:
     """Training loss over the joules spent so far, a line per run; lower left is better."""
     origins = "none"
     for run in runs:
-        rows = [row for row in run.metrics if row.get("energy_j") is not None]
+        # Lines without joules or with a loss that is no number have no place on the axes.
+        rows = [
+            row
+            for row in run.metrics
+            if is_number(row.get("energy_j")) and is_number(row.get("loss"))
+        ]
         if not run.measured or not rows:
             continue
         joules, losses = [row["energy_j"] for row in rows], [row["loss"] for row in rows]

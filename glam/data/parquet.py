@@ -167,9 +167,17 @@ def _columns(path: Path, names: list[str], column: str) -> list[str]:
 def _lazy_columns(batch: Any) -> dict[str, Iterable[Any]]:
     """The columns of an Arrow batch, whose values become Python objects one at a time."""
     return {
-        name: (value.as_py() for value in values)
+        name: map(_as_python, values)
         for name, values in zip(batch.schema.names, batch.columns, strict=True)
     }
+
+
+def _as_python(value: Any) -> Any:
+    """A value of Arrow; None for a text that is not UTF-8, which Arrow does not check."""
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        return None
 
 
 def _documents(

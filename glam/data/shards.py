@@ -235,11 +235,15 @@ def _existing_shard(job: _Job, folder: Path) -> Shard | None:
     if description is None:
         return None
     shard = Shard(**description)
+    path = folder / shard.file
+    if not path.is_file():
+        return None
     try:
-        valid = hashlib.sha256((folder / shard.file).read_bytes()).hexdigest() == shard.sha256
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-    return shard if valid else None
+    return shard if digest == shard.sha256 else None
 
 
 _tokenizer: Tokenizer

@@ -174,7 +174,7 @@ class HardwareSection(Section):
     chip: str | None = None
     machine: str | None = None
     precision: Literal["bf16", "fp16", "tf32", "fp32", "fp8", "int8", "fp4"] = "bf16"
-    count: int = Field(1, ge=1)
+    count: int = Field(1, ge=1, le=10**9)
     software: str | None = None
     framework: str | None = None
     tuned: str | None = None
