@@ -12,8 +12,6 @@ import urllib.request
 
 import pytest
 
-from energy.meters.sources import open_sources
-
 SPENT = re.compile(r"\d[\d.,e+-]*\s?[kMGTmµ]?(?:J|Wh|W)\b")
 """A number of joules, watt-hours or watts."""
 
@@ -46,10 +44,19 @@ VERBS = {
 ENERGY = [sys.executable, "-c", "from energy.cli import main; main()"]
 
 
+SEES_A_METER = (
+    "from energy.meters.sources import open_sources\n"
+    "print(any(domain.origin == 'measured' for domain in open_sources('auto')[1]))"
+)
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    _, domains = open_sources("auto")
-    if any(domain.origin == "measured" for domain in domains):
+    # In a process of its own: tests before this one may have loaded the stand-in of a driver.
+    seen = subprocess.run(
+        [sys.executable, "-c", SEES_A_METER], capture_output=True, text=True, check=True
+    )
+    if seen.stdout.strip() == "True":
         pytest.skip("this machine has a meter: what it measures is not modelled")
     folder = tmp_path_factory.mktemp("words")
     for name in ("one", "two"):
