@@ -156,12 +156,7 @@ def all_gates(*, with_folds: bool) -> list[Gate]:
         gates.append(roof_gate())
     apart = validate_table(read_throughput(calibration_table()), published_pool())
     gates += newcomer_gates("rows of 2026, which calibrate", apart, {})
-    return [
-        *gates,
-        *memory_gates(rows.rows, fitted),
-        *run_gates(),
-        capacity_gate(),
-    ]
+    return [*gates, *memory_gates(rows.rows, fitted), *run_gates(), capacity_gate()]
 
 
 def complete_rows(validation: Validation) -> Mask:
