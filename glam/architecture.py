@@ -8,7 +8,7 @@ Families name whole sets of these fields. `glam` is GLaM as its authors' framewo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args, get_type_hints
 
 from glam.recipe import require, require_known
@@ -73,17 +73,7 @@ PLAIN = Architecture(
 """GLaM as it was built here before, from the paper alone."""
 
 
-GPT = Architecture(
-    moe_position="last",
-    extra_logit=False,
-    scale_queries=True,
-    dense_activation="gelu",
-    expert_activation="gelu",
-    embedding_scale="none",
-    balance_over_layers="mean",
-    vocabulary_z_loss=0.0,
-    initial_weights="gpt2",
-)
+GPT = replace(PLAIN, embedding_scale="none")
 
 
 ARCHITECTURES = {"glam": GLAM, "plain": PLAIN, "gpt": GPT}

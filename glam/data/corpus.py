@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from glam.config import Corpus
 from glam.data.mixtures import domain_weights
-from glam.data.sealed import read_sealed, write_sealed
+from glam.data.sealed import file_sha256, read_sealed, write_sealed
 from glam.data.shards import (
     SHARD_BYTES,
     SPLITS,
@@ -208,17 +208,12 @@ def _existing_shards(base: Path, tokenizer: Tokenizer) -> list[Shard] | None:
     try:
         complete = all(
             (base / shard.file).stat().st_size == item * sum(shard.tokens.values())
-            and _sha256(base / shard.file) == shard.sha256
+            and file_sha256(base / shard.file) == shard.sha256
             for shard in shards
         )
     except OSError:
         return None
     return shards if complete else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_manifest(sources: list[Source], plan: Tokenization, shards: list[Shard]) -> None:

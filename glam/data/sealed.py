@@ -32,5 +32,11 @@ def read_sealed(path: Path) -> dict[str, Any] | None:
     return table if seal == _digest(table) else None
 
 
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, read in parts, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _digest(table: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(table).encode()).hexdigest()

@@ -22,7 +22,7 @@ import numpy as np
 
 from energy.errors import InputError
 from energy.files import write_atomic
-from glam.data.sealed import read_sealed, write_sealed
+from glam.data.sealed import file_sha256, read_sealed, write_sealed
 from glam.data.sources import Documents
 from glam.data.survey import ContentHash, Survey, document_hashes
 from glam.data.tokenizer import END, Tokenizer
@@ -239,11 +239,10 @@ def _existing_shard(job: _Job, folder: Path) -> Shard | None:
     if not path.is_file():
         return None
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        valid = file_sha256(path) == shard.sha256
     except OSError:
         return None
-    return shard if digest == shard.sha256 else None
+    return shard if valid else None
 
 
 _tokenizer: Tokenizer
