@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
@@ -47,6 +49,7 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object], mode: int | N
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         handle, temporary = _open_beside(path)
         with os.fdopen(handle, "wb") as file:
             if mode is not None:
@@ -87,6 +90,18 @@ def _open_beside(path: Path) -> tuple[int, str | None]:
 def _beside(path: Path) -> Path:
     """A temporary name in the folder of a path, unique to this process and thread."""
     return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files of this path that a killed process left, between name and rename.
+
+    Those of the last minute stay: a process on another machine may be at work on them.
+    """
+    temporary = re.compile(rf"\.{re.escape(path.name)}\.\d+-\d+")
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if temporary.fullmatch(entry.name) and entry.stat().st_mtime < time.time() - 60:
+                os.unlink(entry)
 
 
 def require_writable(path: Path, endings: Sequence[str] = ()) -> None:

@@ -83,6 +83,16 @@ def test_a_killed_writer_leaves_the_old_file_and_no_half_one(tmp_path):
     assert path.read_text() == "old"
 
 
+def test_a_write_removes_what_killed_writers_of_the_same_file_left_and_nothing_else(tmp_path):
+    names = (".a.12-34", ".a.56-78", ".a.notes", ".b.12-34", "a.12-34", ".a.12-34.gz")
+    for name in names:
+        (tmp_path / name).write_text("left")
+        os.utime(tmp_path / name, (0, 0))
+    os.utime(tmp_path / ".a.56-78")  # another machine may be at work on it
+    write_text_atomic(tmp_path / "a", "text")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", *names[1:]}
+
+
 def test_a_file_system_without_unnamed_files_gets_the_same_file(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "O_TMPFILE")
     write_text_atomic(tmp_path / "a", "text")
