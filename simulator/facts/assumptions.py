@@ -36,6 +36,11 @@ def scenario_assumptions() -> dict[str, dict[str, Quantity]]:
     }
 
 
+def unbalanced_routing() -> Quantity:
+    """Step time of a mixture whose routing nobody balances by force, over that of one that is."""
+    return scenario_assumptions()["routing"]["step_time"]
+
+
 def goodput(stated: Quantity | None, chips: int) -> Quantity:
     """Productive over elapsed time: as stated, or a band that is loudly assumed."""
     if stated is not None:

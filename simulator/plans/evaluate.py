@@ -42,6 +42,7 @@ class Evaluation:
         too_large: plans that do not fit, counted by the largest part of what they hold.
         leanest: the plan that needs the least memory, whether it fits or not.
         leanest_bytes: what its fullest chip holds.
+        limit_bytes: memory of a chip.
     """
 
     plans: Plan
@@ -53,6 +54,7 @@ class Evaluation:
     too_large: dict[str, int]
     leanest: Plan
     leanest_bytes: float
+    limit_bytes: float
 
     def __len__(self) -> int:
         return len(self.step_s)
@@ -76,6 +78,20 @@ class Evaluation:
             needs_bytes=self.needs_bytes[index],
         )
 
+    def at_limit(self, index: int | None = None) -> str:
+        """What to say of a plan whose memory is within the model's error of a chip's; else blank.
+
+        Args:
+            index: of a plan that fits; None is the leanest, which may not.
+        """
+        needs = self.leanest_bytes if index is None else float(self.needs_bytes[index])
+        if abs(needs / self.limit_bytes - 1) > NEAR_LIMIT:
+            return ""
+        return (
+            f"memory: at the limit, {si(needs, 'B')} of {si(self.limit_bytes, 'B')} a chip; the "
+            f"model errs by {NEAR_LIMIT:.0%}, so it may fit or not"
+        )
+
     def require_fit(self) -> None:
         """Refuse a space of which nothing fits.
 
@@ -89,6 +105,9 @@ class Evaluation:
                 "more chips, a smaller batch or a chip with more memory",
             )
 
+
+NEAR_LIMIT = 0.05
+"""Distance from the limit, as a share of it, at which plans that ran were refused."""
 
 CHUNK = 16_384
 """Plans that are timed at once: their arrays stay in a core's cache."""
@@ -171,6 +190,7 @@ def evaluate(
         },
         leanest=leanest.leanest,
         leanest_bytes=leanest.leanest_bytes,
+        limit_bytes=float(hardware.memory_bytes),
     )
 
 

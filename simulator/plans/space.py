@@ -141,6 +141,11 @@ def space(
     )
 
 
+def implied(named: dict[str, Any]) -> Choices:
+    """No context parallelism where a plan names the other degrees and not this one."""
+    return {"cp": [1]} if {"tp", "pp"} <= set(named) else {}
+
+
 def joined(spaces: Sequence[Space]) -> Space:
     """Spaces of one scenario that differ in their degrees alone, as one space."""
     first = spaces[0]

@@ -14,7 +14,7 @@ from energy.quantity import Boundary, Origin, Quantity
 from simulator.physics.plan import Plan, in_words, plan_at, select
 from simulator.physics.power import chip_watts
 from simulator.physics.step import Step, step
-from simulator.plans.evaluate import evaluate
+from simulator.plans.evaluate import Evaluation, evaluate
 from simulator.runs.setup import Setup
 
 COUNTED: dict[Convention, str] = {"causal": "causal attention", "full": "attention in full"}
@@ -141,15 +141,33 @@ def estimate(setup: Setup, plan: Plan | None = None) -> Estimate:
         plan.require_possible(setup.shape)
     if plan is None:
         fitting = evaluate(setup.shape, setup.space(), setup.hardware, setup.constants)
-        fitting.require_fit()
-        plan = fitting.plan(int(np.argmin(fitting.step_s)))
-        notes += (
-            f"plan: {in_words(plan)}; the fastest of {fitting.considered:,} possible ones, "
-            f"{len(fitting):,} of which fit in memory",
-        )
+        notes += _chosen_note(plan := _chosen(fitting), fitting)
     taken = step(setup.shape, plan, setup.hardware, setup.constants)
     watts = float(chip_watts(taken, setup.hardware, setup.constants))
     return Estimate(setup, plan, taken, watts, notes)
+
+
+def _chosen(fitting: Evaluation) -> Plan:
+    """The fastest plan that fits; where none does, the leanest, if it is at the limit.
+
+    Raises:
+        InfeasibleError: none fits, by more than the memory model errs.
+    """
+    if len(fitting) or not fitting.at_limit():
+        fitting.require_fit()
+        return fitting.plan(int(np.argmin(fitting.step_s)))
+    return fitting.leanest
+
+
+def _chosen_note(plan: Plan, fitting: Evaluation) -> tuple[str, ...]:
+    """How the plan was chosen, and whether its memory is too near to the limit to tell."""
+    which = "the fastest" if len(fitting) else "the leanest"
+    near = fitting.at_limit(int(np.argmin(fitting.step_s)) if len(fitting) else None)
+    words = (
+        f"plan: {in_words(plan)}; {which} of {fitting.considered:,} possible ones, "
+        f"{len(fitting):,} of which fit in memory"
+    )
+    return (words, near) if near else (words,)
 
 
 def estimates(setup: Setup, plans: Plan, indices: Sequence[int]) -> list[Estimate]:

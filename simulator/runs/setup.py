@@ -34,8 +34,9 @@ from simulator.fit.pool import DEFAULT_TUNED, Pool, load_pool, published_pool
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import AXES, Plan
-from simulator.plans.space import Space, space
+from simulator.plans.space import Space, implied, space
 from simulator.runs.hosts import with_hosts
+from simulator.runs.routing import with_routing
 from simulator.scenarios.expert_load import expert_load
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.sections import HardwareSection, SiteSection
@@ -122,6 +123,7 @@ class Setup:
                 **(software.formats(section.precision) | software.execution() | chosen), **size
             ),
             choices=software.allowed()
+            | implied(chosen)
             | {name: [value] for name, value in scenario.plan.items() if name in AXES},
             notes=(*notes, *_model_notes(scenario)),
             fitted_rows=pool.rows_on(chip.id, kind_of(shape)),
@@ -279,12 +281,13 @@ def _fitted(
         chip=words["chip"],
         tuned=words["tuned"],
     )
+    constants, (low, high), notes = with_routing(constants, (low, high), pool, words, scenario.plan)
     hardware = replace(
         Hardware.from_chip(chip, section.precision, constants),
         time_relative=(float(np.expm1(-high)), float(np.expm1(-low))),
         **_link_speeds(section),
     )
-    return hardware, constants, _notes(pool, words)
+    return hardware, constants, _notes(pool, words) + notes
 
 
 def _notes(pool: Pool, words: dict[str, str]) -> tuple[str, ...]:
