@@ -141,19 +141,25 @@ def estimate(setup: Setup, plan: Plan | None = None) -> Estimate:
         plan.require_possible(setup.shape)
     if plan is None:
         fitting = evaluate(setup.shape, setup.space(), setup.hardware, setup.constants)
-        notes += _chosen_note(plan := _chosen(fitting), fitting)
+        notes += _chosen_note(
+            plan := _chosen(fitting, named={"tp", "pp"} <= set(setup.scenario.plan)), fitting
+        )
     taken = step(setup.shape, plan, setup.hardware, setup.constants)
     watts = float(chip_watts(taken, setup.hardware, setup.constants))
     return Estimate(setup, plan, taken, watts, notes)
 
 
-def _chosen(fitting: Evaluation) -> Plan:
-    """The fastest plan that fits; where none does, the leanest, if it is at the limit.
+def _chosen(fitting: Evaluation, *, named: bool) -> Plan:
+    """The fastest plan that fits; where none does, the leanest of named degrees at the limit.
+
+    Args:
+        fitting: all plans.
+        named: whether the scenario names the degrees, as one that ran does.
 
     Raises:
         InfeasibleError: none fits, by more than the memory model errs.
     """
-    if len(fitting) or not fitting.at_limit():
+    if len(fitting) or not (named and fitting.at_limit()):
         fitting.require_fit()
         return fitting.plan(int(np.argmin(fitting.step_s)))
     return fitting.leanest
