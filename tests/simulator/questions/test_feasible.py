@@ -85,8 +85,8 @@ def brute():
             except InfeasibleError:
                 continue
             # A named plan a little over the limit is predicted, with a note; no search has it.
-            found = Setup.of(scenario_)
-            if not np.all(memory(found.shape, estimate(found).plan, found.hardware).fits):
+            setup_ = Setup.of(scenario_)
+            if not np.all(memory(setup_.shape, estimate(setup_).plan, setup_.hardware).fits):
                 continue
             amounts = {name: quantity.value for name, quantity in known.items()}
             rows_.append(((moved.name, chip, count, place), amounts | {"chips": count}))

@@ -16,11 +16,11 @@ PLAN = {"plan.tp": 8, "plan.pp": 8, "plan.zero": 1, "plan.micro_batch": 1, "plan
 def setup(over: float = 1.0, **overrides) -> Setup:
     """GPT-3 under a named plan, on a chip with its need over `over` as memory."""
     values = {"hardware.chip": "h100", "hardware.count": 512} | PLAN | overrides
-    found = Setup.of(load("gpt3-175b", values))
-    limit = replace(found.hardware, memory_bytes=1e15)
-    needed = memory(found.shape, estimate(replace(found, hardware=limit)).plan, limit)
-    chip = replace(found.hardware, memory_bytes=float(needed.total_bytes) / over)
-    return replace(found, hardware=chip)
+    resolved = Setup.of(load("gpt3-175b", values))
+    limit = replace(resolved.hardware, memory_bytes=1e15)
+    needed = memory(resolved.shape, estimate(replace(resolved, hardware=limit)).plan, limit)
+    chip = replace(resolved.hardware, memory_bytes=float(needed.total_bytes) / over)
+    return replace(resolved, hardware=chip)
 
 
 @pytest.mark.parametrize("over", [0.96, 0.99, 1.01, 1.04])

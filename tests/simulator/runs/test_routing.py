@@ -12,8 +12,8 @@ def setup(model="glam-8b-64e", **plan) -> Setup:
     return Setup.of(load(model, chips | {f"plan.{name}": value for name, value in plan.items()}))
 
 
-def routing_notes(found: Setup) -> list[str]:
-    return [note for note in found.notes if note.startswith("routing:")]
+def routing_notes(resolved: Setup) -> list[str]:
+    return [note for note in resolved.notes if note.startswith("routing:")]
 
 
 def test_a_mixture_without_a_word_on_balance_is_slower_with_a_wider_band_and_says_so():
