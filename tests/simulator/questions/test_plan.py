@@ -24,6 +24,7 @@ from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import check
 from simulator.scenarios.variants import planned
 from simulator.scenarios.writer import text
+from tests.support.plans import fits
 
 SMALL = {
     "plan.cp": 1,
@@ -58,9 +59,11 @@ def one_by_one():
     for index in range(len(plans.tp)):
         plan = plan_at(plans, index)
         try:
-            spent[plan] = spend.Predicted()(planned(scenario, plan)).by_budget()
+            known = spend.Predicted()(alone := planned(scenario, plan)).by_budget()
         except InfeasibleError:
             continue
+        if fits(alone):
+            spent[plan] = known
     return len(plans.tp), spent
 
 

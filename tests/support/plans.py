@@ -1,0 +1,13 @@
+"""Whether a scenario's plan fits in memory for certain, as searches ask."""
+
+import numpy as np
+
+from simulator.physics.memory import memory
+from simulator.runs.estimate import estimate
+from simulator.runs.setup import Setup
+
+
+def fits(scenario) -> bool:
+    """A named plan a little over the limit is predicted, with a note; no search has it."""
+    setup = Setup.of(scenario)
+    return bool(np.all(memory(setup.shape, estimate(setup).plan, setup.hardware).fits))
