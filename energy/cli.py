@@ -16,7 +16,7 @@ PASSES_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 def command() -> Typer:
     """The command with its verbs."""
     from energy.app import mount, new_app
-    from energy.commands import facts, runs, spending, trust
+    from energy.commands import disclosing, facts, runs, spending, trust
 
     app = new_app(
         "energy",
@@ -26,6 +26,7 @@ def command() -> Typer:
     questions = {
         "What does a run spend?": (spending.run, spending.watch, spending.record, spending.merge),
         "What did runs spend?": (runs.list_, runs.compare, runs.report),
+        "Can it be true?": (disclosing.lint,),
         "What can be metered here, and how well?": (trust.doctor, trust.calibrate, trust.verify),
         "Which facts and formats are used?": (facts.grid, facts.schema),
     }

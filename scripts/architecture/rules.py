@@ -16,7 +16,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "tracking",
         "sampler",
         "reports disclosure",
-        "ledger",
+        "ledger claims",
         "footprint calibration",
         "facts record flops",
         "arithmetic app configurations stated_total",
