@@ -55,20 +55,20 @@ def rules_table() -> Table:
 
 
 def recall_table(tables: list[Path]) -> Table:
-    """Slips found of those planted, by kind."""
+    """Slips noticed of those planted, by kind."""
     counts = recall(rows_of(tables))
-    found, total = (sum(pair[place] for pair in counts.values()) for place in (0, 1))
-    rows = [(kind, str(total), str(found)) for kind, (found, total) in counts.items()]
+    noticed, total = (sum(pair[place] for pair in counts.values()) for place in (0, 1))
+    rows = [(kind, str(total), str(noticed)) for kind, (noticed, total) in counts.items()]
     return ("slip", "planted", "noticed"), [
         *rows,
-        ("all", str(total), f"{found} ({found / total:.1%})"),
+        ("all", str(total), f"{noticed} ({noticed / total:.1%})"),
     ]
 
 
 def rows_table(tables: list[Path]) -> Table:
     """What the rules say of the rows as published."""
-    found = [finding for row in rows_of(tables) for finding in findings_of(row)]
-    rows = [(f.where, str(f.severity), f"`{f.rule}`", f.message) for f in found]
+    noticed = [finding for row in rows_of(tables) for finding in findings_of(row)]
+    rows = [(f.where, str(f.severity), f"`{f.rule}`", f.message) for f in noticed]
     return ("row", "severity", "rule", "message"), rows
 
 

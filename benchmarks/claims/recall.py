@@ -32,9 +32,9 @@ def is_new(slip: Planted) -> bool:
 
 
 def recall(rows: list[Row], seed: int = 24) -> dict[str, tuple[int, int]]:
-    """Slips of each kind that were found, and that were planted."""
+    """Slips of each kind that were noticed, and that were planted."""
     counts = dict.fromkeys(KINDS, (0, 0))
     for slip in planted(rows, seed):
-        found, total = counts[slip.kind]
-        counts[slip.kind] = (found + is_new(slip), total + 1)
+        noticed, total = counts[slip.kind]
+        counts[slip.kind] = (noticed + is_new(slip), total + 1)
     return counts

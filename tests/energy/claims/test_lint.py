@@ -59,9 +59,9 @@ def test_a_record_is_checked_as_a_file_and_as_a_folder(tmp_path):
     record.save(tmp_path / "record.json")
     assert lint(tmp_path).exit_code == 0
     wrong.save(tmp_path / "record.json")
-    found = lint(tmp_path / "record.json")
-    assert found.exit_code == 5
-    assert "a thousand times too many" in found.stdout
+    noticed = lint(tmp_path / "record.json")
+    assert noticed.exit_code == 5
+    assert "a thousand times too many" in noticed.stdout
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,8 @@ def test_a_wh_unit_slip_is_described_with_both_figures():
 
 @given(st.dictionaries(st.sampled_from(sorted(NUMBERS)), st.floats(-1e30, 1e30), max_size=30))
 def test_no_figures_crash_a_rule_and_a_minus_is_always_found(numbers):
-    found = rules_of(numbers, WORDS | {"zone": "FRA", "basis": "measured"})
-    assert ("negative" in found) == any(value < 0 for value in numbers.values())
+    noticed = rules_of(numbers, WORDS | {"zone": "FRA", "basis": "measured"})
+    assert ("negative" in noticed) == any(value < 0 for value in numbers.values())
 
 
 @given(st.floats(1e-3, 1e3))
