@@ -36,6 +36,10 @@ class Software:
             if not, experts have the tensor parallel degree of the rest.
         stages_by_work: whether pipeline stages are cut by work, with the output head counted.
         buckets: whether 16-bit gradients stay in flat buckets beside their float32 sums.
+        shares_residuals: whether norms and residuals can be shared out over tensor parallel ranks.
+        gathers_again: whether it waits for a second gather of a product's input backward; others
+            hide it behind the product of the input's gradient (arXiv:2205.05198, section 4.2.2).
+        narrow_gradients: whether gradients travel as wide as activations, however they are stored.
     """
 
     name: str
@@ -46,6 +50,9 @@ class Software:
     folds: bool
     stages_by_work: bool
     buckets: bool
+    shares_residuals: bool
+    gathers_again: bool
+    narrow_gradients: bool
 
     def formats(self, precision: str) -> dict[str, Any]:
         """Fields of `simulator.physics.plan.Formats`: how it stores numbers.
@@ -59,20 +66,26 @@ class Software:
             "weight_bytes": width,
             "activation_bytes": width,
             "bucket_bytes": 2 * self.buckets,
+            "gradient_message_bytes": width * self.narrow_gradients,
         }
 
     def execution(self) -> dict[str, Any]:
         """Fields of `simulator.physics.plan.Execution` that it does not leave to the user."""
-        return {"flash": self.flash, "stages_by_work": self.stages_by_work}
+        return {
+            "flash": self.flash,
+            "stages_by_work": self.stages_by_work,
+            "gathers_again": self.gathers_again,
+        }
 
     def allowed(self) -> dict[str, list[Any]]:
         """Values of the searched fields of a plan that it offers; a field left out is free."""
         values: dict[str, list[Any]] = {"recompute": list(self.recompute)}
         if not self.virtual_stages:
             values["vp"] = [1]
+        if not self.shares_residuals:
+            values["sequence_parallel"] = [False]
         if not self.flash:
-            # Both came with fused attention or after it (arXiv:2205.05198, arXiv:2310.01889).
-            values |= {"sequence_parallel": [False], "cp": [1]}
+            values["cp"] = [1]  # it came with fused attention (arXiv:2310.01889)
         return values
 
 
@@ -142,6 +155,9 @@ def _software(row: dict[str, Any], framework: str) -> Software:
         folds=applies("folds"),
         stages_by_work=applies("stages_by_work"),
         buckets=applies("buckets"),
+        shares_residuals=row.get("shares_residuals", row["flash"]),
+        gathers_again=row.get("gathers_again", False),
+        narrow_gradients=row.get("narrow_gradients", False),
     )
 
 

@@ -7,19 +7,19 @@ degree of one sends none. Legend as in `simulator.physics.compute`; w bytes per 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from energy.shape import Number, Shape, kinds, plain
 from energy.shapes.attention import kv_values
-from energy.shapes.network import computed_experts, dense_layers
-from energy.shapes.stack import attention_layers, either
+from energy.shapes.stack import attention_layers
 from simulator.physics.collectives import group
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
-from simulator.physics.memory import stage_parameters
 from simulator.physics.plan import Plan
+from simulator.physics.traffic import Message, expert_cut, residuals, slots, stage_parameters
 
 
 @dataclass(frozen=True)
@@ -57,22 +57,13 @@ def messages(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants)
 
 
 def tensor_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:
-    """Seconds of the all-reduces of T*M*w: after attention and after a dense network, both passes.
+    """Seconds of what attention and dense networks gather and scatter (`traffic.residuals`).
 
-    Recomputation of the layers repeats the forward one. Sequence parallelism moves the same bytes
-    as all-gather and reduce-scatter (arXiv:2205.05198). A mixture layer sends its tokens to the
-    experts instead, unless its experts themselves are tensor parallel.
+    Without sequence parallelism an all-reduce moves the same bytes (arXiv:2205.05198).
     """
-    s = shape
     if not np.any(np.asarray(plan.tp) > 1):
         return 0.0
-    tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp
-    all_reduce_s = group(plan.tp, 1, hardware, constants).all_reduce_s(
-        plain(tokens * s.d_model * plan.activation_bytes)
-    )
-    again = np.asarray(plan.flop_execution().recompute_layers)
-    reduced = np.asarray(s.n_layers - s.n_network_layers + dense_layers(s))
-    return plain(reduced * (2 + again) * all_reduce_s)
+    return _seconds(residuals(shape, plan).values(), hardware, constants)
 
 
 def context_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:
@@ -91,25 +82,23 @@ def context_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Co
 
 
 def expert_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:
-    """Seconds of dispatch and combine: 4 all-to-alls of T*K*c*M*w in each mixture layer.
-
-    Two are of the forward and two of the backward pass. Experts that are tensor parallel also
-    gather their tokens and scatter their results over that group.
-    GLaM, 16 bits: 8,192 * 2 * 2 * 4 = 131 kB per token and layer.
-    """
-    s = shape
-    if not np.any(np.asarray(s.n_moe_layers)):
+    """Seconds of dispatch and combine, and of what experts that are tensor parallel gather."""
+    if not np.any(np.asarray(shape.n_moe_layers)):
         return 0.0
-    tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp / plan.tp
-    width = either(s.d_latent_expert, s.d_model)
-    sent = tokens * computed_experts(s) * plan.capacity_factor * width * plan.activation_bytes
-    again = np.asarray(plan.flop_execution().recompute_layers)
-    times = np.asarray(s.n_moe_layers) * (4 + 2 * again)
-    mean_s = times * group(plan.ep, plan.etp, hardware, constants).all_to_all_s(plain(sent))
+    sent = [slots(shape, plan)]
     if np.any(np.asarray(plan.etp) > 1):
-        within_expert = group(plan.etp, 1, hardware, constants)
-        mean_s = mean_s + times * within_expert.all_gather_s(plain(sent * plan.etp))
-    return plain(np.asarray(mean_s) * plan.expert_imbalance)
+        sent += expert_cut(shape, plan).values()
+    return plain(np.asarray(_seconds(sent, hardware, constants)) * plan.expert_imbalance)
+
+
+def _seconds(sent: Iterable[Message], hardware: Hardware, constants: Constants) -> Number:
+    """Seconds of messages, one after the other."""
+    seconds: Number = 0.0
+    for message in sent:
+        ranks = group(message.ranks, message.stride, hardware, constants)
+        one_s = ranks.all_to_all_s if message.kind == "all-to-all" else ranks.all_gather_s
+        seconds = seconds + np.asarray(message.count) * one_s(message.bytes)
+    return plain(seconds)
 
 
 def pipeline_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:
@@ -141,7 +130,7 @@ def data_parallel(
     are all-reduced over the rest. Experts have fewer copies: tp * cp * dp / (ep * etp).
     """
     experts, rest = stage_parameters(shape, plan)
-    zero = np.asarray(plan.zero)
+    zero, gradient_width = np.asarray(plan.zero), np.asarray(plan.sent_gradient_bytes)
     shard_s: Number = 0.0
     data_s: Number = 0.0
     replicated = (
@@ -153,8 +142,9 @@ def data_parallel(
             continue
         shards = np.minimum(plan.sharded, np.asarray(copies))
         inner = group(shards, stride, hardware, constants)
-        gradients_s = inner.all_gather_s(plain(parameters * plan.gradient_bytes))
+        gradients_s = inner.all_gather_s(plain(parameters * gradient_width))
         weights_s = inner.all_gather_s(plain(parameters * np.asarray(plan.activation_bytes)))
+        weights_s = weights_s * _gathers(plan, copies, hardware)
         outer = group(
             np.maximum(np.asarray(copies) / shards, 1),
             np.asarray(stride) * shards,
@@ -162,7 +152,7 @@ def data_parallel(
             constants,
         )
         outer_s = outer.all_reduce_s(
-            plain(parameters * plan.gradient_bytes / np.where(zero > 0, shards, 1))
+            plain(parameters * gradient_width / np.where(zero > 0, shards, 1))
         )
         # After the gradients are scattered, the updated weights (or the sums) are gathered.
         gathered_s = np.where(zero > 0, weights_s, gradients_s)
@@ -170,3 +160,15 @@ def data_parallel(
         shard_s = shard_s + np.where(zero >= 3, 2 * np.asarray(weights_s) + gradients_s, 0)
         data_s = data_s + inner_s + outer_s
     return plain(shard_s), plain(data_s)
+
+
+WHOLE_SLICE = 64
+"""Chips from which the TPU compiler gathers over all of a 3-D slice by an all-reduce of zeros and
+its own part."""
+
+
+def _gathers(plan: Plan, copies: Number, hardware: Hardware) -> Number:
+    """Times the bytes of an all-gather: 2 where an all-reduce takes its place."""
+    torus, ranks = np.asarray(hardware.link_axes) == 3, np.asarray(copies)
+    whole = torus & (ranks >= WHOLE_SLICE) & (ranks == np.asarray(plan.n_chips))
+    return plain(np.where(whole, 2, 1))

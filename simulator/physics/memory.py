@@ -20,7 +20,8 @@ from energy.shapes.stack import attention_layers, branches, either
 from energy.units import si
 from simulator.physics.hardware import Hardware
 from simulator.physics.pipeline import first_share
-from simulator.physics.plan import Formats, Parallelism, Plan
+from simulator.physics.plan import Formats, Plan
+from simulator.physics.traffic import stage_parameters
 
 Array = NDArray[np.float64]
 
@@ -101,17 +102,6 @@ def memory(shape: Shape, plan: Plan, hardware: Hardware) -> Memory:
     return Memory(parts, hardware.memory_bytes)
 
 
-def stage_parameters(shape: Shape, plan: Parallelism) -> tuple[Number, Number]:
-    """Parameters of the mean stage on one chip before ZeRO: (experts, the rest)."""
-    parts = parameters(shape)
-    experts = np.asarray(parts.pop("experts"))
-    stages = np.asarray(plan.pp, float)
-    return (
-        plain(experts / (stages * plan.ep * plan.etp)),
-        plain(np.asarray(total(parts)) / (stages * plan.tp)),
-    )
-
-
 def local_parameters(shape: Shape, plan: Plan) -> tuple[Number, Number]:
     """Parameters of the fullest chip before ZeRO: (experts over e*x*p, the rest over t*p).
 
@@ -125,10 +115,14 @@ def local_parameters(shape: Shape, plan: Plan) -> tuple[Number, Number]:
 
 
 def gathered_bytes(shape: Shape, plan: Plan) -> Number:
-    """Weights that ZeRO 3 gathers, and gradients before it scatters them: two layers at a time."""
+    """Weights that ZeRO 3 gathers, and gradients before it scatters them: two layers at a time.
+
+    Experts of which each has one copy are not gathered.
+    """
     experts, rest = local_parameters(shape, plan)
     layers = np.asarray(shape.n_layers) / np.asarray(plan.pp)
-    layer = (np.asarray(experts) + rest) / layers * plan.activation_bytes
+    shared = np.where(np.asarray(plan.expert_dp) > 1, experts, 0)
+    layer = (shared + np.asarray(rest)) / layers * plan.activation_bytes
     return plain(np.where(np.asarray(plan.zero) >= 3, 2 * 2 * layer, 0))
 
 

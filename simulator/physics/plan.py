@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from energy import flops
 from energy.errors import InfeasibleError, InputError
 from energy.shape import Number, Shape, plain
+from energy.shapes.stack import either
 from simulator.physics.expert_load import ExpertLoad
 
 Choice: TypeAlias = str | NDArray[Any]
@@ -172,6 +173,8 @@ class Execution:
         stages_by_work: whether pipeline stages are cut by work, with the output head counted;
             otherwise every stage has as many layers.
         loss_chunk: tokens whose logits are in memory at the same time.
+        gathers_again: whether the backward pass waits for a second gather of the input of sequence
+            parallel products, as that of the TPU compiler does; otherwise it is hidden.
     """
 
     recompute: Choice = "none"
@@ -183,6 +186,7 @@ class Execution:
     expert_load: ExpertLoad | None = None
     stages_by_work: Flag = False
     loss_chunk: Number = 1024
+    gathers_again: Flag = False
 
     def __post_init__(self) -> None:
         _require_at_least_1(self, ("capacity_factor", "imbalance"))
@@ -216,6 +220,7 @@ class Formats:
         optimizer: "adafactor" or "adamw".
         weight_bytes: bytes per stored weight.
         gradient_bytes: bytes per stored gradient.
+        gradient_message_bytes: bytes per gradient that is sent; 0 means as it is stored.
         bucket_bytes: bytes per parameter of flat communication buffers beside stored gradients.
         activation_bytes: bytes per activation, and per weight as it is multiplied.
     """
@@ -223,11 +228,17 @@ class Formats:
     optimizer: Choice = "adafactor"
     weight_bytes: Number = 4
     gradient_bytes: Number = 4
+    gradient_message_bytes: Number = 0
     bucket_bytes: Number = 0
     activation_bytes: Number = 4
 
     def __post_init__(self) -> None:
         _require_word(self, "optimizer", ("adafactor", "adamw"))
+
+    @property
+    def sent_gradient_bytes(self) -> Number:
+        """Bytes per gradient in a message."""
+        return either(self.gradient_message_bytes, self.gradient_bytes)
 
 
 @dataclass(frozen=True, kw_only=True)

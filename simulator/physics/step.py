@@ -25,7 +25,7 @@ from simulator.physics import compute
 from simulator.physics.communication import Messages, messages
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
-from simulator.physics.memory import stage_parameters
+from simulator.physics.traffic import stage_parameters
 from simulator.physics.operations import Operation
 from simulator.physics.pipeline import slowest_s
 from simulator.physics.plan import Parallelism, Plan

@@ -1,0 +1,110 @@
+"""The messages of a step as a table: how many bytes, among which ranks, how often, in which buffer.
+
+Their seconds (`communication`), the memory that they need (`memory`) and what a compiler sends are
+all read from here. Legend as in `energy.shape`; w bytes per activation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from energy.shape import Number, Shape, parameters, plain, total
+from energy.shapes.network import computed_experts, dense_layers
+from energy.shapes.stack import either
+from simulator.physics.plan import Parallelism, Plan
+
+Kind = Literal["all-gather", "reduce-scatter", "all-to-all"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One kind of message.
+
+    Attributes:
+        kind: an all-reduce is a reduce-scatter and an all-gather.
+        ranks: chips of its group; 1 sends nothing.
+        stride: distance of neighbors in the order of ranks.
+        bytes: of the whole that is gathered or scattered, or that a chip gives to an all-to-all.
+        count: how often with a micro-batch, in all layers of the model.
+    """
+
+    kind: Kind
+    ranks: Number
+    stride: Number
+    bytes: Number
+    count: Number
+
+
+def residuals(shape: Shape, plan: Plan) -> dict[str, Message]:
+    """Gathers and scatters of T*M*w around the tensor parallel products of attention and network.
+
+    Each branch gathers its input and scatters its result forward, and does both with gradients
+    backward. Recomputation repeats the forward ones. Where the input is not kept, the weights'
+    gradient gathers it once more (`Execution.gathers_again`). A mixture sends its tokens to
+    experts instead. GLaM, two layers, without recomputation: 3 branches, 9 gathers, 6 scatters.
+    """
+    s = shape
+    tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp
+    again = np.asarray(plan.flop_execution().recompute_layers)
+    branches = np.asarray(s.n_layers - s.n_network_layers + dense_layers(s))
+    spread = np.asarray(plan.gathers_again, bool) & np.asarray(plan.sequence_parallel, bool)
+    group: dict[str, Any] = {
+        "ranks": plan.tp,
+        "stride": 1,
+        "bytes": plain(tokens * s.d_model * plan.activation_bytes),
+    }
+    once_more = np.where(spread, 1 - again, 0)
+    return {
+        "gathers": Message(
+            kind="all-gather", count=plain(branches * (2 + again + once_more)), **group
+        ),
+        "scatters": Message(kind="reduce-scatter", count=plain(branches * (2 + again)), **group),
+    }
+
+
+def slots(shape: Shape, plan: Plan) -> Message:
+    """Dispatch and combine of the mixtures, forward and backward: T*K*c*M*w each.
+
+    GLaM, 16 bits: 8,192 * 2 * 2 * 4 = 131 kB per token and layer.
+    """
+    s = shape
+    tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp / plan.tp
+    width = either(s.d_latent_expert, s.d_model)
+    sent = tokens * computed_experts(s) * plan.capacity_factor * width * plan.activation_bytes
+    again = np.asarray(plan.flop_execution().recompute_layers)
+    return Message(
+        kind="all-to-all",
+        ranks=plan.ep,
+        stride=plan.etp,
+        bytes=plain(sent),
+        count=plain(np.asarray(s.n_moe_layers) * (4 + 2 * again)),
+    )
+
+
+def expert_cut(shape: Shape, plan: Plan) -> dict[str, Message]:
+    """Experts that are tensor parallel gather the slots of their group, and scatter the results."""
+    sent = slots(shape, plan)
+    group: dict[str, Any] = {
+        "ranks": plan.etp,
+        "stride": 1,
+        "bytes": plain(np.asarray(sent.bytes) * plan.etp),
+        "count": plain(np.asarray(sent.count) / 2),
+    }
+    return {
+        "gathers": Message(kind="all-gather", **group),
+        "scatters": Message(kind="reduce-scatter", **group),
+    }
+
+
+def stage_parameters(shape: Shape, plan: Parallelism) -> tuple[Number, Number]:
+    """Parameters of the mean stage on one chip before ZeRO: (experts, the rest)."""
+    parts = parameters(shape)
+    experts = np.asarray(parts.pop("experts"))
+    stages = np.asarray(plan.pp, float)
+    return (
+        plain(experts / (stages * plan.ep * plan.etp)),
+        plain(np.asarray(total(parts)) / (stages * plan.tp)),
+    )
