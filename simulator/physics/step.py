@@ -25,10 +25,10 @@ from simulator.physics import compute
 from simulator.physics.communication import Messages, messages
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
-from simulator.physics.traffic import stage_parameters
 from simulator.physics.operations import Operation
 from simulator.physics.pipeline import slowest_s
 from simulator.physics.plan import Parallelism, Plan
+from simulator.physics.traffic import stage_parameters
 
 TENSORS_A_LAYER = 10
 """Weight tensors of a layer, each updated on its own: 4 of attention, 2 norms, bias, 3 of the
