@@ -28,9 +28,9 @@ class Chip:
         peak_int8_op_per_s: dense peak.
         peak_fp4_flop_per_s: dense peak.
         measured_matmul_bf16_flop_per_s: the best measured throughput of a matrix product.
-        memory_bytes: of its own memory. Of a TPU what its compiler lets a program use, which is 0.25
-            to 1.25 GiB less than the GiB of its name; of others the GB of their name, 5 to 7 % less
-            than drivers report, about what a context and communication buffers take of it.
+        memory_bytes: of its own memory. Of a TPU what its compiler lets a program use, 0.25 to 1.25
+            GiB less than the GiB of its name; of others the GB of their name, 5 to 7 % less than
+            drivers report, about what a context and communication buffers take of it.
         memory_bytes_per_s: bandwidth of that memory.
         link: kind of the fast link between chips.
         link_bytes_per_s: bandwidth of that link, all lanes of a chip, one direction.
