@@ -61,11 +61,11 @@ def test_a_gradient_travels_in_its_own_width_and_is_stored_in_another():
 
 
 def test_experts_of_one_copy_are_not_gathered():
-    one = memory(PAIR, CUT, V4).bytes["weights"]
-    two = memory(PAIR, replace(CUT, n_chips=128, global_batch=512), V4).bytes["weights"]
+    alone = memory(PAIR, CUT, V4).bytes["weights"]
+    shared = memory(PAIR, replace(CUT, n_chips=128, global_batch=512), V4).bytes["weights"]
     experts = 64 * 2 * 4096 * 16384 / 64
     assert CUT.expert_dp == 1
-    assert two - one > experts
+    assert shared - alone > experts
 
 
 @pytest.mark.parametrize(("chips", "times"), [(32, 1), (64, 2), (128, 2)])
