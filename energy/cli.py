@@ -25,7 +25,7 @@ def command() -> Typer:
     )
     questions = {
         "What does a run spend?": (spending.run, spending.watch, spending.record, spending.merge),
-        "What did runs spend?": (runs.list_, runs.compare, runs.report),
+        "What did runs spend?": (runs.list_, runs.compare, disclosing.report),
         "Can it be true?": (disclosing.lint,),
         "What can be metered here, and how well?": (trust.doctor, trust.calibrate, trust.verify),
         "Which facts and formats are used?": (facts.grid, facts.schema),

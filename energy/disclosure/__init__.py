@@ -1,1 +1,1 @@
-"""Figures that regulators ask for, computed from plain numbers; no command calls them yet."""
+"""From a record to what regulators, hubs and auditors ask for, with every figure's origin."""

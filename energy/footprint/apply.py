@@ -12,12 +12,14 @@ another question (what a change of schedule would cause).
 
 from __future__ import annotations
 
+from typing import Any
+
 from energy.arithmetic import multiply
 from energy.errors import InputError
 from energy.facts.catalog import chip
-from energy.facts.site import Site
+from energy.facts.site import UNITS, UNKNOWN_ZONE, Site, site
 from energy.footprint.account import account, quantity_times
-from energy.quantity import Boundary, Quantity
+from energy.quantity import Boundary, Origin, Quantity
 from energy.record import RunRecord, totals
 from energy.units import G_PER_KG
 
@@ -58,6 +60,30 @@ def at_site(record: RunRecord, site: Site) -> RunRecord:
             "labels": {**record.labels, "zone": site.zone, "site": site.name},
         }
     )
+
+
+def moved(record: RunRecord, zone: str | None, pue: float | None) -> RunRecord:
+    """The record at another zone, or with another PUE; its other factors stay.
+
+    Raises:
+        MissingDataError: the zone is unknown.
+        InputError: the PUE is below 1.
+    """
+    if zone is None and pue is None:
+        return record
+    replaced = {"grid_location", "grid_market", "ewif"} if zone else set()
+    replaced |= {"pue"} if pue is not None else set()
+    figures: dict[str, Any] = {
+        name: factor
+        for name, factor in record.factors.items()
+        if name in UNITS and name not in replaced and factor.value is not None
+    }
+    known = record.labels.get("zone", UNKNOWN_ZONE)
+    kept = None if known == UNKNOWN_ZONE else known
+    if pue is not None:
+        figures["pue"] = Quantity.exact(pue, "1", "--pue", Origin.ASSUMED)
+    name = None if zone else record.labels.get("site")
+    return at_site(record, site(zone or kept, name=name, **figures))
 
 
 def embodied_g(device_kg: float, device_s: Quantity, lifetime_s: Quantity) -> Quantity:

@@ -112,6 +112,7 @@ def _terminal_pages(path: Path) -> bool:
 LIBRARIES: dict[str, Callable[[Path], bool]] = {
     "amdsmi": _inside("energy/meters/amd.py"),
     "codecarbon": lambda path: "codecarbon" in path.stem,
+    "cyclonedx": _inside("energy/disclosure/writers/cyclonedx.py"),
     "datasets": _inside("glam/data/parquet.py"),
     "jinja2": _inside("energy/reports", "energy/disclosure"),
     "libtpu": _inside("energy/meters/tpu.py"),
@@ -135,6 +136,7 @@ LIBRARIES: dict[str, Callable[[Path], bool]] = {
     "rich": _terminal_pages,
     "safetensors": _inside("glam/checkpoints"),
     "sentencepiece": _inside("glam"),
+    "spdx_python_model": _inside("energy/disclosure/writers/spdx.py"),
     "torch": _inside("glam"),
     "transformers": _inside("energy/callbacks"),
     "typer": _commands,

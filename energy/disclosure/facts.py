@@ -1,0 +1,298 @@
+"""The facts that forms ask for: of one record or several, and what the record does not hold.
+
+A fact is a quantity in SI or a word. What neither the record, nor its labels, nor `--set` has is
+missing, and is never filled.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+
+from energy.arithmetic import add
+from energy.errors import InputError, MissingDataError, nearest, require_choice
+from energy.facts.catalog import chip
+from energy.facts.chip_rows import Chip
+from energy.facts.site import UNKNOWN_ZONE
+from energy.quantity import Boundary, Origin, Quantity
+from energy.record import Kind, RunRecord, total
+from energy.units import parsed_count
+
+DELIVERED = (Boundary.FACILITY, Boundary.IT, Boundary.NODE, Boundary.CHIP)
+"""Boundaries at which energy is disclosed, the widest first; grid losses are nobody's bill."""
+
+MASSES = {"t": 1e6, "kg": 1e3, "g": 1.0}
+
+
+@dataclass(frozen=True)
+class Statable:
+    """A fact that a person may state.
+
+    Attributes:
+        unit: SI, or text.
+        choices: words that it may be; empty for any.
+        meaning: what it is.
+    """
+
+    unit: str
+    choices: tuple[str, ...]
+    meaning: str
+
+
+@cache
+def statable() -> dict[str, Statable]:
+    """The facts that may be stated, by name."""
+    table = files("energy.disclosure").joinpath("stated.csv").read_text(encoding="utf-8")
+    return {
+        row["fact"]: Statable(
+            row["unit"],
+            () if row["choices"] == "any" else tuple(row["choices"].split("|")),
+            row["meaning"],
+        )
+        for row in csv.DictReader(table.splitlines())
+    }
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a run, or of several that are disclosed together.
+
+    Attributes:
+        records: the runs, in the order of their stages.
+        quantities: by name, those that have a value.
+        words: by name.
+        boundary: of `energy_j`; None without joules.
+        absent: why a quantity is missing, where the record says.
+    """
+
+    records: tuple[RunRecord, ...]
+    quantities: Mapping[str, Quantity]
+    words: Mapping[str, str]
+    boundary: Boundary | None
+    absent: Mapping[str, str]
+
+    def number(self, name: str) -> float:
+        """The value of a quantity that is known."""
+        return self.quantities[name].numbers()[0]
+
+    def has(self, name: str) -> bool:
+        """Whether a fact is known."""
+        return name in self.quantities or name in self.words
+
+    @property
+    def chip(self) -> Chip | None:
+        """The chip in the catalog; None for another or none."""
+        try:
+            return chip(self.words["chip"])
+        except (InputError, KeyError):
+            return None
+
+    @property
+    def predicted(self) -> bool:
+        """Whether any of the runs is a prediction."""
+        return any(record.kind is Kind.PREDICTED for record in self.records)
+
+
+def facts_of(records: Sequence[RunRecord], stated: Mapping[str, str]) -> Facts:
+    """The facts of some runs, with what a person states beside them.
+
+    Quantities of several runs are added, boundary by boundary; sizes are those of the last one.
+
+    Args:
+        records: at least one, the original before its modifications.
+        stated: by the names of `statable`; they come before labels of the records.
+
+    Raises:
+        InputError: a name is unknown, or a value is none of its choices or no number.
+    """
+    quantities, absent = _of_records(records)
+    boundary = next((at for at in DELIVERED if f"energy_{at}_j" in quantities), None)
+    if boundary is not None:
+        quantities["energy_j"] = quantities[f"energy_{boundary}_j"]
+    labels = {key: text for record in records for key, text in record.labels.items()}
+    words = _words_of(records)
+    for name, text in ({k: labels[k] for k in labels if k in statable()} | dict(stated)).items():
+        if _unit_of(name) == "text":
+            words[name] = _choice(name, text)
+        else:
+            quantities[name] = _number(name, text)
+    known = Facts(tuple(records), quantities, words, boundary, absent)
+    return _derived(known)
+
+
+def place_is_known(record: RunRecord) -> bool:
+    """Whether the grid factor is of a place, and not the average of the world."""
+    factor = record.factors.get("grid_location")
+    return factor is not None and not factor.source.startswith(("NO ZONE", "FALLBACK"))
+
+
+def _of_records(records: Sequence[RunRecord]) -> tuple[dict[str, Quantity], dict[str, str]]:
+    every = [_quantities_of(record) for record in records]
+    quantities: dict[str, Quantity] = {}
+    absent: dict[str, str] = {}
+    for name in dict.fromkeys(name for own in every for name in own):
+        parts = [own[name] for own in every if name in own]
+        whole = parts[-1] if name in OF_THE_LAST else _sum(parts, len(records), records)
+        if whole.value is None:
+            absent[name] = whole.source
+        else:
+            quantities[name] = whole
+    return quantities, absent
+
+
+OF_THE_LAST = ("params_total", "params_active", "mfu", "pue", "wue", "grid_g_per_kwh")
+"""Facts of several runs that are not added."""
+
+
+def _sum(parts: list[Quantity], runs: int, records: Sequence[RunRecord]) -> Quantity:
+    if runs == 1:
+        return parts[0]
+    gaps = [part for part in parts if part.value is None]
+    if gaps or len(parts) < runs:
+        reason = gaps[0].source if gaps else "not in every record"
+        return Quantity.absent(parts[0].unit, reason)
+    names = [record.name for record in records]
+    return add(parts, names=names, source=f"sum of {', '.join(names)}")
+
+
+def _quantities_of(record: RunRecord) -> dict[str, Quantity]:
+    factors = record.factors
+    own = {
+        "params_total": record.params_total,
+        "params_active": record.params_active,
+        "tokens": record.tokens,
+        "model_flop": record.model_flop,
+        "executed_flop": record.executed_flop,
+        "elapsed_s": record.elapsed_s,
+        "chip_s": record.chip_s,
+        "co2_location_g": record.co2_location_g,
+        "co2_market_g": record.co2_market_g,
+        "co2_embodied_g": record.co2_embodied_g,
+        "water_l": record.water_l,
+        **{f"energy_{at}_j": joules for at, joules in record.totals.items()},
+    }
+    nodes = [e for e in record.energy if e.boundary is Boundary.NODE and e.value is not None]
+    beside = {
+        "metered_node_j": total(nodes) if nodes else None,
+        "mfu": record.metrics.get("mfu"),
+        "pue": factors.get("pue"),
+        "wue": factors.get("wue"),
+        "grid_g_per_kwh": factors.get("grid_location"),
+    }
+    return own | {name: q for name, q in beside.items() if q is not None}
+
+
+def _words_of(records: Sequence[RunRecord]) -> dict[str, str]:
+    """Words that records have: names, chips, zones, sites, days."""
+    words = {"name": records[-1].name, "written": datetime.now(UTC).isoformat(timespec="seconds")}
+    if records[-1].created_utc:
+        words["created"] = records[-1].created_utc
+    if all(place_is_known(record) for record in records):
+        words["grid"] = records[-1].factors["grid_location"].source
+    chips = dict.fromkeys(r.labels["chip"] for r in records if r.labels.get("chip"))
+    if len(chips) == 1:
+        words["chip"] = next(iter(chips))
+    zones = {r.labels.get("zone", UNKNOWN_ZONE) for r in records}
+    if len(zones) == 1 and (zone := zones.pop()) != UNKNOWN_ZONE:
+        words["zone"] = zone
+        if len(zone) == 3 and zone.isupper():
+            words["country"] = zone
+    site = records[-1].labels.get("site", "")
+    if site and not site.endswith(UNKNOWN_ZONE):
+        words["site_name"] = site
+    if any(record.shape for record in records):
+        words["algorithm"] = "transformer"
+    environment = records[-1].environment
+    words |= {
+        key: str(environment[key]) for key in ("system", "python", "cpu") if key in environment
+    }
+    return words
+
+
+def _derived(known: Facts) -> Facts:
+    """With facts that follow from others: how many chips, FLOP by hardware, Wh a query."""
+    quantities, words = dict(known.quantities), dict(known.words)
+    if row := known.chip:
+        words["chip_name"] = row.name
+        if known.has("mfu") and known.has("chip_s"):
+            quantities["hardware_flop"] = _hardware_flop(known, row)
+    elif "chip" in words:
+        words["chip_name"] = words["chip"]
+    if "end" in words:
+        words.setdefault("created", words["end"])
+    if known.has("chip_s") and known.number("elapsed_s"):
+        chips = known.number("chip_s") / known.number("elapsed_s")
+        quantities["chips"] = Quantity.exact(round(chips), "1", "chip-seconds / seconds")
+    if known.has("queries") and "energy_chip_j" in quantities:
+        each = quantities["energy_chip_j"].scaled(1e3 / known.number("queries"))
+        quantities["j_per_1000_queries"] = each
+    return Facts(known.records, quantities, words, known.boundary, known.absent)
+
+
+def _hardware_flop(known: Facts, row: Chip) -> Quantity:
+    from energy.disclosure.eu_mdf import hardware_compute
+
+    precision = str(known.records[-1].scenario.get("hardware", {}).get("precision", "bf16"))
+    try:
+        peak = row.peak_flop_per_s(precision if precision in ("bf16", "fp16", "fp32") else "bf16")
+    except MissingDataError as error:
+        return Quantity.absent("FLOP", str(error))
+    mfu, seconds = known.quantities["mfu"], known.quantities["chip_s"]
+    value = hardware_compute(seconds.numbers()[0], peak, mfu.numbers()[0])
+    return Quantity.exact(
+        value,
+        "FLOP",
+        f"N L H U: {seconds.numbers()[0] / 3600:,.0f} {row.name}-hours x {peak:.3g} FLOP/s "
+        f"x {mfu.numbers()[0]:.3g}",
+        seconds.origin.weaker(mfu.origin),
+    )
+
+
+def _unit_of(name: str) -> str:
+    if name not in statable():
+        raise InputError("expected a fact that can be stated", name, nearest(name, statable()))
+    return statable()[name].unit
+
+
+def _choice(name: str, text: str) -> str:
+    if not text.strip():
+        raise InputError(f"expected a word for {name}", "nothing", statable()[name].meaning)
+    if statable()[name].choices:
+        require_choice(name, text, statable()[name].choices)
+    return text
+
+
+def _number(name: str, text: str) -> Quantity:
+    """A stated number: 7B, 1.5e12, 12 t."""
+    unit = statable()[name].unit
+    number, _, suffix = text.strip().partition(" ")
+    scale = MASSES.get(suffix, 0.0) if unit == "g" else float(not suffix)
+    try:
+        value = parsed_count(number) * scale
+    except ValueError:
+        value = math.nan
+    if not scale or not 0 <= value < 1e40:
+        example = "40 g, 3 kg or 12 t" if unit == "g" else "7B, 1.5e12 or 0.4"
+        raise InputError(f"expected {name} as a number of zero or more", text, f"such as {example}")
+    return Quantity.exact(value, unit, "stated by the author", Origin.ASSUMED)
+
+
+def words_of_options(pairs: Iterable[str]) -> dict[str, str]:
+    """The facts of `--set NAME=VALUE`, in the order they were stated.
+
+    Raises:
+        InputError: a pair has no "=".
+    """
+    stated = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise InputError("expected --set NAME=VALUE", pair, "such as --set operator=ACME")
+        _unit_of(name.strip())
+        stated[name.strip()] = text.strip()
+    return stated

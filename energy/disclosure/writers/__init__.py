@@ -1,0 +1,1 @@
+"""The writers of the formats, each from the same facts."""
