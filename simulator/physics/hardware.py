@@ -15,6 +15,13 @@ from energy.quantity import Boundary, Origin, Quantity
 from energy.shape import Number
 from simulator.physics.constants import Constants
 
+MARGIN = 0.05
+"""Allocators and workspaces, as a share of all else (3 to 6 % in SimuMax, mem_factor 0.94)."""
+
+MARGIN_PLANNED = 0.0
+"""Of a TPU: its compiler places every buffer before a program runs, and `Chip.memory_bytes` is what
+it lets a program use."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
@@ -26,6 +33,7 @@ class Hardware:
         peak_flop_per_s: dense peak, or the best product that calibration measured.
         memory_bytes: of its own memory.
         memory_bytes_per_s: bandwidth of that memory.
+        memory_margin: what allocators and workspaces take, as a share of all that is stored.
         idle_w: watts with nothing to do.
         busy_w: watts with arithmetic busy all the time.
         limit_w: watts that are never exceeded.
@@ -58,6 +66,7 @@ class Hardware:
     reach: Number = 1.0
     roof: Number = 1.0
     peak_16bit_flop_per_s: Number | None = None
+    memory_margin: Number = MARGIN
     link_bytes_per_s: Number = 0.0
     link_domain_chips: Number = 1
     link_axes: Number = 0
@@ -96,6 +105,7 @@ class Hardware:
             peak_flop_per_s=_peak(chip, precision),
             memory_bytes=memory,
             memory_bytes_per_s=bandwidth,
+            memory_margin=MARGIN_PLANNED if chip.kind == "tpu" else MARGIN,
             reach=_reach(chip),
             roof=roof(chip).numbers()[0],
             peak_16bit_flop_per_s=_peak_16bit(chip, precision),

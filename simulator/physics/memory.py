@@ -21,13 +21,9 @@ from energy.units import si
 from simulator.physics.hardware import Hardware
 from simulator.physics.pipeline import first_share
 from simulator.physics.plan import Formats, Plan
-from simulator.physics.traffic import stage_parameters
+from simulator.physics.traffic import expert_cut, residuals, stage_parameters
 
 Array = NDArray[np.float64]
-
-MARGIN = 0.05
-"""Allocators and workspaces, as a share of all other parts (3 to 6 % in SimuMax, mem_factor 0.94).
-"""
 
 
 @dataclass(frozen=True)
@@ -98,7 +94,7 @@ def memory(shape: Shape, plan: Plan, hardware: Hardware) -> Memory:
         "logits": logit_bytes(shape, plan),
     }
     parts = {name: plain(size) for name, size in sizes.items()}
-    parts["margin"] = plain(MARGIN * np.asarray(total(parts)))
+    parts["margin"] = plain(hardware.memory_margin * np.asarray(total(parts)))
     return Memory(parts, hardware.memory_bytes)
 
 
@@ -144,10 +140,13 @@ def bucket_bytes(plan: Plan, shards: Sequence[tuple[Array, Array]]) -> Array:
 
 
 def gathered_activation_bytes(shape: Shape, plan: Plan) -> Array:
-    """Gathered input and result before the scatter of one layer under sequence parallelism."""
-    tokens = np.asarray(plan.sequences) * shape.seq_len / plan.cp
-    gathers = np.asarray(plan.sequence_parallel, bool) & (np.asarray(plan.tp) > 1)
-    return np.asarray(np.where(gathers, 2 * tokens * shape.d_model * plan.activation_bytes, 0.0))
+    """What one layer gathers, and its results before they are scattered: residuals or slots."""
+    residual, slot = (
+        sum(np.asarray(message.buffer) for message in sent.values())
+        for sent in (residuals(shape, plan), expert_cut(shape, plan))
+    )
+    mixtures = np.asarray(shape.n_moe_layers) > 0
+    return np.asarray(np.maximum(residual, np.where(mixtures, slot, 0.0)))
 
 
 def state_bytes(shape: Shape, formats: Formats) -> Number:

@@ -29,6 +29,7 @@ class Message:
         stride: distance of neighbors in the order of ranks.
         bytes: of the whole that is gathered or scattered, or that a chip gives to an all-to-all.
         count: how often with a micro-batch, in all layers of the model.
+        buffer: bytes that stand in memory beside what is stored, while one layer is computed.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class Message:
     stride: Number
     bytes: Number
     count: Number
+    buffer: Number = 0
 
 
 def residuals(shape: Shape, plan: Plan) -> dict[str, Message]:
@@ -51,10 +53,13 @@ def residuals(shape: Shape, plan: Plan) -> dict[str, Message]:
     again = np.asarray(plan.flop_execution().recompute_layers)
     branches = np.asarray(s.n_layers - s.n_network_layers + dense_layers(s))
     spread = np.asarray(plan.gathers_again, bool) & np.asarray(plan.sequence_parallel, bool)
+    whole = tokens * s.d_model * plan.activation_bytes
+    gathers = np.asarray(plan.sequence_parallel, bool) & (np.asarray(plan.tp) > 1)
     group: dict[str, Any] = {
         "ranks": plan.tp,
         "stride": 1,
-        "bytes": plain(tokens * s.d_model * plan.activation_bytes),
+        "bytes": plain(whole),
+        "buffer": plain(np.where(gathers, whole, 0.0)),
     }
     once_more = np.where(spread, 1 - again, 0)
     return {
@@ -85,13 +90,20 @@ def slots(shape: Shape, plan: Plan) -> Message:
 
 
 def expert_cut(shape: Shape, plan: Plan) -> dict[str, Message]:
-    """Experts that are tensor parallel gather the slots of their group, and scatter the results."""
+    """Experts that are tensor parallel gather the slots of their group, and scatter the results.
+
+    What is gathered stands in memory while a layer is computed, and so does a result before it is
+    scattered. GLaM 64B/64E, 16 bits, on 64 x 16 chips with 1,024 tokens each: 1,024 * 2.5 * 8,192 *
+    2 B = 42 MB a chip are gathered to 0.67 GB, and as much is scattered.
+    """
     sent = slots(shape, plan)
+    whole = np.asarray(sent.bytes) * plan.etp
     group: dict[str, Any] = {
         "ranks": plan.etp,
         "stride": 1,
-        "bytes": plain(np.asarray(sent.bytes) * plan.etp),
+        "bytes": plain(whole),
         "count": plain(np.asarray(sent.count) / 2),
+        "buffer": plain(np.where(np.asarray(plan.etp) > 1, whole, 0.0)),
     }
     return {
         "gathers": Message(kind="all-gather", **group),

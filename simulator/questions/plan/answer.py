@@ -97,6 +97,11 @@ class Planned(Answer):
         return float(self.setup.hardware.memory_bytes)
 
     @property
+    def spare(self) -> float:
+        """Share of what a plan stores that is left for allocators and workspaces."""
+        return float(self.setup.hardware.memory_margin)
+
+    @property
     def rows(self) -> list[tuple[str, Option]]:
         """The best, runners-up and published plans that fit, each with its name."""
         rows = [("best", self.best)]

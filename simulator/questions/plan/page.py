@@ -10,7 +10,6 @@ from rich.console import Console
 from energy.quantity import Quantity
 from energy.reports.terminal import table
 from energy.units import change, si, significant
-from simulator.physics.memory import MARGIN
 from simulator.physics.phases import PHASES
 from simulator.physics.plan import AXES
 from simulator.questions.plan.answer import NEAR, Planned, PublishedPlan
@@ -45,7 +44,8 @@ def page(planned: Planned, console: Console) -> None:
     rows = table("", "predicted", "band", "origin")
     for label, quantity in _totals(planned):
         rows.add_row(label, quantity.human(), quantity.band(), quantity.origins)
-    limit = f"of {si(planned.limit_bytes, 'B')}, {MARGIN:.0%} spare in it"
+    spare = f", {planned.spare:.0%} spare in it" if planned.spare else ""
+    limit = f"of {si(planned.limit_bytes, 'B')}{spare}"
     rows.add_row("memory of a chip", si(best.needs_bytes, "B"), limit, "modelled")
     console.print(rows)
     console.print()

@@ -53,6 +53,19 @@ def test_an_all_to_all_has_the_bytes_of_the_slots_of_a_chip_and_the_cut_those_of
     assert (gathered.count, expert_cut(PAIR, CUT)["scatters"].count) == (2, 2)
 
 
+def test_gathered_slots_and_their_results_stand_in_memory_while_a_layer_is_computed():
+    whole = expert_cut(PAIR, CUT)["gathers"].bytes
+    assert memory(PAIR, CUT, V4).bytes["buffers"] == 2 * whole
+    alone = replace(CUT, etp=1, ep=16, tp=1, global_batch=64)
+    assert memory(PAIR, alone, V4).bytes["buffers"] == 0
+
+
+def test_a_compiler_that_places_every_buffer_needs_no_margin():
+    assert memory(PAIR, CUT, V4).bytes["margin"] == 0
+    h100 = memory(PAIR, CUT, Hardware.from_chip(catalog.chip("h100"), "bf16", PRIORS)).bytes
+    assert h100["margin"] == pytest.approx(0.05 / 1.05 * sum(h100.values()))
+
+
 def test_a_gradient_travels_in_its_own_width_and_is_stored_in_another():
     narrow = replace(CUT, gradient_message_bytes=2)
     wide, sent = (messages(PAIR, plan, V4, PRIORS).shard_s for plan in (CUT, narrow))
