@@ -24,12 +24,14 @@ if _typing.TYPE_CHECKING:
     from simulator.questions.calibrate.answer import calibrate as calibrate
     from simulator.questions.compare.answer import compare as compare
     from simulator.questions.failures.answer import failures as failures
+    from simulator.questions.lifetime.answer import lifetime as lifetime
     from simulator.questions.plan.answer import plan as plan
     from simulator.questions.power.answer import power as power
     from simulator.questions.predict.answer import Prediction as Prediction
     from simulator.questions.predict.answer import predict as predict
     from simulator.questions.regions.answer import regions as regions
     from simulator.questions.sensitivity.answer import sensitivity as sensitivity
+    from simulator.questions.serve.answer import serve as serve
     from simulator.questions.sweep.feasible import feasible as feasible
     from simulator.questions.sweep.pareto import pareto as pareto
     from simulator.questions.validate.answer import validate as validate
@@ -55,11 +57,13 @@ else:
             "simulator.questions.calibrate.answer": ("calibrate",),
             "simulator.questions.compare.answer": ("compare",),
             "simulator.questions.failures.answer": ("failures",),
+            "simulator.questions.lifetime.answer": ("lifetime",),
             "simulator.questions.plan.answer": ("plan",),
             "simulator.questions.power.answer": ("power",),
             "simulator.questions.predict.answer": ("predict",),
             "simulator.questions.regions.answer": ("regions",),
             "simulator.questions.sensitivity.answer": ("sensitivity",),
+            "simulator.questions.serve.answer": ("serve",),
             "simulator.questions.sweep.feasible": ("feasible",),
             "simulator.questions.sweep.pareto": ("pareto",),
             "simulator.questions.validate.answer": ("validate",),

@@ -24,6 +24,7 @@ QUESTIONS = {
         "sensitivity": "sensitivity",
         "failures": "failures",
     },
+    "What does a model spend when it answers?": {"serve": "serve", "lifetime": "lifetime"},
     "Which plan, place and time?": {
         "plan": "plan",
         "pareto": "sweep",

@@ -23,8 +23,8 @@ PROMISED = {
     "merge mfu model model_flop site track",
     "glam": "Glam GlamConfig TokenCorpus evaluate generate load_checkpoint load_corpus probe train",
     "simulator": "Hardware Plan Prediction Scenario calibrate compare crossover failures feasible "
-    "largest_model load_scenario most_tokens pareto plan power predict presets regions sensitivity "
-    "validate when",
+    "largest_model lifetime load_scenario most_tokens pareto plan power predict presets regions "
+    "sensitivity serve validate when",
 }
 ERRORS = [
     name

@@ -42,6 +42,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "__main__",
         "cli",
         "questions",
+        "serving",
         "runs",
         "fit quality",
         "plans published scenarios kit",
@@ -71,6 +72,7 @@ MAY_IMPORT = {
     "fit": "physics facts published",
     "quality": "scenarios",
     "runs": "physics facts plans scenarios fit quality terms",
+    "serving": "physics facts scenarios published fit runs",
     "cli": "kit questions",
 }
 

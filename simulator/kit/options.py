@@ -48,6 +48,16 @@ ChipPrice = Annotated[
 ]
 
 
+ServedOn = Annotated[str, typer.Option("--chip", help="A chip of the catalog.")]
+ServedBy = Annotated[int, typer.Option("--chips", help="How many chips.")]
+Batch = Annotated[float, typer.Option("--batch", help="Sequences in flight.")]
+Prompt = Annotated[float, typer.Option("--isl", help="Tokens of a prompt.")]
+Osl = Annotated[float, typer.Option("--osl", help="Tokens of an answer.")]
+Weights = Annotated[
+    str, typer.Option("--precision", help="Weights: bf16, fp16, fp8, int8, fp4, int4.")
+]
+
+
 BeyondRange = Annotated[
     bool,
     typer.Option(

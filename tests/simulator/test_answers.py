@@ -21,8 +21,12 @@ from energy.record import Kind
 from simulator.kit.answer import Answer
 from simulator.published.shipped import published_tables
 from simulator.questions.catalog.answer import chips, models, prices
+from simulator.questions.serve.batches import over_batches
+from simulator.questions.serve.plans import best_plan
+from simulator.questions.serve.prompt import published
 from simulator.runs.predict import predict as predict_run
 from simulator.scenarios.scenario import load
+from simulator.serving.request import Request
 
 RUN = "glam-8b-64e"
 TWO = ("glam-64b-64e", "glam-137b")
@@ -33,7 +37,7 @@ UNITS = (
 )
 COUNTS = (
     *("tokens", "params", "parameters", "chips", "rows", "plan", "plans", "shape", "units"),
-    *("year", "near", "steps", "axes", "sequences"),
+    *("year", "near", "steps", "axes", "sequences", "batch"),
 )
 RATIOS = (
     *("share", "shares", "ratio", "goodput", "mfu", "pue", "error", "worse", "freed", "flat"),
@@ -92,6 +96,13 @@ ANSWERS: dict[str, Callable[[Path], Answer]] = {
     "validate rows": lambda folder: simulator.validate(throughput=[own_rows(folder)]),
     "validate records": lambda folder: simulator.validate(records=[own_records(folder)]),
     "calibrate": lambda folder: simulator.calibrate(own_rows(folder)),
+    "serve": lambda _: simulator.serve("llama3-8b", "h100"),
+    "serve batches": lambda _: over_batches(Request(model="gpt-oss-20b", chip="h100")),
+    "serve plans": lambda _: best_plan(Request(model="llama3-8b", chip="h100", chips=2)),
+    "serve prompt": lambda _: published(),
+    "lifetime": lambda _: simulator.lifetime(
+        RUN, "llama3-8b", tokens_per_day=1e6, against=RUN, against_serve="gpt-oss-20b"
+    ),
     "models": lambda _: models(),
     "chips": lambda _: chips(),
     "prices": lambda _: prices(),

@@ -1,0 +1,1 @@
+"""When has serving spent what training did?"""
