@@ -19,7 +19,14 @@ from simulator.physics.collectives import group
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import Plan
-from simulator.physics.traffic import Message, expert_cut, residuals, slots, stage_parameters
+from simulator.physics.traffic import (
+    Message,
+    expert_cut,
+    residuals,
+    slots,
+    stage_parameters,
+    whole_slice,
+)
 
 
 @dataclass(frozen=True)
@@ -142,9 +149,9 @@ def data_parallel(
             continue
         shards = np.minimum(plan.sharded, np.asarray(copies))
         inner = group(shards, stride, hardware, constants)
-        gradients_s = inner.all_gather_s(plain(parameters * gradient_width))
-        weights_s = inner.all_gather_s(plain(parameters * np.asarray(plan.activation_bytes)))
-        weights_s = weights_s * _gathers(plan, copies, hardware)
+        sent = np.asarray(parameters) * whole_slice(plan, copies, hardware)
+        gradients_s = inner.all_gather_s(plain(sent * gradient_width))
+        weights_s = inner.all_gather_s(plain(sent * np.asarray(plan.activation_bytes)))
         outer = group(
             np.maximum(np.asarray(copies) / shards, 1),
             np.asarray(stride) * shards,
@@ -160,15 +167,3 @@ def data_parallel(
         shard_s = shard_s + np.where(zero >= 3, 2 * np.asarray(weights_s) + gradients_s, 0)
         data_s = data_s + inner_s + outer_s
     return plain(shard_s), plain(data_s)
-
-
-WHOLE_SLICE = 64
-"""Chips from which the TPU compiler gathers over all of a 3-D slice by an all-reduce of zeros and
-its own part."""
-
-
-def _gathers(plan: Plan, copies: Number, hardware: Hardware) -> Number:
-    """Times the bytes of an all-gather: 2 where an all-reduce takes its place."""
-    torus, ranks = np.asarray(hardware.link_axes) == 3, np.asarray(copies)
-    whole = torus & (ranks >= WHOLE_SLICE) & (ranks == np.asarray(plan.n_chips))
-    return plain(np.where(whole, 2, 1))

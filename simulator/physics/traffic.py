@@ -14,6 +14,7 @@ import numpy as np
 from energy.shape import Number, Shape, parameters, plain, total
 from energy.shapes.network import computed_experts, dense_layers
 from energy.shapes.stack import either
+from simulator.physics.hardware import Hardware
 from simulator.physics.plan import Parallelism, Plan
 
 Kind = Literal["all-gather", "reduce-scatter", "all-to-all"]
@@ -109,6 +110,24 @@ def expert_cut(shape: Shape, plan: Plan) -> dict[str, Message]:
         "gathers": Message(kind="all-gather", **group),
         "scatters": Message(kind="reduce-scatter", **group),
     }
+
+
+WHOLE_SLICE = 64
+"""Chips from which the TPU compiler all-reduces over a whole 3-D slice: zeros and a chip's own part
+in place of an all-gather, all parts in place of a reduce-scatter."""
+
+
+def whole_slice(plan: Parallelism, ranks: Number, hardware: Hardware) -> Number:
+    """Times the bytes of a gather or a scatter of weights: 2 where an all-reduce takes its place.
+
+    Args:
+        plan: with all chips of the run, which are a slice.
+        ranks: chips of the group.
+        hardware: with the axes of its torus.
+    """
+    torus, group = np.asarray(hardware.link_axes) == 3, np.asarray(ranks)
+    whole = torus & (group >= WHOLE_SLICE) & (group == np.asarray(plan.n_chips))
+    return plain(np.where(whole, 2, 1))
 
 
 def stage_parameters(shape: Shape, plan: Parallelism) -> tuple[Number, Number]:
