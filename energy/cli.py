@@ -24,7 +24,13 @@ def command() -> Typer:
         "0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance",
     )
     questions = {
-        "What does a run spend?": (spending.run, spending.watch, spending.record, spending.merge),
+        "What does a run spend?": (
+            spending.run,
+            spending.watch,
+            spending.record,
+            spending.merge,
+            spending.import_,
+        ),
         "What did runs spend?": (runs.list_, runs.compare, disclosing.report),
         "Can it be true?": (disclosing.lint,),
         "What can be metered here, and how well?": (trust.doctor, trust.calibrate, trust.verify),

@@ -166,6 +166,63 @@ def merge(
     _show(merged, json, csv)
 
 
+@examples(
+    "energy import nvidia-smi.csv --out runs/night",
+    "energy import sacct.txt --from sacct --zone FRA",
+    "energy import train.log --from megatron --chips 64",
+)
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A log of another tool.")],
+    kind: Annotated[
+        str | None,
+        typer.Option("--from", metavar="KIND", help="Of the log; by default, as it looks."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder; default runs/FILE. Several runs have one each in it."),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="A label of the run; repeatable.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Of times without one; default UTC.")
+    ] = None,
+    chips: Annotated[
+        int | None, typer.Option(min=1, help="Accelerators, where the log does not tell.")
+    ] = None,
+    interval: Annotated[
+        float | None, typer.Option(min=1e-3, help="Seconds between readings without a time.")
+    ] = None,
+    zone: Zone = None,
+    pue: Pue = None,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Import a log of another tool as a run.
+
+    Leaves a ledger and a record as energy run does; docs/import.md lists the kinds of logs.
+    """
+    from energy.facts.site import site_from_options
+    from energy.importers.imported import Hints
+    from energy.reports import summary
+    from energy.verbs import import_log
+    from energy.verbs.run import label_of
+
+    hints = Hints(file.name, timezone, chips, interval)
+    labels = dict(map(label_of, label or []))
+    folder = out or Path("runs") / file.stem
+    imported = import_log.imported(file, kind, folder, hints, labels, site_from_options(zone, pue))
+    for line in imported.lines:
+        say(line)
+    data = [record.model_dump(mode="json") for record in imported.records]
+    from energy.reports import runs
+
+    rows = [runs.row(record) for record in imported.records]
+    if not print_data({"records": data}, as_json=json, as_csv=csv, rows=rows):
+        for record in imported.records:
+            print("\n".join(summary.lines(record)))
+
+
 def _show(record: RunRecord, json: bool, csv: bool) -> None:
     """Print a record as data or in a few lines."""
     from energy.reports import runs, summary

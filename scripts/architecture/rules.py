@@ -15,7 +15,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "verbs callbacks",
         "tracking",
         "sampler",
-        "reports disclosure",
+        "reports disclosure importers",
         "ledger claims",
         "footprint calibration",
         "facts record flops",

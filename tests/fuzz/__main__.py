@@ -6,10 +6,15 @@ import argparse
 import sys
 import time
 
-from tests.fuzz import campaign, energy_files, glam_files, simulator_files
+from tests.fuzz import campaign, energy_files, glam_files, imported_logs, simulator_files
 from tests.fuzz import options as odd
 
-READERS = (*energy_files.READERS, *simulator_files.READERS, *glam_files.READERS)
+READERS = (
+    *energy_files.READERS,
+    *imported_logs.READERS,
+    *simulator_files.READERS,
+    *glam_files.READERS,
+)
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "doctor": ("--seconds", "0.1", "--meter", "cpu_model"),
         "watch": ("--seconds", "0.1"),
         "calibrate": ("wall.csv",),
+        "import": ("wall.csv", "--from", "zeus", "--out", "new"),
     },
     "glam": {
         "train": TRAIN,

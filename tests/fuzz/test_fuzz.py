@@ -4,10 +4,15 @@ import sys
 
 import pytest
 
-from tests.fuzz import campaign, energy_files, glam_files, options, simulator_files
+from tests.fuzz import campaign, energy_files, glam_files, imported_logs, options, simulator_files
 from tests.fuzz.campaign import COLUMNS, Result
 
-READERS = (*energy_files.READERS, *simulator_files.READERS, *glam_files.READERS)
+READERS = (
+    *energy_files.READERS,
+    *imported_logs.READERS,
+    *simulator_files.READERS,
+    *glam_files.READERS,
+)
 
 
 def why(result: Result) -> str:
