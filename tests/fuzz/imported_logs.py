@@ -19,7 +19,7 @@ DCGM = Sample("dcgm", "dcgm.txt", 0.0, "chip", ("--interval", "5"))
 
 
 def log(folder: Path, random: Random, sample: Sample) -> Path:
-    """A sample, some lines of which may be gone, or stand there twice."""
+    """A sample, a line of which may stand there twice; not where boards are printed in turn."""
     path = folder / sample.file
     text = (DATA / sample.file).read_text()
     if sample.kind == "prometheus":
@@ -29,7 +29,8 @@ def log(folder: Path, random: Random, sample: Sample) -> Path:
     if sample.kind == "dcgm":
         joules = random.randrange(1000, 10**6)
         lines += [line.replace(" 48287135", f" {48287135 + joules}") for line in (first, *lines)]
-    if random.random() < 0.3 and len(lines) > 3:
+    in_turn = "--chips" in sample.options and sample.kind == "nvidia-smi"
+    if not in_turn and random.random() < 0.3 and len(lines) > 3:
         lines.insert(0, lines[random.randrange(len(lines))])
     path.write_text("".join([first, *lines]))
     return path
