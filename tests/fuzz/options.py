@@ -25,6 +25,7 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "merge": ("run", "--out", "all"),
         "report": (".",),
         "list": (".",),
+        "lint": ("record.json",),
         "compare": ("record.json", "record.json"),
         "grid": ("FRA",),
         "schema": (),
