@@ -156,7 +156,7 @@ def figures_of(request: Request, fitted: Fitted, place: Site, reserve: Quantity)
 
 
 def _quantities(result: Served, resolved: Resolved, fitted: Fitted) -> dict[str, Quantity]:
-    energy = fitted.relative(resolved.kind, "j_per_token")
+    energy = fitted.relative(resolved.kind, "j_per_token", resolved.family)
     time = _time(fitted, resolved)
     rate = (1 / (1 + time[1]) - 1, 1 / (1 + time[0]) - 1)
     source = f"roofline of a step; constants of {fitted.rows} published rows, families left out"
@@ -207,7 +207,7 @@ def _quantities(result: Served, resolved: Resolved, fitted: Fitted) -> dict[str,
 
 
 def _time(fitted: Fitted, resolved: Resolved) -> tuple[float, float]:
-    low, high = fitted.relative(resolved.kind, "itl_s")
+    low, high = fitted.relative(resolved.kind, "itl_s", resolved.family)
     return low, high
 
 

@@ -51,6 +51,9 @@ table 26.10)."""
 
 Progress = Callable[[str], None]
 
+Bands = dict[str, dict[str, tuple[float, float]]]
+"""Ends of 80 % bands of ln(measured / predicted), by kind and figure."""
+
 
 @dataclass(frozen=True)
 class Errors:
@@ -58,23 +61,23 @@ class Errors:
 
     Attributes:
         by_figure: by the names of `FIGURES`.
-        families: of the rows.
+        groups: families, or cases, that were left out together (rows).
         kinds: of the rows.
     """
 
     by_figure: dict[str, Array]
-    families: NDArray[np.str_]
+    groups: NDArray[np.str_]
     kinds: NDArray[np.str_]
 
     def band(self, figure: str, kind: str, without: str = "") -> tuple[float, float]:
-        """Ends of the 80 % band of a new family, as logarithms.
+        """Ends of the 80 % band of a new group, as logarithms.
 
-        The quantiles of the rows of the other families, wider as they are few.
+        The quantiles of the rows of the other groups, wider as they are few.
         """
-        chosen = (self.kinds == kind) & (self.families != without)
+        chosen = (self.kinds == kind) & (self.groups != without)
         errors = self.by_figure[figure][chosen]
         known = np.isfinite(errors)
-        families = len(set(self.families[chosen][known]))
+        families = len(set(self.groups[chosen][known]))
         if families < 1:
             raise MissingDataError(f"expected measured rows of {kind} models", "none")
         low, high = np.quantile(errors[known], BAND)
@@ -136,22 +139,28 @@ def _residuals(problem: Problem, served: Any) -> Array:
     return np.asarray(np.nan_to_num(np.concatenate(parts), nan=0.0))
 
 
-def left_out(problem: Problem, start: Array, on_progress: Progress = lambda _: None) -> Errors:
-    """Fit without each family, and predict its rows.
+def left_out(
+    problem: Problem,
+    start: Array,
+    groups: NDArray[np.str_],
+    on_progress: Progress = lambda _: None,
+) -> Errors:
+    """Fit without each group of rows, and predict it.
 
     Args:
         problem: the rows.
         start: constants of all rows, from which the fits begin.
-        on_progress: called with each family.
+        groups: families, or cases (rows).
+        on_progress: called with each group.
     """
-    errors = {name: np.full(len(problem.families), np.nan) for name in FIGURES}
-    for family in sorted(set(problem.families)):
-        on_progress(f"fitting without {family}")
-        out = problem.families == family
+    errors = {name: np.full(len(groups), np.nan) for name in FIGURES}
+    for group in sorted(set(groups)):
+        on_progress(f"fitting without {group}")
+        out = groups == group
         x = fit(problem.take(~out), start, iterations=20)
         for name, values in errors_of(problem.take(out), ServingConstants.at(x)).items():
             errors[name][out] = values
-    return Errors(errors, problem.families, problem.kinds)
+    return Errors(errors, groups, problem.kinds)
 
 
 def errors_of(problem: Problem, constants: ServingConstants) -> dict[str, Array]:
@@ -166,53 +175,86 @@ def errors_of(problem: Problem, constants: ServingConstants) -> dict[str, Array]
 
 @dataclass(frozen=True)
 class Fitted:
-    """Constants, and the bands of a model of a family that no row is of.
+    """Constants and bands.
 
     Attributes:
         constants: of the physics.
-        bands: ln of the ends by kind and figure.
+        bands: ln of the ends by kind and figure, for a family that no row is of.
+        known_bands: the same for a family that rows are of: its other models, or chips.
         families: that the constants were fitted to.
         rows: as many.
     """
 
     constants: ServingConstants
-    bands: dict[str, dict[str, tuple[float, float]]]
+    bands: Bands
+    known_bands: Bands
     families: tuple[str, ...]
     rows: int
 
-    def relative(self, kind: str, figure: str) -> tuple[float, float]:
+    def band(self, kind: str, figure: str, family: str = "") -> tuple[float, float]:
+        """Ends of the band of a figure, as logarithms.
+
+        Args:
+            kind: of the model.
+            figure: of `FIGURES`.
+            family: of the model; empty for one that no row is of.
+        """
+        return (self.known_bands if family in self.families else self.bands)[kind][figure]
+
+    def relative(self, kind: str, figure: str, family: str = "") -> tuple[float, float]:
         """The band of a figure as relative deviations: (-0.3, 0.4) is -30 to +40 %."""
-        low, high = self.bands[kind][figure]
+        low, high = self.band(kind, figure, family)
         return float(np.expm1(low)), float(np.expm1(high))
 
     def save(self, path: Path) -> None:
         """Write the file of constants."""
-        table = {
+        write_text_atomic(path, json.dumps(self.as_dict(), indent=1) + "\n")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of the file of constants."""
+        return {
             "schema": SCHEMA,
             "rows": self.rows,
             "families": list(self.families),
             "constants": {
                 name: float(f"{value:.5g}") for name, value in asdict(self.constants).items()
             },
-            "bands": {
-                kind: {name: [round(end, 4) for end in ends] for name, ends in figures.items()}
-                for kind, figures in self.bands.items()
-            },
+            "bands": _rounded(self.bands),
+            "known_bands": _rounded(self.known_bands),
         }
-        write_text_atomic(path, json.dumps(table, indent=1) + "\n")
 
 
 def refit(problem: Problem, on_progress: Progress = lambda _: None) -> Fitted:
     """Fit the constants to all rows, and the bands to families left out."""
     on_progress("fitting all rows")
     x = fit(problem)
-    errors = left_out(problem, x, on_progress)
+    groupings = (problem.families, problem.cases)
+    errors = [left_out(problem, x, groups, on_progress) for groups in groupings]
+    bands, known_bands = (
+        {kind: {name: error.band(name, kind) for name in FIGURES} for kind in KINDS}
+        for error in errors
+    )
     return Fitted(
         ServingConstants.at(x),
-        {kind: {name: errors.band(name, kind) for name in FIGURES} for kind in KINDS},
+        bands,
+        known_bands,
         tuple(sorted(set(map(str, problem.families)))),
         len(problem.families),
     )
+
+
+def _rounded(bands: Bands) -> dict[str, dict[str, list[float]]]:
+    return {
+        kind: {name: [round(end, 4) for end in ends] for name, ends in figures.items()}
+        for kind, figures in bands.items()
+    }
+
+
+def _read_bands(table: dict[str, dict[str, list[float]]]) -> Bands:
+    return {
+        kind: {name: (float(ends[0]), float(ends[1])) for name, ends in figures.items()}
+        for kind, figures in table.items()
+    }
 
 
 def load(path: Path) -> Fitted:
@@ -227,10 +269,8 @@ def load(path: Path) -> Fitted:
             raise KeyError("schema")
         return Fitted(
             ServingConstants.from_dict(table["constants"]),
-            {
-                kind: {name: (float(ends[0]), float(ends[1])) for name, ends in figures.items()}
-                for kind, figures in table["bands"].items()
-            },
+            _read_bands(table["bands"]),
+            _read_bands(table["known_bands"]),
             tuple(map(str, table["families"])),
             int(table["rows"]),
         )
@@ -238,7 +278,7 @@ def load(path: Path) -> Fitted:
         raise InputError(
             "expected the constants of serving",
             str(path),
-            "name a file that simulator validate --serving FILE.csv --anew has written",
+            "name a file that simulator calibrate --serving FILE.csv has written",
         ) from error
 
 

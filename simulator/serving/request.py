@@ -68,6 +68,7 @@ class Resolved:
     Attributes:
         name: of the model.
         shape: of it.
+        family: of models, whose rows may have been measured; empty for none.
         chip: of the catalog.
         tp: tensor parallel degree.
         ep: expert parallel degree.
@@ -79,6 +80,7 @@ class Resolved:
 
     name: str
     shape: Shape
+    family: str
     chip: catalog.Chip
     tp: int
     ep: int
@@ -128,6 +130,7 @@ def resolve(request: Request, constants: ServingConstants) -> Resolved:
     return Resolved(
         name=name,
         shape=shape,
+        family=family_of(name),
         chip=chip,
         tp=tp,
         ep=ep,
@@ -152,6 +155,12 @@ def shape_of(name: str) -> tuple[str, Shape]:
     row = first_name(name)
     known = catalog.model(row["model"] if row else name)
     return known.name, known.shape
+
+
+def family_of(name: str) -> str:
+    """The family of a model by its name; empty where it is of none."""
+    row = first_name(name)
+    return row["family"] if row else ""
 
 
 def problems(service: Service, shape: Shape, tp: int, ep: int, dp: int) -> Iterator[str]:

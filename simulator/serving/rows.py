@@ -192,7 +192,7 @@ def _model(name: str, cells: Cells) -> _Known:
 def first_name(name: str) -> dict[str, str] | None:
     """The row of `served_models.csv` for the name of some weights; a catalog name is its own."""
     for row in _names():
-        if re.search(row["pattern"], name, re.IGNORECASE):
+        if row["model"] == name or re.search(row["pattern"], name, re.IGNORECASE):
             return row
     plain = catalog.plain_name(name)
     for model in catalog.models():
@@ -250,6 +250,7 @@ class Problem:
         service: all rows; its prompts count where `prompt_of` is empty.
         prompt_of: constant that is the prompt of a row (rows).
         families: of the rows.
+        cases: a model on a chip each (rows).
         kinds: of the rows.
         measured: by the names of `MEASURED`; not a number where a row has none.
     """
@@ -257,6 +258,7 @@ class Problem:
     service: Service
     prompt_of: NDArray[np.str_]
     families: NDArray[np.str_]
+    cases: NDArray[np.str_]
     kinds: NDArray[np.str_]
     measured: dict[str, Array]
 
@@ -282,6 +284,7 @@ class Problem:
                 ["" if row.prompt else PROMPTS.get(row.task.lower(), "prompt_chat") for row in rows]
             ),
             families=np.array([row.family for row in rows]),
+            cases=np.array([f"{row.known_as} on {row.chip.id}" for row in rows]),
             kinds=np.array([row.kind for row in rows]),
             measured={
                 name: np.array([row.measured.get(name, np.nan) for row in rows])
@@ -295,6 +298,7 @@ class Problem:
             _taken(self.service, chosen),
             self.prompt_of[chosen],
             self.families[chosen],
+            self.cases[chosen],
             self.kinds[chosen],
             {name: values[chosen] for name, values in self.measured.items()},
         )

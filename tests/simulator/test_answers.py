@@ -94,6 +94,7 @@ ANSWERS: dict[str, Callable[[Path], Answer]] = {
     "power": lambda _: simulator.power(RUN),
     "validate": lambda _: simulator.validate(runs="published"),
     "validate rows": lambda folder: simulator.validate(throughput=[own_rows(folder)]),
+    "validate serving": lambda _: simulator.validate(serving="published"),
     "validate records": lambda folder: simulator.validate(records=[own_records(folder)]),
     "calibrate": lambda folder: simulator.calibrate(own_rows(folder)),
     "serve": lambda _: simulator.serve("llama3-8b", "h100"),

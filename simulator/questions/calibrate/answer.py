@@ -16,8 +16,13 @@ from simulator.fit.probe import calibrate as calibrate_machine
 from simulator.fit.probe_rows import read_probe
 from simulator.fit.refit import fit_anew, fit_newcomers, fit_own
 from simulator.kit.answer import Answer
+from simulator.physics.constants import PRIORS, Prior
 from simulator.published.shipped import published_tables
 from simulator.published.throughput import read_tables
+from simulator.serving.constants import SERVING_PRIORS
+from simulator.serving.fit import Fitted as ServingFit
+from simulator.serving.fit import refit as refit_serving
+from simulator.serving.rows import Problem, read_serving
 
 if TYPE_CHECKING:
     from simulator.terms import Term
@@ -35,6 +40,11 @@ class Fitted(Answer, ABC):
     @abstractmethod
     def not_identified(self) -> Mapping[str, str]:
         """Constants that the data do not determine, with the reason."""
+
+    @property
+    def priors(self) -> Mapping[str, Prior]:
+        """The priors of the constants."""
+        return PRIORS
 
     def terms(self) -> Mapping[str, Term]:
         """No terms: a fit is the minimum of its errors, not a product of other numbers."""
@@ -92,6 +102,60 @@ class FittedConstants(Fitted):
         """Constants that the rows do not determine, with the reason."""
         reasons: Mapping[str, str] = self.pool.provenance.get("not_identified", {})
         return reasons
+
+
+@dataclass(frozen=True, repr=False)
+class FittedServing(Fitted):
+    """Constants of serving fitted to rows of served models, and the file they were written to."""
+
+    serving: ServingFit
+    path: Path | None = None
+
+    @property
+    def headline(self) -> str:
+        """How many constants and rows."""
+        return f"{len(self.values)} constants of serving, {self.serving.rows:,} rows"
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The constants by name."""
+        return asdict(self.serving.constants)
+
+    @property
+    def priors(self) -> Mapping[str, Prior]:
+        """The priors of the constants."""
+        return SERVING_PRIORS
+
+    @property
+    def not_identified(self) -> Mapping[str, str]:
+        """Constants at the end of their range."""
+        ends = {name: (prior.low, prior.high) for name, prior in SERVING_PRIORS.items()}
+        return {
+            name: "at the end of its range"
+            for name, value in self.values.items()
+            if not ends[name][0] * 1.0001 < value < ends[name][1] * 0.9999
+        }
+
+
+def calibrate_serving(
+    table: Path | str, out: Path | str | None = None, on_progress: OnProgress | None = None
+) -> FittedServing:
+    """Fit the constants of serving, and bands with families and cases left out.
+
+    Args:
+        table: of served models, or the word published.
+        out: file to write.
+        on_progress: called with a line on what is being done.
+
+    Raises:
+        InputError: the file is not what it should be.
+        MissingDataError: there are too few families.
+    """
+    problem = Problem.of(read_serving(table).rows)
+    fitted = refit_serving(problem, on_progress or (lambda _: None))
+    if out is not None:
+        fitted.save(Path(out))
+    return FittedServing(fitted, None if out is None else Path(out))
 
 
 def calibrate(

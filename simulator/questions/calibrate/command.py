@@ -18,6 +18,7 @@ from simulator.kit.options import Explain, Plot
     "simulator calibrate our-runs.csv --out constants.json",
     "simulator calibrate --anew --out constants.json",
     "simulator calibrate --newcomers --out constants.json",
+    "simulator calibrate --serving published --out serving.json",
 )
 def calibrate(
     tables: Annotated[
@@ -40,6 +41,10 @@ def calibrate(
             help="Fit only what to expect of publishers that no fit saw, to the published tables.",
         ),
     ] = False,
+    serving: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.csv", help="Fit those of serving to this table, or published."),
+    ] = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
@@ -52,11 +57,19 @@ def calibrate(
     from energy.files import require_writable
     from simulator.kit.progress import watching
     from simulator.questions.calibrate.answer import calibrate as answer
-    from simulator.questions.calibrate.answer import is_probe
+    from simulator.questions.calibrate.answer import calibrate_serving, is_probe
 
     paths = tables or []
     path = out or Path("machine.toml" if is_probe(paths) else "constants.json")
+    if serving and (paths or anew or newcomers):
+        raise typer.BadParameter("expected --serving alone")
+    if serving:
+        path = out or Path("serving.json")
     require_writable(path)
     with watching() as on_progress:
-        fitted = answer(*paths, out=path, anew=anew, newcomers=newcomers, on_progress=on_progress)
+        fitted = (
+            calibrate_serving(serving, path, on_progress)
+            if serving
+            else answer(*paths, out=path, anew=anew, newcomers=newcomers, on_progress=on_progress)
+        )
     present(fitted, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)

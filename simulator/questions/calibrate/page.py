@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.kit.answer import Terminal
-from simulator.physics.constants import PRIORS
-from simulator.questions.calibrate.answer import FittedConstants, FittedMachine
+from simulator.questions.calibrate.answer import FittedConstants, FittedMachine, FittedServing
 from simulator.questions.calibrate.page_constants import constants_page
 from simulator.questions.calibrate.page_machine import machine_as_json, machine_page
 
+AnyFitted = FittedMachine | FittedConstants | FittedServing
 
-def page(answer: FittedMachine | FittedConstants, console: Terminal) -> None:
+
+def page(answer: AnyFitted, console: Terminal) -> None:
     """Print fitted constants beside their priors."""
     if isinstance(answer, FittedMachine):
         machine_page(answer, console)
@@ -19,20 +20,24 @@ def page(answer: FittedMachine | FittedConstants, console: Terminal) -> None:
         constants_page(answer, console)
 
 
-def frame_rows(answer: FittedMachine | FittedConstants) -> list[dict[str, Any]]:
+def frame_rows(answer: AnyFitted) -> list[dict[str, Any]]:
     """A row for each constant, whose unit is a column."""
     return [
         {
             "name": name,
             "value": value,
-            "prior": PRIORS[name].value,
-            "unit": PRIORS[name].unit,
+            "prior": answer.priors[name].value,
+            "unit": answer.priors[name].unit,
             "not_identified": answer.not_identified.get(name, ""),
         }
         for name, value in answer.values.items()
     ]
 
 
-def as_json(answer: FittedMachine | FittedConstants) -> dict[str, Any]:
+def as_json(answer: AnyFitted) -> dict[str, Any]:
     """The content of the file that is written."""
-    return machine_as_json(answer) if isinstance(answer, FittedMachine) else answer.pool.as_dict()
+    if isinstance(answer, FittedMachine):
+        return machine_as_json(answer)
+    if isinstance(answer, FittedServing):
+        return answer.serving.as_dict()
+    return answer.pool.as_dict()

@@ -8,7 +8,6 @@ from functools import partial
 from matplotlib.axes import Axes
 
 from simulator.kit.style import ANSWER, FACTOR, REFERENCE, Panel, log_x, named_rows
-from simulator.physics.constants import PRIORS
 from simulator.questions.calibrate.answer import Fitted
 
 
@@ -20,7 +19,7 @@ def panels(answer: Fitted) -> Sequence[Panel]:
 def constants(answer: Fitted, axes: Axes) -> Axes:
     """Each constant over its prior, with one sigma of the prior behind it."""
     for place, (name, value) in enumerate(answer.values.items()):
-        prior = PRIORS[name]
+        prior = answer.priors[name]
         axes.barh(
             place,
             prior.factor - 1 / prior.factor,

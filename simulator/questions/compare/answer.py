@@ -12,7 +12,9 @@ from simulator.quality.match import Match
 from simulator.questions.compare.equal import sides_at_equal
 from simulator.questions.compare.quality import at_equal_loss, loss_cautions
 from simulator.questions.compare.ratio import Ratio, cautions, decompose
+from simulator.questions.compare.serving import ServedSide, served_sides
 from simulator.runs.sides import Basis, Run, RunTarget, Side, choose_basis, read, sides
+from simulator.serving.request import Request
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -23,6 +25,7 @@ class Comparison(Answer):
         basis: whether the inputs are published, predicted or recorded.
         sides: the runs, two or more, in the order in which they were named.
         ratios: of each later run to the first.
+        served: the models when they answer; empty where that is not requested.
         matches: at equal quality, how long each later run became and by which law; else empty.
     """
 
@@ -30,6 +33,7 @@ class Comparison(Answer):
     sides: list[Side]
     ratios: list[Ratio]
     matches: tuple[Match, ...] = ()
+    served: tuple[ServedSide, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -69,6 +73,7 @@ def compare(
     equal: str | None = None,
     law: str | None = None,
     beyond_range: bool = False,
+    serving: Request | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Compare runs side by side, and take the ratio of each to the first apart.
@@ -87,6 +92,7 @@ def compare(
             the first.
         law: with equal="quality", the law of loss that gives the tokens.
         beyond_range: apply that law to runs that are outside the range that it was fitted to.
+        serving: also compare the models when they answer, on these chips under this load.
         overrides: values of all scenarios by dotted key: {"run.goodput": 0.9}.
 
     Raises:
@@ -101,14 +107,19 @@ def compare(
         raise InputError("expected --law with --equal quality", law)
     runs = read(targets, overrides)
     chosen = choose_basis(runs, basis)
+    served = served_sides(runs, serving) if serving else ()
     if equal == "quality":
         result = at_equal_loss(runs, chosen, accounting, law, beyond_range=beyond_range)
         return Comparison(
-            basis=chosen, sides=result.sides, ratios=result.ratios, matches=tuple(result.matches)
+            basis=chosen,
+            sides=result.sides,
+            ratios=result.ratios,
+            matches=tuple(result.matches),
+            served=served,
         )
     compared = _sides(runs, chosen, accounting, equal)
     ratios = [decompose(compared[0], side, mixed=accounting is not None) for side in compared[1:]]
-    return Comparison(basis=chosen, sides=compared, ratios=ratios)
+    return Comparison(basis=chosen, sides=compared, ratios=ratios, served=served)
 
 
 def _sides(runs: list[Run], basis: Basis, accounting: str | None, equal: str | None) -> list[Side]:

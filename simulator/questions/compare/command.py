@@ -8,7 +8,18 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Basis, BeyondRange, Explain, Plot, Set, overridden
+from simulator.kit.options import (
+    Basis,
+    Batch,
+    BeyondRange,
+    Explain,
+    Osl,
+    Plot,
+    Prompt,
+    Set,
+    Weights,
+    overridden,
+)
 
 
 @examples(
@@ -16,6 +27,7 @@ from simulator.kit.options import Basis, BeyondRange, Explain, Plot, Set, overri
     "simulator compare glam-64b-64e gpt3-175b --equal flop",
     "simulator compare gpt3-175b glam-64b-64e --equal quality --beyond-range",
     "simulator compare glam-64b-64e glam-137b --basis predicted --json",
+    "simulator compare glam-64b-64e gpt3-175b --serving",
 )
 def compare(
     names: Annotated[
@@ -37,6 +49,15 @@ def compare(
         str | None, typer.Option(help="With --equal quality: the law of loss that is used.")
     ] = None,
     beyond_range: BeyondRange = False,
+    serving: Annotated[
+        bool, typer.Option("--serving", help="Also compare the models when they answer.")
+    ] = False,
+    chip: Annotated[str, typer.Option(help="With --serving: a chip of the catalog.")] = "b200",
+    chips: Annotated[int, typer.Option(help="With --serving: 0 is as few as hold each.")] = 0,
+    batch: Batch = 256,
+    isl: Prompt = 512,
+    osl: Osl = 512,
+    precision: Weights = "bf16",
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -48,7 +69,11 @@ def compare(
     model x machine x mechanization (PUE) = energy; x map (grid) = CO2.
     """
     from simulator.questions.compare.answer import compare as answer
+    from simulator.serving.request import Request
 
+    request = Request(
+        model="", chip=chip, chips=chips, batch=batch, isl=isl, osl=osl, precision=precision
+    )
     present(
         answer(
             *names,
@@ -57,6 +82,7 @@ def compare(
             equal=equal,
             law=law,
             beyond_range=beyond_range,
+            serving=request if serving else None,
             overrides=overridden(overrides),
         ),
         as_json=as_json,

@@ -14,7 +14,7 @@ from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from energy.reports.terminal import table
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
-from simulator.questions.compare import page_quality
+from simulator.questions.compare import page_quality, page_serving
 from simulator.questions.compare.answer import Comparison
 from simulator.questions.compare.ratio import REFUSED, Ratio, equal_figures
 from simulator.runs.sides import METHOD, Side
@@ -95,6 +95,8 @@ def page(comparison: Comparison, console: Console) -> None:
     if comparison.matches:
         page_quality.page(comparison, console)
         equal.insert(0, "loss by the law above")
+    if comparison.served:
+        page_serving.serving_page(comparison.served, console)
     console.print()
     console.print(f"equal: {', '.join(equal) or 'nothing'}")
     console.print(f"not equal: {', '.join(different) or 'nothing'}")
@@ -155,6 +157,8 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "equal": equal_figures(comparison.sides),
         "warnings": comparison.cautions,
     }
+    if comparison.served:
+        data["serving"] = page_serving.as_json(comparison.served)
     return data | ({"quality": page_quality.as_json(comparison)} if comparison.matches else {})
 
 

@@ -80,7 +80,7 @@ class Batches(Answer):
 
     def band(self, figure: str) -> tuple[float, float]:
         """Relative 80 % band of a figure."""
-        return self.fitted.relative(self.resolved.kind, figure)
+        return self.fitted.relative(self.resolved.kind, figure, self.resolved.family)
 
     def terms(self) -> Mapping[str, Term]:
         """No terms: `simulator serve --batch --explain` explains one batch."""

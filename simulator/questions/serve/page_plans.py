@@ -36,7 +36,7 @@ def page(answer: Planned, console: Terminal) -> None:
 
 def as_json(answer: Planned) -> dict[str, Any]:
     """The ways to serve."""
-    low, high = answer.fitted.relative(answer.resolved.kind, "j_per_token")
+    low, high = answer.fitted.relative(answer.resolved.kind, "j_per_token", answer.resolved.family)
     return {
         "model": answer.resolved.name,
         "chip": answer.resolved.chip.id,

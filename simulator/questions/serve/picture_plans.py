@@ -17,7 +17,7 @@ def panels(answer: Planned) -> list[Panel]:
 
 def joules(answer: Planned, axes: Axes) -> Axes:
     """Joules of a token, or chip-seconds without watts, with the band."""
-    low, high = answer.fitted.relative(answer.resolved.kind, "j_per_token")
+    low, high = answer.fitted.relative(answer.resolved.kind, "j_per_token", answer.resolved.family)
     names = []
     for place, option in enumerate(answer.options):
         value = option.chips / option.tokens_per_s if answer.by_chip_s else option.j_per_token

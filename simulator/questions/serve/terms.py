@@ -15,7 +15,7 @@ def terms(answer: Serving) -> dict[str, Term]:
     def exact(name: str, value: float, unit: str, source: str) -> Term:
         return Term(name, Quantity.exact(value, unit, source, Origin.MODELLED))
 
-    low, high = answer.fitted.relative(answer.resolved.kind, "j_per_token")
+    low, high = answer.fitted.relative(answer.resolved.kind, "j_per_token", answer.resolved.family)
     watts = Quantity.of(
         float(served.draw.chip_w),
         "W",

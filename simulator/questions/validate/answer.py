@@ -17,6 +17,7 @@ from simulator.published.throughput import read_tables
 from simulator.questions.validate import records as own_records
 from simulator.questions.validate.records import Agreement, agreement, pairs, read_records
 from simulator.questions.validate.runs import Runs, whole_runs
+from simulator.questions.validate.serving import ServingValidation, validate_serving
 from simulator.questions.validate.tables import ThroughputResult, validate_throughput
 from simulator.scenarios.request import several
 
@@ -32,11 +33,13 @@ class Validated(Answer):
         throughput: published rows.
         runs: whole runs.
         agreements: own records, predicted and measured.
+        serving: rows of served models.
     """
 
     throughput: ThroughputResult | None = None
     runs: Runs | None = None
     agreements: tuple[Agreement, ...] | None = None
+    serving: ServingValidation | None = None
 
     @property
     def headline(self) -> str:
@@ -45,6 +48,7 @@ class Validated(Answer):
             ("row", "rows"): self.throughput and self.throughput.validation.evaluated.rows,
             ("whole run", "whole runs"): self.runs and self.runs.runs,
             ("pair of records", "pairs of records"): self.agreements,
+            ("served row", "served rows"): self.serving and self.serving.table.rows,
         }
         return ", ".join(
             f"{len(items):,} {name if len(items) == 1 else plural}"
@@ -73,6 +77,9 @@ class Validated(Answer):
             summary.require_within(tolerance, "throughput")
         if self.runs is not None:
             self.runs.summary("chip_hours", "blind").require_within(tolerance, "chip-hours")
+        if self.serving is not None:
+            summary = self.serving.summaries("j_per_token")["all"]
+            summary.require_within(tolerance, "joules a token")
         if self.agreements is not None:
             own_records.require_within(self.agreements, tolerance)
 
@@ -82,6 +89,7 @@ def validate(
     records: Path | str | Sequence[Path | str] = (),
     throughput: Path | str | Sequence[Path | str] = (),
     runs: Path | str | None = None,
+    serving: Path | str | None = None,
     constants: Path | str | None = None,
     folds: bool = False,
     given_one: bool = False,
@@ -93,8 +101,10 @@ def validate(
         records: records, or folders with predicted and measured records below them.
         throughput: tables of throughput, or the word published.
         runs: a table of whole runs, or the word published.
+        serving: a table of served models, or the word published.
         constants: a constants file instead of the published fit.
-        folds: also fit again without each source, model, chip and publisher, which is slow.
+        folds: also fit again without each source, model, chip and publisher, which is slow; of
+            served models, without each family.
         given_one: give the first row of each source and chip, and judge the others.
         on_progress: called with a line on what is being done.
 
@@ -102,13 +112,23 @@ def validate(
         InputError: nothing is named, or a file is not what it should be.
         MissingDataError: no row can be predicted, or no prediction has a measurement.
     """
-    if not (records or throughput or runs):
+    if not (records or throughput or runs or serving):
         raise InputError(
             "expected something to validate",
             "nothing",
-            "name it: --records DIR, --throughput FILE.csv or --runs FILE.csv",
+            "name it: --records DIR, or --throughput, --runs or --serving FILE.csv",
         )
-    pool = load_pool(Path(constants)) if constants else published_pool()
+    if serving and constants and (throughput or runs):
+        raise InputError(
+            "expected --constants of one kind", "--serving beside others", "validate them apart"
+        )
+    watch = on_progress or (lambda _: None)
+    served = (
+        validate_serving(serving, constants=constants, with_folds=folds, on_progress=watch)
+        if serving
+        else None
+    )
+    pool = load_pool(Path(constants)) if constants and not serving else published_pool()
     table = read_tables(tables_of(list(map(str, several(throughput))))) if throughput else None
     places = [Path(place) for place in several(records)]
     return Validated(
@@ -117,7 +137,7 @@ def validate(
             pool,
             with_folds=folds,
             with_one=given_one,
-            on_progress=on_progress or (lambda _: None),
+            on_progress=watch,
         )
         if table
         else None,
@@ -125,4 +145,5 @@ def validate(
         agreements=tuple(agreement(*pair) for pair in pairs(read_records(places)))
         if places
         else None,
+        serving=served,
     )

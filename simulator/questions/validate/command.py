@@ -17,6 +17,7 @@ from simulator.kit.options import Explain, Plot
     "simulator validate --throughput our-runs.csv",
     "simulator validate --throughput published --folds --json",
     "simulator validate --runs published",
+    "simulator validate --serving published --folds",
     "simulator validate --records runs/demo --tolerance 0.2 --json",
 )
 def validate(
@@ -38,13 +39,17 @@ def validate(
         str | None,
         typer.Option("--runs", metavar="FILE.csv", help="A table of whole runs, or published."),
     ] = None,
+    serving: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.csv", help="A table of served models, or published."),
+    ] = None,
     constants: Annotated[
         Path | None, typer.Option(help="A constants file instead of the published fit.")
     ] = None,
     folds: Annotated[
         bool,
         typer.Option(
-            "--folds", help="Also fit again without each source, model, chip, publisher: slow."
+            "--folds", help="Fit again without each source, model, chip, publisher or family."
         ),
     ] = False,
     given_one: Annotated[
@@ -68,6 +73,7 @@ def validate(
             records=[*records, *(more or [])] if records else [],
             throughput=throughput or [],
             runs=runs,
+            serving=serving,
             constants=constants,
             folds=folds,
             given_one=given_one,

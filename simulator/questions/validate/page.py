@@ -8,6 +8,7 @@ from simulator.kit.answer import Terminal
 from simulator.questions.validate.answer import Validated
 from simulator.questions.validate.page_records import records_page
 from simulator.questions.validate.page_runs import runs_page
+from simulator.questions.validate.page_serving import serving_page
 from simulator.questions.validate.page_throughput import throughput_page
 
 
@@ -17,6 +18,8 @@ def page(answer: Validated, console: Terminal) -> None:
         throughput_page(answer.throughput, console)
     if answer.runs is not None:
         runs_page(answer.runs, console)
+    if answer.serving is not None:
+        serving_page(answer.serving, console)
     if answer.agreements is not None:
         records_page(answer.agreements, console)
 
@@ -25,6 +28,8 @@ def frame_rows(answer: Validated) -> dict[str, Any] | list[Any]:
     """A row for each published row or whole run, or else for each number of the own records."""
     if answer.throughput is not None or answer.runs is not None:
         return as_json(answer)
+    if answer.serving is not None:
+        return answer.serving.rows_as_json()
     return [
         {
             "run": agreement.name,
@@ -51,6 +56,8 @@ def as_json(answer: Validated) -> dict[str, Any]:
         table |= answer.throughput.as_json()
     if answer.runs is not None:
         table |= answer.runs.as_json()
+    if answer.serving is not None:
+        table |= answer.serving.as_json()
     if answer.agreements is not None:
         table["agreements"] = [agreement.as_json() for agreement in answer.agreements]
     return table

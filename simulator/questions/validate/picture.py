@@ -22,6 +22,7 @@ from simulator.kit.style import (
 from simulator.questions.validate.answer import Validated
 from simulator.questions.validate.records import Agreement
 from simulator.questions.validate.runs import Runs
+from simulator.questions.validate.serving import ServingValidation
 from simulator.questions.validate.throughput import Validation
 
 
@@ -32,6 +33,8 @@ def panels(answer: Validated) -> Sequence[Panel]:
         drawn.append(partial(rows, answer.throughput.validation))
     if answer.runs is not None:
         drawn.append(partial(chip_hours, answer.runs))
+    if answer.serving is not None:
+        drawn.append(partial(served, answer.serving))
     drawn += [partial(errors, agreement) for agreement in answer.agreements or ()]
     return drawn
 
@@ -58,6 +61,23 @@ def rows(validation: Validation, axes: Axes) -> Axes:
     axes.plot(ends, ends, color=REFERENCE, linestyle="--", label="predicted = reported")
     axes.set_xlabel("reported / (tokens/s per chip)")
     axes.set_ylabel("predicted / (tokens/s per chip)")
+    return finish(log_y(log_x(axes)))
+
+
+def served(validation: ServingValidation, axes: Axes) -> Axes:
+    """Predicted and measured joules of a token of each row, by kind."""
+    measured = validation.measured("j_per_token")
+    error = validation.errors.by_figure["j_per_token"]
+    for kind, color, marker in (("dense", ANSWER, "o"), ("moe", LOST, "x")):
+        mask = (validation.errors.kinds == kind) & np.isfinite(error)
+        predicted = measured[mask] * np.exp(-error[mask])
+        axes.scatter(
+            measured[mask], predicted, s=10, c=color, marker=marker, linewidths=0.8, label=kind
+        )
+    ends = [float(np.nanmin(measured)), float(np.nanmax(measured))]
+    axes.plot(ends, ends, color=REFERENCE, linestyle="--", label="predicted = measured")
+    axes.set_xlabel("measured joules of a token / J")
+    axes.set_ylabel("predicted joules of a token / J")
     return finish(log_y(log_x(axes)))
 
 

@@ -38,6 +38,7 @@ def test_rows_made_by_known_constants_give_them_back():
         some.service,
         some.prompt_of,
         some.families,
+        some.cases,
         some.kinds,
         {
             "j_per_token": np.asarray(served.j_per_token),
