@@ -32,7 +32,7 @@ RUN = "glam-8b-64e"
 TWO = ("glam-64b-64e", "glam-137b")
 
 UNITS = (
-    *("s", "seconds", "h", "hours", "days", "weeks", "per", "flop", "bytes", "usd"),
+    *("s", "ms", "seconds", "h", "hours", "days", "weeks", "per", "flop", "bytes", "usd"),
     *("w", "watts", "mw", "j", "mwh", "g", "t", "kg", "l", "m3"),
 )
 COUNTS = (

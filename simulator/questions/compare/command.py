@@ -16,10 +16,16 @@ from simulator.kit.options import (
     Osl,
     Plot,
     Prompt,
+    ServedOn,
     Set,
     Weights,
     overridden,
 )
+
+Serving = Annotated[
+    bool, typer.Option("--serving", help="Also compare the models when they answer.")
+]
+FewestChips = Annotated[int, typer.Option(help="With --serving: 0 is as few as hold each model.")]
 
 
 @examples(
@@ -49,11 +55,9 @@ def compare(
         str | None, typer.Option(help="With --equal quality: the law of loss that is used.")
     ] = None,
     beyond_range: BeyondRange = False,
-    serving: Annotated[
-        bool, typer.Option("--serving", help="Also compare the models when they answer.")
-    ] = False,
-    chip: Annotated[str, typer.Option(help="With --serving: a chip of the catalog.")] = "b200",
-    chips: Annotated[int, typer.Option(help="With --serving: 0 is as few as hold each.")] = 0,
+    serving: Serving = False,
+    chip: ServedOn = "b200",
+    chips: FewestChips = 0,
     batch: Batch = 256,
     isl: Prompt = 512,
     osl: Osl = 512,

@@ -119,25 +119,14 @@ def validate(
             "name it: --records DIR, or --throughput, --runs or --serving FILE.csv",
         )
     if serving and constants and (throughput or runs):
-        raise InputError(
-            "expected --constants of one kind", "--serving beside others", "validate them apart"
-        )
+        raise InputError("expected --constants of a kind", "two kinds", "validate them apart")
     watch = on_progress or (lambda _: None)
-    served = (
-        validate_serving(serving, constants=constants, with_folds=folds, on_progress=watch)
-        if serving
-        else None
-    )
     pool = load_pool(Path(constants)) if constants and not serving else published_pool()
     table = read_tables(tables_of(list(map(str, several(throughput))))) if throughput else None
     places = [Path(place) for place in several(records)]
     return Validated(
         throughput=validate_throughput(
-            table,
-            pool,
-            with_folds=folds,
-            with_one=given_one,
-            on_progress=watch,
+            table, pool, with_folds=folds, with_one=given_one, on_progress=watch
         )
         if table
         else None,
@@ -145,5 +134,7 @@ def validate(
         agreements=tuple(agreement(*pair) for pair in pairs(read_records(places)))
         if places
         else None,
-        serving=served,
+        serving=validate_serving(serving, constants, with_folds=folds, on_progress=watch)
+        if serving
+        else None,
     )

@@ -11,6 +11,20 @@ from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Explain, Plot
 
+Folds = Annotated[
+    bool,
+    typer.Option(
+        "--folds", help="Fit again without each source, model, chip, publisher or family."
+    ),
+]
+GivenOne = Annotated[
+    bool,
+    typer.Option("--given-one", help="Know a row of each source and chip; judge the others."),
+]
+Tolerance = Annotated[
+    float | None, typer.Option(help="Exit with 5 when an error is larger: 0.2 is 20 %.")
+]
+
 
 @examples(
     "simulator validate --records runs/demo",
@@ -46,19 +60,9 @@ def validate(
     constants: Annotated[
         Path | None, typer.Option(help="A constants file instead of the published fit.")
     ] = None,
-    folds: Annotated[
-        bool,
-        typer.Option(
-            "--folds", help="Fit again without each source, model, chip, publisher or family."
-        ),
-    ] = False,
-    given_one: Annotated[
-        bool,
-        typer.Option("--given-one", help="Know a row of each source and chip; judge the others."),
-    ] = False,
-    tolerance: Annotated[
-        float | None, typer.Option(help="Exit with 5 when an error is larger: 0.2 is 20 %.")
-    ] = None,
+    folds: Folds = False,
+    given_one: GivenOne = False,
+    tolerance: Tolerance = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,

@@ -131,8 +131,8 @@ class ServingValidation:
 
 def validate_serving(
     name: Path | str,
-    *,
     constants: Path | str | None = None,
+    *,
     with_folds: bool = False,
     on_progress: Progress = lambda _: None,
 ) -> ServingValidation:
