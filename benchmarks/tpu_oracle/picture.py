@@ -1,0 +1,72 @@
+"""The picture of docs/tpu.md: memory by part as the simulator has it, and the compiler's peak."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from matplotlib.axes import Axes
+
+from benchmarks.tpu_oracle import ours
+from benchmarks.tpu_oracle.rows import Row
+from simulator.kit.style import ANSWER, BAND, FACTOR, LOST, REFERENCE, legend_below, save
+
+LOOKS = {
+    "weights": (ANSWER, ""),
+    "gradients": (LOST, ".."),
+    "activations": (BAND, ""),
+    "others": (FACTOR, "//"),
+}
+"""Colors and hatches of the parts."""
+
+
+def draw(rows: list[Row], path: Path) -> None:
+    """Draw every compiled program that no seed drew.
+
+    Args:
+        rows: of the compiler.
+        path: of the picture, a PNG.
+    """
+    done = [row for row in rows if row.compiled and not row.case.drawn]
+    save(path, partial(_memory, done), size=(8.0, 1.2 + 0.26 * len(done)))
+
+
+def _memory(rows: list[Row], axes: Axes) -> Axes:
+    """A bar a program, cut by its parts, and a mark at the compiler's peak."""
+    parts = [_grouped(ours.memory_bytes(row.case)) for row in rows]
+    before = [0.0] * len(rows)
+    for name, (color, hatch) in LOOKS.items():
+        lengths = [part[name] / 1e9 for part in parts]
+        axes.barh(
+            range(len(rows)),
+            lengths,
+            left=before,
+            color=color,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0.6,
+            height=0.62,
+            label=name,
+        )
+        before = [start + length for start, length in zip(before, lengths, strict=True)]
+    axes.plot(
+        [row.peak_bytes / 1e9 for row in rows],
+        range(len(rows)),
+        linestyle="none",
+        marker="|",
+        markersize=13,
+        markeredgewidth=2,
+        color=REFERENCE,
+        label="the compiler's peak",
+    )
+    axes.set_yticks(range(len(rows)), [row.case.words for row in rows])
+    axes.invert_yaxis()
+    axes.set_xlabel("GB of a chip")
+    legend_below(axes)
+    return axes
+
+
+def _grouped(parts: dict[str, float]) -> dict[str, float]:
+    """The parts that have a color, and the sum of the others."""
+    shown = {name: parts.get(name, 0.0) for name in LOOKS}
+    return shown | {"others": sum(parts.values()) - sum(shown.values())}

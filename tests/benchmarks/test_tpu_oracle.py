@@ -1,0 +1,145 @@
+"""The answers of the TPU compiler, kept as rows, against the simulator; and how they were counted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.tpu_oracle import ours
+from benchmarks.tpu_oracle.cases import Case, cases
+from benchmarks.tpu_oracle.rows import read_rows
+from benchmarks.tpu_oracle.walk import Message, walk
+from energy.errors import InputError
+from tests.support import ROOT
+
+ROWS = read_rows()
+COMPILED = [row for row in ROWS if row.compiled]
+
+
+@pytest.mark.parametrize("row", COMPILED, ids=lambda row: row.case.name)
+def test_flop_of_the_formulas_are_those_of_the_compiled_program(row):
+    said = ours.flop(row.case)
+    assert sum(said.values()) == pytest.approx(row.flop, rel=5e-4)
+    for part, count in row.answer["flop"].items():
+        assert said[part] == pytest.approx(count, rel=5e-3), part
+
+
+@pytest.mark.parametrize("row", COMPILED, ids=lambda row: row.case.name)
+def test_messages_of_experts_have_the_bytes_of_the_compiled_program(row):
+    if "M" not in row.case.layers:
+        assert ours.sent(row.case)["experts"] == 0
+        return
+    theirs, said = ours.sent_by_compiler(row), ours.sent(row.case)
+    for purpose in ("experts", "experts' cut"):
+        assert said[purpose] == theirs[purpose], purpose
+
+
+PAIRS = [row for row in COMPILED if not row.case.drawn and not row.case.whole]
+
+
+@pytest.mark.parametrize("row", PAIRS, ids=lambda row: row.case.name)
+def test_a_pair_of_layers_needs_the_memory_that_the_compiler_plans(row):
+    said = sum(ours.memory_bytes(row.case).values())
+    assert said == pytest.approx(row.peak_bytes, rel=0.1)
+
+
+DRAWN = [row for row in ROWS if row.case.drawn and (row.compiled or row.refused)]
+
+
+@pytest.mark.parametrize("row", DRAWN, ids=lambda row: row.case.name)
+def test_a_plan_fits_where_the_compiler_says_so_unless_it_is_at_the_limit(row):
+    verdict = ours.verdict(row.case)
+    assert verdict in ("at the limit", "does not fit" if row.refused else "fits")
+
+
+PROGRAM = """HloModule small, is_scheduled=true
+
+%all-reduce-scatter (input: bf16[8,4]) -> bf16[2,4] {
+  %input = bf16[8,4]{1,0} parameter(0)
+  %all-reduce.1 = bf16[8,4]{1,0} all-reduce(%input), replica_groups=[4,4]<=[4,4]T(1,0), to_apply=%add
+  ROOT %dynamic-slice = bf16[2,4]{1,0} dynamic-slice(%all-reduce.1), dynamic_slice_sizes={2,4}
+}
+
+%product (left: bf16[16,640,768], right: bf16[16,768,3072]) -> bf16[16,640,3072] {
+  %left = bf16[16,640,768]{2,1,0:T(8,128)(2,1)} parameter(0)
+  %right = bf16[16,768,3072]{2,1,0} parameter(1)
+  ROOT %convolution = bf16[16,640,3072]{2,1,0} convolution(%left, %right), window={size=16 stride=15 lhs_dilate=16}, dim_labels=0bf_0io->0bf, metadata={op_name="jit(f)/jvp()/experts/ecm,emh->ech/dot_general"}
+}
+
+%body (state: (s32[], bf16[8,4])) -> (s32[], bf16[8,4]) {
+  %state = (s32[], bf16[8,4]{1,0}) parameter(0)
+  %counter = s32[] get-tuple-element(%state), index=0
+  %step = s32[] constant(2)
+  %next = s32[] add(%counter, %step)
+  %part = bf16[8,4]{1,0} get-tuple-element(%state), index=1
+  %sent = bf16[8,4]{1,0} collective-permute(%part), source_target_pairs={{0,1},{1,0}}
+  ROOT %again = (s32[], bf16[8,4]{1,0}) tuple(%next, %sent)
+}
+
+%condition (state.1: (s32[], bf16[8,4])) -> pred[] {
+  %state.1 = (s32[], bf16[8,4]{1,0}) parameter(0)
+  %counter.1 = s32[] get-tuple-element(%state.1), index=0
+  %bound = s32[] constant(6)
+  ROOT %less = pred[] compare(%counter.1, %bound), direction=LT
+}
+
+ENTRY %main (a: bf16[16,640,768], b: bf16[16,768,3072], c: bf16[8,4]) -> bf16[16,640,3072] {
+  %a = bf16[16,640,768]{2,1,0} parameter(0)
+  %b = bf16[16,768,3072]{2,1,0} parameter(1)
+  %c = bf16[8,4]{1,0} parameter(2)
+  %zero = s32[] constant(0)
+  %start = (s32[], bf16[8,4]{1,0}) tuple(%zero, %c)
+  %loop = (s32[], bf16[8,4]{1,0}) while(%start), condition=%condition, body=%body
+  %scattered = bf16[2,4]{1,0} fusion(%c), kind=kLoop, calls=%all-reduce-scatter, backend_config={"estimated_cycles":"7"}
+  %gathered = bf16[16,4]{1,0} all-gather(%scattered), replica_groups=mesh['axis_0'=8,'axis_1'=2] {'axis_0'}, dimensions={0}
+  ROOT %fusion = bf16[16,640,3072]{2,1,0} fusion(%a, %b), kind=kOutput, calls=%product, backend_config={"estimated_cycles":"900"}
+}
+"""
+
+
+def test_a_batched_product_counts_the_taps_that_meet_a_value():
+    counted = walk(PROGRAM)
+    assert counted.flop == {"experts": 2 * 16 * 640 * 768 * 3072}
+    assert (counted.product_cycles, counted.other_cycles) == ({"experts": 900}, 7)
+
+
+def test_messages_are_counted_by_group_with_the_turns_of_their_loop():
+    assert walk(PROGRAM).messages == {
+        Message("reduce-scatter", 4, 4, 64): 1,
+        Message("all-gather", 8, 2, 128): 1,
+        Message("collective-permute", 2, 1, 64): 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "reason"),
+    [
+        ("constant(6)", "constant(6)\n  %other = s32[] constant(9)", "bound of a loop"),
+        ("ENTRY %main", "%main", "no ENTRY"),
+        ("replica_groups=mesh['axis_0'=8,'axis_1'=2] {'axis_0'}, ", "", "groups of a message"),
+    ],
+)
+def test_what_the_text_does_not_say_is_an_error_and_no_guess(text, change, reason):
+    with pytest.raises(InputError, match=reason):
+        walk(PROGRAM.replace(text, change))
+
+
+def test_every_program_has_a_name_of_its_own_and_a_row_is_read_back_as_it_was():
+    names = [case.name for case in cases() if not case.drawn]
+    assert len(set(names)) == len(names)
+    assert all(Case.from_row(case.to_row()) == case for case in cases())
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("words", [["compile", "--only", "glam-9b"], ["pages"]])
+def test_a_wrong_word_is_refused_before_anything_is_installed(words):
+    process = subprocess.run(
+        [sys.executable, "-m", "benchmarks.tpu_oracle", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 2
+    assert "Traceback" not in process.stderr
