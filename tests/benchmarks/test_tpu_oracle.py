@@ -1,4 +1,4 @@
-"""The answers of the TPU compiler, kept as rows, against the simulator; and how they were counted."""
+"""Answers of the TPU compiler, kept as rows, against the simulator; and how they are counted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.tpu_oracle.cases import Case, cases
 from benchmarks.tpu_oracle.rows import read_rows
 from benchmarks.tpu_oracle.walk import Message, walk
 from energy.errors import InputError
-from tests.support import ROOT
+from tests.support import GOLDEN, ROOT
 
 ROWS = read_rows()
 COMPILED = [row for row in ROWS if row.compiled]
@@ -54,49 +54,8 @@ def test_a_plan_fits_where_the_compiler_says_so_unless_it_is_at_the_limit(row):
     assert verdict in ("at the limit", "does not fit" if row.refused else "fits")
 
 
-PROGRAM = """HloModule small, is_scheduled=true
-
-%all-reduce-scatter (input: bf16[8,4]) -> bf16[2,4] {
-  %input = bf16[8,4]{1,0} parameter(0)
-  %all-reduce.1 = bf16[8,4]{1,0} all-reduce(%input), replica_groups=[4,4]<=[4,4]T(1,0), to_apply=%add
-  ROOT %dynamic-slice = bf16[2,4]{1,0} dynamic-slice(%all-reduce.1), dynamic_slice_sizes={2,4}
-}
-
-%product (left: bf16[16,640,768], right: bf16[16,768,3072]) -> bf16[16,640,3072] {
-  %left = bf16[16,640,768]{2,1,0:T(8,128)(2,1)} parameter(0)
-  %right = bf16[16,768,3072]{2,1,0} parameter(1)
-  ROOT %convolution = bf16[16,640,3072]{2,1,0} convolution(%left, %right), window={size=16 stride=15 lhs_dilate=16}, dim_labels=0bf_0io->0bf, metadata={op_name="jit(f)/jvp()/experts/ecm,emh->ech/dot_general"}
-}
-
-%body (state: (s32[], bf16[8,4])) -> (s32[], bf16[8,4]) {
-  %state = (s32[], bf16[8,4]{1,0}) parameter(0)
-  %counter = s32[] get-tuple-element(%state), index=0
-  %step = s32[] constant(2)
-  %next = s32[] add(%counter, %step)
-  %part = bf16[8,4]{1,0} get-tuple-element(%state), index=1
-  %sent = bf16[8,4]{1,0} collective-permute(%part), source_target_pairs={{0,1},{1,0}}
-  ROOT %again = (s32[], bf16[8,4]{1,0}) tuple(%next, %sent)
-}
-
-%condition (state.1: (s32[], bf16[8,4])) -> pred[] {
-  %state.1 = (s32[], bf16[8,4]{1,0}) parameter(0)
-  %counter.1 = s32[] get-tuple-element(%state.1), index=0
-  %bound = s32[] constant(6)
-  ROOT %less = pred[] compare(%counter.1, %bound), direction=LT
-}
-
-ENTRY %main (a: bf16[16,640,768], b: bf16[16,768,3072], c: bf16[8,4]) -> bf16[16,640,3072] {
-  %a = bf16[16,640,768]{2,1,0} parameter(0)
-  %b = bf16[16,768,3072]{2,1,0} parameter(1)
-  %c = bf16[8,4]{1,0} parameter(2)
-  %zero = s32[] constant(0)
-  %start = (s32[], bf16[8,4]{1,0}) tuple(%zero, %c)
-  %loop = (s32[], bf16[8,4]{1,0}) while(%start), condition=%condition, body=%body
-  %scattered = bf16[2,4]{1,0} fusion(%c), kind=kLoop, calls=%all-reduce-scatter, backend_config={"estimated_cycles":"7"}
-  %gathered = bf16[16,4]{1,0} all-gather(%scattered), replica_groups=mesh['axis_0'=8,'axis_1'=2] {'axis_0'}, dimensions={0}
-  ROOT %fusion = bf16[16,640,3072]{2,1,0} fusion(%a, %b), kind=kOutput, calls=%product, backend_config={"estimated_cycles":"900"}
-}
-"""
+PROGRAM = (GOLDEN / "tpu_program.txt").read_text()
+"""A small program as the compiler writes them, by hand."""
 
 
 def test_a_batched_product_counts_the_taps_that_meet_a_value():
