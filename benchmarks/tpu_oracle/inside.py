@@ -32,8 +32,8 @@ PACKAGES = ("jax", "jaxlib", "libtpu")
 def main() -> None:
     """Compile one program and print what the compiler says of it."""
     os.environ.update(ENVIRONMENT)
-    asked = json.load(sys.stdin)
-    answer = compiled(asked.pop("slice"), asked, os.environ.get("TPU_ORACLE_TEXT"))
+    question = json.load(sys.stdin)
+    answer = compiled(question.pop("slice"), question, os.environ.get("TPU_ORACLE_TEXT"))
     print(json.dumps(answer))
 
 
@@ -63,10 +63,10 @@ def compiled(slice_name: str, sizes: dict[str, Any], keep: str | None = None) ->
     placed = create_device_mesh(sizes["mesh"], chips.devices, allow_split_physical_axes=True)
     mesh = Mesh(placed, ("r", "x", "y"))
     layers = Layers(**sizes)
-    asked, arguments = step(layers, mesh, **scan) if scan else program(layers, mesh)
+    jitted, arguments = step(layers, mesh, **scan) if scan else program(layers, mesh)
     answer: dict[str, Any] = {"packages": {name: version(name) for name in PACKAGES}}
     try:
-        executable = asked.lower(*arguments).compile()
+        executable = jitted.lower(*arguments).compile()
     except Exception as error:  # the compiler's refusals have no type of their own
         return answer | {"refused": _refusal(str(error)), "seconds": _since(begin)}
     text = executable.as_text()
@@ -100,9 +100,9 @@ def _refusal(message: str) -> dict[str, Any]:
         ValueError: the message is not about memory.
     """
     for pattern in (USED, EXCEEDS):
-        if found := pattern.search(message):
-            needed = float(found[1]) * {"M": 1 / 1024, "G": 1, "T": 1024}[found[2]]
-            return {"needs_gib": needed, "limit_gib": float(found[3])}
+        if amounts := pattern.search(message):
+            needed = float(amounts[1]) * {"M": 1 / 1024, "G": 1, "T": 1024}[amounts[2]]
+            return {"needs_gib": needed, "limit_gib": float(amounts[3])}
     if "hbm" in message.lower():
         return {"needs_gib": None, "limit_gib": None, "message": message[:300]}
     raise ValueError(message[:2000])

@@ -150,13 +150,13 @@ def counts(row: Row) -> dict[str, int]:
     """How often the compiled program gathers and scatters a whole residual over y."""
     case = row.case
     size = float(traffic.residuals(case.shape(), case.plan())["gathers"].bytes)
-    found = {"gathers": 0, "scatters": 0}
+    times_of = {"gathers": 0, "scatters": 0}
     for message, times in row.messages.items():
         if message.ranks == case.mesh[2] and message.stride == 1 and message.bytes == size:
             name = {"all-gather": "gathers", "reduce-scatter": "scatters"}.get(message.kind)
             if name:
-                found[name] += times
-    return found
+                times_of[name] += times
+    return times_of
 
 
 def verdict(case: Case) -> str:

@@ -114,11 +114,11 @@ def stack(layers: Layers, mesh: Mesh, w: Weights, x: Any) -> Any:
         of_layer = {name[2:]: value for name, value in w.items() if name[0] == f"{place}"}
         network = _mixture if kind == "M" else _dense
 
-        def one(of_layer: Weights, x: Any, network: Any = network) -> Any:
+        def layer(of_layer: Weights, x: Any, network: Any = network) -> Any:
             x = x + _attention(layers, mesh, of_layer, norm(x))
             return x + network(layers, mesh, of_layer, norm(x))
 
-        x = (jax.checkpoint(one) if layers.recompute == "full" else one)(of_layer, x)
+        x = (jax.checkpoint(layer) if layers.recompute == "full" else layer)(of_layer, x)
     return _cut(x, mesh, *RESIDUAL)
 
 

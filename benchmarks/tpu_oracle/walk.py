@@ -187,11 +187,11 @@ def _count(computations: Computations, name: str, times: int, program: Program) 
 def _add_cycles(
     computations: Computations, each: Instruction, cycles: int, program: Program
 ) -> None:
-    held = list(_products(computations, each))
-    if not held:
+    products = list(_products(computations, each))
+    if not products:
         program.other_cycles += cycles
         return
-    scope = _scope(held[0])
+    scope = _scope(products[0])
     program.product_cycles[scope] = program.product_cycles.get(scope, 0) + cycles
 
 

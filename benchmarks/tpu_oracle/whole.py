@@ -42,8 +42,8 @@ def step(layers: Layers, mesh: Mesh, n_stacks: int, vocab_size: int) -> tuple[An
         x = jax.lax.with_sharding_constraint(table[tokens], placed(BATCH, "y", None))
         stacked = {name: value for name, value in w.items() if name != "embedding"}
 
-        def turn(x: Any, one: Tree) -> tuple[Any, None]:
-            return stack(layers, mesh, one, x), None
+        def turn(x: Any, layer: Tree) -> tuple[Any, None]:
+            return stack(layers, mesh, layer, x), None
 
         x, _ = jax.lax.scan(turn, x, stacked)
         x = jax.lax.with_sharding_constraint(norm(x), placed(BATCH, None, None))
@@ -60,18 +60,11 @@ def step(layers: Layers, mesh: Mesh, n_stacks: int, vocab_size: int) -> tuple[An
         new = {name: pair[0] for name, pair in updated.items()}
         return value, new, {name: pair[1] for name, pair in updated.items()}
 
-    of_weights = {
-        name: jax.ShapeDtypeStruct(shape, jnp.float32, sharding=placed(*cut[name]))
-        for name, shape in shapes.items()
-    }
+    of_weights = {name: _single(shapes[name], placed(*cut[name])) for name in shapes}
     of_state = {
         name: (
-            jax.ShapeDtypeStruct(shape[:-1], jnp.float32, sharding=placed(*cut[name][:-1])),
-            jax.ShapeDtypeStruct(
-                (*shape[:-2], shape[-1]),
-                jnp.float32,
-                sharding=placed(*cut[name][:-2], cut[name][-1]),
-            ),
+            _single(shape[:-1], placed(*cut[name][:-1])),
+            _single((*shape[:-2], shape[-1]), placed(*cut[name][:-2], cut[name][-1])),
         )
         for name, shape in shapes.items()
     }
@@ -81,6 +74,10 @@ def step(layers: Layers, mesh: Mesh, n_stacks: int, vocab_size: int) -> tuple[An
     kept = jax.tree.map(lambda leaf: leaf.sharding, (of_weights, of_state))
     compiled = jax.jit(whole, donate_argnums=(0, 1), out_shardings=(placed(), *kept))
     return compiled, (of_weights, of_state, tokens)
+
+
+def _single(shape: tuple[int, ...], cut: NamedSharding) -> Any:
+    return jax.ShapeDtypeStruct(shape, jnp.float32, sharding=cut)
 
 
 def _adafactor(weight: Any, gradient: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
