@@ -1,1 +1,1 @@
-"""The TPU compiler asked what a GLaM layer costs; no TPU is needed."""
+"""What a GLaM layer costs by the compiler of TPUs; no TPU is needed."""

@@ -1,4 +1,4 @@
-"""The programs that the compiler is asked about: layers of GLaM on slices of TPU v4."""
+"""The programs that are compiled: layers of GLaM on slices of TPU v4."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Any
 
 ENVIRONMENT = {
     "JAX_PLATFORMS": "cpu",  # no TPU is looked for
-    "TPU_SKIP_MDS_QUERY": "1",  # no metadata server is asked
+    "TPU_SKIP_MDS_QUERY": "1",  # no metadata server is looked for
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
     "TPU_MIN_LOG_LEVEL": "3",
     "TF_CPP_MIN_LOG_LEVEL": "3",

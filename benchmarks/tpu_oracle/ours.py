@@ -18,7 +18,7 @@ from simulator.physics.memory import memory
 PURPOSES = ("experts", "experts' cut", "residuals", "weights and gradients")
 """What messages are for: dispatch and combine; slots gathered over y and results scattered; inputs
 and results of the other products over y; weights before they are used, and sums of their gradients.
-An all-reduce over a whole slice may hold both of the last, so they are not told apart."""
+An all-reduce over a whole slice may hold both of the last, so they are one."""
 
 NOT_IN_A_PROGRAM = ("optimizer", "logits")
 """Parts of the memory that forward and backward passes of layers alone do not have."""

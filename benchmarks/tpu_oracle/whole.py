@@ -1,6 +1,6 @@
 """One training step of a whole GLaM as a program: its layers in a scan, logits, loss and Adafactor.
 
-The last layers of a scan cannot be told from the others, so all pairs are alike. Weights and the
+A scan runs the same layers over and over, so all of its turns are alike. Weights and the
 state of the optimizer are donated: the new ones take their places.
 """
 

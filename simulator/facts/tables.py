@@ -17,6 +17,6 @@ def table(name: str) -> dict[str, Any]:
 
 
 def first_match(rows: Iterable[dict[str, Any]], words: str) -> dict[str, Any] | None:
-    """The first row whose pattern, with case ignored, is found in some words."""
+    """The first row whose pattern, with case ignored, matches some words."""
     matches = (row for row in rows if re.search(row["pattern"], words, re.IGNORECASE))
     return next(matches, None)
