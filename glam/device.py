@@ -1,12 +1,11 @@
-"""The device that runs a model: its choice, memory, precision and peak FLOP/s."""
+"""The device that runs a model: its choice, its memory, and the peak of a machine file."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -19,8 +18,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Options of mallopt(3)."""
 
 
-PEAK_SIZE = {"cpu": 1536, "cuda": 8192}
-"""Size n of the square matrix product that measures the peak FLOP/s of a device."""
+DEVICES = ("cpu", "cuda")
 
 
 WEIGHT_BYTES = 8
@@ -35,8 +33,8 @@ def choose_device(name: str) -> torch.device:
         InfeasibleError: the name is "cuda" and there is no GPU.
     """
     kind = name.partition(":")[0]
-    if kind not in ("auto", *PEAK_SIZE):
-        raise InputError(f"expected device to be one of auto, {', '.join(PEAK_SIZE)}", name)
+    if kind not in ("auto", *DEVICES):
+        raise InputError(f"expected device to be one of auto, {', '.join(DEVICES)}", name)
     if kind == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if kind == "cuda" and not torch.cuda.is_available():
@@ -81,43 +79,9 @@ def keep_freed_memory() -> None:
         mallopt(M_TOP_PAD, 2**26)
 
 
-def precision(device: torch.device) -> AbstractContextManager[object]:
-    """Return the context of a forward pass: bfloat16 autocast on a GPU, float32 on a CPU.
-
-    Weights are float32 on both, as in GLaM.
-    """
-    if device.type == "cuda":
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-    return nullcontext()
-
-
-def dtype_name(device: torch.device) -> str:
-    """Return the data type of matrix products on a device."""
-    return "bfloat16" if device.type == "cuda" else "float32"
-
-
 def synchronizer(device: torch.device) -> Callable[[], None] | None:
     """Return a function that waits for all work queued on a device; None on a CPU."""
     return torch.cuda.synchronize if device.type == "cuda" else None
-
-
-def best_matmul_flop_per_s(device: torch.device, repeats: int = 5) -> float:
-    """Measure the FLOP/s of a large square matrix product, the peak that MFU and HFU refer to.
-
-    The median of `repeats` products of 2*n^3 FLOP each, after one to warm up; takes well under a
-    second.
-    """
-    n = PEAK_SIZE[device.type]
-    matrix = torch.ones(n, n, device=device, dtype=getattr(torch, dtype_name(device)))
-    wait = synchronizer(device) or (lambda: None)
-    seconds = []
-    for _ in range(repeats + 1):
-        wait()
-        begun = time.perf_counter()
-        matrix @ matrix
-        wait()
-        seconds.append(time.perf_counter() - begun)
-    return 2 * n**3 / sorted(seconds[1:])[repeats // 2]
 
 
 def machine_peak(path: Path) -> float:

@@ -23,14 +23,13 @@ from energy.quantity import Quantity
 from energy.tracking.tracker import Tracker
 from glam.adafactor import Adafactor
 from glam.device import (
-    PEAK_SIZE,
     choose_device,
-    dtype_name,
     keep_freed_memory,
     memory_bytes,
     synchronizer,
 )
 from glam.model.cross_entropy import ChunkedCrossEntropy
+from glam.precision import DTYPES, PEAK_SIZES, choose_precision
 
 ROUNDS = 3
 """Times that the table is measured; the minimum of each row is kept, so that other work on a
@@ -85,6 +84,7 @@ class Clock:
 def probe(
     device: str = "auto",
     *,
+    precision: str = "auto",
     meters: str | list[str] = "auto",
     rounds: int = ROUNDS,
     on_progress: Callable[[str, int, int], None] | None = None,
@@ -93,6 +93,7 @@ def probe(
 
     Args:
         device: auto, cpu or cuda.
+        precision: format of activations and products; with auto that of `glam train`.
         meters: meters of its power, as `energy.Tracker` takes them.
         rounds: times that the table is measured.
         on_progress: called with the current kind of row, and how many of how many are done.
@@ -104,15 +105,16 @@ def probe(
     place = choose_device(device)
     keep_freed_memory()
     report = on_progress or (lambda kind, done, total: None)
-    dtype = getattr(torch, dtype_name(place))
+    chosen = choose_precision(precision, place)
+    dtype = DTYPES[chosen]
     clock = Clock(place)
     kinds: dict[str, Callable[[], Iterator[Row]]] = {
         "matrix products": partial(matmul_rows, clock, place, dtype),
         "grouped products": partial(grouped_matmul_rows, clock, place, dtype),
-        "attention": partial(attention_rows, clock, place),
+        "attention": partial(attention_rows, clock, place, dtype),
         "element-wise": partial(elementwise_rows, clock, place, dtype),
         "optimizer": partial(optimizer_rows, clock, place),
-        "loss": partial(cross_entropy_rows, clock, place),
+        "loss": partial(cross_entropy_rows, clock, place, dtype),
         "launch": partial(launch_rows, clock, place),
     }
     torch.manual_seed(0)
@@ -129,7 +131,7 @@ def probe(
     return {
         "schema": "probe-1",
         "machine": _machine(place),
-        "dtype": dtype_name(place),
+        "dtype": chosen,
         "rows": [fastest(repeats) for repeats in zip(*tables, strict=True)],
         "power": {name: watts.model_dump(mode="json") for name, watts in power.items()},
     }
@@ -175,7 +177,7 @@ def grouped_matmul_rows(clock: Clock, device: torch.device, dtype: torch.dtype) 
         yield {"op": "grouped_matmul", "groups": groups, "m": m, "n": n, "k": k, "seconds": seconds}
 
 
-def attention_rows(clock: Clock, device: torch.device) -> Iterator[Row]:
+def attention_rows(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
     """Time scores, relative bias, softmax and weighted values, as in `glam.model.attention`."""
     for batch, heads, seq, d_head in (
         (4, 4, 128, 32),
@@ -185,11 +187,11 @@ def attention_rows(clock: Clock, device: torch.device) -> Iterator[Row]:
         (2, 8, 512, 64),
     ):
         q, k, v = (
-            torch.randn(batch, heads, seq, d_head, device=device, requires_grad=True)
+            torch.randn(batch, heads, seq, d_head, device=device, dtype=dtype, requires_grad=True)
             for _ in range(3)
         )
-        bias = torch.randn(heads, seq, seq, device=device)
-        grad = torch.randn(batch, heads, seq, d_head, device=device)
+        bias = torch.randn(heads, seq, seq, device=device, dtype=dtype)
+        grad = torch.randn(batch, heads, seq, d_head, device=device, dtype=dtype)
         forward_s = clock.median(partial(_attention, q, k, v, bias))
         both_s = clock.median(partial(_attention_gradients, q, k, v, bias, grad))
         yield {
@@ -206,7 +208,7 @@ def attention_rows(clock: Clock, device: torch.device) -> Iterator[Row]:
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5 + bias
-    mixed: Tensor = scores.float().softmax(-1) @ v
+    mixed: Tensor = scores.softmax(-1, dtype=torch.float32).to(v.dtype) @ v
     return mixed
 
 
@@ -253,10 +255,10 @@ def _update(gradients: list[Tensor], optimizer: torch.optim.Optimizer) -> None:
     optimizer.step()
 
 
-def cross_entropy_rows(clock: Clock, device: torch.device) -> Iterator[Row]:
+def cross_entropy_rows(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
     """Time the chunked cross-entropy with both its gradients."""
     for tokens, vocab, width in ((1024, 8192, 256), (1024, 4096, 128), (2048, 4096, 256)):
-        x = torch.randn(tokens, width, device=device, requires_grad=True)
+        x = torch.randn(tokens, width, device=device, dtype=dtype, requires_grad=True)
         w = (torch.randn(vocab, width, device=device) * 0.02).requires_grad_()
         targets = torch.randint(vocab, (tokens,), device=device)
         yield {
@@ -278,7 +280,7 @@ def measure_power(
     device: torch.device, dtype: torch.dtype, meters: str | list[str]
 ) -> dict[str, Quantity]:
     """Return the watts of this machine idle and during a large product, by its meters."""
-    n = PEAK_SIZE[device.type]
+    n = PEAK_SIZES[device.type][0][0]
     matrix = torch.ones(n, n, device=device, dtype=dtype)
 
     def busy() -> None:

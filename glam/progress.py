@@ -78,7 +78,7 @@ def metrics_text(row: dict[str, Any]) -> str:
     parts += [
         f"{row['tokens_per_s']:,.0f} tokens/s",
         f"MFU {100 * row['mfu']:.0f} %",
-        f"HFU {100 * row['hfu']:.0f} %",
+        f"HFU {100 * row['hfu']:.0f} % of {row['precision']}",
     ]
     if row["power_w"] is not None:
         parts.append(f"{row['power_w']:.0f} W {row['power_origin']}")

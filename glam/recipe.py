@@ -20,6 +20,9 @@ SecondMomentDecay = Literal["power", "adam"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
 DispatchKind = Literal["dropless", "glam", "gshard", "switch"]
 
 
@@ -53,6 +56,8 @@ class Training:
         z_loss_weight: weight of the router z-loss; 0.001 in ST-MoE, 0 in GLaM.
         seed: seed of the initial weights and of the data order.
         device: device of the model; auto takes a GPU if there is one.
+        precision: format of activations and products; auto takes bfloat16 on GPUs, and on CPUs
+            that compute products faster in it. Weights and optimizer are float32.
         threads: CPU threads; 0 leaves the choice to torch.
         log_every: steps between two lines of metrics.jsonl.
         evaluate_every: steps between two evaluations of the validation loss; 0 evaluates only at
@@ -79,6 +84,7 @@ class Training:
     z_loss_weight: float = 0.0
     seed: int = 0
     device: Device = "auto"
+    precision: Precision = "auto"
     threads: int = 0
     log_every: int = 10
     evaluate_every: int = 0
@@ -125,6 +131,7 @@ class Training:
             "adafactor_form": AdafactorForm,
             "second_moment_decay": SecondMomentDecay,
             "device": Device,
+            "precision": Precision,
         }
         for name, kind in choices.items():
             require_known(name, getattr(self, name), get_args(kind))

@@ -15,6 +15,12 @@ from energy.guard import loading
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
 
 
+Precision = Annotated[
+    str | None,
+    typer.Option(help="float32, bfloat16, or auto: bfloat16 where products in it are faster."),
+]
+
+
 Meter = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="Meter to read; default all. cpu_tree: only this run."),
@@ -43,6 +49,7 @@ def train(
         str | None, typer.Option(help="dropless, glam or gshard (top-2), or switch (top-1).")
     ] = None,
     device: Device = None,
+    precision: Precision = None,
     machine: Annotated[
         Path | None, typer.Option(help="File of simulator calibrate, for the peak of MFU.")
     ] = None,
@@ -71,7 +78,12 @@ def train(
 
     sources.require(meter or "auto")
     config = GlamConfig.of(model).with_training(
-        steps=steps, batch_sequences=batch, seed=seed, optimizer=optimizer, device=device
+        steps=steps,
+        batch_sequences=batch,
+        seed=seed,
+        optimizer=optimizer,
+        device=device,
+        precision=precision,
     )
     config = config.with_family(family).with_router(router)
     if data:
@@ -166,6 +178,7 @@ def sizes(json: Json = False, csv: Csv = False) -> None:
 def probe(
     out: Annotated[Path, typer.Option(help="File to write.")],
     device: Device = None,
+    precision: Precision = None,
     meter: Meter = None,
 ) -> None:
     """Time operations on this machine, for simulator calibrate.
@@ -184,6 +197,11 @@ def probe(
     sources.require(meter or "auto")
     require_writable(out)
     with Stages("measuring this machine") as stages:
-        table = probe_machine(device or "auto", meters=meter or "auto", on_progress=stages.show)
+        table = probe_machine(
+            device or "auto",
+            precision=precision or "auto",
+            meters=meter or "auto",
+            on_progress=stages.show,
+        )
     write_text_atomic(out, json.dumps(table, indent=1) + "\n")
     print(f"{len(table['rows'])} rows: {out}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """Real training steps on the GPU: what metering adds to one, and what compiling takes away.
 
 The step is the trainer's: a mixture of experts or its dense twin of equal active FLOP, AdamW,
-bfloat16 by autocast, dropless dispatch with grouped products.
+bfloat16 activations, dropless dispatch with grouped products.
 """
 
 from __future__ import annotations
@@ -84,12 +84,13 @@ class Trained:
         from glam.config import Training
         from glam.device import choose_device, synchronizer
         from glam.model.decoder import Glam
+        from glam.precision import choose_precision
         from glam.training.optimizer import build_optimizer
 
         self.device = choose_device(device)
         self.wait = synchronizer(self.device) or (lambda: None)
         self._training = Training(optimizer="adamw", learning_rate=1e-4)
-        self._model = Glam(shape).to(self.device)
+        self._model = Glam(shape, precision=choose_precision("auto", self.device)).to(self.device)
         self._optimizer = build_optimizer(self._model, self._training)
         self._tokens = torch.randint(
             int(shape.vocab_size), (batch, int(shape.seq_len) + 1), device=self.device
@@ -99,7 +100,6 @@ class Trained:
         """Passes and update; the device has done them when the call returns."""
         import torch
 
-        from glam.device import precision
         from glam.training.optimizer import update
 
         # On a CPU the compiler would take longer than the rest of a rehearsal: trace only.
@@ -107,8 +107,7 @@ class Trained:
         model = torch.compile(self._model, backend=backend) if compiled else self._model
 
         def run() -> None:
-            with precision(self.device):
-                output = model(self._tokens)
+            output = model(self._tokens)
             (output.loss + self._training.auxiliary_weight * output.auxiliary_loss).backward()
             update(self._model, self._optimizer, self._training, step=1)
             self.wait()

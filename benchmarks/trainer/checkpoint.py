@@ -26,8 +26,9 @@ from energy.guard import guard
 from glam.checkpoints.checkpoint import Checkpoint, checkpoints
 from glam.checkpoints.writer import CheckpointWriter
 from glam.config import GlamConfig
-from glam.device import choose_device, keep_freed_memory, precision, synchronizer
+from glam.device import choose_device, keep_freed_memory, synchronizer
 from glam.model.decoder import Glam
+from glam.precision import choose_precision
 from glam.training.optimizer import build_optimizer, update
 
 NONE, BLOCKING, BACKGROUND = "none", "blocking", "background"
@@ -49,7 +50,8 @@ class Trainer:
     def __post_init__(self) -> None:
         training, shape = self.config.training, self.config.shape
         self.device = choose_device(training.device)
-        self.model = Glam(shape, training.seed, self.config.dispatch).to(self.device)
+        precision = choose_precision(training.precision, self.device)
+        self.model = Glam.of(self.config.with_training(precision=precision)).to(self.device)
         self.optimizer = build_optimizer(self.model, training)
         size = (training.batch_sequences, int(shape.seq_len) + 1)
         self.tokens = torch.randint(int(shape.vocab_size), size, device=self.device)
@@ -58,8 +60,7 @@ class Trainer:
 
     def step(self) -> None:
         """One forward and backward pass and one update."""
-        with precision(self.device):
-            output = self.model(self.tokens)
+        output = self.model(self.tokens)
         output.loss.backward()
         update(self.model, self.optimizer, self.config.training, 1, output.loss)
 

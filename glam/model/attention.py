@@ -16,6 +16,7 @@ from torch.nn.functional import embedding, pad
 from energy.shape import Shape
 from glam.architecture import Architecture
 from glam.model.cpu_attention import BiasedAttention
+from glam.precision import linear
 
 MAX_DISTANCE = 128
 """Distances from here on share one bucket, as in T5."""
@@ -45,7 +46,7 @@ class Attention(nn.Module):
         """Attend within each sequence of x (B, S, M)."""
         batch, seq, _ = x.shape
         q, k, v = (
-            project(x).view(batch, seq, self.n_heads, self.d_head).transpose(1, 2)
+            linear(x, project.weight).view(batch, seq, self.n_heads, self.d_head).transpose(1, 2)
             for project in (self.query, self.key, self.value)
         )
         # Scaling q rather than the scores, and adding the bias in place, each save a memory pass.
@@ -55,11 +56,9 @@ class Attention(nn.Module):
         if x.device.type == "cpu":
             mixed = BiasedAttention.apply(q, k, v, bias, self.extra_logit)
         else:
-            scores = q @ k.transpose(-2, -1)
-            scores += bias
-            mixed = attention_weights(scores.float(), self.extra_logit).to(v.dtype) @ v
-        out: Tensor = self.output(mixed.transpose(1, 2).reshape(batch, seq, -1))
-        return out
+            scores = (q @ k.transpose(-2, -1)).float() + bias
+            mixed = attention_weights(scores, self.extra_logit).to(v.dtype) @ v
+        return linear(mixed.transpose(1, 2).reshape(batch, seq, -1), self.output.weight)
 
     def position_bias(self, seq: int, device: torch.device) -> Tensor:
         """Return the bias of each head by query and key (h, S, S); minus infinity in the future.

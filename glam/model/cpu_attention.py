@@ -15,12 +15,13 @@ from torch import Tensor
 
 
 class BiasedAttention(torch.autograd.Function):
-    """softmax(q k' + bias) v, for float32 queries that are already scaled.
+    """softmax(q k' + bias) v, for queries that are already scaled.
 
-    q, k and v are (B, h, S, d); the bias is (h, S, S), minus infinity where a query must not
-    look. The weights (B, h, S, S) are kept for the backward pass, as autograd would keep them.
-    With an extra logit of 0 in the softmax the weights are smaller; their gradients follow from
-    them as without it, since that logit is constant and has no value.
+    q, k and v are (B, h, S, d); the bias is (h, S, S) in float32, minus infinity where a query
+    must not look. It is added in the format of the queries, and its gradient summed in float32.
+    The weights (B, h, S, S) are kept for the backward pass, as autograd would keep them. With an
+    extra logit of 0 in the softmax the weights are smaller; their gradients follow from them as
+    without it, since that logit is constant and has no value.
     """
 
     @staticmethod
@@ -28,7 +29,7 @@ class BiasedAttention(torch.autograd.Function):
         ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, extra_logit: bool = False
     ) -> Tensor:
         """Return the weighted values (B, h, S, d)."""
-        weights = q.new_empty(len(q), *bias.shape)
+        weights, bias = q.new_empty(len(q), *bias.shape), bias.to(q.dtype)
         mixed, scores = torch.empty_like(q, memory_format=torch.contiguous_format), q.new_empty(0)
         for i in range(len(q)):
             scores = torch.baddbmm(bias, q[i], k[i].transpose(1, 2), out=scores)
@@ -47,7 +48,9 @@ class BiasedAttention(torch.autograd.Function):
             torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, k, v)
         )
         scores = torch.empty_like(weights[0])
-        bias_grad = torch.zeros_like(weights[0]) if ctx.needs_input_grad[3] else None
+        bias_grad = (
+            torch.zeros_like(scores, dtype=_sum_format(scores)) if ctx.needs_input_grad[3] else None
+        )
         for i in range(len(q)):
             torch.bmm(weights[i].transpose(1, 2), grad[i], out=v_grad[i])
             torch.bmm(grad[i], v[i].transpose(1, 2), out=scores)
@@ -65,5 +68,11 @@ def _share_without_extra_logit(scores: Tensor, weights: Tensor) -> Tensor:
     That is Z / (Z + 1) with Z the sum of exp(scores). The largest weight of a row is its largest
     exp(score) over Z, so 1/Z follows without another exponential of every score.
     """
-    inverse = weights.amax(-1, keepdim=True) * scores.amax(-1, keepdim=True).neg_().exp_()
+    largest = scores.amax(-1, keepdim=True).to(_sum_format(scores))
+    inverse = largest.neg_().exp_().mul_(weights.amax(-1, keepdim=True))
     return inverse.add_(1).reciprocal_()
+
+
+def _sum_format(values: Tensor) -> torch.dtype:
+    """Return the format in which values are summed: float32, or float64 where they are."""
+    return torch.promote_types(values.dtype, torch.float32)

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glam.precision import copy_in_format
+
 CHUNK_TOKENS = 1024
 """Tokens whose logits are in memory at the same time."""
 
@@ -30,34 +32,33 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Return loss in nats per token and z-loss, without its weight; save both gradients.
 
-        The z-loss is 0 where its weight is.
+        The products are in the format of x, all else in float32. The z-loss is 0 where its
+        weight is.
         """
         needs_grad = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         dtype = x.dtype
-        if torch.is_autocast_enabled(x.device.type):
-            dtype = torch.get_autocast_dtype(x.device.type)
-        weight = output.to(dtype)
+        weight = copy_in_format(output.detach(), dtype, of=output)
         total, square = x.new_zeros(2, dtype=torch.float32).unbind()
         x_grad = torch.empty_like(x) if needs_grad else None
         weight_grad = torch.zeros_like(output) if needs_grad else None
         scores = x.new_empty((min(CHUNK_TOKENS, len(x)), len(weight)), dtype=dtype)
         for start in range(0, len(x), CHUNK_TOKENS):
             rows = slice(start, start + CHUNK_TOKENS)
-            chunk, target = x[rows].to(dtype), targets[rows, None]
+            chunk, target = x[rows], targets[rows, None]
             # One buffer serves all chunks: on CPUs, fresh pages cost more than the products.
-            logits = torch.mm(chunk, weight.T, out=scores[: len(chunk)]).float()
-            chosen = logits.gather(1, target) if z_weight else None
-            log_probabilities = torch.log_softmax(logits, -1, out=logits)
-            likelihood = log_probabilities.gather(1, target)
-            total -= likelihood.sum()
-            log_partition = None if chosen is None else chosen.sub_(likelihood)
-            if log_partition is not None:
+            logits = torch.mm(chunk, weight.T, out=scores[: len(chunk)])
+            chosen, largest = logits.gather(1, target), logits.amax(1, keepdim=True).float()
+            probabilities = softmax(logits)
+            # The largest logit over its probability: no second exponential of every logit.
+            log_partition = largest - probabilities.amax(1, keepdim=True).log_()
+            total += (log_partition - chosen).sum()
+            if z_weight:
                 square += log_partition.square().sum()
             if x_grad is not None and weight_grad is not None:
                 # d loss / d logits = (softmax - one-hot) / T, and that of the z-loss
                 # 2 * log-partition * softmax / T; backward() divides by T.
-                error = log_probabilities.exp_()
-                if log_partition is not None:
+                error = probabilities
+                if z_weight:
                     error.mul_(log_partition.mul_(2 * z_weight).add_(1))
                 error.scatter_add_(1, target, -torch.ones_like(target, dtype=error.dtype))
                 error = error.to(dtype)
@@ -77,3 +78,11 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         x_grad, weight_grad = ctx.saved_tensors
         scale = grad / len(x_grad)
         return x_grad * scale, weight_grad * scale, None, None
+
+
+def softmax(logits: Tensor) -> Tensor:
+    """Return the softmax of logits (T, V) in float32, in place where they are float32."""
+    if logits.dtype == torch.float32:
+        return torch.softmax(logits, -1, out=logits)
+    values = logits.float()
+    return torch.softmax(values, -1, out=values)

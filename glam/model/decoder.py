@@ -30,7 +30,8 @@ from glam.model.initialization import INITIALIZERS
 from glam.model.norm import build_norm
 from glam.moe.layer import MixtureOfExperts
 from glam.moe.router import MEAN_FIELDS, Routing
-from glam.recipe import require
+from glam.precision import DTYPES
+from glam.recipe import Precision, require
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,22 @@ class Layer(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Routing | None]:
-        """Return the layer's output for x (B, S, M), of the same size, and its routing if MoE."""
-        x = x + self.attention(self.attention_norm(x))
-        y = self.ffn_norm(x)
+        """Return the layer's output and, with experts, its routing.
+
+        Args:
+            x: output of the layer before (B, S, M), float32.
+            generator: random generator of a training step.
+            dtype: format of activations and products.
+        """
+        x = x + self.attention(self.attention_norm(x, dtype))
         if not isinstance(self.ffn, MixtureOfExperts):
-            return x + self.ffn(y), None
-        update, routing = self.ffn(y, generator)
+            return x + self.ffn(self.ffn_norm(x, dtype)), None
+        update, routing = self.ffn(self.ffn_norm(x), generator, dtype)
         return x + update, routing
 
 
@@ -119,6 +128,7 @@ class Glam(nn.Module):
         seed: seed of the initial weights; the same seed gives the same weights on every machine.
         dispatch: how tokens are dispatched to their experts; dropless by default.
         architecture: how the model is built; by default as the family of its shape.
+        precision: format of activations and products; weights are float32.
     """
 
     def __init__(
@@ -127,8 +137,10 @@ class Glam(nn.Module):
         seed: int = 0,
         dispatch: Dispatch | None = None,
         architecture: Architecture | None = None,
+        precision: Precision = "float32",
     ) -> None:
         super().__init__()
+        self.dtype = DTYPES[precision]
         architecture = architecture or default_architecture(shape)
         self.shape, self.architecture = shape, architecture
         every = int(shape.n_layers) // int(shape.n_moe_layers) if shape.n_moe_layers else 0
@@ -169,11 +181,12 @@ class Glam(nn.Module):
         """Build the model of a configuration, with its initial weights, on the CPU.
 
         Args:
-            config: configuration of a run.
+            config: configuration of a run; a precision of auto is float32.
             dispatch: how tokens are dispatched to their experts; as in the run by default.
         """
-        seed, dispatch = config.training.seed, dispatch or config.dispatch
-        return cls(config.shape, seed, dispatch, config.architecture)
+        training, dispatch = config.training, dispatch or config.dispatch
+        precision = "float32" if training.precision == "auto" else training.precision
+        return cls(config.shape, training.seed, dispatch, config.architecture, precision)
 
     def hidden_states(
         self, tokens: Tensor, generator: torch.Generator | None = None
@@ -194,7 +207,7 @@ class Glam(nn.Module):
             x = x + self.positions[:seq]
         routings = []
         for layer in self.layers:
-            x, routing = layer(x, generator)
+            x, routing = layer(x, generator, self.dtype)
             if routing is not None:
                 routings.append(routing)
         x = self.norm(x)
@@ -215,7 +228,7 @@ class Glam(nn.Module):
         # would compute them. Detached, it does not.
         output = self.embedding if torch.is_grad_enabled() else self.embedding.detach()
         loss, vocabulary_z_loss = ChunkedCrossEntropy.apply(
-            x.reshape(-1, x.shape[-1]),
+            x.reshape(-1, x.shape[-1]).to(self.dtype),
             output,
             tokens[:, 1:].reshape(-1),
             self.architecture.vocabulary_z_loss,
@@ -232,4 +245,4 @@ class Glam(nn.Module):
     def logits(self, tokens: Tensor) -> Tensor:
         """Return the logits (B, V) of the next token after tokens (B, S)."""
         x, _ = self.hidden_states(tokens)
-        return x[:, -1] @ self.embedding.to(x.dtype).T
+        return x[:, -1] @ self.embedding.T

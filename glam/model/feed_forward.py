@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from glam.activations import ACTIVATIONS
+from glam.activations import ACTIVATIONS, GATED
 from glam.architecture import Activation
+from glam.precision import linear
 
 
 class GatedFeedForward(nn.Module):
@@ -13,15 +14,15 @@ class GatedFeedForward(nn.Module):
 
     def __init__(self, width: int, hidden: int, activation: Activation) -> None:
         super().__init__()
-        self.activate = ACTIVATIONS[activation]
+        self.gated = GATED[activation]
         self.gate = nn.Linear(width, hidden, bias=False)
         self.up = nn.Linear(width, hidden, bias=False)
         self.down = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform each position of x (..., M)."""
-        out: Tensor = self.down(self.activate(self.gate(x)) * self.up(x))
-        return out
+        hidden = self.gated(linear(x, self.gate.weight), linear(x, self.up.weight))
+        return linear(hidden, self.down.weight)
 
 
 class FeedForward(nn.Module):
@@ -35,5 +36,4 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform each position of x (..., M)."""
-        out: Tensor = self.down(self.activate(self.up(x)))
-        return out
+        return linear(self.activate(linear(x, self.up.weight)), self.down.weight)

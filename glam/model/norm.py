@@ -35,13 +35,13 @@ class RMSNorm(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalize the last dimension of x (..., M)."""
-        if x.device.type == "cpu" and x.dtype == self.scale.dtype:
-            rows: Tensor = RMSNormFunction.apply(x.reshape(-1, x.shape[-1]), self.scale)
+    def forward(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Normalize the last dimension of x (..., M), float32; the result is in a format."""
+        if x.device.type == "cpu":
+            rows: Tensor = RMSNormFunction.apply(x.reshape(-1, x.shape[-1]), self.scale, dtype)
             return rows.view(x.shape)
-        inverse = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + EPSILON)
-        return (x * inverse * self.scale).to(x.dtype)
+        inverse = torch.rsqrt(x.square().mean(-1, keepdim=True) + EPSILON)
+        return (x * inverse * self.scale).to(dtype)
 
 
 class LayerNorm(nn.Module):
@@ -51,25 +51,25 @@ class LayerNorm(nn.Module):
         super().__init__()
         self.scale, self.shift = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalize the last dimension of x (..., M)."""
-        return layer_norm(x, self.scale.shape, self.scale, self.shift, LAYER_EPSILON)
+    def forward(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Normalize the last dimension of x (..., M), float32; the result is in a format."""
+        return layer_norm(x, self.scale.shape, self.scale, self.shift, LAYER_EPSILON).to(dtype)
 
 
 class RMSNormFunction(torch.autograd.Function):
     """y = x r s with r = 1 / sqrt(mean of x^2 + 1e-6), for rows x (T, M) and a scale s (M)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor) -> Tensor:
-        """Return the normalized rows (T, M)."""
+    def forward(ctx: Any, x: Tensor, scale: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Return the normalized rows (T, M), in the format of x by default."""
         length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
         inverse = length.square_().div_(x.shape[-1]).add_(EPSILON).rsqrt_()
         ctx.save_for_backward(x, scale, inverse)
-        return torch.mul(x, inverse).mul_(scale)
+        return torch.mul(x, inverse).mul_(scale).to(dtype or x.dtype)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         """With u = x r: dx = r (g s - u mean(g s u)), and ds = sum over rows of g u."""
         x, scale, inverse = ctx.saved_tensors
         unit = x * inverse
@@ -77,4 +77,4 @@ class RMSNormFunction(torch.autograd.Function):
         scale_grad = product.sum(0)
         projection = (product @ scale).div_(len(scale)).unsqueeze(1)
         x_grad = torch.mul(grad, scale, out=product)
-        return x_grad.addcmul_(unit, projection, value=-1).mul_(inverse), scale_grad
+        return x_grad.addcmul_(unit, projection, value=-1).mul_(inverse), scale_grad, None

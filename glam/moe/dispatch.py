@@ -63,9 +63,16 @@ class DroplessDispatcher:
     ) -> Dispatched:
         """Compute every assignment, however uneven the load."""
         assigned, order = routing.experts.flatten().sort(stable=True)
-        ends = torch.bincount(assigned, minlength=routing.load.shape[0]).cumsum(0)
+        counts = torch.bincount(assigned, minlength=routing.load.shape[0])
+        ends = counts.cumsum(0)
         token_of_row = order.div(routing.experts.shape[1], rounding_mode="floor")
         rows = torch.arange(len(order), device=order.device)
+        if tokens.device.type == "cpu" and tokens.dtype != torch.float32:
+            padded = padded_rows(counts, row_multiple(len(order), len(counts)))
+            ends, begins = padded.cumsum(0), ends - counts
+            rows += (ends - padded - begins)[assigned]
+            # A row that pads computes token 0, whose result is never used.
+            token_of_row = order.new_zeros(int(ends[-1])).scatter_(0, rows, token_of_row)
         rows_of_token = torch.empty_like(order).scatter_(0, order, rows).view_as(routing.experts)
         inputs = Permute.apply(tokens, token_of_row, rows_of_token, None)
         outputs = experts(inputs, ends.to(torch.int32))
@@ -130,6 +137,22 @@ class CapacityDispatcher:
 def build_dispatcher(dispatch: Dispatch) -> Dispatcher:
     """Build the dispatcher of a configuration."""
     return DroplessDispatcher() if dispatch.kind == "dropless" else CapacityDispatcher(dispatch)
+
+
+def row_multiple(rows: int, n_experts: int) -> int:
+    """Return the multiple to which the rows of each expert are padded in bfloat16 on a CPU.
+
+    The library of products builds code for each number of rows that it meets, at a few ms each. A
+    power of two, at most a sixteenth of the mean rows, keeps the sizes few and the padding at some
+    3 %: 32 for 8,192 rows of 16 experts, 8 for 64 experts.
+    """
+    sixteenth = rows // n_experts // 16
+    return min(max(8, 1 << max(0, sixteenth.bit_length() - 1)), 128)
+
+
+def padded_rows(counts: Tensor, multiple: int) -> Tensor:
+    """Return numbers of rows rounded up to a multiple."""
+    return counts.add(multiple - 1).div(multiple, rounding_mode="floor").mul(multiple)
 
 
 def queue_positions(experts: Tensor, sent: Tensor, group: int, n_experts: int) -> Tensor:

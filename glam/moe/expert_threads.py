@@ -20,6 +20,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from glam.architecture import Activation
+from glam.precision import copy_in_format
 
 MIN_FLOP = 5e6
 """FLOP of a mean expert's product below which Python's overhead per call (5 us) would matter."""
@@ -62,10 +63,12 @@ def threads_pay_off(x: Tensor, up: Tensor) -> bool:
     This depends on sizes and the number of threads but not on loads, so that a resumed run takes
     the same path. It is False while torch counts FLOP, as a counter sees only its own thread.
     """
+    if x.device.type != "cpu" or _get_current_dispatch_mode() is not None:
+        return False
     flop = 2 * x.numel() / len(up) * up.shape[1]
-    in_float32 = x.device.type == "cpu" and x.dtype == torch.float32 == up.dtype
-    single = torch.get_num_threads() == 1 or _get_current_dispatch_mode() is not None
-    return in_float32 and not single and flop >= MIN_FLOP
+    # In bfloat16 it pays on one thread too: no gradient of all experts has to be converted.
+    several = torch.get_num_threads() > 1 or x.dtype != torch.float32
+    return several and flop >= MIN_FLOP
 
 
 class ThreadedExperts(torch.autograd.Function):
@@ -89,24 +92,25 @@ class ThreadedExperts(torch.autograd.Function):
         Args:
             ctx: autograd context.
             x: rows sorted by expert (R, M).
-            up: up-projections (E, H, M).
-            down: down-projections (E, M, H).
+            up: up-projections (E, H, M), float32.
+            down: down-projections (E, M, H), float32.
             ends: end of each expert's rows.
             activation: of the experts.
         """
         hidden, out = x.new_empty(len(x), up.shape[1]), torch.empty_like(x)
+        up_factor, down_factor = (copy_in_format(w.detach(), x.dtype, of=w) for w in (up, down))
         spans = _spans(ends)
         activate, _ = IN_BUFFERS[activation]
         buffers = _buffers(spans, hidden)
 
         def run(expert: int, worker: int) -> None:
             rows, before = spans[expert], hidden[spans[expert]]
-            torch.mm(x[rows], up[expert].T, out=before)
+            torch.mm(x[rows], up_factor[expert].T, out=before)
             after = activate(before, buffers[worker, : len(before)])
-            torch.mm(after, down[expert].T, out=out[rows])
+            torch.mm(after, down_factor[expert].T, out=out[rows])
 
         _run_in_threads(run, spans)
-        ctx.save_for_backward(x, up, down, hidden)
+        ctx.save_for_backward(x, up_factor, down_factor, hidden)
         ctx.spans, ctx.activation = spans, activation
         return out
 
@@ -117,22 +121,30 @@ class ThreadedExperts(torch.autograd.Function):
         x, up, down, hidden = ctx.saved_tensors
         spans: list[slice] = ctx.spans
         activate, times_gradient = IN_BUFFERS[ctx.activation]
-        x_grad, up_grad = torch.empty_like(x), torch.empty_like(up)
-        down_grad = torch.empty_like(down)
+        x_grad = torch.empty_like(x)
+        up_grad, down_grad = (torch.empty_like(w, dtype=torch.float32) for w in (up, down))
         after_buffers, grad_buffers = _buffers(spans, hidden), _buffers(spans, hidden)
 
         def run(expert: int, worker: int) -> None:
             rows, before, out_grad = spans[expert], hidden[spans[expert]], grad[spans[expert]]
             after = activate(before, after_buffers[worker, : len(before)])
-            torch.mm(out_grad.T, after, out=down_grad[expert])
+            _product_into(down_grad[expert], out_grad.T, after)
             hidden_grad = grad_buffers[worker, : len(before)]
             torch.mm(out_grad, down[expert], out=hidden_grad)
             times_gradient(hidden_grad, before)
-            torch.mm(hidden_grad.T, x[rows], out=up_grad[expert])
+            _product_into(up_grad[expert], hidden_grad.T, x[rows])
             torch.mm(hidden_grad, up[expert], out=x_grad[rows])
 
         _run_in_threads(run, spans)
         return x_grad, up_grad, down_grad, None, None
+
+
+def _product_into(out: Tensor, a: Tensor, b: Tensor) -> None:
+    """Write a product into a float32 tensor, from the cache where its factors are not float32."""
+    if a.dtype == out.dtype:
+        torch.mm(a, b, out=out)
+    else:
+        out.copy_(a @ b)
 
 
 def _spans(ends: list[int]) -> list[slice]:

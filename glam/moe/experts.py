@@ -13,6 +13,7 @@ from energy.shape import Shape
 from glam.activations import ACTIVATIONS
 from glam.architecture import Activation
 from glam.moe.expert_threads import ThreadedExperts, threads_pay_off
+from glam.precision import in_format
 
 ROW_BYTES = 16
 """Rows of a grouped matrix product must start at multiples of this many bytes."""
@@ -38,7 +39,7 @@ class Experts(nn.Module):
                 x, self.up, self.down, ends.tolist(), self.activation
             )
             return rows
-        up, down = self.up.to(x.dtype), self.down.to(x.dtype)
+        up, down = in_format(self.up, x.dtype), in_format(self.down, x.dtype)
         # A width valid in float32 may not be in bfloat16; hidden units of zero weight are harmless.
         missing = -up.shape[1] % (ROW_BYTES // up.element_size())
         if missing:
@@ -53,5 +54,6 @@ class Experts(nn.Module):
         right factor, the gradients were made transposed and then copied, which took a quarter of
         the layer's time.
         """
-        hidden = self.activate(torch.bmm(self.up.to(x.dtype), x.transpose(1, 2)))  # (E, H, rows)
-        return torch.bmm(self.down.to(x.dtype), hidden).transpose(1, 2)
+        up, down = in_format(self.up, x.dtype), in_format(self.down, x.dtype)
+        hidden = self.activate(torch.bmm(up, x.transpose(1, 2)))  # (E, H, rows)
+        return torch.bmm(down, hidden).transpose(1, 2)

@@ -42,20 +42,24 @@ class MixtureOfExperts(nn.Module):
         self.dispatch = build_dispatcher(dispatch)
 
     def forward(
-        self, x: Tensor, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Routing]:
-        """Return the weighted sum of each token's experts, and the routing, for x (B, S, M).
+        """Return the weighted sum of each token's experts, and the routing.
 
-        `generator` is the random generator of a training step, for dispatchers that sample.
+        Args:
+            x: input (B, S, M), float32.
+            generator: random generator of a training step, for dispatchers that sample.
+            dtype: format in which the experts compute.
         """
         tokens = x.reshape(-1, x.shape[-1])
         routing = self.router(tokens, generator)
-        if torch.is_autocast_enabled(x.device.type):
-            tokens = tokens.to(torch.get_autocast_dtype(x.device.type))
-        dispatched = self.dispatch(tokens, routing, self.experts, generator)
+        dispatched = self.dispatch(tokens.to(dtype), routing, self.experts, generator)
         routing = replace(
             routing,
             dropped=dispatched.dropped,
             second_expert_skipped=dispatched.second_expert_skipped,
         )
-        return dispatched.combined.view(x.shape).to(x.dtype), routing
+        return dispatched.combined.view(x.shape), routing

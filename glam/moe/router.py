@@ -55,7 +55,7 @@ MEAN_FIELDS = ("auxiliary_loss", "z_loss", "load", "entropy", "dropped", "second
 
 
 class Router(nn.Module):
-    """A linear layer and a softmax over the experts, in float32 whatever the model precision."""
+    """A linear layer and a softmax over the experts, in float32 whatever the format of products."""
 
     def __init__(self, shape: Shape, dispatch: Dispatch) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Router(nn.Module):
         self.weight = nn.Parameter(torch.empty(int(shape.n_experts), int(shape.d_model)))
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Routing:
-        """Choose the experts of tokens x (T, M).
+        """Choose the experts of tokens x (T, M), float32.
 
         `generator` is that of a training step, in which a second expert may be drawn.
 
@@ -71,10 +71,9 @@ class Router(nn.Module):
         K = 1 the expert keeps its probability (Switch, arXiv:2101.03961): renormalized to 1, it
         would give the router no gradient.
         """
-        with torch.autocast(x.device.type, enabled=False):
-            logits = x.float() @ self.weight.float().T
-            log_partition = logits.logsumexp(-1, keepdim=True)
-            gates = logits.softmax(-1)
+        logits = x @ self.weight.T
+        log_partition = logits.logsumexp(-1, keepdim=True)
+        gates = logits.softmax(-1)
         weights, experts = gates.topk(self.top_k, dim=-1)
         if self.dispatch.second_expert == "sampling" and generator is not None:
             experts[:, 1] = drawn_second(logits, experts[:, 0], uniform(logits.shape, generator))

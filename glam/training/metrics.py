@@ -122,6 +122,7 @@ class MetricsLog:
             "energy_origin": str(spent.energy.origin),
             "mfu": mfu(tokens_per_s, setup.model_flop_per_token, 1, setup.peak_flop_per_s),
             "hfu": mfu(tokens_per_s, setup.executed_flop_per_token, 1, setup.peak_flop_per_s),
+            "precision": setup.config.training.precision,
             "skipped_steps": state.skipped_updates,
             "rollbacks": state.rollbacks,
             "vocabulary_z_loss": output.vocabulary_z_loss.item(),

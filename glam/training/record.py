@@ -45,6 +45,7 @@ def write_record(setup: Setup, state: State, meter: Any, site: Site, ending: End
         environment={
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
+            "precision": setup.config.training.precision,
             "architecture": asdict(setup.config.architecture),
             "dispatch": asdict(setup.config.dispatch),
         },
@@ -88,7 +89,8 @@ def _metrics(setup: Setup, state: State) -> dict[str, Quantity]:
         "best_matmul_flop_per_s": (
             setup.peak_flop_per_s,
             "FLOP/s",
-            "peak of MFU and HFU: large square matrix product on this machine",
+            f"peak of MFU and HFU: fastest product in {setup.config.training.precision} on this "
+            "machine, or that of --machine",
         ),
     }
     return {

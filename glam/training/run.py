@@ -21,15 +21,11 @@ from glam.checkpoints.checkpoint import Checkpoint, latest_checkpoint
 from glam.checkpoints.writer import CheckpointWriter
 from glam.config import SECTIONS, GlamConfig
 from glam.data.corpus import load_corpus
-from glam.device import (
-    best_matmul_flop_per_s,
-    choose_device,
-    keep_freed_memory,
-    require_memory,
-    synchronizer,
-)
+from glam.device import choose_device, keep_freed_memory, require_memory, synchronizer
 from glam.model.decoder import Glam
+from glam.precision import best_product_flop_per_s, choose_precision, former_precision
 from glam.progress import Progress
+from glam.recipe import Precision
 from glam.training.interrupt import Interrupt
 from glam.training.metrics import last_loss
 from glam.training.optimizer import build_optimizer
@@ -64,7 +60,8 @@ def train(
         resume: continue from the newest checkpoint in `out`, bit for bit as an uninterrupted run
             on the same machine; lost work counts as wasted. A finished run is left as it is.
         site: location of the run, for carbon, water and cost; by default bands over all zones.
-        peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default those of a large product.
+        peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default those of the fastest product
+            in the format of the run.
         tracker: builds the meter of the run.
 
     Returns:
@@ -79,10 +76,12 @@ def train(
     config, out = GlamConfig.of(config), Path(out)
     _check_folder(out, resume)
     device = _prepare_device(config)
-    checkpoint, config = _checkpoint_to_resume(config, out) if resume else (None, config)
+    checkpoint, config = _checkpoint_to_resume(config, out, device) if resume else (None, config)
     earlier = earlier_attempts(out / "ledger.jsonl")
     if checkpoint is not None and (record := _finished_record(checkpoint, config, out, earlier)):
         return record
+    precision = choose_precision(config.training.precision, device)
+    config = config.with_training(precision=precision)
     corpus = load_corpus(config.corpus, int(config.shape.vocab_size))
     corpus.tokenizer.save(out / "tokenizer.model")
     model = Glam.of(config).to(device)
@@ -98,7 +97,7 @@ def train(
         CheckpointWriter(out / "checkpoints") as writer,
         Progress(config, state.step) as progress,
     ):
-        peak = _measure_peak(meter, device) if peak_flop_per_s is None else peak_flop_per_s
+        peak = peak_flop_per_s or _measure_peak(meter, device, precision)
         setup = Setup(config, out, device, corpus, peak, earlier)
         trainer = Trainer(setup, model, optimizer, state, meter, writer)
         if checkpoint is not None:
@@ -175,10 +174,13 @@ def _prepare_device(config: GlamConfig) -> torch.device:
     return device
 
 
-def _checkpoint_to_resume(config: GlamConfig, out: Path) -> tuple[Checkpoint | None, GlamConfig]:
+def _checkpoint_to_resume(
+    config: GlamConfig, out: Path, device: torch.device
+) -> tuple[Checkpoint | None, GlamConfig]:
     """Return the newest checkpoint, None without one, and the configuration to go on with.
 
-    The checkpoint must have the same configuration, but for the number of steps.
+    The checkpoint must have the same configuration, but for the number of steps. A precision of
+    auto is that of the checkpoint.
     """
     checkpoint = latest_checkpoint(out / "checkpoints")
     if checkpoint is None:
@@ -191,6 +193,10 @@ def _checkpoint_to_resume(config: GlamConfig, out: Path) -> tuple[Checkpoint | N
             f"add --steps {checkpoint.config.training.steps}, or more to go on",
         )
     began_with, config = checkpoint.config, checkpoint.config_to_resume(config)
+    if began_with.training.precision == "auto":
+        began_with = began_with.with_training(precision=former_precision(device))
+    if config.training.precision == "auto":
+        config = config.with_training(precision=began_with.training.precision)
     if replace(began_with.with_training(steps=steps), name=config.name) != config:
         # The family also sets the form of the optimizer.
         family = (
@@ -232,6 +238,7 @@ def _build_meter(
         "optimizer": config.training.optimizer,
         "seed": str(config.training.seed),
         "device": str(device),
+        "precision": config.training.precision,
         "threads": str(torch.get_num_threads()),
         "torch": torch.__version__,
     }
@@ -245,10 +252,10 @@ def _build_meter(
     )
 
 
-def _measure_peak(meter: Any, device: torch.device) -> float:
+def _measure_peak(meter: Any, device: torch.device, precision: Precision) -> float:
     """Measure the FLOP/s that MFU and HFU refer to."""
     with meter.window("peak", phase="setup"):
-        return best_matmul_flop_per_s(device)
+        return best_product_flop_per_s(device, precision)
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

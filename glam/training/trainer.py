@@ -19,7 +19,6 @@ import torch
 from energy.errors import InfeasibleError
 from glam.checkpoints.checkpoint import Checkpoint, latest_checkpoint
 from glam.checkpoints.writer import CheckpointWriter
-from glam.device import precision
 from glam.model.decoder import Glam, Output, merge_micro_batches
 from glam.training.divergence import DivergenceDetector
 from glam.training.metrics import MetricsLog
@@ -175,8 +174,7 @@ class Trainer:
         training, outputs = self.config.training, []
         generator = self._generator(index)
         for micro_batch in self._batch(index).chunk(training.gradient_accumulation):
-            with precision(self.setup.device):
-                output = self.model(micro_batch, generator)
+            output = self.model(micro_batch, generator)
             auxiliary = training.auxiliary_weight * output.auxiliary_loss
             loss = output.loss + auxiliary + training.z_loss_weight * output.z_loss
             (loss / training.gradient_accumulation).backward()

@@ -11,7 +11,7 @@ import torch
 from energy.errors import InputError
 from glam.checkpoints.checkpoint import Checkpoint
 from glam.data.corpus import TokenCorpus
-from glam.device import choose_device, precision
+from glam.device import choose_device
 from glam.model.decoder import Glam, merge_micro_batches
 
 VALIDATION_SEED = 0
@@ -84,6 +84,5 @@ def evaluate(
                 VALIDATION_SEED, index, split=split, sequences=batch_sequences, length=seq_len + 1
             )
             parts = torch.from_numpy(batch).to(place).chunk(micro_batches)
-            with precision(place):
-                losses.append(merge_micro_batches([model(part) for part in parts]).loss.item())
+            losses.append(merge_micro_batches([model(part) for part in parts]).loss.item())
     return Evaluation(sum(losses) / len(losses), batches * batch_sequences * seq_len)

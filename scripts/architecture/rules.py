@@ -35,7 +35,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "checkpoints moe progress adafactor",
         "config",
         "family activations",
-        "architecture",
+        "architecture precision",
         "recipe device",
     ),
     "simulator": (

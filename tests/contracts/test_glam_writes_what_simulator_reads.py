@@ -9,11 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from energy.errors import InputError
 from energy.record import Kind
-from glam.device import dtype_name
+from glam.precision import DTYPES
 from glam.training.run import train
 from simulator.fit.machine import load_machine
 from simulator.fit.probe_rows import OPERATIONS, PRECISIONS, SCHEMA, WIDTHS, read_probe, timed
@@ -56,10 +55,9 @@ def test_every_row_of_a_probe_is_read_as_an_operation_and_every_operation_is_pro
     assert {row.name for row in rows} == set(OPERATIONS)
 
 
-@pytest.mark.parametrize("kind", ["cpu", "cuda"])
-def test_the_precision_of_a_probe_is_known_to_the_simulator(kind):
-    name = dtype_name(torch.device(kind))
-    assert WIDTHS[name] == getattr(torch, name).itemsize
+@pytest.mark.parametrize("name", DTYPES)
+def test_the_precision_of_a_probe_is_known_to_the_simulator(name):
+    assert WIDTHS[name] == DTYPES[name].itemsize
     assert name in PRECISIONS
 
 

@@ -76,6 +76,7 @@ def small_run(
         "evaluate_batches": 1,
         "threads": 1,
         "device": "cpu",
+        "precision": "float32",
     }
     return GlamConfig(
         name="small",

@@ -38,7 +38,11 @@ def test_rows_of_every_scale_are_normalized(factor, width):
     torch.testing.assert_close(RMSNorm(width)(x), torch.full_like(x, expected))
 
 
-def test_half_precision_is_normalized_in_float32():
-    x = torch.full((1, 4), 300.0, dtype=torch.float16)  # its square overflows float16
-    assert RMSNorm(4)(x).dtype == torch.float16
-    torch.testing.assert_close(RMSNorm(4)(x), torch.ones(1, 4, dtype=torch.float16))
+def test_a_result_in_bfloat16_is_that_of_float32_rounded_once():
+    x = torch.randn(3, 8, requires_grad=True)
+    norm = RMSNorm(8)
+    rounded = norm(x, torch.bfloat16)
+    assert torch.equal(rounded, norm(x).bfloat16())
+    (gradient,) = torch.autograd.grad(rounded, x, torch.ones_like(rounded))
+    (expected,) = torch.autograd.grad(norm(x), x, torch.ones(3, 8))
+    torch.testing.assert_close(gradient, expected)

@@ -27,6 +27,7 @@ batch_sequences = 2
 log_every = 5
 checkpoint_every = 7
 threads = 1
+precision = "float32"
 [corpus]
 validation_fraction = 0.3
 """
