@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -15,9 +15,10 @@ from glam.checkpoints.checkpoint import (
     load_checkpoint,
 )
 from glam.config import Dispatch
-from glam.data.tokenizer import END, Tokenizer
+from glam.data.tokenizer import END, StreamDecoder, Tokenizer
 from glam.device import choose_device
 from glam.model.decoder import Glam
+from glam.model.key_values import KeyValues, new_tokens
 
 
 def generate(
@@ -44,7 +45,7 @@ def generate(
         best: use the checkpoint with the lowest validation loss instead of the newest one.
 
     Yields:
-        The text of each new token, as soon as it is sampled.
+        The text of each new token, as soon as its last character is complete.
 
     Raises:
         InputError: the folder has no usable checkpoint or tokenizer, or with `best` no checkpoint
@@ -58,19 +59,41 @@ def generate(
     tokenizer = Tokenizer.load(run / "tokenizer.model")
     # Dropless whatever the dispatch in training: no token of the prompt loses its expert.
     model = Glam.from_checkpoint(checkpoint, dispatch=Dispatch()).to(place).eval()
+    model.dtype = torch.float32  # the products of one token wait for its weights, not for FLOP
     generator = torch.Generator(device=place).manual_seed(seed)
-    ids = tokenizer.encode(prompt) or [END]
-    context, emitted = int(checkpoint.config.shape.seq_len), tokenizer.decode(ids)
+    ids, text = tokenizer.encode(prompt) or [END], StreamDecoder(tokenizer)
+    next_logits = NextLogits(model)
     for _ in range(tokens):
-        with torch.no_grad():
-            logits = model.logits(torch.tensor([ids[-context:]], device=place))[0]
-        ids.append(_sample(logits, temperature, top_p, generator))
+        ids.append(_sample(next_logits(ids), temperature, top_p, generator))
         if ids[-1] == END:
-            return
-        # Decode the whole text again: a new token may change how its neighbors are written.
-        text = tokenizer.decode(ids)
-        yield text[len(emitted) :]
-        emitted = text
+            break
+        if piece := text.add(ids[-1]):
+            yield piece
+    if rest := text.rest():
+        yield rest
+
+
+class NextLogits:
+    """The logits of the token after a sequence that grows; keys and values are kept.
+
+    Args:
+        model: the model, whose window is its sequence length.
+    """
+
+    def __init__(self, model: Glam) -> None:
+        self._model, self._window = model, int(model.shape.seq_len)
+        self._past: list[KeyValues] = []
+        self._known = 0
+
+    @torch.no_grad()
+    def __call__(self, ids: Sequence[int]) -> torch.Tensor:
+        """Return the logits (V) after tokens, those of the call before and one more."""
+        tokens, begins = new_tokens(ids, self._window, self._known)
+        if begins:
+            self._past = self._model.key_values(self._window)
+        self._known = len(ids)
+        place = self._model.embedding.device
+        return self._model.logits(torch.tensor([tokens], device=place), self._past)[0]
 
 
 def _select_checkpoint(folder: Path, best: bool) -> Checkpoint:

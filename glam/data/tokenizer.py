@@ -23,6 +23,10 @@ SAMPLE_CHARACTERS = 2_000_000
 """Characters of text that a tokenizer is trained on."""
 
 
+REPLACEMENT, MOST_BYTES = "\N{REPLACEMENT CHARACTER}", 4
+"""What bytes that are no character decode as, and the most bytes of a character in UTF-8."""
+
+
 MAX_LINE_BYTES = 65_536
 """Bytes of the longest line that SentencePiece is trained on."""
 
@@ -81,6 +85,39 @@ class Tokenizer:
                 "another kind of file",
                 "train it again",
             ) from error
+
+
+class StreamDecoder:
+    """The text of tokens as they come.
+
+    A character that the vocabulary lacks is several tokens, a byte each, and decodes as
+    replacement characters until the last of them is there; so these wait.
+
+    Args:
+        tokenizer: decodes the tokens.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._pending: list[int] = []
+
+    def add(self, token: int) -> str:
+        """Return the text that is complete with one more token; empty while it waits."""
+        self._pending.append(token)
+        text = self._tokenizer.decode(self._pending)
+        if not text.endswith(REPLACEMENT):
+            self._pending.clear()
+            return text
+        if len(self._pending) < MOST_BYTES:
+            return ""
+        # No character begins with the oldest byte.
+        return self._tokenizer.decode([self._pending.pop(0)])
+
+    def rest(self) -> str:
+        """Return the text of the tokens that still wait."""
+        text = self._tokenizer.decode(self._pending)
+        self._pending.clear()
+        return text
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:

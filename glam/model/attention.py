@@ -16,6 +16,7 @@ from torch.nn.functional import embedding, pad
 from energy.shape import Shape
 from glam.architecture import Architecture
 from glam.model.cpu_attention import BiasedAttention
+from glam.model.key_values import KeyValues
 from glam.precision import linear
 
 MAX_DISTANCE = 128
@@ -42,8 +43,14 @@ class Attention(nn.Module):
         learned = torch.zeros(int(shape.relative_buckets), self.n_heads)
         self.bias = nn.Parameter(learned) if len(learned) else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Attend within each sequence of x (B, S, M)."""
+    def forward(self, x: Tensor, past: KeyValues | None = None) -> Tensor:
+        """Attend within each sequence of x (B, S, M).
+
+        Args:
+            x: normalized input.
+            past: keys and values of one sequence (B = 1) without those of x, which are added: x
+                is its beginning, or its next token.
+        """
         batch, seq, _ = x.shape
         q, k, v = (
             linear(x, project.weight).view(batch, seq, self.n_heads, self.d_head).transpose(1, 2)
@@ -52,6 +59,11 @@ class Attention(nn.Module):
         # Scaling q rather than the scores, and adding the bias in place, each save a memory pass.
         if self.scale_queries:
             q = q / math.sqrt(self.d_head)
+        if past is not None:
+            keys, values = past.append(k[0], v[0])
+            if past.length > seq:
+                mixed = self._attend(q[0], keys, values, past.newest_bias())
+                return linear(mixed.reshape(batch, seq, -1), self.output.weight)
         bias = self.position_bias(seq, x.device)
         if x.device.type == "cpu":
             mixed = BiasedAttention.apply(q, k, v, bias, self.extra_logit)
@@ -59,6 +71,25 @@ class Attention(nn.Module):
             scores = (q @ k.transpose(-2, -1)).float() + bias
             mixed = attention_weights(scores, self.extra_logit).to(v.dtype) @ v
         return linear(mixed.transpose(1, 2).reshape(batch, seq, -1), self.output.weight)
+
+    def _attend(self, q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the weighted values (h, 1, d) of one query."""
+        scores = q @ keys.transpose(1, 2)
+        if bias is not None:
+            scores += bias
+        return attention_weights(scores, self.extra_logit) @ values
+
+    def key_values(self, positions: int) -> KeyValues:
+        """Return an empty store for the keys and values of so many tokens."""
+        device = self.query.weight.device
+        bias = None if self.bias is None else self.bias_by_distance(self.bias, positions)
+        return KeyValues(self.n_heads, positions, self.d_head, bias, device)
+
+    @staticmethod
+    def bias_by_distance(bias: Tensor, positions: int) -> Tensor:
+        """Return the bias of each head (h, S) by distance, from a learned one by bucket."""
+        distance = torch.arange(positions, device=bias.device)
+        return embedding(distance_buckets(distance, len(bias)), bias).T
 
     def position_bias(self, seq: int, device: torch.device) -> Tensor:
         """Return the bias of each head by query and key (h, S, S); minus infinity in the future.
@@ -70,10 +101,7 @@ class Attention(nn.Module):
         if self.bias is None:
             future = torch.full((seq, seq), float("-inf"), device=device).triu(1)
             return future.expand(self.n_heads, -1, -1)
-        past = torch.arange(seq, device=device)
-        learned = embedding(
-            distance_buckets(past, len(self.bias)), self.bias
-        ).T  # (h, S), by distance
+        learned = self.bias_by_distance(self.bias, seq)
         future = learned.new_full((len(learned), seq), float("-inf"))
         line = torch.cat([learned[:, :1], future, learned[:, 1:].flip(1)], dim=1)
         rows = line.unsqueeze(1).expand(-1, seq, -1).reshape(len(line), -1)

@@ -27,6 +27,7 @@ from glam.model.attention import Attention
 from glam.model.cross_entropy import ChunkedCrossEntropy
 from glam.model.feed_forward import FeedForward, GatedFeedForward
 from glam.model.initialization import INITIALIZERS
+from glam.model.key_values import KeyValues
 from glam.model.norm import build_norm
 from glam.moe.layer import MixtureOfExperts
 from glam.moe.router import MEAN_FIELDS, Routing
@@ -105,6 +106,7 @@ class Layer(nn.Module):
         x: Tensor,
         generator: torch.Generator | None = None,
         dtype: torch.dtype = torch.float32,
+        past: KeyValues | None = None,
     ) -> tuple[Tensor, Routing | None]:
         """Return the layer's output and, with experts, its routing.
 
@@ -112,8 +114,11 @@ class Layer(nn.Module):
             x: output of the layer before (B, S, M), float32.
             generator: random generator of a training step.
             dtype: format of activations and products.
+            past: keys and values of the tokens before x; then no routing is returned.
         """
-        x = x + self.attention(self.attention_norm(x, dtype))
+        x = x + self.attention(self.attention_norm(x, dtype), past)
+        if past is not None and isinstance(self.ffn, MixtureOfExperts):
+            return x + self.ffn.infer(self.ffn_norm(x), dtype), None
         if not isinstance(self.ffn, MixtureOfExperts):
             return x + self.ffn(self.ffn_norm(x, dtype)), None
         update, routing = self.ffn(self.ffn_norm(x), generator, dtype)
@@ -189,11 +194,15 @@ class Glam(nn.Module):
         return cls(config.shape, training.seed, dispatch, config.architecture, precision)
 
     def hidden_states(
-        self, tokens: Tensor, generator: torch.Generator | None = None
+        self,
+        tokens: Tensor,
+        generator: torch.Generator | None = None,
+        past: Sequence[KeyValues] | None = None,
     ) -> tuple[Tensor, list[Routing]]:
         """Return the input (B, S, M) of the output projection for tokens (B, S), and all routings.
 
         It is the normalized last hidden states, or these over sqrt(M) where the output is scaled.
+        With `past`, the stores of all layers, tokens are those after the ones in the stores.
 
         Raises:
             InputError: a GPT has fewer positions than tokens.
@@ -203,11 +212,14 @@ class Glam(nn.Module):
             x = x * math.sqrt(x.shape[-1])
         if self.positions is not None:
             rows = len(self.positions)
-            require(seq <= rows, "a sequence", f"at most {rows} tokens (position_rows)", seq)
-            x = x + self.positions[:seq]
+            begin = past[0].length if past else 0
+            end = begin + seq
+            require(end <= rows, "a sequence", f"at most {rows} tokens (position_rows)", end)
+            x = x + self.positions[begin:end]
         routings = []
-        for layer in self.layers:
-            x, routing = layer(x, generator, self.dtype)
+        stores = past or [None] * len(self.layers)
+        for layer, store in zip(self.layers, stores, strict=True):
+            x, routing = layer(x, generator, self.dtype, store)
             if routing is not None:
                 routings.append(routing)
         x = self.norm(x)
@@ -242,7 +254,16 @@ class Glam(nn.Module):
         z_loss = torch.stack([routing.z_loss for routing in routings]).mean()
         return Output(loss, vocabulary_z_loss, auxiliary_loss, z_loss, routings)
 
-    def logits(self, tokens: Tensor) -> Tensor:
-        """Return the logits (B, V) of the next token after tokens (B, S)."""
-        x, _ = self.hidden_states(tokens)
+    def key_values(self, positions: int) -> list[KeyValues]:
+        """Return an empty store of each layer for the keys and values of so many tokens."""
+        return [layer.attention.key_values(positions) for layer in self.layers]
+
+    def logits(self, tokens: Tensor, past: Sequence[KeyValues] | None = None) -> Tensor:
+        """Return the logits (B, V) of the next token after tokens (B, S).
+
+        Args:
+            tokens: a sequence; with `past`, its beginning or its next token (B = 1).
+            past: a store of each layer, of `key_values`, to which the tokens are added.
+        """
+        x, _ = self.hidden_states(tokens, None, past)
         return x[:, -1] @ self.embedding.T

@@ -13,7 +13,7 @@ from energy.shape import Shape
 from glam.activations import ACTIVATIONS
 from glam.architecture import Activation
 from glam.moe.expert_threads import ThreadedExperts, threads_pay_off
-from glam.precision import in_format
+from glam.precision import copy_in_format, in_format
 
 ROW_BYTES = 16
 """Rows of a grouped matrix product must start at multiples of this many bytes."""
@@ -46,6 +46,12 @@ class Experts(nn.Module):
             up, down = pad(up, (0, 0, 0, missing)), pad(down, (0, missing))
         hidden = self.activate(grouped_mm(x, up.transpose(1, 2), offs=ends))
         return grouped_mm(hidden, down.transpose(1, 2), offs=ends)
+
+    def of_token(self, x: Tensor, experts: list[int], weights: Tensor) -> Tensor:
+        """Return the weighted sum (1, M) of some experts for a token x (1, M)."""
+        up, down = (copy_in_format(w.detach(), x.dtype, of=w) for w in (self.up, self.down))
+        outputs = [self.activate(x @ up[e].T) @ down[e].T for e in experts]
+        return weights.to(x.dtype).unsqueeze(0) @ torch.cat(outputs)
 
     def forward_slots(self, x: Tensor) -> Tensor:
         """Apply each expert to the same number of rows, x (E, rows, M).

@@ -63,3 +63,14 @@ class MixtureOfExperts(nn.Module):
             second_expert_skipped=dispatched.second_expert_skipped,
         )
         return dispatched.combined.view(x.shape), routing
+
+    def infer(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Return the weighted sum of each token's experts for x (B, S, M), without statistics.
+
+        A single token on a CPU is computed by its own experts alone, without sorting.
+        """
+        if x.shape[:2] != (1, 1) or x.device.type != "cpu":
+            return self(x, None, dtype)[0]
+        token = x[0]
+        _, weights, experts = self.router.choose(self.router.logits(token))
+        return self.experts.of_token(token.to(dtype), experts[0].tolist(), weights[0]).view_as(x)

@@ -71,15 +71,9 @@ class Router(nn.Module):
         K = 1 the expert keeps its probability (Switch, arXiv:2101.03961): renormalized to 1, it
         would give the router no gradient.
         """
-        logits = x @ self.weight.T
+        logits = self.logits(x)
         log_partition = logits.logsumexp(-1, keepdim=True)
-        gates = logits.softmax(-1)
-        weights, experts = gates.topk(self.top_k, dim=-1)
-        if self.dispatch.second_expert == "sampling" and generator is not None:
-            experts[:, 1] = drawn_second(logits, experts[:, 0], uniform(logits.shape, generator))
-            weights = gates.gather(1, experts)
-        if self.top_k > 1:
-            weights = weights / weights.sum(-1, keepdim=True)
+        gates, weights, experts = self.choose(logits, generator)
         n_experts = gates.shape[-1]
         load = torch.bincount(experts.flatten(), minlength=n_experts) / experts.numel()
         entropy = (log_partition.squeeze(-1) - (gates * logits).sum(-1)).mean().detach()
@@ -94,6 +88,23 @@ class Router(nn.Module):
             zero,
             zero,
         )
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the logits of the experts (T, E) for tokens x (T, M)."""
+        return x @ self.weight.T
+
+    def choose(
+        self, logits: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gates (T, E), and weights and experts of each token (T, K), best first."""
+        gates = logits.softmax(-1)
+        weights, experts = gates.topk(self.top_k, dim=-1)
+        if self.dispatch.second_expert == "sampling" and generator is not None:
+            experts[:, 1] = drawn_second(logits, experts[:, 0], uniform(logits.shape, generator))
+            weights = gates.gather(1, experts)
+        if self.top_k > 1:
+            weights = weights / weights.sum(-1, keepdim=True)
+        return gates, weights, experts
 
     def _auxiliary_loss(self, gates: Tensor, first: Tensor) -> Tensor:
         """Return the load-balancing loss, per dispatch group and averaged over tokens (GShard)."""
