@@ -12,6 +12,14 @@ from energy.app import Csv, Json, Pue, Zone, examples
 from energy.console import print_data
 from energy.guard import loading
 
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="File, folder, Parquet or hf:NAME; repeatable. Default: Python's own library."
+    ),
+]
+
+
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
 
 
@@ -34,12 +42,7 @@ Meter = Annotated[
 def train(
     model: Annotated[str, typer.Option(help="A model (glam sizes), a TOML or config.json.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="File, folder, Parquet or hf:NAME; repeatable. Default: Python's own library."
-        ),
-    ] = None,
+    data: Data = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Sequences per batch.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and data order.")] = None,
@@ -78,13 +81,9 @@ def train(
 
     sources.require(meter or "auto")
     config = GlamConfig.of(model).with_training(
-        steps=steps,
-        batch_sequences=batch,
-        seed=seed,
-        optimizer=optimizer,
-        device=device,
-        precision=precision,
+        steps=steps, batch_sequences=batch, seed=seed, optimizer=optimizer, device=device
     )
+    config = config.with_training(precision=precision)
     config = config.with_family(family).with_router(router)
     if data:
         config = config.with_corpus_paths(data)

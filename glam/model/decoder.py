@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Self
 
@@ -217,7 +218,7 @@ class Glam(nn.Module):
             require(end <= rows, "a sequence", f"at most {rows} tokens (position_rows)", end)
             x = x + self.positions[begin:end]
         routings = []
-        stores = past or [None] * len(self.layers)
+        stores = past or repeat(None, len(self.layers))
         for layer, store in zip(self.layers, stores, strict=True):
             x, routing = layer(x, generator, self.dtype, store)
             if routing is not None:
@@ -256,7 +257,12 @@ class Glam(nn.Module):
 
     def key_values(self, positions: int) -> list[KeyValues]:
         """Return an empty store of each layer for the keys and values of so many tokens."""
-        return [layer.attention.key_values(positions) for layer in self.layers]
+        attentions = (layer.get_submodule("attention") for layer in self.layers)
+        return [
+            attention.key_values(positions)
+            for attention in attentions
+            if isinstance(attention, Attention)
+        ]
 
     def logits(self, tokens: Tensor, past: Sequence[KeyValues] | None = None) -> Tensor:
         """Return the logits (B, V) of the next token after tokens (B, S).

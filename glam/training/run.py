@@ -60,8 +60,7 @@ def train(
         resume: continue from the newest checkpoint in `out`, bit for bit as an uninterrupted run
             on the same machine; lost work counts as wasted. A finished run is left as it is.
         site: location of the run, for carbon, water and cost; by default bands over all zones.
-        peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default those of the fastest product
-            in the format of the run.
+        peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default those of a fast product.
         tracker: builds the meter of the run.
 
     Returns:
@@ -76,12 +75,10 @@ def train(
     config, out = GlamConfig.of(config), Path(out)
     _check_folder(out, resume)
     device = _prepare_device(config)
-    checkpoint, config = _checkpoint_to_resume(config, out, device) if resume else (None, config)
+    checkpoint, config = _begin_or_resume(config, out, device, resume)
     earlier = earlier_attempts(out / "ledger.jsonl")
     if checkpoint is not None and (record := _finished_record(checkpoint, config, out, earlier)):
         return record
-    precision = choose_precision(config.training.precision, device)
-    config = config.with_training(precision=precision)
     corpus = load_corpus(config.corpus, int(config.shape.vocab_size))
     corpus.tokenizer.save(out / "tokenizer.model")
     model = Glam.of(config).to(device)
@@ -97,7 +94,7 @@ def train(
         CheckpointWriter(out / "checkpoints") as writer,
         Progress(config, state.step) as progress,
     ):
-        peak = peak_flop_per_s or _measure_peak(meter, device, precision)
+        peak = peak_flop_per_s or _measure_peak(meter, device, config.training.precision)
         setup = Setup(config, out, device, corpus, peak, earlier)
         trainer = Trainer(setup, model, optimizer, state, meter, writer)
         if checkpoint is not None:
@@ -172,6 +169,17 @@ def _prepare_device(config: GlamConfig) -> torch.device:
     require_memory(device, float(total(parameters(config.shape))))
     keep_freed_memory()
     return device
+
+
+def _begin_or_resume(
+    config: GlamConfig, out: Path, device: torch.device, resume: bool
+) -> tuple[Checkpoint | None, GlamConfig]:
+    """Return the checkpoint to resume, if any, and a configuration whose precision is chosen."""
+    checkpoint = None
+    if resume:
+        checkpoint, config = _checkpoint_to_resume(config, out, device)
+    precision = choose_precision(config.training.precision, device)
+    return checkpoint, config.with_training(precision=precision)
 
 
 def _checkpoint_to_resume(
