@@ -78,7 +78,7 @@ class GatedGelu(torch.autograd.Function):
 
 
 def gelu_and_derivative(x: Tensor, *, derivative: bool) -> tuple[Tensor, Tensor | None]:
-    """Return GELU of x by its tanh approximation and, if asked for, its derivative.
+    """Return GELU of x by its tanh approximation, with or without its derivative.
 
     With s = sigmoid(z) and z = x (A + B x^2): GELU = x s, and its derivative is
     s + x s (1 - s) (A + 3 B x^2). At 1: 0.84119 and 1.08296.
