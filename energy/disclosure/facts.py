@@ -21,7 +21,7 @@ from energy.facts.chip_rows import Chip
 from energy.facts.site import UNKNOWN_ZONE
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import Kind, RunRecord, total
-from energy.units import parsed_count
+from energy.units import flop, parsed_count
 
 DELIVERED = (Boundary.FACILITY, Boundary.IT, Boundary.NODE, Boundary.CHIP)
 """Boundaries at which energy is disclosed, the widest first; grid losses are nobody's bill."""
@@ -247,7 +247,7 @@ def _hardware_flop(known: Facts, row: Chip) -> Quantity:
     return Quantity.exact(
         value,
         "FLOP",
-        f"N L H U: {seconds.numbers()[0] / 3600:,.0f} {row.name}-hours x {peak:.3g} FLOP/s "
+        f"N L H U: {seconds.numbers()[0] / 3600:,.0f} {row.name}-hours x {flop(peak)} FLOP/s "
         f"x {mfu.numbers()[0]:.3g}",
         seconds.origin.weaker(mfu.origin),
     )

@@ -16,6 +16,17 @@ from energy.units import flop
 SHORT = 120
 """Characters of a source in a method text."""
 
+
+def place(boundary: str | None) -> str:
+    """A boundary as a sentence names it."""
+    return "IT" if boundary == Boundary.IT else str(boundary)
+
+
+def short(text: str) -> str:
+    """A text cut at a word."""
+    return text if len(text) <= SHORT else f"{text[:SHORT].rsplit(' ', 1)[0]} ..."
+
+
 STEPS = {
     Boundary.NODE: "node_over_chip",
     Boundary.IT: "it_over_node",
@@ -48,12 +59,12 @@ def energy_method(facts: Facts) -> str:
         return "No energy is known."
     total = facts.quantities["energy_j"]
     sentences = [
-        f"{with_origin(total)} at the {facts.boundary} boundary.",
+        f"{with_origin(total)} at the {place(facts.boundary)} boundary.",
         *dict.fromkeys(_reading(record) for record in facts.records if record.totals),
         _steps(facts),
     ]
     if total.missing:
-        sentences.append(f"Not read: {', '.join(map(str, total.missing))[:SHORT]}.")
+        sentences.append(f"Not read: {short(', '.join(map(str, total.missing)))}.")
     sentences.append(_caution(facts, total))
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -64,10 +75,10 @@ def _reading(record: RunRecord) -> str:
     ways = dict.fromkeys(
         entry.api or entry.source for entry in record.energy if entry.value is not None
     )
-    how = "; ".join(way[:SHORT] for way in list(ways)[:3]) or record.totals[inner].source[:SHORT]
+    how = "; ".join(short(way) for way in list(ways)[:3]) or short(record.totals[inner].source)
     joules = record.totals[inner]
     verb = "Read" if joules.origin is Origin.MEASURED else "Computed"
-    return f"{verb} at the {inner} boundary ({joules.origins}): {how}."
+    return f"{verb} at the {place(inner)} boundary ({joules.origins}): {how}."
 
 
 def _steps(facts: Facts) -> str:
@@ -78,7 +89,7 @@ def _steps(facts: Facts) -> str:
     inner = min(record.totals, key=LADDER.index)
     path = LADDER[LADDER.index(inner) + 1 : LADDER.index(facts.boundary) + 1]
     factors = [
-        f"{NAMES[STEPS[at]]} {factor.human()} ({factor.origins}: {factor.source[:SHORT]})"
+        f"{NAMES[STEPS[at]]} {factor.human()} ({factor.origins}: {short(factor.source)})"
         for at in path
         if (factor := record.factors.get(STEPS[at])) is not None and factor.value is not None
     ]
@@ -100,7 +111,7 @@ def compute_method(facts: Facts) -> str:
     counted = facts.quantities["model_flop"]
     total, active = (facts.quantities.get(name) for name in ("params_total", "params_active"))
     sentences = [
-        f"{flop(counted.numbers()[0])} FLOP ({counted.origins}): {counted.source[:SHORT]}.",
+        f"{flop(counted.numbers()[0])} FLOP ({counted.origins}): {short(counted.source)}.",
         "Forward and backward passes as the mathematics needs them, every operation alike whatever "
         "its precision; recomputation is not counted.",
     ]
@@ -129,7 +140,7 @@ def carbon_method(facts: Facts) -> str:
     if grams is None or not facts.has("grid"):
         return "No CO2e by location is stated: the grid zone is not known."
     grid = facts.quantities.get("grid_g_per_kwh")
-    factor = f" Grid factor {with_origin(grid)}: {grid.source[:SHORT]}." if grid else ""
+    factor = f" Grid factor {with_origin(grid)}: {short(grid.source)}." if grid else ""
     return (
         f"CO2e by location {with_origin(grams)}, operation only.{factor} Figures by market, "
         "embodied and offsets are others and are not netted."

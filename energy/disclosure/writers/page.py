@@ -7,7 +7,7 @@ from typing import Any
 from energy._lazy import version
 from energy.disclosure.facts import Facts
 from energy.disclosure.forms import form
-from energy.disclosure.method import carbon_method, compute_method, energy_method
+from energy.disclosure.method import carbon_method, compute_method, energy_method, place
 from energy.disclosure.writers.documentation_form import thresholds
 from energy.errors import MissingDataError
 from energy.quantity import Origin, Quantity
@@ -31,7 +31,7 @@ FIGURES = {
     "executed_flop": "executed FLOP",
     "hardware_flop": "FLOP by hardware",
     "elapsed_s": "wall-clock time",
-    "chip_s": "chip time, summed",
+    "chip_s": "time, summed over the chips",
     "pue": "PUE",
     "grid_g_per_kwh": "grid factor, g/kWh",
     "water_l": "water",
@@ -80,7 +80,7 @@ def content(facts: Facts) -> dict[str, Any]:
 
 def _headline(facts: Facts) -> str:
     joules = facts.quantities["energy_j"]
-    return f"{joules.human()} at the {facts.boundary} boundary, {joules.origins}"
+    return f"{joules.human()} at the {place(facts.boundary)} boundary, {joules.origins}"
 
 
 def _words(facts: Facts) -> list[tuple[str, str]]:
@@ -98,7 +98,7 @@ def _ladder(facts: Facts) -> list[dict[str, Any]]:
     ]
     widest = max((quantity.numbers()[2] for _, quantity in rows), default=1.0) or 1.0
     return [
-        _row(at, quantity)
+        _row(place(at), quantity)
         | {
             "share": round(100 * quantity.numbers()[0] / widest, 1),
             "low_share": round(100 * quantity.numbers()[1] / widest, 1),
