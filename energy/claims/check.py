@@ -20,8 +20,13 @@ def check(claim: Claim) -> list[Finding]:
     return [
         Finding(rule.name, rule.severity, claim.where, message)
         for rule in RULES.values()
-        for message in rule.check(claim)
+        for message in (*rule.check(claim), *_noticed(claim, rule.name))
     ]
+
+
+def _noticed(claim: Claim, rule: str) -> list[str]:
+    """What a reader noticed under a rule."""
+    return [problem.message for problem in claim.problems if problem.rule == rule]
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:

@@ -36,6 +36,7 @@ NUMBERS = {
     "energy_j": "J",
     **{f"energy_{boundary}_j": "J" for boundary in Boundary},
     "sum_of_entries_j": "J",
+    "longest_part_s": "s",
     "cpu_energy_j": "J",
     "gpu_energy_j": "J",
     "ram_energy_j": "J",

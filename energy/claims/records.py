@@ -37,6 +37,7 @@ def claim_of_record(record: RunRecord, where: str) -> Claim:
         **{f"energy_{boundary}_j": joules for boundary, joules in record.totals.items()},
     }
     words = {"name": record.name, "record": str(record.kind), "chip": record.labels.get("chip", "")}
+    words |= {key: record.labels[key] for key in ("begin", "end") if key in record.labels}
     words["precision"] = str(record.scenario.get("hardware", {}).get("precision", ""))
     zone = record.labels.get("zone", UNKNOWN_ZONE)
     words |= {} if zone == UNKNOWN_ZONE else {"zone": zone}
@@ -50,6 +51,10 @@ def claim_of_record(record: RunRecord, where: str) -> Claim:
         words["api"] = record.energy[0].api
     sizes = {"d_model": "d_model", "seq_len": "seq_len", "layers": "n_layers", "d_ff": "d_ff"}
     numbers = {name: float(record.shape[key]) for name, key in sizes.items() if key in record.shape}
+    parts = [window.elapsed_s for window in record.windows]
+    parts += [phase.elapsed_s for phase in record.phases]
+    longest = max((part.value or 0.0 for part in parts), default=0.0)
+    numbers |= {"longest_part_s": longest} if longest else {}
     numbers |= {
         name: quantity.value
         for name, quantity in quantities.items()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from energy.claims.claim import Claim
 from energy.claims.rule import Severity, rule
 from energy.quantity import Boundary
-from energy.units import J_PER_MWH, S_PER_HOUR, energy, human, significant
+from energy.units import J_PER_MWH, S_PER_HOUR, duration, energy, human, significant
 
 LADDER = (Boundary.CHIP, Boundary.NODE, Boundary.IT, Boundary.FACILITY, Boundary.GENERATION)
 
@@ -43,6 +43,19 @@ def hours_times_chips(claim: Claim) -> Iterator[str]:
 
 
 @rule(
+    "parts-in-run",
+    Severity.ERROR,
+    "A window or phase of a run lasts no longer than the run: else seconds are hours, or the other "
+    "way round. Windows that overlap may add up to twice the time.",
+)
+def parts_in_run(claim: Claim) -> Iterator[str]:
+    """A part that is longer than the whole."""
+    part_s, elapsed_s = claim.get("longest_part_s"), claim.get("elapsed_s")
+    if part_s and elapsed_s and elapsed_s > 0 and part_s > 2 * elapsed_s:
+        yield f"a part took {duration(part_s)}, the run {duration(elapsed_s)}"
+
+
+@rule(
     "watts-per-chip",
     Severity.ERROR,
     "Joules over chip-hours are watts: from an idle board (0.12 of its design power) to 1.15 of "
@@ -52,9 +65,10 @@ def hours_times_chips(claim: Claim) -> Iterator[str]:
 def watts_per_chip(claim: Claim) -> Iterator[str]:
     """Mean watts that no chip draws."""
     joules, chip_s, tdp = claim.get("energy_j"), claim.chip_s, claim.tdp_w
-    # Where CodeCarbon splits joules by device, those of the boards are known.
+    # Where CodeCarbon splits joules by device, those of the boards are known, with the PUE in them.
     board = claim.get("gpu_energy_j")
-    boundary = Boundary.CHIP if board else claim.boundary
+    is_bare = (claim.get("pue") or 1.0) == 1.0
+    boundary = (Boundary.CHIP if is_bare else None) if board else claim.boundary
     joules = board or joules
     if not (joules and chip_s and tdp) or joules < 0 or chip_s < 0:
         return

@@ -122,7 +122,8 @@ def _show(folders: list[Path], html: Path | None, *, as_json: bool, as_csv: bool
 @examples("energy lint runs/mine", "energy lint runs.csv --strict --json")
 def lint(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Records or tables of runs (.csv).")
+        list[Path],
+        typer.Argument(metavar="FILE", help="Records, tables (.csv), cards (.md), forms (.json)."),
     ],
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 5 for warnings, too, as in CI.")
@@ -130,12 +131,12 @@ def lint(
     json: Json = False,
     csv: Csv = False,
 ) -> None:
-    """Check what records and tables claim: units, watts, carbon.
+    """Check what records, tables, cards and forms claim.
 
     Exit code 0: nothing is wrong. 5: something cannot be true.
     """
     from energy.claims.check import check, errors
-    from energy.disclosure.reading import claims_of
+    from energy.disclosure.readers.files import claims_of
 
     claims = [claim for path in files for claim in claims_of(path)]
     findings = [finding for claim in claims for finding in check(claim)]

@@ -72,7 +72,8 @@ def test_a_record_is_checked_as_a_file_and_as_a_folder(tmp_path):
         ("other.csv", "a,b\n1,2\n", "columns a, b"),
         ("empty.csv", HEADER, "no rows"),
         ("other.txt", "x", "a file that can be checked"),
-        ("record.json", "{", "RunRecord"),
+        ("record.json", "{", "not JSON"),
+        ("record.json", "{}", "RunRecord"),
     ],
 )
 def test_bad_input_is_named(tmp_path, name, text, message):

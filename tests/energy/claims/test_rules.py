@@ -54,6 +54,7 @@ WRONG = {
     "size-in-name": {"params_total": 1.75e8},
     "tokens-per-parameter": {"tokens": 3e8},
     "hours-times-chips": {"chip_s": 355.2 * 3600 * 1250},
+    "parts-in-run": {"longest_part_s": 1e9},
     "watts-per-chip": {"energy_j": 1287 * 3.6e6},
     "stated-watts": {"watts": 3300},
     "hours-times-watts": {"energy_j": 10_000 * 355.2 * 330 * 3600},

@@ -1,0 +1,1 @@
+"""The readers: files of records, tables, cards and forms as claims."""

@@ -1,0 +1,83 @@
+"""Files as claims: records, tables, model cards and forms, ours or anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from energy.claims.claim import Claim
+from energy.claims.records import claim_of_record
+from energy.claims.rows import claim_of_row, is_known
+from energy.disclosure.readers import boms, card, forms
+from energy.errors import InputError
+from energy.inputs import read_json, read_table, read_text
+from energy.record import RunRecord
+
+READABLE = (
+    "name a record.json or its folder, a table (.csv), a model card (.md), or a form (.json): "
+    "eu-mdf, sci, boamps, spdx, cyclonedx or otel"
+)
+
+FORMS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any], str], list[Claim]]], ...] = (
+    (("bomFormat",), boms.cyclonedx),
+    (("@graph",), boms.spdx),
+    (("task", "measures"), forms.boamps),
+    (("form_version", "items"), forms.documentation),
+    (("form_version", "score"), forms.scores),
+    (("form_version", "scores"), forms.scores),
+    (("resourceMetrics",), forms.telemetry),
+)
+"""Which keys mark which form, and its reader."""
+
+
+def claims_of(path: Path) -> list[Claim]:
+    """What a file claims, one claim a run.
+
+    Args:
+        path: a record or a folder with one, a table with a row a run, a card or a form.
+
+    Raises:
+        InputError: there is no such file, or it is none of these.
+    """
+    ending = path.suffix.lower()
+    if path.is_dir():
+        return [claim_of_record(RunRecord.load(path), str(path))]
+    if not path.exists():
+        raise InputError(f"expected a file at {path}", "no such file or folder", READABLE)
+    if ending == ".csv":
+        return _rows(path)
+    if ending == ".md":
+        return [card.card(read_text(path, "a model card", READABLE), path.name)]
+    if ending == ".json":
+        return _document(path)
+    raise InputError("expected a file that can be checked", str(path), READABLE)
+
+
+def _document(path: Path) -> list[Claim]:
+    """The claims of a JSON file: a form by its keys, else a record."""
+    document = read_json(path, "a record or a form", READABLE)
+    if isinstance(document, dict):
+        for keys, reader in FORMS:
+            if all(key in document for key in keys):
+                return reader(document, path.name)
+    return [claim_of_record(RunRecord.load(path), str(path))]
+
+
+def _rows(path: Path) -> list[Claim]:
+    header, rows = read_table(path, "a table of runs", READABLE)
+    if not is_known(header) or not rows:
+        raise InputError(
+            f"expected a table of runs in {path}",
+            "no rows" if is_known(header) else f"columns {', '.join(header[:6])}",
+            "columns are those of energy/claims/columns.csv",
+        )
+    return [
+        claim_of_row(row, f"{path.name} {_name_of(row) or f'row {number}'}")
+        for number, row in enumerate(rows, start=2)
+    ]
+
+
+def _name_of(row: dict[str, str]) -> str:
+    names = ("run_id", "name", "run_name", "project_name")
+    return next((text for name in names if (text := row.get(name, ""))), "")
