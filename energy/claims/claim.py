@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import dataclass, field
 
 from energy.errors import InputError
 from energy.facts.catalog import chip
@@ -55,6 +54,10 @@ NUMBERS = {
 """Figures of a claim with their units; `co2_g` is by location unless the words say otherwise."""
 
 
+MOST = 1e40
+"""No figure of a run is larger, in SI."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """What a reader noticed while it read: a number that is none, a unit that does not exist.
@@ -85,6 +88,15 @@ class Claim:
     words: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Set aside figures that are infinite, or too large for any run."""
+        odd = [name for name, value in self.numbers.items() if not abs(value) < MOST]
+        if odd:
+            problems = [Problem("not-a-number", f"{name} is {self.numbers[name]}") for name in odd]
+            numbers = {name: value for name, value in self.numbers.items() if name not in odd}
+            object.__setattr__(self, "numbers", numbers)
+            object.__setattr__(self, "problems", (*self.problems, *problems))
+
     def get(self, name: str) -> float | None:
         """A figure; None where it is not stated or is zero, with which nothing can be compared."""
         return self.numbers.get(name) or None
@@ -92,10 +104,6 @@ class Claim:
     def word(self, name: str) -> str:
         """A word in lower case; empty where it is not stated."""
         return self.words.get(name, "").strip().lower()
-
-    def has(self, problems: list[Problem]) -> Self:
-        """This claim with more problems of reading."""
-        return replace(self, problems=(*self.problems, *problems))
 
     @property
     def chip_s(self) -> float | None:

@@ -228,6 +228,12 @@ def at(document: Any, path: str) -> Any:
     return document
 
 
+def items(document: Any, path: str) -> list[Any]:
+    """The list at a path of a document; empty where there is none."""
+    listed = at(document, path)
+    return listed if isinstance(listed, list) else []
+
+
 def read_back(form: Form, document: Any) -> dict[str, float]:
     """The numbers of a document of this form, by fact and in SI; buckets are left out."""
     numbers = {}

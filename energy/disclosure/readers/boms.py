@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from energy.claims.claim import Claim, Problem
-from energy.disclosure.forms import at, form
+from energy.disclosure.forms import at, form, items
 from energy.disclosure.readers.forms import gaps, numbers_of
 from energy.disclosure.writers.spdx import UNITS as SPDX_UNITS
 from energy.inputs import is_number
@@ -29,9 +29,8 @@ DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 def cyclonedx(document: Mapping[str, Any], where: str) -> list[Claim]:
     """The energy of every activity of every model of a CycloneDX document."""
     claims = []
-    for component in document.get("components") or []:
-        consumptions = at(component, CONSIDERATIONS)
-        for consumption in consumptions if isinstance(consumptions, list) else []:
+    for component in items(document, "components"):
+        for consumption in items(component, CONSIDERATIONS):
             name = f"{where} {at(component, 'name')} {at(consumption, 'activity')}"
             claims.append(_activity(consumption, name))
     return claims
@@ -45,7 +44,7 @@ def _activity(consumption: Any, where: str) -> Claim:
         if stated not in (None, unit):
             problems.append(Problem("unit", f"{path} is {stated!r}; the standard has {unit} only"))
     cost = at(consumption, "activityEnergyCost.value")
-    providers = at(consumption, "energyProviders") or []
+    providers = items(consumption, "energyProviders")
     parts = [at(provider, "energyProvided.value") for provider in providers]
     if is_number(cost) and parts and all(is_number(part) for part in parts):
         total = sum(parts)
@@ -60,7 +59,7 @@ def _activity(consumption: Any, where: str) -> Claim:
 
 
 def _property(consumption: Any, name: str) -> str:
-    for pair in at(consumption, "properties") or []:
+    for pair in items(consumption, "properties"):
         if at(pair, "name") == f"glam-energy:{name}":
             return str(at(pair, "value"))
     return ""
@@ -69,7 +68,7 @@ def _property(consumption: Any, name: str) -> str:
 def spdx(document: Mapping[str, Any], where: str) -> list[Claim]:
     """The energy descriptions of every AI package of an SPDX document."""
     claims = []
-    for node in document.get("@graph") or []:
+    for node in items(document, "@graph"):
         if at(node, "type") != "ai_AIPackage":
             continue
         consumption = at(node, "ai_energyConsumption") or {}
@@ -84,7 +83,7 @@ def _spent(spent: Any, where: str) -> Claim:
     sizes = {name: size for name, size, _ in SPDX_UNITS}
     problems = list(_spent_problems(text, unit, sizes))
     numbers = {}
-    if unit in sizes and not any(problem.rule == "not-a-number" for problem in problems):
+    if unit in list(sizes) and not any(problem.rule == "not-a-number" for problem in problems):
         numbers["energy_j"] = float(text) * sizes[str(unit)]
     return Claim(where, numbers, {}, tuple(problems))
 

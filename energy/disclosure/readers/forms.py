@@ -8,7 +8,7 @@ from typing import Any
 
 from energy.claims.claim import NUMBERS, Claim, Problem
 from energy.disclosure.eu_mdf import size_bucket, time_bucket
-from energy.disclosure.forms import Form, at, form, read_back
+from energy.disclosure.forms import Form, at, form, items, read_back
 from energy.inputs import is_number
 from energy.units import S_PER_DAY, significant
 
@@ -86,7 +86,7 @@ def documentation(document: Mapping[str, Any], where: str) -> list[Claim]:
     days, months = value["training_time"], value["training_time_bucket"]
     # Rounding to two digits moves a time near a bound to the next bucket.
     if is_number(days) and months is not None:
-        near = {time_bucket(days * S_PER_DAY * factor) for factor in (0.95, 1.0, 1.05)}
+        near = [time_bucket(days * S_PER_DAY * factor) for factor in (0.95, 1.0, 1.05)]
         if months not in near:
             problems.append(Problem("field", f"the time is {months}; {days:g} days"))
     compute, order = value["training_compute"], value["training_compute_order"]
@@ -136,7 +136,7 @@ def _score_problems(
         "parameter effective": (at(document, "active_parameters_b"), 1.0),
     }
     if is_ai:
-        for score in document.get("scores") or []:
+        for score in items(document, "scores"):
             name = f"{at(score, 'functional_unit')} {at(score, 'values')}"
             count, each = counts.get(name, (None, 1.0))
             units = count / each if is_number(count, 1e-30) else None
@@ -160,13 +160,13 @@ def _off(name: str, value: Any, carbon: float, units: float | None) -> Iterator[
 def telemetry(document: Mapping[str, Any], where: str) -> list[Claim]:
     """OTLP metrics: joules in J, watts in W, and the ones the others' over the time."""
     claims = []
-    for resource in document.get("resourceMetrics") or []:
+    for resource in items(document, "resourceMetrics"):
         problems: list[Problem] = []
         joules, watts = 0.0, 0.0
         seconds = 0.0
-        for metric in at(resource, "scopeMetrics.0.metrics") or []:
+        for metric in items(resource, "scopeMetrics.0.metrics"):
             name, unit = str(at(metric, "name")), at(metric, "unit")
-            points = at(metric, "sum.dataPoints") or at(metric, "gauge.dataPoints") or []
+            points = items(metric, "sum.dataPoints") or items(metric, "gauge.dataPoints")
             values = [at(point, "asDouble") for point in points]
             expected = {"energy": "J", "power": "W"}.get(name.rpartition(".")[2])
             if expected and unit != expected:
