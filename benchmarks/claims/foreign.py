@@ -25,8 +25,8 @@ def _of_codecarbon(text: str) -> str | None:
     return _raised(lambda: _same(BoAmpsReport.from_dict(document).to_dict(), document))
 
 
-def _same(one: Any, other: Any) -> None:
-    if one != other:
+def _same(first: Any, other: Any) -> None:
+    if first != other:
         raise ValueError("it comes back changed")
 
 
