@@ -63,7 +63,7 @@ def compile_all(only: str, again: bool, timeout_s: float, environment: Path | No
 
     Raises:
         InputError: no program has that name, or the file of answers cannot be written.
-        AccountingError: pip failed.
+        AccountingError: pip failed, or the environment does not have the compiler.
     """
     require_writable(ROWS)
     chosen = [case for case in cases() if only in case.name]
@@ -91,6 +91,8 @@ def _environment(folder: Path) -> Path:
         run_process([sys.executable, "-m", "venv", str(folder)])
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         run_process([*pip, *PACKAGES])
+    # A folder that is something else is refused here, not by every program.
+    run_process([str(python), "-c", "import jax, libtpu"])
     return python
 
 

@@ -181,6 +181,7 @@ def cases() -> list[Case]:
         for model, where in CHOSEN.items()
     ]
     others = [Case(model=model, layers="DM", **where) for model, where in OTHER_MESHES.items()]
+    others += [replace(others[0], dispatch="one-hot"), replace(others[0], recompute="full")]
     dense = [
         Case(model=model, layers="DD", recompute=recompute, **where)
         for recompute in ("none", "full")

@@ -45,14 +45,33 @@ def chip() -> Hardware:
 
 
 def flop(case: Case) -> dict[str, float]:
-    """Of one chip, by part."""
-    tokens = case.sequences * float(case.shape().seq_len) / case.chips
-    parts = executed_flop(case.shape(), case.plan().flop_execution())
-    return {
+    """Of one chip, by part.
+
+    A layer that is computed again does not end with its last product in JAX, since no gradient
+    needs the result of a dense network. (The share of an expert needs its result.) The simulator
+    counts all products again, as torch's checkpoints compute them.
+    """
+    shape = case.shape()
+    tokens = case.sequences * float(shape.seq_len) / case.chips
+    parts = executed_flop(shape, case.plan().flop_execution())
+    counted = {
         name: float(per_token) * tokens
         for name, per_token in parts.items()
-        if per_token and name != "logits"
+        if per_token and (case.whole or name != "logits")
     }
+    if case.recompute == "full" and "dense_ffn" in counted:
+        counted["dense_ffn"] *= 1 - 1 / (4 * float(shape.ffn_matrices))
+    return counted
+
+
+def computed_again(row: Row) -> float:
+    """FLOP that the compiler adds to the program where memory is short, as a share of the program.
+
+    It computes products again rather than keep what they gave.
+    """
+    said = flop(row.case)
+    more = {name: count - said.get(name, 0.0) for name, count in row.answer["flop"].items()}
+    return float(sum(extra for extra in more.values() if extra > 0) / sum(said.values()))
 
 
 def memory_bytes(case: Case) -> dict[str, float]:
@@ -159,9 +178,34 @@ def counts(row: Row) -> dict[str, int]:
     return times_of
 
 
+AT_LIMIT = 0.1
+"""Share of the limit within which the simulator does not decide."""
+
+AGAIN = 1e-3
+"""Share of the FLOP from which a program counts as changed by the compiler."""
+
+
 def verdict(case: Case) -> str:
-    """What the simulator says of its memory: fits, does not fit, or within a tenth of the limit."""
+    """What the simulator says of its memory: fits, does not fit, or at the limit."""
     share = sum(memory_bytes(case).values()) / float(chip().memory_bytes)
-    if abs(share - 1) <= 0.1:
+    if abs(share - 1) <= AT_LIMIT:
         return "at the limit"
     return "fits" if share < 1 else "does not fit"
+
+
+def compiler_verdict(row: Row) -> str:
+    """What the compiler says: fits, does not fit, or fits with some products computed again."""
+    if row.refused:
+        return "does not fit"
+    return "fits if computed again" if computed_again(row) > AGAIN else "fits"
+
+
+def agree(row: Row) -> bool | None:
+    """Whether both say the same; None where the simulator says that it is at the limit.
+
+    A plan that the compiler has to change does not fit as it is, and fits as it becomes.
+    """
+    said, theirs = verdict(row.case), compiler_verdict(row)
+    if said == "at the limit":
+        return None
+    return theirs in (said, "fits if computed again")

@@ -7,7 +7,9 @@ from pathlib import Path
 from benchmarks.pages import Table, markdown_table, write_between
 from benchmarks.process import ROOT
 from benchmarks.tpu_oracle import ours
-from benchmarks.tpu_oracle.rows import CLOCK_HZ, Row, read_rows
+from benchmarks.tpu_oracle.cases import cases
+from benchmarks.tpu_oracle.rows import CLOCK_HZ, ROWS, Row, read_rows
+from energy.errors import InputError
 from energy.units import GIB
 
 PAGE = ROOT / "docs" / "tpu.md"
@@ -19,11 +21,17 @@ def write_page(page: Path = PAGE) -> None:
     """Write the tables between the marks of the page, and the picture beside it.
 
     Raises:
-        InputError: the page does not have the marks.
+        InputError: there are no answers, or the page does not have the marks.
     """
     from benchmarks.tpu_oracle.picture import draw
 
     rows = read_rows()
+    if not any(row.compiled for row in rows):
+        raise InputError(
+            f"expected answers of the compiler in {ROWS}",
+            "none",
+            "ask it first: python -m benchmarks.tpu_oracle compile",
+        )
     write_between(page, MARK, text(rows))
     draw(rows, page.with_suffix(".png"))
 
@@ -44,9 +52,25 @@ def text(rows: list[Row]) -> str:
         "### Seconds of products, ms: the compiler's cycles / the simulator",
         markdown_table(*_seconds(done)),
     ]
-    if missing := [row for row in rows if "not_compiled" in row.answer]:
-        parts.append("Not compiled: " + "; ".join(_why_not(row) for row in missing) + ".")
-    return "\n\n".join(parts)
+    parts.append(_left_out(rows))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _left_out(rows: list[Row]) -> str:
+    """Programs that have no answer: those that did not end in time, and those not begun."""
+    answered = {row.case for row in rows}
+    failed = [
+        f"{row.case.name} ({row.answer['not_compiled']})"
+        for row in rows
+        if "not_compiled" in row.answer
+    ]
+    rest = [case.name for case in cases() if case not in answered]
+    texts = []
+    if failed:
+        texts.append(f"Not compiled: {'; '.join(failed)}.")
+    if rest:
+        texts.append(f"Programs of the command that have no answer yet: {', '.join(rest)}.")
+    return " ".join(texts)
 
 
 def _versions(rows: list[Row]) -> str:
@@ -54,10 +78,6 @@ def _versions(rows: list[Row]) -> str:
     dates = sorted({row.answer["date"] for row in rows})
     named = ", ".join(f"{name} {version}" for name, version in packages.items())
     return f"{len(rows)} programs, {named}, {dates[0]}" + (f" to {dates[-1]}" * (len(dates) > 1))
-
-
-def _why_not(row: Row) -> str:
-    return f"{row.case.name} ({row.answer['not_compiled']})"
 
 
 def _words(row: Row) -> list[str]:
@@ -127,19 +147,17 @@ def _verdicts(rows: list[Row]) -> Table:
         if not row.compiled and not row.refused:
             continue
         needs = row.answer["refused"]["needs_gib"] if row.refused else row.peak_bytes / GIB
-        says = "does not fit" if row.refused else "fits"
         said = sum(ours.memory_bytes(row.case).values()) / float(ours.chip().memory_bytes)
-        verdict = ours.verdict(row.case)
-        right = "yes" if verdict == says else "-" if verdict == "at the limit" else "**no**"
+        same = {True: "yes", False: "**no**", None: "-"}[ours.agree(row)]
         limit = float(ours.chip().memory_bytes) / GIB
         table.append(
             [
                 *_words(row),
-                says,
+                ours.compiler_verdict(row),
                 f"{needs / limit:.2f}" if needs else "-",
                 f"{said:.2f}",
-                verdict,
-                right,
+                ours.verdict(row.case),
+                same,
             ]
         )
     heads = ["compiler", "of the limit", "simulator, of the limit", "simulator", "same"]

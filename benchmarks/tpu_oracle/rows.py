@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.tpu_oracle.cases import Case
 from benchmarks.tpu_oracle.walk import Message
+from energy.errors import InputError
 from energy.files import write_text_atomic
 
 ROWS = Path(__file__).resolve().parents[2] / "tests" / "golden" / "tpu_v4.json"
@@ -59,10 +60,22 @@ class Row:
 
 
 def read_rows(path: Path = ROWS) -> list[Row]:
-    """The rows of a file, in the order of its lines; none without the file."""
+    """The rows of a file, in the order of its lines; none without the file.
+
+    Raises:
+        InputError: it is not a file of answers.
+    """
     if not path.exists():
         return []
-    return [Row(Case.from_row(row["case"]), row["answer"]) for row in json.loads(path.read_text())]
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return [Row(Case.from_row(row["case"]), row["answer"]) for row in rows]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"expected the answers of the compiler in {path}",
+            f"{error}",
+            "restore the file, or move it away and compile again",
+        ) from error
 
 
 def write_rows(rows: list[Row], path: Path = ROWS) -> None:
