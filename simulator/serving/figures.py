@@ -14,7 +14,7 @@ from energy.facts.site import Site, site
 from energy.footprint.account import Account
 from energy.quantity import Boundary, Origin, Quantity
 from simulator.serving.account import Rung, accounted, idle_reserve, rungs, serving_site
-from simulator.serving.fit import Fitted, load, shipped_fit
+from simulator.serving.fitted import Fitted, load, shipped_fit
 from simulator.serving.predict import Served
 from simulator.serving.predict import serve as predicted
 from simulator.serving.request import Request, Resolved, resolve

@@ -20,8 +20,8 @@ from simulator.physics.constants import PRIORS, Prior
 from simulator.published.shipped import published_tables
 from simulator.published.throughput import read_tables
 from simulator.serving.constants import SERVING_PRIORS
-from simulator.serving.fit import Fitted as ServingFit
 from simulator.serving.fit import refit as refit_serving
+from simulator.serving.fitted import Fitted as ServingFit
 from simulator.serving.rows import Problem, read_serving
 
 if TYPE_CHECKING:

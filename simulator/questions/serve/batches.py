@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from energy.errors import InfeasibleError
 from simulator.kit.answer import Answer
 from simulator.serving.figures import constants_of
-from simulator.serving.fit import Fitted
+from simulator.serving.fitted import Fitted
 from simulator.serving.predict import Served, serve
 from simulator.serving.request import Request, Resolved, resolve
 from simulator.terms import Term

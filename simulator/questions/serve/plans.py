@@ -13,7 +13,7 @@ from energy.errors import InfeasibleError, InputError
 from simulator.kit.answer import Answer
 from simulator.questions.serve.batches import LARGEST, powers
 from simulator.serving.figures import constants_of
-from simulator.serving.fit import Fitted
+from simulator.serving.fitted import Fitted
 from simulator.serving.predict import Served, serve
 from simulator.serving.request import Request, Resolved, problems, resolve
 from simulator.serving.service import Service, room

@@ -18,7 +18,8 @@ from simulator.published.publishers import publisher_of
 from simulator.questions.validate.summary import Summary
 from simulator.serving.constants import ServingConstants
 from simulator.serving.figures import constants_of
-from simulator.serving.fit import FIGURES, KINDS, Errors, Progress, errors_of, fit, left_out
+from simulator.serving.fit import KINDS, Errors, Progress, errors_of, fit, left_out
+from simulator.serving.fitted import FIGURES
 from simulator.serving.rows import Problem, ServingTable, read_serving
 
 Array = NDArray[np.float64]

@@ -6,7 +6,8 @@ import pytest
 from energy.errors import InputError
 from simulator.published.shipped import shipped
 from simulator.serving.constants import SERVING_PRIORS, ServingConstants
-from simulator.serving.fit import FILE, Errors, errors_of, fit, load, refit, shipped_fit
+from simulator.serving.fit import Errors, errors_of, fit, refit
+from simulator.serving.fitted import FILE, load, shipped_fit
 from simulator.serving.rows import Problem, read_serving
 
 TABLE = read_serving("published")

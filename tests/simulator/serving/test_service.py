@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.facts import catalog
-from simulator.serving.fit import shipped_fit
+from simulator.serving.fitted import shipped_fit
 from simulator.serving.model import ServedModel
 from simulator.serving.predict import serve
 from simulator.serving.request import Request, resolve
