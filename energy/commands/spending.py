@@ -26,7 +26,10 @@ RunFolder = Annotated[
 ]
 
 
-@examples("energy run --label task=demo -- python train.py --steps 100")
+@examples(
+    "energy run --label task=demo -- python train.py --steps 100",
+    "energy run --tokens-from http://127.0.0.1:8000/metrics -- vllm serve my-model",
+)
 def run(
     command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run, after --.")],
     out: RunFolder = None,
@@ -52,6 +55,10 @@ def run(
         bool,
         typer.Option("--wait", help="Meter what the command leaves running until that ends, too."),
     ] = False,
+    tokens_from: Annotated[
+        str | None,
+        typer.Option(metavar="URL|LOG", help="Count a server's tokens at its metrics or in a log."),
+    ] = None,
     group: Annotated[
         bool,
         typer.Option("--group", help="Let your group read ledger and record; else only you may."),
@@ -77,6 +84,7 @@ def run(
         meters=meter or "auto",
         power_limit_w=power_limit,
         wait=wait,
+        tokens_from=tokens_from,
         group=group,
     )
     from energy.reports import summary

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from energy.facts.site import Site
     from energy.record import RunRecord
     from energy.verbs.codecarbon import SecondOpinion
+    from energy.verbs.server_tokens import ServerTokens
 
 ONE_NODE = "metered on 1 of {nodes} nodes of the job: start energy run under srun to meter them all"
 
@@ -85,6 +86,7 @@ def run(
     second_opinion: bool = False,
     power_limit_w: float | None = None,
     wait: bool = False,
+    tokens_from: str | None = None,
     **tracking: Any,
 ) -> tuple[RunRecord, int]:
     """Run a command under the meters and write `out/record.json`.
@@ -96,6 +98,7 @@ def run(
         second_opinion: run CodeCarbon as well and report how its result differs.
         power_limit_w: power limit of every board for the time of the run.
         wait: meter what the command leaves running until that has ended, too.
+        tokens_from: address of the metrics of a server, or its log, to count its tokens from.
         **tracking: labels, zone, pue, meters, interval_s and group of the `Tracker`.
 
     Returns:
@@ -119,15 +122,17 @@ def run(
     with contextlib.ExitStack() as stack:
         facts = {} if power_limit_w is None else _limited(power_limit_w, stack)
         codecarbon = _second_opinion() if second_opinion else None
+        counted = None if tokens_from is None else _counting(tokens_from, tracker)
         program = stack.enter_context(Command(command, wait=wait))
         try:
-            code = _metered(program, tracker, codecarbon)
+            code = _metered(program, tracker, codecarbon, counted)
         except CommandError:
             _remove(out, new_folders)
             raise
         tracker.notes += _notes(own, program.left_running)
+        tracker.notes += [] if counted is None else [counted.note]
         facts |= {"command": command_line(command), "exit_code": code}
-        return _recorded(tracker, facts, codecarbon), code
+        return _recorded(tracker, facts, codecarbon, counted), code
 
 
 def _limited(power_w: float, stack: contextlib.ExitStack) -> dict[str, Any]:
@@ -143,10 +148,28 @@ def _second_opinion() -> SecondOpinion:
     return SecondOpinion()
 
 
-def _metered(program: Command, tracker: Tracker, codecarbon: SecondOpinion | None) -> int:
+def _counting(place: str, tracker: Tracker) -> ServerTokens:
+    """A count of a server's tokens, whose answers are those of the run, as marks of its ledger."""
+    from energy.verbs.server_tokens import ANSWER, ServerTokens
+
+    def counted(phase: str, count: float) -> None:
+        if phase == ANSWER:
+            tracker.add_tokens(count)
+        else:
+            tracker.mark("prompt_tokens", count=count)
+
+    return ServerTokens(place, counted)
+
+
+def _metered(
+    program: Command,
+    tracker: Tracker,
+    codecarbon: SecondOpinion | None,
+    counted: ServerTokens | None,
+) -> int:
     """Run the command inside a window; returns its exit code."""
     with codecarbon or contextlib.nullcontext(), tracker:
-        with tracker.window("command"):
+        with tracker.window("command"), counted or contextlib.nullcontext():
             others = codecarbon.pids if codecarbon else []
             code = program.run(lambda: [*tracker.sampler_pids, *others])
         tracker.mark("exit", code=code)
@@ -170,7 +193,10 @@ def _labels(own: Job) -> dict[str, str]:
 
 
 def _recorded(
-    tracker: Tracker, facts: Mapping[str, Any], codecarbon: SecondOpinion | None
+    tracker: Tracker,
+    facts: Mapping[str, Any],
+    codecarbon: SecondOpinion | None,
+    counted: ServerTokens | None,
 ) -> RunRecord:
     """Write the record of a command that has ended, with these facts in its environment."""
     try:
@@ -181,12 +207,29 @@ def _recorded(
         total, note = codecarbon.compare(record)
         record.metrics["codecarbon_energy_j"] = total
         record.notes.append(note)
+    if counted is not None:
+        _per_token(record, counted)
     record.environment |= facts
     try:
         record.save(tracker.out_dir / "record.json", group=tracker.group)
     except InputError as error:
         _exit_without_record(error, facts["exit_code"])
     return record
+
+
+def _per_token(record: RunRecord, counted: ServerTokens) -> None:
+    """Joules of a token of the answers by boundary, and the tokens of the prompts."""
+    from energy.arithmetic import multiply
+    from energy.quantity import Quantity
+    from energy.verbs.server_tokens import PROMPT
+
+    prompts = counted.tokens[PROMPT]
+    record.metrics["prompt_tokens"] = Quantity.exact(prompts, "1", counted.place)
+    if not record.tokens.value:
+        return
+    for boundary, total in record.totals.items():
+        joules = multiply(total, record.tokens, "J", divide=True)
+        record.metrics[f"{boundary}_j_per_token"] = joules
 
 
 def _exit_without_record(error: Exception, code: int) -> NoReturn:
