@@ -109,9 +109,9 @@ def best_plan(
         InputError: a name is unknown, or a number is out of its range.
         InfeasibleError: nothing fits in memory, or nothing is within the limits.
     """
-    for name, limit in (("itl", max_itl_ms), ("ttft", max_ttft_ms)):
+    for name, limit in (("--max-itl-ms", max_itl_ms), ("--max-ttft-ms", max_ttft_ms)):
         if limit is not None and not 0 < limit < float("inf"):
-            raise InputError(f"expected --max-{name}-ms above 0", f"{limit:g}")
+            raise InputError(f"expected {name} above 0", f"{limit:g}")
     fitted = constants_of(constants)
     resolved = resolve(replace(request, batch=1), fitted.constants)
     ways, refused = _ways(request, resolved)
