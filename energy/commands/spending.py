@@ -26,6 +26,12 @@ RunFolder = Annotated[
 ]
 
 
+TokensFrom = Annotated[
+    str | None,
+    typer.Option(metavar="URL|LOG", help="Count a server's tokens at its metrics or in a log."),
+]
+
+
 @examples(
     "energy run --label task=demo -- python train.py --steps 100",
     "energy run --tokens-from http://127.0.0.1:8000/metrics -- vllm serve my-model",
@@ -55,10 +61,7 @@ def run(
         bool,
         typer.Option("--wait", help="Meter what the command leaves running until that ends, too."),
     ] = False,
-    tokens_from: Annotated[
-        str | None,
-        typer.Option(metavar="URL|LOG", help="Count a server's tokens at its metrics or in a log."),
-    ] = None,
+    tokens_from: TokensFrom = None,
     group: Annotated[
         bool,
         typer.Option("--group", help="Let your group read ledger and record; else only you may."),
