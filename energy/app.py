@@ -43,6 +43,12 @@ Pue = Annotated[
 ]
 
 
+Wue = Annotated[
+    float | None,
+    typer.Option(help="Liters of water of the site a kWh of IT; without it, no water."),
+]
+
+
 def output_file(*endings: str) -> Callable[[Path | None], Path | None]:
     """The check of an option that names a file to write, made before anything is computed."""
 

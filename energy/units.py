@@ -10,12 +10,14 @@ import math
 J_PER_WH = 3.6e3
 J_PER_KWH = 3.6e6
 J_PER_MWH = 3.6e9
+KWH_PER_MWH = 1e3
 
 S_PER_HOUR = 3600.0
 S_PER_DAY = 86_400.0
 
 G_PER_KG = 1e3
 G_PER_T = 1e6
+G_PER_LB = 453.59237
 L_PER_M3 = 1e3
 
 GIB = 2.0**30

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy.app import Csv, Json, Pue, Zone, examples, output_folder
+from energy.app import Csv, Json, Pue, Wue, Zone, examples, output_folder
 from energy.console import print_data
 from energy.guard import say
 
@@ -136,6 +136,7 @@ def record(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with a ledger.")],
     zone: Zone = None,
     pue: Pue = None,
+    wue: Wue = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
@@ -143,7 +144,7 @@ def record(
     from energy.facts.site import site_from_options
     from energy.verbs import run as runs
 
-    rebuilt = runs.rebuild(folder, site_from_options(zone, pue))
+    rebuilt = runs.rebuild(folder, site_from_options(zone, pue, wue))
     _show(rebuilt, json, csv)
 
 
@@ -157,6 +158,7 @@ def merge(
     ],
     zone: Zone = None,
     pue: Pue = None,
+    wue: Wue = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
@@ -172,7 +174,7 @@ def merge(
     with Progress(folders) as progress:
         merged = ledgers.merge(folders, out.name, progress.advance)
     merged.environment["merged_from"] = [str(folder.resolve()) for folder in folders]
-    merged = at_site(merged, site_from_options(zone, pue))
+    merged = at_site(merged, site_from_options(zone, pue, wue))
     merged.save(out / "record.json")
     _show(merged, json, csv)
 
@@ -206,6 +208,7 @@ def import_(
     ] = None,
     zone: Zone = None,
     pue: Pue = None,
+    wue: Wue = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
@@ -222,7 +225,9 @@ def import_(
     hints = Hints(file.name, timezone, chips, interval)
     labels = dict(map(label_of, label or []))
     folder = out or Path("runs") / file.stem
-    imported = import_log.imported(file, kind, folder, hints, labels, site_from_options(zone, pue))
+    imported = import_log.imported(
+        file, kind, folder, hints, labels, site_from_options(zone, pue, wue)
+    )
     for line in imported.lines:
         say(line)
     data = [record.model_dump(mode="json") for record in imported.records]

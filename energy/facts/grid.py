@@ -7,12 +7,14 @@ caller who allows a fallback gets the world average instead, and its source then
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from energy.errors import InputError, MissingDataError
 from energy.facts import catalog
+from energy.facts.grid_bands import REGION, annual
 from energy.facts.zone import Region, Zone
 from energy.quantity import Origin, Quantity
 
@@ -60,10 +62,11 @@ def region(name: str) -> Region:
 
 @cache
 def zones() -> tuple[Zone, ...]:
-    """All zones: the rows of grid.csv, then those of CodeCarbon if it is installed."""
+    """All zones: rows of grid.csv, those of CodeCarbon if it is installed, and places in them."""
     from energy.facts import grid_codecarbon
 
-    return (*_own(), *grid_codecarbon.zones(overhead("grid_vintage").numbers()))
+    known = (*_own(), *grid_codecarbon.zones())
+    return (*known, *_places({zone.id: zone for zone in known}))
 
 
 @cache
@@ -123,6 +126,29 @@ def _own() -> tuple[Zone, ...]:
         )
 
     return tuple(catalog.rows("grid.csv", read))
+
+
+def _places(known: Mapping[str, Zone]) -> Iterator[Zone]:
+    """Cloud regions and balancing areas by the zone around them; none whose zone is not known."""
+
+    def read(row: dict[str, str]) -> Zone | None:
+        around = known.get(row["zone"])
+        if around is None:
+            return None
+        value = around.g_per_kwh.value or 0.0
+        words = f"{row['id']} ({row['name']}) lies in {around.id}; {around.g_per_kwh.source}"
+        return replace(
+            around,
+            id=row["id"],
+            aliases=(),
+            name=f"{row['id']} ({row['name']})",
+            g_per_kwh=annual(REGION, value, words),
+            source=f"factor of {around.id}: {around.source}; place: {row['source']}",
+            notes=row["notes"],
+            kind=REGION,
+        )
+
+    return (zone for zone in catalog.rows("grid_places.csv", read) if zone is not None)
 
 
 def _fallback(name: str) -> Zone:

@@ -1,8 +1,8 @@
 """The site of a run: grid, building, water and prices, every figure with its source.
 
 An unknown figure is taken from the tables of facts as an assumption with a band (PUE, overheads,
-carbon intensity), or stays missing with a reason (water, prices, contracts): a price or a liter of
-water is never assumed silently.
+carbon intensity, the water of a country's electricity), or stays missing with a reason (the water
+of the site, prices, contracts): a price, or a liter of a site, is never assumed silently.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from energy.arithmetic import add, multiply
 from energy.errors import InputError, nearest
 from energy.facts import grid
+from energy.facts.countries import by_code
 from energy.facts.zone import Region
 from energy.quantity import Boundary, Origin, Quantity
 from energy.units import S_PER_DAY
@@ -84,7 +85,12 @@ class Site:
         }
 
     def water(self) -> Quantity:
-        """Liters an IT kWh, of the site and of the grid: WUE + PUE x EWIF."""
+        """Liters an IT kWh, of the site and of the grid: WUE + PUE x EWIF.
+
+        Without the site's own figure there is none: the grid's part alone would be too little.
+        """
+        if self.wue.value is None and self.ewif.origin is Origin.ASSUMED:
+            return self.wue
         of_grid = multiply(self.pue, self.ewif, "L/kWh")
         intensity = add([self.wue, of_grid], names=["site", "grid"], source="WUE + PUE x EWIF")
         if intensity.value is None:
@@ -131,13 +137,17 @@ def site(
     )
 
 
-def site_from_options(zone: str | None, pue: float | None) -> Site:
-    """The site of the command-line options --zone and --pue, both optional.
+def site_from_options(zone: str | None, pue: float | None, wue: float | None = None) -> Site:
+    """The site of the command-line options --zone, --pue and --wue, all optional.
 
     Raises:
         MissingDataError: the zone is unknown.
     """
-    return site(zone, pue=None if pue is None else _figure("pue", pue, "--pue"))
+    return site(
+        zone,
+        pue=None if pue is None else _figure("pue", pue, "--pue"),
+        wue=None if wue is None else _figure("wue", wue, "--wue"),
+    )
 
 
 def _figure(key: str, value: Quantity | float, source: str = "set by the caller") -> Quantity:
@@ -185,12 +195,13 @@ def _assumed(
         figures[key] = grid.overhead(key)
     figures["lifetime_s"] = grid.overhead("lifetime_years").scaled(365.25 * S_PER_DAY, "s")
     # With a known factor the zone is only a name, and may be one that no table has.
+    place = None
+    if zone is not None and "grid_location" not in known:
+        place = grid.zone(zone, allow_fallback=allow_fallback)
     if "grid_location" not in known:
-        figures["grid_location"] = (
-            grid.unknown_place()
-            if zone is None
-            else grid.zone(zone, allow_fallback=allow_fallback).g_per_kwh
-        )
+        figures["grid_location"] = grid.unknown_place() if place is None else place.g_per_kwh
+    if place is not None and (country := by_code().get(place.country or "")):
+        figures["ewif"] = country.ewif
     return figures
 
 

@@ -22,6 +22,8 @@ class Zone:
         license: license of the data.
         status: one of `energy.facts.catalog.STATUSES`.
         notes: caveats.
+        kind: country, or region for a part of one.
+        country: code of three letters; None for the world.
     """
 
     id: str
@@ -34,6 +36,8 @@ class Zone:
     license: str
     status: str
     notes: str | None
+    kind: str = "country"
+    country: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,9 +21,9 @@ def test_a_stated_figure_wins_over_the_published_one_and_that_over_the_assumptio
     assert site(region="google-glam").name == "Google data center of the GLaM run"
 
 
-def test_water_prices_and_contracts_are_never_assumed():
+def test_water_of_a_site_prices_and_contracts_are_never_assumed():
     place = site("FRA")
-    for figure in (place.wue, place.ewif, place.chip_price, place.electricity_price):
+    for figure in (place.wue, place.chip_price, place.electricity_price):
         assert figure.value is None
     assert place.grid_market.value is None
     assert place.grid_market.source
