@@ -81,9 +81,16 @@ def _countries(data: Path) -> Iterator[Zone]:
             aliases = (country.alpha2,) if country and country.alpha2 != "US" else ()
             source = f"{_release()} {file}, from Our World in Data"
             yield _zone(
-                code, mix["country_name"], COUNTRY, mix["carbon_intensity"], int(mix["year"]),
-                source, "CC BY 4.0", country=code, aliases=aliases,
-            )  # fmt: skip
+                code,
+                mix["country_name"],
+                COUNTRY,
+                mix["carbon_intensity"],
+                int(mix["year"]),
+                source,
+                "CC BY 4.0",
+                country=code,
+                aliases=aliases,
+            )
 
 
 def _cloud(data: Path) -> Iterator[Zone]:
@@ -166,9 +173,16 @@ def _provinces_of_china(data: Path) -> Iterator[Zone]:
     for code, row in table["data"].items():
         if row.get("emission_factor"):
             yield _zone(
-                code, f"{row['description']}, China", REGION, row["emission_factor"], row["year"],
-                f"{_release()} {file}, from {words}", "MIT", country="CHN", signal=COMBUSTION,
-            )  # fmt: skip
+                code,
+                f"{row['description']}, China",
+                REGION,
+                row["emission_factor"],
+                row["year"],
+                f"{_release()} {file}, from {words}",
+                "MIT",
+                country="CHN",
+                signal=COMBUSTION,
+            )
 
 
 def _bidding(data: Path) -> Iterator[Zone]:
@@ -177,10 +191,16 @@ def _bidding(data: Path) -> Iterator[Zone]:
         if len(code) < 3 or not row.get("emission_factor"):
             continue  # Finland is a country of the first table
         yield _zone(
-            f"{code[:2]}-{code}", row["description"], REGION, row["emission_factor"], row["year"],
-            f"{_release()} {file}, from ENTSO-E generation x its factors a source", "MIT",
-            country=by_code()[code[:2]].alpha3, aliases=(code,),
-        )  # fmt: skip
+            f"{code[:2]}-{code}",
+            row["description"],
+            REGION,
+            row["emission_factor"],
+            row["year"],
+            f"{_release()} {file}, from ENTSO-E generation x its factors a source",
+            "MIT",
+            country=by_code()[code[:2]].alpha3,
+            aliases=(code,),
+        )
 
 
 def _zone(
