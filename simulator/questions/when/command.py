@@ -19,7 +19,10 @@ from simulator.kit.options import Basis, Explain, Plot, Set, overridden
 )
 def when(
     series: Annotated[
-        Path, typer.Argument(metavar="SERIES.csv", help="time, and g_per_kwh or kgco2e_per_kwh.")
+        Path,
+        typer.Argument(
+            metavar="SERIES.csv", help="A grid series (docs/grid.md lists the layouts)."
+        ),
     ],
     name: Annotated[
         str | None, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")
@@ -50,6 +53,15 @@ def when(
         float | None, typer.Option(help="Watts while paused over watts while running.")
     ] = None,
     resume: Annotated[float | None, typer.Option(help="Seconds to resume after a pause.")] = None,
+    column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the intensity, where there are several.")
+    ] = None,
+    time_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the times, if it is not known.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Of times without an offset; default UTC.")
+    ] = None,
     basis: Basis = "auto",
     overrides: Set = None,
     explain: Explain = False,
@@ -59,9 +71,10 @@ def when(
 ) -> None:
     """Find when to start and whether to pause, on a grid series."""
     from simulator.questions.when.answer import when as answer
+    from simulator.questions.when.series import read_series
 
     schedule = answer(
-        series,
+        read_series(series, column=column, time_column=time_column, timezone=timezone),
         name,
         days=days,
         mw=mw,

@@ -14,6 +14,7 @@ from energy.quantity import Origin, Quantity
 from energy.reports.terminal import table
 from energy.units import J_PER_MWH, S_PER_DAY, S_PER_HOUR, change, duration, mass
 from simulator.questions.when.answer import Schedule, minute
+from simulator.questions.when.layouts import MARGINAL
 from simulator.questions.when.starts import Outcomes
 
 WHOLE_YEAR_S = 365 * S_PER_DAY
@@ -21,6 +22,11 @@ WHOLE_YEAR_S = 365 * S_PER_DAY
 NOT_AVOIDED = (
     "average intensities attribute emissions; what a shift avoids depends on marginal intensities, "
     "which this series does not have"
+)
+
+MARGINAL_ONLY = (
+    "the series is marginal: its grams say what a shift of this run would cause or avoid, and are "
+    "no footprint of the run"
 )
 
 
@@ -61,6 +67,8 @@ def _starts(schedule: Schedule) -> Table:
 
 def notes(schedule: Schedule) -> Iterator[str]:
     """What a reader must know before promising a saving."""
+    if schedule.series.signal == MARGINAL:
+        yield MARGINAL_ONLY
     series, between_starts = schedule.variation()
     yield (
         f"the intensity varies by {series:.0%} (one standard deviation); averaged over the "
@@ -71,7 +79,8 @@ def notes(schedule: Schedule) -> Iterator[str]:
     yield from _on_the_series(schedule)
     for name, quantity in schedule.assumed.items():
         yield f"assumed {name}: {quantity}; {quantity.source}"
-    yield NOT_AVOIDED
+    if schedule.series.signal != MARGINAL:
+        yield NOT_AVOIDED
 
 
 def _on_pauses(schedule: Schedule) -> Iterator[str]:
@@ -123,6 +132,7 @@ def as_json(schedule: Schedule) -> dict[str, Any]:
         "name": schedule.name,
         "series": {
             "source": schedule.series.source,
+            "signal": schedule.series.signal,
             "rows": len(schedule.series.g_per_kwh),
             "start": _iso(float(schedule.series.edges_s[0])),
             "days": schedule.series.span_s / S_PER_DAY,

@@ -1,7 +1,8 @@
 """A series of grid intensity over time, read from a user's CSV file and checked line by line.
 
-The columns are `time`, the start of each row in ISO 8601 (UTC if it has no offset), and one of
-`g_per_kwh` (also written `g/kWh`) or `kgco2e_per_kwh`. The rows follow each other at a constant
+The columns are `time`, the start of each row in ISO 8601 (UTC if it has no offset and no zone is
+named), and one of `g_per_kwh` (also written `g/kWh`) or `kgco2e_per_kwh`; other layouts are in
+`simulator.questions.when.layouts`. The rows follow each other at a constant
 step of at most a day, or are months. The last row is as long as the one before it, or lasts to the
 end of its month. A gap, a row out of order or a wrong unit is an error that names its line: no
 value is filled in.
@@ -16,21 +17,22 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import InputError, reason
 from energy.inputs import read_text
-from energy.units import G_PER_KG, S_PER_DAY, S_PER_HOUR
+from energy.units import S_PER_DAY, S_PER_HOUR
+from simulator.questions.when.entsoe import rows_of_xml
+from simulator.questions.when.layouts import AVERAGE, Layout, layout, rows_of_json
 
 Array = NDArray[np.float64]
-
-SCALES = {"g_per_kwh": 1.0, "g/kwh": 1.0, "kgco2e_per_kwh": G_PER_KG}
 
 MOST_G_PER_KWH = 3000.0
 """An upper limit for any grid: old lignite plants emit some 1,200; more means a wrong unit."""
@@ -44,11 +46,13 @@ class Series:
         edges_s: n + 1 ascending times, seconds since 1970 in UTC.
         g_per_kwh: n intensities.
         source: where it comes from.
+        signal: average, or marginal: what one kWh more would cause, which is no footprint.
     """
 
     edges_s: Array
     g_per_kwh: Array
     source: str
+    signal: str = AVERAGE
 
     @property
     def span_s(self) -> float:
@@ -63,15 +67,17 @@ class Series:
     def repeated(self, times: int) -> Series:
         """The series one after the other, `times` times in all."""
         shifts = [self.edges_s[1:] + n * self.span_s for n in range(times)]
-        return Series(
-            np.concatenate([self.edges_s[:1], *shifts]), np.tile(self.g_per_kwh, times), self.source
+        return replace(
+            self,
+            edges_s=np.concatenate([self.edges_s[:1], *shifts]),
+            g_per_kwh=np.tile(self.g_per_kwh, times),
         )
 
     def cut(self, times_s: Array) -> Series:
         """The same intensities with additional edges; times outside the series are ignored."""
         inside = times_s[(times_s > self.edges_s[0]) & (times_s < self.edges_s[-1])]
         edges = np.unique(np.concatenate([self.edges_s, inside]))
-        return Series(edges, self.at(edges[:-1]), self.source)
+        return replace(self, edges_s=edges, g_per_kwh=self.at(edges[:-1]))
 
     def at(self, times_s: Array) -> Array:
         """Intensity at times inside the series."""
@@ -79,26 +85,58 @@ class Series:
         return self.g_per_kwh[np.clip(place, 0, len(self.g_per_kwh) - 1)]
 
 
-def read_series(path: Path) -> Series:
-    """Read a series from a CSV file.
+def read_series(
+    path: Path,
+    *,
+    column: str | None = None,
+    time_column: str | None = None,
+    timezone: str | None = None,
+) -> Series:
+    """Read a series from a CSV file, or from the answer of an API in JSON or XML.
+
+    Args:
+        path: of the file; `simulator.questions.when.layouts` says which are known.
+        column: name of the column of intensities, or a part of it.
+        time_column: name of the column of times.
+        timezone: of times without an offset ("Europe/Berlin"); UTC by default.
 
     Raises:
         InputError: there is no such file, or a line of it is wrong; the message names the line.
     """
-    lines = read_text(path, "a grid series").splitlines(keepends=True)
+    zone = _zone(timezone)
+    text = read_text(path, "a grid series")
+    start = text.lstrip()[:1]
     try:
-        return _read(csv.reader(lines), path.name)
+        if start == "{":
+            rows = rows_of_json(text, path.name)
+        elif start == "<":
+            rows = rows_of_xml(text, path.name)
+        else:
+            rows = list(csv.reader(text.splitlines(keepends=True)))
     except csv.Error as error:
         raise InputError(f"expected a CSV file at {path}", reason(error)) from error
+    return _read(rows, path.name, layout(rows, path.name, column, time_column), zone)
 
 
-def _read(rows: Iterator[list[str]], name: str) -> Series:
-    time_column, value_column, scale = _columns(next(rows, []), name)
+def _zone(name: str | None) -> tzinfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InputError("expected a time zone", str(name), "name one as Europe/Berlin") from error
+
+
+def _read(rows: list[list[str]], name: str, columns: Layout, zone: tzinfo | None) -> Series:
     times: list[datetime] = []
     values: list[float] = []
-    for line, time, value in _cells(rows, (time_column, value_column), name):
-        times.append(_time(time, line, name))
-        values.append(_intensity(value, scale, line, name))
+    cells = list(_cells(rows[1:], (columns.time, columns.value), name))
+    if len(cells) > 1 and _descends(cells):
+        cells.reverse()
+    for line, time, value in cells:
+        moment = _time(time, line, name)
+        if moment.tzinfo is None and zone is not None and not columns.in_utc:
+            moment = _placed(moment, zone, times)
+        times.append(moment)
+        values.append(_intensity(value, columns.scale, line, name))
         if (times[-1].tzinfo is None) != (times[0].tzinfo is None):
             raise InputError(
                 f"expected times all with or all without an offset in {name} line {line}", time
@@ -108,23 +146,28 @@ def _read(rows: Iterator[list[str]], name: str) -> Series:
         raise InputError(f"expected two rows or more in {name}", f"{len(times)}")
     starts = [_seconds(time) for time in times]
     end = _seconds(_month_after(times[-1])) if _monthly(times) else 2 * starts[-1] - starts[-2]
-    return Series(np.array([*starts, end]), np.array(values), name)
+    return Series(np.array([*starts, end]), np.array(values), name, columns.signal)
 
 
-def _columns(header: list[str], name: str) -> tuple[int, int, float]:
-    """The columns of the time and the intensity, and the scale of the latter to g/kWh."""
-    names = [cell.strip().lower() for cell in header]
-    units = [cell for cell in names if cell in SCALES]
-    if "time" not in names or len(units) != 1:
-        raise InputError(
-            f"expected the columns time and one of g_per_kwh, kgco2e_per_kwh in {name} line 1",
-            ", ".join(names) or "an empty file",
-        )
-    return names.index("time"), names.index(units[0]), SCALES[units[0]]
+def _placed(moment: datetime, zone: tzinfo, before: list[datetime]) -> datetime:
+    """A local time in its zone; of two equal hours in autumn, the second is after the change."""
+    local = moment.replace(tzinfo=zone)
+    if before and _seconds(local) <= _seconds(before[-1]):
+        return local.replace(fold=1)
+    return local
+
+
+def _descends(cells: list[tuple[int, str, str]]) -> bool:
+    """Whether the times run backwards all along, as some services hand them out."""
+    try:
+        times = [_seconds(datetime.fromisoformat(time)) for _, time, _ in cells]
+    except (ValueError, OverflowError):
+        return False
+    return all(later < time for time, later in pairwise(times))
 
 
 def _cells(
-    rows: Iterator[list[str]], columns: tuple[int, int], name: str
+    rows: list[list[str]], columns: tuple[int, int], name: str
 ) -> Iterator[tuple[int, str, str]]:
     """The line number and the two cells of each row that is not empty."""
     for line, row in enumerate(rows, start=2):
@@ -137,11 +180,13 @@ def _cells(
 
 def _time(text: str, line: int, name: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
+        moment = datetime.fromisoformat(text)
+        moment.timestamp()
+    except (ValueError, OverflowError, OSError) as error:
         raise InputError(
             f"expected a time as 2025-01-31T13:00Z in {name} line {line}", text or "nothing"
         ) from error
+    return moment
 
 
 def _intensity(text: str, scale: float, line: int, name: str) -> float:
@@ -174,7 +219,7 @@ def _check_step(times: list[datetime], line: int, name: str) -> None:
         raise InputError(
             f"expected times that ascend in {name} line {line}",
             times[-1].isoformat(),
-            "write them in UTC if the clocks change",
+            "write them in UTC, or name their zone with --timezone, if the clocks change",
         )
     if _monthly(times[-2:]) and _monthly(times[:2]):
         return
@@ -183,7 +228,8 @@ def _check_step(times: list[datetime], line: int, name: str) -> None:
             f"expected every row {min(first, S_PER_DAY) / S_PER_HOUR:g} h after the one before, or "
             f"months, in {name} line {line}",
             f"{step / S_PER_HOUR:g} h",
-            "fill gaps in the data first",
+            "fill gaps in the data first; for an hour that no clock showed, name the zone of the "
+            "times with --timezone",
         )
 
 

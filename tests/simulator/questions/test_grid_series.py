@@ -45,7 +45,7 @@ HEAD = "time,g_per_kwh\n2025-01-01T00:00Z,100\n2025-01-01T01:00Z,100\n"
     [
         ("", "line 1"),
         ("time,intensity\n", "line 1"),
-        ("time,g_per_kwh,kgco2e_per_kwh\n", "one of g_per_kwh"),
+        ("time,g_per_kwh,kgco2e_per_kwh\n", "one intensity"),
         ("time,g_per_kwh\n2025-01-01T00:00Z,100\n", "two rows or more"),
         (HEAD + "tomorrow,100\n", "2025-01-31T13:00Z in grid.csv line 4"),
         (HEAD + "2025-01-01T02:00Z,\n", "line 4; got nothing"),
