@@ -17,6 +17,7 @@ from typing import Any
 from energy.arithmetic import multiply
 from energy.errors import InputError
 from energy.facts.catalog import chip
+from energy.facts.embodied import kilograms, methods_of
 from energy.facts.site import UNITS, UNKNOWN_ZONE, Site, site
 from energy.footprint.account import account, quantity_times
 from energy.quantity import Boundary, Origin, Quantity
@@ -56,7 +57,7 @@ def at_site(record: RunRecord, site: Site) -> RunRecord:
             "co2_embodied_g": _embodied(record, site),
             "water_l": or_missing(result.water_l, "L", Boundary.IT),
             "cost_usd": cost,
-            "factors": {**record.factors, **site.factors()},
+            "factors": {**record.factors, **site.factors(), **_making(record)},
             "labels": {**record.labels, "zone": site.zone, "site": site.name},
         }
     )
@@ -86,19 +87,21 @@ def moved(record: RunRecord, zone: str | None, pue: float | None) -> RunRecord:
     return at_site(record, site(zone or kept, name=name, **figures))
 
 
-def embodied_g(device_kg: float, device_s: Quantity, lifetime_s: Quantity) -> Quantity:
+def embodied_g(device_kg: Quantity | float, device_s: Quantity, lifetime_s: Quantity) -> Quantity:
     """Grams of CO2e of making the devices, the share of the run (ISO/IEC 21031, SCI): M.
 
     M = TE x (time reserved / lifetime), time summed over all devices.
     164 kg an H100, 1,000 h of 35,064 h (4 years): 4.68 kg.
 
     Args:
-        device_kg: kilograms of CO2e of making one device.
+        device_kg: kilograms of CO2e of making one device; a number is an assumption.
         device_s: seconds, summed over the devices.
         lifetime_s: seconds that a device serves.
     """
+    if not isinstance(device_kg, Quantity):
+        device_kg = Quantity.exact(device_kg, "kg", "set by the caller", Origin.ASSUMED)
     share = multiply(device_s, lifetime_s, "1", divide=True)
-    return share.scaled(device_kg * G_PER_KG, "g")
+    return multiply(share, device_kg, "kg").scaled(G_PER_KG, "g")
 
 
 def _embodied(record: RunRecord, site: Site) -> Quantity:
@@ -110,8 +113,23 @@ def _embodied(record: RunRecord, site: Site) -> Quantity:
         row = chip(name)
     except InputError:
         return Quantity.absent("g", f"{name} is no chip of the catalog")
-    if row.embodied_kg is None:
+    methods = methods_of(row)
+    if not methods:
         return Quantity.absent("g", f"no embodied carbon of {row.id} is published")
-    share = embodied_g(row.embodied_kg, record.chip_s, site.lifetime_s)
-    source = f"{row.embodied_kg:g} kg a chip ({row.embodied_scope}); {share.source}"
+    share = embodied_g(kilograms(methods), record.chip_s, site.lifetime_s)
+    source = f"a chip by method: {'; '.join(map(str, methods))}; {methods[0].scope}"
     return share.model_copy(update={"source": source})
+
+
+def _making(record: RunRecord) -> dict[str, Quantity]:
+    """Kilograms a chip by each method that is published, for the factors of a record."""
+    try:
+        row = chip(record.labels.get("chip", ""))
+    except InputError:
+        return {}
+    return {
+        f"embodied_{method.method.replace('-', '_')}_kg": Quantity.exact(
+            method.kg, "kg", f"{method.source}: {method.scope}", Origin.ASSUMED
+        )
+        for method in methods_of(row)
+    }

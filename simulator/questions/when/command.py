@@ -11,6 +11,26 @@ from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
 from simulator.kit.options import Basis, Explain, Plot, Set, overridden
 
+Curtail = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FROM-TO",
+        help="No power: 17:00-21:00 every day, or two ISO times with a slash. UTC.",
+    ),
+]
+
+Column = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of the intensity, where there are several.")
+]
+
+TimeColumn = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of the times, if it is not known.")
+]
+
+Timezone = Annotated[
+    str | None, typer.Option(metavar="ZONE", help="Of times without an offset; default UTC.")
+]
+
 
 @examples(
     "simulator when grid-2025.csv glam-64b-64e --plot when.png",
@@ -38,13 +58,7 @@ def when(
     threshold: Annotated[
         float | None, typer.Option(help="Pause above it, g/kWh; the best by default.")
     ] = None,
-    curtail: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FROM-TO",
-            help="No power: 17:00-21:00 every day, or two ISO times with a slash. UTC.",
-        ),
-    ] = None,
+    curtail: Curtail = None,
     repeat: Annotated[
         bool, typer.Option("--repeat", help="Repeat the series after its end.")
     ] = False,
@@ -53,15 +67,9 @@ def when(
         float | None, typer.Option(help="Watts while paused over watts while running.")
     ] = None,
     resume: Annotated[float | None, typer.Option(help="Seconds to resume after a pause.")] = None,
-    column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the intensity, where there are several.")
-    ] = None,
-    time_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the times, if it is not known.")
-    ] = None,
-    timezone: Annotated[
-        str | None, typer.Option(metavar="ZONE", help="Of times without an offset; default UTC.")
-    ] = None,
+    column: Column = None,
+    time_column: TimeColumn = None,
+    timezone: Timezone = None,
     basis: Basis = "auto",
     overrides: Set = None,
     explain: Explain = False,

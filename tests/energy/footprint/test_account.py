@@ -56,6 +56,7 @@ def test_embodied_carbon_is_the_share_of_the_life():
     life = exact(4 * 365.25 * S_PER_DAY, "s")
     share = embodied_g(164, exact(1000 * S_PER_HOUR, "s"), life)
     assert share.value == pytest.approx(4677, rel=1e-3)
+    assert share.origin == "assumed", "kilograms are assumed, however exact the hours"
 
 
 def test_emissions_of_a_missing_energy_are_missing_not_zero():

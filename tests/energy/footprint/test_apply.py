@@ -73,10 +73,28 @@ def test_chips_cost_by_the_hour_where_they_have_a_price_else_the_electricity():
 def test_embodied_carbon_follows_the_chip_that_the_record_names():
     record = run_record(elapsed_s=3.6e6, chip="h100-sxm5-80gb")
     grams = at_site(record, site()).co2_embodied_g
-    assert grams.value == pytest.approx(4677, rel=1e-3)
-    assert grams.low < 0.7 * grams.value < grams.value < grams.high
+    # 1,000 h of 4 years (3 to 6): 575 kg bottom-up, 164 kg by the maker's sheet.
+    share = 1000 / (4 * 365.25 * 24)
+    assert grams.value == pytest.approx(575e3 * share)
+    assert grams.low <= 164e3 * share < grams.value < grams.high
+    assert grams.origin == "assumed"
+    factors = at_site(record, site()).factors
+    assert factors["embodied_bottom_up_kg"].value == 575
+    assert factors["embodied_maker_kg"].value == 164
     other = at_site(run_record(chip="tpu-v4"), site()).co2_embodied_g
     assert "no embodied carbon of tpu-v4" in other.source
+
+
+def test_chips_of_one_comparison_have_one_method():
+    """H100, H200 and B200 bottom-up (BoaviztAPI 2.5.0): 575, 1,067 and 1,415 kg; each band holds
+    the maker's sheet where there is one."""
+    grams = [
+        at_site(run_record(elapsed_s=3.6e6, chip=name), site()).co2_embodied_g
+        for name in ("h100-sxm5-80gb", "h200-sxm5-141gb", "b200-sxm-180gb")
+    ]
+    ratios = [each.value / grams[0].value for each in grams]
+    assert ratios == pytest.approx([1, 1067 / 575, 1415 / 575])
+    assert all("bottom-up" in each.source for each in grams)
 
 
 @given(st.floats(1, 3), st.floats(1, 3))
