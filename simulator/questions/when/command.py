@@ -31,6 +31,33 @@ Timezone = Annotated[
     str | None, typer.Option(metavar="ZONE", help="Of times without an offset; default UTC.")
 ]
 
+GridSeries = Annotated[
+    Path,
+    typer.Argument(metavar="SERIES.csv", help="A grid series (docs/grid.md lists the layouts)."),
+]
+
+Scenario = Annotated[
+    str | None, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")
+]
+
+Megawatts = Annotated[
+    float | None, typer.Option(help="Without a scenario: megawatts of the facility.")
+]
+
+Stretch = Annotated[
+    float, typer.Option(help="How many times as long pauses may make it; 1 for no pauses.")
+]
+
+Threshold = Annotated[
+    float | None, typer.Option(help="Pause above it, g/kWh; the best by default.")
+]
+
+Repeat = Annotated[bool, typer.Option("--repeat", help="Repeat the series after its end.")]
+
+PausedShare = Annotated[
+    float | None, typer.Option(help="Watts while paused over watts while running.")
+]
+
 
 @examples(
     "simulator when grid-2025.csv glam-64b-64e --plot when.png",
@@ -38,34 +65,17 @@ Timezone = Annotated[
     "simulator when grid-2025.csv --days 21 --mw 4 --curtail 17:00-21:00 --repeat --json",
 )
 def when(
-    series: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SERIES.csv", help="A grid series (docs/grid.md lists the layouts)."
-        ),
-    ],
-    name: Annotated[
-        str | None, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")
-    ] = None,
+    series: GridSeries,
+    name: Scenario = None,
     days: Annotated[float | None, typer.Option(help="Without a scenario: days it takes.")] = None,
-    mw: Annotated[
-        float | None, typer.Option(help="Without a scenario: megawatts of the facility.")
-    ] = None,
+    mw: Megawatts = None,
     every: Annotated[float, typer.Option(help="Hours between the starts to try.")] = 24.0,
-    stretch: Annotated[
-        float, typer.Option(help="How many times as long pauses may make it; 1 for no pauses.")
-    ] = 1.1,
-    threshold: Annotated[
-        float | None, typer.Option(help="Pause above it, g/kWh; the best by default.")
-    ] = None,
+    stretch: Stretch = 1.1,
+    threshold: Threshold = None,
     curtail: Curtail = None,
-    repeat: Annotated[
-        bool, typer.Option("--repeat", help="Repeat the series after its end.")
-    ] = False,
+    repeat: Repeat = False,
     zone: Annotated[str | None, typer.Option(help="Show this zone's flat factor too.")] = None,
-    paused_share: Annotated[
-        float | None, typer.Option(help="Watts while paused over watts while running.")
-    ] = None,
+    paused_share: PausedShare = None,
     resume: Annotated[float | None, typer.Option(help="Seconds to resume after a pause.")] = None,
     column: Column = None,
     time_column: TimeColumn = None,
