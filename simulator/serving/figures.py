@@ -19,7 +19,6 @@ from simulator.serving.predict import Served
 from simulator.serving.predict import serve as predicted
 from simulator.serving.request import Request, Resolved, resolve
 
-
 WATTS = {"dense": (-0.32, 0.10), "moe": (-0.19, 0.31)}
 """80 % band of the watts of a chip: measured over predicted, of families left out of the fit (357
 rows). The low end of dense models is one task on one board (docs/serving.md)."""
