@@ -10,7 +10,7 @@ import typer
 
 from energy.app import Csv, Json, Pue, Zone, examples, output_file
 from energy.console import print_data
-from energy.errors import ToleranceError
+from energy.errors import InputError, ToleranceError
 
 Form = Annotated[
     str | None,
@@ -139,6 +139,12 @@ def lint(
     from energy.disclosure.readers.files import claims_of
 
     claims = [claim for path in files for claim in claims_of(path)]
+    if empty := [claim.where for claim in claims if not (claim.numbers or claim.problems)]:
+        raise InputError(
+            f"expected figures of a run in {empty[0]}",
+            "none that is read",
+            "docs/lint.md says what is",
+        )
     findings = [finding for claim in claims for finding in check(claim)]
     wrong = len(errors(findings))
     rows = [finding.as_dict() for finding in findings]
@@ -147,6 +153,8 @@ def lint(
         for finding in findings:
             print(f"{finding.where}: {finding.severity}: {finding.message} [{finding.rule}]")
         warnings = len(findings) - wrong
-        print(f"{len(claims)} claims, {wrong} errors, {warnings} warnings", file=sys.stderr)
+        counts = {"claim": len(claims), "error": wrong, "warning": warnings}
+        line = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items())
+        print(line, file=sys.stderr)
     if wrong or (strict and findings):
         sys.exit(ToleranceError.exit_code)

@@ -26,6 +26,10 @@ from energy.units import flop, parsed_count
 DELIVERED = (Boundary.FACILITY, Boundary.IT, Boundary.NODE, Boundary.CHIP)
 """Boundaries at which energy is disclosed, the widest first; grid losses are nobody's bill."""
 
+BETTER_KNOWN = ("co2_embodied_g", "mfu")
+"""Facts of which an author may know better than a record: an assessment of the own hardware, a
+utilization of the steady state."""
+
 MASSES = {"t": 1e6, "kg": 1e3, "g": 1.0}
 
 
@@ -108,21 +112,34 @@ def facts_of(records: Sequence[RunRecord], stated: Mapping[str, str]) -> Facts:
         stated: by the names of `statable`; they come before labels of the records.
 
     Raises:
-        InputError: a name is unknown, or a value is none of its choices or no number.
+        InputError: a name is unknown, a value is none of its choices or no number, or the record
+            has that figure itself.
     """
     quantities, absent = _of_records(records)
     boundary = next((at for at in DELIVERED if f"energy_{at}_j" in quantities), None)
     if boundary is not None:
         quantities["energy_j"] = quantities[f"energy_{boundary}_j"]
-    labels = {key: text for record in records for key, text in record.labels.items()}
     words = _words_of(records)
-    for name, text in ({k: labels[k] for k in labels if k in statable()} | dict(stated)).items():
+    labels = {key: text for record in records for key, text in record.labels.items()}
+    beside = {key: text for key, text in labels.items() if key in statable()} | dict(stated)
+    for name, text in beside.items():
         if _unit_of(name) == "text":
             words[name] = _choice(name, text)
-        else:
-            quantities[name] = _number(name, text)
+            continue
+        number = _number(name, text)
+        if name in quantities and name not in BETTER_KNOWN:
+            raise InputError(
+                f"expected a fact that the record lacks; {name} is {_there(quantities[name])}",
+                f"{name}={text}",
+                "leave it out",
+            )
+        quantities[name] = number
     known = Facts(tuple(records), quantities, words, boundary, absent)
     return _derived(known)
+
+
+def _there(quantity: Quantity) -> str:
+    return f"{quantity.human()} there"
 
 
 def place_is_known(record: RunRecord) -> bool:

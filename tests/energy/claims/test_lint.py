@@ -33,7 +33,7 @@ def table(tmp_path):
 def test_a_right_table_passes_and_a_wrong_row_is_named(table):
     right = lint(table(RIGHT))
     assert (right.exit_code, right.stdout) == (0, "")
-    assert right.stderr == "1 claims, 0 errors, 0 warnings\n"
+    assert right.stderr == "1 claim, 0 errors, 0 warnings\n"
     wrong = lint(table(WRONG))
     assert wrong.exit_code == 5
     assert wrong.stdout.startswith("runs.csv wrong: error: 700 MWh in 1,000 chip-hours are")
@@ -72,6 +72,7 @@ def test_a_record_is_checked_as_a_file_and_as_a_folder(tmp_path):
         ("other.csv", "a,b\n1,2\n", "columns a, b"),
         ("empty.csv", HEADER, "no rows"),
         ("other.txt", "x", "a file that can be checked"),
+        ("README.md", "# A page", "figures of a run in README.md"),
         ("record.json", "{", "not JSON"),
         ("record.json", "{}", "RunRecord"),
     ],

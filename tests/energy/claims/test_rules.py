@@ -63,6 +63,7 @@ WRONG = {
     "sum-of-parts": {"energy_chip_j": 2e12, "sum_of_entries_j": 1e12},
     "large": {"energy_j": 1e17},
     "mfu": {"elapsed_s": 14.8 * 3600},
+    "high-mfu": {"elapsed_s": 355.2 * 3600 / 3.4, "chips": 10_000},
     "stated-mfu": {"mfu": 0.9},
     "joules-per-flop": {"flop": 3.14e26},
     "flop-against-6pd": {"flop": 3.14e24},

@@ -77,6 +77,7 @@ def test_labels_of_the_run_count_and_what_is_stated_comes_before_them():
         ("oprator=x", "did you mean operator"),
         ("operator= ", "a word for operator"),
         ("activity=train", "training"),
+        ("tokens=2e11", "tokens is 200B there"),
         ("tokens=many", "a number of zero or more"),
         ("tokens=-5", "a number of zero or more"),
         ("co2_offset_g=12", "40 g, 3 kg or 12 t"),

@@ -1,0 +1,56 @@
+"""Records, cards and forms that are disclosed or checked, and the verbs that read them."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from energy.disclosure.formats import FORMATS, write
+from tests.energy.disclosure.runs import known, metered
+from tests.fuzz.harness import command
+from tests.fuzz.reader import Reader
+
+KINDS = {".json": "json", ".csv": "csv", ".md": "bytes"}
+
+
+def run(folder: Path, random: Random) -> Path:
+    """The record of a run that every format can hold."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "record.json"
+    metered(kwh=random.uniform(4e3, 6e3)).save(path)
+    return path
+
+
+def form(folder: Path, random: Random, name: str) -> Path:
+    """A form of such a run."""
+    path = folder / f"form{FORMATS[name].ending}"
+    path.write_text(write(name, known(metered(kwh=random.uniform(4e3, 6e3))), "x"))
+    return path
+
+
+def _disclose(path: Path) -> Any:
+    words = ("report", path, "--format", "json", "--zone", "FRA")
+    command("energy", *words)()
+
+
+def _lint(path: Path) -> Any:
+    """What the check prints; a damaged figure may well be negative there, which it says."""
+    import contextlib
+    import io
+
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        command("energy", "lint", path, "--json")()
+    return len(json.loads(out.getvalue())["findings"])
+
+
+READERS = (
+    Reader("record, disclosed", "json", run, _disclose, weight=2),
+    Reader("record, checked", "json", run, _lint, weight=1),
+    *(
+        Reader(f"{name}, checked", KINDS[FORMATS[name].ending], partial(form, name=name), _lint)
+        for name in ("eu-mdf", "hf-card", "sci-ai", "boamps", "spdx", "cyclonedx", "otel", "csv")
+    ),
+)
