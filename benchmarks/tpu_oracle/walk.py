@@ -7,7 +7,7 @@ often as its computation runs. A loop whose turns are not plain to see is an err
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import prod
 
@@ -258,7 +258,16 @@ def _group(attributes: str) -> tuple[int, int]:
 
 
 def _turns(computations: Computations, name: str, loop: Instruction) -> int:
-    """How often a loop runs: its counter starts at a constant and is compared with another."""
+    """How often a loop runs: its counter goes from 0 step by step to a bound.
+
+    Args:
+        computations: of the program.
+        name: of the computation with the loop.
+        loop: the instruction.
+
+    Raises:
+        InputError: there is no single bound, or the counter does not start at 0.
+    """
     body, condition = (
         re.search(rf"{part}=%([\w.-]+)", loop.attributes) for part in ("body", "condition")
     )
@@ -271,8 +280,29 @@ def _turns(computations: Computations, name: str, loop: Instruction) -> int:
     ]
     if len(bounds) != 1:
         raise InputError("expected one bound of a loop", f"{bounds} in {condition[1]}")
+    starts = {
+        value
+        for each in _named(computations[name], loop.operands)
+        for state in _named(computations[name], each.operands)
+        if (value := _whole_number(computations[name], state)) is not None
+    }
+    if starts and 0 not in starts:
+        raise InputError("expected a loop from 0", f"{sorted(starts)} in {loop.name}")
     step = _step(computations, body[1])
     return -(-bounds[0] // step)
+
+
+def _named(instructions: dict[str, Instruction], names: Iterable[str]) -> list[Instruction]:
+    return [instructions[name] for name in names if name in instructions]
+
+
+def _whole_number(instructions: dict[str, Instruction], each: Instruction) -> int | None:
+    """The value of a constant of one whole number, also behind copies; None of all else."""
+    while each.kind in ("copy", "bitcast") and each.operands[0] in instructions:
+        each = instructions[each.operands[0]]
+    value = re.match(r"\((-?\d+)\)", each.attributes)
+    is_number = each.kind == "constant" and each.arrays == (("s32", ()),)
+    return int(value[1]) if is_number and value else None
 
 
 def _step(computations: Computations, body: str) -> int:

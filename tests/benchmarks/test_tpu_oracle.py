@@ -80,6 +80,7 @@ def test_messages_are_counted_by_group_with_the_turns_of_their_loop():
     ("text", "change", "reason"),
     [
         ("constant(6)", "constant(6)\n  %other = s32[] constant(9)", "bound of a loop"),
+        ("%zero = s32[] constant(0)", "%zero = s32[] constant(1)", "loop from 0"),
         ("ENTRY %main", "%main", "no ENTRY"),
         ("replica_groups=mesh['axis_0'=8,'axis_1'=2] {'axis_0'}, ", "", "groups of a message"),
     ],
