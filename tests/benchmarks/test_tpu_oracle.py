@@ -41,13 +41,20 @@ def test_messages_of_experts_have_the_bytes_of_the_compiled_program(row):
         assert said[purpose] == theirs[purpose], purpose
 
 
-PAIRS = [row for row in COMPILED if not row.case.drawn and not row.case.whole]
+PAIRS = [
+    row
+    for row in COMPILED
+    if not row.case.drawn and not row.case.whole and row.case.recompute == "none"
+]
+"""Of recomputed pairs the simulator has too little: docs/tpu.md says why."""
 
 
 @pytest.mark.parametrize("row", PAIRS, ids=lambda row: row.case.name)
 def test_a_pair_of_layers_needs_the_memory_that_the_compiler_plans(row):
     said = sum(ours.memory_bytes(row.case).values())
-    assert said == pytest.approx(row.peak_bytes, rel=0.1)
+    # What the compiler computes again it does not store.
+    tolerance = 0.15 if ours.computed_again(row) > ours.AGAIN else 0.1
+    assert said == pytest.approx(row.peak_bytes, rel=tolerance)
 
 
 DRAWN = [row for row in ROWS if row.case.drawn and (row.compiled or row.refused)]
