@@ -280,12 +280,12 @@ def _turns(computations: Computations, name: str, loop: Instruction) -> int:
     ]
     if len(bounds) != 1:
         raise InputError("expected one bound of a loop", f"{bounds} in {condition[1]}")
-    starts = {
-        value
+    states = (
+        _whole_number(computations[name], state)
         for each in _named(computations[name], loop.operands)
         for state in _named(computations[name], each.operands)
-        if (value := _whole_number(computations[name], state)) is not None
-    }
+    )
+    starts = {start for start in states if start is not None}
     if starts and 0 not in starts:
         raise InputError("expected a loop from 0", f"{sorted(starts)} in {loop.name}")
     step = _step(computations, body[1])
