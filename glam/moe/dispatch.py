@@ -21,7 +21,7 @@ from glam.config import Dispatch
 from glam.moe.capacity import group_tokens, slots_per_expert
 from glam.moe.experts import Experts
 from glam.moe.permute import Combine, Permute
-from glam.moe.router import Routing, uniform
+from glam.moe.router import Routing, assignments, uniform
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class DroplessDispatcher:
     ) -> Dispatched:
         """Compute every assignment, however uneven the load."""
         assigned, order = routing.experts.flatten().sort(stable=True)
-        counts = torch.bincount(assigned, minlength=routing.load.shape[0])
+        counts = assignments(assigned, routing.load.shape[0])
         ends = counts.cumsum(0)
         token_of_row = order.div(routing.experts.shape[1], rounding_mode="floor")
         rows = torch.arange(len(order), device=order.device)

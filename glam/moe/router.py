@@ -75,7 +75,7 @@ class Router(nn.Module):
         log_partition = logits.logsumexp(-1, keepdim=True)
         gates, weights, experts = self.choose(logits, generator)
         n_experts = gates.shape[-1]
-        load = torch.bincount(experts.flatten(), minlength=n_experts) / experts.numel()
+        load = assignments(experts.flatten(), n_experts) / experts.numel()
         entropy = (log_partition.squeeze(-1) - (gates * logits).sum(-1)).mean().detach()
         zero = load.new_zeros(())
         return Routing(
@@ -119,6 +119,14 @@ class Router(nn.Module):
         return torch.stack(losses).sum()
 
 
+def assignments(experts: Tensor, n_experts: int) -> Tensor:
+    """Return how many of the assignments (A) go to each expert (E).
+
+    torch.bincount counts the same, but on a GPU it waits for the largest number.
+    """
+    return experts.new_zeros(n_experts).scatter_add_(0, experts, torch.ones_like(experts))
+
+
 def uniform(size: Sequence[int], generator: torch.Generator) -> Tensor:
     """Draw uniform numbers from 0 to 1, from which second experts follow."""
     return torch.rand(size, generator=generator, device=generator.device)
@@ -151,5 +159,5 @@ def auxiliary_loss(gates: Tensor, first: Tensor) -> Tensor:
         every token.
     """
     n_experts = gates.shape[-1]
-    load = torch.bincount(first, minlength=n_experts) / len(first)
+    load = assignments(first, n_experts) / len(first)
     return n_experts * (load * gates.mean(0)).sum()

@@ -160,6 +160,18 @@ def test_the_worked_number_of_gelu_and_its_derivative():
     assert slope.item() == pytest.approx(1.08296, abs=5e-6)
 
 
+@pytest.mark.parametrize("kind", ["dropless", "glam"])
+def test_no_operation_of_both_passes_waits_for_a_value_or_has_a_size_that_depends_on_one(kind):
+    with torch.device("meta"):  # where there are sizes but no values, and GPUs' way is taken
+        model = Glam(mixture(4, 2), dispatch=Dispatch(kind=kind), precision="bfloat16")
+        tokens = torch.zeros(2, 17, dtype=torch.long)
+    output = model(tokens, None if kind == "dropless" else torch.Generator())
+    (output.loss + 0.01 * output.auxiliary_loss).backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.dtype == torch.float32
+
+
 @pytest.fixture(scope="module")
 def half_run(tmp_path_factory):
     """A run in bfloat16 and one that was resumed half-way."""
