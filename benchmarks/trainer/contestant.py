@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,14 @@ def our_step(case: dict[str, Any]) -> Turn:
     """Return a training step that returns its loss."""
     from glam.config import Training
 
-    if FORMER:
-        from glam.optim import build_optimizer, update  # type: ignore[import-not-found]
-    else:
-        from glam.training.optimizer import build_optimizer, update
+    module = import_module("glam.optim" if FORMER else "glam.training.optimizer")
     model, training = our_model(case["shape"], case["precision"]), Training(optimizer="adamw")
-    optimizer, tokens = build_optimizer(model, training), _tokens(case)
+    optimizer, tokens = module.build_optimizer(model, training), _tokens(case)
 
     def turn() -> float:
         output = model(tokens)
         (output.loss + training.auxiliary_weight * output.auxiliary_loss).backward()
-        update(model, optimizer, training, step=1)
+        module.update(model, optimizer, training, step=1)
         return float(output.loss.detach())
 
     return turn
