@@ -1,5 +1,6 @@
-"""`python -m energy` runs the command `energy`."""
+"""The command `energy`, and `python -m energy` where only the interpreter is at hand."""
 
+from energy import _ctrl_c  # noqa: F401  (before all else)
 from energy.cli import main
 
 if __name__ == "__main__":

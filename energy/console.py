@@ -8,11 +8,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from energy._lazy import version
+from energy.errors import InputError, reason
 
 
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:
-    """Print one JSON document on stdout; pydantic models and arrays inside are converted."""
-    print(json.dumps(value, indent=1, default=plain, allow_nan=False))
+    """Print one JSON document on stdout; pydantic models and arrays inside are converted.
+
+    Raises:
+        InputError: a result is beyond floating point, which JSON has no form for.
+    """
+    try:
+        text = json.dumps(value, indent=1, default=plain, allow_nan=False)
+    except ValueError as error:
+        fix = "a number of the input is far too large or too small"
+        raise InputError("expected finite results", reason(error), fix) from error
+    print(text)
 
 
 def print_csv(data: Mapping[str, Any] | list[Any]) -> None:

@@ -35,6 +35,18 @@ def group_may_read(path: Path) -> bool:
         return False
 
 
+def make_folder(folder: Path, *, group: bool) -> None:
+    """Make the folder of a run, which its user alone may enter, or the group too on request.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(0o750 if group else 0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
 def write_atomic(path: Path, write: Callable[[IO[bytes]], object], mode: int | None = None) -> None:
     """Write a file that is never seen half written, even after a crash or on a full disk.
 

@@ -4,7 +4,7 @@ Exit codes: 0 yes, 1 bug, 2 usage or bad input, 3 infeasible, 4 data missing or 
 5 outside tolerance, 126 a command that cannot be run, 127 a command that does not exist,
 130 interrupted. A reader that closes our output (a pager, head) ends the command with 0.
 
-It imports little: until `start` runs, Ctrl-C would print a traceback.
+Ctrl-C before `start` runs is that of `energy._ctrl_c`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def start(load: Callable[[], Callable[[], object]]) -> None:
         import logging  # noqa: F401  (needed by guard, which Ctrl-C may reach first)
 
         app = load()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # of `energy._ctrl_c`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     guard(app)
 
 
@@ -82,6 +84,9 @@ def _run(app: Callable[[], object]) -> None:
         place = error.filename or "the output"
         if error.errno in WRITING:
             fail(f"expected to write {place}; got {reason(error)}; {remedy(error)}", 2)
+        if "temporary directory" in str(error):  # of Python's `tempfile`, whoever asks it
+            fix = "free space on the disk, or name a folder that can be written: TMPDIR=FOLDER"
+            fail(f"expected a folder for temporary files; got none; {fix}", 2)
         if error.errno in NAMING:
             fail(f"expected the path of a file or folder; got {place}: {reason(error)}", 2)
         raise

@@ -15,6 +15,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from energy import tables
+from energy.amounts import require_possible
 from energy.arithmetic import add
 from energy.errors import BoundaryError, InputError
 from energy.files import group_may_read, permissions, write_text_atomic
@@ -104,12 +105,12 @@ class Window(BaseModel):
 
     name: str
     phase: str = "compute"
-    count: int
+    count: int = Field(ge=0)
     elapsed_s: Quantity
     energy_j: Quantity
     begin_s: float | None = None
     end_s: float | None = None
-    unresolved: int = 0
+    unresolved: int = Field(default=0, ge=0)
 
 
 class Phase(BaseModel):
@@ -266,19 +267,23 @@ class RunRecord(BaseModel):
         """Read a record, of this schema version or an older one.
 
         Raises:
-            InputError: there is no such file, it is not JSON, or it is not a RunRecord.
+            InputError: there is no such file, it is no RunRecord in JSON, or an amount in it cannot
+                be: see `energy.amounts`.
         """
         path = Path(path)
         path = path / "record.json" if path.is_dir() else path
         content = read_bytes(path, "a record", "name a record.json or the folder that contains one")
+        fix = "write it again with this version, or correct that field"
         try:
-            return cls.model_validate_json(content)
+            record = cls.model_validate_json(content)
         except ValidationError as error:
             raise InputError(
                 f"expected a RunRecord (schema {SCHEMA_VERSION}) in {path}",
                 first_error(error),
-                "write it again with this version, or correct that field",
+                fix,
             ) from error
+        require_possible(record, str(path), fix)
+        return record
 
 
 def totals(entries: list[EnergyEntry]) -> dict[Boundary, Quantity]:

@@ -5,9 +5,10 @@ What a file gets wrong is an `InputError` that names the place, as all of this p
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from energy.errors import InputError
 
@@ -56,9 +57,21 @@ class Table(BaseModel):
 
 
 class Open(Table):
-    """A table that may have other keys too, which are kept as they are."""
+    """A table that may have other keys too, which are kept as they are; its numbers are finite."""
 
     model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="after")
+    def _finite(self) -> Self:
+        values = list((self.model_extra or {}).items())
+        while values:
+            name, value = values.pop()
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} should be a finite number")
+            inner = value.values() if isinstance(value, dict) else value
+            if isinstance(value, dict | list):
+                values += [(name, item) for item in inner]
+        return self
 
 
 def first_error(error: ValidationError, whole: str = "the file") -> str:

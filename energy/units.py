@@ -132,7 +132,7 @@ def human(value: float, unit: str, scale: float | None = None) -> str:
         return mass(value)
     if unit == "FLOP":
         return flop(value)
-    if unit in ("W", "L", "B"):
+    if unit in ("W", "L", "B", "FLOP/s"):
         return si(value, unit)
     if unit == "1":
         return count(value)

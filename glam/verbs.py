@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,9 +30,20 @@ Precision = Annotated[
 ]
 
 
+ChosenDevice = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
 Meter = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="Meter to read; default all. cpu_tree: only this run."),
+]
+
+
+Resume = Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint.")]
+
+
+Group = Annotated[
+    bool, typer.Option("--group", help="Let your group read the run; else only you may.")
 ]
 
 
@@ -40,7 +52,7 @@ Meter = Annotated[
     "glam train --model run.toml --data books/ --out runs/books --resume",
 )
 def train(
-    model: Annotated[str, typer.Option(help="A model (glam sizes), a TOML or config.json.")],
+    model: Annotated[str, typer.Option(help="A model (glam sizes), or the TOML file of one.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     data: Data = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
@@ -56,9 +68,8 @@ def train(
     machine: Annotated[
         Path | None, typer.Option(help="File of simulator calibrate, for the peak of MFU.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue from the last checkpoint.")
-    ] = False,
+    resume: Resume = False,
+    group: Group = False,
     zone: Zone = None,
     pue: Pue = None,
     meter: Meter = None,
@@ -80,6 +91,8 @@ def train(
         from glam.training.run import train as train_model
 
     sources.require(meter or "auto")
+    if group:
+        os.umask(os.umask(0) & ~0o050)  # files that a run has besides ledger and record
     config = GlamConfig.of(model).with_training(
         steps=steps, batch_sequences=batch, seed=seed, optimizer=optimizer, device=device
     )
@@ -91,6 +104,7 @@ def train(
         config,
         out,
         resume=resume,
+        group=group,
         site=site_from_options(zone, pue),
         peak_flop_per_s=machine_peak(machine) if machine else None,
         tracker=partial(Tracker, meters=meter or "auto"),
@@ -109,7 +123,7 @@ def generate(
     best: Annotated[
         bool, typer.Option("--best", help="The checkpoint with the lowest validation loss.")
     ] = False,
-    device: Device = None,
+    device: ChosenDevice = "auto",
 ) -> None:
     """Continue a prompt with a checkpoint of a run.
 
@@ -125,7 +139,7 @@ def generate(
         temperature=temperature,
         top_p=top_p,
         seed=seed,
-        device=device or "auto",
+        device=device,
         best=best,
     )
     first = next(pieces, "")  # errors come before the prompt is printed
@@ -176,7 +190,7 @@ def sizes(json: Json = False, csv: Csv = False) -> None:
 @examples("glam probe --out probe.json", "simulator calibrate probe.json")
 def probe(
     out: Annotated[Path, typer.Option(help="File to write.")],
-    device: Device = None,
+    device: ChosenDevice = "auto",
     precision: Precision = None,
     meter: Meter = None,
 ) -> None:
@@ -197,8 +211,8 @@ def probe(
     require_writable(out)
     with Stages("measuring this machine") as stages:
         table = probe_machine(
-            device or "auto",
-            precision=precision or "auto",
+            device,
+            precision="auto" if precision is None else precision,
             meters=meter or "auto",
             on_progress=stages.show,
         )

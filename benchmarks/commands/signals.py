@@ -191,8 +191,8 @@ def prepare(folder: Path) -> dict[str, str]:
     subprocess.run([*words, "--", "sleep", "1"], check=True, capture_output=True)
     (folder / "wall.csv").write_text(WALL)
     (folder / "tiny.toml").write_text(TINY)
-    sentences = (f"word{number * number % 997} and {number}" for number in range(8000))
-    (folder / "text.txt").write_text("\n".join(sentences))
+    sources = sorted(Path(json.__file__).parent.glob("*.py"))
+    (folder / "text.txt").write_text("\n".join(path.read_text() for path in sources))
     return {
         "run": str(run),
         "runs": str(folder / "runs"),

@@ -85,10 +85,25 @@ def read_runs(path: Path) -> list[Run]:
     return runs
 
 
+MOST_RATIO = 1e9
+"""Joules of a tool, or seconds, over the joules of the wall meter: beyond it a column is wrong."""
+
+
 def fit_line(runs: list[Run]) -> tuple[float, float]:
-    """Fit gain and offset by least squares of the relative errors of the runs."""
+    """Fit gain and offset by least squares of the relative errors of the runs.
+
+    Raises:
+        InputError: joules or seconds are of sizes that no two meters of one run can have.
+    """
     wall = np.array([run.wall_j for run in runs])
-    seen = np.array([[run.tool_j, run.duration_s] for run in runs]) / wall[:, None]
+    with np.errstate(all="ignore"):
+        seen = np.array([[run.tool_j, run.duration_s] for run in runs]) / wall[:, None]
+    if not np.all(np.abs(seen) < MOST_RATIO):
+        raise InputError(
+            f"expected joules and seconds within a factor of {MOST_RATIO:g} of the wall's joules",
+            f"{np.max(np.abs(seen)):g}",
+            "look for a digit too many, or a column in another unit",
+        )
     gain, offset_w = np.linalg.lstsq(seen, np.ones(len(runs)), rcond=None)[0]
     return float(gain), float(offset_w)
 

@@ -32,6 +32,9 @@ TokensFrom = Annotated[
 ]
 
 
+Interval = Annotated[float, typer.Option(min=0.05, max=3600, help="Seconds between readings.")]
+
+
 @examples(
     "energy run --label task=demo -- python train.py --steps 100",
     "energy run --tokens-from http://127.0.0.1:8000/metrics -- vllm serve my-model",
@@ -42,7 +45,7 @@ def run(
     label: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="A label of the run; repeatable.")
     ] = None,
-    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between samples.")] = 1.0,
+    interval: Interval = 1.0,
     meter: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="A meter to read (nvml, rapl, ...); default all."),
@@ -99,9 +102,9 @@ def run(
 
 @examples("energy watch --seconds 10", "energy watch --prometheus 9400")
 def watch(
-    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between readings.")] = 1.0,
+    interval: Interval = 1.0,
     seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="How long; default until Ctrl-C.")
+        float | None, typer.Option(min=0.1, max=1e9, help="How long; default until Ctrl-C.")
     ] = None,
     prometheus: Annotated[
         int | None,

@@ -17,7 +17,9 @@ from energy.console import print_data
 def doctor(
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.1, help="How long to watch; default 10 with a GPU counter, else 1."),
+        typer.Option(
+            min=0.1, max=3600, help="How long to watch; default 10 with a GPU counter, else 1."
+        ),
     ] = None,
     meter: Annotated[
         list[str] | None,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from energy.configurations.irrelevant import IRRELEVANT
 from energy.errors import InputError, nearest
+from energy.inputs import is_number, shown
 
 NOTED = {
     "quantization_config": "weights are stored quantized: parameters and FLOP are those of the "
@@ -25,6 +25,10 @@ UNCOUNTED = {
     "use_bias_attention": "biases of a kind of its own",
 }
 """Fields that change a model in a way that a shape does not have, where they are set."""
+
+
+MOST_SIZE = 10**12
+"""The largest width, vocabulary or number that is read."""
 
 
 class RefusedError(InputError):
@@ -70,13 +74,21 @@ class Fields:
                 raise RefusedError(
                     [name],
                     f"expected {name} to be {first} in {self.where}",
-                    f"{value!r} and {there[first or name]!r}",
+                    f"{shown(value)} and {shown(there[first or name])}",
                     "correct one of the two",
                 )
         return there[first] if first else None
 
-    def size(self, *names: str, default: float | None = None) -> int:
-        """A whole number of 0 or more; a list of one number for each layer must be of equal ones.
+    def size(
+        self, *names: str, default: float | None = None, least: int = 0, most: int = MOST_SIZE
+    ) -> int:
+        """A whole number; a list of one number for each layer must be of equal ones.
+
+        Args:
+            names: for one thing, the first that is there is read.
+            default: where none is there.
+            least: smallest value.
+            most: largest value; beyond all that was ever built it is a slip.
 
         Raises:
             InputError: it is absent and has no default, or it is no such number.
@@ -91,11 +103,10 @@ class Fields:
                     "add the field: without it the model cannot be counted",
                 )
             return int(default)
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-        if not good or not math.isfinite(value) or value < 0 or value != int(value):
-            whole = "a whole number of 0 or more, the same in every layer"
+        if not is_number(value, least, most) or value != int(value):
+            whole = f"a whole number of {least} to {most:,}, the same in every layer"
             name = next(name for name in names if name in self.values)
-            raise RefusedError([name], f"expected {self._named(name)} to be {whole}", f"{value!r}")
+            raise RefusedError([name], f"expected {self._named(name)} to be {whole}", shown(value))
         return int(value)
 
     def flag(self, *names: str, default: bool = False) -> bool:
@@ -103,7 +114,7 @@ class Fields:
         value = self.get(*names)
         if value is not None and not isinstance(value, bool):
             raise RefusedError(
-                names[:1], f"expected {self._named(names[0])} to be true or false", f"{value!r}"
+                names[:1], f"expected {self._named(names[0])} to be true or false", shown(value)
             )
         return default if value is None else bool(value)
 
@@ -114,7 +125,7 @@ class Fields:
             return None
         name = self._named(names[0])
         if not isinstance(value, list):
-            raise RefusedError([name], f"expected {name} to be a list", f"{value!r}")
+            raise RefusedError([name], f"expected {name} to be a list", shown(value))
         if length is not None and len(value) != length:
             raise RefusedError(
                 [name],
@@ -130,7 +141,7 @@ class Fields:
             return None
         if not isinstance(value, Mapping):
             raise RefusedError(
-                names[:1], f"expected {self._named(names[0])} to be a table", f"{value!r}"
+                names[:1], f"expected {self._named(names[0])} to be a table", shown(value)
             )
         return self._tables.setdefault(names[0], Fields(value, self.where, names[0]))
 
@@ -158,7 +169,7 @@ class Fields:
                 raise RefusedError(
                     [name],
                     f"expected {self._named(name)} to be unset in {self.where}",
-                    f"{self.values[name]!r}",
+                    shown(self.values[name]),
                     f"{what} cannot be counted yet",
                 )
         if unused := self.unused():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from energy.configurations.fields import Fields
+from energy.configurations.fields import Fields, RefusedError
 from energy.configurations.layers import Layer
+from energy.inputs import shown
 from energy.shape import Shape
 
 
@@ -44,7 +46,7 @@ def _own_sizes(
 ) -> list[dict[str, Any]]:
     """Width of a head and key-value heads of each layer."""
     usual = {"d_head": int(shape.d_head), "n_kv_heads": int(shape.n_kv_heads)}
-    by_layer = config.get("per_layer_config")
+    by_layer = _tables(config)
     width = config.size("global_head_dim", default=512)
     grouped = config.size("num_global_key_value_heads", default=0)
     full = usual | {"d_head": width}
@@ -62,6 +64,18 @@ def _own_sizes(
         table.require_all_used()
         sizes.append(changed)
     return sizes
+
+
+def _tables(config: Fields) -> Mapping[str, Mapping[str, Any]] | None:
+    """The sizes of single layers by their numbers; None where no layer has its own."""
+    tables = config.get("per_layer_config")
+    if tables is None:
+        return None
+    if not isinstance(tables, Mapping) or not all(isinstance(t, Mapping) for t in tables.values()):
+        raise RefusedError(
+            ["per_layer_config"], "expected per_layer_config of tables by layer", shown(tables)
+        )
+    return tables
 
 
 def _of_kinds(shape: Shape, described: Counter[tuple[tuple[str, Any], ...]]) -> Shape:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from energy.configurations.families import Family
 from energy.configurations.fields import Fields, RefusedError
+from energy.inputs import shown
 
 Mixer = Literal["full", "window", "chunk", "recurrent", "none"]
 Network = Literal["dense", "moe", "none"]
@@ -22,6 +23,9 @@ MIXERS: dict[str, Mixer] = {
     "moe": "none",
     "mlp": "none",
 }
+
+MOST_LAYERS = 10_000
+"""Layers of a model, each of which is looked at."""
 
 BLOCKS = {"M": "mamba", "*": "full_attention", "E": "moe", "-": "mlp"}
 """Letters of a `hybrid_override_pattern`: one branch in each layer."""
@@ -44,7 +48,7 @@ def layers_of(config: Fields, family: Family, n_experts: int) -> list[Layer]:
     if blocks := _single_branches(config):
         networks: dict[str, Network] = {"moe": "moe", "mlp": "dense"}
         return [Layer(_mixer(block), networks.get(block, "none")) for block in blocks]
-    count = config.size("num_hidden_layers", "n_layers", "num_layers")
+    count = config.size("num_hidden_layers", "n_layers", "num_layers", least=1, most=MOST_LAYERS)
     mixtures = _mixtures(config, family, count, n_experts)
     return [
         Layer(mixer, "moe" if moe else "dense")
@@ -61,11 +65,11 @@ def _single_branches(config: Fields) -> list[str] | None:
     )
     pattern = config.get("hybrid_override_pattern")
     if pattern is not None:
-        if unknown := sorted(set(pattern) - set(BLOCKS)):
+        if not isinstance(pattern, str) or set(pattern) - set(BLOCKS):
             raise RefusedError(
                 ["hybrid_override_pattern"],
                 "expected hybrid_override_pattern of M, *, E and -",
-                unknown[0],
+                shown(pattern),
             )
         blocks = [BLOCKS[letter] for letter in pattern]
     if blocks is not None:
@@ -80,12 +84,12 @@ def _single_branches(config: Fields) -> list[str] | None:
     return blocks
 
 
-def _mixer(word: str) -> Mixer:
-    if word not in MIXERS:
+def _mixer(word: object) -> Mixer:
+    if not isinstance(word, str) or word not in MIXERS:
         raise RefusedError(
             ["layer_types"],
             "expected layer_types that are known",
-            f"{word}",
+            shown(word),
             f"known: {', '.join(MIXERS)}",
         )
     return MIXERS[word]
@@ -143,12 +147,14 @@ def _mixtures(config: Fields, family: Family, count: int, n_experts: int) -> lis
     """Which layers are mixtures of experts."""
     words = config.list_of("mlp_layer_types", length=count)
     leading = config.size("first_k_dense_replace", default=0)
-    frequency = config.size("moe_layer_freq", default=1)
+    frequency = config.size("moe_layer_freq", default=1, least=1)
     places = config.list_of("moe_layers")
-    step = config.size("decoder_sparse_step", "interleave_moe_layer_step", default=1)
+    step = config.size("decoder_sparse_step", "interleave_moe_layer_step", default=1, least=1)
     dense = config.list_of("mlp_only_layers") or []
-    first, last = config.size("moe_layer_start_index", default=0), config.get("moe_layer_end_index")
-    interval = config.size("moe_layer_interval", default=1)
+    first = config.size("moe_layer_start_index", default=0)
+    open_end = config.get("moe_layer_end_index") in (None, -1)
+    last = count - 1 if open_end else config.size("moe_layer_end_index")
+    interval = config.size("moe_layer_interval", default=1, least=1)
     period = config.size("expert_layer_period", default=0)
     offset = config.size("expert_layer_offset", default=0)
     enabled = config.flag("enable_moe_block", default=True)
@@ -160,10 +166,9 @@ def _mixtures(config: Fields, family: Family, count: int, n_experts: int) -> lis
         return [i in places for i in range(count)]
     if period:
         return [i % period == offset for i in range(count)]
-    end = count - 1 if last in (None, -1) else int(last)
     return [
         i >= max(leading, first)
-        and i <= end
+        and i <= last
         and i not in dense
         and (i + 1) % step == 0
         and (i + 1) % interval == 0

@@ -16,7 +16,7 @@ def attention(config: Fields, family: Family) -> Part:
     settings = config.table("attn_config")
     width, heads = (
         config.size("hidden_size", "d_model"),
-        config.size("num_attention_heads", "n_heads"),
+        config.size("num_attention_heads", "n_heads", least=1),
     )
     grouped = settings.size("kv_n_heads", default=heads) if settings else heads
     kv_heads = config.size("num_key_value_heads", default=grouped)
@@ -133,7 +133,7 @@ def _kimi_delta(config: Fields, _: int) -> Part:
 
 
 def _lightning(config: Fields, width: int) -> Part:
-    heads = config.size("num_attention_heads")
+    heads = config.size("num_attention_heads", least=1)
     each = config.size("head_dim", default=width // heads)
     return {"state_heads": heads, "d_state": each, "d_state_value": each}
 
@@ -156,7 +156,7 @@ def _mamba(config: Fields, width: int) -> Part:
 
 
 def _mamba2(config: Fields, width: int) -> Part:
-    heads = config.size("mamba_n_heads", "mamba_num_heads")
+    heads = config.size("mamba_n_heads", "mamba_num_heads", least=1)
     each = config.get("mamba_d_head")
     inner = config.size("mamba_expand", "expand", default=2) * width
     head = inner // heads if each == "auto" else config.size("mamba_head_dim", "mamba_d_head")

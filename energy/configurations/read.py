@@ -6,6 +6,7 @@ class does and no field says (norms of queries, biases) is in `families`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from energy.configurations.families import Family, family_of
 from energy.configurations.fields import NOTED, Fields, RefusedError
 from energy.configurations.layers import Layer, layers_of
 from energy.errors import InputError
-from energy.inputs import read_json
+from energy.inputs import read_json, shown
 from energy.shape import Shape, without_mixture
 
 FIX = "name the config.json of a model, or a model of simulator models"
@@ -55,7 +56,7 @@ def model_name(path: str) -> str:
     place = Path(path)
     if place.suffix != ".json":
         return place.name
-    return place.resolve().parent.name if place.name == "config.json" else place.stem
+    return Path(os.path.realpath(place)).parent.name if place.name == "config.json" else place.stem
 
 
 def read(path: Path, seq_len: int | None = None) -> Configuration:
@@ -100,7 +101,7 @@ def _decoder(values: Mapping[str, Any], where: str) -> tuple[dict[str, Any], lis
         return dict(values), []
     if not isinstance(inner, Mapping):
         raise RefusedError(
-            ["text_config"], f"expected text_config to be a table in {where}", f"{inner!r}"
+            ["text_config"], f"expected text_config to be a table in {where}", shown(inner)
         )
     left = [name for name in values if name in OUTSIDE]
     note = f"left out: {', '.join(left)}" if left else "only text_config is counted"
@@ -218,13 +219,20 @@ def _shared_indexers(config: Fields, shape: Shape, layers: list[Layer]) -> Shape
     )
     count = int(shape.n_layers)
     if words is None and pattern is not None:
-        words = ["full" if letter in ("F", "full") else "shared" for letter in pattern]
+        letters = list(pattern) if isinstance(pattern, str | list) else []
+        words = ["full" if letter in ("F", "full") else "shared" for letter in letters]
     if words is None:
         words = [
             "full" if max(i - first + 1, 0) % max(every, 1) == 0 else "shared" for i in range(count)
         ]
     if not shape.index_heads or "shared" not in words:
         return shape
+    if len(words) != count:
+        raise RefusedError(
+            ["index_topk_pattern"],
+            f"expected an indexer for each of {count} layers",
+            f"{len(words)}",
+        )
     sharing = [layer for layer, word in zip(layers, words, strict=True) if word == "shared"]
     without = without_mixture(
         shape,

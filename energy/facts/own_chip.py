@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from energy.errors import InputError, nearest, reason
+from energy.errors import InputError, nearest
 from energy.facts.chip_rows import Chip
+from energy.inputs import is_number, read_toml, shown
 from energy.quantity import Boundary
 
 TEMPLATE = """\
@@ -38,6 +37,9 @@ WORDS = ("name", "vendor", "architecture", "link", "tdp_term", "notes")
 COUNTS = ("year", "link_domain_chips", "link_axes")
 """Keys whose values are whole numbers."""
 
+MOST = 1e30
+"""More than any chip has of anything."""
+
 NEEDED = ("memory_bytes", "memory_bytes_per_s", "tdp_w")
 """Keys without which nothing can be predicted."""
 
@@ -56,14 +58,8 @@ def read(path: Path) -> Chip:
         InputError: there is no such file, it is not TOML, a key is unknown or needed and absent,
             or a value is not of its kind.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(
-            f"expected the file of a chip at {path}",
-            reason(error),
-            "write one with: simulator chips init FILE.toml",
-        ) from error
+    fix = "write one with: simulator chips init FILE.toml"
+    values = read_toml(path, "the file of a chip", fix)
     for key, value in values.items():
         if key not in KEYS:
             raise InputError(f"expected a known key in {path}", key, nearest(key, KEYS))
@@ -89,9 +85,7 @@ def _require_kind(key: str, value: object, path: Path) -> None:
     if key in WORDS:
         good, kind = isinstance(value, str), "words"
     else:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        good = number and 0 <= float(value) < math.inf  # type: ignore[arg-type]
-        good = good and (key not in COUNTS or isinstance(value, int))
+        good = is_number(value, 0, MOST) and (key not in COUNTS or isinstance(value, int))
         kind = "a whole number" if key in COUNTS else "a number of 0 or more"
     if not good:
-        raise InputError(f"expected {key} in {path} as {kind}", repr(value))
+        raise InputError(f"expected {key} in {path} as {kind}", shown(value))

@@ -46,7 +46,7 @@ def read_training(text: str, hints: Hints) -> list[ImportedRun]:
             continue
         try:
             event = _event(content.partition(MARK)[2])
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
             skipped.add(line)
             continue
         if event:

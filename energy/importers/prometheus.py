@@ -157,7 +157,7 @@ def read_range(text: str, hints: Hints) -> list[ImportedRun]:
             try:
                 moment, value = pair
                 boards.add(in_range(float(moment)), metric, labels, number(str(value)))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError):
                 skipped.add(0, "a value that cannot be read")
     return boards.run(skipped)
 

@@ -250,7 +250,20 @@ class Lines:
         self.damaged: list[int] = []
 
     def new(self) -> Iterator[Row]:
-        """Rows since the last call."""
+        """Rows since the last call.
+
+        Raises:
+            FileNotFoundError: there is no file any more.
+            InputError: it cannot be read.
+        """
+        try:
+            yield from self._new()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise InputError(f"expected to read {self.path}", reason(error)) from error
+
+    def _new(self) -> Iterator[Row]:
         with self.path.open("rb") as file:
             file.seek(self._offset)
             for line in _noted(_rows(file), self._on_bytes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from energy.errors import InputError
 from energy.ledger import checked
 from energy.ledger.incidents import INCIDENTS
 from energy.ledger.lines import DAMAGE, Lines, OnBytes, Row, node_file_name
@@ -39,7 +40,7 @@ class BorrowedSamples:
 
     def add_to(self, segment: Segment) -> None:
         """Add what is new to the segment of the run that borrows."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError, InputError):
             for row in self._lines.new():
                 with contextlib.suppress(*DAMAGE):
                     self._add(row, segment)

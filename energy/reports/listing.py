@@ -16,7 +16,7 @@ from typing import Any
 from energy import units
 from energy.arithmetic import add
 from energy.errors import InputError, MissingDataError, require_choice
-from energy.ledger.lines import FILE, rows
+from energy.ledger.lines import FILE, require_ledger, rows
 from energy.ledger.notes import ENDS
 from energy.quantity import Boundary, Quantity
 from energy.record import Kind, RunRecord
@@ -199,6 +199,7 @@ def listed(folders: Iterable[Path], filters: Filters) -> tuple[list[Listed], lis
     for folder in sorted(paths):
         try:
             record = _record(folder)
+            own = _of_ledger(folder) if record is None else of_record(folder, record)
         except InputError as error:
             remarks.append(f"left out: {error}")
             continue
@@ -206,7 +207,6 @@ def listed(folders: Iterable[Path], filters: Filters) -> tuple[list[Listed], lis
             predicted += 1
             continue
         parts |= _merged(record)
-        own = _of_ledger(folder) if record is None else of_record(folder, record)
         runs.append((folder, own))
     whole = [run for folder, run in runs if folder.resolve() not in parts]
     if len(whole) < len(runs):
@@ -300,7 +300,7 @@ def of_record(folder: Path, record: RunRecord) -> Listed:
 
 def _of_ledger(folder: Path) -> Listed:
     """A run that has no record yet: what its ledger begins with."""
-    header = next((row for row, _ in rows(folder / FILE)), {})
+    header = next((row for row, _ in rows(require_ledger(folder))), {})
     why = f"no record yet: energy record {folder}"
     labels = header.get("labels") or {}
     return Listed(

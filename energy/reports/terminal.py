@@ -1,10 +1,10 @@
 """Consoles, and tables of one look, for the pages of all commands.
 
-In a terminal a table fits its width: columns of text are folded, and what does not fit even so is
-left out by whole columns, from the right, which a line beneath names. The first column is the key
-of its row, and is never left out, cut or folded. The source of a number is the last to go; it is
-cut with an ellipsis before that. A file or a pipe gets every column whole, however long the lines
-are.
+In a terminal a table fits its width: columns of words are folded, the widest first, and what does
+not fit even so is left out by whole columns, from the right, which a line beneath names. The first
+column is the key of its row, and is never left out, cut or folded. The origin of a number goes
+before its band, and its source is the last to go; that is cut with an ellipsis before. A file or a
+pipe gets every column whole, however long the lines are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 from rich.cells import cell_len
@@ -20,15 +21,22 @@ from rich.segment import Segment
 from rich.table import Column, Table
 
 from energy.letters import escaped, terminal
+from energy.quantity import Quantity
 
 SOURCE = "source"
 """Title of the column that says where the numbers of a row come from."""
+
+ORIGIN, BAND = "origin", "band"
+"""Titles of the columns with the origin of a number and with its band; that may have a coverage."""
 
 LEAST_SOURCE = 16
 """Characters of a source below which it is left out, too."""
 
 LEAST_TEXT = 24
 """Characters of a column of text below which it is left out."""
+
+LEAST_WORDS = 18
+"""The same, of a column of numbers with their bands in words behind them."""
 
 FILE_WIDTH = 160
 """Characters of a line of text in a file or a pipe; tables there are as wide as they are."""
@@ -63,17 +71,17 @@ class Fitted(Table):
         kept = self._kept(widths, options.max_width)
         columns = [column for column, keep in zip(self.columns, kept, strict=True) if keep]
         yield from self._lines(console, options, columns, options.max_width)
-        left_out = [str(c.header) for c, keep in zip(self.columns, kept, strict=True) if not keep]
+        titles = (str(column.header) for column in self.columns)
+        left_out = [title for title, keep in zip(titles, kept, strict=True) if title and not keep]
         if left_out:
-            yield f"left out in {options.max_width} columns: {', '.join(left_out)}"
+            yield f"left out in {options.max_width} columns: {', '.join(dict.fromkeys(left_out))}"
 
     def _kept(self, widths: list[int], width: int) -> list[bool]:
         """Which columns fit, the key among them: others go from the right, the source last."""
         titles = [str(column.header) for column in self.columns]
         least = [widths[0], *map(_least, self.columns[1:])]
         kept = [True] * len(widths)
-        order = sorted(range(1, len(widths)), key=lambda place: (titles[place] == SOURCE, -place))
-        for place in order:
+        for place in sorted(range(1, len(widths)), key=partial(_turn, titles)):
             if _whole([own for own, keep in zip(least, kept, strict=True) if keep]) <= width:
                 break
             kept[place] = False
@@ -82,7 +90,7 @@ class Fitted(Table):
     def _lines(
         self, console: Console, options: ConsoleOptions, columns: list[Column], width: int
     ) -> RenderResult:
-        """The table with some of its columns: the source is cut first, then text is folded."""
+        """The table with some of its columns: the source is cut first, then words are folded."""
         shown = Table(
             box=None,
             title=self.title,
@@ -92,10 +100,11 @@ class Fitted(Table):
             padding=(0, 1),
         )
         widths = [_width(column) for column in columns]
-        narrow = sorted(range(1, len(columns)), key=lambda place: columns[place].header != SOURCE)
-        for place in narrow:
-            room = widths[place] - max(0, _whole(widths) - width)
-            widths[place] = max(_least(columns[place]), room)
+        spare = [0, *(own - _least(c) for own, c in zip(widths[1:], columns[1:], strict=True))]
+        while _whole(widths) > width and any(spare):
+            able = (place for place, characters in enumerate(spare) if characters)
+            place = max(able, key=lambda place: (columns[place].header == SOURCE, widths[place]))
+            widths[place], spare[place] = widths[place] - 1, spare[place] - 1
         shown.columns = [
             replace(column, _index=place, width=own)
             for place, (column, own) in enumerate(zip(columns, widths, strict=True))
@@ -104,12 +113,21 @@ class Fitted(Table):
         yield from shown.__rich_console__(console, options.update(width=_whole(widths)))
 
 
+def _turn(titles: list[str], place: int) -> tuple[bool, float]:
+    """When a column is left out: from the right, an origin before any band, the source last."""
+    bands = [other for other, title in enumerate(titles) if title.endswith(BAND)]
+    own = max([place, *bands]) + 0.5 if titles[place] == ORIGIN and bands else place
+    return titles[place] == SOURCE, -own
+
+
 def _least(column: Column) -> int:
-    """Characters that a column needs; numbers are never cut or folded."""
+    """Characters that a column needs; a number alone is never cut or folded."""
     width = _width(column)
     if column.header == SOURCE:
         return min(width, LEAST_SOURCE)
-    return min(width, LEAST_TEXT) if column.justify == "left" else width
+    if column.justify == "left":
+        return min(width, LEAST_TEXT)
+    return min(width, LEAST_WORDS) if any(" (" in str(cell) for cell in column.cells) else width
 
 
 def _whole(widths: Sequence[int]) -> int:
@@ -148,3 +166,22 @@ def table(*columns: str, title: str = "", left: Sequence[str] = ()) -> Table:
             no_wrap=not position or name == SOURCE,
         )
     return empty
+
+
+def quantity_table(title: str, quantities: Iterable[tuple[str, Quantity]]) -> Table:
+    """A line for each quantity; a coverage that all bands share stands in their title, once.
+
+    Args:
+        title: of the first column, the labels.
+        quantities: with their labels.
+    """
+    rows = list(quantities)
+    coverages = {
+        quantity.percent for _, quantity in rows if quantity.ends() and not quantity.is_exact
+    }
+    shared = f"{next(iter(coverages))} band" if len(coverages) == 1 else ""
+    lines = table(title, "predicted", shared or "band", "origin")
+    for label, quantity in rows:
+        band = quantity.ends() if shared else quantity.band()
+        lines.add_row(label, quantity.human(), band, quantity.origins)
+    return lines

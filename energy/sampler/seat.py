@@ -26,6 +26,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from energy.inputs import UNPARSED
+
 if TYPE_CHECKING:  # a training script imports this module, and binds no socket
     import socket
 
@@ -111,9 +113,9 @@ class Seat:
             self._reopen()
         try:
             holder = json.loads(os.pread(self._lock, 65536, 0))
-        except (OSError, ValueError):
+        except (OSError, *UNPARSED):
             return None
-        return holder if isinstance(holder, dict) and {"id", "ledger"} <= holder.keys() else None
+        return holder if _is_announcement(holder) else None
 
     def is_lost(self) -> bool:
         """Whether this process had the seat and was deposed."""
@@ -250,6 +252,16 @@ class Seat:
 
     def _socket_path(self) -> Path:
         return Path(f"{self._path}.sock")
+
+
+def _is_announcement(value: object) -> bool:
+    """Whether a value is what a holder announces: a name, a path, and a moment."""
+    if not isinstance(value, dict) or type(value.get("m", 0)) is not int:
+        return False
+    run_id, ledger = value.get("id"), value.get("ledger")
+    if not isinstance(run_id, str) or not isinstance(ledger, str):
+        return False
+    return "/" not in run_id and "\0" not in run_id + ledger
 
 
 def runtime_folder() -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from energy.errors import InputError
-from energy.files import unwritable
+from energy.files import make_folder, unwritable
 from energy.ledger.lines import FILE, is_finished, require_ledger, require_own
 from energy.ledger.writer import create
 from energy.meters.visible import selection
@@ -40,8 +40,8 @@ def prepare(folder: Path, *, group: bool, goes_on: bool) -> Path:
                 str(folder),
                 "choose another folder, or pass resume_at={} to add to that run",
             )
+    make_folder(folder, group=group)
     try:
-        folder.mkdir(0o750 if group else 0o700, parents=True, exist_ok=True)
         os.close(create(path, group))
     except OSError as error:
         raise unwritable(path, error) from error

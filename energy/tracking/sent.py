@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from energy.ledger.lines import DAMAGE
+
 KEPT_ROWS = 1000
 """Rows kept in memory, to be sent again if the sampler is lost before it has written them."""
 
@@ -66,8 +68,8 @@ class SentRows:
                     numbers.add(row["n"])
                 elif row["k"] == "header" and not row.get("continues"):
                     break
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue  # a damaged line
+            except DAMAGE:
+                continue
         return numbers
 
 

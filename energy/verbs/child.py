@@ -23,15 +23,16 @@ from typing import Any, Self
 
 from energy.errors import CommandError, reason
 from energy.guard import say
+from energy.verbs.witness import Witness, status
 
 PR_SET_CHILD_SUBREAPER = 36
 """From linux/prctl.h."""
 
-FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""Signals that are forwarded to the command."""
+INTERRUPTING = (signal.SIGINT, signal.SIGQUIT)
+"""Ctrl-C and Ctrl-backslash, which also end the wait for what the command left running."""
 
-FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
-"""Signals that reach the command directly from the terminal: Ctrl-C and Ctrl-backslash."""
+FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, *INTERRUPTING)
+"""Signals that are forwarded to the command, unless it has got them as this process has."""
 
 SHELLS = ("ash", "bash", "dash", "fish", "ksh", "sh", "zsh")
 
@@ -87,8 +88,9 @@ def _interpreter(path: str) -> str:
 class Command:
     """A command that runs in place of this process.
 
-    Inside its `with` block no signal ends this process: signals are forwarded to the command (or,
-    once it has ended, to what it left running), and Ctrl-C is left for the command to handle. A
+    Inside its `with` block no signal ends this process: the command gets each of them once, be it
+    sent to this process alone or to its whole group, as a terminal does with Ctrl-C. Once the
+    command has ended, what it left running gets them, but for those that end the wait for it. A
     signal that is ignored at the start (by nohup, or by a shell for its background jobs) stays
     ignored, by the command too.
 
@@ -108,18 +110,19 @@ class Command:
         self._ended = self._abandoned = False
         self._excluded: Callable[[], Sequence[int]] = tuple
         self._handlers: dict[int, Any] = {}
+        self._witness: Witness
 
     def __enter__(self) -> Self:
-        handlers = dict.fromkeys(FORWARDED, self._forward)
-        handlers |= dict.fromkeys(FROM_TERMINAL, self._interrupted)
-        for number, handler in handlers.items():
+        self._witness = Witness(FORWARDED)
+        for number in FORWARDED:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._handlers[number] = signal.signal(number, handler)
+                self._handlers[number] = signal.signal(number, self._pass_on)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        self._witness.close()
 
     def run(self, excluded: Callable[[], Sequence[int]]) -> int:
         """Run the command until it has ended; with `wait`, until its last process has.
@@ -161,20 +164,24 @@ class Command:
         value = f"{self._arguments[0]}: {reason(error)}"
         return CommandError(expectation, value, fix, exit_code=NOT_EXECUTABLE)
 
-    def _forward(self, number: int, _frame: FrameType | None) -> None:
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        """Pass a signal on to the command, or to what it left running, unless they have it."""
+        grouped = self._witness.saw(number)
         if self._child is None:
-            self._pending.append(number)
-        elif not self._ended:
-            self._child.send_signal(number)
+            self._pending.append(number)  # nothing of it runs yet that could have it
+            return
+        if grouped is None:
+            grouped = number in INTERRUPTING  # as most of them come, from a terminal
+        if not self._ended:
+            if not (grouped and _in_our_group(self._child.pid)):
+                self._child.send_signal(number)
+        elif number in INTERRUPTING:
+            self._abandoned = True
         else:
             for pid in self._leftovers():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
-
-    def _interrupted(self, number: int, _frame: FrameType | None) -> None:
-        if self._child is None:
-            self._pending.append(number)  # the terminal could not reach it yet
-        self._abandoned = self._ended
+                if not (grouped and _in_our_group(pid)):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
 
     def _end_leftovers(self) -> None:
         """Wait for what the command left running, or name it; Ctrl-C ends the wait."""
@@ -202,7 +209,7 @@ class Command:
 
     def _is_excluded(self, pid: int) -> bool:
         excluded = self._excluded()
-        if pid in excluded:
+        if pid in excluded or pid == self._witness.pid:
             return True
         with contextlib.suppress(OSError):
             return os.getsid(pid) in excluded
@@ -217,18 +224,16 @@ def _has_ended(pid: int) -> bool:
         return True
 
 
+def _in_our_group(pid: int) -> bool:
+    """Whether a process is in the process group of this one."""
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(pid) == os.getpgid(0)
+    return False
+
+
 def _name(pid: int) -> str:
     """A process as a reader knows it: 1234 (sleep)."""
-    return f"{pid} ({_status(pid).get('Name', 'unknown')})"
-
-
-def _status(pid: int) -> dict[str, str]:
-    """What the kernel states of a process; nothing outside Linux, or where it has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
-    except OSError:
-        return {}
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return f"{pid} ({status(pid).get('Name', 'unknown')})"
 
 
 def _as_started() -> Callable[[], object] | None:
@@ -237,7 +242,7 @@ def _as_started() -> Callable[[], object] | None:
     Python itself ignores SIGPIPE, and lets its children have the default again. Whether it was
     ignored before can be seen in the shell that has started us, if that was a shell.
     """
-    parent = _status(os.getppid())
+    parent = status(os.getppid())
     ignored = int(parent.get("SigIgn", "0"), 16) >> (signal.SIGPIPE - 1) & 1
     if not ignored or parent["Name"] not in SHELLS:
         return None

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from energy.errors import InputError
+from energy.inputs import UNPARSED
 from energy.meters import nvml as meter
 from energy.meters.limits import W_PER_MW
 from energy.meters.nvml_boards import Board, visible_boards
@@ -193,7 +194,7 @@ def _set(nvml: Any, board: Board, wanted_mw: int) -> Limited:
     """Set the limit of a board, or join the runs that have set the same one."""
     present_mw = int(nvml.nvmlDeviceGetPowerManagementLimit(board.handle))
     lock, first = _locked(board)
-    known = _known(lock)
+    left = known(lock)
     if not first and present_mw != wanted_mw:
         os.close(lock)
         raise RefusedError(
@@ -202,7 +203,11 @@ def _set(nvml: Any, board: Board, wanted_mw: int) -> Limited:
             "run with the same limit, or later",
         )
     # A guard that was killed has left its limit behind, and what was before.
-    before_mw = known["before"] if known.get("set") == present_mw else present_mw
+    before_mw = (
+        left["before"]
+        if left.keys() >= {"before", "set"} and left["set"] == present_mw
+        else present_mw
+    )
     if first:
         _write(lock, {"before": before_mw, "set": wanted_mw})
         try:
@@ -248,12 +253,18 @@ def _locked(board: Board) -> tuple[int, bool]:
     return lock, True
 
 
-def _known(lock: int) -> dict[str, int]:
-    """What stands in a lock file: the limit that was set, and the one before; may be empty."""
-    with contextlib.suppress(OSError, ValueError):
-        facts: dict[str, int] = json.loads(os.pread(lock, 4096, 0))
-        return facts
+def known(lock: int) -> dict[str, int]:
+    """The limit that a lock file says was set, and the one before; empty where it is damaged."""
+    with contextlib.suppress(OSError, *UNPARSED):
+        facts = json.loads(os.pread(lock, 4096, 0))
+        if isinstance(facts, dict) and all(map(_is_limit, facts.values())):
+            return facts
     return {}
+
+
+def _is_limit(value: object) -> bool:
+    """Whether a value is a limit in milliwatts as the driver has them."""
+    return type(value) is int and 0 < value < 2**32
 
 
 def _write(lock: int, facts: dict[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -103,10 +104,10 @@ def table(watch: Watch) -> Table:
 def ticking(watch: Watch, interval_s: float, seconds: float | None) -> Iterator[None]:
     """Read at each interval until the time is up or Ctrl-C is pressed."""
     watch.open()
-    stop_s = None if seconds is None else time.monotonic() + seconds
+    stop_s = math.inf if seconds is None else time.monotonic() + seconds
     try:
-        while stop_s is None or time.monotonic() < stop_s:
-            time.sleep(interval_s)
+        while (left_s := stop_s - time.monotonic()) > 0:
+            time.sleep(min(interval_s, left_s))
             watch.read()
             yield
     except KeyboardInterrupt:

@@ -6,14 +6,16 @@ It is trained in one thread on a fixed sample, so that the same text gives the s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from energy.errors import InputError, reason
-from energy.files import write_atomic
+from energy.errors import InputError
+from energy.files import write_atomic, write_text_atomic
+from energy.inputs import read_bytes, read_text
 
 END = 0
 """End-of-document token."""
@@ -36,11 +38,16 @@ class Tokenizer:
 
     Args:
         model: a serialized SentencePiece model.
+
+    Raises:
+        RuntimeError, ValueError: it is not one.
     """
 
     def __init__(self, model: bytes) -> None:
         import sentencepiece
 
+        if not model:  # which SentencePiece takes, and encodes nothing
+            raise RuntimeError("no SentencePiece model")
         self.model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
 
@@ -50,7 +57,7 @@ class Tokenizer:
     @property
     def fingerprint(self) -> str:
         """A short hash that identifies the tokenizer."""
-        return hashlib.sha256(self.model).hexdigest()[:16]
+        return _sha256(self.model)[:16]
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text, without an end-of-document token."""
@@ -61,30 +68,33 @@ class Tokenizer:
         return str(self._processor.decode([int(token) for token in tokens if token != END]))
 
     def save(self, path: Path) -> None:
-        """Write the SentencePiece model atomically."""
+        """Write the model atomically, then its checksum beside it, as `sha256sum -c` reads it."""
         write_atomic(path, lambda file: file.write(self.model))
+        write_text_atomic(_checksum_file(path), f"{_sha256(self.model)}  {path.name}\n")
 
     @classmethod
-    def load(cls, path: Path) -> Tokenizer:
+    def load(cls, path: Path, *, sealed: bool = False) -> Tokenizer:
         """Read a SentencePiece model.
 
+        Args:
+            path: of the model.
+            sealed: whether its checksum must be beside it, as runs before it was written lack.
+
         Raises:
-            InputError: there is no such file, or it is not a SentencePiece model.
+            InputError: there is no such file, it is not a SentencePiece model, or it was changed
+                after it was written.
         """
+        model = read_bytes(path, "a tokenizer", "name a folder that `glam train` wrote")
+        expectation, fix = "expected a SentencePiece model", "copy it again, or train again"
         try:
-            return cls(path.read_bytes())
-        except OSError as error:
-            raise InputError(
-                f"expected a tokenizer at {path}",
-                reason(error),
-                "name a folder that `glam train` wrote",
-            ) from error
-        except RuntimeError as error:
-            raise InputError(
-                f"expected a SentencePiece model at {path}",
-                "another kind of file",
-                "train it again",
-            ) from error
+            tokenizer = cls(model)
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{expectation} at {path}", "another kind of file", fix) from error
+        beside = _checksum_file(path)
+        written = read_text(beside, "a checksum", fix) if sealed or beside.exists() else None
+        if written is not None and written.split()[:1] != [_sha256(model)]:
+            raise InputError(f"{expectation} with the checksum in {beside}", "another", fix)
+        return tokenizer
 
 
 class StreamDecoder:
@@ -168,15 +178,17 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
 
 
 def cached_tokenizer(texts: Iterable[str], vocab_size: int, folder: Path) -> Tokenizer:
-    """Return the tokenizer of sample texts from the cache; train and cache it if it is new."""
+    """Return the tokenizer of sample texts from the cache; train it if it is new or damaged."""
     sample = list(truncated(texts))
     key = hashlib.sha256(f"bpe-1 {vocab_size}".encode())
     for text in sample:
         key.update(text.encode())
     path = folder / f"tokenizer-{key.hexdigest()[:16]}.model"
-    if not path.exists():
-        train_tokenizer(sample, vocab_size).save(path)
-    return Tokenizer.load(path)
+    with contextlib.suppress(InputError):  # none, or it was damaged
+        return Tokenizer.load(path, sealed=True)
+    tokenizer = train_tokenizer(sample, vocab_size)
+    tokenizer.save(path)
+    return tokenizer
 
 
 def cache_folder() -> Path:
@@ -193,6 +205,15 @@ def truncated(texts: Iterable[str]) -> Iterator[str]:
             return
         yield text[:remaining]
         remaining -= len(text)
+
+
+def _checksum_file(path: Path) -> Path:
+    """The file beside a model that has its checksum."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _sha256(model: bytes) -> str:
+    return hashlib.sha256(model).hexdigest()
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from energy.files import write_text_atomic
+from energy.errors import InputError, reason
+from energy.files import unwritable, write_text_atomic
 from energy.flops import mfu
+from energy.inputs import bounded_lines, is_number
 from energy.ledger.accounting import Snapshot
 from glam.model.decoder import Output
 from glam.moe.router import Routing
@@ -39,13 +40,30 @@ def row_of(line: str) -> dict[str, Any] | None:
     return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
+def lines_of(path: Path) -> Iterator[str]:
+    """Yield the lines of metrics, none without a file; letters that are damaged are replaced.
+
+    Raises:
+        InputError: what stands there is no file that can be read, or a line is too long.
+    """
+    if not path.exists():
+        return
+    try:
+        with path.open("rb") as file:
+            for line in bounded_lines(file, path):
+                yield line.decode(errors="replace").rstrip("\n")
+    except OSError as error:
+        fix = "move it away: the run goes on without"
+        raise InputError(f"expected the metrics of a run at {path}", reason(error), fix) from error
+
+
 def last_loss(metrics: Path) -> float:
     """Return the training loss of the last line of metrics; infinite if there is none."""
-    with contextlib.suppress(OSError, UnicodeDecodeError, IndexError):
-        row = row_of(metrics.read_text().splitlines()[-1]) or {}
-        loss = row.get("loss")
-        return float(loss) if isinstance(loss, int | float) else math.inf
-    return math.inf
+    row: dict[str, Any] = {}
+    for line in lines_of(metrics):
+        row = row_of(line) or {}
+    loss: Any = row.get("loss")
+    return float(loss) if is_number(loss) else math.inf
 
 
 class MetricsLog:
@@ -72,18 +90,24 @@ class MetricsLog:
             output: output of the model in this step.
             spent: time and energy of this attempt.
             validation_loss: validation loss at this step; None if it was not evaluated.
+
+        Raises:
+            InputError: the line cannot be written, as on a full disk.
         """
         row = self._row(state, output, spent)
         if validation_loss is not None:
             row["validation_loss"] = validation_loss
         values = {name: None if value != value else value for name, value in row.items()}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values, allow_nan=True) + "\n")
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values, allow_nan=True) + "\n")
+        except OSError as error:
+            raise unwritable(self._path, error) from error
         return row
 
     def amend(self, step: int, **values: Any) -> dict[str, Any] | None:
         """Add values to the line of a step and return it; None if the step has no line."""
-        lines = self._path.read_text().splitlines() if self._path.exists() else []
+        lines = list(lines_of(self._path))
         row = row_of(lines[-1]) if lines else None
         if row is None or row["step"] != step:
             return None
@@ -95,7 +119,7 @@ class MetricsLog:
         """Drop the lines after a step, and damaged ones; return the last line kept."""
         self._last_step = step
         lines, last = [], None
-        for line in self._path.read_text().splitlines() if self._path.exists() else []:
+        for line in lines_of(self._path):
             row = row_of(line)
             if row is not None and row["step"] <= step:
                 lines.append(line + "\n")

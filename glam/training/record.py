@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from energy import Quantity, RunRecord
-from energy.facts.site import Site
+from energy.facts.site import Site, site_from_options
 from energy.flops import model_flop
 from energy.footprint.apply import at_site
 from energy.record import Part
@@ -20,8 +20,12 @@ from glam.training.state import Ending, State
 CONVENTION = "scores of all S x S positions"
 
 
-def write_record(setup: Setup, state: State, meter: Any, site: Site, ending: Ending) -> RunRecord:
+def write_record(
+    setup: Setup, state: State, meter: Any, site: Site | None, ending: Ending, *, group: bool
+) -> RunRecord:
     """Write record.json of a run whose tracker has been closed, and return the record.
+
+    The user's group may read it on request.
 
     Executed FLOP are model FLOP plus the padding of experts with capacity, which compute all
     their slots. Nothing is recomputed, and tokens reach their experts by copies, without a product.
@@ -57,8 +61,8 @@ def write_record(setup: Setup, state: State, meter: Any, site: Site, ending: End
         notes=_notes(setup, state, ending),
     )
     record.metrics.update(_utilization(setup, record))
-    record = at_site(record, site)
-    record.save(setup.out / "record.json")
+    record = at_site(record, site or site_from_options(None, None))
+    record.save(setup.out / "record.json", group=group)
     return record
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ import torch
 
 from energy import RunRecord, Tracker
 from energy.errors import InfeasibleError, InputError
-from energy.facts.site import Site, site_from_options
+from energy.facts.site import Site
+from energy.files import make_folder, require_writable
 from energy.shape import parameters, total
 from glam.checkpoints.checkpoint import Checkpoint, latest_checkpoint
 from glam.checkpoints.writer import CheckpointWriter
 from glam.config import SECTIONS, GlamConfig
-from glam.data.corpus import load_corpus
+from glam.data.corpus import TokenCorpus, load_corpus
 from glam.device import choose_device, keep_freed_memory, require_memory, synchronizer
 from glam.model.decoder import Glam
 from glam.precision import best_product_flop_per_s, choose_precision, former_precision
@@ -48,6 +50,7 @@ def train(
     out: str | Path,
     *,
     resume: bool = False,
+    group: bool = False,
     site: Site | None = None,
     peak_flop_per_s: float | None = None,
     tracker: Callable[..., Any] = Tracker,
@@ -59,6 +62,7 @@ def train(
         out: folder of the run.
         resume: continue from the newest checkpoint in `out`, bit for bit as an uninterrupted run
             on the same machine; lost work counts as wasted. A finished run is left as it is.
+        group: whether the user's group may read the run; else only the user may.
         site: location of the run, for carbon, water and cost; by default bands over all zones.
         peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default those of a fast product.
         tracker: builds the meter of the run.
@@ -79,13 +83,12 @@ def train(
     earlier = earlier_attempts(out / "ledger.jsonl")
     if checkpoint is not None and (record := _finished_record(checkpoint, config, out, earlier)):
         return record
-    corpus = load_corpus(config.corpus, int(config.shape.vocab_size))
-    corpus.tokenizer.save(out / "tokenizer.model")
+    corpus = _prepare_corpus(config, out, group)
     model = Glam.of(config).to(device)
     # Before the meter runs: the first optimizer of a process takes a second to load its code.
     optimizer = build_optimizer(model, config.training)
     state = State(step=checkpoint.step if checkpoint else 0)
-    meter = _build_meter(tracker, config, out, device, state.step)
+    meter = _build_meter(partial(tracker, group=group), config, out, device, state.step)
     events = TensorBoard(out / "events", state.step, enabled=config.training.tensorboard)
     with (
         meter,
@@ -100,9 +103,8 @@ def train(
         if checkpoint is not None:
             trainer.restore(checkpoint)
         ending = _run(trainer, interrupt, (progress.show, events.show), checkpoint is not None)
-    record = write_record(setup, state, meter, site or site_from_options(None, None), ending)
-    _raise_unless_complete(ending, state.step, config.training.steps)
-    return record
+    record = write_record(setup, state, meter, site, ending, group=group)
+    return _complete(record, ending, state.step, config.training.steps)
 
 
 def _run(
@@ -137,17 +139,30 @@ def _run(
     return Ending(interrupt.requested, stop_reason)
 
 
-def _raise_unless_complete(ending: Ending, step: int, steps: int) -> None:
-    """Raise the error of a run that diverged, or KeyboardInterrupt for one that was interrupted."""
+def _complete(record: RunRecord, ending: Ending, step: int, steps: int) -> RunRecord:
+    """Return the record; raise the error of a run that diverged, or for one that was interrupted.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
     if ending.error is not None:
         raise ending.error
     if ending.interrupted:
         logger.warning("stopped after step %d of %d; add --resume to continue", step, steps)
         raise KeyboardInterrupt
+    return record
+
+
+def _prepare_corpus(config: GlamConfig, out: Path, group: bool) -> TokenCorpus:
+    """Return the corpus of a run, whose folder and tokenizer are then there."""
+    corpus = load_corpus(config.corpus, int(config.shape.vocab_size))
+    make_folder(out, group=group)
+    corpus.tokenizer.save(out / "tokenizer.model")
+    return corpus
 
 
 def _check_folder(out: Path, resume: bool) -> None:
-    """Raise InputError if a new run would overwrite another, or there is none to resume."""
+    """Raise InputError if a run would overwrite another, has none to resume, or cannot write."""
     if out.exists() and not out.is_dir():
         raise InputError("expected --out to be a folder", f"the file {out}")
     existing = [name for name in RUN_FILES if (out / name).exists()]
@@ -159,6 +174,7 @@ def _check_folder(out: Path, resume: bool) -> None:
         )
     if resume and not existing:
         raise InputError(f"expected a run to resume in {out}", "none", "leave --resume away")
+    require_writable(out / "record.json")
 
 
 def _prepare_device(config: GlamConfig) -> torch.device:

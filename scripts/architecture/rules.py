@@ -19,12 +19,12 @@ LINES: dict[str, tuple[str, ...]] = {
         "ledger claims",
         "footprint calibration",
         "facts record flops",
-        "arithmetic app configurations stated_total",
+        "amounts arithmetic app configurations stated_total",
         "console tables",
         "rows",
         "meters quantity shape files",
         "guard inputs shapes typed",
-        "errors units letters outside _lazy",
+        "errors units letters outside _lazy _ctrl_c",
     ),
     "glam": (
         "__main__",
@@ -128,6 +128,7 @@ LIBRARIES: dict[str, Callable[[Path], bool]] = {
     "prometheus_client": _inside("energy/verbs/watch.py"),
     "pyarrow": _inside("glam/data/parquet.py", "glam/data/compressed.py"),
     "pydantic": _inside(
+        "energy/amounts.py",
         "energy/quantity.py",
         "energy/record.py",
         "energy/typed.py",

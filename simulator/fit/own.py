@@ -39,7 +39,8 @@ def scale(errors: Mapping[str, Sequence[float]], newcomers: Mapping[str, Any]) -
     Raises:
         MissingDataError: the constants have no spreads.
     """
-    if any("between" not in newcomers.get(kind, {}) for kind in KINDS):
+    needed = ("between", "within", "given_one")
+    if any(newcomers.get(kind, {}).get(name) is None for kind in KINDS for name in needed):
         raise MissingDataError(
             "expected constants with spreads between and within sources",
             "none",

@@ -80,6 +80,13 @@ def timed(probe: dict[str, Any]) -> list[Row]:
     return rows
 
 
+SIZES = (
+    *("m", "n", "k", "groups", "batch", "heads", "seq", "d_head", "buckets", "bytes"),
+    *("parameters", "tensors", "tokens", "vocab", "d_model"),
+    *("seconds", "seconds_forward", "seconds_backward"),
+)
+"""Keys that operations read as numbers; another may have words, which nothing reads."""
+
 MAY_BE_ZERO = ("buckets", "seconds_backward")
 """No buckets are no bias; a backward pass within the noise of the forward pass takes no time."""
 
@@ -88,7 +95,8 @@ def _require_sizes(raw: dict[str, Any]) -> None:
     """Check that every number of a row is a size: above zero, and no more than a device can do."""
     for key, value in raw.items():
         least = 0 if key in MAY_BE_ZERO else 1e-12
-        if not isinstance(value, str | bool) and not is_number(value, least, MOST_SIZE):
+        words = key not in SIZES and isinstance(value, str | bool)
+        if not words and not is_number(value, least, MOST_SIZE):
             raise ValueError(f"{key} = {shown(value)}")
 
 

@@ -37,6 +37,7 @@ class NewcomersOfKind(Open):
 
     slower: dict[str, Slower]
     new_publisher: Band
+    given_one: Band | None = None
     between: Amount = 0.0
     within: Amount = 0.0
 

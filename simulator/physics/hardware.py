@@ -22,6 +22,15 @@ MARGIN_PLANNED = 0.0
 """Of a TPU: its compiler places every buffer before a program runs, and `Chip.memory_bytes` is what
 it lets a program use."""
 
+POSITIVE = (
+    *("peak_flop_per_s", "memory_bytes", "memory_bytes_per_s", "busy_w"),
+    *("reach", "roof", "link_domain_chips"),
+)
+"""Fields that something is divided by."""
+
+MOST = 1e30
+"""More than any chip has of anything; a file with more is damaged."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
@@ -75,7 +84,7 @@ class Hardware:
     source: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("peak_flop_per_s", "memory_bytes", "memory_bytes_per_s", "busy_w"):
+        for name in POSITIVE:
             if np.any(np.asarray(getattr(self, name)) <= 0):
                 raise InputError(f"expected {name} above 0", f"{getattr(self, name)}")
 
@@ -181,9 +190,9 @@ def _is_valid(name: str, annotation: str, value: Any) -> bool:
     """Whether a value of a file can be that of a field."""
     if annotation.startswith("tuple"):
         ends = value if isinstance(value, list) and len(value) == 2 else [None]
-        return all(is_number(end, -1.0) for end in ends)
+        return all(is_number(end, -0.999, 1e3) for end in ends)
     if annotation.startswith("Number"):
-        return is_number(value, 0.0)
+        return is_number(value, 1e-6 if name in POSITIVE else 0.0, MOST)
     return isinstance(value, str)
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from energy import shape as shapes
+from energy.errors import InputError
 from energy.flops import Convention
 from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Origin, Quantity
@@ -180,6 +181,8 @@ def _steps_window(step: Estimate, elapsed: Term) -> Window:
 def _metrics(step: Estimate, elapsed: Term) -> dict[str, Quantity]:
     """Rates of a step, and the mean watts of a chip; MFU as the record counts, and otherwise."""
     setup, step_s = step.setup, elapsed.find("step time").quantity
+    if not setup.steps:  # below the least number that floating point has
+        raise InputError("expected run.tokens of a step or more", f"{setup.tokens:g}")
     other: Convention = "full" if step.convention == "causal" else "causal"
     flop = sum(step.model_flop().values())
     return {

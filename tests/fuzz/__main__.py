@@ -6,23 +6,9 @@ import argparse
 import sys
 import time
 
-from tests.fuzz import (
-    campaign,
-    claimed_files,
-    energy_files,
-    glam_files,
-    imported_logs,
-    simulator_files,
-)
+from tests.fuzz import campaign
 from tests.fuzz import options as odd
-
-READERS = (
-    *energy_files.READERS,
-    *claimed_files.READERS,
-    *imported_logs.READERS,
-    *simulator_files.READERS,
-    *glam_files.READERS,
-)
+from tests.fuzz.readers import READERS
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Valid files of `energy`, drawn with a seed, and what reads them."""
+"""Valid files of `energy`, drawn with a seed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
-from typing import Any
 
+from energy.ledger import accounting
 from energy.ledger.lines import FILE, Row
-from tests.fuzz.harness import command
-from tests.fuzz.reader import Reader
+from energy.record import Kind
+from energy.sampler.seat import runtime_folder
 from tests.support.ledgers import domain, end, header, ns, old_domain, sample, window
 from tests.support.records import run_record
 from tests.support.standin import write_ledger
+
+SEAT = "a choice of meters"
+"""What the process on the seat reads."""
 
 
 def _samples(random: Random, version: int) -> Iterable[Row]:
@@ -55,9 +58,10 @@ def old_ledger(folder: Path, random: Random) -> Path:
     return ledger(folder, random, version=1)
 
 
-def record(folder: Path, random: Random) -> Path:
+def record(folder: Path, random: Random, kind: Kind = Kind.MEASURED) -> Path:
     """The record of a run."""
     run = run_record(
+        kind=kind,
         tokens=random.uniform(1, 1e12),
         flop=random.uniform(1, 1e24),
         elapsed_s=random.uniform(0.1, 1e7),
@@ -72,6 +76,12 @@ def record(folder: Path, random: Random) -> Path:
     folder.mkdir(exist_ok=True)
     run.save(folder / "record.json")
     return folder / "record.json"
+
+
+def predicted_record(folder: Path, random: Random) -> Path:
+    """The record of a run, within a folder that has its prediction, too."""
+    record(folder / "predicted", random, Kind.PREDICTED)
+    return record(folder, random)
 
 
 def metrics(folder: Path, random: Random) -> Path:
@@ -110,8 +120,8 @@ def own_wall_table(folder: Path, random: Random) -> Path:
     for number in range(6):
         run = folder / f"run-{number}"
         run.mkdir()
-        ledger_rows = _samples(Random(number), 2)
-        write_ledger(run / FILE, ledger_rows)
+        write_ledger(run / FILE, _samples(Random(number), 2))
+        accounting.record(run / FILE, name=run.name, labels={}, notes=[]).save(run)
         lines.append(f"run-{number},{random.uniform(1e3, 1e5)}")
     (folder / "wall.csv").write_text("\n".join(lines) + "\n")
     return folder / "wall.csv"
@@ -159,90 +169,21 @@ def waveform(folder: Path, random: Random) -> Path:
     return folder / "wave.csv"
 
 
-def _read_waveform(path: Path) -> Any:
-    from energy.meters.replay import Replay
+def seat(folder: Path, random: Random) -> Path:
+    """What the process that reads the meters announces to those that come later."""
+    from energy.sampler.seat import Seat
 
-    source = Replay(path, start_s=0.0, now=lambda: 5.0)
-    source.check()
-    source.probe()
-    return [{"unit": "J", "value": joules} for joules in source.read().values()]
-
-
-def _read_sensors(path: Path) -> Any:
-    from energy.meters.sensors import load
-
-    boards, note = load(path)
-    if note:
-        from energy.errors import InputError
-
-        raise InputError(note)
-    return [vars(sensor) for sensor in boards.values()]
+    run = ledger(folder, random)
+    holder = Seat(SEAT)
+    holder.take()
+    holder.announce("a" * 32, run, random.randrange(2**62))
+    (path,) = (path for path in runtime_folder().iterdir() if path.is_file())
+    holder.leave()
+    return path
 
 
-def _read_calibration(path: Path) -> Any:
-    from energy.calibration.apply import Calibration
-
-    loaded = Calibration.load(path)
-    if loaded is None:
-        return None
-    return [{"unit": "J", "value": line.wall_j(100.0, 10.0)} for line in loaded.lines.values()]
-
-
-def _record_then_verify(path: Path) -> Any:
-    command("energy", "record", path.parent, "--json")()
-
-
-def _compare_records(path: Path) -> Any:
-    record(path.with_name("other"), Random(1))
-    command("simulator", "compare", path, path.with_name("other") / "record.json", "--json")()
-
-
-READERS = (
-    Reader("ledger", "jsonl", ledger, _record_then_verify, weight=6),
-    Reader("ledger v1", "jsonl", old_ledger, _record_then_verify, weight=3),
-    Reader(
-        "ledger, verified",
-        "jsonl",
-        ledger,
-        lambda path: command("energy", "verify", path.parent, "--json")(),
-        weight=2,
-    ),
-    Reader(
-        "ledger, merged",
-        "jsonl",
-        ledger,
-        lambda path: command("energy", "merge", path.parent, "--out", "all", "--json")(),
-        weight=2,
-    ),
-    Reader(
-        "record",
-        "json",
-        record,
-        lambda path: command("energy", "report", path, "--json")(),
-        weight=4,
-    ),
-    Reader(
-        "record, compared",
-        "json",
-        record,
-        _compare_records,
-        weight=2,
-    ),
-    Reader(
-        "metrics",
-        "jsonl",
-        metrics,
-        lambda path: command("energy", "report", path.parent, "--html", "page.html")(),
-        weight=1,
-    ),
-    Reader(
-        "wall meter",
-        "csv",
-        wall_table,
-        lambda path: command("energy", "calibrate", path, "--json")(),
-        weight=3,
-    ),
-    Reader("calibration", "json", calibration, _read_calibration, weight=3),
-    Reader("sensors", "json", sensors, _read_sensors, weight=2),
-    Reader("waveform", "csv", waveform, _read_waveform, weight=3),
-)
+def power_limit(folder: Path, random: Random) -> Path:
+    """What a run leaves in the lock of a board whose power limit it has set."""
+    facts = {"before": random.randrange(10**5, 7 * 10**5), "set": random.randrange(10**5)}
+    (folder / "power-limit").write_text(json.dumps(facts))
+    return folder / "power-limit"

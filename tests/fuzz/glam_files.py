@@ -1,18 +1,18 @@
-"""Valid files of `glam`, drawn with a seed, and what reads them."""
+"""Valid files of `glam`, drawn with a seed."""
 
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import json
 import lzma
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.fuzz.reader import Reader
 from tests.support.small_models import MIXTURE_TOML, TINY_MIXTURE
 
 
@@ -106,12 +106,13 @@ def checkpoint(folder: Path, random: Random) -> Path:
 def cached_corpus(folder: Path, random: Random, pattern: str = "manifest.json") -> Path:
     """A corpus whose survey, tokenizer and shards are in the cache; gives one of these files."""
     json_lines(folder, Random(1))
-    _corpus(folder)
+    corpus(folder)
     (path,) = (folder / "cache").rglob(pattern)
     return path
 
 
-def _corpus(folder: Path) -> Any:
+def corpus(folder: Path) -> Any:
+    """The corpus of a folder with `json_lines`, from the cache beside it."""
     from glam.config import Corpus
     from glam.data.corpus import load_corpus
 
@@ -119,83 +120,33 @@ def _corpus(folder: Path) -> Any:
     return load_corpus(named, 300, folder / "cache", workers=1)
 
 
-def _read_cached(path: Path) -> Any:
-    """Whatever became of a file of the cache, the corpus is the same."""
-    folder = next(parent.parent for parent in path.parents if parent.name == "cache")
-    corpus = _corpus(folder)
-    counts = corpus.count("train"), corpus.count("validation")
-    assert counts == _counts(), counts
-    corpus.batch(0, 1, sequences=2, length=8)
-
-
 @cache
-def _counts() -> tuple[int, int]:
+def _trained() -> dict[str, bytes]:
+    """The files of a run that has ended, by their paths in its folder."""
     import tempfile
 
-    with tempfile.TemporaryDirectory() as name:
-        json_lines(Path(name), Random(1))
-        corpus = _corpus(Path(name))
-        return corpus.count("train"), corpus.count("validation")
+    from glam.training.run import train
+
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+        _small_run(Path())
+        train("small.toml", "run")
+        files = [path for path in Path("run").rglob("*") if path.is_file()]
+        return {str(path): path.read_bytes() for path in files}
 
 
-def _read_corpus(path: Path) -> Any:
-    from glam.config import Corpus
-    from glam.data.sources import list_sources, read_documents
-
-    config = Corpus(paths=(str(path),))
-    for _, document in read_documents(config, list_sources(config, path.parent)):
-        document.text.encode()
-
-
-def _read_configuration(path: Path) -> Any:
-    from glam.config import GlamConfig
-
-    config = GlamConfig.of(str(path))
-    assert config.tokens_per_step > 0
-    return {"seed": config.training.seed}
+def trained(folder: Path, _: Random, file: str) -> Path:
+    """A run that has ended, beside its configuration and text; gives one of its files."""
+    _small_run(folder)
+    for name, content in _trained().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder / "run" / file
 
 
-def _read_checkpoint(path: Path) -> Any:
-    from energy.errors import InputError
-    from glam.checkpoints.checkpoint import best_checkpoint, latest_checkpoint
-    from glam.model.decoder import Glam
-
-    best_checkpoint(path.parent)
-    loaded = latest_checkpoint(path.parent)
-    if loaded is None:
-        raise InputError("expected a checkpoint", "none")
-    Glam.from_checkpoint(loaded)
-
-
-COMPRESSED = ("gz", "xz", "bz2", "zst")
-
-READERS = (
-    Reader("corpus, JSON lines", "jsonl", json_lines, _read_corpus, weight=3),
-    *(
-        Reader(
-            f"corpus, {ending}",
-            "bytes",
-            partial(json_lines, name=f"text.jsonl.{ending}"),
-            _read_corpus,
-            weight=1,
-        )
-        for ending in COMPRESSED
-    ),
-    Reader("corpus, array", "json", json_array, _read_corpus, weight=2),
-    Reader("corpus, Parquet", "bytes", parquet, _read_corpus, weight=1),
-    Reader("corpus, text", "bytes", plain_text, _read_corpus, weight=1),
-    Reader("configuration", "toml", configuration, _read_configuration, weight=4),
-    Reader("checkpoint", "bytes", checkpoint, _read_checkpoint, weight=2),
-    Reader("manifest", "json", cached_corpus, _read_cached, weight=2),
-    Reader(
-        "survey", "json", partial(cached_corpus, pattern="survey-*.json"), _read_cached, weight=2
-    ),
-    Reader(
-        "shard, described",
-        "json",
-        partial(cached_corpus, pattern="shard-*.json"),
-        _read_cached,
-        weight=1,
-    ),
-    Reader("shard", "bytes", partial(cached_corpus, pattern="shard-*.u16"), _read_cached, weight=1),
-)
+def _small_run(folder: Path) -> None:
+    """The configuration and text of a run of two steps."""
+    json_lines(folder, Random(1))
+    settings = '[training]\nsteps = 2\nlog_every = 1\n[corpus]\npaths = ["text.jsonl"]\n'
+    mixture = MIXTURE_TOML.replace("= 400", "= 300")
+    (folder / "small.toml").write_text(f"{mixture}{settings}")

@@ -14,7 +14,7 @@ import typer
 from tests.fuzz import energy_files, glam_files, simulator_files
 from tests.fuzz.harness import command
 
-PLAN = ("glam-8b-64e", "--chip", "h100", "--chips", "8", "--tokens", "1e11")
+PLAN = ("glam-8b-64e", "--chip", "h100", "--chips", "64", "--tokens", "1e11")
 TRAIN = ("--model", "run.toml", "--data", "text.jsonl", "--out", "trained", "--device", "tpu")
 
 WORDS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -56,9 +56,11 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "failures": ("glam-64b-64e",),
         "when": ("grid.csv", "--days", "1", "--mw", "2"),
-        "regions": ("glam-64b-64e",),
+        "regions": ("fra",),
         "calibrate": ("probe.json", "--out", "machine.toml"),
         "validate": ("--throughput", "rows.csv"),
+        "serve": ("llama3-70b", "--chips", "4"),
+        "lifetime": ("glam-8b", "glam-8b", "--tokens-per-day", "100M"),
         "models": (),
         "chips": (),
         "prices": (),
@@ -72,20 +74,6 @@ VALUES = (
     *("run.tokens=-1", "hardware.count=0", "x" * 300, "é", "$x_{1}$", "\x1b[31m", "2025-13-45"),
     "hardware.count=" + "[" * 3000,
 )
-
-SLOW = {
-    ("simulator", "validate", "--folds"),
-    ("simulator", "calibrate", "--anew"),
-    ("simulator", "calibrate", "--newcomers"),
-    ("energy", "watch", "--seconds"),
-    ("energy", "watch", "--interval"),
-    ("energy", "watch", "--prometheus"),
-    ("energy", "doctor", "--seconds"),
-    ("glam", "probe", "--device"),
-    ("glam", "train", "--device"),
-    ("glam", "generate", "--device"),
-}
-"""Options that make a verb work for minutes, or wait as long as they say."""
 
 
 @cache
@@ -101,9 +89,7 @@ def _options(package: str, verb: str) -> list[Any]:
     return [
         option
         for option in verbs(package)[verb].params
-        if option.param_type_name == "option"
-        and (package, verb, option.opts[0]) not in SLOW
-        and option.name != "help"
+        if option.param_type_name == "option" and option.name != "help"
     ]
 
 

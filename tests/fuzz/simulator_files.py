@@ -1,4 +1,4 @@
-"""Valid files of `simulator`, drawn with a seed, and what reads them."""
+"""Valid files of `simulator`, drawn with a seed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from random import Random
 from typing import Any
-
-from tests.fuzz.energy_files import metrics
-from tests.fuzz.harness import command
-from tests.fuzz.reader import Reader
 
 OPERATIONS: tuple[dict[str, Any], ...] = (
     *({"op": "matmul", "m": m, "n": n, "k": 256} for m in (16, 256) for n in (64, 1024)),
@@ -127,75 +123,18 @@ def series(folder: Path, random: Random) -> Path:
     return folder / "grid.csv"
 
 
-def _calibrated(path: Path) -> Any:
-    from simulator.fit.probe import calibrate
-    from simulator.fit.probe_rows import read_probe
+def chip(folder: Path, random: Random) -> Path:
+    """A chip of one's own."""
+    from energy.facts.own_chip import TEMPLATE
 
-    calibrate(read_probe(path))
-
-
-def _machine_read(path: Path) -> Any:
-    scenario_text = '[model]\npreset = "glam-mini-16e"\n[run]\nsteps = 10\nbatch_tokens = 8192\n'
-    file = path.with_name("here.toml")
-    file.write_text(f'{scenario_text}[hardware]\nmachine = "{path.name}"\ncount = 1\n')
-    command("simulator", "predict", file, "--json")()
+    (folder / "chip.toml").write_text(TEMPLATE.replace("700", str(random.randrange(100, 2000))))
+    return folder / "chip.toml"
 
 
-def _validated_with(path: Path) -> Any:
-    rows = throughput(path.parent, Random(1))
-    command("simulator", "validate", "--throughput", rows, "--constants", path, "--json")()
-
-
-def _load_read(path: Path) -> Any:
-    from simulator.scenarios.expert_load import read_load
-
-    load = read_load(path)
-    return vars(load) and None
-
-
-READERS = (
-    Reader(
-        "probe",
-        "json",
-        probe,
-        lambda path: command("simulator", "calibrate", path, "--out", "out.toml", "--json")(),
-        weight=3,
-    ),
-    Reader("machine", "toml", machine, _machine_read, weight=3),
-    Reader(
-        "scenario",
-        "toml",
-        scenario,
-        lambda path: command("simulator", "predict", path, "--json")(),
-        weight=5,
-    ),
-    Reader(
-        "constants",
-        "json",
-        constants,
-        _validated_with,
-        weight=2,
-    ),
-    Reader(
-        "throughput",
-        "csv",
-        throughput,
-        lambda path: command("simulator", "validate", "--throughput", path, "--json")(),
-        weight=2,
-    ),
-    Reader(
-        "whole runs",
-        "csv",
-        whole_runs,
-        lambda path: command("simulator", "validate", "--runs", path, "--json")(),
-        weight=2,
-    ),
-    Reader(
-        "grid series",
-        "csv",
-        series,
-        lambda path: command("simulator", "when", path, "--days", 1, "--mw", 2, "--json")(),
-        weight=3,
-    ),
-    Reader("expert load", "jsonl", metrics, _load_read, weight=2),
-)
+def model(folder: Path, random: Random) -> Path:
+    """The config.json of a model, as hubs have it."""
+    shipped = files("energy.facts.data.configurations")
+    names = sorted(file.name for file in shipped.iterdir() if file.name.endswith(".json"))
+    values = json.loads((shipped / random.choice(names)).read_text())
+    (folder / "config.json").write_text(json.dumps(values, indent=2))
+    return folder / "config.json"

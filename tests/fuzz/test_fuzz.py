@@ -4,24 +4,9 @@ import sys
 
 import pytest
 
-from tests.fuzz import (
-    campaign,
-    claimed_files,
-    energy_files,
-    glam_files,
-    imported_logs,
-    options,
-    simulator_files,
-)
+from tests.fuzz import campaign, options
 from tests.fuzz.campaign import COLUMNS, Result
-
-READERS = (
-    *energy_files.READERS,
-    *claimed_files.READERS,
-    *imported_logs.READERS,
-    *simulator_files.READERS,
-    *glam_files.READERS,
-)
+from tests.fuzz.readers import READERS
 
 
 def why(result: Result) -> str:

@@ -182,6 +182,11 @@ def calibrate(
     path = None if out is None else Path(out)
     paths = [Path(table) for table in tables]
     if is_probe(paths):
+        if anew or newcomers:
+            option = "--anew" if anew else "--newcomers"
+            raise InputError(
+                f"expected tables of throughput for {option}", str(paths[0]), "leave it away"
+            )
         machine = calibrate_machine(read_probe(paths[0]), str(paths[0]))
         if path is not None:
             save_machine(machine, path)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from energy.quantity import Quantity
-from energy.reports.terminal import table
+from energy.reports.terminal import quantity_table, table
 from energy.units import change, si, significant
 from simulator.physics.phases import PHASES
 from simulator.physics.plan import AXES
@@ -41,9 +41,7 @@ def page(planned: Planned, console: Console) -> None:
         markup=False,
     )
     console.print()
-    rows = table("", "predicted", "band", "origin")
-    for label, quantity in _totals(planned):
-        rows.add_row(label, quantity.human(), quantity.band(), quantity.origins)
+    rows = quantity_table("", _totals(planned))
     spare = f", {planned.spare:.0%} spare in it" if planned.spare else ""
     limit = f"of {si(planned.limit_bytes, 'B')}{spare}"
     rows.add_row("memory of a chip", si(best.needs_bytes, "B"), limit, "modelled")

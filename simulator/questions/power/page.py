@@ -60,7 +60,7 @@ def _banded(
     heads: tuple[str, ...], rows: Sequence[tuple[Boundary, *tuple[Quantity, ...]]]
 ) -> Table:
     """A row a boundary: each quantity with its band and origin."""
-    result = table("boundary", *(cell for head in heads for cell in (head, "80 % band", "")))
+    result = table("boundary", *(cell for head in heads for cell in (head, "80 % band", "origin")))
     for at, *quantities in rows:
         cells = [(_watts(each), _ends(each), str(each.origin)) for each in quantities]
         result.add_row(str(at), *(cell for row in cells for cell in row))

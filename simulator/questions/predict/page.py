@@ -10,7 +10,7 @@ from rich.table import Table
 
 from energy.quantity import Quantity
 from energy.record import RunRecord
-from energy.reports.terminal import table
+from energy.reports.terminal import quantity_table, table
 from simulator.runs.predict import Prediction
 
 METRICS = {
@@ -28,10 +28,7 @@ METRICS = {
 def page(prediction: Prediction, console: Console) -> None:
     """Print a predicted record: its totals, then time and work by part."""
     record = prediction.record
-    rows = table(record.name, "predicted", "band", "origin")
-    for label, quantity in _totals(record):
-        rows.add_row(label, quantity.human(), quantity.band(), quantity.origins)
-    console.print(rows)
+    console.print(quantity_table(record.name, _totals(record)))
     if record.parts:
         console.print()
         console.print(_parts(record))

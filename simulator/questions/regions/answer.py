@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from energy.errors import InputError
+from energy.errors import InputError, MissingDataError
 from energy.facts.site import Site, site
 from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Quantity
@@ -175,6 +175,8 @@ def _own(
     """The run where it is, how its joules came about, and the boundary of these."""
     (run,) = runs = read([target], overrides)
     if isinstance(run, RunRecord):
+        if not run.totals:
+            raise MissingDataError(f"expected joules in the record of {run.name}", "none")
         boundary = min(run.totals, key=list(Boundary).index)
         return run, Term(f"{boundary} energy", run.totals[boundary]), boundary
     if choose_basis(runs, basis) == "published":

@@ -68,6 +68,43 @@ def test_text_is_folded_before_columns_are_left_out():
     assert rows[-1] == "left out in 50 columns: step, cost"
 
 
+NUMBERS = st.text("0123456789", min_size=1, max_size=20)
+
+
+@given(
+    st.permutations(["80 % band", "origin", "value", "status", "source"]),
+    st.lists(st.tuples(*[NUMBERS] * 6), min_size=1, max_size=4),
+    st.integers(12, 120),
+)
+def test_an_origin_is_left_out_before_any_band_and_the_source_last(columns, cells, width):
+    lines = filled(columns, cells)
+    title = shown(lambda terminal: terminal.print(lines), width)[0]
+    kept = {name for name in columns if name in title}
+    assert "80 % band" in kept or "origin" not in kept
+    assert "source" in kept or not kept
+
+
+def test_numbers_with_their_bands_in_words_are_folded_before_columns_are_left_out():
+    words = "51.2 days (80 %: 51.2 to 51.3, modelled)"
+    lines = filled(["a model", "another", "ratio"], [("elapsed", words, words, "0.289")])
+    title, *rows = shown(lambda terminal: terminal.print(lines), 60)
+    assert title.split() == ["key", "a", "model", "another", "ratio"]
+    assert all(len(row) <= 60 for row in rows)
+    assert "elapsed" in rows[0]
+    assert "0.289" in rows[0]
+    assert "modelled)" in rows[-1]
+
+
+def test_a_prediction_shows_its_bands_in_80_columns():
+    from simulator import predict
+    from simulator.questions.predict.page import page
+
+    prediction = predict("glam-64b-64e")
+    printed = shown(lambda terminal: page(prediction, terminal), 80)
+    assert "80 % band" in printed[0]
+    assert all(len(line) <= 80 for line in printed)
+
+
 @given(st.lists(st.tuples(*[WORDS] * 3), min_size=1, max_size=4), st.integers(1, 30))
 def test_a_pipe_gets_every_cell_whole_on_one_line(cells, many):
     lines = filled(["a" * FILE_WIDTH * (many % 2) + "b", "source"], cells)

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -62,19 +61,6 @@ def test_only_the_chosen_meter_is_read(tmp_path):
     (entry,) = json.loads((tmp_path / "r" / "record.json").read_text())["energy"]
     assert entry["device"] == "board"
     assert entry["origin"] == "modelled"
-
-
-def test_a_signal_reaches_the_command_and_its_death_is_reported(tmp_path):
-    run = subprocess.Popen(
-        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sleep", "30"],
-        stderr=subprocess.DEVNULL,
-    )
-    while not (tmp_path / "r" / "ledger.jsonl").exists():
-        time.sleep(0.02)
-    time.sleep(0.5)
-    run.send_signal(signal.SIGTERM)
-    assert run.wait(10) == 128 + signal.SIGTERM
-    assert (tmp_path / "r" / "record.json").exists()
 
 
 def test_the_ledger_of_a_killed_run_becomes_its_record(tmp_path):
@@ -208,91 +194,6 @@ def test_the_last_line_has_kwh_grams_and_duration(tmp_path):
     assert " g CO2e (80 %: " in grams
     assert grams.endswith("; zone FRA)")
     assert float(took.removesuffix(" s")) == pytest.approx(record["elapsed_s"]["value"], rel=0.01)
-
-
-IGNORED = "cat /proc/$$/status | sed -n 's/SigIgn:[[:space:]]*//p'"
-
-
-@pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "PIPE"])
-def test_a_signal_that_is_ignored_at_the_start_is_ignored_by_the_command_too(tmp_path, name):
-    words = shlex.join([*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", IGNORED])
-    for trap, ignored in ((f"trap '' {name}; ", 1), ("", 0)):
-        run = subprocess.run(
-            ["sh", "-c", f"{trap}{words}; exit $?"], capture_output=True, text=True
-        )
-        bit = 1 << (signal.Signals[f"SIG{name}"] - 1)
-        assert bool(int(run.stdout, 16) & bit) == ignored, run.stderr
-        shutil.rmtree(tmp_path / "r")
-
-
-def test_a_run_under_nohup_survives_the_end_of_its_terminal(tmp_path):
-    command = "echo up; sleep 1; echo done"
-    run = subprocess.Popen(
-        ["nohup", *ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert run.stdout.readline() == "up\n"
-    os.killpg(run.pid, signal.SIGHUP)  # as at logout
-    out, err = run.communicate(timeout=60)
-    assert (run.returncode, out) == (0, "done\n"), err
-    assert (tmp_path / "r" / "record.json").exists()
-
-
-def test_ctrl_c_is_left_to_the_command(tmp_path):
-    code = "import time\ntry: time.sleep(30)\nexcept KeyboardInterrupt: raise SystemExit(9)"
-    run = subprocess.Popen(
-        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", sys.executable, "-c", code],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    while not (tmp_path / "r" / "ledger.jsonl").exists():
-        time.sleep(0.02)
-    time.sleep(1.0)
-    os.killpg(run.pid, signal.SIGINT)
-    assert run.wait(10) == 9
-    assert (tmp_path / "r" / "record.json").exists()
-
-
-def test_ctrl_c_twice_stops_the_command_once_and_still_writes_the_record(tmp_path):
-    code = (
-        "import os, signal, time\n"
-        "signal.signal(signal.SIGINT, lambda *_: caught.append(1)); caught = []\n"
-        "print('ready', flush=True)\n"
-        "while len(caught) < 2: time.sleep(0.01)\n"
-        "os._exit(9)"  # an interpreter that is shutting down no longer handles signals
-    )
-    run = subprocess.Popen(
-        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--", sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    assert run.stdout.readline() == b"ready\n"
-    while b'"k":"end"' not in (tmp_path / "r" / "ledger.jsonl").read_bytes():
-        os.killpg(run.pid, signal.SIGINT)  # some arrive after the command has ended
-        time.sleep(0.01)
-    assert run.wait(10) == 9
-    run.stdout.close()
-    assert (tmp_path / "r" / "record.json").exists()
-
-
-def test_a_signal_reaches_what_the_command_left_running(tmp_path):
-    daemon = "(trap 'echo caught; exit' TERM; echo up; while :; do sleep 0.05; done) & exit 4"
-    run = subprocess.Popen(
-        [*ENERGY, "run", "--out", str(tmp_path / "r"), "--wait", "--", "sh", "-c", daemon],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert run.stdout.readline() == "up\n"
-    assert "left running" in run.stderr.readline()
-    run.send_signal(signal.SIGTERM)
-    out, _ = run.communicate(timeout=10)
-    assert (run.returncode, out) == (4, "caught\n")
 
 
 def test_the_doctor_compares_a_counter_with_its_power(library):
