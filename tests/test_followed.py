@@ -22,6 +22,8 @@ NOT_RUN = {
     r"simulator (pareto|feasible|plan) ": "minutes; the tests of the verbs run them",
     r"energy run --meter (cmd|redfish)": "a plug and a server's own controller on a network",
     r"energy doctor --meter cmd": "a plug on a network",
+    r"simulator calibrate --serving": "half a minute; tests/simulator/serving fits fewer rows",
+    r"energy run --tokens-from http": "a server; tests/energy/verbs has a stand-in",
     r"energy watch --prometheus": "a server that runs until it is stopped",
 }
 """What the pages show and no test can run here, with the reason."""
@@ -62,6 +64,9 @@ def workplace(tmp_path_factory):
     model = folder / "downloads" / "my-model"
     model.mkdir(parents=True)
     (model / "config.json").write_text(json.dumps(LLAMA))
+    shutil.copytree(ROOT / "docs" / "disclosure", folder / "docs" / "disclosure")
+    shutil.copy(ROOT / "simulator" / "published" / "runs_2026.csv", folder / "runs.csv")
+    shutil.copy(ROOT / "tests/energy/importers/data/codecarbon.csv", folder / "emissions.csv")
     return folder
 
 
