@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from energy.errors import InputError
 from energy.importers.imported import (
     BOARD_POWER,
+    UNREADABLE,
     Device,
     Hints,
     ImportedRun,
@@ -33,6 +34,9 @@ WATTS = re.compile(r"Average power usage \(W\) for (\w+): (.+)")
 
 PROCESSOR = (0.9, 1.1)
 """Band of the counters of processors."""
+
+MOST_WORDS = 60
+"""Characters of a line that states a duration."""
 
 Epochs = dict[str, list[tuple[float, float, float]]]
 
@@ -72,7 +76,7 @@ def _run(lines: Iterable[tuple[int, str, str]], hints: Hints) -> ImportedRun:
             parts[kind.lower()] = [name.strip() for name in names.split(",") if name.strip()]
         if EPOCH.match(words):
             seconds = 0.0
-        if match := DURATION.match(words):
+        if match := DURATION.match(words[:MOST_WORDS]):
             days, hours, minutes, rest = match.groups()
             seconds = 86_400 * int(days or 0) + 3600 * int(hours) + 60 * int(minutes) + float(rest)
         if match := WATTS.match(words):
@@ -81,7 +85,7 @@ def _run(lines: Iterable[tuple[int, str, str]], hints: Hints) -> ImportedRun:
                 watts = _watts(match.group(2), len(parts.get(kind, ())))
                 end_s = seconds_of(stamp, "%Y-%m-%d %H:%M:%S", zone)
                 stretch = max(0.0, end_s - number(str(seconds), 1e-3, 1e9)), end_s
-            except ValueError:
+            except UNREADABLE:
                 skipped.add(line)
                 continue
             epochs.setdefault(kind, []).append((*stretch, watts * (stretch[1] - stretch[0])))

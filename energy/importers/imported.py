@@ -20,6 +20,9 @@ NODE_METER = (0.9, 1.1)
 MOST_SHOWN = 3
 """Line numbers that a note names."""
 
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What a damaged line raises when it is read; ArithmeticError for a number of 400 digits."""
+
 ROUNDING = 1e-9
 """What a sum of decimal fractions may be off."""
 

@@ -9,7 +9,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from energy.importers.imported import Device, Hints, ImportedRun, Importer, Skipped, node, number
+from energy.importers.imported import (
+    UNREADABLE,
+    Device,
+    Hints,
+    ImportedRun,
+    Importer,
+    Skipped,
+    node,
+    number,
+)
 from energy.importers.moments import ASSUMED_UTC, in_order, in_range, pace_of, seconds_of, zone_of
 from energy.importers.tables import cells_of
 from energy.inputs import MOST_DEPTH, depth
@@ -46,7 +55,7 @@ def read_training(text: str, hints: Hints) -> list[ImportedRun]:
             continue
         try:
             event = _event(content.partition(MARK)[2])
-        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        except UNREADABLE:
             skipped.add(line)
             continue
         if event:
@@ -129,7 +138,7 @@ def read_ptd(text: str, hints: Hints) -> list[ImportedRun]:
         try:
             time_s = seconds_of(values["Time"], PTD_STAMP, zone)
             rows.append((time_s, number(values["Watts"], 0, 1e9)))
-        except (ValueError, KeyError):
+        except UNREADABLE:
             skipped.add(line)
             continue
         if values.get("Mark"):

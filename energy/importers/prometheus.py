@@ -13,7 +13,16 @@ from operator import itemgetter
 from typing import Any
 
 from energy.errors import InputError
-from energy.importers.imported import Device, Hints, ImportedRun, Importer, Skipped, board, number
+from energy.importers.imported import (
+    UNREADABLE,
+    Device,
+    Hints,
+    ImportedRun,
+    Importer,
+    Skipped,
+    board,
+    number,
+)
 from energy.importers.moments import in_range
 from energy.inputs import MOST_DEPTH, depth
 
@@ -122,7 +131,7 @@ def read_samples(text: str, hints: Hints) -> list[ImportedRun]:
             seen.add((metric, labels))
             time_s = _moment(stamp, scrape, hints)
             boards.add(time_s, metric, dict(LABEL.findall(labels)), number(value))
-        except ValueError:
+        except UNREADABLE:
             skipped.add(line_number)
     return boards.run(skipped)
 
@@ -157,7 +166,7 @@ def read_range(text: str, hints: Hints) -> list[ImportedRun]:
             try:
                 moment, value = pair
                 boards.add(in_range(float(moment)), metric, labels, number(str(value)))
-            except (ValueError, TypeError, OverflowError):
+            except UNREADABLE:
                 skipped.add(0, "a value that cannot be read")
     return boards.run(skipped)
 
@@ -176,7 +185,7 @@ def _series(text: str, hints: Hints) -> Iterable[tuple[dict[str, str], list[Any]
         if answer["data"]["resultType"] != "matrix":
             raise ValueError(f"a {answer['data']['resultType']}")
         return list(_checked(answer["data"]["result"]))
-    except (ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"expected a range of Prometheus in {hints.file}", str(error) or "brackets", fix
         ) from error

@@ -25,6 +25,9 @@ PREFIXES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 JOULES = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)")
 ELAPSED = re.compile(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)(?:\.\d+)?")
 
+MOST_ELAPSED = 30
+"""Characters of a duration."""
+
 MOST_J = 1e15
 """More is Slurm's mark for a number that it does not have (2^64 - 2 among others)."""
 
@@ -141,8 +144,9 @@ def _elapsed(row: Mapping[str, str]) -> float:
     """Seconds of a line: [days-]hours:minutes:seconds; 0 where it has none."""
     if row.get("ElapsedRaw", "").isdecimal():
         return number(row["ElapsedRaw"], 0, 1e18)
-    match = ELAPSED.fullmatch(row.get("Elapsed", ""))
-    if match is None:
+    text = row.get("Elapsed", "")
+    match = ELAPSED.fullmatch(text)
+    if match is None or len(text) > MOST_ELAPSED:
         return 0.0
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
     return 86_400.0 * days + 3600 * hours + 60 * minutes + seconds

@@ -1,12 +1,15 @@
 """Zones below countries, their codes, and the bands around an annual factor."""
 
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks.grid_bands import editions, fit
+from energy.cli import command
 from energy.facts import grid, grid_bands
 from energy.facts.countries import by_code, countries
 from energy.facts.site import site
@@ -115,3 +118,9 @@ def test_water_of_a_country_has_its_source_and_is_assumed():
     assert isinstance(water, Quantity)
     assert "WRI" in water.source
     assert water.origin == "assumed"
+
+
+def test_the_command_shows_signal_vintage_and_license():
+    (row,) = json.loads(CliRunner().invoke(command(), ["grid", "US-CA", "--json"]).stdout)
+    assert (row["year"], row["signal"]) == (2023, "average, combustion")
+    assert "EPA" in row["license"]

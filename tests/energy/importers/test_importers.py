@@ -21,6 +21,7 @@ def energy(*words):
 
 def imported(folder, text, *options):
     """The record of a log with this text."""
+    folder.mkdir(exist_ok=True)
     (folder / "log").write_text(text)
     done = energy("import", folder / "log", "--out", folder / "run", *options)
     assert done.exit_code == 0, done.output + repr(done.exception)
@@ -147,6 +148,15 @@ def test_a_range_of_another_metric_is_refused_by_name(tmp_path):
     for series in answer["data"]["result"]:
         series["metric"]["__name__"] = "node_hwmon_power"
     assert "no line with joules or watts" in refusal(tmp_path, json.dumps(answer))
+
+
+def test_a_moment_of_four_hundred_digits_is_a_damaged_value(tmp_path):
+    """One of 10,005 mutated logs ended in a traceback."""
+    text = (DATA / "prometheus.json").read_text().replace("[1795945166,", f"[{10**400},", 1)
+    record = imported(tmp_path, text)
+    assert record.totals["chip"].value == pytest.approx(392.087, rel=0.01)
+    mlperf = (DATA / "mlperf.txt").read_text().replace("1795945156000", str(10**400), 1)
+    assert "left out" in " ".join(imported(tmp_path / "m", mlperf).notes)
 
 
 def test_boards_that_a_log_does_not_tell_apart_are_refused(tmp_path):
