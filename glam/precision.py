@@ -33,6 +33,10 @@ SMALL = 192
 """Size n of a square product that takes milliseconds even where bfloat16 is emulated."""
 
 
+EMULATED = 5
+"""So many times slower than in float32, a small product in bfloat16 is emulated."""
+
+
 PEAK_SIZES = {
     "cpu": ((1536, 1536, 1536), (512, 256, 768), (4096, 256, 256)),
     "cuda": ((8192, 8192, 8192),),
@@ -58,7 +62,9 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
         return cast(Precision, wanted)
     if device.type != "cpu":
         return "bfloat16"
-    if _seconds("bfloat16", device, (SMALL,) * 3) > _seconds("float32", device, (SMALL,) * 3):
+    # Small products say no more than whether bfloat16 is emulated; large ones would take seconds.
+    small = (SMALL,) * 3
+    if _seconds("bfloat16", device, small) > EMULATED * _seconds("float32", device, small):
         return "float32"
     gain = best_product_flop_per_s(device, "bfloat16") / best_product_flop_per_s(device, "float32")
     return "bfloat16" if gain >= MIN_GAIN else "float32"
