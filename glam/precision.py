@@ -29,6 +29,10 @@ MIN_GAIN = 1.3
 is not a product is no faster."""
 
 
+PROBED, TURNS = (4096, 256, 256), 6
+"""Size of the product that chooses a format, and how often both formats are timed."""
+
+
 SMALL = 192
 """Size n of a square product that takes milliseconds even where bfloat16 is emulated."""
 
@@ -64,10 +68,16 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
         return "bfloat16"
     # Small products say no more than whether bfloat16 is emulated; large ones would take seconds.
     small = (SMALL,) * 3
-    if _seconds("bfloat16", device, small) > EMULATED * _seconds("float32", device, small):
+    if _gain(device, small) < 1 / EMULATED:
         return "float32"
-    gain = best_product_flop_per_s(device, "bfloat16") / best_product_flop_per_s(device, "float32")
-    return "bfloat16" if gain >= MIN_GAIN else "float32"
+    return "bfloat16" if _gain(device, PROBED) >= MIN_GAIN else "float32"
+
+
+def _gain(device: torch.device, size: tuple[int, ...]) -> float:
+    """Return how many times faster a product is in bfloat16, both timed in turns."""
+    turns = [[_seconds(name, device, size) for name in DTYPES] for _ in range(TURNS)]
+    single, half = (min(seconds) for seconds in zip(*turns, strict=True))
+    return single / half
 
 
 def former_precision(device: torch.device) -> Precision:
