@@ -77,7 +77,7 @@ def _gain(device: torch.device, size: tuple[int, ...]) -> float:
     """Return how many times faster a product is in bfloat16, both timed in turns."""
     turns = [[_seconds(name, device, size) for name in DTYPES] for _ in range(TURNS)]
     single, half = (min(seconds) for seconds in zip(*turns, strict=True))
-    return single / half
+    return float(single / half)
 
 
 def former_precision(device: torch.device) -> Precision:
