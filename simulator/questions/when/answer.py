@@ -105,11 +105,11 @@ class Schedule(Answer):
         saved = 1 - float(steady.co2_g[steady.best]) / flat_g if flat_g else 0.0
         text = (
             f"{self.name}: the best of {len(steady.starts_s):,} starts "
-            f"({minute(float(steady.starts_s[steady.best]))}) emits {_difference(saved)} than the "
+            f"({minute(float(steady.starts_s[steady.best]))}) emits {difference(saved)} than the "
             "flat factor"
         )
         if paused is not None and flat_g:
-            text += f"; with pauses {_difference(1 - float(paused.co2_g[paused.best]) / flat_g)}"
+            text += f"; with pauses {difference(1 - float(paused.co2_g[paused.best]) / flat_g)}"
         return text
 
     @property
@@ -148,7 +148,7 @@ class Schedule(Answer):
         return spread / mean, between_starts
 
 
-def _difference(saved: float) -> str:
+def difference(saved: float) -> str:
     """A share that is saved, or emitted in addition: "1.2% less", "0.3% more"."""
     return f"{abs(saved):.1%} {'more' if saved < 0 else 'less'}"
 

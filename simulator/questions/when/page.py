@@ -13,8 +13,7 @@ from rich.table import Table
 from energy.quantity import Origin, Quantity
 from energy.reports.terminal import table
 from energy.units import J_PER_MWH, S_PER_DAY, S_PER_HOUR, change, duration, mass
-from simulator.questions.when.answer import Schedule, minute
-from simulator.questions.when.layouts import MARGINAL
+from simulator.questions.when.answer import Schedule, difference, minute
 from simulator.questions.when.starts import Outcomes
 
 WHOLE_YEAR_S = 365 * S_PER_DAY
@@ -96,7 +95,7 @@ def _on_pauses(schedule: Schedule) -> Iterator[str]:
         steady_g = float(steady.co2_g[paused.best])
         if math.isfinite(steady_g) and steady_g:
             saved = 1 - float(paused.co2_g[paused.best]) / steady_g
-            yield f"from the same start, pauses save {saved:.1%}"
+            yield f"from the same start, a run with pauses emits {difference(saved)}"
     elif schedule.delay_s:
         yield (
             "no pause helps: its watts and its resumption emit more than the cleaner hours save"

@@ -170,8 +170,26 @@ def outcomes(
         delay_s: seconds that such pauses may cost, resumptions included.
         curtailed: intervals of the series in which the site may not draw power.
     """
-    off: Mask = np.zeros(len(series.g_per_kwh), dtype=bool) if curtailed is None else curtailed
+    off = _off(series, curtailed)
     steady = _course(series, load, off)
+    return _with_threshold(series, load, starts_s, threshold, delay_s, off=off, steady=steady)
+
+
+def _off(series: Series, curtailed: Mask | None) -> Mask:
+    return np.zeros(len(series.g_per_kwh), dtype=bool) if curtailed is None else curtailed
+
+
+def _with_threshold(
+    series: Series,
+    load: Load,
+    starts_s: Array,
+    threshold: float,
+    delay_s: float,
+    *,
+    off: Mask,
+    steady: _Course,
+) -> Outcomes:
+    """`outcomes` of one threshold, from the course of a run without pauses."""
     if delay_s <= load.resume_s or not np.any(series.g_per_kwh > threshold):
         begin = steady.at(starts_s, steady.progress_s)
         ends_s = steady.first_time(steady.progress_s, begin + load.work_s)
@@ -185,8 +203,10 @@ def best_threshold(
 ) -> float:
     """The threshold with which the best start emits least; infinite if pausing never helps."""
     thresholds = [float("inf"), *np.quantile(series.g_per_kwh, QUANTILES)]
+    off = _off(series, curtailed)
+    steady = _course(series, load, off)
     results = [
-        outcomes(series, load, starts_s, threshold=each, delay_s=delay_s, curtailed=curtailed)
+        _with_threshold(series, load, starts_s, each, delay_s, off=off, steady=steady)
         for each in thresholds
     ]
     grams = [np.inf if runs.none_ends else runs.co2_g[runs.best] for runs in results]
