@@ -32,6 +32,13 @@ MANY_MODELS = 300
 FEW_ROWS = 6
 """Sources of fewer rows than this are left out several at a time."""
 
+ITERATIONS = 4
+"""Of the fit of a fold, which begins at the world of the whole fit."""
+
+SWEEP_ITERATIONS = 8
+"""The same where a part of a sweep is left out: all of its constants are its own, and are sought
+from the world's."""
+
 BAND = (0.1, 0.9)
 
 NARROWEST = 0.02
@@ -101,13 +108,15 @@ def _errors_left_out(
     chosen, candidates = whole.evaluated.plans, whole.evaluated.candidates
     # The deviations of the whole fit have seen the rows that are left out; its world hardly has.
     start = Pool(whole.fit.pool.world)
-    errors = np.full(len(rows), np.nan)
+    errors, sources = np.full(len(rows), np.nan), Counter(row.source for row in rows)
     for number, name in enumerate(distinct := sorted(set(names)), start=1):
         on_progress(f"fold {number} of {len(distinct)}")
         out = np.flatnonzero(names == name)
         kept = np.flatnonzero((names != name) & [row.tier != "C" for row in rows])
         kept_rows = [rows[i] for i in kept.tolist()]
-        fitted = fit_pool(problem(kept_rows, chosen.take(kept)), start, iterations=4)
+        of_sweep = any(sources[rows[i].source] > MANY_MODELS for i in out.tolist())
+        iterations = SWEEP_ITERATIONS if of_sweep else ITERATIONS
+        fitted = fit_pool(problem(kept_rows, chosen.take(kept)), start, iterations)
         plans = candidates.take(np.flatnonzero(np.isin(candidates.row, out)))
         plans = replace(plans, row=np.searchsorted(out, plans.row))
         predicted = evaluate([rows[i] for i in out.tolist()], fitted.pool, plans)
