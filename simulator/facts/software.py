@@ -21,6 +21,9 @@ UNRECOGNIZED = "other"
 WIDE_PRECISIONS = ("fp32", "tf32")
 """Precisions of the matrix products at which weights and activations take 4 bytes."""
 
+NARROW_BYTES = {"fp8": 1.0, "int8": 1.0, "fp4": 0.5625}
+"""Bytes of a value in narrow products; 4 bits have a scale of 8 bits for 16 values."""
+
 
 @dataclass(frozen=True)
 class Software:
@@ -35,6 +38,7 @@ class Software:
         folds: whether expert parallelism is independent of tensor parallelism (arXiv:2504.14960);
             if not, experts have the tensor parallel degree of the rest.
         stages_by_work: whether pipeline stages are cut by work, with the output head counted.
+        expert_messages: how tokens travel to their experts, as in `simulator.physics.plan`.
         buckets: whether 16-bit gradients stay in flat buckets beside their float32 sums.
         shares_residuals: whether norms and residuals can be shared out over tensor parallel ranks.
         gathers_again: whether it waits for a second gather of a product's input backward; others
@@ -49,6 +53,7 @@ class Software:
     zero: int
     folds: bool
     stages_by_work: bool
+    expert_messages: str
     buckets: bool
     shares_residuals: bool
     gathers_again: bool
@@ -65,17 +70,15 @@ class Software:
             "optimizer": "adamw",
             "weight_bytes": width,
             "activation_bytes": width,
+            "product_bytes": NARROW_BYTES.get(precision, width),
             "bucket_bytes": 2 * self.buckets,
             "gradient_message_bytes": width * self.narrow_gradients,
         }
 
     def execution(self) -> dict[str, Any]:
         """Fields of `simulator.physics.plan.Execution` that it does not leave to the user."""
-        return {
-            "flash": self.flash,
-            "stages_by_work": self.stages_by_work,
-            "gathers_again": self.gathers_again,
-        }
+        names = ("flash", "stages_by_work", "expert_messages", "gathers_again")
+        return {name: getattr(self, name) for name in names}
 
     def allowed(self) -> dict[str, list[Any]]:
         """Values of the searched fields of a plan that it offers; a field left out is free."""
@@ -154,6 +157,7 @@ def _software(row: dict[str, Any], framework: str) -> Software:
         zero=row["zero"],
         folds=applies("folds"),
         stages_by_work=applies("stages_by_work"),
+        expert_messages="by-node" if applies("by_node") else "all-to-all",
         buckets=applies("buckets"),
         shares_residuals=row.get("shares_residuals", row["flash"]),
         gathers_again=row.get("gathers_again", False),
@@ -247,3 +251,9 @@ def attention_of(model: str, layers: float) -> dict[str, Any]:
     if "window_share" in row:
         attention["n_window_layers"] = round(layers * row["window_share"])
     return attention
+
+
+def expert_nodes_of(model: str) -> float | None:
+    """Nodes that the experts of a token are on, at most, by the model's name; None is no limit."""
+    row = first_match(_rows("routing"), model)
+    return float(row["nodes"]) if row else None

@@ -89,13 +89,22 @@ def context_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Co
 
 
 def expert_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:
-    """Seconds of dispatch and combine, and of what experts that are tensor parallel gather."""
+    """Seconds of dispatch and combine, and of what experts that are tensor parallel gather.
+
+    Dispatched by node, a token crosses the network once for each node that its experts are on.
+    """
     if not np.any(np.asarray(shape.n_moe_layers)):
         return 0.0
-    sent = [slots(shape, plan)]
+    sent = slots(shape, plan)
+    seconds = np.asarray(_seconds([sent], hardware, constants))
+    by_node = np.asarray(plan.expert_messages) == "by-node"
+    if np.any(by_node):
+        ranks = group(sent.ranks, sent.stride, hardware, constants)
+        once_s = ranks.dispatch_s(sent.bytes, shape.top_k, plan.expert_nodes)
+        seconds = np.where(by_node, np.minimum(np.asarray(sent.count) * once_s, seconds), seconds)
     if np.any(np.asarray(plan.etp) > 1):
-        sent += expert_cut(shape, plan).values()
-    return plain(np.asarray(_seconds(sent, hardware, constants)) * plan.expert_imbalance)
+        seconds = seconds + _seconds(expert_cut(shape, plan).values(), hardware, constants)
+    return plain(seconds * plan.expert_imbalance)
 
 
 def _seconds(sent: Iterable[Message], hardware: Hardware, constants: Constants) -> Number:

@@ -24,11 +24,18 @@ from simulator.physics.plan import Formats, Plan
 
 Optimizer = Literal["adafactor", "adamw"]
 
-OPTIMIZERS: dict[Optimizer, tuple[int, int]] = {"adafactor": (48, 25), "adamw": (32, 2)}
-"""Bytes moved per float32 parameter, and framework calls per tensor, of one step. AdamW, fused:
-read w, g, m, v; write w, m, v. Adafactor (arXiv:1804.04235) reads or writes w, the gradient and the
-update 11 times: row and column means, root mean squares of weight and update, scaling, sum. Both:
-the norm of the gradients, 4 bytes more."""
+OPTIMIZERS: dict[str, tuple[Optimizer, int, int]] = {
+    "adafactor": ("adafactor", 48, 25),
+    "adamw": ("adamw", 32, 2),
+    "adamw-bf16": ("adamw", 24, 2),
+    "adamw-8bit": ("adamw", 20, 2),
+    "muon": ("adamw", 24, 2),
+}
+"""Kind, bytes moved per float32 parameter, and framework calls per tensor, of one step. AdamW,
+fused: read w, g, m, v; write w, m, v, the moments in 4, 2 or 1 byte. Muon has one moment.
+Adafactor (arXiv:1804.04235) reads or writes w, the gradient and the update 11 times: row and column
+means, root mean squares of weight and update, scaling, sum. All: the norm of the gradients, 4 bytes
+more."""
 
 
 def layers(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
@@ -163,6 +170,7 @@ def unfused_scores(shape: Shape, plan: Plan, n_layers: Number) -> list[Operation
             (rows, s.seq_len, plain(width)),
             plan,
             plain(again),
+            wide=True,
             kind="batched",
             groups=plain(heads),
             count=plain(2 * count),
@@ -219,9 +227,10 @@ def routing(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     group = np.asarray(execution.one_hot_group, float)
     k = np.asarray(computed_experts(s)) * plan.capacity_factor
     permuted = np.where(group > 0, 0, 1) * routed
+    gate = (tokens, s.n_experts, s.d_model)
     parts = {
         "router": [
-            *linear((tokens, s.n_experts, s.d_model), plan, plain(again), count=plain(routed)),
+            *linear(gate, plan, plain(again), count=plain(routed), wide=True),
             # softmax, top-k, load and balancing loss over (T, E)
             elementwise(
                 plain(np.asarray(tokens) * s.n_experts), 12, plan, calls=30, count=plain(routed)
@@ -314,7 +323,7 @@ def loss(shape: Shape, plan: Plan) -> list[Operation]:
     rows = np.minimum(plan.loss_chunk, tokens)
     chunks, vocab = tokens / rows, plain(np.asarray(s.vocab_size) / plan.tp)
     return [
-        *linear((plain(rows), vocab, s.d_model), plan, 0, count=plain(chunks)),
+        *linear((plain(rows), vocab, s.d_model), plan, 0, count=plain(chunks), wide=True),
         cross_entropy(plain(rows), vocab, s.d_model, plan, count=plain(chunks)),
     ]
 
@@ -335,10 +344,10 @@ def optimizer(parameters: Number, formats: Formats, tensors: Number) -> list[Ope
     chosen = np.asarray(formats.optimizer)
     return [
         Operation(
-            kind=name,
+            kind=kind,
             count=plain(np.where(chosen == name, 1, 0)),
             bytes=plain(np.asarray(parameters, float) * size),
             calls=plain(np.asarray(tensors) * calls),
         )
-        for name, (size, calls) in OPTIMIZERS.items()
+        for name, (kind, size, calls) in OPTIMIZERS.items()
     ]

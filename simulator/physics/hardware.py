@@ -89,8 +89,8 @@ class Hardware:
                 raise InputError(f"expected {name} above 0", f"{getattr(self, name)}")
 
     @property
-    def attention_flop_per_s(self) -> Number:
-        """Peak of the products of attention, which stay in 16 bits."""
+    def wide_flop_per_s(self) -> Number:
+        """Peak of the products that stay in 16 bits: attention, router and logits."""
         if self.peak_16bit_flop_per_s is None:
             return self.peak_flop_per_s
         return self.peak_16bit_flop_per_s
@@ -200,9 +200,9 @@ UNMEASURED_REACH = 0.85
 """Share of the peak that the best product reaches on a chip where nobody measured it: the middle of
 those that were measured (A100 0.87, H100 0.80, B200 0.78, MI300X 0.51; TPUs reach more)."""
 
-WIDER_SHARE = 0.2
-"""Share of the products that stay in 8 bits in 4-bit training (arXiv:2509.25149 keeps about 15 % of
-the linear layers, and attention, wider)."""
+WIDER_SHARE = 0.16
+"""Share of the products that stay in 16 bits in 4-bit training: 16 % of the linear layers
+(arXiv:2509.25149, section 4.1)."""
 
 
 def _power(chip: Chip, constants: Constants) -> dict[str, Any]:
@@ -230,10 +230,10 @@ def _reach(chip: Chip) -> float:
 
 
 def _peak(chip: Chip, precision: str) -> float:
-    """Peak of the products; a 4-bit run does a part of them in 8 bits."""
+    """Peak of the products; a 4-bit run does a part of them in 16 bits."""
     if precision != "fp4":
         return chip.peak_flop_per_s(precision)
-    narrow, wide = chip.peak_flop_per_s("fp4"), chip.peak_flop_per_s("fp8")
+    narrow, wide = chip.peak_flop_per_s("fp4"), chip.peak_flop_per_s("bf16")
     return 1 / ((1 - WIDER_SHARE) / narrow + WIDER_SHARE / wide)
 
 

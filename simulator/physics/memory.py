@@ -19,8 +19,8 @@ from energy.shapes.recurrence import inner_width, key_width
 from energy.shapes.stack import attention_layers, branches, either
 from energy.units import si
 from simulator.physics.hardware import Hardware
-from simulator.physics.pipeline import first_share
-from simulator.physics.plan import Formats, Plan
+from simulator.physics.pipeline import first_share, in_flight, weight_copies
+from simulator.physics.plan import MOMENT_BYTES, Formats, Plan
 from simulator.physics.traffic import expert_cut, residuals, stage_parameters
 
 Array = NDArray[np.float64]
@@ -86,8 +86,9 @@ def memory(shape: Shape, plan: Plan, hardware: Hardware) -> Memory:
         )
 
     sizes = {
-        "weights": np.asarray(sharded_bytes(plan.weight_bytes, 3)) + gathered_bytes(shape, plan),
-        "gradients": sharded_bytes(plan.gradient_bytes, 2),
+        "weights": np.asarray(sharded_bytes(plan.weight_bytes, 3)) * weight_copies(plan)
+        + gathered_bytes(shape, plan),
+        "gradients": np.asarray(sharded_bytes(plan.gradient_bytes, 2)) * weight_copies(plan),
         "optimizer": sharded_bytes(state_bytes(shape, plan), 1),
         "buffers": bucket_bytes(plan, shards) + gathered_activation_bytes(shape, plan),
         "activations": activation_bytes(shape, plan),
@@ -153,10 +154,13 @@ def state_bytes(shape: Shape, formats: Formats) -> Number:
     """Bytes of optimizer state per parameter, with the float32 copy that a narrower weight needs.
 
     AdamW: two float32 moments, 8 B; and 4 B beside 16-bit weights: 12 B. Adafactor
-    (arXiv:1804.04235): a row and a column of a matrix, about 2 * 4 / M B.
+    (arXiv:1804.04235): a row and a column of a matrix, about 2 * 4 / M B. Muon
+    (arXiv:2502.16982): one float32 moment, 4 B.
     """
-    adamw = np.asarray(formats.optimizer) == "adamw"
-    moments = np.where(adamw, 8.0, 8.0 / np.asarray(shape.d_model))
+    chosen = np.asarray(formats.optimizer)
+    sizes = [float(size) for size in MOMENT_BYTES.values()]
+    moments = np.select([chosen == name for name in MOMENT_BYTES], sizes)
+    moments = np.where(chosen == "adafactor", 8.0 / np.asarray(shape.d_model), moments)
     return plain(moments + np.where(np.asarray(formats.weight_bytes) < 4, 4.0, 0.0))
 
 
@@ -180,11 +184,9 @@ def activation_bytes(shape: Shape, plan: Plan) -> Number:
     layers = sum(all_layers for all_layers, _ in sizes)
     largest = np.max(np.broadcast_arrays(*(largest for _, largest in sizes)), axis=0)
     inputs = np.asarray(s.n_layers) * np.asarray(s.d_model) * copies
-    stages, chunks = np.asarray(plan.pp, float), np.asarray(plan.vp, float)
-    deep = np.where(chunks > 1, 1 + (stages - 1) / (stages * chunks), 1)
-    in_flight = np.minimum(stages * deep, plan.n_micro) / stages * first_share(s, plan)
-    full = inputs * in_flight + largest
-    return plain(tokens * w * np.where(recompute == "full", full, layers * in_flight))
+    stored = in_flight(plan) / np.asarray(plan.pp, float) * first_share(s, plan)
+    full = inputs * stored + largest
+    return plain(tokens * w * np.where(recompute == "full", full, layers * stored))
 
 
 def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array]:

@@ -37,6 +37,7 @@ class Operation:
         dims: (m, n, k) of its product, of one group where grouped; None without a product.
         groups: groups of a grouped product.
         calls: framework operations of one execution.
+        wide: whether its product stays in 16 bits where others are narrower.
     """
 
     kind: Kind
@@ -46,6 +47,7 @@ class Operation:
     dims: Dims | None = None
     groups: Number = 1
     calls: Number = 1
+    wide: bool = False
 
     def compute_seconds(self, hardware: Hardware, constants: Constants) -> Number:
         """Seconds of one execution at the rate of arithmetic.
@@ -54,12 +56,13 @@ class Operation:
         halves of 32, a product of 96 x 96 x 96 runs at 0.8 * 0.75^3 = 34 % of the peak.
         """
         if self.kind == "attention":
-            rate = hardware.attention_flop_per_s * constants.attention_efficiency
+            rate = hardware.wide_flop_per_s * constants.attention_efficiency
             return plain(np.asarray(self.flop) / rate)
         if self.dims is None:
             return 0.0
-        rate = hardware.peak_flop_per_s * hardware.reach * np.asarray(constants.eff_max)
-        if hardware.peak_16bit_flop_per_s is not None:
+        peak = hardware.wide_flop_per_s if self.wide else hardware.peak_flop_per_s
+        rate = peak * hardware.reach * np.asarray(constants.eff_max)
+        if hardware.peak_16bit_flop_per_s is not None and not self.wide:
             narrow = np.asarray(hardware.peak_flop_per_s) > hardware.peak_16bit_flop_per_s
             rate = rate * np.where(narrow, constants.narrow_efficiency, 1.0)
         if self.kind == "grouped":
@@ -79,8 +82,8 @@ class Operation:
 
         No constant that was fitted makes it shorter: 271.2 TFLOP on an A100 take at least 1 s.
         """
-        if self.kind == "attention":
-            peak = hardware.attention_flop_per_s
+        if self.kind == "attention" or (self.wide and self.dims is not None):
+            peak = hardware.wide_flop_per_s
         elif self.dims is None:
             return 0.0
         else:
@@ -118,7 +121,13 @@ class Operation:
 
 
 def product(
-    dims: Dims, width: Number, *, kind: Kind = "product", groups: Number = 1, count: Number = 1
+    dims: Dims,
+    width: Number,
+    *,
+    kind: Kind = "product",
+    groups: Number = 1,
+    count: Number = 1,
+    wide: bool = False,
 ) -> Operation:
     """A product of (m, k) by (k, n), `groups` times in one operation: 2mnk FLOP each.
 
@@ -130,6 +139,7 @@ def product(
         kind: what bounds it.
         groups: products of one execution.
         count: executions.
+        wide: whether it stays in 16 bits.
     """
     m, n, k = dims
     each = np.asarray(groups, float)
@@ -139,6 +149,7 @@ def product(
         count=count,
         dims=dims,
         groups=groups,
+        wide=wide,
         flop=plain(2.0 * volume * n * k),
         bytes=plain((volume * k + each * n * k + volume * n) * width),
     )
@@ -152,8 +163,9 @@ def linear(
     kind: Kind = "product",
     groups: Number = 1,
     count: Number = 1,
+    wide: bool = False,
 ) -> list[Operation]:
-    """A linear map and its two backward products.
+    """A linear map and its two backward products, and the passes that make its values narrow.
 
     y = x W is (T, n, k); its gradients are (T, k, n) for the input and (n, k, T) for the weight.
 
@@ -164,15 +176,44 @@ def linear(
         kind: what bounds it.
         groups: products of one execution.
         count: executions.
+        wide: whether it stays in 16 bits.
     """
     tokens, n, k = dims
     forward = plain(np.asarray(count) * (1 + np.asarray(again)))
     width = formats.activation_bytes
-    return [
-        product((tokens, n, k), width, kind=kind, groups=groups, count=forward),
-        product((tokens, k, n), width, kind=kind, groups=groups, count=count),
-        product((n, k, tokens), width, kind=kind, groups=groups, count=count),
+    products = [
+        product(sizes, width, kind=kind, groups=groups, count=times, wide=wide)
+        for sizes, times in (
+            ((tokens, n, k), forward),
+            ((tokens, k, n), count),
+            ((n, k, tokens), count),
+        )
     ]
+    if wide or not np.any(np.asarray(formats.product_bytes) < width):
+        return products
+    rows = np.asarray(tokens, float) * groups
+    return [
+        *products,
+        quantization(plain(rows * k), formats, count=forward),
+        quantization(plain(rows * n), formats, count=count),
+    ]
+
+
+def quantization(values: Number, formats: Formats, *, count: Number = 1) -> Operation:
+    """The pass that writes values in a narrow format, once by row and once by column.
+
+    1,000 values of 2 bytes in 8 bits are 2,000 bytes read and 2,000 written. Four bits have a
+    second scale, of the whole tensor, so everything is read twice (arXiv:2509.25149, section 3).
+    """
+    wide, narrow = np.asarray(formats.activation_bytes), np.asarray(formats.product_bytes, float)
+    moved = wide * np.where(narrow < 1, 2, 1) + 2 * narrow
+    each = np.asarray(values, float) * np.where(narrow < wide, moved, 0)
+    return Operation(
+        kind="elementwise",
+        count=count,
+        bytes=plain(each),
+        calls=plain(np.where(narrow < wide, 1, 0)),
+    )
 
 
 def elementwise(

@@ -26,6 +26,11 @@ Flag: TypeAlias = bool | NDArray[Any]
 
 DEGREES = ("tp", "pp", "vp", "ep", "etp", "cp")
 
+MOMENT_BYTES = {"adafactor": 0, "adamw": 8, "adamw-bf16": 4, "adamw-8bit": 2, "muon": 4}
+"""Bytes of a parameter's moments by optimizer; those of Adafactor are a row and a column."""
+
+SCHEDULES = ("1f1b", "zero-bubble", "zero-bubble-v", "dualpipe")
+
 AXES = (
     "tp",
     "pp",
@@ -51,6 +56,7 @@ class Parallelism:
         tp: tensor parallel degree.
         pp: pipeline parallel degree.
         vp: virtual stages per chip (interleaved pipeline).
+        schedule: of the pipeline, as in `simulator.physics.pipeline.bubble_s`.
         ep: expert parallel degree, folded into tp * cp * dp (arXiv:2504.14960).
         etp: tensor parallel degree inside an expert.
         cp: context parallel degree.
@@ -66,6 +72,7 @@ class Parallelism:
     tp: Number = 1
     pp: Number = 1
     vp: Number = 1
+    schedule: Choice = "1f1b"
     ep: Number = 1
     etp: Number = 1
     cp: Number = 1
@@ -77,6 +84,7 @@ class Parallelism:
 
     def __post_init__(self) -> None:
         _require_at_least_1(self, ("n_chips", *DEGREES, "global_batch"))
+        _require_word(self, "schedule", SCHEDULES)
         _require(np.isin(self.zero, (0, 1, 2, 3)), "zero", "0, 1, 2 or 3", self.zero)
 
     @property
@@ -128,6 +136,11 @@ class Parallelism:
             "ep to divide n_experts": np.asarray(shape.n_experts) % self.ep == 0,
             "cp to divide seq_len": np.asarray(shape.seq_len) % self.cp == 0,
         }
+        if np.any(np.asarray(self.schedule) != "1f1b"):
+            own = np.asarray(self.schedule) == "1f1b"
+            fulfilled["vp of 1 with another schedule than 1f1b"] = own | (np.asarray(self.vp) == 1)
+            odd = (np.asarray(self.schedule) == "dualpipe") & (np.asarray(self.pp) % 2 > 0)
+            fulfilled["an even pp for dualpipe"] = ~odd
         if self.micro_batch is not None:
             micro = np.asarray(self.micro_batch)
             within = (micro >= 1) & (micro <= local)
@@ -168,6 +181,11 @@ class Execution:
             1 is dropless.
         dispatch: "sort" (a permutation, costs bytes) or "one-hot" (GShard's products, cost FLOP).
         dispatch_group: tokens in a group of one-hot dispatch.
+        expert_messages: "all-to-all", or "by-node", where a token is sent once to each node of its
+            experts (DeepEP, HybridEP).
+        expert_nodes: nodes that the experts of one token are on, at most; routing that is limited
+            to groups (arXiv:2412.19437, section 2.1.2: 4).
+        expert_overlap: whether messages of experts hide behind another micro-batch's work.
         imbalance: rows of the busiest chip's experts over the mean.
         expert_load: shares of the experts, from which the imbalance is computed instead.
         stages_by_work: whether pipeline stages are cut by work, with the output head counted;
@@ -182,6 +200,9 @@ class Execution:
     capacity_factor: Number = 1.0
     dispatch: Choice = "sort"
     dispatch_group: Number = 1024
+    expert_messages: Choice = "all-to-all"
+    expert_nodes: Number = 1024
+    expert_overlap: Flag = False
     imbalance: Number = 1.0
     expert_load: ExpertLoad | None = None
     stages_by_work: Flag = False
@@ -189,9 +210,10 @@ class Execution:
     gathers_again: Flag = False
 
     def __post_init__(self) -> None:
-        _require_at_least_1(self, ("capacity_factor", "imbalance"))
+        _require_at_least_1(self, ("capacity_factor", "imbalance", "expert_nodes"))
         _require_word(self, "recompute", ("none", "selective", "full"))
         _require_word(self, "dispatch", ("sort", "one-hot"))
+        _require_word(self, "expert_messages", ("all-to-all", "by-node"))
 
     def flop_execution(self) -> flops.Execution:
         """What `energy.flops.executed_flop` needs to know of this execution."""
@@ -217,12 +239,15 @@ class Formats:
     """How numbers are stored; it follows from the software and the precision of training.
 
     Attributes:
-        optimizer: "adafactor" or "adamw".
+        optimizer: "adafactor", "adamw", the same with moments in 16 or 8 bits ("adamw-bf16",
+            "adamw-8bit"), or "muon".
         weight_bytes: bytes per stored weight.
         gradient_bytes: bytes per stored gradient.
         gradient_message_bytes: bytes per gradient that is sent; 0 means as it is stored.
         bucket_bytes: bytes per parameter of flat communication buffers beside stored gradients.
         activation_bytes: bytes per activation, and per weight as it is multiplied.
+        product_bytes: bytes per value in the products of linear layers; below `activation_bytes`,
+            values are made narrow first.
     """
 
     optimizer: Choice = "adafactor"
@@ -231,9 +256,10 @@ class Formats:
     gradient_message_bytes: Number = 0
     bucket_bytes: Number = 0
     activation_bytes: Number = 4
+    product_bytes: Number = 4
 
     def __post_init__(self) -> None:
-        _require_word(self, "optimizer", ("adafactor", "adamw"))
+        _require_word(self, "optimizer", tuple(MOMENT_BYTES))
 
     @property
     def sent_gradient_bytes(self) -> Number:

@@ -142,8 +142,18 @@ def space(
 
 
 def implied(named: dict[str, Any]) -> Choices:
-    """No context parallelism where a plan names the other degrees and not this one."""
-    return {"cp": [1]} if {"tp", "pp"} <= set(named) else {}
+    """Values of axes that follow from the fields that a plan names.
+
+    No context parallelism where the other degrees are named and this one is not; the stages that a
+    schedule other than 1F1B allows.
+    """
+    choices: Choices = {"cp": [1]} if {"tp", "pp"} <= set(named) else {}
+    schedule = named.get("schedule", "1f1b")
+    if schedule != "1f1b":
+        choices["vp"] = [1]
+    if schedule == "dualpipe":
+        choices["pp"] = list(range(2, MOST_STAGES + 1, 2))
+    return choices
 
 
 def joined(spaces: Sequence[Space]) -> Space:

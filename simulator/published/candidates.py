@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.shape import Shape
+from simulator.facts.software import WIDE_PRECISIONS
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import Plan, select
@@ -38,6 +39,13 @@ MICRO_BATCHES = (1, 2, 4, 8, 16, 32)
 
 LONG_SEQUENCE = 16384
 """Tokens above which context parallelism is tried."""
+
+ROUTING = {
+    "expert_messages": Plan.expert_messages,
+    "expert_nodes": Plan.expert_nodes,
+    "expert_overlap": Plan.expert_overlap,
+}
+"""Fields on messages to experts that rows or software may name, and what they are otherwise."""
 
 PlanFields = dict[str, Any]
 
@@ -186,7 +194,7 @@ def _usual_batch(row: ThroughputRow, dp: int) -> float:
 
 def _virtual_stages(row: ThroughputRow, degrees: _Degrees) -> Sequence[int]:
     """Interleaved stages to try: none, and numbers that leave every one at least a layer."""
-    if degrees.pp == 1 or not row.software.virtual_stages:
+    if degrees.pp == 1 or not row.software.virtual_stages or "schedule" in row.fields:
         return _known(row, "vp", [1])
     stage_layers = int(float(row.shape.n_layers)) // degrees.pp
     return _known(row, "vp", [1, *(number for number in VIRTUAL_STAGES if number <= stage_layers)])
@@ -219,6 +227,7 @@ def _plan(
         "tp": degrees.tp,
         "pp": degrees.pp,
         "vp": vp,
+        "schedule": fields_.get("schedule", "1f1b"),
         "ep": ep,
         "etp": fields_.get("etp", etp),
         "cp": degrees.cp,
@@ -233,10 +242,18 @@ def _plan(
         "dispatch": "one-hot" if one_hot else "sort",
         "gradient_bytes": 2 if zero == 3 else 4,
     }
-    plan |= software.execution() | software.formats("bf16")
+    plan |= software.execution() | software.formats(_stored(row.precision))
+    plan["optimizer"] = fields_.get("optimizer", plan["optimizer"])
+    for name in ROUTING:
+        plan[name] = fields_.get(name, plan.get(name, ROUTING[name]))
     if _has_torus(row):
         plan["weight_bytes"] = 4
     return plan
+
+
+def _stored(precision: str) -> str:
+    """The precision by whose formats a published run stores numbers: mixed where it is wide."""
+    return "bf16" if precision in WIDE_PRECISIONS else precision
 
 
 def _experts_fit(plan: PlanFields) -> bool:
@@ -254,7 +271,7 @@ def _hardware(row: ThroughputRow, constants: Constants) -> Hardware:
     hardware = Hardware.from_chip(row.chip, row.precision, constants)
     return replace(
         hardware,
-        peak_16bit_flop_per_s=hardware.attention_flop_per_s,
+        peak_16bit_flop_per_s=hardware.wide_flop_per_s,
         network_bytes_per_s=row.network_bytes_per_s or hardware.network_bytes_per_s,
     )
 

@@ -17,7 +17,13 @@ from energy.facts import catalog
 from energy.shape import Shape
 from energy.units import GIB
 from simulator.facts.kinds import kind_of
-from simulator.facts.software import Software, framework_of, software_of, tuned_of
+from simulator.facts.software import (
+    Software,
+    expert_nodes_of,
+    framework_of,
+    software_of,
+    tuned_of,
+)
 from simulator.published.publishers import publisher_of
 from simulator.published.shapes import as_stated, shape_of
 from simulator.published.tables import Cells, read_table
@@ -49,7 +55,8 @@ class ThroughputRow:
         n_chips: all chips.
         network_bytes_per_s: a chip's share, where the row says; None means its usual node's.
         fields: cells of the plan that are filled: tp, pp, vp, ep, etp, cp, zero, shard,
-            micro_batch, global_batch, recompute, capacity_factor, sequence_parallel, imbalance.
+            micro_batch, global_batch, recompute, capacity_factor, sequence_parallel, imbalance,
+            schedule, expert_messages, expert_nodes, expert_overlap.
         measured: tokens per second and chip; never read by a prediction. None where the run was
             out of memory.
         memory_bytes: allocated between steps, where published.
@@ -151,6 +158,8 @@ def _row(name: str, cells: Cells, whole_runs: bool) -> ThroughputRow:
     if not n_chips:
         raise InputError("expected n_chips", "blank", "fill the cell")
     fields = _plan_fields(cells, reading)
+    if nodes := expert_nodes_of(f"{cells.text('model_name')} {cells.text('model_family')}"):
+        fields["expert_nodes"] = nodes
     model_parallel = fields.get("tp", 1) * fields.get("pp", 1) * fields.get("cp", 1)
     if model_parallel > n_chips:
         raise InputError(

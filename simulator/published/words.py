@@ -40,6 +40,15 @@ REPEATS = (
 )
 """Options that are the convention, or that other columns of the row say too."""
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    r"^DualPipe$": {"schedule": "dualpipe", "expert_overlap": True},
+    r"^(?:DeepEP|HybridEP)$": {"expert_messages": "by-node"},
+    r"^Muon$": {"optimizer": "muon"},
+    r"^all-to-all$": {"expert_messages": "all-to-all"},
+    r"^(?:expert all-to-all overlapped|1F1B overlap)$": {"expert_overlap": True},
+}
+"""Options and the fields of a plan that they stand for."""
+
 DISPATCH = (
     r"dropless|force-balanced(?: routing)?|token.?drop|capacity[- ]limited|padded to capacity"
     r"|top-\d+|[\s,;()]"
@@ -91,6 +100,10 @@ def _option(clause: str, node_chips: float, reading: Reading) -> bool:
         return True
     if "sequence parallel" in clause.lower():
         reading.fields["sequence_parallel"] = not clause.lower().startswith("no ")
+        return True
+    named = next((fields for word, fields in OPTIONS.items() if re.search(word, clause)), None)
+    if named:
+        reading.fields |= named
         return True
     network = network_bytes_per_s(clause, node_chips)
     if network:

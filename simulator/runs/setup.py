@@ -41,7 +41,7 @@ from simulator.scenarios.expert_load import expert_load
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.sections import HardwareSection, SiteSection
 
-FROM_SCENARIO = ("n_chips", "global_batch")
+FROM_SCENARIO = ("n_chips", "global_batch", "product_bytes")
 PLAN_KEYS = {item.name: item.default for item in fields(Plan) if item.name not in FROM_SCENARIO}
 """Keys of [plan], with the default of each."""
 
