@@ -114,12 +114,15 @@ def newcomers(left_out: Unseen, calibration: Unseen) -> dict[str, Any]:
     measured_as = {row.framework: row.tuned for row in left_out.rows if row.tuned in less_tuned}
     table: dict[str, Any] = {"measured_as": measured_as}
     medians = {}
+    generations = {row.chip.architecture for row in left_out.rows}
     for kind in KINDS:
         of_kind = [
             part.take(part.usual() & np.array([row.kind == kind for row in part.rows]))
             for part in (left_out, calibration)
         ]
-        slower = _slowdowns(*of_kind)
+        new = of_kind[1]
+        seen = np.array([row.chip.architecture in generations for row in new.rows], bool)
+        slower = _slowdowns(*of_kind, of_known_chips=new.take(seen))
         both = of_kind[0].joined(of_kind[1])
         table[kind] = {"slower": slower, **_spreads(both, slower)}
         medians[kind] = _medians(replace(both, errors=shifted(both, slower)))
@@ -139,16 +142,21 @@ def _other_kind(first: dict[str, float], second: dict[str, float]) -> dict[str, 
     return {"share": round(min(max(slope, 0.0), 1.0), 4), "publishers": len(pairs)}
 
 
-def _slowdowns(left_out: Unseen, calibration: Unseen) -> dict[str, dict[str, float]]:
+def _slowdowns(
+    left_out: Unseen, calibration: Unseen, *, of_known_chips: Unseen
+) -> dict[str, dict[str, float]]:
     """Logarithms of the slowdown by how tuned software is, with the rows that it came from.
 
-    That of an unknown framework is the median error of the rows of the calibration split. The other
-    words have few publishers: their medians move the prior.
+    That of an unknown framework is the median error of the rows of the calibration split, on chips
+    whose generation the fit has: the error of another chip would be taken for the framework's. The
+    other words have few publishers: their medians move the prior.
     """
-    new = ~calibration.known & np.array([row.tuned != FIRST for row in calibration.rows], bool)
-    errors = calibration.errors[new]
-    middle = float(np.median(errors)) if len(errors) else 0.0
-    publishers = len({row.publisher for row in calibration.take(new).rows})
+    rows = of_known_chips.rows
+    new = ~of_known_chips.known & np.array([row.tuned != FIRST for row in rows], bool)
+    errors = of_known_chips.errors[new]
+    # Nobody who is unknown is taken to be faster than the tables that vendors tuned.
+    middle = max(float(np.median(errors)), 0.0) if len(errors) else 0.0
+    publishers = len({row.publisher for row in of_known_chips.take(new).rows})
     table = {DEFAULT_TUNED: _slowdown(middle, errors, publishers)}
     both = left_out.joined(calibration)
     for word, (slower, factor) in tuned_priors().items():

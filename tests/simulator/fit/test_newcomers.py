@@ -81,9 +81,16 @@ def test_the_slowdown_of_unknown_frameworks_is_the_median_error_of_rows_in_no_fi
     open_rows = Unseen(tuple(judged), np.full(40, 0.05), np.ones(40, bool))
     mixtures = [row for row in rows if row.kind == "moe" and row.tier != "C" and row.measured][:9]
     both = open_rows.joined(Unseen(tuple(mixtures), np.full(9, 0.1), np.ones(9, bool)))
-    table = newcomers(both, Unseen(apart, errors, known))
-    assert table["dense"]["slower"]["own system"]["ln"] == 0.3
-    assert table["dense"]["slower"]["own system"]["rows"] == 5
+    slower = newcomers(both, Unseen(apart, errors, known))["dense"]["slower"]["own system"]
+    assert (slower["ln"], slower["rows"]) == (0.3, 5)
+    # Rows on a chip of another generation say as much of that chip as of their framework.
+    other = replace(apart[0].chip, architecture="of tomorrow")
+    mixed = (*apart[:2], *(replace(row, chip=other) for row in apart[2:]))
+    slower = newcomers(both, Unseen(mixed, errors, known))["dense"]["slower"]["own system"]
+    assert slower["ln"] == pytest.approx(0.15)
+    # No unknown framework is taken to be faster than the tables of vendors.
+    slower = newcomers(both, Unseen(apart, -errors, known))["dense"]["slower"]["own system"]
+    assert slower["ln"] == 0
 
 
 @pytest.mark.parametrize("kind", ["dense", "moe"])
@@ -113,7 +120,8 @@ def test_a_scenario_names_how_tuned_its_software_is_and_says_so():
     chips = {"hardware.chip": "h100", "hardware.count": 1024}
     vendor = Setup.of(load("gpt3-175b", chips))
     first = Setup.of(load("gpt3-175b", chips | {"hardware.tuned": "first implementation"}))
-    assert first.constants.software > 3 * vendor.constants.software
+    # 13 dense rows of one first implementation (ScaleTorch) took 2.2 times, the prior says 4.
+    assert first.constants.software > 2 * vendor.constants.software
     assert any("taken as vendor-tuned" in note for note in vendor.notes)
     assert any("first implementation" in note for note in first.notes)
 

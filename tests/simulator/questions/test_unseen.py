@@ -61,4 +61,4 @@ def test_words_that_were_not_understood_are_printed_and_counted(simulator):
     _, out, _ = simulator("validate", "--throughput", "calibration")
     assert "words not understood" in out
     counted = validate(throughput="calibration").as_json()["not_understood"]
-    assert counted["other_opts: DeepEP"] == 8
+    assert counted["other_opts: fused grouped GEMM"] == 2
