@@ -14,7 +14,8 @@ from simulator.facts.networks import network_bytes_per_s
 from simulator.published.tables import Cells
 
 USUAL_NODE = 8
-"""Chips of a node where a row names none."""
+"""Chips of a node where a row names none: those of an HGX board of NVIDIA, and of the universal
+baseboard of the Open Compute Project that other makers build on (UBB 1.0)."""
 
 MODES = {
     "full": r"^(?:full|all|yes|true|uniform|block)\b(?! ?\(partial)",
