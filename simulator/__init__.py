@@ -27,6 +27,7 @@ if _typing.TYPE_CHECKING:
     from simulator.questions.lifetime.answer import lifetime as lifetime
     from simulator.questions.plan.answer import plan as plan
     from simulator.questions.power.answer import power as power
+    from simulator.questions.power.caps import capped as capped
     from simulator.questions.predict.answer import Prediction as Prediction
     from simulator.questions.predict.answer import predict as predict
     from simulator.questions.regions.answer import regions as regions
@@ -60,6 +61,7 @@ else:
             "simulator.questions.lifetime.answer": ("lifetime",),
             "simulator.questions.plan.answer": ("plan",),
             "simulator.questions.power.answer": ("power",),
+            "simulator.questions.power.caps": ("capped",),
             "simulator.questions.predict.answer": ("predict",),
             "simulator.questions.regions.answer": ("regions",),
             "simulator.questions.sensitivity.answer": ("sensitivity",),

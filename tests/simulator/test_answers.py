@@ -75,6 +75,8 @@ def own_records(folder: Path) -> Path:
     return folder
 
 
+ON_H100 = {"hardware.chip": "h100"}
+
 ANSWERS: dict[str, Callable[[Path], Answer]] = {
     "predict": lambda _: simulator.predict(RUN),
     "compare": lambda _: simulator.compare("glam-64b-64e", "gpt3-175b"),
@@ -92,6 +94,7 @@ ANSWERS: dict[str, Callable[[Path], Answer]] = {
     "regions": lambda _: simulator.regions(kind="site"),
     "regions of a run": lambda _: simulator.regions(of="glam-64b-64e", kind="site"),
     "power": lambda _: simulator.power(RUN),
+    "capped": lambda _: simulator.capped("glam-8b-64e", [400.0, 300.0], overrides=ON_H100),
     "validate": lambda _: simulator.validate(runs="published"),
     "validate rows": lambda folder: simulator.validate(throughput=[own_rows(folder)]),
     "validate serving": lambda _: simulator.validate(serving="published"),

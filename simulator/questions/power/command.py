@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from energy.app import Csv, Json, examples
-from simulator.kit.answer import present
+from simulator.kit.answer import Answer, present
 from simulator.kit.options import Explain, Plot, Set, overridden
 
 
@@ -15,9 +15,17 @@ from simulator.kit.options import Explain, Plot, Set, overridden
     "simulator power glam-64b-64e",
     "simulator power gpt3-175b --plot power.html",
     "simulator power glam-8b-64e --set hardware.count=512 --explain --json",
+    "simulator power glam-8b-64e --cap auto --plot caps.png",
 )
 def power(
     name: Annotated[str, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")],
+    cap: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WATTS|auto",
+            help="Time and joules under caps of a chip: 300,400, or auto for all.",
+        ),
+    ] = None,
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -28,12 +36,29 @@ def power(
 
     Over one step and over the run, at each boundary.
     """
-    from simulator.questions.power.answer import power as answer
+    values = overridden(overrides)
+    if cap is None:
+        from simulator.questions.power.answer import power as answer
 
+        result: Answer = answer(name, overrides=values)
+    else:
+        from simulator.questions.power.caps import capped
+
+        result = capped(name, _watts(cap), overrides=values)
     present(
-        answer(name, overrides=overridden(overrides)),
+        result,
         as_json=as_json,
         as_csv=as_csv,
         explain=explain,
         plot=plot,
     )
+
+
+def _watts(text: str) -> list[float]:
+    """Watts as the option writes them: "300,400"; none for "auto"."""
+    try:
+        return [] if text == "auto" else [float(word) for word in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"expected watts such as 300,400, or auto; got {text}", param_hint="--cap"
+        ) from None
