@@ -22,15 +22,9 @@ PROMISED = {
     "energy": "Boundary Origin Quantity RunRecord Shape Site Tracker at_site chip executed_flop "
     "merge mfu model model_flop site track",
     "glam": "Glam GlamConfig TokenCorpus evaluate generate load_checkpoint load_corpus probe train",
-<<<<<<< HEAD
-    "simulator": "Hardware Plan Prediction Scenario calibrate compare crossover failures feasible "
-    "largest_model lifetime load_scenario most_tokens pareto plan power predict presets regions "
-    "sensitivity serve validate when",
-=======
-    "simulator": "Hardware Plan Prediction Scenario calibrate capped compare crossover failures feasible "
-    "largest_model load_scenario most_tokens pareto plan power predict presets regions sensitivity "
-    "validate when",
->>>>>>> 1ad1948 (simulator power --cap: time, joules and dollars against watts a chip)
+    "simulator": "Hardware Plan Prediction Scenario calibrate capped compare crossover failures "
+    "feasible largest_model lifetime load_scenario most_tokens pareto plan power "
+    "predict presets regions sensitivity serve validate when",
 }
 ERRORS = [
     name
