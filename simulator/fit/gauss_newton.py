@@ -36,9 +36,10 @@ SWEEP_ROWS = 300
 would pull those of everyone else."""
 
 OF_SWEEPS = {name: 0.2 * float(np.log(prior.factor)) for name, prior in PRIORS.items()}
-"""One sigma of the deviations of a sweep: 0.2 of the width of the world's priors. With 0.3, sizes of
-nanotron that are left out err by 13.4 instead of 9.0 % above 20 % MFU (without a layer by 10.5 %);
-dense publishers that are left out err by 10.2 instead of 11.2 %."""
+"""One sigma of the deviations of a sweep: 0.2 of the width of the world's priors.
+
+With 0.3, sizes of nanotron that are left out err by 13.4 instead of 9.0 % above 20 % MFU (without a
+layer by 10.5 %); dense publishers that are left out err by 10.2 instead of 11.2 %."""
 
 STEP = 1e-4
 """Step of the numerical derivatives, in logarithms."""
