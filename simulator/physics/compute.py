@@ -31,11 +31,8 @@ OPTIMIZERS: dict[str, tuple[Optimizer, int, int]] = {
     "adamw-8bit": ("adamw", 20, 2),
     "muon": ("adamw", 24, 2),
 }
-"""Kind, bytes moved per float32 parameter, and framework calls per tensor, of one step. AdamW,
-fused: read w, g, m, v; write w, m, v, the moments in 4, 2 or 1 byte. Muon has one moment.
-Adafactor (arXiv:1804.04235) reads or writes w, the gradient and the update 11 times: row and column
-means, root mean squares of weight and update, scaling, sum. All: the norm of the gradients, 4 bytes
-more."""
+"""Kind, bytes moved per float32 parameter, and calls per tensor, of one step. AdamW, fused: reads w,
+g, m, v; writes w, m, v. Adafactor (arXiv:1804.04235): w, gradient, update 11 times. Norm: 4 more."""
 
 
 def layers(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:

@@ -181,10 +181,8 @@ class Execution:
             1 is dropless.
         dispatch: "sort" (a permutation, costs bytes) or "one-hot" (GShard's products, cost FLOP).
         dispatch_group: tokens in a group of one-hot dispatch.
-        expert_messages: "all-to-all", or "by-node", where a token is sent once to each node of its
-            experts (DeepEP, HybridEP).
-        expert_nodes: nodes that the experts of one token are on, at most; routing that is limited
-            to groups (arXiv:2412.19437, section 2.1.2: 4).
+        expert_messages: "all-to-all", or "by-node": a token goes once to each node (DeepEP).
+        expert_nodes: nodes of a token's experts, at most (arXiv:2412.19437, section 2.1.2: 4).
         expert_overlap: whether messages of experts hide behind another micro-batch's work.
         imbalance: rows of the busiest chip's experts over the mean.
         expert_load: shares of the experts, from which the imbalance is computed instead.
@@ -239,8 +237,7 @@ class Formats:
     """How numbers are stored; it follows from the software and the precision of training.
 
     Attributes:
-        optimizer: "adafactor", "adamw", the same with moments in 16 or 8 bits ("adamw-bf16",
-            "adamw-8bit"), or "muon".
+        optimizer: "adafactor", "adamw", "adamw-bf16", "adamw-8bit" (moments), or "muon".
         weight_bytes: bytes per stored weight.
         gradient_bytes: bytes per stored gradient.
         gradient_message_bytes: bytes per gradient that is sent; 0 means as it is stored.
