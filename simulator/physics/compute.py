@@ -31,8 +31,8 @@ OPTIMIZERS: dict[str, tuple[Optimizer, int, int]] = {
     "adamw-8bit": ("adamw", 20, 2),
     "muon": ("adamw", 24, 2),
 }
-"""Kind, bytes moved per float32 parameter, and calls per tensor, of one step. AdamW, fused: reads w,
-g, m, v; writes w, m, v. Adafactor (arXiv:1804.04235): w, gradient, update 11 times. Norm: 4 more."""
+"""Kind, bytes moved per float32 parameter, and calls per tensor, of one step. AdamW, fused: reads
+w, g, m, v; writes w, m, v. Adafactor (arXiv:1804.04235): w, gradient, update 11 times."""
 
 
 def layers(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:

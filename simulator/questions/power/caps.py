@@ -122,8 +122,8 @@ def capped(
             beyond[f"{cap:g} W"] = f"does not bind: a chip draws {most_w:.0f} W"
         elif cap < least_w:
             beyond[f"{cap:g} W"] = f"no clock keeps it: a chip draws {least_w:.0f} W at the lowest"
-    asked = [cap for cap in caps_w if f"{cap:g} W" not in beyond]
-    shown = asked if caps_w else np.linspace(most_w, least_w, SHOWN).tolist()
+    binding = [cap for cap in caps_w if f"{cap:g} W" not in beyond]
+    shown = binding if caps_w else np.linspace(most_w, least_w, SHOWN).tolist()
     rows = [question.cap(cap) for cap in sorted({*shown, *best}, reverse=True)]
     return Capped(
         name=prediction.setup.scenario.name,
@@ -198,8 +198,8 @@ class _Question:
         estimate, setup = self.prediction.estimate, self.prediction.setup
         lowest = self.lowest.numbers()[0]
         hardware, constants = setup.hardware, setup.constants
-        found = clock_under(cap_w, estimate.step, hardware, constants, exponent, lowest)
-        clock = lowest if found is None else found
+        highest = clock_under(cap_w, estimate.step, hardware, constants, exponent, lowest)
+        clock = lowest if highest is None else highest
         under = replace(
             estimate,
             step=slowed(estimate.step, clock),

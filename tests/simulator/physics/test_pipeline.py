@@ -138,10 +138,10 @@ def test_uneven_stages_take_at_most_what_the_slowest_sets_and_exactly_it_at_the_
     orders = one_forward_one_backward(stages, micro)
     played = played_s(orders, lambda op: each[op[2]] * (1 if op[0] == "F" else 2))
     waits = bubble_s(SHAPE, plan(stages, micro), 3 * np.mean(each), 3 * slow)
-    told = 3 * micro * slow + waits
+    formula_s = 3 * micro * slow + waits
     # A slow stage further from the end starts more forward passes ahead, and waits less.
     sooner = 3 * (stages - 1 - place) * (slow - 1)
-    assert told - sooner - 1e-9 <= played <= told + 1e-9
+    assert formula_s - sooner - 1e-9 <= played <= formula_s + 1e-9
 
 
 @given(st.integers(2, 8), st.integers(1, 4), st.floats(0.0, 0.3))
@@ -150,8 +150,8 @@ def test_messages_of_1f1b_are_paid_where_nothing_hides_them(stages, rounds, mess
     orders = one_forward_one_backward(stages, micro)
     played = played_s(orders, lambda op: 1 if op[0] == "F" else 2, message_s)
     layout = plan(stages, micro)
-    told = 3 * micro + bubble_s(SHAPE, layout, 3, 3) + crossings(layout) * 2 * message_s
-    assert played == pytest.approx(told)
+    formula_s = 3 * micro + bubble_s(SHAPE, layout, 3, 3) + crossings(layout) * 2 * message_s
+    assert played == pytest.approx(formula_s)
 
 
 @given(st.integers(2, 6), st.integers(2, 4), st.integers(1, 3), st.floats(0.0, 0.1))
@@ -162,8 +162,8 @@ def test_messages_of_interleaved_stages_are_paid_by_the_first_micro_batch(
     orders = interleaved(stages, chunks, micro)
     played = played_s(orders, lambda op: 1 if op[0] == "F" else 2, message_s)
     layout = plan(stages, micro, vp=chunks)
-    told = 3 * micro * chunks + bubble_s(SHAPE, layout, 3 * chunks, 3 * chunks)
-    assert played == pytest.approx(told + crossings(layout) * 2 * message_s, rel=0.02)
+    formula_s = 3 * micro * chunks + bubble_s(SHAPE, layout, 3 * chunks, 3 * chunks)
+    assert played == pytest.approx(formula_s + crossings(layout) * 2 * message_s, rel=0.02)
 
 
 def test_dualpipe_has_the_bubble_copies_and_activations_of_its_own_table():

@@ -34,21 +34,21 @@ def test_lower_caps_take_longer_and_the_least_joules_are_those_of_no_other_cap(a
 def test_with_nothing_beside_the_chips_the_least_joules_are_at_a_lower_cap():
     def least(**site):
         values = ON_H100 | {f"site.{name}": value for name, value in site.items()}
-        found = capped("glam-8b-64e", overrides=values)
-        return next(cap.cap_w for cap in found.caps if "joules" in cap.least)
+        answered = capped("glam-8b-64e", overrides=values)
+        return next(cap.cap_w for cap in answered.caps if "joules" in cap.least)
 
     assert least(node_over_chip=1.0) < least()
 
 
 def test_rented_chips_are_cheapest_without_a_cap():
-    found = capped("glam-8b-64e", overrides=ON_H100 | {"site.chip_price": "h100-on-demand-2026"})
-    assert "cost" in found.caps[0].least
+    answered = capped("glam-8b-64e", overrides=ON_H100 | {"site.chip_price": "h100-on-demand-2026"})
+    assert "cost" in answered.caps[0].least
 
 
 def test_caps_that_do_not_bind_or_that_no_clock_keeps_are_named():
-    found = capped("glam-8b-64e", [9000.0, 400.0, 10.0], overrides=ON_H100)
-    assert {"9000 W", "10 W"} == set(found.beyond)
-    assert 400.0 in [cap.cap_w for cap in found.caps]
+    answered = capped("glam-8b-64e", [9000.0, 400.0, 10.0], overrides=ON_H100)
+    assert {"9000 W", "10 W"} == set(answered.beyond)
+    assert 400.0 in [cap.cap_w for cap in answered.caps]
 
 
 @pytest.mark.parametrize("watts", [0.0, -5.0, float("nan")])
