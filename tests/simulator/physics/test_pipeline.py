@@ -195,10 +195,10 @@ def test_arrays_of_schedules_equal_single_ones():
 def test_dualpipe_needs_an_even_number_of_stages_and_memory_for_two_copies():
     with pytest.raises(InfeasibleError, match="even pp"):
         plan(3, 12, schedule="dualpipe").require_possible(SHAPE)
-    one, two = (
+    single, two = (
         memory(SHAPE, plan(4, 16, schedule=word), H100).bytes for word in ("1f1b", "dualpipe")
     )
-    assert two["weights"] == 2 * one["weights"]
+    assert two["weights"] == 2 * single["weights"]
 
 
 def test_an_unknown_schedule_is_refused_with_those_that_are_known():
