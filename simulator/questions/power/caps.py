@@ -65,7 +65,7 @@ class Capped(Answer):
         name: of the scenario.
         prediction: without a cap.
         caps: from the highest to the lowest.
-        beyond: caps that were asked and that no clock keeps, or that do not bind, with the reason.
+        beyond: caps that no clock keeps, or that do not bind, with the reason.
         assumed: the exponent and the lowest clock.
     """
 
