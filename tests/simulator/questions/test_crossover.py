@@ -37,7 +37,8 @@ def test_a_mixture_stops_paying_on_a_slow_network():
     assert ratios == sorted(ratios, reverse=True)
     assert ratios[0] > 1 > ratios[-1]
     (where,) = answer.crossings
-    assert 1e9 < where < 1e10
+    # Slower than the 50 GB/s of an H100's own network; 19 GB/s with the constants of 2026-11-29.
+    assert 1e9 < where < 5e10
 
 
 def test_a_speed_that_is_the_chips_own_changes_nothing():
