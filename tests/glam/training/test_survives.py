@@ -118,16 +118,21 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(folder, 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, as only root may")
-def test_a_folder_that_may_not_be_written_is_one_line_before_any_work(folder):
+def test_a_folder_that_may_not_be_written_is_one_line_before_any_work(folder, monkeypatch):
     from tests.fuzz.harness import command, outcome
 
+    monkeypatch.chdir(folder)
     (folder / "closed").mkdir(mode=0o555)
+
+    def train(out):
+        words = ("--model", "every-3.toml", "--out", out, "--device", "cpu")
+        return outcome(command("glam", "train", *words))
+
+    assert train("text.txt/run").kind == "refused"  # what is imported here, the child can read
     pid = os.fork()
     if pid == 0:
         os.setuid(65534)
-        os.chdir(folder)
-        words = ("--model", "every-3.toml", "--out", "closed/run", "--device", "cpu")
-        end = outcome(command("glam", "train", *words))
+        end = train("closed/run")
         refused = end.kind == "refused" and "closed/run" in end.words and "permission" in end.words
         os._exit(0 if refused else 70)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
