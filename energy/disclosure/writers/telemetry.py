@@ -13,10 +13,13 @@ from typing import Any
 from energy._lazy import version
 from energy.disclosure.facts import Facts
 from energy.quantity import Boundary
-from energy.record import EnergyEntry, RunRecord
+from energy.record import EnergyEntry, Kind, RunRecord
 
 TYPES = {"gpu": "gpu", "tpu": "gpu", "accelerator": "gpu", "cpu": "cpu", "package": "cpu"}
 TYPES |= {"memory": "memory", "dram": "memory", "node": "enclosure", "psu": "power_supply"}
+
+KINDS = {Kind.MEASURED: "run", Kind.PREDICTED: "prediction"}
+"""Whether a run happened; whether its joules were measured stands in their origin."""
 
 
 def hardware_type(entry: EnergyEntry) -> str:
@@ -74,7 +77,7 @@ def _resource(record: RunRecord, facts: Facts) -> dict[str, Any]:
     ]
     resource: dict[str, str | float] = {
         "service.name": record.name,
-        "glam_energy.kind": str(record.kind),
+        "glam_energy.kind": KINDS[record.kind],
     }
     if "host" in record.environment:
         resource["host.name"] = str(record.environment["host"])
@@ -94,6 +97,8 @@ def _attributes(entry: EnergyEntry) -> list[dict[str, Any]]:
             "hw.type": hardware_type(entry),
             "hw.name": entry.device,
             "glam_energy.boundary": str(entry.boundary),
+            "glam_energy.phase": entry.phase,
+            "glam_energy.api": entry.api,
             "glam_energy.origin": entry.origins,
             "glam_energy.low": low,
             "glam_energy.high": high,
@@ -142,7 +147,7 @@ def openmetrics(facts: Facts) -> str:
 def _labels(record: RunRecord, entry: EnergyEntry) -> str:
     labels = {
         "run": record.name,
-        "kind": str(record.kind),
+        "kind": KINDS[record.kind],
         "hw_id": entry.device,
         "hw_type": hardware_type(entry),
         "boundary": str(entry.boundary),

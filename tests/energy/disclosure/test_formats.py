@@ -219,6 +219,26 @@ def test_otlp_is_parsed_and_has_the_names_of_the_hardware_conventions():
     assert kinds == {"gpu", "cpu", "memory"}
 
 
+@pytest.mark.parametrize("name", ["otel", "openmetrics"])
+def test_telemetry_says_measured_only_of_joules_that_a_meter_read(name):
+    record = metered(boundary=Boundary.CHIP)
+    modelled = [
+        entry.model_copy(update={"origin": Origin.MODELLED, "mix": None}) for entry in record.energy
+    ]
+    facts = known(record.model_copy(update={"energy": tuple(modelled)}))
+    assert '"measured"' not in written(name, facts)
+
+
+def test_no_two_points_of_a_metric_have_the_same_attributes():
+    record = metered(boundary=Boundary.CHIP)
+    bridges = [entry.model_copy(update={"api": "bridge"}) for entry in record.energy]
+    facts = known(record.model_copy(update={"energy": (*record.energy, *bridges)}))
+    document = json.loads(written("otel", facts))
+    for metric in document["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]:
+        points = metric.get("sum", metric.get("gauge"))["dataPoints"]
+        assert len({json.dumps(point["attributes"]) for point in points}) == len(points)
+
+
 def test_the_joules_of_a_node_are_those_of_the_host(facts):
     names = [
         metric["name"]
