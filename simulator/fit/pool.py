@@ -194,7 +194,16 @@ class Pool:
         if self.has_seen(architecture=architecture):
             low, high = band["low"], band["high"]
         else:
-            low, high = min(band["low"], low), max(band["high"], high)
+            # What a chip adds to the band of a framework, it adds to that of a publisher.
+            new_chip, new_framework = (
+                self.bands.get(f"{kind}, new {word}", {}) for word in ("chip", "framework")
+            )
+            more = {
+                end: max(new_chip.get(end, 0.0) ** 2 - new_framework.get(end, 0.0) ** 2, 0.0) ** 0.5
+                for end in ("low", "high")
+            }
+            low = min(low, -float(np.hypot(band["low"], more["low"])))
+            high = max(high, float(np.hypot(band["high"], more["high"])))
         # How much slower less tuned software is has a spread of its own.
         spread = SIGMAS * self.newcomers[kind]["slower"].get(tuned, {}).get("sigma", 0.0)
         return -float(np.hypot(low, spread)), float(np.hypot(high, spread))
