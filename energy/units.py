@@ -87,9 +87,13 @@ def parsed_count(text: str) -> float:
     return float(plain[:-1] if scale > 1 else plain) * scale
 
 
-def energy(joules: float) -> str:
-    """Print joules in J or kJ below 100 kJ, above that in Wh, kWh, MWh or GWh."""
-    if abs(joules) < 1e5:
+def energy(joules: float, scale: float | None = None) -> str:
+    """Print joules in J or kJ below 100 kJ, above that in Wh, kWh, MWh or GWh.
+
+    With `scale`, as for a value of this size, so that both ends of a band have the joules or the
+    watt-hours of its middle.
+    """
+    if abs(joules if scale is None else scale) < 1e5:
         return si(joules, "J")
     return si(joules / J_PER_WH, "Wh")
 

@@ -73,7 +73,8 @@ def with_band(total: Quantity) -> str:
     if value > 0 and max(down, up) < 0.3 * value and abs(up - down) < 0.01 * value:
         percent = units.significant(100 * up / value, 2)
         return f"{units.energy(value)} ±{percent} % ({total.percent})"
-    return f"{units.energy(value)} ({total.percent}: {units.energy(low)} to {units.energy(high)})"
+    ends = (units.energy(end, scale=value) for end in (low, high))
+    return f"{units.energy(value)} ({total.percent}: {' to '.join(ends)})"
 
 
 def by_origin(total: Quantity) -> str:

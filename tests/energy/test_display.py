@@ -9,6 +9,7 @@ import pytest
 import energy
 from energy.errors import MissingDataError
 from energy.quantity import Origin, Quantity
+from energy.reports.summary import with_band
 from energy.units import J_PER_MWH, change
 from tests.support.records import run_record
 
@@ -117,3 +118,18 @@ def test_energy_prints_the_version_of_the_installed_package():
 )
 def test_a_change_that_rounds_to_nothing_has_no_sign(ratio, digits, text):
     assert change(ratio, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("joules", "line"),
+    [
+        ((182_520, 90_800, 421_200), "50.7 Wh (95 %: 25.2 Wh to 117 Wh)"),
+        ((95_000, 40_000, 250_000), "95.0 kJ (95 %: 40.0 kJ to 250 kJ)"),
+    ],
+)
+def test_both_ends_of_a_band_are_joules_or_watt_hours_as_its_middle_is(joules, line):
+    value, low, high = joules
+    total = Quantity(
+        value=value, low=low, high=high, unit="J", coverage=0.95, origin=Origin.MODELLED
+    )
+    assert with_band(total) == line
