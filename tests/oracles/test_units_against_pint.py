@@ -15,6 +15,8 @@ CONVERSIONS = {
     "S_PER_DAY": ("day", "second"),
     "G_PER_KG": ("kilogram", "gram"),
     "G_PER_T": ("metric_ton", "gram"),
+    "G_PER_LB": ("pound", "gram"),
+    "KWH_PER_MWH": ("megawatt_hour", "kilowatt_hour"),
     "L_PER_M3": ("meter ** 3", "liter"),
     "GIB": ("gibibyte", "byte"),
 }
