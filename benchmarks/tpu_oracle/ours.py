@@ -59,6 +59,8 @@ def flop(case: Case) -> dict[str, float]:
         for name, per_token in parts.items()
         if per_token and (case.whole or name != "logits")
     }
+    if "logits" in counted:
+        counted["other"] = counted.pop("logits")  # which belongs to no layer
     if case.recompute == "full" and "dense_ffn" in counted:
         counted["dense_ffn"] *= 1 - 1 / (4 * float(shape.ffn_matrices))
     return counted
@@ -161,7 +163,8 @@ def purpose(case: Case, message: Message) -> str:
     if message.kind == "collective-permute":
         return "residuals" if message.stride < tensor else "weights and gradients"
     if over_y:
-        return "experts' cut" if message.bytes == slots * tensor else "residuals"
+        is_slots = message.bytes == slots * tensor and "M" in case.layers
+        return "experts' cut" if is_slots else "residuals"
     return "weights and gradients"
 
 

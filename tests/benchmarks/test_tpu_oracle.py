@@ -17,8 +17,40 @@ from tests.support import GOLDEN, ROOT
 ROWS = read_rows()
 COMPILED = [row for row in ROWS if row.compiled]
 
+GATHERED_AGAIN = "the compiler gathers slots once more for the gradient of the weights"
+RECOMPUTED = "of what is computed again, the simulator has less than the compiler: docs/tpu.md"
+WEIGHTS = "the compiler gathers the weights of one product at a time, the simulator of two layers"
+MISSED = {
+    (
+        "flop",
+        "drawn-64b-64e-M-1x4x4-128-zero3-sort-full",
+    ): "computed twice again at 0.75 of the HBM",
+    ("messages", "drawn-64b-64e-M-1x4x4-128-zero3-sort-full"): GATHERED_AGAIN,
+    ("messages", "drawn-8b-64e-M-1x4x4-368-zero3-sort-none"): GATHERED_AGAIN,
+    ("memory", "pair-1.7b-DD-1x64x1-256-zero3-sort-none"): WEIGHTS,
+    ("memory", "pair-8b-DD-1x128x2-512-zero3-sort-none"): WEIGHTS,
+    ("memory", "pair-0.1b-64e-DM-1x4x1-16-zero3-sort-full"): RECOMPUTED,
+    ("memory", "pair-0.1b-DD-1x4x1-64-zero3-sort-full"): RECOMPUTED,
+    ("memory", "whole-0.1b-DD-1x4x1-16-zero3-sort-full"): RECOMPUTED,
+    ("memory", "whole-0.1b-64e-DM-1x16x1-64-zero3-sort-full"): RECOMPUTED,
+}
+"""What the formulas miss, by claim and program; a test fails too where one of them comes right."""
 
-@pytest.mark.parametrize("row", COMPILED, ids=lambda row: row.case.name)
+
+def rows(claim, wanted):
+    """The rows of a claim, those that are missed marked so."""
+    return [
+        pytest.param(
+            row,
+            id=row.case.name,
+            marks=[pytest.mark.xfail(reason=reason, strict=True)] if reason else [],
+        )
+        for row in wanted
+        for reason in [MISSED.get((claim, row.case.name))]
+    ]
+
+
+@pytest.mark.parametrize("row", rows("flop", COMPILED))
 def test_flop_of_the_formulas_are_those_of_the_compiled_program(row):
     said, theirs = ours.flop(row.case), row.answer["flop"]
     if ours.computed_again(row) > ours.AGAIN:
@@ -31,7 +63,7 @@ def test_flop_of_the_formulas_are_those_of_the_compiled_program(row):
         assert said[part] == pytest.approx(count, rel=5e-3), part
 
 
-@pytest.mark.parametrize("row", COMPILED, ids=lambda row: row.case.name)
+@pytest.mark.parametrize("row", rows("messages", COMPILED))
 def test_messages_of_experts_have_the_bytes_of_the_compiled_program(row):
     if "M" not in row.case.layers:
         assert ours.sent(row.case)["experts"] == 0
@@ -41,20 +73,24 @@ def test_messages_of_experts_have_the_bytes_of_the_compiled_program(row):
         assert said[purpose] == theirs[purpose], purpose
 
 
-PAIRS = [
-    row
-    for row in COMPILED
-    if not row.case.drawn and not row.case.whole and row.case.recompute == "none"
-]
-"""Of recomputed pairs the simulator has too little: docs/tpu.md says why."""
+PAIRS = [row for row in COMPILED if not row.case.drawn and not row.case.whole]
 
 
-@pytest.mark.parametrize("row", PAIRS, ids=lambda row: row.case.name)
+@pytest.mark.parametrize("row", rows("memory", PAIRS))
 def test_a_pair_of_layers_needs_the_memory_that_the_compiler_plans(row):
     said = sum(ours.memory_bytes(row.case).values())
     # What the compiler computes again it does not store.
     tolerance = 0.15 if ours.computed_again(row) > ours.AGAIN else 0.1
     assert said == pytest.approx(row.peak_bytes, rel=tolerance)
+
+
+WHOLE = [row for row in COMPILED if row.case.whole]
+
+
+@pytest.mark.parametrize("row", rows("memory", WHOLE))
+def test_a_whole_model_needs_the_memory_that_the_compiler_plans(row):
+    said = sum(ours.memory_bytes(row.case).values())
+    assert said == pytest.approx(row.peak_bytes, rel=0.15)
 
 
 DRAWN = [row for row in ROWS if row.case.drawn and (row.compiled or row.refused)]
