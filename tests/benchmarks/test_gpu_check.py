@@ -83,7 +83,9 @@ def test_every_stage_runs_against_the_stand_in(whole):
     stages = {name: outcome["values"] for name, outcome in check["stages"].items()}
     assert stages["overhead"]["low"] <= stages["overhead"]["relative"]
     assert stages["step"]["mixture"]["eager"]["step_j"]["value"] > 0
-    assert "grouped" in stages["step"]["mixture"]["compiled"]["why"]
+    # torch knows the shape of a grouped product in bfloat16 alone.
+    mixture = stages["step"]["mixture"]["compiled"]
+    assert "grouped" in mixture["why"] if "why" in mixture else mixture["step_s"] > 0
     assert stages["step"]["dense twin"]["compiled"]["step_s"] > 0
     (compared,) = stages["forecast"]["compared"]
     assert compared["name"] == "glam-mini-16e"
