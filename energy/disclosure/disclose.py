@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from energy.claims.check import check, errors
+from energy.claims.claim import NUMBERS, Claim
 from energy.claims.records import claim_of_record
-from energy.claims.rule import RULES
-from energy.disclosure.facts import facts_of, words_of_options
+from energy.claims.rule import RULES, Finding
+from energy.disclosure.facts import STATED, Facts, facts_of, words_of_options
 from energy.disclosure.formats import FORMATS, write
 from energy.disclosure.writers.cyclonedx import VERSIONS
 from energy.errors import InputError, require_choice
@@ -57,19 +59,66 @@ def disclosed(
         for r, path in zip(records, runs, strict=True)
         for remark in _checked(r, path, despite)
     ]
-    where = " ".join(map(str, runs))
-    return write(name, facts_of(records, words), where, **options), remarks
+    _require_different(records, runs)
+    facts = facts_of(records, words)
+    remarks += _remarks_on_stated(facts, despite)
+    return write(name, facts, shlex.join(map(str, runs)), **options), remarks
+
+
+def _require_different(records: Sequence[RunRecord], paths: Sequence[Path]) -> None:
+    """Refuse a record that is there twice: stages of one model add up, and it would count twice."""
+    for number, record in enumerate(records):
+        if record in records[:number]:
+            raise InputError(
+                "expected each record once, for they add up",
+                f"{paths[number]}, which is also {paths[records.index(record)]}",
+                "name it once",
+            )
+
+
+def _remarks_on_stated(facts: Facts, despite: Sequence[str]) -> list[str]:
+    """What the rules remark on figures that a person stated beside those of the records."""
+    names = [name for name, known in facts.quantities.items() if known.source == STATED]
+    if not names:
+        return []
+    where = ", ".join(names)
+    own = {"model_flop": "flop", "co2_location_g": "co2_g"}
+    numbers = {own.get(name, name): facts.number(name) for name in facts.quantities}
+    numbers = {name: value for name, value in numbers.items() if name in NUMBERS}
+    energy = facts.quantities.get("energy_j")
+    words = {"record": str(facts.records[-1].kind)}
+    words |= {"chip": facts.words.get("chip", ""), "boundary": facts.boundary or ""}
+    words |= {"basis": str(energy.origin)} if energy else {}
+    findings = check(Claim(where, numbers, words))
+    expectation = f"expected stated figures ({where}) that can be true beside the record"
+    return _passed(findings, expectation, "state another with --set", despite)
 
 
 def _checked(record: RunRecord, path: Path, despite: Sequence[str]) -> list[str]:
     """What the rules remark on a record; an error refuses it."""
     findings = check(claim_of_record(record, str(path)))
+    return _passed(
+        findings,
+        f"expected a record that can be true at {path}",
+        f"see energy lint {shlex.quote(str(path))}",
+        despite,
+    )
+
+
+def _passed(
+    findings: Sequence[Finding], expectation: str, fix: str, despite: Sequence[str]
+) -> list[str]:
+    """Findings as remarks.
+
+    Raises:
+        InputError: one is an error of a rule that is not set aside.
+    """
     wrong = [finding for finding in errors(findings) if finding.rule not in despite]
     if wrong:
         first = wrong[0]
         raise InputError(
-            f"expected a record that can be true at {path}",
+            expectation,
             f"{first.message} [{first.rule}]",
-            f"see energy lint {path}; where it is true all the same: --despite {first.rule}",
+            f"{fix}; where it is true all the same: --despite {first.rule}",
         )
     return [f"{f.where}: {f.severity}: {f.message} [{f.rule}]" for f in findings]

@@ -32,6 +32,9 @@ utilization of the steady state."""
 
 MASSES = {"t": 1e6, "kg": 1e3, "g": 1.0}
 
+STATED = "stated by the author"
+"""Source of a figure that no record has."""
+
 
 @dataclass(frozen=True)
 class Statable:
@@ -154,7 +157,10 @@ def _of_records(records: Sequence[RunRecord]) -> tuple[dict[str, Quantity], dict
     absent: dict[str, str] = {}
     for name in dict.fromkeys(name for own in every for name in own):
         parts = [own[name] for own in every if name in own]
-        whole = parts[-1] if name in OF_THE_LAST else _sum(parts, len(records), records)
+        if name in MEANS:
+            whole = _mean(name, every)
+        else:
+            whole = parts[-1] if name in OF_THE_LAST else _sum(parts, len(records), records)
         if whole.value is None:
             absent[name] = whole.source
         else:
@@ -162,8 +168,30 @@ def _of_records(records: Sequence[RunRecord]) -> tuple[dict[str, Quantity], dict
     return quantities, absent
 
 
-OF_THE_LAST = ("params_total", "params_active", "mfu", "pue", "wue", "grid_g_per_kwh")
+OF_THE_LAST = ("params_total", "params_active")
 """Facts of several runs that are not added."""
+
+MEANS = {
+    "mfu": "chip_s",
+    "pue": "energy_it_j",
+    "wue": "energy_it_j",
+    "grid_g_per_kwh": "energy_facility_j",
+}
+"""Ratios, of which several runs have one mean, each by what it is a ratio to."""
+
+
+def _mean(name: str, every: Sequence[Mapping[str, Quantity]]) -> Quantity:
+    """A ratio of several runs: 56 g/kWh for 1 MWh and 662 g/kWh for 3 MWh are 510.5 g/kWh."""
+    parts = [own[name] for own in every if name in own]
+    if len(parts) == len(every) and all(part.value == parts[0].value for part in parts):
+        return parts[-1]
+    absent = Quantity.absent(parts[0].unit, "not in every record")
+    weights = [own.get(MEANS[name], absent).value for own in every]
+    whole = sum(weight or 0.0 for weight in weights)
+    if len(parts) < len(every) or None in weights or not whole:
+        return absent
+    shares = [part.scaled((w or 0.0) / whole) for part, w in zip(parts, weights, strict=True)]
+    return add(shares, source=f"mean by {MEANS[name]} of: {'; '.join(p.source for p in parts)}")
 
 
 def _sum(parts: list[Quantity], runs: int, records: Sequence[RunRecord]) -> Quantity:
@@ -287,16 +315,22 @@ def _choice(name: str, text: str) -> str:
 def _number(name: str, text: str) -> Quantity:
     """A stated number: 7B, 1.5e12, 12 t."""
     unit = statable()[name].unit
-    number, _, suffix = text.strip().partition(" ")
-    scale = MASSES.get(suffix, 0.0) if unit == "g" else float(not suffix)
+    number, suffix = text.strip(), ""
+    if unit == "g":  # "12 t" and "12t"; a mass without a unit is refused
+        suffix = next((mass for mass in MASSES if number.endswith(mass)), "")
+        number = number.removesuffix(suffix).strip()
+    scale = (
+        MASSES.get(suffix, 0.0) if unit == "g" and not number[-1:].isalpha() else float(unit != "g")
+    )
     try:
         value = parsed_count(number) * scale
     except ValueError:
         value = math.nan
     if not scale or not 0 <= value < 1e40:
         example = "40 g, 3 kg or 12 t" if unit == "g" else "7B, 1.5e12 or 0.4"
-        raise InputError(f"expected {name} as a number of zero or more", text, f"such as {example}")
-    return Quantity.exact(value, unit, "stated by the author", Origin.ASSUMED)
+        form = "a mass with its unit" if unit == "g" else "a number of zero or more"
+        raise InputError(f"expected {name} as {form}", text, f"such as {example}")
+    return Quantity.exact(value, unit, STATED, Origin.ASSUMED)
 
 
 def words_of_options(pairs: Iterable[str]) -> dict[str, str]:

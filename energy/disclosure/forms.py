@@ -173,6 +173,8 @@ def supply(field: Field, facts: Facts) -> str:
         return field.supply
     if field.fact in statable():
         choices = statable()[field.fact].choices
+        if statable()[field.fact].unit == "g":
+            return f"--set '{field.fact}=NUMBER kg'"
         return f"--set {field.fact}={'|'.join(choices) or field.fact.upper()}"
     reason = facts.absent.get(field.fact)
     return f"{field.fact}: {reason or 'not in the record'}; meter or predict the run again"

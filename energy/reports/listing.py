@@ -7,6 +7,7 @@ merged record counts in that record alone.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -301,7 +302,7 @@ def of_record(folder: Path, record: RunRecord) -> Listed:
 def _of_ledger(folder: Path) -> Listed:
     """A run that has no record yet: what its ledger begins with."""
     header = next((row for row, _ in rows(require_ledger(folder))), {})
-    why = f"no record yet: energy record {folder}"
+    why = f"no record yet: energy record {shlex.quote(str(folder))}"
     labels = header.get("labels") or {}
     return Listed(
         folder=folder,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def find(folders: Path | Iterable[Path]) -> list[Run]:
         raise InputError(
             f"expected a record.json in {', '.join(map(str, roots))}",
             f"a ledger alone: {ledgers[0]}" if ledgers else "none",
-            f"write its record: energy record {ledgers[0].parent}"
+            f"write its record: energy record {shlex.quote(str(ledgers[0].parent))}"
             if ledgers
             else "meter a run first: energy run, glam train or make demo",
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -74,7 +75,8 @@ def heading(folder: Path, own: Job) -> list[str]:
     if own.parallel:
         lines[0] += f" (rank {own.rank} of {own.ranks})"
         if own.rank == 0:
-            lines.append(f"all ranks: energy merge {folder.parent}/rank-* --out {folder.parent}")
+            whole = shlex.quote(str(folder.parent))
+            lines.append(f"all ranks: energy merge {whole}/rank-* --out {whole}")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,4 +112,4 @@ def _write_chip(names: list[str]) -> None:
     if path.exists():
         raise InputError(f"expected no file at {path}", "one that is there", "name another")
     write_text_atomic(path, TEMPLATE)
-    typer.echo(f"wrote {path}; next: simulator predict --chip {path} ...")
+    typer.echo(f"wrote {path}; next: simulator predict --chip {shlex.quote(str(path))} ...")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -72,4 +73,4 @@ def plan(
         write(planned.best_scenario, save)
     present(planned, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
     if save is not None and not (as_json or as_csv):
-        typer.echo(f"wrote {save}; next: simulator predict {save}")
+        typer.echo(f"wrote {save}; next: simulator predict {shlex.quote(str(save))}")

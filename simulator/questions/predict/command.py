@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ def init(
     if path.exists() and not force:
         raise InputError(f"expected no file at {path}", "one that is there", "--force replaces it")
     write_text_atomic(path, starting_text(preset))
-    typer.echo(f"wrote {path}; next: simulator predict {path}")
+    typer.echo(f"wrote {path}; next: simulator predict {shlex.quote(str(path))}")
 
 
 @examples(

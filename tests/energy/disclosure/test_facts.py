@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 
 import pint
 import pytest
@@ -28,6 +29,7 @@ def report(*words):
 
 @pytest.fixture
 def run(tmp_path):
+    tmp_path = tmp_path / "a folder; with spaces"
     record = metered(zone=None)
     record.model_copy(update={"labels": {"chip": "h100"}}).save(tmp_path / "record.json")
     return tmp_path
@@ -38,8 +40,8 @@ def test_a_missing_field_is_refused_and_the_command_of_the_message_works_when_fo
     with pytest.raises(MissingDataError) as error:
         report_or_raise(run, name)
     assert "a missing field is not filled" in str(error.value)
-    line = next(part for part in error.value.fix.split("; ") if part.startswith("energy report"))
-    examples = {"ZONE": "FRA", "CO2_EMBODIED_G": "'3 kg'", "COUNTRY": "FRA", "NUMBER": "1.2"}
+    line = error.value.fix[error.value.fix.index("energy report") :]
+    examples = {"ZONE": "FRA", "COUNTRY": "FRA", "NUMBER": "3"}
     # Any word does for a name; of choices, the first.
     line = re.sub(r"([\w-]+)\|[\w|-]+", r"\1", line)
     for word, value in examples.items():
@@ -80,7 +82,9 @@ def test_labels_of_the_run_count_and_what_is_stated_comes_before_them():
         ("tokens=2e11", "tokens is 200B there"),
         ("tokens=many", "a number of zero or more"),
         ("tokens=-5", "a number of zero or more"),
-        ("co2_offset_g=12", "40 g, 3 kg or 12 t"),
+        ("co2_offset_g=12", "a mass with its unit; got 12; such as 40 g, 3 kg or 12 t"),
+        ("co2_offset_g=12 mt", "40 g, 3 kg or 12 t"),
+        ("co2_offset_g=t", "40 g, 3 kg or 12 t"),
         ("co2_offset_g=12 lb", "40 g, 3 kg or 12 t"),
         ("mfu=nan", "a number of zero or more"),
         ("mfu=1.4", "utilization above 0 and at most 1"),
@@ -91,7 +95,10 @@ def test_what_is_stated_wrongly_is_named(pair, message):
         facts_of([metered()], words_of_options([pair]))
 
 
-@pytest.mark.parametrize(("text", "grams"), [("12 t", 12e6), ("3 kg", 3e3), ("40 g", 40.0)])
+@pytest.mark.parametrize(
+    ("text", "grams"),
+    [("12 t", 12e6), ("3 kg", 3e3), ("40 g", 40.0), ("280t", 28e7), ("1,200kg", 12e5)],
+)
 def test_a_mass_is_stated_with_its_unit(text, grams):
     facts = facts_of([metered()], {"co2_offset_g": text})
     assert facts.number("co2_offset_g") == grams
@@ -204,3 +211,38 @@ def test_a_document_is_written_whole_into_a_file(run, tmp_path):
     assert result.exit_code == 0
     assert target.read_text().startswith("# run")
     assert result.stdout == ""
+
+
+def test_a_record_that_is_there_twice_is_refused_for_its_joules_would_count_twice(run, tmp_path):
+    shutil.copytree(run, tmp_path / "copy")
+    for again in (run, tmp_path / "copy"):
+        result = report(run, again, "--format", "md")
+        assert isinstance(result.exception, InputError)
+        assert "each record once" in str(result.exception)
+
+
+def test_a_stated_figure_that_cannot_be_true_beside_the_record_is_refused(tmp_path):
+    record = metered().model_copy(update={"model_flop": Quantity.absent("FLOP", "unknown")})
+    record.save(tmp_path / "record.json")
+    words = [tmp_path, "--format", "json", "--set", "model_flop=1e30"]
+    result = report(*words)
+    assert isinstance(result.exception, InputError)
+    assert "stated figures (model_flop)" in str(result.exception)
+    rules = ("mfu", "stated-mfu", "joules-per-flop", "joules-per-flop-any", "flop-against-6pd")
+    rules += ("executed-below-model",)
+    despite = [word for rule in rules for word in ("--despite", rule)]
+    assert report(*words, *despite).exit_code == 0
+    assert report(*words[:-1], "model_flop=1.2e22").exit_code == 0
+
+
+def test_ratios_of_several_records_are_their_means_by_what_they_are_ratios_to():
+    """1 MWh at 56 g/kWh and 3 MWh at 662 g/kWh: (56 + 3 x 662) / 4 = 510.5 g/kWh."""
+    france, poland = metered("a", 1000.0), metered("b", 3000.0, zone="POL")
+    low, high = (r.factors["grid_location"].value for r in (france, poland))
+    facts = facts_of([france, poland], {})
+    assert facts.number("grid_g_per_kwh") == pytest.approx((low + 3 * high) / 4)
+    kwh = facts.number("energy_facility_j") / 3.6e6
+    assert facts.number("grid_g_per_kwh") * kwh == pytest.approx(facts.number("co2_location_g"))
+    lacking = poland.model_copy(update={"metrics": {}})
+    assert facts_of([france, poland], {}).has("mfu")
+    assert not facts_of([france, lacking], {}).has("mfu")
