@@ -232,11 +232,18 @@ def _quantities_of(record: RunRecord) -> dict[str, Quantity]:
     return own | {name: q for name, q in beside.items() if q is not None}
 
 
+def ended_utc(record: RunRecord) -> str:
+    """When a run ended: as the log of another tool has it, else when its record was made."""
+    return str(record.environment.get("ended_utc") or record.created_utc)
+
+
 def _words_of(records: Sequence[RunRecord]) -> dict[str, str]:
     """Words that records have: names, chips, zones, sites, days."""
     words = {"name": records[-1].name, "written": datetime.now(UTC).isoformat(timespec="seconds")}
     if records[-1].created_utc:
         words["created"] = records[-1].created_utc
+    if ended := ended_utc(records[-1]):
+        words["ended"] = ended
     if all(place_is_known(record) for record in records):
         words["grid"] = records[-1].factors["grid_location"].source
     chips = dict.fromkeys(r.labels["chip"] for r in records if r.labels.get("chip"))
@@ -319,14 +326,12 @@ def _number(name: str, text: str) -> Quantity:
     if unit == "g":  # "12 t" and "12t"; a mass without a unit is refused
         suffix = next((mass for mass in MASSES if number.endswith(mass)), "")
         number = number.removesuffix(suffix).strip()
-    scale = (
-        MASSES.get(suffix, 0.0) if unit == "g" and not number[-1:].isalpha() else float(unit != "g")
-    )
+        number = "" if number[-1:].isalpha() or not suffix else number
     try:
-        value = parsed_count(number) * scale
+        value = parsed_count(number) * MASSES.get(suffix, 1.0)
     except ValueError:
         value = math.nan
-    if not scale or not 0 <= value < 1e40:
+    if not 0 <= value < 1e40:
         example = "40 g, 3 kg or 12 t" if unit == "g" else "7B, 1.5e12 or 0.4"
         form = "a mass with its unit" if unit == "g" else "a number of zero or more"
         raise InputError(f"expected {name} as {form}", text, f"such as {example}")

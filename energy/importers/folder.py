@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from energy import units
@@ -22,6 +23,10 @@ from energy.ledger.plausible import MARGIN, limit_of
 from energy.record import RunRecord
 
 NOT_OURS = "imported from {source} ({kind}): what that tool read, not a meter of ours"
+NO_METER = "imported from {source} ({kind}): what it states; no meter read these joules"
+
+FIRST_DAY_S = 86_400.0 * 365
+"""No log is of 1970: a moment before this one, in seconds since then, is a duration."""
 
 RANGE = 100
 """Characters of a name of a folder."""
@@ -70,13 +75,15 @@ def completed(
     own = {**run.labels, **labels}
     if run.chip and "chip" not in own and (name := _catalog_name(run.chip)):
         own["chip"] = name
-    notes = [NOT_OURS.format(source=source, kind=kind), *_unread(run.devices, devices)]
+    metered = any(device.domain.origin == "measured" for device in devices)
+    first = NOT_OURS if metered else NO_METER
+    notes = [first.format(source=source, kind=kind), *_unread(run.devices, devices)]
     if (between_s := time_between(devices)) > 0:
         notes.append(
             f"{units.duration(between_s)} between its stretches, of which the log says nothing, "
             "are neither in the joules nor in the seconds"
         )
-    facts = {"imported_from": source, "imported_kind": kind, **run.facts}
+    facts = {"imported_from": source, "imported_kind": kind, **run.facts, **_moment(devices)}
     return replace(
         run,
         name=run.name or Path(source).stem,
@@ -86,6 +93,16 @@ def completed(
         facts={**facts, "chip": run.chip} if run.chip else facts,
         chips=chips or run.chips,
     )
+
+
+def _moment(devices: Sequence[Device]) -> dict[str, str]:
+    """When the run ended, if its log has days: one without counts its seconds from 0."""
+    spans = [(begin_s, end_s) for device in devices for begin_s, end_s, _ in device.spent]
+    moments = [(s, s) for device in devices for s, _ in (*device.powers, *device.counts)]
+    first_s, last_s = min(spans + moments)[0], max(s for _, s in spans + moments)
+    if first_s < FIRST_DAY_S:
+        return {}
+    return {"ended_utc": datetime.fromtimestamp(last_s, UTC).isoformat(timespec="seconds")}
 
 
 def write(run: ImportedRun, folder: Path, site: Site) -> RunRecord:

@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 from energy._lazy import version
-from energy.disclosure.facts import Facts, facts_of
+from energy.disclosure.facts import Facts, ended_utc, facts_of
 from energy.disclosure.forms import document, form
 from energy.disclosure.writers.telemetry import entries, hardware_type
 from energy.units import G_PER_KG, J_PER_KWH
@@ -57,7 +57,7 @@ def _row(facts: Facts) -> dict[str, Any]:
     whole = facts.quantities["energy_j"]
     _, low, high = whole.numbers()
     return row | {
-        "run_id": f"{record.name} {record.created_utc}",
+        "run_id": f"{record.name} {ended_utc(record)}",
         "codecarbon_version": f"glam-energy {version()}",
         "tracking_mode": "machine",
         "on_cloud": "Y" if facts.has("cloud_provider") else "N",

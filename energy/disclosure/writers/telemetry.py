@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from energy._lazy import version
-from energy.disclosure.facts import Facts
+from energy.disclosure.facts import Facts, ended_utc
 from energy.quantity import Boundary
 from energy.record import EnergyEntry, Kind, RunRecord
 
@@ -41,7 +41,7 @@ def otlp(facts: Facts) -> dict[str, Any]:
 
 
 def _resource(record: RunRecord, facts: Facts) -> dict[str, Any]:
-    end = datetime.fromisoformat(record.created_utc or facts.words["created"])
+    end = datetime.fromisoformat(ended_utc(record) or facts.words["created"])
     end = end if end.tzinfo else end.replace(tzinfo=UTC)
     begin = end - timedelta(seconds=record.elapsed_s.value or 0.0)
     span = {"startTimeUnixNano": _nano(begin), "timeUnixNano": _nano(end)}

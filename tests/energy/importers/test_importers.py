@@ -1,7 +1,9 @@
 """Logs of other tools become runs that every other verb works on."""
 
 import ast
+import csv
 import json
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -71,6 +73,39 @@ def test_other_verbs_work_on_an_imported_run(sample, tmp_path):
     (run / "record.json").unlink()
     assert energy("record", run).exit_code == 0
     assert RunRecord.load(run).totals[sample.boundary].value == pytest.approx(joules)
+
+
+@pytest.mark.parametrize(
+    ("file", "ended"),
+    [
+        ("codecarbon.csv", "2024-03-30T11:27:11+00:00"),
+        ("ipmi.txt", "2026-11-29T09:53:27+00:00"),
+        ("zeus.csv", "2026-11-29T09:38:49+00:00"),
+    ],
+)
+def test_what_is_disclosed_of_a_log_has_the_time_of_the_run_and_not_of_its_import(
+    file, ended, tmp_path
+):
+    energy("import", DATA / file, "--out", tmp_path / "run")
+    points = json.loads(energy("report", tmp_path / "run", "--format", "otel").stdout)
+    metric = points["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0]
+    moment_s = int(metric["sum"]["dataPoints"][0]["timeUnixNano"]) / 1e9
+    assert moment_s == pytest.approx(datetime.fromisoformat(ended).timestamp(), abs=1)
+    options = ("--format", "csv", "--zone", "FRA")
+    (row,) = csv.DictReader(energy("report", tmp_path / "run", *options).stdout.splitlines())
+    assert row["timestamp"] == ended
+
+
+def test_a_log_without_days_has_the_time_of_its_import(tmp_path):
+    energy("import", DATA / "chip-hours.csv", "--out", tmp_path / "run")
+    assert "ended_utc" not in RunRecord.load(tmp_path / "run").environment
+
+
+def test_what_no_meter_read_is_not_called_read(tmp_path):
+    energy("import", DATA / "chip-hours.csv", "--out", tmp_path / "hours")
+    assert "no meter read" in RunRecord.load(tmp_path / "hours").notes[0]
+    energy("import", DATA / "codecarbon.csv", "--out", tmp_path / "tool")
+    assert "what that tool read" in RunRecord.load(tmp_path / "tool").notes[0]
 
 
 def test_every_kind_has_a_sample_and_the_scrapes_of_dcgm_a_test():
