@@ -138,8 +138,10 @@ def lint(
     from energy.claims.check import check, errors
     from energy.disclosure.readers.files import claims_of
 
-    claims = [claim for path in files for claim in claims_of(path)]
-    if empty := [claim.where for claim in claims if not (claim.numbers or claim.problems)]:
+    of_files = [(path, claims_of(path)) for path in files]
+    claims = [claim for _, own in of_files for claim in own]
+    empty = [str(path) for path, own in of_files if not own]
+    if empty := empty + [c.where for c in claims if not (c.numbers or c.problems)]:
         raise InputError(
             f"expected figures of a run in {empty[0]}",
             "none that is read",

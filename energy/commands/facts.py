@@ -30,6 +30,8 @@ def grid(
     if live is not None:
         _show_live(live, names or [], url, timeout, json=json, csv=csv)
         return
+    if url is not None:
+        raise typer.BadParameter("expected --live beside --url")
     from energy.facts import grid as facts
 
     zones = [facts.zone(name) for name in names] if names else list(facts.zones())

@@ -221,10 +221,12 @@ def import_(
     """
     from energy.facts.site import site_from_options
     from energy.importers.imported import Hints
+    from energy.importers.moments import zone_of
     from energy.reports import summary
     from energy.verbs import import_log
     from energy.verbs.run import label_of
 
+    zone_of(timezone)  # refused even where the log has zones of its own
     hints = Hints(file.name, timezone, chips, interval)
     labels = dict(map(label_of, label or []))
     folder = out or Path("runs") / file.stem

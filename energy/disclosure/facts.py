@@ -331,9 +331,10 @@ def _number(name: str, text: str) -> Quantity:
         value = parsed_count(number) * MASSES.get(suffix, 1.0)
     except ValueError:
         value = math.nan
-    if not 0 <= value < 1e40:
+    # Nothing is emitted of some things, but no run has 0 tokens: ratios to it would be infinite.
+    if not 0 <= value < 1e40 or (value == 0 and unit != "g"):
         example = "40 g, 3 kg or 12 t" if unit == "g" else "7B, 1.5e12 or 0.4"
-        form = "a mass with its unit" if unit == "g" else "a number of zero or more"
+        form = "a mass with its unit" if unit == "g" else "a number above zero"
         raise InputError(f"expected {name} as {form}", text, f"such as {example}")
     return Quantity.exact(value, unit, STATED, Origin.ASSUMED)
 

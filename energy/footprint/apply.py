@@ -18,7 +18,7 @@ from energy.arithmetic import multiply
 from energy.errors import InputError
 from energy.facts.catalog import chip
 from energy.facts.embodied import kilograms, methods_of
-from energy.facts.site import UNITS, UNKNOWN_ZONE, Site, site
+from energy.facts.site import UNITS, UNKNOWN_ZONE, Site, site, site_from_options
 from energy.footprint.account import account, quantity_times
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import RunRecord, totals
@@ -82,7 +82,7 @@ def moved(record: RunRecord, zone: str | None, pue: float | None) -> RunRecord:
     known = record.labels.get("zone", UNKNOWN_ZONE)
     kept = None if known == UNKNOWN_ZONE else known
     if pue is not None:
-        figures["pue"] = Quantity.exact(pue, "1", "--pue", Origin.ASSUMED)
+        figures["pue"] = site_from_options(None, pue).pue
     name = None if zone else record.labels.get("site")
     return at_site(record, site(zone or kept, name=name, **figures))
 

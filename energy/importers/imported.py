@@ -116,7 +116,7 @@ class Skipped:
         self._lines: dict[str, list[int]] = {}
 
     def add(self, number: int, why: str = "left out, because it cannot be read") -> None:
-        """Leave a line out."""
+        """Leave a line out; number 0 for what has no line."""
         self._lines.setdefault(why, []).append(number)
 
     @property
@@ -128,6 +128,9 @@ class Skipped:
         """A sentence for each reason, with the first lines."""
         notes = []
         for why, numbers in self._lines.items():
+            if not any(numbers):
+                notes.append(why if len(numbers) == 1 else f"{len(numbers):,} times: {why}")
+                continue
             shown = ", ".join(map(str, numbers[:MOST_SHOWN]))
             more = ", ..." if len(numbers) > MOST_SHOWN else ""
             lines = "1 line" if len(numbers) == 1 else f"{len(numbers):,} lines"

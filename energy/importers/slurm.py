@@ -108,7 +108,8 @@ def _run(job: str, rows: list[Mapping[str, str]], hints: Hints) -> ImportedRun |
         joules, error_j = max(map(_joules, steps))
         notes.append("the job's own line has no joules: those of its greatest step count")
     elif steps:
-        notes.append(f"{len(steps)} steps are parts of the job and add no joules")
+        count = "1 step is a part" if len(steps) == 1 else f"{len(steps)} steps are parts"
+        notes.append(f"{count} of the job, without joules of their own")
     seconds = max((_elapsed(row) for row in ([whole] if whole else steps)), default=0.0)
     if joules <= 0 or seconds <= 0:
         return None

@@ -170,6 +170,8 @@ def _answer(address: str, headers: Mapping[str, str], timeout_s: float) -> dict[
     except urllib.error.HTTPError as error:
         raise _unusable(host, f"{error.code} {error.reason}") from error
     except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, urllib.error.URLError) and isinstance(error.reason, OSError):
+            error = error.reason
         raise _unusable(host, reason(error) if isinstance(error, OSError) else "no JSON") from error
     if not isinstance(answer, dict) or depth(answer) > MOST_DEPTH:
         raise _unusable(host, "no table")
@@ -184,5 +186,7 @@ def _grams(value: Any, scale: float, service: str) -> float:
 
 def _unusable(service: str, seen: str) -> MissingDataError:
     return MissingDataError(
-        f"expected an answer of {service}", seen, "try later, or name a zone of the tables (--zone)"
+        f"expected an answer of {service}",
+        seen,
+        "try later, or leave --live out for the year's average",
     )

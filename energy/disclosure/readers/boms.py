@@ -31,7 +31,8 @@ def cyclonedx(document: Mapping[str, Any], where: str) -> list[Claim]:
     claims = []
     for component in items(document, "components"):
         for consumption in items(component, CONSIDERATIONS):
-            name = f"{where} {at(component, 'name')} {at(consumption, 'activity')}"
+            words = (where, at(component, "name"), at(consumption, "activity"))
+            name = " ".join(str(word) for word in words if word)
             claims.append(_activity(consumption, name))
     return claims
 

@@ -69,7 +69,11 @@ def _rows(path: Path) -> list[Claim]:
     if not is_known(header) or not rows:
         raise InputError(
             f"expected a table of runs in {path}",
-            "no rows" if is_known(header) else f"columns {', '.join(header[:6])}",
+            "an empty file"
+            if not any(header)
+            else "no rows"
+            if is_known(header)
+            else f"columns {', '.join(header[:6])}",
             "columns are those of energy/claims/columns.csv",
         )
     return [

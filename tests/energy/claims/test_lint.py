@@ -74,6 +74,8 @@ def test_a_record_is_checked_as_a_file_and_as_a_folder(tmp_path):
         ("other.txt", "x", "a file that can be checked"),
         ("README.md", "# A page", "figures of a run in README.md"),
         ("record.json", "{", "not JSON"),
+        ("empty.csv", "", "an empty file"),
+        ("bom.json", '{"bomFormat": "CycloneDX"}', "figures of a run in .*bom.json"),
         ("record.json", "{}", "RunRecord"),
     ],
 )

@@ -80,13 +80,14 @@ def test_labels_of_the_run_count_and_what_is_stated_comes_before_them():
         ("operator= ", "a word for operator"),
         ("activity=train", "training"),
         ("tokens=2e11", "tokens is 200B there"),
-        ("tokens=many", "a number of zero or more"),
-        ("tokens=-5", "a number of zero or more"),
+        ("tokens=many", "a number above zero"),
+        ("tokens=-5", "a number above zero"),
         ("co2_offset_g=12", "a mass with its unit; got 12; such as 40 g, 3 kg or 12 t"),
         ("co2_offset_g=12 mt", "40 g, 3 kg or 12 t"),
         ("co2_offset_g=t", "40 g, 3 kg or 12 t"),
         ("co2_offset_g=12 lb", "40 g, 3 kg or 12 t"),
-        ("mfu=nan", "a number of zero or more"),
+        ("mfu=nan", "a number above zero"),
+        ("queries=0", "a number above zero"),
         ("mfu=1.4", "utilization above 0 and at most 1"),
     ],
 )
@@ -197,6 +198,8 @@ def test_a_record_that_cannot_be_true_is_refused_unless_its_rule_is_set_aside(tm
         (("--format", "cyclonedx", "--spec", "1.5"), "1.6 or 1.7"),
         (("--format", "md", "--despite", "x"), "negative"),
         (("--format", "md", "--pue", "0.5"), "1 or more"),
+        (("--format", "md", "--pue", "nan"), "1 or more"),
+        (("--format", "md", "--pue", "inf"), "1 or more"),
     ],
 )
 def test_options_that_do_not_fit_are_named(run, words, message):

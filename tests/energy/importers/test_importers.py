@@ -308,3 +308,16 @@ def test_json_is_one_document_and_the_site_is_applied(tmp_path):
     (record,) = json.loads(done.stdout)["records"]
     assert record["labels"]["zone"] == "US"
     assert record["co2_location_g"]["value"] > 0
+
+
+def test_a_zone_that_does_not_exist_is_refused_even_where_the_log_needs_none(tmp_path):
+    done = energy("import", DATA / "zeus.csv", "--out", tmp_path / "run", "--timezone", "Mars/One")
+    assert "a time zone" in str(done.exception)
+    assert not (tmp_path / "run").exists()
+
+
+def test_notes_on_jobs_name_no_line_and_count_one_step_as_one(tmp_path):
+    text = "JobID|Elapsed|ConsumedEnergyRaw\n1|01:00:00|3600000\n1.batch|01:00:00|9\n2|00:10:00|0\n"
+    notes = imported(tmp_path, text, "--from", "sacct").notes
+    assert any(note.startswith("1 step is a part of the job") for note in notes)
+    assert "job 2 is left out: it has no joules or no duration" in notes

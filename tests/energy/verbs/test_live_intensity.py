@@ -81,6 +81,19 @@ def test_the_command_prints_a_line_and_json(url):
     assert answer["g_per_kwh"] == 302
 
 
+def test_an_address_without_the_service_is_refused_and_so_is_one_without_the_option():
+    alone = CliRunner().invoke(command(), ["grid", "DE", "--url", "http://x"])
+    assert alone.exit_code == 2
+    assert "--live beside --url" in alone.output
+
+
+def test_a_closed_door_is_named_in_plain_words(url):
+    with pytest.raises(MissingDataError) as error:
+        live_intensity.now("electricity-maps", "DE", url="http://127.0.0.1:1")
+    assert "got connection refused" in str(error.value)
+    assert "leave --live out" in error.value.fix
+
+
 @pytest.mark.parametrize("value", [-1, None, "302", 50_000, True])
 def test_what_cannot_be_true_is_refused(url, value, monkeypatch):
     monkeypatch.setattr(Service, "value", value)
