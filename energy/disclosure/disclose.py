@@ -10,8 +10,9 @@ from energy.claims.check import check, errors
 from energy.claims.claim import NUMBERS, Claim
 from energy.claims.records import claim_of_record
 from energy.claims.rule import RULES, Finding
-from energy.disclosure.facts import STATED, Facts, facts_of, words_of_options
+from energy.disclosure.facts import Facts, facts_of
 from energy.disclosure.formats import FORMATS, write
+from energy.disclosure.stated import DAYS, STATED, words_of_options
 from energy.disclosure.writers.cyclonedx import VERSIONS
 from energy.errors import InputError, require_choice
 from energy.footprint.apply import moved
@@ -61,7 +62,8 @@ def disclosed(
     ]
     _require_different(records, runs)
     facts = facts_of(records, words)
-    remarks += _remarks_on_stated(facts, despite)
+    said = {remark[remark.rindex("[") :] for remark in remarks}
+    remarks += [r for r in _remarks_on_stated(facts, despite) if r[r.rindex("[") :] not in said]
     return write(name, facts, shlex.join(map(str, runs)), **options), remarks
 
 
@@ -79,6 +81,8 @@ def _require_different(records: Sequence[RunRecord], paths: Sequence[Path]) -> N
 def _remarks_on_stated(facts: Facts, despite: Sequence[str]) -> list[str]:
     """What the rules remark on figures that a person stated beside those of the records."""
     names = [name for name, known in facts.quantities.items() if known.source == STATED]
+    days = {name: facts.words[name] for name in DAYS if name in facts.words}
+    names += days
     if not names:
         return []
     where = ", ".join(names)
@@ -88,7 +92,7 @@ def _remarks_on_stated(facts: Facts, despite: Sequence[str]) -> list[str]:
     energy = facts.quantities.get("energy_j")
     words = {"record": str(facts.records[-1].kind)}
     words |= {"chip": facts.words.get("chip", ""), "boundary": facts.boundary or ""}
-    words |= {"basis": str(energy.origin)} if energy else {}
+    words |= days | {"basis": str(energy.origin)} if energy else {}
     findings = check(Claim(where, numbers, words))
     expectation = f"expected stated figures ({where}) that can be true beside the record"
     return _passed(findings, expectation, "state another with --set", despite)

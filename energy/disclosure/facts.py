@@ -6,22 +6,19 @@ missing, and is never filled.
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 
 from energy.arithmetic import add
-from energy.errors import InputError, MissingDataError, nearest, require_choice
+from energy.disclosure.stated import number_of, statable, unit_of, word
+from energy.errors import InputError, MissingDataError
 from energy.facts.catalog import chip
 from energy.facts.chip_rows import Chip
 from energy.facts.site import UNKNOWN_ZONE
-from energy.quantity import Boundary, Origin, Quantity
+from energy.quantity import Boundary, Quantity
 from energy.record import Kind, RunRecord, total
-from energy.units import flop, parsed_count
+from energy.units import flop
 
 DELIVERED = (Boundary.FACILITY, Boundary.IT, Boundary.NODE, Boundary.CHIP)
 """Boundaries at which energy is disclosed, the widest first; grid losses are nobody's bill."""
@@ -29,40 +26,6 @@ DELIVERED = (Boundary.FACILITY, Boundary.IT, Boundary.NODE, Boundary.CHIP)
 BETTER_KNOWN = ("co2_embodied_g", "mfu")
 """Facts of which an author may know better than a record: an assessment of the own hardware, a
 utilization of the steady state."""
-
-MASSES = {"t": 1e6, "kg": 1e3, "g": 1.0}
-
-STATED = "stated by the author"
-"""Source of a figure that no record has."""
-
-
-@dataclass(frozen=True)
-class Statable:
-    """A fact that a person may state.
-
-    Attributes:
-        unit: SI, or text.
-        choices: words that it may be; empty for any.
-        meaning: what it is.
-    """
-
-    unit: str
-    choices: tuple[str, ...]
-    meaning: str
-
-
-@cache
-def statable() -> dict[str, Statable]:
-    """The facts that may be stated, by name."""
-    table = files("energy.disclosure").joinpath("stated.csv").read_text(encoding="utf-8")
-    return {
-        row["fact"]: Statable(
-            row["unit"],
-            () if row["choices"] == "any" else tuple(row["choices"].split("|")),
-            row["meaning"],
-        )
-        for row in csv.DictReader(table.splitlines())
-    }
 
 
 @dataclass(frozen=True)
@@ -126,10 +89,10 @@ def facts_of(records: Sequence[RunRecord], stated: Mapping[str, str]) -> Facts:
     labels = {key: text for record in records for key, text in record.labels.items()}
     beside = {key: text for key, text in labels.items() if key in statable()} | dict(stated)
     for name, text in beside.items():
-        if _unit_of(name) == "text":
-            words[name] = _choice(name, text)
+        if unit_of(name) == "text":
+            words[name] = word(name, text)
             continue
-        number = _number(name, text)
+        number = number_of(name, text)
         if name in quantities and name not in BETTER_KNOWN:
             raise InputError(
                 f"expected a fact that the record lacks; {name} is {_there(quantities[name])}",
@@ -303,53 +266,3 @@ def _hardware_flop(known: Facts, row: Chip) -> Quantity:
         f"x {mfu.numbers()[0]:.3g}",
         seconds.origin.weaker(mfu.origin),
     )
-
-
-def _unit_of(name: str) -> str:
-    if name not in statable():
-        raise InputError("expected a fact that can be stated", name, nearest(name, statable()))
-    return statable()[name].unit
-
-
-def _choice(name: str, text: str) -> str:
-    if not text.strip():
-        raise InputError(f"expected a word for {name}", "nothing", statable()[name].meaning)
-    if statable()[name].choices:
-        require_choice(name, text, statable()[name].choices)
-    return text
-
-
-def _number(name: str, text: str) -> Quantity:
-    """A stated number: 7B, 1.5e12, 12 t."""
-    unit = statable()[name].unit
-    number, suffix = text.strip(), ""
-    if unit == "g":  # "12 t" and "12t"; a mass without a unit is refused
-        suffix = next((mass for mass in MASSES if number.endswith(mass)), "")
-        number = number.removesuffix(suffix).strip()
-        number = "" if number[-1:].isalpha() or not suffix else number
-    try:
-        value = parsed_count(number) * MASSES.get(suffix, 1.0)
-    except ValueError:
-        value = math.nan
-    # Nothing is emitted of some things, but no run has 0 tokens: ratios to it would be infinite.
-    if not 0 <= value < 1e40 or (value == 0 and unit != "g"):
-        example = "40 g, 3 kg or 12 t" if unit == "g" else "7B, 1.5e12 or 0.4"
-        form = "a mass with its unit" if unit == "g" else "a number above zero"
-        raise InputError(f"expected {name} as {form}", text, f"such as {example}")
-    return Quantity.exact(value, unit, STATED, Origin.ASSUMED)
-
-
-def words_of_options(pairs: Iterable[str]) -> dict[str, str]:
-    """The facts of `--set NAME=VALUE`, in the order they were stated.
-
-    Raises:
-        InputError: a pair has no "=".
-    """
-    stated = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise InputError("expected --set NAME=VALUE", pair, "such as --set operator=ACME")
-        _unit_of(name.strip())
-        stated[name.strip()] = text.strip()
-    return stated

@@ -16,7 +16,8 @@ from importlib.resources import files
 from typing import Any
 
 from energy.disclosure.eu_mdf import rounded, size_bucket, time_bucket
-from energy.disclosure.facts import Facts, statable
+from energy.disclosure.facts import Facts
+from energy.disclosure.stated import statable
 from energy.errors import MissingDataError
 from energy.quantity import Quantity
 

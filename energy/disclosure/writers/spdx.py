@@ -15,7 +15,7 @@ from uuid import NAMESPACE_URL, uuid5
 from energy.disclosure.facts import Facts
 from energy.disclosure.method import method
 from energy.disclosure.plain import decimal
-from energy.errors import InputError, MissingDataError
+from energy.errors import InputError, MissingDataError, require_choice
 
 UNITS = (("kilowattHour", 3.6e6, "unit:KiloW-HR"), ("megajoule", 1e6, "unit:MegaJ"))
 """Units of 3.0.1, joules of each, and the QUDT unit that 3.1 plans in its place."""
@@ -72,12 +72,13 @@ def written(facts: Facts) -> str:
     spent = spdx.ai_EnergyConsumptionDescription(
         ai_energyQuantity=amount, ai_energyUnit=getattr(spdx.ai_EnergyUnitType, unit)
     )
-    stage = PROPERTIES[facts.words.get("task_stage", "training")]
+    stage = facts.words.get("task_stage", "training")
+    require_choice("task_stage of SPDX", stage, PROPERTIES)
     package = spdx.ai_AIPackage(
         _id=model,
         creationInfo=creation,
         name=facts.words["name"],
-        ai_energyConsumption=spdx.ai_EnergyConsumption(**{stage: [spent]}),
+        ai_energyConsumption=spdx.ai_EnergyConsumption(**{PROPERTIES[stage]: [spent]}),
         ai_informationAboutTraining=method(facts),
         software_downloadLocation=facts.words["download_location"],
         software_packageVersion=facts.words["model_version"],

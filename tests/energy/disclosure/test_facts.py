@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from energy.cli import command
-from energy.disclosure.facts import facts_of, statable, words_of_options
+from energy.disclosure.facts import facts_of
 from energy.disclosure.formats import FORMATS, write
 from energy.disclosure.forms import UNITS, Field
+from energy.disclosure.stated import statable, words_of_options
 from energy.errors import InputError, MissingDataError
 from energy.quantity import Origin, Quantity
 from tests.energy.disclosure.runs import STATED, known, metered
@@ -87,6 +88,7 @@ def test_labels_of_the_run_count_and_what_is_stated_comes_before_them():
         ("co2_offset_g=t", "40 g, 3 kg or 12 t"),
         ("co2_offset_g=12 lb", "40 g, 3 kg or 12 t"),
         ("mfu=nan", "a number above zero"),
+        ("end=yesterday", "end as a day; got yesterday; such as 2026-05-01"),
         ("queries=0", "a number above zero"),
         ("mfu=1.4", "utilization above 0 and at most 1"),
     ],
@@ -249,3 +251,15 @@ def test_ratios_of_several_records_are_their_means_by_what_they_are_ratios_to():
     lacking = poland.model_copy(update={"metrics": {}})
     assert facts_of([france, poland], {}).has("mfu")
     assert not facts_of([france, lacking], {}).has("mfu")
+
+
+def test_a_run_that_ends_before_it_begins_is_not_disclosed(tmp_path):
+    metered().save(tmp_path / "record.json")
+    days = ("--set", "begin=2026-05-21", "--set", "end=2026-05-01")
+    result = report(tmp_path, "--format", "eu-mdf", *days)
+    assert "it ends 20.0 days before it begins" in str(result.exception)
+
+
+def test_a_stage_that_spdx_does_not_know_is_refused_with_those_that_it_knows():
+    with pytest.raises(InputError, match="training, finetuning or inference"):
+        write("spdx", known(metered(), task_stage="pre-training"), "x")
