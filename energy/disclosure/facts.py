@@ -87,7 +87,8 @@ def facts_of(records: Sequence[RunRecord], stated: Mapping[str, str]) -> Facts:
         quantities["energy_j"] = quantities[f"energy_{boundary}_j"]
     words = _words_of(records)
     labels = {key: text for record in records for key, text in record.labels.items()}
-    beside = {key: text for key, text in labels.items() if key in statable()} | dict(stated)
+    beside = {key: text for key, text in labels.items() if key in statable() and key != "chip"}
+    beside |= dict(stated)
     for name, text in beside.items():
         if unit_of(name) == "text":
             words[name] = word(name, text)
@@ -195,6 +196,14 @@ def _quantities_of(record: RunRecord) -> dict[str, Quantity]:
     return own | {name: q for name, q in beside.items() if q is not None}
 
 
+def _product(name: str) -> str:
+    """The product name of a chip of the catalog; another stays as it is."""
+    try:
+        return chip(name).name
+    except InputError:
+        return name
+
+
 def ended_utc(record: RunRecord) -> str:
     """When a run ended: as the log of another tool has it, else when its record was made."""
     return str(record.environment.get("ended_utc") or record.created_utc)
@@ -212,6 +221,8 @@ def _words_of(records: Sequence[RunRecord]) -> dict[str, str]:
     chips = dict.fromkeys(r.labels["chip"] for r in records if r.labels.get("chip"))
     if len(chips) == 1:
         words["chip"] = next(iter(chips))
+    elif chips:
+        words["chip_name"] = ", ".join(map(_product, chips))
     zones = {r.labels.get("zone", UNKNOWN_ZONE) for r in records}
     if len(zones) == 1 and (zone := zones.pop()) != UNKNOWN_ZONE:
         words["zone"] = zone

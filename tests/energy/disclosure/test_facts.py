@@ -263,3 +263,12 @@ def test_a_run_that_ends_before_it_begins_is_not_disclosed(tmp_path):
 def test_a_stage_that_spdx_does_not_know_is_refused_with_those_that_it_knows():
     with pytest.raises(InputError, match="training, finetuning or inference"):
         write("spdx", known(metered(), task_stage="pre-training"), "x")
+
+
+def test_records_on_two_chips_name_both_and_have_no_peak_of_one():
+    other = metered("b").model_copy(update={"labels": {"chip": "a100-40gb", "zone": "FRA"}})
+    facts = facts_of([metered("a"), other], {})
+    assert facts.words["chip_name"].startswith("H100")
+    assert ", " in facts.words["chip_name"]
+    assert facts.chip is None
+    assert not facts.has("hardware_flop")
