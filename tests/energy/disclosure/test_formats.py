@@ -284,6 +284,13 @@ def test_a_power_log_needs_metered_nodes_and_says_that_nobody_validated_it(facts
         written("mlperf-power", known(metered(boundary=Boundary.CHIP)))
 
 
+def test_a_short_run_beside_a_long_one_does_not_meet_the_duration_of_the_power_rules():
+    seconds = Quantity.exact(5.0, "s", "test")
+    short = metered("short").model_copy(update={"elapsed_s": seconds})
+    conditions = json.loads(written("mlperf-power", known(metered("long"), short)))["conditions"]
+    assert conditions["at_least_60_s"].startswith("not met")
+
+
 def test_the_page_escapes_what_is_in_a_record_and_fetches_nothing(facts):
     text = written("html", facts)
     assert "run &lt;1&gt; &amp; co" in text
