@@ -3,12 +3,14 @@
 The joules of the boards are those of their counters. The file does not say whether those of the
 processor were read or computed, so they count as modelled; the memory's are a constant times its
 size, and assumed. Its grams of CO2e are left: they are computed anew, from a factor with its year.
+All its joules are multiplied by the PUE of its column, which is taken out again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from energy.errors import InputError
 from energy.importers.imported import (
     BOARD_COUNTER,
     ROUNDING,
@@ -49,9 +51,16 @@ def read(text: str, hints: Hints) -> list[ImportedRun]:
             for column in ("cpu_energy", "gpu_energy", "ram_energy"):
                 number(row[column] or "0", 0, 1e12)
             seconds_of(row["timestamp"], None, zone_of(hints.timezone))
+            _pue(row)
         except ValueError:
             skipped.add(line)
             continue
+        if row.get("energy_boundary"):
+            raise InputError(
+                f"expected a file of CodeCarbon's at {hints.file}",
+                "one of energy report --format csv, whose joules were raised to a wider boundary",
+                "the record that it was made of needs no import",
+            )
         key = row["run_id"], row.get("project_name", "")
         counts[key] = counts.get(key, 0) + 1
         if key not in last or seconds >= last[key][0]:
@@ -119,21 +128,31 @@ def _domains(row: Mapping[str, str]) -> list[tuple[Domain, float]]:
         "cpu", "cpu", "modelled", MODELLED, "RAPL or a share of TDP: the file does not say which"
     )
     memory = domain("ram", "memory", "assumed", ASSUMED, "a constant times the size of the memory")
+    pue = _pue(row)
     return [
-        (part, number(row[f"{part.id}_energy"] or "0", 0, 1e12) * J_PER_KWH)
+        (part, number(row[f"{part.id}_energy"] or "0", 0, 1e12) * J_PER_KWH / pue)
         for part in (boards, cores, memory)
     ]
 
 
+def _pue(row: Mapping[str, str]) -> float:
+    """The PUE in the joules of a row, 1 without one.
+
+    CodeCarbon multiplies the energy of each part by it (`_do_measurements` of its tracker).
+    """
+    text = row.get("pue")
+    return number(text, 1, 1e3) if text and _is_number(text) and float(text) > 1 else 1.0
+
+
 def _sum_note(row: Mapping[str, str]) -> list[str]:
-    """Whether the file's own total is that of its parts, or more by its PUE."""
-    total, pue = row.get("energy_consumed"), row.get("pue") or "1"
-    if not (_is_number(total) and _is_number(pue)):
+    """Whether the file has a PUE, and whether its own total is that of its parts."""
+    if (pue := _pue(row)) > 1:
+        return [f"its PUE of {pue:g} was taken out of its joules: name yours with --pue"]
+    total = row.get("energy_consumed")
+    if not _is_number(total):
         return []
     parts = sum(float(row[f"{name}_energy"] or 0) for name in ("cpu", "gpu", "ram"))
     whole = float(total or 0)
-    if float(pue) > 1:
-        return [f"its PUE of {pue} is not taken over: name yours with --pue"]
     if abs(whole - parts) <= max(ROUNDING, 1e-3 * whole):
         return []
     return [

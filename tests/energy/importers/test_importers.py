@@ -130,6 +130,33 @@ def test_origins_are_those_of_the_tool(tmp_path):
     assert total.shares["assumed"] == pytest.approx(0.4513, abs=1e-3)
 
 
+def test_the_pue_that_codecarbon_put_into_its_joules_counts_once(tmp_path):
+    header, row = (DATA / "codecarbon.csv").read_text().splitlines()
+    names, cells = header.split(","), row.split(",")
+    own = dict(zip(names, cells, strict=True))
+    parts = ("cpu_energy", "gpu_energy", "ram_energy", "energy_consumed")
+    raised = own | {name: str(1.5 * float(own[name])) for name in parts} | {"pue": "1.5"}
+    text = "\n".join([",".join(raised), ",".join(raised.values())])
+    record = imported(tmp_path, text, "--pue", "1.5")
+    # As without a PUE: 0.050729 kWh at the boards, the processor and the memory.
+    assert record.totals["chip"].value == pytest.approx(182_625.8)
+    raised_by = record.totals["facility"].value / record.totals["it"].value
+    assert raised_by == pytest.approx(1.5)
+    assert any("PUE of 1.5 was taken out" in note for note in record.notes)
+
+
+def test_a_table_that_we_wrote_ourselves_is_not_imported_as_joules_of_chips(tmp_path):
+    energy("import", DATA / "zeus.csv", "--out", tmp_path / "first")
+    ours = energy("report", tmp_path / "first", "--format", "csv", "--zone", "FRA").stdout
+    assert "energy report --format csv" in refusal(tmp_path, ours)
+
+
+def test_a_pue_of_two_thousand_is_a_damaged_line(tmp_path):
+    header, row = (DATA / "codecarbon.csv").read_text().splitlines()
+    own = dict(zip(header.split(","), row.split(","), strict=True)) | {"pue": "2000"}
+    refusal(tmp_path, "\n".join([",".join(own), ",".join(own.values())]))
+
+
 def test_rows_of_one_run_of_codecarbon_are_running_totals(tmp_path):
     text = (DATA / "codecarbon.csv").read_text()
     header, row = text.splitlines()
