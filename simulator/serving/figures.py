@@ -13,6 +13,7 @@ from energy.errors import InfeasibleError, InputError
 from energy.facts.site import Site, site
 from energy.footprint.account import Account
 from energy.quantity import Boundary, Origin, Quantity
+from simulator.serving import bounds
 from simulator.serving.account import Rung, accounted, idle_reserve, rungs, serving_site
 from simulator.serving.fitted import Fitted, load, shipped_fit
 from simulator.serving.predict import Served
@@ -144,7 +145,7 @@ def figures_of(request: Request, fitted: Fitted, place: Site, reserve: Quantity)
             "s",
             "chips / tokens per second",
             Origin.MODELLED,
-            relative=_time(fitted, resolved),
+            relative=_bands(result, resolved, fitted)["mean_s"],
         )
         totals = accounted(token, own, rented)
     return Figures(
@@ -161,8 +162,9 @@ def figures_of(request: Request, fitted: Fitted, place: Site, reserve: Quantity)
 
 def _quantities(result: Served, resolved: Resolved, fitted: Fitted) -> dict[str, Quantity]:
     energy = fitted.relative(resolved.kind, "j_per_token", resolved.family)
-    time = _time(fitted, resolved)
-    rate = (1 / (1 + time[1]) - 1, 1 / (1 + time[0]) - 1)
+    bands = _bands(result, resolved, fitted)
+    quick, slow = bands["mean_s"]
+    rate = (1 / (1 + slow) - 1, 1 / (1 + quick) - 1)
     source = f"roofline of a step; constants of {fitted.rows} published rows, families left out"
 
     def modelled(value: Any, unit: str, relative: Any) -> Quantity:
@@ -183,12 +185,12 @@ def _quantities(result: Served, resolved: Resolved, fitted: Fitted) -> dict[str,
         "j_per_request": joules(token * answer),
         "prefill_j_per_request": joules(token * answer * share),
         "decode_j_per_token": joules(token * (1 - share)),
-        "ttft_s": modelled(result.ttft_s, "s", time),
-        "itl_s": modelled(result.itl_s, "s", time),
+        "ttft_s": modelled(result.ttft_s, "s", bands["ttft_s"]),
+        "itl_s": modelled(result.itl_s, "s", bands["itl_s"]),
         "tokens_per_s": modelled(result.tokens_per_s, "1/s", rate),
         "chip_power_w": Quantity.absent("W", f"watts of {resolved.chip.id} are not known")
         if not np.isfinite(float(token))
-        else modelled(result.draw.chip_w, "W", WATTS[resolved.kind]),
+        else modelled(result.draw.chip_w, "W", bands["chip_w"]),
         "weight_bytes": Quantity.exact(
             float(space.weight_bytes), "B", "weights of a chip", Origin.MODELLED
         ),
@@ -210,9 +212,19 @@ def _quantities(result: Served, resolved: Resolved, fitted: Fitted) -> dict[str,
     }
 
 
-def _time(fitted: Fitted, resolved: Resolved) -> tuple[float, float]:
-    low, high = fitted.relative(resolved.kind, "itl_s", resolved.family)
-    return low, high
+def _bands(result: Served, resolved: Resolved, fitted: Fitted) -> dict[str, tuple[float, float]]:
+    """Relative bands of times and watts, within what memory, products and design allow."""
+    time = fitted.relative(resolved.kind, "itl_s", resolved.family)
+    s = result.service
+    mean_s = result.step.mean_s / result.step.yields
+    watts = WATTS[resolved.kind]
+    ends = {
+        "itl_s": bounds.not_below(time, result.itl_s, bounds.least_token_s(s)),
+        "mean_s": bounds.not_below(time, mean_s, bounds.least_mean_s(s)),
+        "ttft_s": bounds.not_below(time, result.ttft_s, bounds.least_first_s(s)),
+        "chip_w": bounds.not_above(watts, result.draw.chip_w, s.board.design_w),
+    }
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 
 
 def _notes(resolved: Resolved, fitted: Fitted) -> list[str]:

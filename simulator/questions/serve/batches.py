@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from energy.errors import InfeasibleError
 from simulator.kit.answer import Answer
+from simulator.serving import bounds
 from simulator.serving.figures import constants_of
 from simulator.serving.fitted import Fitted
 from simulator.serving.predict import Served, serve
@@ -135,6 +136,8 @@ def _most(resolved: Resolved) -> float:
 def as_rows(answer: Batches) -> list[dict[str, Any]]:
     """A row for each batch, with the ends of its bands."""
     energy, time = answer.band("j_per_token"), answer.band("itl_s")
+    least = bounds.least_token_s(answer.served.service)
+    quick, slow = bounds.not_below(time, answer.latency, least)
     rows = []
     for place, batch in enumerate(answer.batches):
         joules, latency = float(answer.joules[place]), float(answer.latency[place])
@@ -146,8 +149,8 @@ def as_rows(answer: Batches) -> list[dict[str, Any]]:
                 "j_per_token_low": joules * (1 + energy[0]) if known else None,
                 "j_per_token_high": joules * (1 + energy[1]) if known else None,
                 "itl_s": latency,
-                "itl_s_low": latency * (1 + time[0]),
-                "itl_s_high": latency * (1 + time[1]),
+                "itl_s_low": latency * (1 + float(quick[place])),
+                "itl_s_high": latency * (1 + slow),
                 "ttft_s": float(np.asarray(answer.served.ttft_s)[place]),
                 "tokens_per_s": float(np.asarray(answer.served.tokens_per_s)[place]),
                 "chip_power_w": float(np.asarray(answer.served.draw.chip_w)[place])

@@ -16,10 +16,11 @@ def terms(answer: Serving) -> dict[str, Term]:
         return Term(name, Quantity.exact(value, unit, source, Origin.MODELLED))
 
     low, high = answer.fitted.relative(answer.resolved.kind, "j_per_token", answer.resolved.family)
-    watts = Quantity.of(
-        float(served.draw.chip_w),
-        "W",
-        "busy shares of the step; band of joules a token, families left out",
+    # Of neither watts nor seconds alone: those have limits that this band would pass.
+    error = Quantity.of(
+        1.0,
+        "1",
+        "measured joules a token over predicted, families left out",
         Origin.MODELLED,
         relative=(low, high),
     )
@@ -27,9 +28,10 @@ def terms(answer: Serving) -> dict[str, Term]:
     chips = product(
         "joules of the chips",
         "J",
-        Term("watts of a chip", watts),
+        exact("watts of a chip", float(served.draw.chip_w), "W", "busy shares of the step"),
         exact("chips", float(answer.request.chips), "1", "--chips"),
         exact("mean step", float(served.step.mean_s), "s", "roofline of its parts"),
+        Term("error", error),
         over=(exact("tokens of a step", tokens, "1", "batch x tokens of a sequence"),),
     )
     assert token.value is not None

@@ -8,7 +8,7 @@ import simulator
 from energy.errors import InfeasibleError, InputError
 from energy.quantity import Boundary, Origin
 from simulator.published.shipped import shipped
-from simulator.questions.serve.batches import over_batches, powers
+from simulator.questions.serve.batches import as_rows, over_batches, powers
 from simulator.questions.serve.plans import best_plan
 from simulator.questions.validate.serving import validate_serving
 from simulator.serving.account import published_prompt
@@ -122,6 +122,13 @@ def test_a_sweep_ends_at_the_largest_batch_and_has_one_knee():
     assert [row["batch"] for row in data["batches"] if row["knee"]] == [data["knee_batch"]]
     products = answer.joules * answer.latency
     assert products.argmin() == answer.knee
+
+
+def test_a_sweep_has_the_bands_of_its_single_batches():
+    sweep = as_rows(over_batches(Request(model="llama3-70b", chip="h100", chips=2)))
+    alone = simulator.serve("llama3-70b", "h100", 2, batch=1).quantities["itl_s"]
+    assert sweep[0]["itl_s_low"] == pytest.approx(alone.low)
+    assert sweep[0]["itl_s_high"] == pytest.approx(alone.high)
 
 
 def test_powers_of_two_end_at_the_most():

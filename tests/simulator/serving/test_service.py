@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy.facts import catalog
+from simulator.serving.bounds import least_first_s, least_mean_s, least_token_s
+from simulator.serving.figures import figures
 from simulator.serving.fitted import shipped_fit
 from simulator.serving.model import ServedModel
 from simulator.serving.predict import serve
@@ -60,6 +62,34 @@ def test_memory_worked_by_hand():
     assert space.weight_bytes == pytest.approx(35.3e9, rel=0.002)
     assert space.sequence_bytes == 1000 * 80 * 8 * 2 * 128 * 2 / 4
     assert space.largest_batch == np.floor((72e9 - space.weight_bytes) / space.sequence_bytes)
+
+
+def test_no_step_is_shorter_than_reading_its_weights_worked_by_hand():
+    alone = service(chips=2, batch=1.0, prompt=1.0)
+    weights = 80 * (8192 * 8192 * 2 + 2 * 8192 * 1024 + 3 * 8192 * 28672) + 8192 * 128256
+    cache = 80 * 8 * 2 * 128 * 2 / 2
+    assert least_token_s(alone) == pytest.approx((weights + cache) / 3.35e12, rel=1e-4)
+
+
+@settings(deadline=None)
+@given(
+    name=st.sampled_from(["llama3-70b", "qwen3-235b-a22b", "gpt-oss-120b", "gpt3-175b"]),
+    chip=st.sampled_from(["h100", "b200", "h200", "l4", "tpu-v5p"]),
+    chips=st.sampled_from([1, 2, 8]),
+    batch=st.sampled_from([1, 64, 1024]),
+    precision=st.sampled_from(["bf16", "fp8"]),
+)
+def test_no_end_of_a_band_passes_the_memory_the_peak_or_the_design_power(
+    name, chip, chips, batch, precision
+):
+    request = Request(model=name, chip=chip, chips=chips, batch=batch, precision=precision)
+    answer = figures(request)
+    own, figure = answer.served.service, answer.quantities
+    assert figure["itl_s"].low >= least_token_s(own) * (1 - 1e-9)
+    assert figure["ttft_s"].low >= least_first_s(own) * (1 - 1e-9)
+    assert figure["tokens_per_s"].high <= batch / least_mean_s(own) * (1 + 1e-9)
+    if figure["chip_power_w"].value is not None:
+        assert figure["chip_power_w"].high <= float(own.board.design_w) * (1 + 1e-9)
 
 
 def test_half_the_bits_of_a_cache_fit_twice_the_sequences():
