@@ -18,7 +18,7 @@ from simulator.serving.account import Rung, accounted, idle_reserve, rungs, serv
 from simulator.serving.fitted import Fitted, load, shipped_fit
 from simulator.serving.predict import Served
 from simulator.serving.predict import serve as predicted
-from simulator.serving.request import Request, Resolved, resolve
+from simulator.serving.request import Request, Resolved, remedy, resolve
 
 WATTS = {"dense": (-0.32, 0.10), "moe": (-0.19, 0.31)}
 """80 % band of the watts of a chip: measured over predicted, of families left out of the fit (357
@@ -78,7 +78,7 @@ class Figures:
             raise InfeasibleError(
                 "expected a service that can run",
                 self.resolved.problem,
-                "simulator serve --plan looks for one that does",
+                remedy(self.request, self.fitted.constants),
             )
         if self.account is None:
             raise InfeasibleError(

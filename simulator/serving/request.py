@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energy.configurations.read import is_configuration, model_name, read
@@ -22,6 +22,12 @@ from simulator.serving.service import CACHE_BYTES, Board, Service, formats, room
 
 UNIFORM = "uniform"
 """The word that stands for a uniform load of experts."""
+
+MOST = 1_000_000_000
+"""The largest of each number of a request."""
+
+MOST_CHIPS = 4096
+"""The most chips that are tried where none are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,15 +200,37 @@ def problems(service: Service, shape: Shape, tp: int, ep: int, dp: int) -> Itera
         )
 
 
+def fewest_chips(request: Request, constants: ServingConstants) -> int | None:
+    """The first power of two of chips that serves the batch; None where none up to 4,096 does."""
+    free = replace(request, tp=None, ep=None, dp=None)
+    chips = 1
+    while chips <= MOST_CHIPS:
+        if not resolve(replace(free, chips=chips), constants).problem:
+            return chips
+        chips *= 2
+    return None
+
+
+def remedy(request: Request, constants: ServingConstants) -> str:
+    """What lets a request run that cannot."""
+    chips = fewest_chips(request, constants)
+    if chips is None:
+        return "choose another --chip, fewer bits a weight or a smaller --batch"
+    degrees = any((request.tp, request.ep, request.dp))
+    return f"--chips {chips} can{', without --tp, --ep and --dp' if degrees else ''}"
+
+
 def _check(request: Request) -> None:
     for name in ("chips", "batch", "isl", "osl", "tp", "ep", "dp"):
         value = getattr(request, name)
-        if value is not None and not 0 < value < 1e9:
-            raise InputError(f"expected --{name} above 0", f"{value:g}")
+        if value is not None and not 1 <= value <= MOST:
+            raise InputError(f"expected --{name} from 1 to {MOST:,}", f"{value:g}")
     if not 0 <= request.acceptance <= 1:
         raise InputError("expected --acceptance from 0 to 1", f"{request.acceptance:g}")
     if not 0 <= request.draft <= 64:
         raise InputError("expected --draft from 0 to 64", f"{request.draft}")
+    if request.acceptance and not request.draft:
+        raise InputError("expected --draft with --acceptance", "0", "--draft 1 proposes one token")
     require_choice("--kv-precision", request.kv_precision, tuple(CACHE_BYTES))
 
 
@@ -220,6 +248,10 @@ def _experts(request: Request, shape: Shape, tp: int) -> tuple[int, tuple[str, .
 def _spread(load: str | None, shape: Shape) -> tuple[float | None, str]:
     """Spread of the experts' popularity, and a note on where it comes from."""
     if float(shape.n_moe_layers) == 0:
+        if load is not None:
+            raise InputError(
+                "expected a mixture of experts with --load", "a dense model", "leave --load out"
+            )
         return None, ""
     if load is None:
         return None, (

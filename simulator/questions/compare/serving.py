@@ -12,10 +12,8 @@ from energy.shape import total
 from simulator.facts.tables import table
 from simulator.runs.sides import Run
 from simulator.scenarios.scenario import Scenario
-from simulator.serving.figures import Figures, figures
-from simulator.serving.request import Request
-
-MOST_CHIPS = 4096
+from simulator.serving.figures import Figures, constants_of, figures
+from simulator.serving.request import MOST_CHIPS, Request, fewest_chips
 
 
 @dataclass(frozen=True)
@@ -67,19 +65,13 @@ def _side(run: Run, request: Request) -> ServedSide:
 
 def _fitting(request: Request) -> Figures:
     """On the chips of the request, or the fewest that hold it."""
-    if request.chips:
-        result = figures(request)
-        result.require_runs()
-        return result
-    chips = 1
-    while chips <= MOST_CHIPS:
-        result = figures(replace(request, chips=chips))
-        if not result.resolved.problem:
-            result.require_runs()
-            return result
-        chips *= 2
-    raise InfeasibleError(
-        f"expected chips that hold {request.model} at a batch of {request.batch:g}",
-        result.resolved.problem,
-        "name --chips, or fewer bits a weight",
-    )
+    chips = request.chips or fewest_chips(replace(request, chips=1), constants_of(None).constants)
+    if chips is None:
+        raise InfeasibleError(
+            f"expected chips that hold {request.model} at a batch of {request.batch:g}",
+            f"none of up to {MOST_CHIPS:,} x {request.chip}",
+            "choose another --chip, fewer bits a weight or a smaller --batch",
+        )
+    result = figures(replace(request, chips=chips))
+    result.require_runs()
+    return result

@@ -19,6 +19,7 @@ import numpy as np
 from energy.arithmetic import multiply
 from energy.errors import InputError, MissingDataError
 from energy.quantity import Origin, Quantity
+from energy.units import S_PER_DAY
 from simulator.kit.answer import Answer
 from simulator.runs.sides import RunTarget, choose_basis, read, sides
 from simulator.serving.figures import Figures, figures
@@ -45,6 +46,20 @@ class Life:
     token_j: Quantity
     serving: Figures
     days: Quantity
+
+    def load(self, tokens_per_day: float) -> float:
+        """Groups of its chips that answer as much, busy all day: 0.5 is one, half of the day."""
+        return tokens_per_day / S_PER_DAY / self.serving.quantities["tokens_per_s"].numbers()[0]
+
+    def capacity(self, tokens_per_day: float) -> str:
+        """What the load means for its machines, which a token's joules do not say."""
+        load = self.load(tokens_per_day)
+        if load > 1:
+            return f"that many tokens a day keep {load:,.3g} such groups of chips busy"
+        return (
+            f"that many tokens a day keep these chips busy for {load:.2g} of the time; what they "
+            "draw in the rest, beyond the reserve, is in no number"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

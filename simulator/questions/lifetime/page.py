@@ -43,6 +43,7 @@ def page(answer: Lifetime, console: Terminal) -> None:
             f"{served.request.osl:g} tokens",
             markup=False,
         )
+        console.print(f"note: {life.capacity(answer.tokens_per_day)}", markup=False)
         for note in served.notes:
             console.print(f"note: {note}", markup=False)
 
@@ -61,6 +62,7 @@ def as_json(answer: Lifetime) -> dict[str, Any]:
                 "training_mwh": life.training_j.scaled(1 / J_PER_MWH, "MWh"),
                 "facility_j_per_token": life.token_j,
                 "break_even_days": life.days,
+                "busy_groups": life.load(answer.tokens_per_day),
                 "quantities": dict(life.serving.quantities),
                 "notes": list(life.serving.notes),
             }

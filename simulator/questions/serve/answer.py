@@ -37,6 +37,8 @@ class Serving(Figures, Answer):
         if self.resolved.problem:
             return f"{self.name}: cannot run: {self.resolved.problem}"
         token, itl = self.quantities["j_per_token"], self.quantities["itl_s"]
+        if token.value is None:
+            return f"{self.name}: {itl.human()} between tokens; no joules: {token.source}"
         return f"{self.name}: {token.human()} a token, {itl.human()} between tokens"
 
     @property

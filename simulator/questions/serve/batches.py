@@ -16,7 +16,7 @@ from simulator.serving import bounds
 from simulator.serving.figures import constants_of
 from simulator.serving.fitted import Fitted
 from simulator.serving.predict import Served, serve
-from simulator.serving.request import Request, Resolved, resolve
+from simulator.serving.request import Request, Resolved, remedy, resolve
 from simulator.terms import Term
 
 Array = NDArray[np.float64]
@@ -97,10 +97,11 @@ def over_batches(request: Request, constants: Path | str | None = None) -> Batch
     """
     fitted = constants_of(constants)
     smallest = float(request.dp or 1)
-    resolved = resolve(replace(request, batch=smallest), fitted.constants)
+    least = replace(request, batch=smallest)
+    resolved = resolve(least, fitted.constants)
     if resolved.problem:
         raise InfeasibleError(
-            "expected a service that can run", resolved.problem, "simulator serve --plan finds one"
+            "expected a service that can run", resolved.problem, remedy(least, fitted.constants)
         )
     batches = powers(smallest, _most(resolved))
     service = replace(resolved.service, batch=batches)

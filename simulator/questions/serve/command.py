@@ -114,6 +114,7 @@ def _answer(
         raise InputError("expected --plan with --max-itl-ms or --max-ttft-ms", "no --plan")
     if sweep and plan:
         raise InputError("expected one of --sweep and --plan", "both")
+    _refuse_unused(options, sweep=sweep, plan=plan)
     if options["model"] == "published-prompt":
         from simulator.questions.serve.prompt import published
 
@@ -129,6 +130,20 @@ def _answer(
     from simulator.questions.serve.answer import of_request
 
     return of_request(_request(options), **site)
+
+
+def _refuse_unused(options: dict[str, Any], *, sweep: bool, plan: bool) -> None:
+    """Refuse what --sweep and --plan would leave out in silence: they end at the chips."""
+    from energy.errors import InputError
+
+    unused = ("zone", "pue", "chip_price", "reserve", "explain")
+    named = [name for name in unused if options[name] not in (None, False)]
+    if named and (sweep or plan):
+        raise InputError(
+            f"expected --{named[0].replace('_', '-')} without --sweep and --plan",
+            "both",
+            "their joules are those of the chips; name a batch of theirs with --batch instead",
+        )
 
 
 def _request(options: dict[str, Any]) -> Request:

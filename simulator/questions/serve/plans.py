@@ -15,7 +15,7 @@ from simulator.questions.serve.batches import LARGEST, powers
 from simulator.serving.figures import constants_of
 from simulator.serving.fitted import Fitted
 from simulator.serving.predict import Served, serve
-from simulator.serving.request import Request, Resolved, problems, resolve
+from simulator.serving.request import Request, Resolved, problems, remedy, resolve
 from simulator.serving.service import Service, room
 from simulator.terms import Term
 
@@ -119,7 +119,7 @@ def best_plan(
         raise InfeasibleError(
             f"expected a way to serve {resolved.name} on {request.chips} x {resolved.chip.id}",
             refused,
-            "more chips, or fewer bits a weight",
+            remedy(replace(request, batch=1), fitted.constants),
         )
     results = [(way, serve(way.service, fitted.constants)) for way in ways]
     best = (_best_batch(way, served, max_itl_ms, max_ttft_ms) for way, served in results)
@@ -154,7 +154,7 @@ class _Way:
 
 def _ways(request: Request, resolved: Resolved) -> tuple[list[_Way], str]:
     """The splits that can run at some batch, and why the last other one cannot."""
-    ways, refused = [], ""
+    ways, refused = [], f"no split of up to {request.chips} chips with --tp, --ep and --dp as named"
     for split in _splits(request, resolved):
         chips, tp, ep, dp = split
         service = replace(

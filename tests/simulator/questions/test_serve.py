@@ -1,6 +1,7 @@
 """`simulator serve`, `lifetime`, `compare --serving` and `validate --serving`, as commands."""
 
 import json
+import re
 
 import pytest
 
@@ -95,6 +96,13 @@ def test_a_chip_without_watts_lacks_its_joules_and_nothing_else(simulator):
         ("llama3-8b", "--sweep", "--plan"),
         ("llama3-8b", "--reserve", "0.5"),
         ("gpt-oss-20b", "--load", "absent"),
+        ("llama3-8b", "--batch", "1e30"),
+        ("llama3-8b", "--osl", "0.5"),
+        ("llama3-8b", "--load", "uniform"),
+        ("llama3-8b", "--acceptance", "0.8"),
+        ("llama3-8b", "--sweep", "--zone", "FRA"),
+        ("llama3-8b", "--plan", "--chip-price", "2"),
+        ("llama3-8b", "--sweep", "--explain"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(simulator, arguments):
@@ -102,6 +110,38 @@ def test_bad_input_is_one_line_and_exit_2(simulator, arguments):
     assert (code, out) == (2, "")
     assert err.startswith(("error: expected", "Usage", "error:"))
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("llama3-70b",),
+        ("llama3-70b", "--sweep"),
+        ("llama3-70b", "--plan"),
+        ("llama3-70b", "--chips", "3"),
+        ("gpt3-175b", "--chips", "8", "--batch", "256"),
+        ("glam-64b-64e", "--chip", "b200", "--chips", "8", "--plan"),
+    ],
+)
+def test_the_chips_that_a_refusal_names_can_serve(simulator, arguments):
+    code, _, err = simulator("serve", *arguments)
+    assert code == 3
+    chips = re.search(r"--chips (\d+) can", err)
+    assert chips is not None, err
+    kept = [word for word in arguments if word not in ("--chips", "3", "8")]
+    assert simulator("serve", *kept, "--chips", chips[1])[0] == 0
+
+
+def test_a_split_that_a_plan_cannot_keep_is_named(simulator):
+    code, _, err = simulator("serve", "llama3-70b", "--chips", "8", "--tp", "3", "--plan")
+    assert code == 3
+    assert "no split of up to 8 chips" in err
+    assert "without --tp" in err
+
+
+def test_a_chip_without_watts_has_the_reason_in_its_first_line(simulator):
+    _, out, _ = simulator("serve", "llama3-8b", "--chip", "tpu-v5e", "--chips", "4")
+    assert "no joules: neither a design power nor a maximum" in " ".join(out.split())
 
 
 def test_a_measured_load_touches_other_experts_than_the_default(tmp_path, simulator):
@@ -168,6 +208,15 @@ def test_serving_has_spent_what_training_did_after_its_joules_over_those_of_a_da
     twice = simulator.lifetime("glam-8b", "glam-8b", tokens_per_day=2e8, batch=64)
     assert twice.lives[0].days.value == pytest.approx(life.days.value / 2)
     assert life.days.low < life.days.value < life.days.high
+
+
+def test_a_lifetime_says_how_many_chips_its_tokens_keep_busy():
+    rate = simulator.serve("glam-8b", "h100", batch=64).quantities["tokens_per_s"].value
+    answer = simulator.lifetime("glam-8b", "glam-8b", tokens_per_day=3 * 86400 * rate, batch=64)
+    assert answer.to_dict()["models"][0]["busy_groups"] == pytest.approx(3)
+    assert "keep 3 such groups of chips busy" in " ".join(answer.text().split())
+    idle = simulator.lifetime("glam-8b", "glam-8b", tokens_per_day=8640 * rate, batch=64)
+    assert "busy for 0.1 of the time" in " ".join(idle.text().split())
 
 
 def test_two_models_are_even_where_their_lines_cross():
