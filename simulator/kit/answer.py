@@ -94,6 +94,11 @@ class Answer:
         """The answer in a few words."""
         return str(getattr(self, "name", ""))
 
+    @property
+    def title(self) -> str:
+        """Above its picture; empty where the panels say all."""
+        return ""
+
     def to_dict(self) -> Data:
         """The answer as data of plain Python types."""
         import json
@@ -134,7 +139,7 @@ class Answer:
 
         if path is not None:
             _draw(self, Path(path), repr(self))
-        return style.figure(self.panels(), self.panel_size)
+        return style.figure(self.panels(), self.panel_size, self.title)
 
     def text(self) -> str:
         """The page as text."""
@@ -204,4 +209,11 @@ def _draw(answer: Answer, path: Path, command: str) -> None:
     from simulator.kit import style
 
     text = answer.text() if path.suffix.lower() == ".html" else ""
-    style.save(path, *answer.panels(), size=answer.panel_size, text=text, command=command)
+    style.save(
+        path,
+        *answer.panels(),
+        size=answer.panel_size,
+        text=text,
+        command=command,
+        title=answer.title,
+    )

@@ -9,6 +9,7 @@ panel takes Axes and returns them; the modules `picture*` of the questions make 
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
@@ -45,15 +46,24 @@ SETTINGS: Any = PLAIN_NAMES | {
 Panel = Callable[[Axes], Axes]
 
 
-def figure(panels: Sequence[Panel], size: tuple[float, float] = (6.5, 4.0)) -> Figure:
+LETTERS = 12.5
+"""Letters of a title that an inch holds."""
+
+
+def figure(
+    panels: Sequence[Panel], size: tuple[float, float] = (6.5, 4.0), title: str = ""
+) -> Figure:
     """A figure of panels, one above the other.
 
     Args:
         panels: each draws on its own Axes.
         size: inches of one panel.
+        title: above all of them, in as many lines as it needs.
     """
     with matplotlib.rc_context(SETTINGS):
         drawn = Figure(figsize=(size[0], size[1] * len(panels)), layout="constrained")
+        if title:
+            drawn.suptitle(textwrap.fill(title, int(LETTERS * size[0])), fontsize="medium")
         rows = drawn.subplots(len(panels), squeeze=False)
         for panel, (axes,) in zip(panels, rows, strict=True):
             panel(axes)
@@ -70,6 +80,7 @@ def save(
     size: tuple[float, float] = (6.5, 4.0),
     text: str = "",
     command: str = "",
+    title: str = "",
 ) -> None:
     """Draw panels, one above the other, into a PNG or SVG file or an HTML page.
 
@@ -79,6 +90,7 @@ def save(
         size: inches of one panel.
         text: the printed answer, for a page.
         command: that gave it, for a page.
+        title: of the picture.
 
     Raises:
         InputError: another ending, or the file cannot be written.
@@ -90,7 +102,7 @@ def save(
     settings = SETTINGS | ({"svg.fonttype": "none"} if form == "html" else {})
     vector: dict[str, Any] = {"format": "svg", "metadata": {"Date": None}}
     with matplotlib.rc_context(settings):
-        drawn = figure(panels, size)
+        drawn = figure(panels, size, title)
         if form == "html":
             svg = io.StringIO()
             drawn.savefig(svg, **vector)

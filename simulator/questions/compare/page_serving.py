@@ -31,6 +31,8 @@ def serving_page(sides: Sequence[ServedSide], console: Terminal) -> None:
         rows.add_row(label, *(str(side.figures.quantities[name]) for side in sides))
     rows.add_row("joules a token, facility", *(str(side.figures.facility_j) for side in sides))
     console.print(rows)
+    for note in dict.fromkeys(note for side in sides for note in side.notes):
+        console.print(f"note: {note}", markup=False)
 
 
 def _text(quantity: Quantity) -> str:
@@ -48,6 +50,7 @@ def as_json(sides: Sequence[ServedSide]) -> list[dict[str, Any]]:
             "chips": side.figures.request.chips,
             "batch": side.figures.request.batch,
             "facility_j_per_token": side.figures.facility_j,
+            "notes": list(side.figures.notes),
         }
         | {name: side.figures.quantities[name] for name in RELIED_ON}
         for side in sides

@@ -21,6 +21,7 @@ from simulator.kit.style import (
 )
 from simulator.questions.compare.answer import Comparison
 from simulator.questions.compare.ratio import REFUSED, Ratio
+from simulator.questions.compare.serving import ServedSide
 from simulator.runs.sides import METHOD, Side
 
 
@@ -31,7 +32,21 @@ def panels(comparison: Comparison) -> list[Panel]:
         partial(taken_apart, first, side, ratio)
         for side, ratio in zip(later, comparison.ratios, strict=True)
     ]
-    return [partial(energy, comparison.sides), partial(carbon, comparison.sides), *apart]
+    served = [partial(serving, comparison.served)] if comparison.served else []
+    return [partial(energy, comparison.sides), partial(carbon, comparison.sides), *apart, *served]
+
+
+def serving(sides: Sequence[ServedSide], axes: Axes) -> Axes:
+    """Facility joules of a token of each model when it answers."""
+    for place, side in enumerate(sides):
+        bar(axes, place, side.figures.facility_j, 1.0, ANSWER, None if place else "80 % band")
+    requests = [side.figures.request for side in sides]
+    axes.set_xlabel(f"facility joules of a token served, batch {requests[0].batch:g} / J")
+    names = [
+        f"{side.name}\n({request.chips} x {request.chip})"
+        for side, request in zip(sides, requests, strict=True)
+    ]
+    return named_rows(axes, names)
 
 
 def energy(sides: Sequence[Side], axes: Axes) -> Axes:

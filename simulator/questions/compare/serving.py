@@ -32,6 +32,11 @@ class ServedSide:
     published_flop: Quantity
     figures: Figures
 
+    @property
+    def notes(self) -> list[str]:
+        """What was assumed, with its name."""
+        return [f"{self.name}: {note}" for note in self.figures.notes]
+
 
 def served_sides(runs: Sequence[Run], request: Request) -> tuple[ServedSide, ...]:
     """Each model of a comparison when it answers.

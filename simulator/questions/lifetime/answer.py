@@ -93,6 +93,11 @@ class Lifetime(Answer):
         return f"{text}; {self.verdict}" if len(self.lives) > 1 else text
 
     @property
+    def title(self) -> str:
+        """The headline."""
+        return self.headline
+
+    @property
     def verdict(self) -> str:
         """Which of two models spends less, and until when."""
         first, second = self.lives

@@ -80,13 +80,22 @@ class Capped(Answer):
     @property
     def headline(self) -> str:
         """The caps of least joules and least cost."""
-        parts = [
-            f"{cap.cap_w:.0f} W a chip take the least {', and the least '.join(cap.least)} "
-            f"(time {change(cap.time[0] - 1)}, energy {change(cap.energy[0] - 1)})"
-            for cap in self.caps
-            if cap.least
-        ]
+        parts = []
+        for cap in self.caps:
+            least = ", and the least ".join(cap.least)
+            if cap.least and cap.time[0] <= 1:
+                parts.append(f"no cap ({cap.cap_w:.0f} W a chip) takes the least {least}")
+            elif cap.least:
+                parts.append(
+                    f"{cap.cap_w:.0f} W a chip take the least {least} "
+                    f"(time {change(cap.time[0] - 1)}, energy {change(cap.energy[0] - 1)})"
+                )
         return f"{self.name}: " + "; ".join(parts)
+
+    @property
+    def title(self) -> str:
+        """The headline."""
+        return self.headline
 
     @property
     def panel_size(self) -> tuple[float, float]:

@@ -23,7 +23,8 @@ def against_watts(answer: Capped, axes: Axes) -> Axes:
         ("time", "s:", FACTOR, [cap.time for cap in answer.caps]),
     ):
         middle, low, high = zip(*ratios, strict=True)
-        axes.fill_between(watts, low, high, color=BAND, alpha=0.6)
+        label = None if name == "energy" else "80 % band (exponent of watts)"
+        axes.fill_between(watts, low, high, color=BAND, alpha=0.6, label=label)
         axes.plot(watts, middle, line, color=color, label=f"{name} of the run")
     axes.axhline(1, color=REFERENCE, linestyle="--", linewidth=1, label="without a cap")
     for cap in answer.caps:
@@ -32,5 +33,4 @@ def against_watts(answer: Capped, axes: Axes) -> Axes:
             axes.axvline(cap.cap_w, color=REFERENCE, linestyle=":", linewidth=1, label=label)
     axes.set_xlabel("cap on a chip / W")
     axes.set_ylabel("over the run without a cap / 1")
-    axes.set_title(f"{answer.name}; shaded: band of the exponent of watts by clock", fontsize=9)
     return finish(axes)

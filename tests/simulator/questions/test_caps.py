@@ -45,6 +45,12 @@ def test_rented_chips_are_cheapest_without_a_cap():
     assert "cost" in answered.caps[0].least
 
 
+def test_a_least_without_a_cap_is_said_to_be_without_one():
+    headline = capped("glam-8b", overrides={"site.chip_price": 2.0}).headline
+    assert "no cap (" in headline
+    assert "takes the least cost" in headline
+
+
 def test_caps_that_do_not_bind_or_that_no_clock_keeps_are_named():
     answered = capped("glam-8b-64e", [9000.0, 400.0, 10.0], overrides=ON_H100)
     assert {"9000 W", "10 W"} == set(answered.beyond)

@@ -9,6 +9,7 @@ import simulator
 from energy.errors import InfeasibleError, InputError
 from energy.quantity import Boundary, Origin
 from simulator.published.shipped import shipped
+from simulator.questions.compare.answer import compare
 from simulator.questions.serve.batches import as_rows, over_batches, powers
 from simulator.questions.serve.plans import best_plan
 from simulator.questions.validate.serving import validate_serving
@@ -251,6 +252,24 @@ def test_glam_and_gpt3_stand_side_by_side_with_their_published_flop(simulator):
     assert published == [180e9, 350e9]
     counted = [side["flop_per_token"]["value"] for side in data["serving"]]
     assert counted == pytest.approx(published, rel=0.08)
+
+
+def test_a_comparison_of_serving_draws_it_and_names_what_it_assumed(simulator):
+    _, data, _ = run(simulator, "compare", "glam-64b-64e", "gpt3-175b", "--serving")
+    assert any("spread of 1.70" in note for note in data["serving"][0]["notes"])
+    _, out, _ = simulator("compare", "glam-64b-64e", "gpt3-175b", "--serving")
+    assert "note: glam-64b-64e: load of experts" in " ".join(out.split())
+    runs, request = ["glam-64b-64e", "gpt3-175b"], Request(model="", chip="b200", chips=0)
+    served, plain = compare(*runs, serving=request), compare(*runs)
+    assert len(served.panels()) == len(plain.panels()) + 1
+    assert "batch 16" in served.plot().axes[-1].get_xlabel()
+
+
+def test_the_title_of_a_picture_of_serving_is_its_answer():
+    service = simulator.serve("llama3-8b", "h100")
+    request = Request(model="llama3-8b", chip="h100")
+    for answer in (service, over_batches(request), best_plan(request)):
+        assert " ".join(answer.plot().get_suptitle().split()) == answer.headline
 
 
 def test_a_validation_has_both_figures_by_kind_and_all_rows(simulator, tmp_path):
