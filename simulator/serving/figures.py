@@ -156,7 +156,7 @@ def figures_of(request: Request, fitted: Fitted, place: Site, reserve: Quantity)
         site=own,
         quantities=quantities,
         account=totals,
-        notes=(*resolved.notes, *_notes(resolved, fitted)),
+        notes=notes_of(resolved),
     )
 
 
@@ -227,7 +227,8 @@ def _bands(result: Served, resolved: Resolved, fitted: Fitted) -> dict[str, tupl
     return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 
 
-def _notes(resolved: Resolved, fitted: Fitted) -> list[str]:
+def notes_of(resolved: Resolved) -> tuple[str, ...]:
+    """What was assumed of a service, and what no row has measured."""
     known = ("h100", "b200")
     notes = ["prompts and idle time of the chips are in the joules of a token of the answer"]
     if not resolved.chip.id.startswith(known):
@@ -236,4 +237,4 @@ def _notes(resolved: Resolved, fitted: Fitted) -> list[str]:
         )
     if int(resolved.service.chips) > int(resolved.service.board.domain):
         notes.append("chips beyond one domain of links: no measured row has those")
-    return notes
+    return (*resolved.notes, *notes)

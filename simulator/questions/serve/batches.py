@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from energy.errors import InfeasibleError
 from simulator.kit.answer import Answer
 from simulator.serving import bounds
-from simulator.serving.figures import constants_of
+from simulator.serving.figures import constants_of, notes_of
 from simulator.serving.fitted import Fitted
 from simulator.serving.predict import Served, serve
 from simulator.serving.request import Request, Resolved, remedy, resolve
@@ -68,6 +68,14 @@ class Batches(Answer):
         known = bool(np.all(np.isfinite(self.joules)))
         cost = self.joules if known else 1 / np.asarray(self.served.tokens_per_s)
         return int(np.argmin(cost * self.latency))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know."""
+        if np.all(np.isfinite(self.joules)):
+            return notes_of(self.resolved)
+        unknown = f"the watts of {self.resolved.chip.id} are not known"
+        return *notes_of(self.resolved), f"{unknown}: the knee is by chip-seconds, not by joules"
 
     @property
     def headline(self) -> str:

@@ -26,7 +26,7 @@ def page(answer: Batches, console: Terminal) -> None:
             "knee" if row["knee"] else "",
         )
     console.print(rows)
-    for note in answer.resolved.notes:
+    for note in answer.notes:
         console.print(f"note: {note}", markup=False)
 
 
@@ -38,5 +38,5 @@ def as_json(answer: Batches) -> dict[str, Any]:
         "chips": answer.request.chips,
         "knee_batch": float(answer.batches[answer.knee]),
         "batches": as_rows(answer),
-        "notes": list(answer.resolved.notes),
+        "notes": list(answer.notes),
     }

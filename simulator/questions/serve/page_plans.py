@@ -29,9 +29,8 @@ def page(answer: Planned, console: Terminal) -> None:
         )
     console.print(rows)
     console.print(f"{answer.considered:,} configurations; each split is shown at its best batch")
-    for note in answer.resolved.notes:
-        if not note.startswith("ep "):
-            console.print(f"note: {note}", markup=False)
+    for note in answer.notes:
+        console.print(f"note: {note}", markup=False)
 
 
 def as_json(answer: Planned) -> dict[str, Any]:
@@ -42,6 +41,7 @@ def as_json(answer: Planned) -> dict[str, Any]:
         "chip": answer.resolved.chip.id,
         "considered": answer.considered,
         "options": [_row(option, low, high) for option in answer.options],
+        "notes": list(answer.notes),
     }
 
 

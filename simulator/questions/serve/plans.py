@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from energy.errors import InfeasibleError, InputError
 from simulator.kit.answer import Answer
 from simulator.questions.serve.batches import LARGEST, powers
-from simulator.serving.figures import constants_of
+from simulator.serving.figures import constants_of, notes_of
 from simulator.serving.fitted import Fitted
 from simulator.serving.predict import Served, serve
 from simulator.serving.request import Request, Resolved, problems, remedy, resolve
@@ -65,6 +65,20 @@ class Planned(Answer):
     def best(self) -> Option:
         """The fewest joules."""
         return self.options[0]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know; degrees are chosen, not assumed."""
+        own = tuple(note for note in notes_of(self._best_resolved) if not note.startswith("ep "))
+        if not self.by_chip_s:
+            return own
+        unknown = f"the watts of {self.resolved.chip.id} are not known"
+        return *own, f"{unknown}: the order is by chip-seconds, not by joules"
+
+    @property
+    def _best_resolved(self) -> Resolved:
+        service = replace(self.resolved.service, chips=float(self.best.chips))
+        return replace(self.resolved, service=service)
 
     @property
     def headline(self) -> str:

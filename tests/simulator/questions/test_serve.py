@@ -186,6 +186,15 @@ def test_a_plan_keeps_its_limits_and_is_no_worse_than_a_hand_made_one():
     assert best.j_per_token <= own.quantities["j_per_token"].value
 
 
+@pytest.mark.parametrize("how", ["--sweep", "--plan"])
+def test_a_sweep_and_a_plan_say_what_was_never_measured(simulator, how):
+    _, data, _ = run(simulator, "serve", "llama3-8b", "--chip", "tpu-v6e", how)
+    assert any("no measured row is of tpu-v6e" in note for note in data["notes"])
+    assert any("by chip-seconds, not by joules" in note for note in data["notes"])
+    _, data, _ = run(simulator, "serve", "llama3-8b", "--chip", "h100", how)
+    assert not any("measured row" in note or "chip-seconds" in note for note in data["notes"])
+
+
 def test_a_limit_that_nothing_keeps_says_what_is_possible():
     with pytest.raises(InfeasibleError, match="at best"):
         best_plan(Request(model="llama3-70b", chip="h100", chips=8), max_itl_ms=0.1)
