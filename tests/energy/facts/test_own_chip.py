@@ -82,7 +82,7 @@ def test_a_file_that_is_not_there_says_how_to_write_one(tmp_path):
         ("Tesla V100", "v100-sxm2-32gb"),
         ("NVIDIA A100", "a100-sxm4-80gb"),
         ("NVIDIA H100", "h100-sxm5-80gb"),
-        ("NVIDIA A10G", "a10-24gb"),
+        ("NVIDIA A10G", "a10g-24gb"),
         ("NVIDIA B300 SXM6 AC", "b300-sxm-288gb"),
         ("NVIDIA GB200 NVL72", "gb200-nvl72"),
         ("AMD Instinct MI300X OAM", "mi300x"),
