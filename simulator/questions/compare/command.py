@@ -72,12 +72,17 @@ def compare(
 
     model x machine x mechanization (PUE) = energy; x map (grid) = CO2.
     """
+    from energy.errors import InputError
     from simulator.questions.compare.answer import compare as answer
     from simulator.serving.request import Request
 
     request = Request(
         model="", chip=chip, chips=chips, batch=batch, isl=isl, osl=osl, precision=precision
     )
+    usual = Request(model="", chip="b200", chips=0, batch=256)
+    if request != usual and not serving:
+        words = "--chip, --chips, --batch, --isl, --osl or --precision"
+        raise InputError(f"expected --serving with {words}", "no --serving")
     present(
         answer(
             *names,

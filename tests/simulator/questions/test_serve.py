@@ -274,6 +274,13 @@ def test_a_comparison_of_serving_draws_it_and_names_what_it_assumed(simulator):
     assert "batch 16" in served.plot().axes[-1].get_xlabel()
 
 
+@pytest.mark.parametrize("option", [("--chip", "l4"), ("--batch", "8"), ("--precision", "fp8")])
+def test_a_service_that_would_not_be_compared_is_refused(simulator, option):
+    code, _, err = simulator("compare", "glam-64b-64e", "gpt3-175b", *option)
+    assert code == 2
+    assert "--serving" in err
+
+
 def test_the_title_of_a_picture_of_serving_is_its_answer():
     service = simulator.serve("llama3-8b", "h100")
     request = Request(model="llama3-8b", chip="h100")
