@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from simulator.kit.options import (
     Weights,
     overridden,
 )
+
+if TYPE_CHECKING:
+    from simulator.serving.request import Request
 
 Serving = Annotated[
     bool, typer.Option("--serving", help="Also compare the models when they answer.")
@@ -72,17 +75,12 @@ def compare(
 
     model x machine x mechanization (PUE) = energy; x map (grid) = CO2.
     """
-    from energy.errors import InputError
     from simulator.questions.compare.answer import compare as answer
     from simulator.serving.request import Request
 
     request = Request(
         model="", chip=chip, chips=chips, batch=batch, isl=isl, osl=osl, precision=precision
     )
-    usual = Request(model="", chip="b200", chips=0, batch=256)
-    if request != usual and not serving:
-        words = "--chip, --chips, --batch, --isl, --osl or --precision"
-        raise InputError(f"expected --serving with {words}", "no --serving")
     present(
         answer(
             *names,
@@ -91,7 +89,7 @@ def compare(
             equal=equal,
             law=law,
             beyond_range=beyond_range,
-            serving=request if serving else None,
+            serving=_service(request, wanted=serving),
             overrides=overridden(overrides),
         ),
         as_json=as_json,
@@ -99,3 +97,15 @@ def compare(
         explain=explain,
         plot=plot,
     )
+
+
+def _service(request: Request, *, wanted: bool) -> Request | None:
+    """The service to compare; one that is described and would not be compared is refused."""
+    from energy.errors import InputError
+
+    if wanted:
+        return request
+    if request != type(request)(model="", chip="b200", chips=0, batch=256):
+        words = "--chip, --chips, --batch, --isl, --osl or --precision"
+        raise InputError(f"expected --serving with {words}", "no --serving")
+    return None
