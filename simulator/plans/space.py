@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.errors import InfeasibleError
+from energy.errors import InfeasibleError, InputError
 from energy.shape import Shape
 from simulator.physics.plan import AXES, Plan, with_columns
 
@@ -146,14 +146,28 @@ def implied(named: dict[str, Any]) -> Choices:
 
     No context parallelism where the other degrees are named and this one is not; the stages that a
     schedule other than 1F1B allows.
+
+    Raises:
+        InputError: the plan names stages that its schedule does not allow.
     """
     choices: Choices = {"cp": [1]} if {"tp", "pp"} <= set(named) else {}
     schedule = named.get("schedule", "1f1b")
     if schedule != "1f1b":
+        _require(named, "vp", named.get("vp", 1) == 1, "1")
         choices["vp"] = [1]
     if schedule == "dualpipe":
+        _require(named, "pp", named.get("pp", 2) % 2 == 0, "an even number")
         choices["pp"] = list(range(2, MOST_STAGES + 1, 2))
     return choices
+
+
+def _require(named: dict[str, Any], field: str, fulfilled: bool, expectation: str) -> None:
+    if not fulfilled:
+        raise InputError(
+            f"expected plan.{field} to be {expectation} with plan.schedule {named['schedule']}",
+            f"{named[field]}",
+            f"leave plan.{field} out, or take the schedule 1f1b",
+        )
 
 
 def joined(spaces: Sequence[Space]) -> Space:

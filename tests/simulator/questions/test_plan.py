@@ -21,7 +21,7 @@ from simulator.questions.plan.search import PlanSearch
 from simulator.runs import spend
 from simulator.runs.predict import predict
 from simulator.runs.setup import Setup
-from simulator.scenarios.scenario import check
+from simulator.scenarios.scenario import check, load
 from simulator.scenarios.variants import planned
 from simulator.scenarios.writer import text
 from tests.support.plans import fits
@@ -274,3 +274,13 @@ def test_the_frame_of_an_answer_has_the_best_plan_first_and_each_unit_once_in_it
     assert len(frame) > 1
     assert {"mwh", "usd", "step_s"} <= set(frame.columns)
     assert "mwh_mwh" not in frame.columns
+
+
+@pytest.mark.parametrize(
+    ("schedule", "field", "value"),
+    [("dualpipe", "vp", 2), ("zero-bubble", "vp", 4), ("dualpipe", "pp", 1), ("dualpipe", "pp", 5)],
+)
+def test_stages_that_a_schedule_does_not_allow_are_refused(schedule, field, value):
+    overrides = {"plan.schedule": schedule, f"plan.{field}": value}
+    with pytest.raises(InputError, match=rf"plan\.{field} to be .* with plan\.schedule {schedule}"):
+        predict(load("glam-8b", overrides))
