@@ -17,6 +17,9 @@ from simulator.runs.sides import Basis, RunTarget, choose_basis, read
 from simulator.runs.spend import spend_of
 from simulator.scenarios.scenario import Scenario
 
+MOST = 1_000_000
+"""The most days, and the most megawatts, that a run may be said to take."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -106,6 +109,6 @@ def job_of(scenario: Scenario, basis: Basis, *, without_failures: bool = True) -
 def _stated(value: float | None, scale: float, unit: str, option: str) -> Quantity:
     if value is None:
         return Quantity.absent(unit, f"name it with --{option}")
-    if not 0 < value < float("inf"):
-        raise InputError(f"expected --{option} above 0", f"{value:g}")
+    if not 0 < value <= MOST:
+        raise InputError(f"expected --{option} above 0, up to {MOST:,}", f"{value:g}")
     return Quantity.exact(value * scale, unit, f"--{option}", Origin.ASSUMED)

@@ -306,3 +306,15 @@ def test_invalid_usage_is_answered_in_one_line(simulator, tmp_path, arguments, c
     assert (exit_code, out, err.count("\n")) == (code, "", 1)
     assert message in err
     assert simulator("when", tmp_path / "absent.csv", "--days", 3, "--mw", 1)[0] == 2
+
+
+@pytest.mark.parametrize("option", [("--mw", "1e30"), ("--days", "1e30"), ("--mw", "inf")])
+def test_an_amount_that_no_site_has_is_refused(simulator, tmp_path, option):
+    series = tmp_path / "grid.csv"
+    series.write_text("time,g_per_kwh\n2025-01-01T00:00Z,100\n2025-01-01T01:00Z,200\n")
+    usual = {"--days": "1", "--mw": "4"} | dict([option])
+    code, _, err = simulator(
+        "when", str(series), *(word for pair in usual.items() for word in pair)
+    )
+    assert code == 2
+    assert f"expected {option[0]} above 0, up to 1,000,000" in err
