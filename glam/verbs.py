@@ -78,16 +78,15 @@ def train(
 
     Writes record, metrics, ledger and checkpoints.
     """
-    from functools import partial
-
-    from energy import Tracker
-    from energy.facts.site import site_from_options
-    from energy.meters import sources
-    from energy.reports import summary
-    from glam.config import GlamConfig
-    from glam.device import machine_peak
-
     with loading():
+        from functools import partial
+
+        from energy import Tracker
+        from energy.facts.site import site_from_options
+        from energy.meters import sources
+        from energy.reports import summary
+        from glam.config import GlamConfig
+        from glam.device import machine_peak
         from glam.training.run import train as train_model
 
     sources.require(meter or "auto")
@@ -198,14 +197,13 @@ def probe(
 
     Takes about 25 s on two cores.
     """
-    import json
-
-    from energy.files import require_writable, write_text_atomic
-    from energy.meters import sources
-    from glam.progress import Stages
-
     with loading():
+        import json
+
+        from energy.files import require_writable, write_text_atomic
+        from energy.meters import sources
         from glam.probing import probe as probe_machine
+        from glam.progress import Stages
 
     sources.require(meter or "auto")
     require_writable(out)

@@ -36,6 +36,8 @@ VERBS = (
     "energy record {run}",
     "energy merge {run} --out {out}",
     "energy list {runs}",
+    "energy lint {run}",
+    "energy import {hours} --out {out}",
     "energy compare {run} {run}",
     "energy report {runs} --html {out}.html",
     "energy doctor --seconds 1",
@@ -155,8 +157,9 @@ def outcome(trial: Trial, inputs: dict[str, str], folder: Path) -> Outcome:
         _, err = run.communicate(timeout=ENDS_S)
     except subprocess.TimeoutExpired:
         os.killpg(run.pid, signal.SIGKILL)
-        run.communicate()
-        return Outcome(trial, None, f"still running {ENDS_S:.0f} s after the signal")
+        _, err = run.communicate()
+        last = err.decode(errors="replace")[-300:]
+        return Outcome(trial, None, f"still running {ENDS_S:.0f} s after the signal: {last}")
     said = err.decode(errors="replace")
     code = run.returncode
     if any(word in said for word in WORDS):
@@ -184,12 +187,16 @@ def half_written(folder: Path) -> str:
     return ""
 
 
+HOURS = "model,hardware,gpu_hours,watts\nsmall,A100-80GB,184320,400\n"
+
+
 def prepare(folder: Path) -> dict[str, str]:
     """The files that the verbs read: a metered run, rows of a wall meter, a tiny model."""
     run = folder / "runs" / "one"
     words = [sys.executable, "-m", "energy", "run", "--out", str(run), "--interval", "0.1"]
     subprocess.run([*words, "--", "sleep", "1"], check=True, capture_output=True)
     (folder / "wall.csv").write_text(WALL)
+    (folder / "hours.csv").write_text(HOURS)
     (folder / "tiny.toml").write_text(TINY)
     sources = sorted(Path(json.__file__).parent.glob("*.py"))
     (folder / "text.txt").write_text("\n".join(path.read_text() for path in sources))
@@ -197,6 +204,7 @@ def prepare(folder: Path) -> dict[str, str]:
         "run": str(run),
         "runs": str(folder / "runs"),
         "wall": str(folder / "wall.csv"),
+        "hours": str(folder / "hours.csv"),
         "model": str(folder / "tiny.toml"),
         "text": str(folder / "text.txt"),
     }
