@@ -148,6 +148,7 @@ def outcome(trial: Trial, inputs: dict[str, str], folder: Path) -> Outcome:
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         env={**os.environ, "HOME": str(folder)},
+        preexec_fn=_nothing_ignored,
     )
     try:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -168,6 +169,12 @@ def outcome(trial: Trial, inputs: dict[str, str], folder: Path) -> Outcome:
     if code not in (0, -number, 128 + number):
         return Outcome(trial, code, f"exit code {code}: {said[-300:]}")
     return Outcome(trial, code, half_written(folder))
+
+
+def _nothing_ignored() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C, and that is inherited."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def half_written(folder: Path) -> str:
