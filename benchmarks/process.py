@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -31,6 +32,28 @@ class Finished:
     processor_s: float
     peak_bytes: int
     stdout: str
+
+
+def environment_with(folder: Path, packages: Sequence[str], alone: Sequence[str] = ()) -> str:
+    """The Python of a virtual environment with some packages, made unless it is there.
+
+    Args:
+        folder: of the environment.
+        packages: requirements.
+        alone: requirements that are installed without what they depend on.
+
+    Raises:
+        AccountingError: it cannot be made, or pip failed.
+    """
+    python = str(folder.absolute() / "bin" / "python")
+    if not Path(python).exists():
+        print(f"installing {', '.join(alone or packages)} in {folder}", file=sys.stderr)
+        run_process([sys.executable, "-m", "venv", str(folder)])
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        run_process([*pip, *packages])
+        if alone:
+            run_process([*pip, "--no-deps", *alone])
+    return python
 
 
 def run_process(

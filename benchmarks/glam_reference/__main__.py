@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from benchmarks.process import ROOT, run_process
+from benchmarks.process import ROOT, environment_with, run_process
 from energy.errors import InputError
 from energy.files import require_writable, write_atomic, write_text_atomic
 from energy.guard import guard
@@ -74,21 +74,13 @@ def write_golden(out: Path, environment: Path | None) -> None:
         )
     require_writable(out / "versions.json")
     with tempfile.TemporaryDirectory() as temporary:
-        environment = environment or Path(temporary) / "environment"
-        python = environment.absolute() / "bin" / "python"
-        if not python.exists():
-            print(f"installing {FRAMEWORK} in {environment}", file=sys.stderr)
-            run_process([sys.executable, "-m", "venv", str(environment)])
-            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            run_process([*pip, *PACKAGES])
-            run_process([*pip, "--no-deps", FRAMEWORK])
+        folder = environment or Path(temporary) / "environment"
+        python = environment_with(folder, PACKAGES, alone=[FRAMEWORK])
         results = Path(temporary) / "results"
         results.mkdir()
         print("running the framework, about a minute", file=sys.stderr)
-        run_process(
-            [str(python), "-m", "benchmarks.glam_reference.inside", str(results)], folder=ROOT
-        )
-        listed = run_process([str(python), "-m", "pip", "list", "--format", "json"]).stdout
+        run_process([python, "-m", "benchmarks.glam_reference.inside", str(results)], folder=ROOT)
+        listed = run_process([python, "-m", "pip", "list", "--format", "json"]).stdout
         versions = {
             "written": f"{datetime.now(UTC):%Y-%m-%d}",
             "command": "python -m benchmarks.glam_reference",

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.grid_bands.editions import COUNTRY, REGION, Pair
+from energy.facts.grid_bands import GridBand
 
 Floats = NDArray[np.float64]
 
@@ -43,25 +44,16 @@ HALVES = 400
 
 
 @dataclass(frozen=True)
-class Band:
+class Band(GridBand):
     """A band and how it was judged.
 
     Attributes:
-        kind: country or region.
-        from_g: least grams per kWh of its zones.
-        below_g: its zones have less.
-        low: low end, as a factor of the older figure.
-        high: high end.
+        low: low end, as a factor of the older figure; the rest as in `GridBand`.
         zones: how many it was fitted on.
         inside: share of the zones of the other half that were inside, mean over all halves.
         within_15: share of all zones within 15 %.
     """
 
-    kind: str
-    from_g: float
-    below_g: float
-    low: float
-    high: float
     zones: int
     inside: float
     within_15: float

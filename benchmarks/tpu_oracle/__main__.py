@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.process import ROOT, run_process
+from benchmarks.process import ROOT, environment_with, run_process
 from benchmarks.tpu_oracle.cases import SLICES, Case, cases
 from benchmarks.tpu_oracle.rows import ROWS, Row, read_rows, write_rows
 from energy.errors import InputError
@@ -71,7 +71,9 @@ def compile_all(only: str, again: bool, timeout_s: float, environment: Path | No
         names = ", ".join(case.name for case in cases()[:3])
         raise InputError("expected text that is in the name of a program", only, f"such as {names}")
     with tempfile.TemporaryDirectory() as temporary:
-        python = _environment(environment or Path(temporary) / "environment")
+        python = environment_with(environment or Path(temporary) / "environment", PACKAGES)
+        # A folder that is something else is refused here, not by every program.
+        run_process([python, "-c", "import jax, libtpu"])
         for case in chosen:
             known = {row.case: row for row in read_rows()}
             if case in known and not again:
@@ -83,25 +85,12 @@ def compile_all(only: str, again: bool, timeout_s: float, environment: Path | No
             write_rows(sorted(known.values(), key=lambda row: order.get(row.case, len(order))))
 
 
-def _environment(folder: Path) -> Path:
-    """The Python of an environment with the compiler, made unless it is there."""
-    python = folder.absolute() / "bin" / "python"
-    if not python.exists():
-        print(f"installing {PACKAGES[0]} and {PACKAGES[2]} in {folder}", file=sys.stderr)
-        run_process([sys.executable, "-m", "venv", str(folder)])
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run_process([*pip, *PACKAGES])
-    # A folder that is something else is refused here, not by every program.
-    run_process([str(python), "-c", "import jax, libtpu"])
-    return python
-
-
-def ask(python: Path, case: Case, timeout_s: float) -> dict[str, Any]:
+def ask(python: str, case: Case, timeout_s: float) -> dict[str, Any]:
     """What the compiler says of one program; that it took too long or died is an answer too."""
     question = json.dumps(case.sizes() | {"slice": SLICES[case.chips], "scan": case.scan()})
     try:
         finished = subprocess.run(
-            [str(python), "-m", "benchmarks.tpu_oracle.inside"],
+            [python, "-m", "benchmarks.tpu_oracle.inside"],
             input=question,
             capture_output=True,
             text=True,

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from benchmarks.tpu_oracle import ours
 from benchmarks.tpu_oracle.rows import Row
-from simulator.kit.style import ANSWER, BAND, FACTOR, LOST, REFERENCE, legend_below, save
+from simulator.kit.style import ANSWER, BAND, FACTOR, LOST, REFERENCE, bars_from, legend_below, save
 
 LOOKS = {
     "weights": (ANSWER, ""),
@@ -37,17 +37,7 @@ def _memory(rows: list[Row], axes: Axes) -> Axes:
     before = [0.0] * len(rows)
     for name, (color, hatch) in LOOKS.items():
         lengths = [part[name] / 1e9 for part in parts]
-        axes.barh(
-            range(len(rows)),
-            lengths,
-            left=before,
-            color=color,
-            hatch=hatch,
-            edgecolor="white",
-            linewidth=0.6,
-            height=0.62,
-            label=name,
-        )
+        bars_from(axes, before, lengths, color=color, hatch=hatch, label=name)
         before = [start + length for start, length in zip(before, lengths, strict=True)]
     axes.plot(
         [row.peak_bytes / 1e9 for row in rows],

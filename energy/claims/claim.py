@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from energy.errors import InputError
-from energy.facts.catalog import chip
+from energy.facts.catalog import known_chip
 from energy.facts.chip_rows import Chip
 from energy.quantity import Boundary
 
@@ -114,10 +113,7 @@ class Claim:
     @property
     def chip(self) -> Chip | None:
         """The chip in the catalog; None for another or none."""
-        try:
-            return chip(self.words["chip"])
-        except (InputError, KeyError):
-            return None
+        return known_chip(self.words.get("chip", ""))
 
     @property
     def tdp_w(self) -> float | None:

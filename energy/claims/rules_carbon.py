@@ -67,13 +67,11 @@ def carbon_per_chip_hour(claim: Claim) -> Iterator[str]:
     grams, chip_s, tdp = claim.numbers.get("co2_g"), claim.chip_s, claim.tdp_w
     if claim.get("energy_j") or not (chip_s and tdp) or grams is None or min(grams, chip_s) < 0:
         return
-    factor = grams / (chip_s * tdp / J_PER_KWH)
+    factor, said = _at_design_power(grams, chip_s, tdp)
     grid = claim.get("grid_g_per_kwh")
     clean, dirty = (grid, grid) if grid else GRID_G_PER_KWH
     if not clean * LEAST_TDP <= factor <= dirty * MOST_TDP[None]:
-        yield f"{mass(grams)} in {significant(chip_s / S_PER_HOUR)} chip-hours are " + (
-            f"{significant(factor)} g/kWh at the design power of {tdp:g} W"
-        )
+        yield said
 
 
 @rule(
@@ -87,11 +85,18 @@ def carbon_unusually_low(claim: Claim) -> Iterator[str]:
     grams, chip_s, tdp = claim.get("co2_g"), claim.chip_s, claim.tdp_w
     if claim.get("grid_g_per_kwh") or not (grams and chip_s and tdp) or grams < 0 or chip_s < 0:
         return
-    factor = grams / (chip_s * tdp / J_PER_KWH)
+    factor, said = _at_design_power(grams, chip_s, tdp)
     if factor < 10:
-        yield f"{mass(grams)} in {significant(chip_s / S_PER_HOUR)} chip-hours are " + (
-            f"{significant(factor)} g/kWh at the design power of {tdp:g} W"
-        )
+        yield said
+
+
+def _at_design_power(grams: float, chip_s: float, tdp_w: float) -> tuple[float, str]:
+    """Grams a kWh of chips that draw their design power, and the same in words."""
+    factor = grams / (chip_s * tdp_w / J_PER_KWH)
+    return factor, (
+        f"{mass(grams)} in {significant(chip_s / S_PER_HOUR)} chip-hours are "
+        f"{significant(factor)} g/kWh at the design power of {tdp_w:g} W"
+    )
 
 
 @rule(

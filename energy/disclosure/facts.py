@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from energy.arithmetic import add
 from energy.disclosure.stated import number_of, statable, unit_of, word
 from energy.errors import InputError, MissingDataError
-from energy.facts.catalog import chip
+from energy.facts.catalog import known_chip
 from energy.facts.chip_rows import Chip
 from energy.facts.site import UNKNOWN_ZONE
 from energy.quantity import Boundary, Quantity
@@ -57,10 +57,7 @@ class Facts:
     @property
     def chip(self) -> Chip | None:
         """The chip in the catalog; None for another or none."""
-        try:
-            return chip(self.words["chip"])
-        except (InputError, KeyError):
-            return None
+        return known_chip(self.words.get("chip", ""))
 
     @property
     def predicted(self) -> bool:
@@ -198,10 +195,8 @@ def _quantities_of(record: RunRecord) -> dict[str, Quantity]:
 
 def _product(name: str) -> str:
     """The product name of a chip of the catalog; another stays as it is."""
-    try:
-        return chip(name).name
-    except InputError:
-        return name
+    known = known_chip(name)
+    return known.name if known else name
 
 
 def ended_utc(record: RunRecord) -> str:

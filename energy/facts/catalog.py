@@ -60,6 +60,14 @@ def chip(name: str) -> Chip:
     return find("chip", name, chips(), lambda row: (row.id, *row.aliases), "simulator chips")
 
 
+def known_chip(name: str) -> Chip | None:
+    """A chip as `chip` reads it; None where there is no such chip, or no name."""
+    try:
+        return chip(name)
+    except InputError:
+        return None
+
+
 def model(name: str, listing: str = "simulator models") -> Model:
     """A model by name ("glam-64b-64e").
 

@@ -15,8 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from energy.arithmetic import multiply
-from energy.errors import InputError
-from energy.facts.catalog import chip
+from energy.facts.catalog import known_chip
 from energy.facts.embodied import kilograms, methods_of
 from energy.facts.site import UNITS, UNKNOWN_ZONE, Site, site, site_from_options
 from energy.footprint.account import account, quantity_times
@@ -109,9 +108,8 @@ def _embodied(record: RunRecord, site: Site) -> Quantity:
     name = record.labels.get("chip")
     if not name:
         return Quantity.absent("g", "the record names no chip of the catalog (label chip)")
-    try:
-        row = chip(name)
-    except InputError:
+    row = known_chip(name)
+    if row is None:
         return Quantity.absent("g", f"{name} is no chip of the catalog")
     methods = methods_of(row)
     if not methods:
@@ -123,9 +121,8 @@ def _embodied(record: RunRecord, site: Site) -> Quantity:
 
 def _making(record: RunRecord) -> dict[str, Quantity]:
     """Kilograms a chip by each method that is published, for the factors of a record."""
-    try:
-        row = chip(record.labels.get("chip", ""))
-    except InputError:
+    row = known_chip(record.labels.get("chip", ""))
+    if row is None:
         return {}
     return {
         f"embodied_{method.method.replace('-', '_')}_kg": Quantity.exact(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from energy import units
 from energy.errors import InputError
-from energy.facts.catalog import chip
+from energy.facts.catalog import known_chip
 from energy.facts.site import Site
 from energy.files import PRIVATE, require_writable, write_atomic
 from energy.footprint.apply import at_site
@@ -131,10 +131,8 @@ def write(run: ImportedRun, folder: Path, site: Site) -> RunRecord:
 
 def _catalog_name(product: str) -> str | None:
     """The id of a chip of the catalog by the product name in a log; None if it is not in it."""
-    try:
-        return chip(product).id
-    except InputError:
-        return None
+    known = known_chip(product)
+    return known.id if known else None
 
 
 def _identity(run: ImportedRun) -> str:

@@ -6,6 +6,7 @@ The rows of `assumptions.toml` and `failures.toml` have a band and a source each
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from energy.quantity import Origin, Quantity
 from simulator.facts.tables import table
@@ -14,17 +15,19 @@ from simulator.facts.tables import table
 @cache
 def failure_assumptions() -> dict[str, Quantity]:
     """Assumptions on failures, from `failures.toml`, by name."""
-    return {
-        name: Quantity(
-            value=row["value"],
-            low=row["low"],
-            high=row["high"],
-            unit=row["unit"],
-            origin=Origin.ASSUMED,
-            source=f"{row['meaning']}: {row['source']}",
-        )
-        for name, row in table("failures.toml").items()
-    }
+    return {name: assumed(row) for name, row in table("failures.toml").items()}
+
+
+def assumed(row: dict[str, Any]) -> Quantity:
+    """A row of assumptions with value, low, high, unit, meaning and source."""
+    return Quantity(
+        value=row["value"],
+        low=row["low"],
+        high=row["high"],
+        unit=row["unit"],
+        origin=Origin.ASSUMED,
+        source=f"{row['meaning']}: {row['source']}",
+    )
 
 
 @cache

@@ -81,7 +81,7 @@ def fit(
         np.clip(center, low, high),
         Objective(
             residuals=residuals,
-            jacobian=lambda x, r: _jacobian(residuals, x, r, high),
+            jacobian=lambda x, r: jacobian(residuals, x, r, high),
             loss=soft_l1(scale),
             center=center,
             width=np.log([p.factor for p in priors]),
@@ -201,7 +201,7 @@ def descend(
     return Descent(x, r, np.sqrt(np.diag(np.linalg.inv(normal))) / objective.width)
 
 
-def _jacobian(residuals: Callable[[Array], Array], x: Array, r: Array, high: Array) -> Array:
+def jacobian(residuals: Callable[[Array], Array], x: Array, r: Array, high: Array) -> Array:
     """Derivatives of the residuals by the logarithms (rows, constants), by small steps inward."""
     columns = []
     for i in range(len(x)):

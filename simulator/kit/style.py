@@ -134,6 +134,26 @@ def page(svg: str, text: str, command: str) -> str:
 """
 
 
+def bars_from(axes: Axes, starts: Sequence[float], lengths: Sequence[float], **look: Any) -> None:
+    """One part of the bars of all rows, from where the parts before it end.
+
+    Args:
+        axes: to draw on.
+        starts: of a part, a row each.
+        lengths: likewise.
+        look: color, hatch and label of the part.
+    """
+    axes.barh(
+        range(len(lengths)),
+        lengths,
+        left=starts,
+        edgecolor="white",
+        linewidth=0.6,
+        height=0.62,
+        **look,
+    )
+
+
 def whiskers(
     axes: Axes, place: int, value: float, low: float, high: float, label: str | None = None
 ) -> None:

@@ -12,6 +12,7 @@ from energy.facts.catalog import Chip
 from energy.facts.site import Site
 from energy.footprint.account import Account, account, quantity_times
 from energy.quantity import Boundary, Origin, Quantity
+from simulator.facts.assumptions import assumed
 from simulator.facts.tables import table
 from simulator.runs.hosts import host_ratio
 
@@ -37,15 +38,7 @@ class Rung:
 
 def idle_reserve() -> Quantity:
     """Energy of all machines over that of the busy ones, as assumed."""
-    row = table("serving.toml")["idle_reserve"]
-    return Quantity(
-        value=row["value"],
-        low=row["low"],
-        high=row["high"],
-        unit=row["unit"],
-        origin=Origin.ASSUMED,
-        source=f"{row['meaning']}: {row['source']}",
-    )
+    return assumed(table("serving.toml")["idle_reserve"])
 
 
 def serving_site(site: Site, chip: Chip, chip_w: float, reserve: Quantity) -> Site:

@@ -7,7 +7,7 @@ with continuous batching and captured kernel graphs, unlike those of a training 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -15,81 +15,74 @@ from numpy.typing import NDArray
 
 from energy.errors import InputError
 from energy.inputs import is_number, shown
-from simulator.physics.constants import Prior
-
-
-def _constant(
-    default: float, unit: str, low: float, high: float, factor: float, meaning: str
-) -> Any:
-    prior = Prior(value=default, factor=factor, low=low, high=high, unit=unit, meaning=meaning)
-    return field(default=default, metadata={"prior": prior})
+from simulator.physics.constants import Prior, constant
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServingConstants:
     """Constants of a server; the defaults are the priors."""
 
-    memory: float = _constant(
+    memory: float = constant(
         0.85, "1", 0.3, 0.95, 1.1, "share of the memory bandwidth at which dense weights are read"
     )
-    expert_memory: float = _constant(
+    expert_memory: float = constant(
         0.6, "1", 0.05, 1.0, 1.4, "share of it at which the weights of experts are read"
     )
-    cache: float = _constant(0.6, "1", 0.05, 1.0, 1.5, "share of it at which the cache is read")
-    products: float = _constant(0.7, "1", 0.1, 1.0, 1.12, "share of the peak of dense products")
-    expert_products: float = _constant(
+    cache: float = constant(0.6, "1", 0.05, 1.0, 1.5, "share of it at which the cache is read")
+    products: float = constant(0.7, "1", 0.1, 1.0, 1.12, "share of the peak of dense products")
+    expert_products: float = constant(
         0.4, "1", 0.02, 1.0, 1.6, "share of the peak of the products of experts"
     )
-    scan: float = _constant(
+    scan: float = constant(
         0.1, "1", 0.005, 1.0, 2, "rate of a recurrent layer over a prompt, over that of products"
     )
-    layer_s: float = _constant(4e-5, "s", 1e-6, 1e-3, 2, "fixed time of a layer")
-    mixture_s: float = _constant(
+    layer_s: float = constant(4e-5, "s", 1e-6, 1e-3, 2, "fixed time of a layer")
+    mixture_s: float = constant(
         8e-5, "s", 1e-6, 1e-3, 2, "fixed time of a mixture of experts, beside that of its layer"
     )
-    recurrent_s: float = _constant(
+    recurrent_s: float = constant(
         5e-5, "s", 1e-6, 1e-3, 2, "fixed time of a recurrent layer, beside that of a layer"
     )
-    narrow_s: float = _constant(
+    narrow_s: float = constant(
         4e-5, "s", 1e-7, 1e-3, 2, "fixed time of quantizing the inputs of a layer to 8 bits"
     )
-    hop_s: float = _constant(1.5e-5, "s", 1e-6, 1e-3, 2, "fixed time of a message between chips")
-    link: float = _constant(0.7, "1", 0.05, 1.0, 1.2, "share of the links' rate of a message")
-    host_s: float = _constant(2e-3, "s", 1e-5, 3e-2, 2, "time of a step on the host")
-    sequence_s: float = _constant(
+    hop_s: float = constant(1.5e-5, "s", 1e-6, 1e-3, 2, "fixed time of a message between chips")
+    link: float = constant(0.7, "1", 0.05, 1.0, 1.2, "share of the links' rate of a message")
+    host_s: float = constant(2e-3, "s", 1e-5, 3e-2, 2, "time of a step on the host")
+    sequence_s: float = constant(
         1e-5, "s", 1e-7, 1e-3, 2, "time of a sequence in a step: sampling, bookkeeping on the host"
     )
-    eager_s: float = _constant(
+    eager_s: float = constant(
         1e-4, "s", 1e-6, 1e-2, 2.5, "time to launch a layer where a step has a prompt, so no graph"
     )
-    spread: float = _constant(
+    spread: float = constant(
         0.7, "1", 0.05, 3.0, 1.3, "standard deviation of the popularity of experts over its mean"
     )
-    flight: float = _constant(
+    flight: float = constant(
         1.3, "1", 0.8, 2.5, 1.2, "answer of a sequence in flight, over half of the mean answer"
     )
-    prompt_gpqa: float = _constant(300, "tokens", 50, 3000, 1.5, "prompt of a question of GPQA")
-    prompt_chat: float = _constant(250, "tokens", 20, 4000, 1.3, "prompt of a chat")
-    prompt_code: float = _constant(
+    prompt_gpqa: float = constant(300, "tokens", 50, 3000, 1.5, "prompt of a question of GPQA")
+    prompt_chat: float = constant(250, "tokens", 20, 4000, 1.3, "prompt of a chat")
+    prompt_code: float = constant(
         2048, "tokens", 100, 10000, 1.5, "prompt of a completion of code in its context"
     )
-    idle: float = _constant(
+    idle: float = constant(
         0.12, "1", 0.03, 0.4, 1.3, "watts of a chip that holds a model and waits, over design power"
     )
-    joules_a_byte: float = _constant(
+    joules_a_byte: float = constant(
         1.5e-10, "J/B", 2e-11, 6e-10, 1.4, "joules above idle of a byte of memory that is read"
     )
-    product_w: float = _constant(
+    product_w: float = constant(
         1.0, "1", 0.2, 2.0, 1.3, "watts above idle of products at their best rate, over the rest"
     )
-    kernel_w: float = _constant(
+    kernel_w: float = constant(
         0.35, "1", 0.02, 1.0, 1.4, "watts above idle in the fixed time of layers, likewise"
     )
-    message_w: float = _constant(0.4, "1", 0.02, 1.0, 1.4, "watts above idle in messages, likewise")
-    imbalance_w: float = _constant(
+    message_w: float = constant(0.4, "1", 0.02, 1.0, 1.4, "watts above idle in messages, likewise")
+    imbalance_w: float = constant(
         0.2, "1", 0.01, 1.0, 1.5, "watts above idle waiting for the busiest chip, likewise"
     )
-    host_w: float = _constant(
+    host_w: float = constant(
         0.12, "1", 0.005, 0.6, 1.8, "watts above idle while the host works, likewise"
     )
 

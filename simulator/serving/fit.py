@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from energy.errors import MissingDataError
 from simulator.fit.folds import BAND
-from simulator.fit.least_squares import Objective, descend, soft_l1
+from simulator.fit.least_squares import Objective, descend, jacobian, soft_l1
 from simulator.serving.constants import SERVING_PRIORS, ServingConstants
 from simulator.serving.fitted import FIGURES, Fitted
 from simulator.serving.predict import serve
@@ -86,23 +86,14 @@ def fit(problem: Problem, start: Array | None = None, iterations: int = 60) -> A
     low, high = np.log([prior.low for prior in priors]), np.log([prior.high for prior in priors])
 
     def residuals(x: Array) -> Array:
-        served = serve(problem.at(ServingConstants.at(x)), ServingConstants.at(x))
-        return _residuals(problem, served)
-
-    def jacobian(x: Array, r: Array) -> Array:
-        columns = []
-        for place in range(len(x)):
-            moved = x.copy()
-            size = -1e-5 if x[place] + 1e-5 > high[place] else 1e-5
-            moved[place] += size
-            columns.append((residuals(moved) - r) / size)
-        return np.stack(columns, axis=1)
+        constants = ServingConstants.at(x)
+        return _residuals(problem, serve(problem.at(constants), constants))
 
     return descend(
         center.copy() if start is None else start,
         Objective(
             residuals=residuals,
-            jacobian=jacobian,
+            jacobian=lambda x, r: jacobian(residuals, x, r, high),
             loss=soft_l1(SCALE),
             center=center,
             width=np.log([prior.factor for prior in priors]),

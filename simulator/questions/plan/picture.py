@@ -7,7 +7,15 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from simulator.kit.style import PHASE_COLORS, REFERENCE, Panel, legend_below, named_rows, whiskers
+from simulator.kit.style import (
+    PHASE_COLORS,
+    REFERENCE,
+    Panel,
+    bars_from,
+    legend_below,
+    named_rows,
+    whiskers,
+)
 from simulator.physics.phases import PHASES
 from simulator.questions.plan.answer import Planned
 
@@ -36,17 +44,7 @@ def step_by_phase(planned: Planned, axes: Axes) -> Axes:
             for _, option in rows
         ]
         color, hatch = PHASE_COLORS[name]
-        axes.barh(
-            range(len(rows)),
-            lengths,
-            left=before,
-            color=color,
-            hatch=hatch,
-            edgecolor="white",
-            linewidth=0.6,
-            height=0.62,
-            label=name,
-        )
+        bars_from(axes, before, lengths, color=color, hatch=hatch, label=name)
     for place, (_, option) in enumerate(rows):
         ends = option.estimate.step_s.numbers()[1:]
         whiskers(axes, place, option.step_s, *ends)

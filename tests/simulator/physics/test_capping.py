@@ -8,8 +8,9 @@ from simulator.physics.capping import clock_under, slowed, watts_at
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.power import chip_watts
-from simulator.physics.step import Step
+from tests.support.steps import made
 
+SECONDS = (6.0, 1.0, 2.0, 0.5, 0.5)
 share = st.floats(0, 1)
 clocks = st.floats(0.2, 1)
 
@@ -27,22 +28,7 @@ CHIP = Hardware(
 )
 
 
-def made(compute=0.6, memory=0.5, link=0.2, seconds=(6.0, 1.0, 2.0, 0.5, 0.5)):
-    names = ("experts", "data_parallel", "pipeline", "optimizer", "host")
-    whole = sum(seconds)
-    return Step(
-        seconds=dict(zip(names, seconds, strict=True)),
-        model_flop={},
-        executed_flop={},
-        memory_bytes={},
-        compute_s=compute * whole,
-        memory_s=memory * whole,
-        link_s=link * whole,
-        relative=(0.0, 0.0),
-    )
-
-
-steps = st.builds(made, share, share, share)
+steps = st.builds(made, st.just(SECONDS), share, share, share)
 
 
 @given(steps, clocks)
@@ -54,14 +40,14 @@ def test_a_step_is_slower_by_no_more_than_the_clock_falls_and_messages_take_as_l
 
 
 def test_the_full_clock_changes_nothing():
-    step, priors = made(), Constants()
+    step, priors = made(SECONDS, 0.6, 0.5, 0.2), Constants()
     assert slowed(step, 1.0).seconds == step.seconds
     full = watts_at(step, 1.0, CHIP, priors, 2.4)
     assert full == pytest.approx(float(chip_watts(step, CHIP, priors)))
 
 
 def test_a_chip_that_only_computes_draws_what_the_worked_number_says():
-    only = made(compute=1.0, memory=0.0, link=0.0, seconds=(10.0, 0, 0, 0, 0))
+    only = made((10.0, 0, 0, 0, 0), compute=1.0, memory=0.0, link=0.0)
     assert watts_at(only, 0.8, CHIP, Constants(), 2.5) == pytest.approx(70 + 630 * 0.8**2.5)
     assert slowed(only, 0.5).step_s == 20
 

@@ -13,11 +13,11 @@ from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.phases import PHASES, phase_watts, phases
 from simulator.physics.power import chip_watts
-from simulator.physics.step import Step
 from simulator.questions.power.answer import load_profile, power
 from simulator.questions.power.picture import panels
 from simulator.runs.predict import predict
 from simulator.scenarios.scenario import load, presets
+from tests.support.steps import made
 
 share = st.floats(0, 1)
 
@@ -25,21 +25,6 @@ share = st.floats(0, 1)
 @pytest.fixture(scope="module")
 def profile():
     return power("gpt3-175b")
-
-
-def made(seconds, compute, memory, link):
-    whole = sum(seconds)
-    names = ("experts", "data_parallel", "pipeline", "optimizer", "host")
-    return Step(
-        seconds=dict(zip(names, seconds, strict=True)),
-        model_flop={},
-        executed_flop={},
-        memory_bytes={},
-        compute_s=compute * whole,
-        memory_s=memory * whole,
-        link_s=link * whole,
-        relative=(0.0, 0.0),
-    )
 
 
 def chip(idle_w, busy_w, limit_w):
