@@ -56,6 +56,9 @@ NUMBERS = {
 MOST = 1e40
 """No figure of a run is larger, in SI."""
 
+LEAST = 1e-60
+"""Below it a figure is nothing: products of some would be zero, and nothing is divided by it."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -97,8 +100,9 @@ class Claim:
             object.__setattr__(self, "problems", (*self.problems, *problems))
 
     def get(self, name: str) -> float | None:
-        """A figure; None where it is not stated or is zero, with which nothing can be compared."""
-        return self.numbers.get(name) or None
+        """A figure; None where it is not stated or is nothing, with which none can be compared."""
+        value = self.numbers.get(name, 0.0)
+        return value if abs(value) > LEAST else None
 
     def word(self, name: str) -> str:
         """A word in lower case; empty where it is not stated."""

@@ -1,7 +1,7 @@
 """Each rule finds what it is for, and says nothing of what is right."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from energy.claims.check import check, errors
@@ -128,6 +128,9 @@ def test_a_wh_unit_slip_is_described_with_both_figures():
 
 
 @given(st.dictionaries(st.sampled_from(sorted(NUMBERS)), st.floats(-1e30, 1e30), max_size=30))
+@example({"chip_s": 5e-324, "co2_g": 0.0})
+@example({"layers": 1.0, "d_model": 2e-311, "params_total": 1.0})
+@example({"chip_s": 2e-309, "energy_j": 1.0, "pue": 1e-289})
 def test_no_figures_crash_a_rule_and_a_minus_is_always_found(numbers):
     noticed = rules_of(numbers, WORDS | {"zone": "FRA", "basis": "measured"})
     assert ("negative" in noticed) == any(value < 0 for value in numbers.values())
