@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import unmeasured_environment
 from tests.support.standin import nvml_environment
 
 ENERGY = [sys.executable, "-m", "energy"]
@@ -217,10 +218,11 @@ def test_the_exit_code_passes_through_whatever_becomes_of_stderr(tmp_path, strea
 def test_the_exit_code_passes_through_where_the_record_cannot_be_written(tmp_path):
     # As on a full disk, and without one: no file of more than 8 kB; the record is larger.
     words = shlex.join([*ENERGY, "run", "--out", str(tmp_path / "r"), "--", "sh", "-c", "exit 7"])
-    # A measurement of coverage could not write its file either, and would say so.
-    own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     run = subprocess.run(
-        ["sh", "-c", f"ulimit -f 16; {words}"], capture_output=True, text=True, env=own
+        ["sh", "-c", f"ulimit -f 16; {words}"],
+        capture_output=True,
+        text=True,
+        env=unmeasured_environment(),
     )
     assert run.returncode == 7
     assert run.stderr.startswith("no record of this run: expected to write ")

@@ -16,6 +16,7 @@ import pytest
 from benchmarks.commands.signals import half_written
 from energy.record import RunRecord
 from glam.checkpoints.checkpoint import checkpoints, load_checkpoint
+from tests.support import unmeasured_environment
 from tests.support.small_models import MIXTURE_TOML, metrics_rows
 
 pytestmark = [pytest.mark.process, pytest.mark.torch]
@@ -61,7 +62,7 @@ def started(folder, out, *options, every=3, prepare=None):
         return subprocess.Popen(
             [sys.executable, "-m", "glam", "train", *words],
             cwd=folder,
-            env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+            env={**unmeasured_environment(), "XDG_CACHE_HOME": str(folder / "cache")},
             stdout=subprocess.DEVNULL,
             stderr=said,
             preexec_fn=prepare,
