@@ -2,9 +2,10 @@
 
 Twelve runs of a small size (dense, 4, 16 and 32 experts, three seeds each) as GLaM's authors build
 it, twelve as its paper alone has it, and four of a larger size: all with equal active parameters
-and tokens, each predicted by the simulator before it starts and metered while it runs. A killed
-experiment resumes where it was, within a run from its newest checkpoint.
-The results are small files in docs/experiment, and a page is written from them.
+and tokens, each predicted by the simulator before it starts and metered while it runs; what a step
+costs is measured in turns when all are trained. A killed experiment resumes where it was, within a
+run from its newest checkpoint. The results are small files in docs/experiment, and a page is
+written from them.
 
     python -m experiments.equal_loss [--hours 1.75] [--out runs/experiment] [--docs docs]
     python -m experiments.equal_loss --quick            a few minutes, to see that it works
@@ -28,7 +29,7 @@ from energy.errors import InputError
 from energy.files import write_text_atomic
 from energy.guard import guard
 from energy.meters.sources import open_sources
-from experiments.equal_loss import page
+from experiments.equal_loss import costs, page
 from experiments.equal_loss.plan import EXPERTS, HOURS, SIZES, Run, runs
 from experiments.equal_loss.results import Json, gather, summary, without_infinities
 from simulator.runs.predict import predict
@@ -114,6 +115,10 @@ def run_all(out: Path, hours: float, *, quick: bool = False) -> Json:
     progress = Console(stderr=True)
     for run in track(planned, "runs", console=progress, disable=not sys.stderr.isatty()):
         train(run, out / run.name, machine, meters)
+    if not (out / costs.FILE).exists():
+        run_process(
+            [sys.executable, "-m", "experiments.equal_loss.costs", str(out), *_options(meters)]
+        )
     return gather(planned, out, hours)
 
 
@@ -152,9 +157,14 @@ def train(run: Run, out: Path, machine: Path, meters: list[str]) -> None:
             "--machine",
             str(machine),
             *resume,
-            *(word for name in meters for word in ("--meter", name)),
+            *_options(meters),
         ]
     )
+
+
+def _options(meters: list[str]) -> list[str]:
+    """The options that name meters on a command line."""
+    return [word for name in meters for word in ("--meter", name)]
 
 
 if __name__ == "__main__":

@@ -47,13 +47,14 @@ def introduction(results: Json) -> str:
     """The paper's claim, and the answer here in a sentence for each mixture."""
     answers = [f"- {name}: {answer(variant)}" for name, variant in mixtures(results).items()]
     machine = results["machine"]
+    formats = sorted({run.get("precision", "float32") for run in results["runs"]})
     return f"""# Does sparsity save energy? An experiment
 
 Written by `make experiment`; `python -m experiments.equal_loss --page` writes it again from
 [results.json](experiment/results.json). {results["created_utc"][:10]}, {machine["cpu"]}, one core
-({machine["threads"]} thread), float32, torch {machine["torch"]}. Joules are
-{pictures.origins(results)}: busy core-seconds of the run times the processor's power in the
-catalog. They follow the time of the run and say nothing about power.
+({machine["threads"]} thread), {" and ".join(formats)}, torch {machine["torch"]}. Joules are
+{pictures.origins(results)}: busy core-seconds of the steps times the processor's power in the
+catalog. They follow the time of the steps and say nothing about power.
 
 **The paper** (Du et al., arXiv:2112.06905): a mixture of experts reaches the quality of a dense
 model with about a third of the energy. By our account of its own figures that third comes from the
@@ -140,9 +141,26 @@ def losses(results: Json) -> str:
 {tables.losses(results)}
 
 The final loss is the mean over the last {SMOOTHED} evaluations and over all seeds. Lines are means
-over the seeds; the first quarter of the text is not shown.
+over the seeds; the first quarter of the text is not shown. {costs(results)}
 
 {images}"""
+
+
+def costs(results: Json) -> str:
+    """How the seconds and joules of a step were measured, in words."""
+    measured = results.get("costs")
+    if not measured:  # stored before costs were measured in turns
+        return "Time and energy are those of each run, one after the other."
+    spread = max(
+        (cost["energy_j_three_quarters"] - cost["energy_j_quarter"]) / cost["energy_j"]
+        for cost in measured.values()
+    )
+    rounds = min(cost["rounds"] for cost in measured.values())
+    return (
+        "Time and energy are tokens times the cost of a token, which all trained models of the "
+        f"first seed were metered for in turns, in one process: medians of {rounds} rounds, of "
+        f"which the middle half lies within {spread:.1%} of the median at most."
+    )
 
 
 def equal_loss(results: Json) -> str:
@@ -172,7 +190,8 @@ def predictions(results: Json) -> str:
 The median absolute error of time is {figures["time_median_abs_rel_error"]:.1%}, that of energy
 {figures["energy_median_abs_rel_error"]:.1%}; {figures["time_band_coverage"]:.0%} and
 {figures["energy_band_coverage"]:.0%} of the runs lie in their 80 % bands. Energy is modelled with
-the same power on both sides, so its error is that of time and of how busy the core was.
+the same power on both sides, so its error is that of time and of how busy the core was. Measured is
+here what each run took and spent as it came, with the machine's other work beside it.
 
 ![Predicted over measured time](experiment/predictions.png)"""
 
@@ -197,6 +216,6 @@ def limits(results: Json) -> str:
   {run["tokens"] / 1e6:.1f}M tokens. The learning rate is constant, so that a loss along the way is
   comparable with one at the end; losses jump by about a hundredth of a nat between evaluations.
 - Three seeds give a narrow view of the spread, one seed none.
-- No joule was read from a counter, and the machine did other work on its other core, which may have
-  slowed some runs more than others. Differences of a few percent are not significant.
+- No joule was read from a counter, and the machine did other work on its other core. Differences
+  of a few percent are not significant.
 - One core has no network: what all-to-all costs a sparse model on a cluster does not show here."""

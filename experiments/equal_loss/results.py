@@ -1,6 +1,7 @@
 """The results of the experiment as one small table, and the figures derived from it.
 
-Joules and seconds are those of the optimizer steps. Evaluations and checkpoints are left out of
+Joules and seconds are those of the optimizer steps: tokens times the cost of a token, which is
+measured in turns when all runs are trained (`costs`). Evaluations and checkpoints are left out of
 both: they are the same for all runs and not part of training. Nothing here trains or draws.
 """
 
@@ -19,6 +20,7 @@ from energy import flops
 from energy.quantity import Boundary
 from energy.record import RunRecord
 from energy.shape import Shape, active_parameters, parameters, total
+from experiments.equal_loss.costs import FILE
 from experiments.equal_loss.plan import BATCH, SEQUENCE, Run
 
 Array = NDArray[np.float64]
@@ -41,11 +43,13 @@ def gather(planned: Sequence[Run], out: Path, hours: float) -> Json:
         out: folder with a folder for each.
         hours: length of the experiment.
     """
-    results = [_result(run, out / run.name) for run in planned]
+    costs = json.loads((out / FILE).read_text(encoding="utf-8"))
+    results = [_result(run, out / run.name, costs[run.variant]) for run in planned]
     record = RunRecord.load(out / planned[0].name / "run" / "record.json")
     environment = record.environment or {}
     return {
         "hours": hours,
+        "costs": costs,
         "runs": results,
         "created_utc": record.created_utc,
         "machine": {key: environment.get(key) for key in ("cpu", "os", "python", "torch")}
@@ -53,21 +57,15 @@ def gather(planned: Sequence[Run], out: Path, hours: float) -> Json:
     }
 
 
-def _result(run: Run, out: Path) -> Json:
+def _result(run: Run, out: Path, cost: Json) -> Json:
     shape = Shape.from_dict(run.shape())
     record = RunRecord.load(out / "run" / "record.json")
     predicted = RunRecord.load(out / "predicted" / "record.json")
     lines = [json.loads(line) for line in (out / "run" / "metrics.jsonl").open(encoding="utf-8")]
-    windows = {window.name: window for window in record.windows}
-    step, evaluation = windows["step"], windows["evaluate"]
-    evaluation_s = evaluation.elapsed_s.numbers()[0] / evaluation.count
-    power_w = step.energy_j.numbers()[0] / step.elapsed_s.numbers()[0]
-    last = {
-        "tokens": run.steps * BATCH * SEQUENCE,
-        "loss": record.metrics["validation_loss"].numbers()[0],
-        "train_s": step.elapsed_s.numbers()[0],
-        "energy_j": step.energy_j.numbers()[0],
-    }
+    step = next(window for window in record.windows if window.name == "step")
+    tokens = run.steps * BATCH * SEQUENCE
+    # The last evaluation is after the last line of metrics.
+    last = {"tokens": tokens, "validation_loss": record.metrics["validation_loss"].numbers()[0]}
     return {
         "name": run.name,
         "variant": run.variant,
@@ -75,13 +73,13 @@ def _result(run: Run, out: Path) -> Json:
         "family": run.family,
         "experts": run.experts,
         "seed": run.seed,
+        "precision": record.labels.get("precision", "float32"),
         "steps": run.steps,
-        "tokens": run.steps * BATCH * SEQUENCE,
+        "tokens": tokens,
         "params_active": float(total(active_parameters(shape))),
         "params_total": float(total(parameters(shape))),
         "flop_per_token": float(total(flops.model_flop(shape))),
-        # The last evaluation is after the last line of metrics.
-        "curve": [*curve(lines[:-1], evaluation_s, power_w), last],
+        "curve": curve([*lines[:-1], last], cost),
         "measured_s": step.elapsed_s.numbers(),
         "predicted_s": predicted.elapsed_s.numbers(),
         "measured_j": step.energy_j.numbers(),
@@ -94,34 +92,23 @@ def _result(run: Run, out: Path) -> Json:
     }
 
 
-def curve(lines: Sequence[Json], evaluation_s: float, power_w: float) -> list[Json]:
+def curve(lines: Sequence[Json], cost: Json) -> list[Json]:
     """Validation loss against tokens, seconds and joules of the steps.
 
-    The rate in a line is over the time since the previous line, which includes one evaluation.
-
     Args:
-        lines: of metrics, in order.
-        evaluation_s: seconds of one evaluation.
-        power_w: mean power of the steps.
+        lines: of metrics, in order; those without a validation loss are left out.
+        cost: seconds (train_s) and joules (energy_j) of a token.
     """
-    points, train_s, tokens_before = [], 0.0, 0.0
-    for line in lines:
-        # Runs of version 0.1.0 call it held_out_loss.
-        loss = line.get("validation_loss", line.get("held_out_loss"))
-        evaluated = loss is not None
-        elapsed_s = (line["tokens"] - tokens_before) / line["tokens_per_s"]
-        train_s += max(elapsed_s - evaluation_s * evaluated, 0.0)
-        tokens_before = line["tokens"]
-        if evaluated:
-            points.append(
-                {
-                    "tokens": line["tokens"],
-                    "loss": loss,
-                    "train_s": train_s,
-                    "energy_j": power_w * train_s,
-                }
-            )
-    return points
+    return [
+        {
+            "tokens": line["tokens"],
+            "loss": line["validation_loss"],
+            "train_s": cost["train_s"] * line["tokens"],
+            "energy_j": cost["energy_j"] * line["tokens"],
+        }
+        for line in lines
+        if line.get("validation_loss") is not None
+    ]
 
 
 def _loads(lines: Sequence[Json]) -> list[Json]:
@@ -257,7 +244,7 @@ def decomposition(dense: Sequence[Json], sparse: Sequence[Json]) -> dict[str, fl
     quality = tokens of the mixture to the dense loss, over the dense run's tokens;
     flop = FLOP per token of the mixture over the dense model's;
     efficiency = joules per FLOP of the mixture over the dense model's. Their product is joules:
-    0.84 * 1.000 * 1.14 = 0.96 for 16 experts of the small size.
+    0.84 * 1.000 * 1.14 = 0.96 for 16 experts of the small size, family plain, in float32.
     """
     joules = ratio(dense, sparse, "energy_j")
     quality = ratio(dense, sparse, "tokens")

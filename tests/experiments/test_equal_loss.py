@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +27,9 @@ from experiments.equal_loss.results import (
     summary,
     without_infinities,
 )
+from glam.training.run import train
 from tests.support import ROOT
+from tests.support.small_models import DENSE_TOML, MIXTURE_TOML
 
 
 def result_of(experts, seed, scale=1.0, joules_per_token=2.0, floor=3.0):
@@ -145,13 +148,14 @@ def test_the_bootstrap_band_contains_the_ratio_of_the_middle_seed(scales):
     assert each[0] - 1e-9 <= low <= high <= each[-1] + 1e-9
 
 
-def test_a_curve_leaves_out_the_time_of_evaluations():
+def test_a_curve_has_the_evaluations_at_the_cost_of_their_tokens():
     lines = [
-        {"tokens": 100.0 * i, "tokens_per_s": 10.0, "validation_loss": 5.0 - i} for i in range(1, 4)
+        {"tokens": 100.0 * i, "validation_loss": 5.0 - i if i % 2 else None} for i in (1, 2, 3)
     ]
-    points = curve(lines, evaluation_s=2.0, power_w=3.0)
-    assert [point["train_s"] for point in points] == pytest.approx([8.0, 16.0, 24.0])
-    assert [point["energy_j"] for point in points] == pytest.approx([24.0, 48.0, 72.0])
+    points = curve(lines, {"train_s": 0.1, "energy_j": 0.5})
+    assert [point["tokens"] for point in points] == [100.0, 300.0]
+    assert [point["train_s"] for point in points] == pytest.approx([10.0, 30.0])
+    assert [point["energy_j"] for point in points] == pytest.approx([50.0, 150.0])
 
 
 def stored_results():
@@ -228,3 +232,23 @@ def test_the_page_can_be_written_from_stored_results_only(tmp_path):
         "small-16e",
         "small-32e",
     }
+
+
+def test_what_a_step_costs_is_metered_in_turns_with_trained_models_and_refused_without(
+    tmp_path, monkeypatch
+):
+    command = [sys.executable, "-m", "experiments.equal_loss.costs", str(tmp_path), "--rounds", "1"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"error: expected trained runs in {tmp_path}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "text.txt").write_text(Path(page.__file__).read_text() * 4)
+    for name, shape in (("small-dense", DENSE_TOML), ("small-4e", MIXTURE_TOML)):
+        corpus = f"[corpus]\npaths = ['{tmp_path / 'text.txt'}']\nvalidation_fraction = 0.3\n"
+        recipe = "[training]\nsteps = 1\nbatch_sequences = 2\nthreads = 1\n"
+        (tmp_path / f"{name}.toml").write_text(f"{shape}{recipe}{corpus}")
+        train(tmp_path / f"{name}.toml", tmp_path / f"{name}-seed0" / "run", peak_flop_per_s=1e12)
+    subprocess.run([*command, "--meter", "cpu_tree"], cwd=ROOT, check=True)
+    costs = json.loads((tmp_path / "costs.json").read_text())
+    assert set(costs) == {"small-dense", "small-4e"}
+    assert all(cost["energy_j"] > 0 and cost["train_s"] > 0 for cost in costs.values())
