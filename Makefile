@@ -67,7 +67,7 @@ validate-folds: install ## the same with every source, model, chip and publisher
 bench-simulate: install ## configurations per second, and the memory of sweeps of millions
 	$(BIN)/python -m benchmarks.simulator.speed --write docs/results-simulator.md
 
-experiment: install ## does sparsity save energy? 28 trainings on one core, about 150 minutes, resumable
+experiment: install ## does sparsity save energy? 28 trainings on one core, about 110 minutes, resumable
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m experiments.equal_loss
 
 bench-commands: install ## processor time of commands against another checkout (BESIDE=DIR), and seconds
