@@ -62,7 +62,17 @@ class Facts:
     @property
     def predicted(self) -> bool:
         """Whether any of the runs is a prediction."""
-        return any(record.kind is Kind.PREDICTED for record in self.records)
+        return bool(self.predictions)
+
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        """The names of the runs that are predictions."""
+        return tuple(r.name for r in self.records if r.kind is Kind.PREDICTED)
+
+    @property
+    def only_predicted(self) -> bool:
+        """Whether none of the runs happened."""
+        return len(self.predictions) == len(self.records)
 
 
 def facts_of(records: Sequence[RunRecord], stated: Mapping[str, str]) -> Facts:

@@ -40,9 +40,9 @@ NAMES = {
 
 
 def basis(facts: Facts) -> str:
-    """How the joules came about, in a word: predicted, measured or computed."""
+    """How the joules came about, in a word: predicted, measured, computed, or in part predicted."""
     if facts.predicted:
-        return "predicted"
+        return "predicted" if facts.only_predicted else "in part predicted"
     joules = facts.quantities.get("energy_j")
     return "measured" if joules and joules.origin is Origin.MEASURED else "computed"
 
@@ -51,6 +51,15 @@ def with_origin(quantity: Quantity) -> str:
     """Value, band and origins: '456 MWh (80 %: 444 to 468; modelled 59 %, assumed 41 %)'."""
     band = "" if quantity.is_exact else f"{quantity.band()}; "
     return f"{quantity.human()} ({band}{quantity.origins})"
+
+
+def kind(facts: Facts) -> str:
+    """Whether the runs happened: a run, a prediction, or a sum that has predictions in it."""
+    if facts.only_predicted:
+        return "prediction: nothing was measured"
+    if facts.predicted:
+        return f"{len(facts.predictions)} of {len(facts.records)} runs only predicted"
+    return "run"
 
 
 def energy_method(facts: Facts) -> str:
@@ -97,8 +106,10 @@ def _steps(facts: Facts) -> str:
 
 
 def _caution(facts: Facts, total: Quantity) -> str:
-    if facts.predicted:
+    if facts.only_predicted:
         return "This is a prediction: nothing was measured."
+    if facts.predicted:
+        return f"A sum with predictions in it: {', '.join(facts.predictions)} did not happen yet."
     if total.origin is Origin.MEASURED:
         return "All of it was measured."
     return "What is modelled or assumed is no measurement."

@@ -37,6 +37,9 @@ UNITS = {
 UNKNOWN_ZONE = "not given"
 """The label of a run whose zone nobody has named: its CO2e has a band over all grids."""
 
+OF_THE_GRID = ("grid_location", "grid_market", "ewif")
+"""Figures that hold in one zone and move to no other."""
+
 FACTORS = ("pue", "node_over_chip", "it_over_node", "generation_over_facility")
 """Figures that raise joules from one boundary to the next: they are at least 1."""
 
@@ -114,7 +117,8 @@ def site(
 
     Args:
         zone: a grid zone ("US", "FRA"); without it the place is unknown and the band is wide.
-        region: a published data center ("google-glam") that supplies figures.
+        region: a published data center ("google-glam") that supplies figures; in a zone that is not
+            its own, those of the building alone.
         name: for people.
         allow_fallback: use the world average for an unknown zone.
         figures: by the names of `Site`: quantities, or numbers in the units of `UNITS`, which are
@@ -127,9 +131,10 @@ def site(
     known = {key: _figure(key, value) for key, value in figures.items() if value is not None}
     if region is not None:
         published = grid.region(region)
+        elsewhere = zone is not None and zone != published.zone
         zone = zone or published.zone
         name = name or published.name
-        known = _published(published) | known
+        known = _published(published, elsewhere) | known
     return Site(
         name=name or zone or "place not given",
         zone=zone or UNKNOWN_ZONE,
@@ -169,8 +174,8 @@ def _figure(key: str, value: Quantity | float, source: str = "set by the caller"
     return value
 
 
-def _published(region: Region) -> dict[str, Quantity]:
-    """The figures that a data center published."""
+def _published(region: Region, elsewhere: bool) -> dict[str, Quantity]:
+    """The figures that a data center published; those of its grid hold nowhere else."""
     values = {
         "pue": region.pue,
         "wue": region.wue_l_per_kwh,
@@ -179,11 +184,15 @@ def _published(region: Region) -> dict[str, Quantity]:
         "grid_market": region.market_g_per_kwh,
     }
     source = f"{region.name}: {region.source} ({region.year})"
-    return {
+    figures = {
         key: Quantity.exact(value, UNITS[key], source)
         for key, value in values.items()
-        if value is not None
+        if value is not None and not (elsewhere and key in OF_THE_GRID)
     }
+    if elsewhere and region.market_g_per_kwh is not None:
+        reason = f"the contracts of {region.name} are of another zone; state site.grid_market"
+        figures["grid_market"] = Quantity.absent("g/kWh", reason)
+    return figures
 
 
 def _assumed(

@@ -17,7 +17,7 @@ from typing import Any
 from energy.arithmetic import multiply
 from energy.facts.catalog import known_chip
 from energy.facts.embodied import kilograms, methods_of
-from energy.facts.site import UNITS, UNKNOWN_ZONE, Site, site, site_from_options
+from energy.facts.site import OF_THE_GRID, UNITS, UNKNOWN_ZONE, Site, site, site_from_options
 from energy.footprint.account import account, quantity_times
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import RunRecord, totals
@@ -71,7 +71,7 @@ def moved(record: RunRecord, zone: str | None, pue: float | None) -> RunRecord:
     """
     if zone is None and pue is None:
         return record
-    replaced = {"grid_location", "grid_market", "ewif"} if zone else set()
+    replaced = set(OF_THE_GRID) if zone else set()
     replaced |= {"pue"} if pue is not None else set()
     figures: dict[str, Any] = {
         name: factor

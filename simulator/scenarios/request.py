@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from energy.configurations.read import is_configuration, model_name
 from energy.errors import InputError
 from energy.facts import catalog
+from energy.facts.site import OF_THE_GRID
 from simulator.scenarios.scenario import Scenario, load, presets, with_overrides
 
 Target = Scenario | str | Path
@@ -157,7 +158,7 @@ def quick(
     if count is not None:
         values["hardware.count"] = count
     if zone is not None:
-        values["site.zone"] = zone
+        values |= {f"site.{figure}": None for figure in OF_THE_GRID} | {"site.zone": zone}
     if chip_price is not None:
         values["site.chip_price"] = chip_price
     return values

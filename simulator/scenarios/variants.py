@@ -9,6 +9,7 @@ from energy import shape as shapes
 from energy.errors import InputError
 from energy.facts import catalog, grid
 from energy.facts.prices import Price
+from energy.facts.site import OF_THE_GRID
 from energy.quantity import Origin, Quantity
 from energy.shape import LAYER_COUNTS, Shape
 from simulator.physics.plan import AXES, Plan
@@ -66,7 +67,7 @@ def moved_site(section: SiteSection, place: str) -> SiteSection:
     Raises:
         MissingDataError: there is no such place.
     """
-    grid_figures = {"grid_location": None, "grid_market": None, "ewif": None}
+    grid_figures = dict.fromkeys(OF_THE_GRID)
     if place in {row.id for row in grid.regions()}:
         building = {"pue": None, "wue": None}
         moved = {"zone": None, "region": place, **grid_figures, **building}

@@ -7,7 +7,7 @@ from typing import Any
 from energy.disclosure import eu_mdf as rules
 from energy.disclosure.facts import Facts
 from energy.disclosure.forms import document, form, supply
-from energy.disclosure.method import compute_method, energy_method
+from energy.disclosure.method import compute_method, energy_method, kind
 from energy.quantity import Boundary
 from energy.units import flop
 
@@ -39,7 +39,7 @@ def written(facts: Facts) -> dict[str, Any]:
         "note": own.note,
         "model": facts.words["name"],
         "records": [record.name for record in facts.records],
-        "kind": "prediction" if facts.predicted else "run",
+        "kind": kind(facts),
         "items": items,
         "compute_methodology": _method(compute_method(facts)),
         "energy_methodology": _method(energy_method(facts)),

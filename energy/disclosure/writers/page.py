@@ -7,7 +7,7 @@ from typing import Any
 from energy._lazy import version
 from energy.disclosure.facts import Facts
 from energy.disclosure.forms import form
-from energy.disclosure.method import carbon_method, compute_method, energy_method, place
+from energy.disclosure.method import carbon_method, compute_method, energy_method, kind, place
 from energy.disclosure.writers.documentation_form import thresholds
 from energy.errors import MissingDataError
 from energy.quantity import Origin, Quantity
@@ -59,7 +59,7 @@ def content(facts: Facts) -> dict[str, Any]:
     """What the page shows, as plain data."""
     return {
         "name": facts.words["name"],
-        "kind": "prediction: nothing was measured" if facts.predicted else "run",
+        "kind": kind(facts),
         "records": [f"{record.name} ({record.kind})" for record in facts.records],
         "headline": _headline(facts),
         "words": _words(facts),

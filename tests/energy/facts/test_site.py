@@ -54,3 +54,14 @@ def test_a_site_that_uses_less_than_its_computers_is_refused(pue):
         site_from_options(None, pue)
     with pytest.raises(InputError, match="expected chip_price of 0 or more"):
         site(chip_price=-1)
+
+
+def test_a_zone_replaces_the_grid_of_a_data_center_and_its_contracts_and_keeps_its_building():
+    there, here = site(region="google-t5"), site("FRA", region="google-t5")
+    assert there.grid_location.value == there.grid_market.value == 545
+    assert here.grid_location == site("FRA").grid_location
+    assert here.grid_market.value is None
+    assert "of another zone" in here.grid_market.source
+    assert here.pue == there.pue
+    assert site("FRA", region="google-t5", grid_market=20.0).grid_market.value == 20.0
+    assert site("US", region="openai-gpt3").grid_location.value == 429  # its own zone

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from energy.errors import InputError
 from energy.quantity import Origin
+from simulator.scenarios.request import scenario_of
 from simulator.scenarios.scenario import Scenario, check, load, preset_text, presets, starting_text
 
 WHOLE = """
@@ -188,3 +189,16 @@ def test_an_unknown_preset_and_a_missing_or_broken_file_are_one_clear_line(tmp_p
 def test_presets_hold_no_second_copy_of_a_shape():
     for name in presets():
         assert "n_layers" not in preset_text(name)
+
+
+def test_the_option_of_a_zone_replaces_all_of_the_grid_that_a_scenario_has():
+    own = {"site.region": None, "site.grid_location": 400.0, "site.grid_market": 10.0}
+    scenario = load("glam-64b-64e", {"site.zone": "USA", **own})
+    moved = scenario_of(scenario, zone="FRA")
+    assert (moved.site.grid_location, moved.site.grid_market) == (None, None)
+    stated = scenario_of(scenario, zone="FRA", overrides={"site.grid_market": 12.0})
+    assert stated.site.grid_market is not None
+    assert stated.site.grid_market.value == 12.0
+    contracts = scenario_of("glam-64b-64e", zone="FRA").site.resolve()
+    assert contracts.pue.value == 1.11
+    assert contracts.grid_market.value is None
