@@ -18,6 +18,7 @@ from energy.disclosure.forms import UNITS, Field
 from energy.disclosure.stated import statable, words_of_options
 from energy.errors import InputError, MissingDataError
 from energy.quantity import Origin, Quantity
+from energy.record import Kind
 from tests.energy.disclosure.runs import STATED, known, metered
 
 REGISTRY = pint.UnitRegistry()
@@ -272,3 +273,11 @@ def test_records_on_two_chips_name_both_and_have_no_peak_of_one():
     assert ", " in facts.words["chip_name"]
     assert facts.chip is None
     assert not facts.has("hardware_flop")
+
+
+@pytest.mark.parametrize("name", ["eu-mdf", "hf-card", "boamps", "spdx", "cyclonedx", "html", "md"])
+def test_a_measured_and_a_predicted_run_together_are_said_to_be_both(name):
+    runs = metered("pre-training"), metered("continued", kind=Kind.PREDICTED)
+    text = write(name, known(*runs), "x")
+    assert "nothing was measured" not in text
+    assert "continued did not happen yet" in text or "1 of 2 runs only predicted" in text

@@ -50,14 +50,6 @@ def test_every_format_is_written_from_a_prediction_that_says_so(name):
         assert "nothing was measured" in text
 
 
-@pytest.mark.parametrize("name", ["eu-mdf", "hf-card", "boamps", "spdx", "cyclonedx", "html", "md"])
-def test_a_measured_and_a_predicted_run_together_are_said_to_be_both(name):
-    runs = metered("pre-training"), metered("continued", kind=Kind.PREDICTED)
-    text = written(name, known(*runs))
-    assert "nothing was measured" not in text
-    assert "continued did not happen yet" in text or "1 of 2 runs only predicted" in text
-
-
 @pytest.mark.parametrize("name", [n for n in FORMATS if n not in ("openmetrics", "otel")])
 def test_band_and_boundary_stand_in_every_format(name, facts):
     text = written(name, facts)
