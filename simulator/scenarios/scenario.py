@@ -37,13 +37,16 @@ NAMED_FILES = (
     ("hardware", "chip"),
     ("plan", "expert_load"),
     ("model", "config"),
+    ("site", "chip_price"),
+    ("site", "electricity_price"),
 )
-"""Keys of a scenario file that name another file; a chip only where it ends in .toml."""
+"""Keys of a scenario file that name another file; chips and prices only with .toml in the name."""
 
 
 def is_named_file(key: str, value: object) -> bool:
     """Whether the value of such a key is the name of a file."""
-    return isinstance(value, str) and (key != "chip" or value.endswith(".toml"))
+    rows = ("chip", "chip_price", "electricity_price")
+    return isinstance(value, str) and (key not in rows or ".toml" in value)
 
 
 def _with_price_of_file(table: dict[str, Any]) -> dict[str, Any]:
@@ -53,6 +56,23 @@ def _with_price_of_file(table: dict[str, Any]) -> dict[str, Any]:
     if price is None or "chip_price" in site or "electricity_price" in site:
         return table
     return table | {"site": site | {"chip_price": price}}
+
+
+def _price_of_chip(named: str, chip: str) -> object:
+    """The named price of a chip; the name itself where it is none, and its field says so."""
+    from energy.facts.prices import price_of, priced
+
+    try:
+        priced(named)
+        used = catalog.chip(chip).id
+    except InputError:
+        return named
+    try:
+        return price_of(named, used).price
+    except InputError as error:
+        requirement = f"site.chip_price of the chip {chip}"
+        fix = error.fix or "write the number instead"
+        raise RequirementError(requirement, error.value, fix) from error
 
 
 MOST_NUMBER = 1e36
@@ -87,16 +107,7 @@ class Scenario(Section):
             return _with_price_of_file(table)
         named, used = place.get("chip_price"), hardware.get("chip")
         if isinstance(named, str) and isinstance(used, str):
-            from energy.facts.prices import prices
-
-            chips = {row.id: row.chip for row in prices()}
-            chip = chips.get(named)
-            if chip is not None and catalog.chip(used).id != chip:
-                raise RequirementError(
-                    f"site.chip_price of the chip {used}",
-                    f"{named}, a price of {chip}",
-                    "write the number instead",
-                )
+            return table | {"site": place | {"chip_price": _price_of_chip(named, used)}}
         return table
 
     @property

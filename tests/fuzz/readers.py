@@ -271,6 +271,11 @@ SIMULATOR = (
         by("simulator", "predict", "glam-mini-16e", "--chip", "FILE"),
         2,
     ),
+    Reader(
+        *("price book", "toml", simulator_files.price_book),
+        by("simulator", "prices", "FILE"),
+        2,
+    ),
     Reader("model", "json", simulator_files.model, by("simulator", "models", "FILE"), 4),
     Reader(
         *("model, predicted", "json", simulator_files.model),

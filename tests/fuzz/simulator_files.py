@@ -131,6 +131,14 @@ def chip(folder: Path, random: Random) -> Path:
     return folder / "chip.toml"
 
 
+def price_book(folder: Path, random: Random) -> Path:
+    """A book of prices of one's own."""
+    from energy.facts.price_book import TEMPLATE
+
+    (folder / "book.toml").write_text(TEMPLATE.replace("45000", str(random.randrange(1, 90_000))))
+    return folder / "book.toml"
+
+
 def model(folder: Path, random: Random) -> Path:
     """The config.json of a model, as hubs have it."""
     shipped = files("energy.facts.data.configurations")

@@ -103,11 +103,16 @@ def prices(*words: str) -> Prices:
     """Prices of chip-hours and of electricity.
 
     Args:
-        words: parts of a row's name; all prices without one.
+        words: parts of a row's name, or price books; all shipped prices without one.
 
     Raises:
+        InputError: a price book is not there or not valid.
         MissingDataError: no row has one of the words in its name.
     """
+    books = tuple(row for word in words if ".toml" in word for row in price_list.priced(word))
+    words = tuple(word for word in words if ".toml" not in word)
+    if books and not words:
+        return Prices(books)
     rows = tuple(
         row
         for row in price_list.prices()
@@ -115,7 +120,7 @@ def prices(*words: str) -> Prices:
     )
     if not rows:
         raise MissingDataError("expected a price", ", ".join(words), "list them: simulator prices")
-    return Prices(rows)
+    return Prices(books + rows)
 
 
 def parameters(of: Shape, convention: ActiveConvention = ACTIVE_CONVENTION) -> tuple[float, float]:

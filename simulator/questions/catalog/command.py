@@ -65,7 +65,9 @@ def chips(
     from simulator.questions.catalog.answer import chips as answer
 
     if names and names[0] == "init":
-        _write_chip(names[1:])
+        from energy.facts.own_chip import TEMPLATE
+
+        _write(names[1:] or ["my-chip.toml"], TEMPLATE, "simulator predict ... --chip")
         return
     _list(answer(*(names or [])), as_json, as_csv, explain, plot)
 
@@ -74,22 +76,32 @@ def chips(
     "simulator prices",
     "simulator prices h100 --json",
     "simulator predict glam-mini-16e --set site.chip_price=h100-on-demand-2026",
+    "simulator prices init my-prices.toml",
+    "simulator prices my-prices.toml",
 )
 def prices(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="WORD", help="Parts of a row's name.")
+        list[str] | None,
+        typer.Argument(
+            metavar="WORD", help="Parts of a row's name, or a price book. Or: init FILE.toml."
+        ),
     ] = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """List dated prices of chip-hours and electricity.
+    """List dated prices of chip-hours and electricity; or write your own.
 
-    A scenario uses one by naming it, and so does --price.
+    A scenario uses one by naming it, and so does --price: "h100-on-demand-2026", "my-prices.toml"
+    for each chip its own, "my-prices.toml:h100" for one of them.
     """
+    from energy.facts.price_book import TEMPLATE
     from simulator.questions.catalog.answer import prices as answer
 
+    if words and words[0] == "init":
+        _write(words[1:] or ["my-prices.toml"], TEMPLATE, "simulator plan ... --price")
+        return
     _list(answer(*(words or [])), as_json, as_csv, explain, plot)
 
 
@@ -100,16 +112,15 @@ def _list(answer: Answer, as_json: bool, as_csv: bool, explain: bool, plot: Path
         typer.echo("no derivation: rows of the catalog, each with its source")
 
 
-def _write_chip(names: list[str]) -> None:
-    """Write a commented file of a chip, valid as it stands."""
+def _write(names: list[str], template: str, use: str) -> None:
+    """Write a commented file of facts of one's own, valid as it stands."""
     from energy.errors import InputError
-    from energy.facts.own_chip import TEMPLATE
     from energy.files import write_text_atomic
 
-    path = Path(names[0] if names else "my-chip.toml")
+    path = Path(names[0])
     if len(names) > 1 or path.suffix != ".toml":
         raise InputError("expected one file ending in .toml", " ".join(names))
     if path.exists():
         raise InputError(f"expected no file at {path}", "one that is there", "name another")
-    write_text_atomic(path, TEMPLATE)
-    typer.echo(f"wrote {path}; next: simulator predict --chip {shlex.quote(str(path))} ...")
+    write_text_atomic(path, template)
+    typer.echo(f"wrote {path}; next: {use} {shlex.quote(str(path))}")

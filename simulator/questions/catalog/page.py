@@ -139,7 +139,7 @@ def _chips(rows: Sequence[Chip]) -> Table:
 def _prices(rows: Sequence[Price]) -> Table:
     """The band of offers, with date, terms and source."""
     lines = table(
-        "price", "for", "middle", "low", "high", "unit", "date", "terms", "status", "source"
+        "price", "for", "middle", "low", "high", "unit", "date", "term", "status", "source"
     )
     for column in (1, 5, 7, 8, 9):
         lines.columns[column].justify = "left"
@@ -153,7 +153,7 @@ def _prices(rows: Sequence[Price]) -> Table:
             high,
             row.price.unit,
             row.date,
-            row.terms,
+            row.term,
             row.status,
             row.source,
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 from energy.errors import InputError, nearest
 from energy.facts import catalog
-from energy.facts.prices import price as price_row
+from energy.facts.prices import priced
 from energy.units import count
 from simulator.published.candidates import BATCH_TOKENS
 from simulator.scenarios.request import Target, is_model, quick, scenario_of
@@ -55,7 +55,7 @@ def question(
         region: a grid zone or a data center, instead of the scenario's.
         tokens: of the run.
         batch: sequences of a step.
-        price: a row of the prices.
+        price: a row of the prices, or a price book.
         chip_price: instead of a row, dollars an hour of one chip.
         overrides: values by dotted key, which come after all of these.
 
@@ -75,8 +75,8 @@ def question(
         own = target if isinstance(target, Scenario) else load(str(target))
         values |= _of_other_chips(own, chip)
     if price is not None:
-        row = price_row(price)
-        values["site.electricity_price" if row.chip is None else "site.chip_price"] = row.id
+        rented = any(row.chip is not None for row in priced(price))
+        values["site.chip_price" if rented else "site.electricity_price"] = price
     values |= quick(chip_price=chip_price)
     scenario = scenario_of(target, overrides=values | last)
     if region is not None:

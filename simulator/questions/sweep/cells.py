@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from energy.errors import AccountingError, InfeasibleError, InputError, MissingDataError
 from energy.facts import catalog
-from energy.facts.prices import Price, price
+from energy.facts.prices import Price, ambiguous, priced
 from energy.quantity import Quantity
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
 from simulator.physics.plan import Plan, in_words
@@ -276,7 +276,10 @@ def _on_every_chip(scenarios: Sequence[Scenario], choices: Choices, number: int)
     own = scenarios[0].hardware.chip
     if own is None and not choices.chips:
         raise InputError("expected chips of the catalog", "a calibrated machine", "name --chip")
-    rows: list[Price] = [price(name) for name in choices.prices]
+    rows: list[Price] = [row for name in choices.prices for row in priced(name)]
+    for chip in {row.chip for row in rows}:
+        if len(its := [row for row in rows if row.chip == chip]) > 1:
+            raise ambiguous(its)
     chips = dict.fromkeys(catalog.chip(name).id for name in choices.chips or [own or ""])
     other = choices.chip_price
     return [
