@@ -155,19 +155,18 @@ def _bought(values: Mapping[str, Any], where: str) -> tuple[str, tuple[float, fl
 
 def _amount(values: Mapping[str, Any], key: str, where: str) -> tuple[float, float, float]:
     """A number, or a table of value, low and high."""
-    given = values.get(key)
-    table = given if isinstance(given, Mapping) else {"value": given}
+    value = values.get(key)
+    table = value if isinstance(value, Mapping) else {"value": value}
     _require_known(table, ("value", "low", "high"), f"{key} in {where}")
     middle = table.get("value")
     numbers: list[Any] = [middle, table.get("low", middle), table.get("high", middle)]
     if not all(is_number(number) and 0 <= number <= MOST for number in numbers):
         raise InputError(
             f"expected {key} in {where} as a number, or a table of value, low and high",
-            "nothing" if given is None else str(given),
+            "nothing" if value is None else str(value),
             f"{key} = 2.5",
         )
-    value, low, high = map(float, numbers)
-    return value, low, high
+    return float(numbers[0]), float(numbers[1]), float(numbers[2])
 
 
 def _word(book: Mapping[str, Any], key: str, path: Path) -> str:

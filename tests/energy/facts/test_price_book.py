@@ -66,8 +66,8 @@ def test_a_run_costs_its_chip_hours_at_the_price_of_the_book_also_when_saved(boo
 
 
 def test_a_plan_takes_the_price_of_its_chip_from_a_book(book):
-    asked = question("mixtral-8x7b", chip="b200", chips=64, tokens=1e12, batch=64, price=str(book))
-    assert asked.scenario.site.chip_price.value == pytest.approx(1.909839, rel=1e-5)
+    answer = question("mixtral-8x7b", chip="b200", chips=64, tokens=1e12, batch=64, price=str(book))
+    assert answer.scenario.site.chip_price.value == pytest.approx(1.909839, rel=1e-5)
 
 
 @pytest.mark.parametrize(
