@@ -45,7 +45,7 @@ class EnergyCallback(TrainerCallback):
         pue: float | None = None,
         **tracker: Any,
     ) -> None:
-        self.loop = Loop(out_dir, sync=sync, zone=zone, pue=pue, **tracker)
+        self.loop = Loop(out_dir, sync=sync, zone=zone, pue=pue, whole_node=True, **tracker)
         self._tokens = 0
         self._hook: Any = None
 

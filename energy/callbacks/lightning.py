@@ -36,7 +36,7 @@ class EnergyCallback(Callback):
         pue: float | None = None,
         **tracker: Any,
     ) -> None:
-        self.loop = Loop(out_dir, sync=sync, zone=zone, pue=pue, **tracker)
+        self.loop = Loop(out_dir, sync=sync, zone=zone, pue=pue, whole_node=True, **tracker)
         self._logged_step = 0
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:

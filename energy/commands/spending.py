@@ -151,14 +151,19 @@ def record(
     _show(rebuilt, json, csv)
 
 
-@examples("energy merge runs/rank-* --out runs/all")
+@examples("energy merge runs/job", "energy merge runs/rank-* --out runs/all")
 def merge(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER", help="Of ranks, restarts and nodes.")
+        list[Path],
+        typer.Argument(metavar="FOLDER", help="Of a job, or of its ranks, restarts and nodes."),
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder for the merged record.json.", callback=output_folder)
-    ],
+        Path | None,
+        typer.Option(
+            help="Folder for the merged record.json; default that of the job.",
+            callback=output_folder,
+        ),
+    ] = None,
     zone: Zone = None,
     pue: Pue = None,
     wue: Wue = None,
@@ -167,16 +172,20 @@ def merge(
 ) -> None:
     """Merge ledgers of ranks and nodes into one record.
 
-    No joule is counted twice.
+    No joule is counted twice; a rank that is missing is named.
     """
     from energy.facts.site import site_from_options
     from energy.footprint.apply import at_site
     from energy.ledger import merge as ledgers
     from energy.ledger.progress import Progress
+    from energy.ledger.together import ledgers_of, merged_folder
 
-    with Progress(folders) as progress:
-        merged = ledgers.merge(folders, out.name, progress.advance)
-    merged.environment["merged_from"] = [str(folder.resolve()) for folder in folders]
+    paths = [path for own in ledgers_of(folders).values() for path in own]
+    if out is None:
+        output_folder(out := merged_folder(folders))
+    with Progress(paths) as progress:
+        merged = ledgers.merge(folders, out.resolve().name, progress.advance)
+    merged.environment["merged_from"] = [str(path.parent) for path in paths]
     merged = at_site(merged, site_from_options(zone, pue, wue))
     merged.save(out / "record.json")
     _show(merged, json, csv)

@@ -16,6 +16,7 @@ from energy.ledger import reader as ledger
 from energy.ledger.environment import of_run
 from energy.ledger.groups import phases_of, windows_of
 from energy.ledger.notes import notes_of
+from energy.ledger.owned import of_rank
 from energy.ledger.segment import Segment
 from energy.ledger.stated import COUNTS, as_quantity
 from energy.ledger.wasted import Span, counted_tokens, wasted_spans, wasted_windows
@@ -62,7 +63,7 @@ def snapshot(segments: list[Segment], run_id: str, elapsed_s: float) -> Snapshot
 
     A reading that cannot follow the one before it counts once others have confirmed it.
     """
-    own = [segment for segment in segments if segment.header.get("id") == run_id]
+    own, _ = of_rank([s for s in segments if s.header.get("id") == run_id])
     if not own:
         reason = "no sample yet"
         return Snapshot(elapsed_s, Quantity.absent("J", reason), Quantity.absent("W", reason))
@@ -112,11 +113,13 @@ def record(
     segments = reader.segments() if path.is_file() else []
     if not segments:
         raise _without_samples(path, len(reader.damaged))
+    refused = contradictions.refused([segment.span for segment in segments])
+    meters = notes_of(segments, reader.damaged, refused)
+    segments, of_owner = of_rank(segments)
     spans = [segment.span for segment in segments]
     wasted = wasted_spans(segments)
     elapsed_s = sum(stop - start for _, start, stop in spans)
     elapsed = Quantity.exact(elapsed_s, "s", "monotonic clock, first to last row of each attempt")
-    refused = contradictions.refused(spans)
     before_s = _elapsed_before(segments)
     energy = joules.entries(
         spans, axis=lambda s, time_s: before_s[id(s)] + time_s - s.start_s, refused=refused
@@ -134,7 +137,7 @@ def record(
         phases=phases_of(segments, refused),
         environment={**of_run(segments), **(environment or {})},
         labels=dict(labels),
-        notes=[*notes, *notes_of(segments, reader.damaged, refused), *calibration_notes],
+        notes=[*notes, *of_owner, *meters, *calibration_notes],
         **{**_counted(segments, wasted), **fields},
     )
 

@@ -7,11 +7,15 @@ torchrun inside a Slurm job has torchrun's ranks and Slurm's job.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from energy.meters.files import fact_rows
+
+TASKS = re.compile(r"(\d{1,6})(?:\(x(\d{1,6})\))?")
+"""Tasks of a node, and how many nodes have as many."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,13 @@ class Job:
         scheduler: who gave the job its id.
         id: of the job, with its step: 1234 or 1234.0.
         name: of the job.
-        attempt: how often it was started again.
+        attempt: how often the scheduler, or the launcher outside of any, started it again.
+        restart: how often a launcher within a scheduler's job started it again.
         launcher: who gave the process its rank.
         rank: number of this process among all of its launch, from 0.
         ranks: how many there are.
         local_rank: number of this process on its node.
+        local_ranks: how many there are on its node.
         node: number of this node.
         nodes: how many there are.
     """
@@ -35,10 +41,12 @@ class Job:
     id: str | None = None
     name: str | None = None
     attempt: int | None = None
+    restart: int | None = None
     launcher: str | None = None
     rank: int | None = None
     ranks: int | None = None
     local_rank: int | None = None
+    local_ranks: int | None = None
     node: int | None = None
     nodes: int | None = None
 
@@ -69,10 +77,27 @@ def job(environment: Mapping[str, str] = os.environ) -> Job:
         facts["launcher"] = launch["launcher"]
         for field in ("rank", "ranks", "local_rank"):
             facts[field] = _number(launch[field], environment)
+        if around is not launch:
+            counted = "attempt" if around is None else "restart"
+            facts[counted] = _number(launch["attempt"], environment)
     for field in ("node", "nodes"):
         stated = (_number(row[field], environment) for row in (around, launch) if row)
         facts[field] = next((number for number in stated if number is not None), None)
+    if launch is not None:
+        here = _text(launch["local_ranks"], environment)
+        facts["local_ranks"] = None if here is None else _tasks(here, facts["node"])
     return Job(**facts)
+
+
+def attempt_of(facts: Mapping[str, Any]) -> str:
+    """The attempt that the facts of a job belong to: "0", "1", or "1.2"; empty without a job.
+
+    The second number is that of a launcher which a scheduler's job started.
+    """
+    if not (facts.get("scheduler") or facts.get("launcher")):
+        return ""
+    numbers = [facts.get("attempt") or 0, facts.get("restart")]
+    return ".".join(str(number) for number in numbers if number is not None)
 
 
 def _is_rank(row: Mapping[str, str], environment: Mapping[str, str]) -> bool:
@@ -81,6 +106,18 @@ def _is_rank(row: Mapping[str, str], environment: Mapping[str, str]) -> bool:
         # The script of a job bears rank 0 of as many tasks as the job has; only a step has ranks.
         return _text("SLURM_STEP_ID", environment) is not None
     return None not in (_number(row["rank"], environment), _number(row["ranks"], environment))
+
+
+def _tasks(text: str, node: int | None) -> int | None:
+    """Ranks of a node: "8", or as Slurm lists all nodes, "4(x2),3" for two of four and one of 3."""
+    counts: list[int] = []
+    for part in text.split(","):
+        match = TASKS.fullmatch(part)
+        if match is None:
+            return None
+        counts += [int(match[1])] * int(match[2] or 1)
+    place = (node or 0) if len(counts) > 1 else 0
+    return counts[place] if place < len(counts) else None
 
 
 def _text(variables: str, environment: Mapping[str, str]) -> str | None:

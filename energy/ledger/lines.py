@@ -62,8 +62,9 @@ MOST_ROW_BYTES = 1 << 26
 TAIL_BYTES = 65536
 """How much of the end of a ledger is read to find its last rows."""
 
-RAISED, TOKENS = "raised", "tokens"
-"""Kinds of marks: why a run ended before its time ("why"); tokens since the last one ("count")."""
+RAISED, TOKENS, FLOP, CHECKPOINT = "raised", "tokens", "flop", "checkpoint"
+"""Kinds of marks: why a run ended before its time ("why"); tokens and model FLOP since the last one
+("count"); the state of the run was saved."""
 
 CLOSED = "closed"
 """Why metering ended where the run closed it, as the end row says."""

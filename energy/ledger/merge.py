@@ -12,16 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from energy.errors import InputError
-from energy.ledger import accounting, contradictions, joules
+from energy.ledger import accounting, joules
 from energy.ledger import reader as ledger
-from energy.ledger.coverage import BRIDGED, READ
 from energy.ledger.environment import devices_of, machines_of, of_run
-from energy.ledger.intervals import Interval, common, length, union, without
-from energy.ledger.lines import OnBytes, Row, require_ledger
+from energy.ledger.intervals import Interval, length, union
+from energy.ledger.lines import OnBytes, Row
+from energy.ledger.node import Node, elapsed
 from energy.ledger.notes import notes_of
 from energy.ledger.segment import Segment
-from energy.ledger.sums import NOT_METERED
-from energy.ledger.wasted import Span, wasted_spans
+from energy.ledger.together import (
+    NO_LEDGER,
+    ledgers_of,
+    missing_entries,
+    missing_ranks,
+    named_ranks,
+    require_each_rank_once,
+    require_one_job,
+)
+from energy.ledger.wasted import wasted_spans
 from energy.quantity import Origin, Quantity
 from energy.record import EnergyEntry, RunRecord, Wasted, nothing_wasted, totals
 
@@ -32,98 +40,12 @@ NAMED = ("scheduler", "id", "name", "launcher")
 """Facts of a job of which a merged record names all."""
 
 
-class Node:
-    """All that was metered between one boot of a machine and the next.
-
-    Args:
-        segments: the segments of all ledgers of that boot.
-        prefix: put before the names of devices, to distinguish nodes.
-
-    Attributes:
-        segments: in order of time.
-        times: when the run went on.
-        domains: what was metered, by name.
-        refused: domains that contradict others, with the reason.
-    """
-
-    def __init__(self, segments: Iterable[Segment], prefix: str) -> None:
-        self.prefix = prefix
-        self.segments = sorted(
-            segments, key=lambda s: (s.start_s, -s.stop_s, str(s.header.get("id")))
-        )
-        self.times = union((s.start_s, s.stop_s) for s in self.segments)
-        self.domains = joules.domains_of(self.segments)
-        readable = [domain for domain in self.domains.values() if not domain["reason"]]
-        if readable:
-            self.domains = {k: d for k, d in self.domains.items() if not d.get("stands_in")}
-        self.refused = contradictions.refused([segment.span for segment in self.segments])
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds in which the run went on."""
-        return length(self.times)
-
-    def entries(self, within: list[Interval] | None = None) -> list[EnergyEntry]:
-        """The joules of every device, in the whole run or in some stretches of it."""
-        result = []
-        for name, domain in sorted(self.domains.items()):
-            spans, missing = self._divided(name, self.times if within is None else within)
-            reason = domain["reason"] or self.refused.get(name, "")
-            result += joules.device_entries(
-                {**domain, "reason": reason},
-                spans,
-                prefix=self.prefix,
-                axis=lambda _, time_s: self._elapsed(time_s),
-                unmetered=missing,
-            )
-        return result
-
-    def device_s(self, kind: str) -> float:
-        """Seconds of all devices of a kind in which some run had them among its meters."""
-        return sum(
-            length(union((s.start_s, s.stop_s) for s in self.segments if name in s.curves))
-            for name, domain in self.domains.items()
-            if domain.get("kind") == kind
-        )
-
-    def _divided(
-        self, name: str, within: list[Interval]
-    ) -> tuple[list[Span], list[joules.Missing]]:
-        """The stretches of each segment that count for a device, and those that none could read."""
-        own = [segment for segment in self.segments if name in segment.curves]
-        left, spans = within, []
-        for state in (READ, BRIDGED):
-            for segment in own:
-                counted = [
-                    part
-                    for stretch in segment.coverage(name).parts(state)
-                    for part in common(stretch, left)
-                ]
-                spans += [(segment, begin_s, end_s) for begin_s, end_s in counted]
-                left = [part for stretch in left for part in without(stretch, counted)]
-        missing = []
-        for segment in own:
-            for hole in segment.coverage(name).holes_between(segment.start_s, segment.stop_s):
-                counted = common((hole.begin_s, hole.end_s), left)
-                missing += [self._missing(part, hole.why) for part in counted]
-                left = [part for stretch in left for part in without(stretch, counted)]
-        missing += [self._missing(part, NOT_METERED) for part in left]
-        return spans, missing
-
-    def _missing(self, stretch: Interval, why: str) -> joules.Missing:
-        begin_s, end_s = stretch
-        return self._elapsed(begin_s), self._elapsed(end_s), end_s - begin_s, why
-
-    def _elapsed(self, time_s: float) -> float:
-        """Seconds of the run before a moment."""
-        return sum(max(0.0, min(time_s, end_s) - begin_s) for begin_s, end_s in self.times)
-
-
 def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = None) -> RunRecord:
     """Merge the ledgers of several runs into one record.
 
     Args:
-        folders: run folders, in any order, with or without repetitions.
+        folders: folders of runs, or of jobs with the folders of their ranks in them, in any order,
+            with or without repetitions.
         name: of the merged run.
         on_bytes: called now and then with the number of bytes that were read since the last call.
 
@@ -131,12 +53,18 @@ def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = N
         Joules and seconds of all devices; work (tokens, FLOP) is missing, as no ledger contains it.
 
     Raises:
-        InputError: a folder contains no ledger, or none of the ledgers has a sample.
+        InputError: a folder contains no ledger, or none of the ledgers has a sample; a rank is
+            there twice, or below one folder are the ledgers of two jobs.
     """
     if not folders:
         raise InputError("expected folders of runs", "none")
-    paths = sorted({require_ledger(Path(folder)).resolve() for folder in folders})
+    named = ledgers_of(folders)
+    paths = sorted({path for own in named.values() for path in own})
     runs, notes = _read(paths, on_bytes)
+    for folder, own in named.items():
+        require_one_job(folder, {path: runs[path] for path in own})
+    require_each_rank_once(runs)
+    missing = missing_ranks(runs)
     by_boot: dict[str, list[Segment]] = {}
     for segment in (segment for segments in runs.values() for segment in segments):
         by_boot.setdefault(segment.header["boot"], []).append(segment)
@@ -144,10 +72,11 @@ def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = N
         raise InputError("expected samples in the ledgers", "none")
     nodes = {boot: Node(own, _prefix(boot, by_boot)) for boot, own in sorted(by_boot.items())}
     energy = [entry for node in nodes.values() for entry in node.entries()]
-    elapsed_s = max(node.elapsed_s for node in nodes.values())
+    devices = len({entry.device for entry in energy})
+    energy += missing_entries(missing, {entry.boundary for entry in energy})
+    elapsed_s = elapsed(nodes.values())
     chip_s = sum(node.device_s("gpu") for node in nodes.values()) or elapsed_s * len(nodes)
     segments = [segment for own in by_boot.values() for segment in own]
-    devices = len({entry.device for entry in energy})
     return accounting.measured(
         name=name,
         elapsed_s=Quantity.exact(elapsed_s, "s", "union of the ledgers' times"),
@@ -162,6 +91,7 @@ def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = N
         labels=_agreed([segment.header.get("labels") or {} for segment in segments]),
         notes=[
             f"merged from {devices} devices in {len(paths)} ledgers",
+            *([f"{named_ranks(missing)}: {NO_LEDGER}"] if missing else []),
             *(
                 f"{node.prefix}{device}: {reason}"
                 for node in nodes.values()

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from energy.errors import AccountingError, InputError
-from energy.ledger.lines import FILE, RAISED, TOKENS
+from energy.ledger.lines import FILE, FLOP, RAISED, TOKENS
 from energy.tracking.facts import Facts
 from energy.tracking.opening import (
     is_imported_again,
@@ -78,6 +78,8 @@ class Tracker:
         group: whether the user's group may read the files of the run; else only the user may.
         leave_record: whether the end of the `with` block, or of the decorated function, writes
             record.json; False for a caller that writes it with facts of its own.
+        whole_node: for one rank that stands for all of its node: its record has the joules of the
+            whole node, not of what it owns (`energy.ledger.owned`).
 
     Raises:
         InputError: a meter is unknown, the interval is not above 0 or longer than an hour, or a
@@ -106,6 +108,7 @@ class Tracker:
         chips: int = 1,
         group: bool = False,
         leave_record: bool = True,
+        whole_node: bool = False,
     ) -> None:
         if not 0 < interval_s <= LONGEST_INTERVAL_S:
             expectation = f"expected interval_s above 0 and at most {LONGEST_INTERVAL_S:g}"
@@ -127,7 +130,7 @@ class Tracker:
         }
         stated = {name: value for name, value in counts.items() if value is not None}
         self._facts = Facts(zone=zone, pue=pue, site=site, chips=chips, counts=stated)
-        self.group, self._leave_record = group, leave_record
+        self.group, self._leave_record, self._whole_node = group, leave_record, whole_node
         self._id = ""
         self._supervisor: Supervisor | None = None
         self._opened_s = self._closed_s = 0.0
@@ -258,11 +261,16 @@ class Tracker:
         self._send({"k": "mark", "m": time.monotonic_ns(), "kind": kind, "fields": fields})
 
     def add_tokens(self, count: float) -> None:
-        """Count tokens that the run has processed, as a mark; what is repeated counts once.
+        """Count tokens that this process has processed, as a mark; what is repeated counts once.
 
-        The record has their sum, also if the run is killed and the record is made from the ledger.
+        The record has their sum, also if the run is killed and the record is made from the ledger,
+        and that of a job has those of all ranks.
         """
         self.mark(TOKENS, count=count)
+
+    def add_flop(self, count: float) -> None:
+        """Count model FLOP that this process has done, as `add_tokens` does tokens."""
+        self.mark(FLOP, count=count)
 
     def pause(self, seconds: float) -> None:
         """Let the sampler read nothing for up to a second; counters go on."""
@@ -314,6 +322,7 @@ class Tracker:
             "labels": self.labels,
             "sync": qualified_name(self._sync),
             "resume_at": self._resume_at,
+            "whole_node": self._whole_node,
         }
         return settings(path, run, self._meters, self._interval_s, self._opened_s)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import shlex
 import sys
 import time
@@ -18,7 +19,7 @@ from energy.errors import CommandError, InputError, MissingDataError
 from energy.files import group_may_read
 from energy.guard import say
 from energy.ledger.environment import command_line
-from energy.ledger.job import Job
+from energy.ledger.job import Job, attempt_of
 from energy.ledger.lines import FILE, node_file_name, require_ledger
 from energy.tracking.tracker import Tracker
 from energy.verbs.child import Command, require_program
@@ -39,21 +40,25 @@ LEFT_RUNNING = (
 def folder_of(command: list[str], out: Path | None, own: Job) -> Path:
     """The folder of a run; each rank of a parallel job has one of its own in the job's folder.
 
+    So has each attempt of a rank that its launcher starts again.
+
     Args:
         command: program and arguments.
         out: the folder that the user named; None to name one by the command and the job or time.
         own: job and rank of this process.
     """
-    rank = f"rank-{own.rank}" if own.parallel else ""
+    again = f"-attempt-{attempt_of(own.as_dict())}" if own.attempt or own.restart else ""
+    rank = f"rank-{own.rank}{again}" if own.parallel else ""
     if out is not None:
         return out / rank
     name = Path(command[0]).name
-    if not (rank and own.id):
-        return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}" / rank
-    # A job may launch the same command again: every rank takes the first that is free.
-    attempt = f"-attempt-{own.attempt}" if own.attempt else ""
+    if not rank:
+        return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    # Ranks of a launch without a name have its process in common. A job may launch the same command
+    # again: every rank takes the first folder that is free.
+    job = own.id or f"{time.strftime('%Y%m%d')}-{os.getppid()}"
     numbers = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
-    folders = (Path("runs") / f"{name}-{own.id}{attempt}{number}" / rank for number in numbers)
+    folders = (Path("runs") / f"{name}-{job}{number}" / rank for number in numbers)
     return next(folder for folder in folders if not (folder / FILE).exists())
 
 
@@ -76,7 +81,7 @@ def heading(folder: Path, own: Job) -> list[str]:
         lines[0] += f" (rank {own.rank} of {own.ranks})"
         if own.rank == 0:
             whole = shlex.quote(str(folder.parent))
-            lines.append(f"all ranks: energy merge {whole}/rank-* --out {whole}")
+            lines.append(f"all ranks: energy merge {whole}")
     return lines
 
 

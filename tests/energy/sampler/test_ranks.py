@@ -50,7 +50,7 @@ def started(folder, stop, library):
 
 def wait_for(*runs):
     for run in runs:
-        assert run.wait(20) == 0
+        assert run.wait(120) == 0
         run.stdout.close()
 
 
