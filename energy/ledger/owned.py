@@ -47,9 +47,7 @@ def owned(domains: Iterable[Row], header: Mapping[str, Any]) -> set[str]:
     return {
         name
         for name, root in roots.items()
-        if root in own
-        or name.startswith(OWN_TREE)
-        or (local_rank == 0 and root not in devices)
+        if root in own or name.startswith(OWN_TREE) or (local_rank == 0 and root not in devices)
     }
 
 

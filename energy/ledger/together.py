@@ -56,9 +56,7 @@ def merged_folder(folders: Sequence[Path]) -> Path:
     """
     if len(folders) == 1 and folders[0].is_dir() and not (folders[0] / FILE).exists():
         return folders[0]
-    raise InputError(
-        "expected a folder for the merged record", "none", "name one: --out runs/all"
-    )
+    raise InputError("expected a folder for the merged record", "none", "name one: --out runs/all")
 
 
 def require_one_job(folder: Path, runs: Runs) -> None:
@@ -114,9 +112,7 @@ def missing_ranks(runs: Runs) -> list[int]:
     return sorted(set(range(expected)) - present)
 
 
-def missing_entries(
-    ranks: Sequence[int], boundaries: Iterable[Boundary]
-) -> list[EnergyEntry]:
+def missing_entries(ranks: Sequence[int], boundaries: Iterable[Boundary]) -> list[EnergyEntry]:
     """Entries without joules for ranks of which there is no ledger, so that each total names them.
 
     Args:

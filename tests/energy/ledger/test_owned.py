@@ -63,7 +63,13 @@ def test_each_rank_owns_what_it_meters_of_itself_alone():
 
 @pytest.mark.parametrize(
     "stated",
-    [{}, {"job": {}}, header(0, 1), header(3, 4, whole_node=True), {"job": {"rank": 1, "ranks": 4}}],
+    [
+        {},
+        {"job": {}},
+        header(0, 1),
+        header(3, 4, whole_node=True),
+        {"job": {"rank": 1, "ranks": 4}},
+    ],
     ids=["no job", "no rank", "one rank", "for its node", "an unknown place"],
 )
 def test_what_is_no_rank_with_a_known_place_owns_everything(stated):
