@@ -66,7 +66,7 @@ def test_one_rank_that_meters_for_its_node_is_missing_nobody(tmp_path):
 def test_two_jobs_in_one_folder_are_refused_and_named(tmp_path):
     rank(tmp_path / "rank-0", 0, job="7")
     rank(tmp_path / "rank-1", 1, job="8")
-    with pytest.raises(InputError, match="of one job.*jobs 7, 8"):
+    with pytest.raises(InputError, match=r"of one job.*jobs 7, 8"):
         merge([tmp_path], "all")
 
 
