@@ -109,13 +109,7 @@ def record(
         MissingDataError: the ledger has no sample.
         InputError: a field is unknown, or its value is impossible.
     """
-    reader = reader or ledger.Reader(path)
-    segments = reader.segments() if path.is_file() else []
-    if not segments:
-        raise _without_samples(path, len(reader.damaged))
-    refused = contradictions.refused([segment.span for segment in segments])
-    meters = notes_of(segments, reader.damaged, refused)
-    segments, of_owner = of_rank(segments)
+    segments, refused, of_meters = _read(path, reader or ledger.Reader(path))
     spans = [segment.span for segment in segments]
     wasted = wasted_spans(segments)
     elapsed_s = sum(stop - start for _, start, stop in spans)
@@ -137,9 +131,23 @@ def record(
         phases=phases_of(segments, refused),
         environment={**of_run(segments), **(environment or {})},
         labels=dict(labels),
-        notes=[*notes, *of_owner, *meters, *calibration_notes],
+        notes=[*notes, *of_meters, *calibration_notes],
         **{**_counted(segments, wasted), **fields},
     )
+
+
+def _read(path: Path, reader: ledger.Reader) -> tuple[list[Segment], dict[str, str], list[str]]:
+    """The segments of a ledger with what their rank owns, the domains refused, and notes on both.
+
+    Raises:
+        MissingDataError: the ledger has no sample.
+    """
+    segments = reader.segments() if path.is_file() else []
+    if not segments:
+        raise _without_samples(path, len(reader.damaged))
+    refused = contradictions.refused([segment.span for segment in segments])
+    own, notes = of_rank(segments)
+    return own, refused, [*notes, *notes_of(segments, reader.damaged, refused)]
 
 
 def _counted(segments: list[Segment], wasted: list[Span]) -> dict[str, Quantity]:
