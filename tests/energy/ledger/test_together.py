@@ -1,4 +1,4 @@
-"""Ledgers of a job: found in its folder, each rank once, none missing without a word."""
+"""Ledgers of a job: read below its folder, each rank once, none missing without a word."""
 
 import shutil
 import sys
