@@ -33,15 +33,12 @@ class Memory:
     Attributes:
         bytes: by part.
         limit_bytes: memory of the chip.
+        total_bytes: all parts together.
     """
 
     bytes: dict[str, Number]
     limit_bytes: Number
-
-    @property
-    def total_bytes(self) -> Number:
-        """All parts together."""
-        return total(self.bytes)
+    total_bytes: Number
 
     @property
     def between_steps_bytes(self) -> Number:
@@ -95,8 +92,9 @@ def memory(shape: Shape, plan: Plan, hardware: Hardware) -> Memory:
         "logits": logit_bytes(shape, plan),
     }
     parts = {name: plain(size) for name, size in sizes.items()}
-    parts["margin"] = plain(hardware.memory_margin * np.asarray(total(parts)))
-    return Memory(parts, hardware.memory_bytes)
+    stored = np.asarray(total(parts))
+    parts["margin"] = plain(hardware.memory_margin * stored)
+    return Memory(parts, hardware.memory_bytes, plain(stored + parts["margin"]))
 
 
 def local_parameters(shape: Shape, plan: Plan) -> tuple[Number, Number]:

@@ -12,10 +12,10 @@ import numpy as np
 from energy.shape import Number, plain
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
-from simulator.physics.step import Step
+from simulator.physics.pace import Pace
 
 
-def chip_watts(step: Step, hardware: Hardware, constants: Constants) -> Number:
+def chip_watts(step: Pace, hardware: Hardware, constants: Constants) -> Number:
     """Mean watts of one chip over a step.
 
     Idle 70 W, busy 700 W, compute busy 60 % and waiting 40 % of the step at a wait share of 0.3:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,12 @@ from energy.shape import Shape
 from energy.units import si
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
-from simulator.physics.memory import memory
-from simulator.physics.plan import AXES, Plan, plan_at, select, with_columns
+from simulator.physics.memory import Memory, memory
+from simulator.physics.pace import pace
+from simulator.physics.plan import Plan, plan_at
 from simulator.physics.power import chip_watts
-from simulator.physics.step import step
+from simulator.plans.axes import Mask
+from simulator.plans.grid import Grid, grids
 from simulator.plans.space import Space
 
 Array = NDArray[np.float64]
@@ -33,7 +35,8 @@ class Evaluation:
     """The plans of a space that fit in memory, in the order of the space, and what kept others out.
 
     Attributes:
-        plans: those that fit, as one plan of arrays.
+        space: of the plans.
+        places: of those that fit, in the space.
         step_s: seconds of a step.
         chip_w: mean watts of a chip; not a number where the chip's watts are unknown.
         needs_bytes: of the fullest chip.
@@ -45,7 +48,8 @@ class Evaluation:
         limit_bytes: memory of a chip.
     """
 
-    plans: Plan
+    space: Space
+    places: NDArray[np.int64]
     step_s: Array
     chip_w: Array
     needs_bytes: Array
@@ -64,15 +68,20 @@ class Evaluation:
         """Tokens a second of all chips."""
         return self.tokens / self.step_s
 
+    @property
+    def plans(self) -> Plan:
+        """Those that fit, as one plan of arrays."""
+        return self.space.at(self.places)
+
     def plan(self, index: int) -> Plan:
         """A single plan of these."""
-        return plan_at(self.plans, index)
+        return plan_at(self.space.at(self.places[index : index + 1]), 0)
 
     def take(self, index: NDArray[np.int64]) -> Evaluation:
         """Some of these plans; the counts stay those of the whole space."""
         return replace(
             self,
-            plans=select(self.plans, index),
+            places=self.places[index],
             step_s=self.step_s[index],
             chip_w=self.chip_w[index],
             needs_bytes=self.needs_bytes[index],
@@ -109,9 +118,6 @@ class Evaluation:
 NEAR_LIMIT = 0.05
 """Distance from the limit, as a share of it, at which plans that ran were refused."""
 
-CHUNK = 16_384
-"""Plans that are timed at once: their arrays stay in a core's cache."""
-
 FEW_PARTS = 16
 """So few that threads, which cost a fifth of the processor time more, save next to nothing."""
 
@@ -120,23 +126,27 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Block:
-    """The memory of the plans of some rows of a space.
+class _Part:
+    """The plans of a grid.
 
     Attributes:
-        plans: those that fit.
+        places: of those that fit, in the space.
         needs_bytes: of the fullest chip, of those that fit.
-        considered: all plans of the rows.
+        step_s: of those that fit.
+        chip_w: of those that fit.
+        considered: all plans.
         too_large: those that do not fit, by the largest part of what they hold.
-        leanest: the plan that needs the least.
+        leanest: the place of the plan that needs the least, the first in the space.
         leanest_bytes: what its fullest chip holds.
     """
 
-    plans: Plan
+    places: NDArray[np.int64]
     needs_bytes: Array
+    step_s: Array
+    chip_w: Array
     considered: int
     too_large: dict[str, int]
-    leanest: Plan
+    leanest: int
     leanest_bytes: float
 
 
@@ -157,61 +167,73 @@ def evaluate(
         on_progress: called with the number of plans of each block that is checked.
     """
 
-    def checked(rows: slice) -> _Block:
-        block = _fitting(shape, space.plans(rows), hardware)
-        on_progress(block.considered)
-        return block
+    def evaluated(block: tuple[Grid, Mask]) -> _Part:
+        part = _evaluated(*block, shape, hardware, constants)
+        on_progress(part.considered)
+        return part
 
-    def timed(chunk: slice) -> tuple[Array, Array]:
-        some = select(plans, chunk)
-        seconds = step(shape, some, hardware, constants)
-        columns = (seconds.step_s, chip_watts(seconds, hardware, constants))
-        step_s, chip_w = (np.broadcast_to(np.asarray(column), len(some.tp)) for column in columns)
-        return step_s, chip_w
-
-    blocks = _on_all_cores(checked, space.blocks())
-    plans = _joined([block.plans for block in blocks])
-    needs_bytes = np.concatenate([block.needs_bytes for block in blocks])
-    chunks = [slice(first, first + CHUNK) for first in range(0, len(needs_bytes), CHUNK)]
-    columns = _on_all_cores(timed, chunks or [slice(0, 0)])
-    step_s, chip_w = (np.concatenate(column) for column in zip(*columns, strict=True))
-    leanest = min(blocks, key=lambda block: block.leanest_bytes)
+    parts = _on_all_cores(evaluated, list(grids(space)))
+    places = np.concatenate([part.places for part in parts])
+    order = np.argsort(places)
+    needs_bytes, step_s, chip_w = (
+        np.concatenate([getattr(part, name) for part in parts])[order]
+        for name in ("needs_bytes", "step_s", "chip_w")
+    )
+    leanest = min(parts, key=lambda part: (part.leanest_bytes, part.leanest))
     return Evaluation(
-        plans=plans,
+        space=space,
+        places=places[order],
         step_s=step_s,
         chip_w=chip_w,
         needs_bytes=needs_bytes,
         tokens=float(space.base.global_batch) * float(shape.seq_len),
-        considered=sum(block.considered for block in blocks),
+        considered=sum(part.considered for part in parts),
         too_large={
             name: count
-            for name in blocks[0].too_large
-            if (count := sum(block.too_large[name] for block in blocks))
+            for name in parts[0].too_large
+            if (count := sum(part.too_large[name] for part in parts))
         },
-        leanest=leanest.leanest,
+        leanest=plan_at(space.at(np.array([leanest.leanest])), 0),
         leanest_bytes=leanest.leanest_bytes,
         limit_bytes=float(hardware.memory_bytes),
     )
 
 
-def _fitting(shape: Shape, plans: Plan, hardware: Hardware) -> _Block:
-    """What fits of some plans, and what keeps the others out."""
-    use = memory(shape, plans, hardware)
-    needs, fits = np.asarray(use.total_bytes, float), np.asarray(use.fits)
-    parts = {name: size for name, size in use.bytes.items() if name != "margin"}
-    over = np.stack(
-        [np.broadcast_to(np.asarray(size), needs.shape)[~fits] for size in parts.values()]
-    )
-    largest = np.bincount(np.argmax(over, axis=0), minlength=len(parts))
-    least = int(np.argmin(needs))
-    return _Block(
-        plans=select(plans, np.flatnonzero(fits)),
+def _evaluated(
+    grid: Grid, valid: Mask, shape: Shape, hardware: Hardware, constants: Constants
+) -> _Part:
+    """What fits of a grid, and what keeps the others out."""
+    use = memory(shape, grid.plan, hardware)
+    needs = np.where(valid, use.total_bytes, np.inf)
+    fits = valid & (needs <= hardware.memory_bytes)
+    least = np.min(needs)
+    few, mask = grid.narrowed(fits)
+    columns = {"step_s": np.empty(few.shape), "chip_w": np.empty(few.shape)}
+    if mask.size:
+        seconds = pace(shape, few.plan, hardware, constants)
+        columns["step_s"][:] = seconds.step_s
+        columns["chip_w"][:] = chip_watts(seconds, hardware, constants)
+    return _Part(
+        places=few.places[mask],
         needs_bytes=needs[fits],
-        considered=len(needs),
-        too_large=dict(zip(parts, largest.tolist(), strict=True)),
-        leanest=plan_at(plans, least),
-        leanest_bytes=float(needs[least]),
+        considered=int(np.count_nonzero(valid)),
+        too_large=_too_large(use, valid & ~fits),
+        leanest=int(grid.places[needs == least].min()),
+        leanest_bytes=float(least),
+        **{name: column[mask] for name, column in columns.items()},
     )
+
+
+def _too_large(use: Memory, over: Mask) -> dict[str, int]:
+    """Plans that do not fit, by the largest part of what they hold."""
+    parts = {name: np.asarray(size) for name, size in use.bytes.items() if name != "margin"}
+    first, *rest = parts.values()
+    most, largest = first, np.zeros(first.shape, np.int8)
+    for number, size in enumerate(rest, 1):
+        larger = size > most
+        most, largest = np.maximum(size, most), np.where(larger, np.int8(number), largest)
+    counts = np.bincount(np.broadcast_to(largest, over.shape)[over], minlength=len(parts))
+    return dict(zip(parts, counts.tolist(), strict=True))
 
 
 def _on_all_cores(function: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
@@ -222,14 +244,3 @@ def _on_all_cores(function: Callable[[Part], Result], parts: Sequence[Part]) -> 
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
         return list(workers.map(function, parts))
-
-
-def _joined(plans: Sequence[Plan]) -> Plan:
-    """The plans of all blocks, end to end."""
-    first = plans[0]
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in plans])
-        for name in AXES
-        if getattr(first, name) is not None
-    }
-    return with_columns(first, columns)

@@ -1,16 +1,17 @@
 """The space of plans of a model on some chips, built as arrays: no loop runs over plans.
 
 Degrees come first: those that do not multiply to the chips or do not divide the model are counted
-by the first rule that they break. What is left is crossed, block by block, with micro-batches, ZeRO
-and its shards, and modes. A coarse space has powers of two, for searches that are one of many; a
-fine one has every divisor, shards over a part of the ranks, and a tensor parallel degree of the
-experts of their own.
+by the first rule that they break. What is left is crossed with micro-batches, ZeRO and its shards,
+and modes (`simulator.plans.axes`). A coarse space has powers of two, for searches that are one of
+many; a fine one has every divisor, shards over a part of the ranks, and a tensor parallel degree of
+the experts of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from energy.errors import InfeasibleError, InputError
 from energy.shape import Shape
 from simulator.physics.plan import AXES, Plan, with_columns
+from simulator.plans.axes import Axes, Choices, Rows, powers
 
 MOST_STAGES = 64
 
@@ -36,23 +38,10 @@ LEAST_COLUMNS = 2048
 """Width of an expert that its own tensor parallelism leaves on a chip."""
 
 
-MICRO = {False: (1, 2, 4, 8, 16), True: (1, 2, 3, 4, 6, 8, 12, 16)}
-
 CHUNKS = {False: (1, 2, 4, 8, 16), True: (1, 2, 3, 4, 6, 8, 12, 16, 24)}
 
 UNEVEN = (1, 2, 4)
 """Virtual stages of a fine space where no number of stages divides the layers evenly."""
-
-
-BLOCK = {False: 1024, True: 96}
-"""Rows of degrees that are crossed at once, by whether the space is fine: some 25,000 plans, few
-enough for a core's caches and so many that calls cost little beside them."""
-
-
-Rows = dict[str, NDArray[Any]]
-
-
-Choices = dict[str, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -75,19 +64,26 @@ class Space:
     tried: int
     ruled_out: dict[str, int]
 
-    def blocks(self) -> list[slice]:
-        """Its rows in blocks of a size that suits a core."""
-        size = BLOCK[self.fine]
-        return [slice(first, first + size) for first in range(0, len(self.rows["tp"]), size)]
+    @cached_property
+    def axes(self) -> Axes:
+        """What each row is crossed with."""
+        return Axes.of(self.choices, int(self.rows["ranks"].max(initial=1)), fine=self.fine)
 
-    def plans(self, block: slice | None = None) -> Plan:
-        """The plans of a block, or all, as one plan of arrays."""
-        rows = {name: value[block or slice(None)] for name, value in self.rows.items()}
-        rows = _micro_batches(rows, self.choices, self.fine)
-        rows = _sharding(rows, self.choices, self.fine)
-        rows = _modes(rows, self.choices)
-        columns: dict[str, Any] = {name: rows[name] for name in AXES if name in rows}
-        return with_columns(self.base, columns)
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Rows, and values of each axis."""
+        return (len(self.rows["tp"]), *self.axes.sizes.values())
+
+    def at(self, places: NDArray[np.int64]) -> Plan:
+        """Plans as one plan of arrays, by their places in the product of rows and axes."""
+        row, *indices = np.unravel_index(places, self.sizes)
+        rows = {name: value[row] for name, value in self.rows.items()}
+        return self.plan_of(rows, dict(zip(self.axes.sizes, indices, strict=True)))
+
+    def plan_of(self, rows: Rows, at: Mapping[str, NDArray[np.int64]]) -> Plan:
+        """Plans of arrays that broadcast: rows of degrees, and indices of values of the axes."""
+        columns = {name: rows[name] for name in AXES if name in rows}
+        return with_columns(self.base, columns | self.axes.columns(rows, at))
 
 
 def space(
@@ -183,14 +179,14 @@ def _tried(shape: Shape, n_chips: int, choices: Choices, fine: bool) -> Rows:
     experts, moe = int(float(shape.n_experts)), float(shape.n_moe_layers) > 0
 
     def degrees(most: int) -> list[int]:
-        return [i for i in divisors if i <= most] if fine else _powers(most)
+        return [i for i in divisors if i <= most] if fine else powers(most)
 
     # 0 stands for "as tp" until tp is known.
     options: Choices = {
         "tp": degrees(MOST_TENSOR),
         "pp": [i for i in divisors if i <= MOST_STAGES],
         "cp": degrees(MOST_CONTEXT),
-        "ep": (_divisors(experts, MOST_EXPERT) if fine else _powers(MOST_EXPERT)) if moe else [1],
+        "ep": (_divisors(experts, MOST_EXPERT) if fine else powers(MOST_EXPERT)) if moe else [1],
         "etp": (degrees(MOST_TENSOR) if fine else [1, 0]) if moe else [1],
     }
     rows: Rows = {}
@@ -219,6 +215,7 @@ def _rules(
         "ep does not divide the experts": float(shape.n_experts) % ep == 0,
         "etp leaves experts too narrow": ~narrow | ("etp" in choices),
         "ep x etp does not divide tp x cp x dp": (n_chips // pp) % (ep * etp) == 0,
+        "ZeRO 3 in a pipeline": (pp == 1) | (choices.get("zero") != [3]),
     }
 
 
@@ -233,44 +230,6 @@ def _stages(rows: Rows, layers: float, choices: Choices, fine: bool) -> Rows:
     return _kept(rows, (vp == 1) | ((rows["pp"] > 1) & (chunks <= layers) & cut))
 
 
-def _micro_batches(rows: Rows, choices: Choices, fine: bool) -> Rows:
-    """Micro-batches of at most a rank's sequences; all of them where every one is larger."""
-    values = sorted(float(size) for size in choices.get("micro_batch", MICRO[fine]))
-    rows = _crossed(rows, "micro_batch", values)
-    least = rows["micro_batch"] == values[0]
-    rows["micro_batch"] = np.where(least, np.minimum(values[0], rows["local"]), rows["micro_batch"])
-    return _kept(rows, least | (rows["micro_batch"] <= rows["local"]))
-
-
-def _sharding(rows: Rows, choices: Choices, fine: bool) -> Rows:
-    """ZeRO stages, without 3 in a pipeline, and the ranks that shards span: all, a half, ...
-
-    Stage 2 is not searched: no formula has what it sends with each micro-batch yet.
-    """
-    rows = _crossed(rows, "zero", choices.get("zero", [0, 1, 3]))
-    rows = _kept(rows, (rows["zero"] != 3) | (rows["pp"] == 1))
-    if "shard" in choices:
-        return _crossed(rows, "shard", choices["shard"])
-    if not fine:
-        return rows
-    rows = _crossed(rows, "parts", _powers(int(rows["ranks"].max(initial=1))))
-    parts = rows.pop("parts")
-    rows["shard"] = rows["ranks"] // parts
-    some = (rows["zero"] > 0) & (rows["ranks"] % parts == 0) & (rows["shard"] > 1)
-    return _kept(rows, (parts == 1) | some)
-
-
-def _modes(rows: Rows, choices: Choices) -> Rows:
-    """Recomputation, and sequence parallelism: alike where nothing is tensor parallel."""
-    rows = _crossed(rows, "recompute", choices.get("recompute", ["none", "selective", "full"]))
-    spread = choices.get("sequence_parallel", [True, False])
-    rows = _crossed(rows, "sequence_parallel", spread)
-    alone = rows["tp"] == 1
-    rows = _kept(rows, ~alone | (rows["sequence_parallel"] == spread[0]))
-    rows["sequence_parallel"] = rows["sequence_parallel"] | (rows["tp"] == 1)
-    return rows
-
-
 def _crossed(rows: Rows, name: str, values: Any) -> Rows:
     """Each row with each value, in the order of both."""
     column = np.array(values)
@@ -283,10 +242,6 @@ def _crossed(rows: Rows, name: str, values: Any) -> Rows:
 
 def _kept(rows: Rows, holds: NDArray[np.bool_]) -> Rows:
     return {name: value[holds] for name, value in rows.items()}
-
-
-def _powers(most: int) -> list[int]:
-    return [2**i for i in range(most.bit_length())]
 
 
 def _divisors(number: int, most: int) -> list[int]:

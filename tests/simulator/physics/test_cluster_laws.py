@@ -24,6 +24,7 @@ from simulator.plans.evaluate import evaluate
 from simulator.plans.space import space
 from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import check
+from tests.oracles.flat_plans import every_plan
 
 PRIORS = Constants()
 H100 = Hardware.from_chip(catalog.chip("h100"), "bf16", PRIORS)
@@ -187,7 +188,7 @@ def test_every_plan_that_multiplies_to_the_chips_is_in_the_space_once():
         "vp": [1],
         "etp": [1],
     }
-    plans = space(GLAM, 16, 16.0, Plan(), choices).plans()
+    plans = every_plan(space(GLAM, 16, 16.0, Plan(), choices))
     degrees = list(zip(plans.tp.tolist(), plans.pp.tolist(), plans.ep.tolist(), strict=True))
     expected = {
         (tp, pp, ep)

@@ -23,6 +23,7 @@ from simulator.runs.models import of_models
 from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import load
 from simulator.scenarios.variants import planned
+from tests.oracles.flat_plans import every_plan
 
 # Few values, so that ties and equal choices come often.
 costs = st.integers(1, 4).flatmap(
@@ -118,7 +119,7 @@ def test_every_plan_of_a_cell_is_counted_and_its_front_is_of_all_that_fit():
     (scenario,) = of_models(["glam-8b-64e"], RUN)
     (cell,) = front_of([scenario], Choices()).cells
     setup = Setup.of(scenario)
-    plans = setup.space().plans()
+    plans = every_plan(setup.space())
     fits = memory(setup.shape, plans, setup.hardware).fits
     seconds = step(setup.shape, plans, setup.hardware, setup.constants)
     watts = chip_watts(seconds, setup.hardware, setup.constants)

@@ -24,6 +24,7 @@ from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import check, load
 from simulator.scenarios.variants import planned
 from simulator.scenarios.writer import text
+from tests.oracles.flat_plans import every_plan
 from tests.support.plans import fits
 
 SMALL = {
@@ -55,7 +56,7 @@ def search_of(scenario, by="time"):
 def one_by_one():
     """What `simulator predict` says of every plan of a small space, each by itself."""
     scenario, spent = small(), {}
-    plans = search_of(scenario).space().plans()
+    plans = every_plan(search_of(scenario).space())
     for index in range(len(plans.tp)):
         plan = plan_at(plans, index)
         try:
@@ -121,7 +122,9 @@ def test_another_choice_of_an_axis_is_the_best_that_has_it(mixtral):
 
 def test_what_memory_costs_is_the_gap_to_a_chip_without_a_limit(mixtral):
     setup, option = mixtral.setup, mixtral.best
-    plans = setup.space({name: getattr(option.plan, name) for name in DEGREES}, fine=True).plans()
+    plans = every_plan(
+        setup.space({name: getattr(option.plan, name) for name in DEGREES}, fine=True)
+    )
     unlimited_s = np.min(step(setup.shape, plans, setup.hardware, setup.constants).step_s)
     assert 0 < option.freed == pytest.approx(1 - float(unlimited_s) / option.step_s)
 
@@ -129,7 +132,7 @@ def test_what_memory_costs_is_the_gap_to_a_chip_without_a_limit(mixtral):
 def test_memory_first_gives_what_predicting_every_plan_gives():
     search = search_of(small(**{"plan.recompute": "none"}))
     setup, space_ = search.setup, search.space()
-    every = space_.plans()
+    every = every_plan(space_)
     use = memory(setup.shape, every, setup.hardware)
     seconds = step(setup.shape, every, setup.hardware, setup.constants)
     watts = chip_watts(seconds, setup.hardware, setup.constants)
@@ -151,7 +154,7 @@ def test_every_plan_of_the_space_is_possible_and_there_once(chips, batch):
     rows = {}
     for fine in (True, False):
         space_ = search.space(fine=fine)
-        plans = space_.plans()
+        plans = every_plan(space_)
         assert all(np.all(holds) for holds in plans.conditions(search.setup.shape).values())
         axes = [name for name in AXES if getattr(plans, name) is not None and name != "shard"]
         columns = [np.asarray(getattr(plans, name)).tolist() for name in axes]
