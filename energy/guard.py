@@ -4,7 +4,7 @@ Exit codes: 0 yes, 1 bug, 2 usage or bad input, 3 infeasible, 4 data missing or 
 5 outside tolerance, 126 a command that cannot be run, 127 a command that does not exist,
 130 interrupted. A reader that closes our output (a pager, head) ends the command with 0.
 
-Ctrl-C before `start` runs is that of `energy._ctrl_c`.
+Ctrl-C before `start` has loaded the application is that of `energy._ctrl_c`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn
+from types import FrameType
+from typing import NoReturn
 
 from energy.errors import AccountingError, reason, remedy
 from energy.letters import escaping
@@ -26,15 +27,14 @@ def start(load: Callable[[], Callable[[], object]]) -> None:
     """Load an application and run it under `guard`.
 
     Args:
-        load: imports the application and returns it; Ctrl-C meanwhile ends the process silently.
+        load: imports the application and returns it.
     """
     _open_closed_streams()
-    with loading():
-        import logging  # noqa: F401  (needed by guard, which Ctrl-C may reach first)
+    import logging  # noqa: F401  (needed by guard, which Ctrl-C may reach first)
 
-        app = load()
+    app = load()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # of `energy._ctrl_c`
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _ctrl_c)
     guard(app)
 
 
@@ -112,24 +112,28 @@ def _follows(error: BaseException | None, kind: type[BaseException]) -> bool:
     return error is not None
 
 
-@contextmanager
-def loading() -> Iterator[None]:
-    """While libraries are imported, Ctrl-C ends the process as it ends any program.
+def _ctrl_c(_number: int, frame: FrameType | None) -> None:
+    """Ctrl-C raises; while a module is imported it ends the process as it ends any program.
 
-    As an exception it could be caught by one of them, and be lost. Where it is ignored it stays so.
+    A library may catch what is raised as it is imported, and Python prints and drops what is raised
+    in a callback of its own import machinery: either way Ctrl-C would be lost.
     """
-    handler = _default_ctrl_c()
-    yield
-    if handler is not None:
-        signal.signal(signal.SIGINT, handler)
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTING:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGINT)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
-def _default_ctrl_c() -> Any:
-    """Let Ctrl-C end the process at once, where it would raise; returns the handler replaced."""
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is not signal.default_int_handler:
-        return None
-    return signal.signal(signal.SIGINT, signal.SIG_DFL)
+IMPORTING = "<frozen importlib._bootstrap>"
+"""The file of Python's own functions that import a module."""
+
+
+def _default_ctrl_c() -> None:
+    """Let Ctrl-C end the process at once, where it would raise."""
+    if signal.getsignal(signal.SIGINT) in (_ctrl_c, signal.default_int_handler):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager

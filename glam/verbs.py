@@ -11,7 +11,6 @@ import typer
 
 from energy.app import Csv, Json, Pue, Zone, examples
 from energy.console import print_data
-from energy.guard import loading
 
 Data = Annotated[
     list[str] | None,
@@ -78,16 +77,15 @@ def train(
 
     Writes record, metrics, ledger and checkpoints.
     """
-    with loading():
-        from functools import partial
+    from functools import partial
 
-        from energy import Tracker
-        from energy.facts.site import site_from_options
-        from energy.meters import sources
-        from energy.reports import summary
-        from glam.config import GlamConfig
-        from glam.device import machine_peak
-        from glam.training.run import train as train_model
+    from energy import Tracker
+    from energy.facts.site import site_from_options
+    from energy.meters import sources
+    from energy.reports import summary
+    from glam.config import GlamConfig
+    from glam.device import machine_peak
+    from glam.training.run import train as train_model
 
     sources.require(meter or "auto")
     if group:
@@ -128,8 +126,7 @@ def generate(
 
     By default with its newest.
     """
-    with loading():
-        from glam.generation import generate as generate_text
+    from glam.generation import generate as generate_text
 
     pieces = generate_text(
         run,
@@ -197,13 +194,12 @@ def probe(
 
     Takes about 25 s on two cores.
     """
-    with loading():
-        import json
+    import json
 
-        from energy.files import require_writable, write_text_atomic
-        from energy.meters import sources
-        from glam.probing import probe as probe_machine
-        from glam.progress import Stages
+    from energy.files import require_writable, write_text_atomic
+    from energy.meters import sources
+    from glam.probing import probe as probe_machine
+    from glam.progress import Stages
 
     sources.require(meter or "auto")
     require_writable(out)

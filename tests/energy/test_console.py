@@ -34,6 +34,25 @@ def test_an_interrupted_command_says_so_and_exits_with_130():
     assert run.returncode == 130
 
 
+@pytest.mark.parametrize(("work", "code"), [("import stubborn", -signal.SIGINT), ("sent()", 130)])
+def test_ctrl_c_is_not_lost_in_a_library_that_catches_what_its_import_raises(tmp_path, work, code):
+    """It ends the process there, as it ends any program; later it is an error of ours."""
+    sent = "import os, signal\ndef sent():\n os.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "stubborn.py").write_text(f"{sent}try:\n sent()\nexcept BaseException:\n pass\n")
+    verb = f"def verb():\n {work}\n"
+    run = subprocess.run(
+        [sys.executable, "-c", f"import energy._ctrl_c\n{sent}{verb}{START}"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.getcwd()}"},
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (run.returncode, run.stderr) == (code, "interrupted\n" if code > 0 else "")
+
+
+START = "from energy.guard import start\nstart(lambda: verb)"
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 def test_a_full_disk_behind_stdout_is_one_line():
     with open("/dev/full", "w") as full:
