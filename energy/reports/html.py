@@ -13,6 +13,7 @@ from pathlib import Path
 from energy import units
 from energy.facts.site import UNKNOWN_ZONE
 from energy.files import write_text_atomic
+from energy.letters import escaped
 from energy.record import RunRecord
 from energy.reports.page_plots import pictures
 from energy.reports.plots import chip_total, title
@@ -62,7 +63,7 @@ def page(runs: Sequence[Run]) -> str:
     )
     tables = "\n".join(_table(run) for run in runs)
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"""<!doctype html>
+    return escaped(f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Measured against predicted</title><style>{STYLE}</style></head>
@@ -77,7 +78,7 @@ def page(runs: Sequence[Run]) -> str:
 <p>Written {when} by <code>energy report</code> from
 {", ".join(f"<code>{escape(str(run.folder))}</code>" for run in runs)}.</p>
 </body></html>
-"""
+""")
 
 
 def _headline(runs: Sequence[Run]) -> str:

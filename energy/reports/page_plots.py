@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,7 +13,7 @@ matplotlib.use("svg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from energy.reports import plots
+from energy.reports import drawing, plots
 from energy.reports.runs import Run
 
 Picture = tuple[str, str, str]
@@ -57,7 +56,7 @@ def pictures(runs: Sequence[Run]) -> list[Picture]:
 
 def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:
     """A figure as an SVG element; its text stays text."""
-    settings: Any = plots.PLAIN_NAMES | {
+    settings: Any = drawing.PLAIN_NAMES | {
         "svg.fonttype": "none",
         "font.family": "sans-serif",
         "font.size": 9,
@@ -67,8 +66,5 @@ def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots())
-        text = io.StringIO()
-        # Without a date, the same records give the same page.
-        figure.savefig(text, format="svg", metadata={"Date": None})
-    svg = text.getvalue()
+        svg = drawing.svg(figure)
     return svg[svg.index("<svg") :]

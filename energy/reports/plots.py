@@ -20,9 +20,6 @@ from energy.quantity import Boundary, Origin, Quantity
 from energy.record import RunRecord
 from energy.reports.runs import Pair, Run, pairs
 
-PLAIN_NAMES = {"text.parse_math": False}
-"""Settings of matplotlib for every picture: a `$` in a name is a letter, not the start of TeX."""
-
 SPARSE, DENSE = "#0b5394", "#d9822b"
 """Colors of mixture-of-experts and dense models."""
 

@@ -8,7 +8,6 @@ panel takes Axes and returns them; the modules `picture*` of the questions make 
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Callable, Sequence
 from html import escape
@@ -24,16 +23,17 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter, StrMet
 
 from energy.errors import InputError
 from energy.files import write_atomic, write_text_atomic
+from energy.letters import escaped
 from energy.quantity import Quantity
+from energy.reports import drawing
 from energy.reports.html import STYLE
-from energy.reports.plots import PLAIN_NAMES
 from energy.units import G_PER_KG, G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
 from simulator.terms import quantiles
 
 ANSWER, BAND, LOST, FACTOR, REFERENCE = "#0b5394", "#9dc3e6", "#d9822b", "#b0b0b0", "#222222"
 
 
-SETTINGS: Any = PLAIN_NAMES | {
+SETTINGS: Any = drawing.PLAIN_NAMES | {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,
@@ -98,18 +98,15 @@ def save(
     form = path.suffix.lower().removeprefix(".")
     if form not in ("png", "svg", "html"):
         raise InputError("expected --plot with a file ending in .png, .svg or .html", str(path))
-    # Text stays text on a page; without a date the same answer gives the same file.
+    # Text stays text on a page.
     settings = SETTINGS | ({"svg.fonttype": "none"} if form == "html" else {})
-    vector: dict[str, Any] = {"format": "svg", "metadata": {"Date": None}}
     with matplotlib.rc_context(settings):
         drawn = figure(panels, size, title)
-        if form == "html":
-            svg = io.StringIO()
-            drawn.savefig(svg, **vector)
-            write_text_atomic(path, page(svg.getvalue(), text, command))
+        if form == "png":
+            write_atomic(path, lambda file: drawing.draw(drawn, file, format=form, dpi=150))
             return
-        how = vector if form == "svg" else {"format": "png", "dpi": 150}
-        write_atomic(path, lambda file: drawn.savefig(file, **how))
+        svg = drawing.svg(drawn)
+        write_text_atomic(path, page(svg, text, command) if form == "html" else svg)
 
 
 def page(svg: str, text: str, command: str) -> str:
@@ -121,7 +118,7 @@ def page(svg: str, text: str, command: str) -> str:
         command: that gave it; its words before the first option are the title.
     """
     title = escape(command.partition(" --")[0] or "simulator")
-    return f"""<!doctype html>
+    return escaped(f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{STYLE}pre {{ font-size: .8rem; line-height: 1.35; }}</style></head>
@@ -131,7 +128,7 @@ def page(svg: str, text: str, command: str) -> str:
 <div class="scroll"><pre>{escape(text)}</pre></div>
 <p>Written by <code>{escape(command)}</code>.</p>
 </body></html>
-"""
+""")
 
 
 def bars_from(axes: Axes, starts: Sequence[float], lengths: Sequence[float], **look: Any) -> None:

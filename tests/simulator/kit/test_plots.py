@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from xml.etree import ElementTree
 
 import matplotlib.colors
 import numpy as np
@@ -200,3 +201,19 @@ def test_a_dollar_in_a_name_is_a_letter_of_every_picture(tmp_path, name):
     notebook.canvas.draw()  # outside our settings
     (axes,) = notebook.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == [name]
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_letter_of_a_name_spoils_a_picture(tmp_path):
+    """No XML may have control letters, and no font of matplotlib has Chinese."""
+    name = "訓練 \x1b[31m"
+    for ending in ("svg", "html", "png"):
+        style.save(
+            tmp_path / f"picture.{ending}",
+            lambda axes: style.named_rows(axes, [name]),
+            text=name,
+            command=name,
+        )
+    ElementTree.parse(tmp_path / "picture.svg")
+    assert "訓練 \\x1b[31m" in (page := (tmp_path / "picture.html").read_text())
+    assert "\x1b" not in page
