@@ -5,7 +5,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -18,20 +17,6 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     run = subprocess.run(GRID, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     assert (run.returncode, run.stderr) == (0, "")
-
-
-@pytest.mark.process
-def test_an_interrupted_command_says_so_and_exits_with_130():
-    run = subprocess.Popen(
-        [sys.executable, "-m", "energy.cli", "doctor", "--seconds", "20"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    time.sleep(3)
-    run.send_signal(signal.SIGINT)
-    assert run.communicate(timeout=20)[1] == "interrupted\n"
-    assert run.returncode == 130
 
 
 @pytest.mark.parametrize(("work", "code"), [("import stubborn", -signal.SIGINT), ("sent()", 130)])
