@@ -20,7 +20,10 @@ from glam.data.standard_library import Document, standard_library, standard_libr
 
 FIX = "name files, folders, JSON, Parquet or hf:NAME"
 
-ABOUT_DATA = ("readme", "license", "licence", "notice", "citation", "dataset_info", "dataset_infos")
+ABOUT_DATA = (
+    *("readme", "license", "licence", "notice", "citation", "dataset_info", "dataset_infos"),
+    *("urls", "checksum", "checksums", "md5sums", "sha256sums"),
+)
 """Names, without suffix, of files that describe the data beside them, as on hubs."""
 
 DATA = (*json_text.SUFFIXES, ".parquet")

@@ -58,12 +58,14 @@ def dolma(folder):
 def redpajama(folder):
     (folder / "arxiv.jsonl").write_bytes(lines(meta={"url": URL, "language": "en"}))
     (folder / "dataset_infos.json").write_text(json.dumps({"default": {"splits": {}}}, indent=1))
+    (folder / "urls.txt").write_text(f"{URL}\n")
 
 
 def slimpajama(folder):
     (folder / "chunk1").mkdir()
     rows = lines(meta={"redpajama_set_name": "RedPajamaBook"})
     (folder / "chunk1" / "example_0.jsonl.zst").write_bytes(zst(rows))
+    (folder / "chunk1" / "checksum.sha256").write_text("0f3a  example_0.jsonl.zst\n")
 
 
 def fineweb(folder):
