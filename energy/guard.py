@@ -57,6 +57,19 @@ def say(line: str) -> None:
         _discard(2)
 
 
+@contextmanager
+def printing() -> Iterator[None]:
+    """What a verb prints before its verdict; where the reader has gone, the rest of it is dropped.
+
+    So the exit code is that of the verdict, however much of the page `head` has read.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard(1)
+
+
 def fail(message: str, code: int) -> NoReturn:
     """Print what is wrong in one line on stderr and exit with a code."""
     say(f"error: {' '.join(message.split())}")

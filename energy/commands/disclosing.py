@@ -11,6 +11,7 @@ import typer
 from energy.app import Csv, Json, Pue, Zone, examples, output_file
 from energy.console import print_data
 from energy.errors import InputError, ToleranceError
+from energy.guard import printing
 
 Form = Annotated[
     str | None,
@@ -151,9 +152,11 @@ def lint(
     wrong = len(errors(findings))
     rows = [finding.as_dict() for finding in findings]
     data = {"claims": len(claims), "errors": wrong, "findings": rows}
-    if not print_data(data, as_json=json, as_csv=csv, rows=rows):
-        for finding in findings:
+    with printing():
+        printed = print_data(data, as_json=json, as_csv=csv, rows=rows)
+        for finding in () if printed else findings:
             print(f"{finding.where}: {finding.severity}: {finding.message} [{finding.rule}]")
+    if not printed:
         warnings = len(findings) - wrong
         counts = {"claim": len(claims), "error": wrong, "warning": warnings}
         line = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items())

@@ -11,6 +11,7 @@ import typer
 
 from energy.app import Csv, Json, examples, output_file
 from energy.console import print_data
+from energy.guard import printing
 
 
 @examples("energy doctor", "energy doctor --meter cmd:./plug.sh --seconds 5")
@@ -125,8 +126,9 @@ def verify(
     with Progress([folder], checks.PASSES) as progress:
         findings = checks.verify(folder, progress.advance)
     checked = {"checks": [finding.as_dict() for finding in findings]}
-    if not print_data(checked, as_json=json, as_csv=csv):
-        for finding in findings:
-            print(f"{'ok ' if finding.passed else 'BAD'} {finding.check:8} {finding.message}")
+    with printing():
+        if not print_data(checked, as_json=json, as_csv=csv):
+            for finding in findings:
+                print(f"{'ok ' if finding.passed else 'BAD'} {finding.check:8} {finding.message}")
     if not all(finding.passed for finding in findings):
         sys.exit(5)

@@ -4,11 +4,13 @@ In a terminal a table fits its width: columns of words are folded, the widest fi
 not fit even so is left out by whole columns, from the right, which a line beneath names. The first
 column is the key of its row, and is never left out, cut or folded. The origin of a number goes
 before its band, and its source is the last to go; that is cut with an ellipsis before. A file or a
-pipe gets every column whole, however long the lines are.
+pipe gets every column whole, however long the lines are, and no spaces that fill them.
 """
 
 from __future__ import annotations
 
+import errno
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -41,6 +43,9 @@ LEAST_WORDS = 18
 FILE_WIDTH = 160
 """Characters of a line of text in a file or a pipe; tables there are as wide as they are."""
 
+PADDING = re.compile(r" +$", re.MULTILINE)
+"""Spaces that fill a line, which nothing but a terminal has a use for."""
+
 
 class EscapingConsole(Console):
     """A console that escapes the control letters of all texts, and of no control of its own.
@@ -52,10 +57,15 @@ class EscapingConsole(Console):
         """Print as a console does, without cutting lines at its width."""
         super().print(*objects, **{"crop": False, **options})
 
+    def on_broken_pipe(self) -> None:
+        """Raise as `print` does, where rich would end the process with 1."""
+        raise BrokenPipeError(errno.EPIPE, "the reader has gone")
+
     def _render_buffer(self, buffer: Iterable[Segment]) -> str:
-        return super()._render_buffer(
+        text = super()._render_buffer(
             part if part.control else Segment(escaped(part.text), part.style) for part in buffer
         )
+        return text if self.is_terminal else PADDING.sub("", text)
 
 
 class Fitted(Table):

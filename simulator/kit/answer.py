@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from energy.console import plain, print_csv, print_json
 from energy.errors import MissingDataError
+from energy.guard import printing
 
 if TYPE_CHECKING:
     from simulator.kit.style import Figure, Panel
@@ -185,12 +186,16 @@ def present(
     """
     if plot is not None:
         _draw(answer, plot, shlex.join(["simulator", *sys.argv[1:]]))
-    if as_csv:
-        print_csv(answer.frame_data())
-        return
-    if as_json:
-        print_json(answer.explained() if explain else answer.as_json())
-        return
+    with printing():
+        if as_csv:
+            print_csv(answer.frame_data())
+        elif as_json:
+            print_json(answer.explained() if explain else answer.as_json())
+        else:
+            _print_page(answer, explain=explain)
+
+
+def _print_page(answer: Answer, *, explain: bool) -> None:
     from energy.reports.terminal import console
 
     answer.page(console())

@@ -46,6 +46,17 @@ def test_a_full_disk_behind_stdout_is_one_line():
     assert run.stderr.startswith("error: expected to write the output; got no space left")
 
 
+def test_a_verdict_is_the_exit_code_also_where_nobody_reads_the_page():
+    reader, writer = os.pipe()
+    os.close(reader)
+    verb = "simulator serve llama3-70b --chip h100 --chips 1 --batch 1 --isl 500 --osl 300"
+    run = subprocess.run(
+        [sys.executable, "-m", *verb.split()], stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert (run.returncode, run.stderr.count("\n")) == (3, 1)
+
+
 def test_a_short_answer_to_a_reader_that_is_gone_is_no_error_either():
     reader, writer = os.pipe()
     os.close(reader)
