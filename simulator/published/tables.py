@@ -29,7 +29,7 @@ class Cells:
             InputError: it is not a number of zero or more.
         """
         text = self.text(name)
-        if not text or text.lower() in ("unknown", "none", "nan"):
+        if not text or text.lower() in ("unknown", "none"):
             return None
         try:
             value = float(text)
@@ -47,7 +47,7 @@ class Cells:
         """
         value = self.number(name)
         if not value:
-            raise InputError(f"expected {name}", "blank", "fill the cell")
+            raise InputError(f"expected {name}", self.text(name) or "blank", "fill the cell")
         return value
 
 

@@ -89,3 +89,10 @@ def test_own_rows_move_the_constants_toward_a_slower_framework(cells, tmp_path, 
     before = json.loads(simulator("validate", "--throughput", path, "--json")[1])
     after = json.loads(simulator("validate", "--throughput", path, "--constants", out, "--json")[1])
     assert after["all"]["median_abs_rel_error"] < before["all"]["median_abs_rel_error"] / 2
+
+
+@pytest.mark.parametrize(("column", "cell"), [("n_chips", "nan"), ("tp", "NaN")])
+def test_a_cell_that_is_no_number_is_named_and_not_taken_for_a_blank_one(cells, column, cell):
+    table = parse([cells[0], cells[1] | {column: cell, "row_id": "odd"}])
+    assert len(table.rows) == 1
+    assert f"got {cell}" in table.skipped["odd"]
