@@ -13,7 +13,7 @@ matplotlib.use("svg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from energy.reports import drawing, plots
+from energy.reports import picture, plots
 from energy.reports.runs import Run
 
 Picture = tuple[str, str, str]
@@ -56,7 +56,7 @@ def pictures(runs: Sequence[Run]) -> list[Picture]:
 
 def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:
     """A figure as an SVG element; its text stays text."""
-    settings: Any = drawing.PLAIN_NAMES | {
+    settings: Any = picture.PLAIN_NAMES | {
         "svg.fonttype": "none",
         "font.family": "sans-serif",
         "font.size": 9,
@@ -66,5 +66,5 @@ def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots())
-        svg = drawing.svg(figure)
+        svg = picture.svg(figure)
     return svg[svg.index("<svg") :]

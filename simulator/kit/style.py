@@ -25,7 +25,7 @@ from energy.errors import InputError
 from energy.files import write_atomic, write_text_atomic
 from energy.letters import escaped
 from energy.quantity import Quantity
-from energy.reports import drawing
+from energy.reports import picture
 from energy.reports.html import STYLE
 from energy.units import G_PER_KG, G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
 from simulator.terms import quantiles
@@ -33,7 +33,7 @@ from simulator.terms import quantiles
 ANSWER, BAND, LOST, FACTOR, REFERENCE = "#0b5394", "#9dc3e6", "#d9822b", "#b0b0b0", "#222222"
 
 
-SETTINGS: Any = drawing.PLAIN_NAMES | {
+SETTINGS: Any = picture.PLAIN_NAMES | {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,
@@ -103,9 +103,9 @@ def save(
     with matplotlib.rc_context(settings):
         drawn = figure(panels, size, title)
         if form == "png":
-            write_atomic(path, lambda file: drawing.draw(drawn, file, format=form, dpi=150))
+            write_atomic(path, lambda file: picture.draw(drawn, file, format=form, dpi=150))
             return
-        svg = drawing.svg(drawn)
+        svg = picture.svg(drawn)
         write_text_atomic(path, page(svg, text, command) if form == "html" else svg)
 
 
