@@ -11,8 +11,8 @@ of a language model, its updates are larger until they are clipped; here that fl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,16 @@ ADAM_DECAY = 0.99
 """Second-moment decay of GLaM."""
 
 
+class Shards(Protocol):
+    """How a weight is divided among processes, of which each updates its own part."""
+
+    shape: torch.Size
+
+    def sum(self, values: Tensor, dims: Iterable[int] | None = None) -> Tensor:
+        """Add values over the processes that divide these dimensions, or any, and return them."""
+        ...
+
+
 class Adafactor(Optimizer):
     """Adafactor with factored second moments and updates clipped to root mean square 1.
 
@@ -41,12 +51,18 @@ class Adafactor(Optimizer):
         parameters: weights to update.
         lr: learning rate, relative to the size of each weight; set it before each step.
         decay: power or adam, see `second_moment_decay`.
+        shards: of weights of which this process has a part.
     """
 
     def __init__(
-        self, parameters: Iterable[nn.Parameter], lr: float, decay: SecondMomentDecay = "power"
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: float,
+        decay: SecondMomentDecay = "power",
+        shards: Mapping[nn.Parameter, Shards] | None = None,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "decay": decay})
+        self._shards = shards or {}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -58,6 +74,7 @@ class Adafactor(Optimizer):
 
     def _update(self, weight: Tensor, rate: float, decay: SecondMomentDecay) -> None:
         state, gradient = self.state[weight], cast(Tensor, weight.grad)
+        shards = self._shards.get(cast(nn.Parameter, weight))
         if not state:
             state["step"] = torch.zeros(())
             state |= _second_moments(weight)
@@ -68,12 +85,12 @@ class Adafactor(Optimizer):
             update = gradient.mul_(state["variance"].rsqrt())
         else:
             row, column = state["row_var"], state["col_var"]
-            row.lerp_(_mean_square(gradient, -1), mixing)
-            column.lerp_(_mean_square(gradient, -2), mixing)
-            update = gradient.mul_((row.mean(-2, keepdim=True) / row).sqrt_())
+            row.lerp_(_mean_square(gradient, -1, shards), mixing)
+            column.lerp_(_mean_square(gradient, -2, shards), mixing)
+            update = gradient.mul_((_mean_over_rows(row, shards) / row).sqrt_())
             update.mul_(column.rsqrt())
-        scale = _root_mean_square(weight).clamp_(min=SCALE_FLOOR)
-        clipping = _root_mean_square(update).clamp_(min=1.0)
+        scale = _root_mean_square(weight, shards).clamp_(min=SCALE_FLOOR)
+        clipping = _root_mean_square(update, shards).clamp_(min=1.0)
         weight.addcmul_(update, scale / clipping, value=-rate)
 
 
@@ -99,11 +116,22 @@ def _second_moments(weight: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _mean_square(gradient: Tensor, dim: int) -> Tensor:
+def _mean_square(gradient: Tensor, dim: int, shards: Shards | None) -> Tensor:
     norm: Tensor = torch.linalg.vector_norm(gradient, dim=dim, keepdim=True)
-    return norm.square_().div_(gradient.shape[dim]).add_(SQUARE_FLOOR)
+    square, size = norm.square_(), gradient.shape[dim]
+    if shards is not None:
+        square, size = shards.sum(square, [dim]), shards.shape[dim]
+    return square.div_(size).add_(SQUARE_FLOOR)
 
 
-def _root_mean_square(tensor: Tensor) -> Tensor:
+def _mean_over_rows(row: Tensor, shards: Shards | None) -> Tensor:
+    if shards is None:
+        return row.mean(-2, keepdim=True)
+    return shards.sum(row.sum(-2, keepdim=True), [-2]) / shards.shape[-2]
+
+
+def _root_mean_square(tensor: Tensor, shards: Shards | None) -> Tensor:
     norm: Tensor = torch.linalg.vector_norm(tensor)
-    return norm.div_(tensor.numel() ** 0.5)
+    if shards is None:
+        return norm.div_(tensor.numel() ** 0.5)
+    return shards.sum(norm.square_()).div_(shards.shape.numel()).sqrt_()

@@ -142,6 +142,11 @@ def copy_in_format(values: Tensor, dtype: torch.dtype, *, of: Tensor) -> Tensor:
     return copy
 
 
+def forget_all_copies() -> None:
+    """Forget all copies, where an optimizer updates parts that share the memory of weights."""
+    _copies.clear()
+
+
 def _forget_copies(optimizer: torch.optim.Optimizer, *_: object) -> None:
     """Forget the copies of the weights that an optimizer has updated.
 

@@ -46,6 +46,39 @@ Group = Annotated[
 ]
 
 
+Router = Annotated[
+    str | None, typer.Option(help="dropless, glam or gshard (top-2), or switch (top-1).")
+]
+
+
+Machine = Annotated[
+    Path | None, typer.Option(help="File of simulator calibrate, for the peak of MFU.")
+]
+
+
+ExpertParallel = Annotated[
+    int, typer.Option(min=1, help="Processes of torchrun that share out the experts.")
+]
+
+
+DataParallel = Annotated[
+    int, typer.Option(min=0, help="Copies of each expert. Default: processes over the above.")
+]
+
+
+Shard = Annotated[
+    bool, typer.Option("--shard", help="Divide weights and optimizer among their copies.")
+]
+
+
+Balance = Annotated[
+    str, typer.Option(help="Loads that are balanced: of the global batch, or local.")
+]
+
+
+Timeout = Annotated[float, typer.Option(min=1, help="Seconds to wait for another process.")]
+
+
 @examples(
     "glam train --model glam-mini-16e --out runs/first",
     "glam train --model run.toml --data books/ --out runs/books --resume",
@@ -59,19 +92,20 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights and data order.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adafactor or adamw.")] = None,
     family: Annotated[str | None, typer.Option(help="glam, or plain: from its paper.")] = None,
-    router: Annotated[
-        str | None, typer.Option(help="dropless, glam or gshard (top-2), or switch (top-1).")
-    ] = None,
+    router: Router = None,
     device: Device = None,
     precision: Precision = None,
-    machine: Annotated[
-        Path | None, typer.Option(help="File of simulator calibrate, for the peak of MFU.")
-    ] = None,
+    machine: Machine = None,
     resume: Resume = False,
     group: Group = False,
     zone: Zone = None,
     pue: Pue = None,
     meter: Meter = None,
+    expert_parallel: ExpertParallel = 1,
+    data_parallel: DataParallel = 0,
+    shard: Shard = False,
+    balance: Balance = "global",
+    timeout: Timeout = 600,
 ) -> None:
     """Train a model under the meters.
 
@@ -85,15 +119,14 @@ def train(
     from energy.reports import summary
     from glam.config import GlamConfig
     from glam.device import machine_peak
+    from glam.distributed.degrees import Parallelism, is_first
     from glam.training.run import train as train_model
 
     sources.require(meter or "auto")
     if group:
         os.umask(os.umask(0) & ~0o050)  # files that a run has besides ledger and record
-    config = GlamConfig.of(model).with_training(
-        steps=steps, batch_sequences=batch, seed=seed, optimizer=optimizer, device=device
-    )
-    config = config.with_training(precision=precision)
+    changes = {"steps": steps, "batch_sequences": batch, "seed": seed, "optimizer": optimizer}
+    config = GlamConfig.of(model).with_training(device=device, precision=precision, **changes)
     config = config.with_family(family).with_router(router)
     if data:
         config = config.with_corpus_paths(data)
@@ -105,8 +138,10 @@ def train(
         site=site_from_options(zone, pue),
         peak_flop_per_s=machine_peak(machine) if machine else None,
         tracker=partial(Tracker, meters=meter or "auto"),
+        parallelism=Parallelism(expert_parallel, data_parallel, shard, balance, timeout),
     )
-    print(*summary.lines(record), f"record: {out / 'record.json'}", sep="\n", file=sys.stderr)
+    if is_first():
+        print(*summary.lines(record), f"record: {out / 'record.json'}", sep="\n", file=sys.stderr)
 
 
 @examples('glam generate runs/first --prompt "The function returns"')

@@ -13,6 +13,7 @@ import json
 import logging
 import math
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,8 +22,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from energy.errors import InputError
+from energy.errors import InputError, reason
 from energy.files import write_atomic
+from glam.checkpoints.folder import damaged, load_tensors, read_facts, require_whole
 from glam.checkpoints.tensor_file import tensor_bytes, write_tensors
 from glam.config import GlamConfig
 
@@ -34,7 +36,8 @@ FORMER_FORMATS = ("glam-checkpoint-1", "glam-checkpoint-2")
 no architecture, and `GlamConfig.from_dict` gives it the one that all models had."""
 
 
-FILE_NAME = re.compile(r"step-(\d{8})\.safetensors")
+FILE_NAME = re.compile(r"step-(\d{8})(\.safetensors)?")
+"""A file of one process, or the folder of several."""
 
 
 logger = logging.getLogger("glam")
@@ -100,10 +103,7 @@ class Checkpoint:
         metadata["sha256"] = checksum(metadata, self.tensors)
         path = folder / f"step-{self.step:08d}.safetensors"
         write_atomic(path, lambda file: write_tensors(file, self.tensors, metadata))
-        best = best_checkpoint(folder)
-        for old in checkpoints(folder)[: -self.config.training.keep_checkpoints]:
-            if old != best:
-                old.unlink(missing_ok=True)
+        delete_old(folder, self.config.training.keep_checkpoints)
         return path
 
     def config_to_resume(self, config: GlamConfig) -> GlamConfig:
@@ -142,6 +142,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
+    if path.is_dir():
+        require_whole(path)
+        return replace(checkpoint_of_folder(path), tensors=load_tensors(path))
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -154,11 +157,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             "name a file in the checkpoints folder of a `glam train` run",
         ) from error
     except (SafetensorError, OSError) as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
     if metadata.get("format") not in (FORMAT, *FORMER_FORMATS):
         raise InputError(f"expected {FORMAT} in {path}", str(metadata.get("format")))
     if checksum(metadata, tensors) != metadata.get("sha256"):
-        raise _damaged(path, "a checksum that does not match")
+        raise damaged(path, "a checksum that does not match")
     if metadata["format"] == FORMER_FORMATS[0]:
         metadata = _from_former_format(metadata)
     return Checkpoint(
@@ -169,6 +172,25 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         float(metadata["validation_loss"]),
         former=metadata["format"] in FORMER_FORMATS,
     )
+
+
+def checkpoint_of_folder(path: Path) -> Checkpoint:
+    """Return a checkpoint of several processes without its tensors.
+
+    Raises:
+        InputError: it is not a checkpoint, or it is damaged.
+    """
+    facts = read_facts(path)
+    try:
+        return Checkpoint(
+            int(facts["step"]),
+            GlamConfig.from_dict(facts["config"]),
+            {},
+            dict(facts["trainer_state"]),
+            float(facts["validation_loss"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(path, reason(error)) from error
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
@@ -206,17 +228,30 @@ def best_checkpoint(folder: Path) -> Path | None:
     losses = {}
     for path in checkpoints(folder):
         try:
-            with safe_open(path, framework="pt") as file:
-                loss = float(_validation_loss(file.metadata() or {}))
-        except (SafetensorError, OSError, ValueError):
+            if path.is_dir():
+                loss = float(read_facts(path)["validation_loss"])
+            else:
+                with safe_open(path, framework="pt") as file:
+                    loss = float(_validation_loss(file.metadata() or {}))
+        except (SafetensorError, OSError, ValueError, KeyError, InputError):
             continue
         if math.isfinite(loss):
             losses[path] = loss
     return min(losses, key=lambda path: losses[path], default=None)
 
 
+def delete_old(folder: Path, keep: int) -> None:
+    """Delete all but so many of the newest checkpoints and the best one."""
+    best = best_checkpoint(folder)
+    for old in checkpoints(folder)[:-keep]:
+        if old.is_dir() and old != best:
+            shutil.rmtree(old, ignore_errors=True)
+        elif old != best:
+            old.unlink(missing_ok=True)
+
+
 def checkpoints(folder: Path) -> list[Path]:
-    """List the checkpoint files of a folder, oldest first."""
+    """List the checkpoints of a folder, oldest first."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if FILE_NAME.fullmatch(path.name))
@@ -251,11 +286,3 @@ def _from_former_format(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def _validation_loss(metadata: Mapping[str, str]) -> str:
     return metadata.get("validation_loss", metadata.get("held_out_loss", "nan"))
-
-
-def _damaged(path: Path, what: str) -> InputError:
-    return InputError(
-        f"expected a valid checkpoint at {path}",
-        what.lower(),
-        "delete it, or train again in another folder",
-    )

@@ -20,8 +20,9 @@ from torch.nn.functional import one_hot, pad
 from glam.config import Dispatch
 from glam.moe.capacity import group_tokens, slots_per_expert
 from glam.moe.experts import Experts
+from glam.moe.part import WHOLE, Part
 from glam.moe.permute import Combine, Permute
-from glam.moe.router import Routing, assignments, uniform
+from glam.moe.router import Routing, assignments
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ class CapacityDispatcher:
     through the residual alone. In evaluation there is room for every assignment.
     """
 
-    def __init__(self, dispatch: Dispatch) -> None:
-        self._evaluation = DroplessDispatcher()
+    def __init__(self, dispatch: Dispatch, part: Part = WHOLE) -> None:
+        self._evaluation, self.part = DroplessDispatcher(), part
         self.dispatch, self.threshold = dispatch, send_threshold(dispatch)
 
     def __call__(
@@ -104,12 +105,12 @@ class CapacityDispatcher:
             return self._evaluation(tokens, routing, experts, None)
         n_tokens, top_k = routing.experts.shape
         n_experts = routing.load.shape[0]
-        group = group_tokens(self.dispatch, n_tokens)
+        group = group_tokens(self.dispatch, n_tokens * self.part.parts)
         capacity = slots_per_expert(self.dispatch, group, top_k, n_experts)
         sent = torch.ones_like(routing.experts, dtype=torch.bool)
         if top_k == 2 and self.threshold is not None:
             second = routing.weights[:, 1].detach()
-            sent[:, 1] = is_sent(second, uniform(second.shape, generator), self.threshold)
+            sent[:, 1] = is_sent(second, self.part.uniform(second.shape, generator), self.threshold)
         position = queue_positions(routing.experts, sent, group, n_experts)
         kept = sent & (position < capacity)
         # Slots are ordered by expert, then by group, then by position in the queue.
@@ -134,9 +135,11 @@ class CapacityDispatcher:
         )
 
 
-def build_dispatcher(dispatch: Dispatch) -> Dispatcher:
-    """Build the dispatcher of a configuration."""
-    return DroplessDispatcher() if dispatch.kind == "dropless" else CapacityDispatcher(dispatch)
+def build_dispatcher(dispatch: Dispatch, part: Part = WHOLE) -> Dispatcher:
+    """Build the dispatcher of a configuration, for a part of each batch."""
+    if dispatch.kind == "dropless":
+        return DroplessDispatcher()
+    return CapacityDispatcher(dispatch, part)
 
 
 def row_multiple(rows: int, n_experts: int) -> int:

@@ -32,14 +32,17 @@ class Experts(nn.Module):
         self.up = nn.Parameter(torch.empty(n_experts, hidden, width))
         self.down = nn.Parameter(torch.empty(n_experts, width, hidden))
 
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """Return the projections up (E, H, M) and down (E, M, H)."""
+        return self.up, self.down
+
     def forward(self, x: Tensor, ends: Tensor) -> Tensor:
         """Apply each expert to its rows of x (rows, M); those of expert e end at `ends[e]`."""
-        if threads_pay_off(x, self.up):
-            rows: Tensor = ThreadedExperts.apply(
-                x, self.up, self.down, ends.tolist(), self.activation
-            )
+        up, down = self.weights()
+        if threads_pay_off(x, up):
+            rows: Tensor = ThreadedExperts.apply(x, up, down, ends.tolist(), self.activation)
             return rows
-        up, down = in_format(self.up, x.dtype), in_format(self.down, x.dtype)
+        up, down = in_format(up, x.dtype), in_format(down, x.dtype)
         # A width valid in float32 may not be in bfloat16; hidden units of zero weight are harmless.
         missing = -up.shape[1] % (ROW_BYTES // up.element_size())
         if missing:
@@ -60,6 +63,6 @@ class Experts(nn.Module):
         right factor, the gradients were made transposed and then copied, which took a quarter of
         the layer's time.
         """
-        up, down = in_format(self.up, x.dtype), in_format(self.down, x.dtype)
+        up, down = (in_format(weight, x.dtype) for weight in self.weights())
         hidden = self.activate(torch.bmm(up, x.transpose(1, 2)))  # (E, H, rows)
         return torch.bmm(down, hidden).transpose(1, 2)

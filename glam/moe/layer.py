@@ -16,6 +16,7 @@ from glam.config import Dispatch
 from glam.family import default_architecture
 from glam.moe.dispatch import build_dispatcher
 from glam.moe.experts import Experts
+from glam.moe.part import Part
 from glam.moe.router import Router, Routing
 
 
@@ -40,6 +41,11 @@ class MixtureOfExperts(nn.Module):
         self.router = Router(shape, dispatch)
         self.experts = Experts(shape, architecture.expert_activation)
         self.dispatch = build_dispatcher(dispatch)
+
+    def route_part(self, part: Part) -> None:
+        """Route a part of each batch from now on."""
+        self.router.part = part
+        self.dispatch = build_dispatcher(self.router.dispatch, part)
 
     def forward(
         self,

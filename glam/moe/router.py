@@ -7,7 +7,6 @@ Legend: T tokens, M model width, E experts, K experts per token.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from energy.shape import Shape
 from glam.config import Dispatch
 from glam.moe.capacity import group_tokens
+from glam.moe.part import WHOLE, Part
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Router(nn.Module):
 
     def __init__(self, shape: Shape, dispatch: Dispatch) -> None:
         super().__init__()
-        self.top_k, self.dispatch = int(shape.top_k), dispatch
+        self.top_k, self.dispatch, self.part = int(shape.top_k), dispatch, WHOLE
         self.weight = nn.Parameter(torch.empty(int(shape.n_experts), int(shape.d_model)))
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Routing:
@@ -100,7 +100,9 @@ class Router(nn.Module):
         gates = logits.softmax(-1)
         weights, experts = gates.topk(self.top_k, dim=-1)
         if self.dispatch.second_expert == "sampling" and generator is not None:
-            experts[:, 1] = drawn_second(logits, experts[:, 0], uniform(logits.shape, generator))
+            experts[:, 1] = drawn_second(
+                logits, experts[:, 0], self.part.uniform(logits.shape, generator)
+            )
             weights = gates.gather(1, experts)
         if self.top_k > 1:
             weights = weights / weights.sum(-1, keepdim=True)
@@ -108,9 +110,10 @@ class Router(nn.Module):
 
     def _auxiliary_loss(self, gates: Tensor, first: Tensor) -> Tensor:
         """Return the load-balancing loss, per dispatch group and averaged over tokens (GShard)."""
-        size = group_tokens(self.dispatch, len(first))
-        if size == len(first):
-            return auxiliary_loss(gates, first)
+        size = group_tokens(self.dispatch, len(first) * self.part.parts)
+        if size >= len(first):
+            # A dispatch group that is larger than this part spans all of them.
+            return auxiliary_loss(gates, first, self.part if size > len(first) else WHOLE)
         groups = zip(gates.split(size), first.split(size), strict=True)
         losses = [
             auxiliary_loss(group, choices) * (len(choices) / len(first))
@@ -127,11 +130,6 @@ def assignments(experts: Tensor, n_experts: int) -> Tensor:
     return experts.new_zeros(n_experts).scatter_add_(0, experts, torch.ones_like(experts))
 
 
-def uniform(size: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Draw uniform numbers from 0 to 1, from which second experts follow."""
-    return torch.rand(size, generator=generator, device=generator.device)
-
-
 def drawn_second(logits: Tensor, first: Tensor, draws: Tensor) -> Tensor:
     """Return second experts drawn from the gates without the first (T).
 
@@ -146,12 +144,14 @@ def drawn_second(logits: Tensor, first: Tensor, draws: Tensor) -> Tensor:
     return noised.scatter_(1, first.unsqueeze(1), -math.inf).argmax(-1)
 
 
-def auxiliary_loss(gates: Tensor, first: Tensor) -> Tensor:
+def auxiliary_loss(gates: Tensor, first: Tensor, part: Part = WHOLE) -> Tensor:
     """Return the load-balancing loss of GShard: E * sum over experts e of f_e * p_e.
 
     Args:
         gates: probabilities (T, E).
         first: first choice of each token (T).
+        part: of a batch. The loss is linear in p_e, so that the mean over the parts, each with the
+            loads of the whole batch, is the loss of the whole batch, and so are its gradients.
 
     Returns:
         A scalar, where f_e is the fraction of tokens whose first choice is e and p_e the mean
@@ -159,5 +159,5 @@ def auxiliary_loss(gates: Tensor, first: Tensor) -> Tensor:
         every token.
     """
     n_experts = gates.shape[-1]
-    load = assignments(first, n_experts) / len(first)
+    load = part.load(assignments(first, n_experts) / len(first))
     return n_experts * (load * gates.mean(0)).sum()

@@ -137,6 +137,7 @@ class MetricsLog:
             "step": state.step,
             "tokens": state.step * setup.tokens_per_step,
             "loss": state.loss,
+            "gradient_norm": state.gradient_norm,
             "learning_rate": learning_rate(setup.config.training, state.step),
             "tokens_per_s": tokens_per_s,
             "elapsed_s": earlier.elapsed_s + spent.elapsed_s,

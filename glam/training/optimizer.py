@@ -9,12 +9,15 @@ learning rate is min(rate, 1/sqrt(t)): with rate 0.01 this is the schedule of GL
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from glam.adafactor import Adafactor
+from energy.errors import InputError
+from glam.adafactor import Adafactor, Shards
 from glam.config import Training
+from glam.distributed.processes import Weights
 from glam.model.initialization import UNDECAYED
 
 ADAM_BETAS = (0.9, 0.95)
@@ -24,13 +27,31 @@ FINAL_RATIO = 0.1
 """Learning rate of AdamW at the end of the cosine schedule, relative to its peak."""
 
 
-def build_optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
+def build_optimizer(
+    model: Weights, training: Training, shards: Mapping[nn.Parameter, Shards] | None = None
+) -> torch.optim.Optimizer:
     """Build the optimizer of a recipe for all parameters of a model.
 
     Norms and position biases get no weight decay.
+
+    Args:
+        model: the model, or the parts of its weights that this process has.
+        training: training recipe.
+        shards: how those weights are divided that are.
+
+    Raises:
+        InputError: torch's form of Adafactor, which reads whole weights, would get parts.
     """
     if training.optimizer == "adafactor" and training.adafactor_form == "gshard":
-        return Adafactor(model.parameters(), training.learning_rate, training.second_moment_decay)
+        return Adafactor(
+            model.parameters(), training.learning_rate, training.second_moment_decay, shards
+        )
+    if training.optimizer == "adafactor" and shards:
+        raise InputError(
+            "expected an optimizer for weights that are divided among processes",
+            "adafactor in torch's form",
+            "add --optimizer adamw, or leave --shard and --expert-parallel away",
+        )
     if training.optimizer == "adafactor":
         return torch.optim.Adafactor(
             list(model.parameters()),
@@ -68,12 +89,21 @@ def learning_rate(training: Training, step: int) -> float:
     return training.learning_rate * (FINAL_RATIO + (1 - FINAL_RATIO) * cosine)
 
 
+def gradient_norm(model: Weights) -> Tensor:
+    """Return the norm of all gradients together, a scalar."""
+    norm: Tensor = nn.utils.get_total_norm(
+        [p.grad for p in model.parameters() if p.grad is not None]
+    )
+    return norm
+
+
 def update(
-    model: nn.Module,
+    model: Weights,
     optimizer: torch.optim.Optimizer,
     training: Training,
     step: int,
     loss: Tensor | None = None,
+    norm: Tensor | None = None,
 ) -> bool:
     """Apply one update, or skip it if the loss or a gradient is not finite, as GLaM did.
 
@@ -83,12 +113,13 @@ def update(
         training: training recipe.
         step: number of the step, from 1.
         loss: training loss of the step; None if it need not be checked.
+        norm: of all gradients, where several processes have parts of them; else it is computed.
 
     Returns:
         Whether the update was applied. Gradients are cleared either way.
     """
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    norm: Tensor = nn.utils.get_total_norm(gradients)
+    if norm is None:
+        norm = gradient_norm(model)
     finite = bool(torch.isfinite(norm)) and (loss is None or bool(torch.isfinite(loss)))
     if finite:
         if training.optimizer == "adamw":

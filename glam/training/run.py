@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,11 +20,14 @@ from energy.errors import InfeasibleError, InputError
 from energy.facts.site import Site
 from energy.files import make_folder, require_writable
 from energy.shape import parameters, total
-from glam.checkpoints.checkpoint import Checkpoint, latest_checkpoint
+from glam.checkpoints.checkpoint import Checkpoint
 from glam.checkpoints.writer import CheckpointWriter
 from glam.config import SECTIONS, GlamConfig
 from glam.data.corpus import TokenCorpus, load_corpus
 from glam.device import choose_device, keep_freed_memory, require_memory, synchronizer
+from glam.distributed.connect import connected
+from glam.distributed.degrees import Parallelism
+from glam.distributed.processes import Processes
 from glam.model.decoder import Glam
 from glam.precision import best_product_flop_per_s, choose_precision, former_precision
 from glam.progress import Progress
@@ -38,7 +42,7 @@ from glam.training.stop import EarlierAttempts, earlier_attempts, spent_at, stop
 from glam.training.tensorboard import TensorBoard
 from glam.training.trainer import Trainer
 
-RUN_FILES = ("record.json", "metrics.jsonl", "ledger.jsonl", "checkpoints")
+RUN_FILES = ("record.json", "metrics.jsonl", "ledger.jsonl", "checkpoints", "rank-0")
 """Files and folders that show that a folder holds a run."""
 
 
@@ -54,6 +58,7 @@ def train(
     site: Site | None = None,
     peak_flop_per_s: float | None = None,
     tracker: Callable[..., Any] = Tracker,
+    parallelism: Parallelism | None = None,
 ) -> RunRecord:
     """Train a model; write its record, metrics, ledger, tokenizer and checkpoints to a folder.
 
@@ -66,6 +71,9 @@ def train(
         site: location of the run, for carbon, water and cost; by default bands over all zones.
         peak_flop_per_s: FLOP/s that MFU and HFU refer to; by default those of a fast product.
         tracker: builds the meter of the run.
+        parallelism: how the run is spread over the processes that a launcher such as torchrun has
+            started; by default each has a copy of the model. The last attempt of a launcher that
+            restarts its processes is resumed.
 
     Returns:
         The record, as written to out/record.json.
@@ -77,33 +85,66 @@ def train(
         KeyboardInterrupt: on Ctrl-C; checkpoint and record are written, unless it came twice.
     """
     config, out = GlamConfig.of(config), Path(out)
-    _check_folder(out, resume)
-    device = _prepare_device(config)
-    checkpoint, config = _begin_or_resume(config, out, device, resume)
-    earlier = earlier_attempts(out / "ledger.jsonl")
-    if checkpoint is not None and (record := _finished_record(checkpoint, config, out, earlier)):
+    with connected(parallelism or Parallelism(), config) as processes:
+        return _train(
+            config,
+            out,
+            processes,
+            resume,
+            group,
+            site,
+            peak_flop_per_s,
+            partial(tracker, group=group),
+        )
+
+
+def _train(
+    config: GlamConfig,
+    out: Path,
+    processes: Processes,
+    resume: bool,
+    group: bool,
+    site: Site | None,
+    peak_flop_per_s: float | None,
+    tracker: Callable[..., Any],
+) -> RunRecord:
+    """Train a model in one of the processes of a run, as `train` does."""
+    resume = processes.by_first(lambda: _check_folder(out, resume, processes.attempt))
+    own, device = processes.folder(out), _prepare_device(config)
+    checkpoint, config = _begin_or_resume(config, out, device, resume, processes)
+    earlier = earlier_attempts(own / "ledger.jsonl")
+    if checkpoint is not None and (
+        record := processes.by_first(partial(_finished_record, checkpoint, config, out, earlier))
+    ):
         return record
-    corpus = _prepare_corpus(config, out, group)
+    corpus = processes.in_turn(partial(_prepare_corpus, config, out, group))
     model = Glam.of(config).to(device)
+    processes.spread(model)
     # Before the meter runs: the first optimizer of a process takes a second to load its code.
-    optimizer = build_optimizer(model, config.training)
+    optimizer = build_optimizer(processes.weights(model), config.training, processes.shards())
     state = State(step=checkpoint.step if checkpoint else 0)
-    meter = _build_meter(partial(tracker, group=group), config, out, device, state.step)
-    events = TensorBoard(out / "events", state.step, enabled=config.training.tensorboard)
+    meter = _build_meter(tracker, config, own, device, state.step)
+    first = processes.rank == 0
+    tensorboard = config.training.tensorboard and first
+    events = TensorBoard(out / "events", state.step, enabled=tensorboard)
     with (
         meter,
         events,
         Interrupt() as interrupt,
         CheckpointWriter(out / "checkpoints") as writer,
-        Progress(config, state.step) as progress,
+        Progress(config, state.step) if first else nullcontext() as progress,
     ):
         peak = peak_flop_per_s or _measure_peak(meter, device, config.training.precision)
-        setup = Setup(config, out, device, corpus, peak, earlier)
-        trainer = Trainer(setup, model, optimizer, state, meter, writer)
+        peak *= processes.ranks
+        setup = Setup(config, out if first else own, device, corpus, peak, earlier)
+        trainer = Trainer(setup, model, optimizer, state, meter, writer, processes)
         if checkpoint is not None:
             trainer.restore(checkpoint)
-        ending = _run(trainer, interrupt, (progress.show, events.show), checkpoint is not None)
-    record = write_record(setup, state, meter, site, ending, group=group)
+        listeners = (progress.show, events.show) if progress else ()
+        ending = _run(trainer, interrupt, listeners, checkpoint is not None)
+    record = processes.by_first(
+        lambda: write_record(setup, state, meter, site, ending, group=group)
+    )
     return _complete(record, ending, state.step, config.training.steps)
 
 
@@ -121,22 +162,26 @@ def _run(
         listeners: called with every line of metrics.
         resumed: whether the run continues from a checkpoint, which may be at its end.
     """
-    last_step = trainer.config.training.steps
+    last_step, agree = trainer.config.training.steps, trainer.processes.agree
     stop_reason = trainer.stop_reason() if resumed else None
-    while trainer.state.step < last_step and not interrupt.requested and not stop_reason:
+    interrupted = False
+    while trainer.state.step < last_step and not stop_reason:
+        if interrupted := agree(interrupt.requested):
+            break
         try:
             row = trainer.step()
         except InfeasibleError as error:
-            return Ending(interrupt.requested, f"given up ({error.expectation})", error)
+            return Ending(interrupted, f"given up ({error.expectation})", error)
         if row is not None:
             for show in listeners:
                 show(row)
             stop_reason = trainer.stop_reason(row)
-    if not interrupt.requested and (row := trainer.evaluate_last()) is not None:
+    interrupted = interrupted or agree(interrupt.requested)
+    if not interrupted and (row := trainer.evaluate_last()) is not None:
         for show in listeners:
             show(row)
     trainer.checkpoint(last=True)
-    return Ending(interrupt.requested, stop_reason)
+    return Ending(interrupted, stop_reason)
 
 
 def _complete(record: RunRecord, ending: Ending, step: int, steps: int) -> RunRecord:
@@ -161,11 +206,16 @@ def _prepare_corpus(config: GlamConfig, out: Path, group: bool) -> TokenCorpus:
     return corpus
 
 
-def _check_folder(out: Path, resume: bool) -> None:
-    """Raise InputError if a run would overwrite another, has none to resume, or cannot write."""
+def _check_folder(out: Path, resume: bool, attempt: int = 0) -> bool:
+    """Return whether to resume: as the user wants, or where a launcher has restarted the run.
+
+    Raises:
+        InputError: the run would overwrite another, has none to resume, or cannot write.
+    """
     if out.exists() and not out.is_dir():
         raise InputError("expected --out to be a folder", f"the file {out}")
     existing = [name for name in RUN_FILES if (out / name).exists()]
+    resume = resume or bool(attempt and existing)
     if existing and not resume:
         raise InputError(
             f"expected a new or empty folder for --out, {out} holds a run",
@@ -175,6 +225,7 @@ def _check_folder(out: Path, resume: bool) -> None:
     if resume and not existing:
         raise InputError(f"expected a run to resume in {out}", "none", "leave --resume away")
     require_writable(out / "record.json")
+    return resume
 
 
 def _prepare_device(config: GlamConfig) -> torch.device:
@@ -188,25 +239,25 @@ def _prepare_device(config: GlamConfig) -> torch.device:
 
 
 def _begin_or_resume(
-    config: GlamConfig, out: Path, device: torch.device, resume: bool
+    config: GlamConfig, out: Path, device: torch.device, resume: bool, processes: Processes
 ) -> tuple[Checkpoint | None, GlamConfig]:
     """Return the checkpoint to resume, if any, and a configuration whose precision is chosen."""
     checkpoint = None
     if resume:
-        checkpoint, config = _checkpoint_to_resume(config, out, device)
-    precision = choose_precision(config.training.precision, device)
+        newest = processes.latest_checkpoint(out / "checkpoints")
+        checkpoint, config = _checkpoint_to_resume(config, out, device, newest)
+    precision = processes.by_first(lambda: choose_precision(config.training.precision, device))
     return checkpoint, config.with_training(precision=precision)
 
 
 def _checkpoint_to_resume(
-    config: GlamConfig, out: Path, device: torch.device
+    config: GlamConfig, out: Path, device: torch.device, checkpoint: Checkpoint | None
 ) -> tuple[Checkpoint | None, GlamConfig]:
     """Return the newest checkpoint, None without one, and the configuration to go on with.
 
     The checkpoint must have the same configuration, but for the number of steps. A precision of
     auto is that of the checkpoint.
     """
-    checkpoint = latest_checkpoint(out / "checkpoints")
     if checkpoint is None:
         return None, config
     steps = config.training.steps

@@ -18,6 +18,7 @@ class State:
         skipped_batches: batches skipped by these rollbacks, so that the run does not diverge on
             them again.
         loss: training loss of the last step in nats per token.
+        gradient_norm: norm of the gradients of the last step, before any clipping.
         validation_loss: last validation loss in nats per token.
     """
 
@@ -26,6 +27,7 @@ class State:
     rollbacks: int = 0
     skipped_batches: int = 0
     loss: float = float("nan")
+    gradient_norm: float = float("nan")
     validation_loss: float = float("nan")
 
 

@@ -17,12 +17,13 @@ from typing import Any
 import torch
 
 from energy.errors import InfeasibleError
-from glam.checkpoints.checkpoint import Checkpoint, latest_checkpoint
+from glam.checkpoints.checkpoint import Checkpoint
 from glam.checkpoints.writer import CheckpointWriter
+from glam.distributed.processes import Processes
 from glam.model.decoder import Glam, Output, merge_micro_batches
 from glam.training.divergence import DivergenceDetector
 from glam.training.metrics import MetricsLog
-from glam.training.optimizer import build_optimizer, update
+from glam.training.optimizer import build_optimizer, gradient_norm, update
 from glam.training.setup import Setup
 from glam.training.state import State
 from glam.training.stop import spent_at, stop_reason
@@ -44,6 +45,7 @@ class Trainer:
         state: state of the run; updated by each step.
         meter: running tracker of the run.
         writer: writer of checkpoints.
+        processes: the processes of the run, if there are several.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class Trainer:
         state: State,
         meter: Any,
         writer: CheckpointWriter,
+        processes: Processes | None = None,
     ) -> None:
         self.setup, self.config = setup, setup.config
+        self.processes = processes or Processes()
         self.model, self.optimizer = model, optimizer
         self.state, self.meter, self.writer = state, meter, writer
         self.detector = DivergenceDetector()
@@ -73,8 +77,7 @@ class Trainer:
         self.writer.raise_pending_error()
         with self.meter.window("step", phase="compute"):
             output = self._accumulate_gradients(state.step + state.skipped_batches)
-            training = self.config.training
-            applied = update(self.model, self.optimizer, training, state.step + 1, output.loss)
+            applied = self._update(output)
             state.loss = output.loss.item()
         state.step += 1
         self._mark_step(applied, begun_ns)
@@ -95,11 +98,12 @@ class Trainer:
             energy_j, elapsed_s = row["energy_j"], row["elapsed_s"]
         state = self.state
         spent = spent_at(self.config, state.step, energy_j, elapsed_s, state.loss)
-        return stop_reason(self.config.stop, spent)
+        # Seconds and joules differ between processes.
+        return self.processes.by_first(lambda: stop_reason(self.config.stop, spent))
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Return model, optimizer, state and metrics to those of a checkpoint."""
-        checkpoint.restore(self.model, self.optimizer)
+        self.processes.restore(checkpoint, self.model, self.optimizer)
         saved, state = checkpoint.trainer_state, self.state
         self.detector = DivergenceDetector(saved.get("divergence"))
         state.step = self._saved_step = checkpoint.step
@@ -122,6 +126,7 @@ class Trainer:
                 batches=training.evaluate_batches,
                 batch_sequences=training.batch_sequences,
                 micro_batches=training.gradient_accumulation,
+                processes=self.processes,
             )
         self.state.validation_loss = evaluation.loss
         self._evaluated_step = self.state.step
@@ -150,7 +155,7 @@ class Trainer:
     def _capture(self) -> Checkpoint:
         """Copy the current state of the run into a checkpoint."""
         state = self.state
-        return Checkpoint.capture(
+        return self.processes.capture(
             state.step,
             self.config,
             self.model,
@@ -172,14 +177,25 @@ class Trainer:
     def _accumulate_gradients(self, index: int) -> Output:
         """Compute the gradients of a batch, one micro-batch at a time."""
         training, outputs = self.config.training, []
-        generator = self._generator(index)
-        for micro_batch in self._batch(index).chunk(training.gradient_accumulation):
-            output = self.model(micro_batch, generator)
+        generator, parts = self._generator(index), training.gradient_accumulation
+        for micro_batch in self._batch(index).chunk(parts):
+            output = self.model(self.processes.own_part(micro_batch), generator)
             auxiliary = training.auxiliary_weight * output.auxiliary_loss
             loss = output.loss + auxiliary + training.z_loss_weight * output.z_loss
-            (loss / training.gradient_accumulation).backward()
+            (loss / (parts * self.processes.ranks)).backward()
             outputs.append(output)
-        return merge_micro_batches(outputs)
+        return self.processes.mean(merge_micro_batches(outputs))
+
+    def _update(self, output: Output) -> bool:
+        """Apply the update of the next step, or skip it; return whether it was applied."""
+        norm = self.processes.sum_gradients()
+        if norm is None:
+            norm = gradient_norm(self.model)
+        training, step = self.config.training, self.state.step + 1
+        applied = update(self.model, self.optimizer, training, step, output.loss, norm)
+        self.processes.end_update()
+        self.state.gradient_norm = norm.item()
+        return applied
 
     def _generator(self, index: int) -> torch.Generator | None:
         """Return the random generator of a step; None for dropless dispatch, which has no use."""
@@ -237,7 +253,7 @@ class Trainer:
                 ADVICE,
             )
         self.writer.wait()
-        checkpoint = latest_checkpoint(self.writer.folder)
+        checkpoint = self.processes.latest_checkpoint(self.writer.folder)
         if checkpoint is None:
             raise InfeasibleError(
                 "expected a healthy checkpoint to roll back to",
@@ -246,7 +262,9 @@ class Trainer:
             )
         self.meter.mark("wasted", since_step=checkpoint.step, why=divergence)
         # A new optimizer, so that no state of the diverged one remains.
-        self.optimizer = build_optimizer(self.model, self.config.training)
+        self.optimizer = build_optimizer(
+            self.processes.weights(self.model), self.config.training, self.processes.shards()
+        )
         self.restore(checkpoint)
         state.skipped_updates, state.rollbacks = skipped_updates, rollbacks
         state.skipped_batches += step - checkpoint.step

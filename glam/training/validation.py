@@ -12,6 +12,7 @@ from energy.errors import InputError
 from glam.checkpoints.checkpoint import Checkpoint
 from glam.data.corpus import TokenCorpus
 from glam.device import choose_device
+from glam.distributed.processes import Processes
 from glam.model.decoder import Glam, merge_micro_batches
 
 VALIDATION_SEED = 0
@@ -48,6 +49,7 @@ def evaluate(
     batch_sequences: int = 8,
     micro_batches: int = 1,
     device: str = "auto",
+    processes: Processes | None = None,
 ) -> Evaluation:
     """Return the loss of a model on a corpus, without changing the model.
 
@@ -63,6 +65,7 @@ def evaluate(
         batch_sequences: sequences per batch, of `shape.seq_len` tokens each.
         micro_batches: equal parts that each batch is computed in, to save memory.
         device: device for a checkpoint: auto, cpu or cuda; a model stays where it is.
+        processes: those that share the model and each batch, if there are several.
 
     Raises:
         InputError: the vocabularies differ, or the checkpoint cannot be read.
@@ -77,12 +80,13 @@ def evaluate(
             "load the corpus with the vocab_size of the model's shape",
         )
     place, seq_len = model.embedding.device, int(model.shape.seq_len)
-    losses = []
+    processes, losses = processes or Processes(), []
     with torch.no_grad():
         for index in range(batches):
             batch = corpus.batch(
                 VALIDATION_SEED, index, split=split, sequences=batch_sequences, length=seq_len + 1
             )
             parts = torch.from_numpy(batch).to(place).chunk(micro_batches)
-            losses.append(merge_micro_batches([model(part) for part in parts]).loss.item())
+            output = merge_micro_batches([model(processes.own_part(part)) for part in parts])
+            losses.append(processes.mean(output).loss.item())
     return Evaluation(sum(losses) / len(losses), batches * batch_sequences * seq_len)

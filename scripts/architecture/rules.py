@@ -31,6 +31,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "cli",
         "verbs",
         "training generation probing",
+        "distributed",
         "model data",
         "checkpoints moe progress adafactor",
         "config",

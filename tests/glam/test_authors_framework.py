@@ -17,10 +17,9 @@ from glam.adafactor import Adafactor
 from glam.architecture import GLAM, PLAIN
 from glam.config import Dispatch, Training
 from glam.model.decoder import Glam
-from glam.moe import dispatch as dispatching
-from glam.moe import router as routing_module
 from glam.moe.capacity import glam_capacity
 from glam.moe.dispatch import CapacityDispatcher
+from glam.moe.part import Part
 from glam.moe.router import Router
 from glam.training.optimizer import learning_rate
 
@@ -143,8 +142,7 @@ def test_the_same_assignments_have_the_same_slots_with_the_same_draws(
         unadjusted_capacity_factor=factor,
     )
     draws = arrays[f"{policy}.draws"]
-    for module in (routing_module, dispatching):
-        monkeypatch.setattr(module, "uniform", lambda size, generator: draws.reshape(size))
+    monkeypatch.setattr(Part, "uniform", lambda _, size, generator: draws.reshape(size))
     router = Router(gating_shape(n_experts), settings)
     router.weight.data = torch.eye(n_experts)
     routing = router(logits.flatten(0, 1), torch.Generator())

@@ -1,0 +1,1 @@
+"""Training on several processes against training on one: numbers, messages, speed, and restarts."""

@@ -1,0 +1,249 @@
+"""Every layout of a few processes against one process, in one launch.
+
+    torchrun --nproc-per-node 2 -m benchmarks.distributed.worker --steps 50 --out /tmp/layouts
+
+The first process prints a line of JSON for each layout, model and dispatch. Each process also
+computes the whole batch alone, step by step, so that nothing but the layout differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from energy.ledger.accounting import snapshot
+from energy.shape import Shape
+from glam.checkpoints.folder import load_tensors
+from glam.checkpoints.sharded import read_manifest
+from glam.checkpoints.writer import CheckpointWriter
+from glam.config import Dispatch, GlamConfig
+from glam.data.corpus import Domain, TokenCorpus
+from glam.distributed.degrees import Parallelism, Place, place, require_degrees
+from glam.distributed.group import group_of
+from glam.distributed.processes import Processes
+from glam.distributed.ranks import Ranks
+from glam.family import default_architecture
+from glam.model.decoder import Glam
+from glam.moe.router import Router, Routing
+from glam.recipe import Training
+from glam.training.optimizer import build_optimizer
+from glam.training.setup import Setup
+from glam.training.state import State
+from glam.training.stop import EarlierAttempts
+from glam.training.trainer import Trainer
+
+DENSE: dict[str, Any] = {
+    "n_layers": 4,
+    "d_model": 32,
+    "n_heads": 2,
+    "n_kv_heads": 2,
+    "d_head": 16,
+    "d_ff": 64,
+    "ffn_matrices": 3,
+    "vocab_size": 512,
+    "seq_len": 16,
+    "relative_buckets": 32,
+}
+EXPERTS: dict[str, Any] = {"n_moe_layers": 2, "n_experts": 8, "top_k": 2, "d_expert": 24}
+SHAPES = {"dense": Shape(**DENSE), "mixture": Shape(**DENSE, **EXPERTS)}
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "adafactor": {"optimizer": "adafactor", "learning_rate": 0.002},
+    "adamw": {"optimizer": "adamw", "learning_rate": 0.0005, "warmup_steps": 5},
+}
+"""Learning rates at which the loss falls by more than a tenth in 50 steps."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained, and how it is spread."""
+
+    model: str
+    dispatch: str
+    recipe: str
+    layout: str
+    parallelism: Parallelism
+
+
+class NoMeter:
+    """A tracker that measures nothing."""
+
+    def window(self, name: str, phase: str) -> Any:
+        """Return a window that does nothing."""
+        return nullcontext()
+
+    def mark(self, *_: Any, **__: Any) -> None:
+        """Leave no mark."""
+
+    def snapshot(self) -> Any:
+        """Return what no ledger has spent."""
+        return snapshot([], "", 0.0)
+
+
+def main() -> None:
+    """Compare the layouts, as one of the processes."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--recipes", nargs="*", default=list(RECIPES))
+    parser.add_argument("--out", type=Path, required=True, help="new folder, for checkpoints")
+    options = parser.parse_args()
+    here = place() or Place()
+    torch.set_num_threads(1)
+    with group_of(here, 60.0, torch.device("cpu")):
+        for case in cases(here.ranks, options.recipes):
+            row = compare(here, case, options.steps, options.out)
+            if here.rank == 0:
+                print(json.dumps(row), flush=True)
+
+
+def cases(ranks: int, recipes: list[str]) -> Iterator[Case]:
+    """Yield every layout of so many processes, for mixture and dense, with and without drops."""
+    layouts = {
+        "data": Parallelism(),
+        "FSDP2": Parallelism(shard=True),
+        "expert": Parallelism(expert=ranks),
+        "expert + FSDP2": Parallelism(expert=min(2, ranks), shard=True),
+    }
+    for recipe in recipes:
+        for name, layout in layouts.items():
+            for dispatch in ("dropless", "gshard"):
+                yield Case("mixture", dispatch, recipe, name, layout)
+            if not name.startswith("expert"):
+                yield Case("dense", "dropless", recipe, name, layout)
+
+
+def compare(here: Place, case: Case, steps: int, out: Path) -> dict[str, Any]:
+    """Return the largest relative differences of a layout to one process, over some steps."""
+    config = configuration(case, steps)
+    alone = trainer_of(config, Processes())
+    degrees = require_degrees(case.parallelism, here.ranks, config)
+    several = trainer_of(config, Ranks(here, degrees, torch.device("cpu")))
+    loss, norm, other = 0.0, 0.0, []
+    first = last = math.nan
+    for step in range(1, steps + 1):
+        theirs, ours = chosen(alone.step, alone.model), chosen(several.step, several.model)
+        expected, state = alone.state, several.state
+        last = expected.loss
+        first = expected.loss if step == 1 else first
+        loss = max(loss, abs(state.loss / expected.loss - 1))
+        norm = max(norm, abs(state.gradient_norm / expected.gradient_norm - 1))
+        if not all(equal_parts(here, a, b) for a, b in zip(ours, theirs, strict=True)):
+            other.append(step)
+    return {
+        "ranks": here.ranks,
+        "model": case.model,
+        "dispatch": case.dispatch,
+        "recipe": case.recipe,
+        "layout": case.layout,
+        "degrees": f"{degrees.expert} x {degrees.data}",
+        "steps": steps,
+        "loss_falls_by": 1 - last / first,
+        "loss": loss,
+        "gradient_norm": norm,
+        "steps_with_other_experts": other,
+        "rewritten_bit_equal": rewritten_equal(here, case, several, out),
+    }
+
+
+def rewritten_equal(here: Place, case: Case, trainer: Trainer, out: Path) -> bool:
+    """Whether a checkpoint is the same once another layout has read and written it."""
+    first = saved(trainer, out / "first")
+    degrees = replace(case.parallelism, expert=1, shard=not case.parallelism.shard)
+    config = trainer.config
+    other = trainer_of(
+        config, Ranks(here, require_degrees(degrees, here.ranks, config), torch.device("cpu"))
+    )
+    other.restore(read_manifest(first))
+    before, after = (load_tensors(path) for path in (first, saved(other, out / "second")))
+    return before.keys() == after.keys() and all(
+        tensor.equal(after[name]) for name, tensor in before.items()
+    )
+
+
+def saved(trainer: Trainer, folder: Path) -> Path:
+    """Write the state of a trainer with all processes."""
+    step, config = trainer.state.step, trainer.config
+    checkpoint = trainer.processes.capture(step, config, trainer.model, trainer.optimizer)
+    return checkpoint.write(folder)
+
+
+def configuration(case: Case, steps: int) -> GlamConfig:
+    """Return the configuration of a small run whose dispatch groups suit up to four processes."""
+    training = Training(
+        steps=steps + 1,
+        batch_sequences=16,
+        gradient_accumulation=2,
+        log_every=steps + 2,
+        checkpoint_every=0,
+        precision="float32",
+        device="cpu",
+        threads=1,
+        **RECIPES[case.recipe],
+    )
+    dispatch = Dispatch(kind=case.dispatch, group_tokens=32)  # type: ignore[arg-type]
+    shape = SHAPES[case.model]
+    # A ReLU of 1e-9 or of -1e-9 has another gradient, as a router has another expert there.
+    architecture = replace(default_architecture(shape), expert_activation="gelu")
+    return GlamConfig(
+        name="layouts",
+        shape=shape,
+        training=training,
+        dispatch=dispatch,
+        architecture=architecture,
+    )
+
+
+def trainer_of(config: GlamConfig, processes: Processes) -> Trainer:
+    """Return a trainer at step 0."""
+    model = Glam.of(config)
+    processes.spread(model)
+    weights = processes.weights(model)
+    optimizer = build_optimizer(weights, config.training, processes.shards())
+    folder = Path(tempfile.mkdtemp(prefix="layouts-"))
+    setup = Setup(config, folder, torch.device("cpu"), corpus(config), 1e12, EarlierAttempts())
+    writer = CheckpointWriter(folder)
+    return Trainer(setup, model, optimizer, State(), NoMeter(), writer, processes)
+
+
+def corpus(config: GlamConfig) -> TokenCorpus:
+    """Return random tokens, of which some are frequent, so that there is something to learn."""
+    vocab = int(config.shape.vocab_size)
+    tokens = np.random.default_rng(0).zipf(1.3, 100_000) % vocab
+    domain = Domain("random", 1.0, {"train": tokens, "validation": tokens})
+    return TokenCorpus(cast(Any, range(vocab)), (domain,))
+
+
+def chosen(step: Any, model: Glam) -> list[torch.Tensor]:
+    """Do a step; return the experts of each pass of each router, in order."""
+    choices: list[torch.Tensor] = []
+
+    def keep(_: Any, __: Any, routing: Routing) -> None:
+        choices.append(routing.experts)
+
+    hooks = [m.register_forward_hook(keep) for m in model.modules() if isinstance(m, Router)]
+    step()
+    for hook in hooks:
+        hook.remove()
+    return choices
+
+
+def equal_parts(here: Place, own: torch.Tensor, whole: torch.Tensor) -> bool:
+    """Whether all processes chose the experts that one process chose for their parts."""
+    same = torch.tensor(float(own.equal(whole.chunk(here.ranks)[here.rank])))
+    dist.all_reduce(same, dist.ReduceOp.MIN)
+    return bool(same)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""What a trainer needs of the processes of its run: here one, `glam.distributed.ranks` several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from glam.adafactor import Shards
+from glam.checkpoints.checkpoint import Checkpoint, latest_checkpoint
+from glam.config import GlamConfig
+from glam.distributed.degrees import Parallelism
+from glam.model.decoder import Glam, Output
+
+Value = TypeVar("Value")
+
+
+class Weights(Protocol):
+    """Weights to train: those of a model, or the parts of them that a process has."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Yield all of them."""
+        ...
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield all of them with their names in the model."""
+        ...
+
+
+class Processes:
+    """The processes of a run, of which there is one.
+
+    Attributes:
+        rank: number of this process.
+        ranks: how many there are.
+        attempt: how often a launcher has restarted them.
+        parallelism: the degrees of a run on several.
+    """
+
+    rank, ranks, attempt = 0, 1, 0
+    parallelism: Parallelism | None = None
+
+    def folder(self, out: Path) -> Path:
+        """Return the folder of what this process writes alone, for the folder of the run."""
+        return out
+
+    def spread(self, model: Glam) -> None:
+        """Keep this process's part of a model."""
+
+    def weights(self, model: Glam) -> Weights:
+        """Return the weights of a spread model that this process trains."""
+        return model
+
+    def shards(self) -> Mapping[nn.Parameter, Shards]:
+        """Return how those of the weights are divided that are."""
+        return {}
+
+    def own_part(self, micro_batch: Tensor) -> Tensor:
+        """Return the sequences of a micro-batch that this process computes."""
+        return micro_batch
+
+    def mean(self, output: Output) -> Output:
+        """Return the output of a whole batch, from that of this process's part."""
+        return output
+
+    def sum_gradients(self) -> Tensor | None:
+        """Sum the gradients of all processes, and return their norm; None if there is one."""
+        return None
+
+    def end_update(self) -> None:
+        """Forget what an update has changed or used up."""
+
+    def agree(self, flag: bool) -> bool:
+        """Return whether any process has set a flag."""
+        return flag
+
+    def by_first(self, work: Callable[[], Value]) -> Value:
+        """Return the result of work that the first process does; its error ends all of them."""
+        return work()
+
+    def in_turn(self, work: Callable[[], Value]) -> Value:
+        """Do work in the first process of each machine, then in the others, which find it done."""
+        return work()
+
+    def capture(
+        self,
+        step: int,
+        config: GlamConfig,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        **facts: Any,
+    ) -> Checkpoint:
+        """Copy weights and optimizer state, so that training can go on while they are written."""
+        return Checkpoint.capture(step, config, model, optimizer, **facts)
+
+    def latest_checkpoint(self, folder: Path) -> Checkpoint | None:
+        """Return the newest valid checkpoint of a folder; None if there are no checkpoints."""
+        return latest_checkpoint(folder)
+
+    def restore(
+        self, checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Return model and optimizer to those of a checkpoint."""
+        checkpoint.restore(model, optimizer)

@@ -1,0 +1,204 @@
+"""The processes of a run that a launcher such as torchrun has started, as one of them sees them."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from energy.errors import AccountingError, InputError
+from glam.checkpoints.checkpoint import Checkpoint, checkpoints, load_checkpoint
+from glam.checkpoints.folder import require_whole
+from glam.checkpoints.sharded import Sharded, read_manifest
+from glam.config import GlamConfig
+from glam.distributed.degrees import Parallelism, Place
+from glam.distributed.group import announce, everyone, group_of, raise_once, wait_for
+from glam.distributed.layout import build_meshes, spread
+from glam.distributed.processes import Processes, Value
+from glam.distributed.saved import captured, restore
+from glam.distributed.weights import Weights
+from glam.model.decoder import Glam, Output
+from glam.moe.layer import MixtureOfExperts
+from glam.moe.part import Part
+from glam.moe.router import MEAN_FIELDS
+from glam.precision import forget_all_copies
+
+logger = logging.getLogger("glam")
+
+
+LOSSES = ("loss", "vocabulary_z_loss", "auxiliary_loss", "z_loss")
+
+
+class Ranks(Processes):
+    """Several processes, of which each computes a part of every batch.
+
+    Args:
+        place: of this process.
+        parallelism: the degrees of the run, whose product is the number of processes.
+        device: of this process.
+    """
+
+    def __init__(self, place: Place, parallelism: Parallelism, device: torch.device) -> None:
+        self.rank, self.ranks, self.attempt = place.rank, place.ranks, place.attempt
+        self.parallelism = parallelism
+        self._place, self._device = place, device
+        self._meshes = build_meshes(parallelism, device)
+        self._saving = dist.new_group(backend="gloo")
+        self._weights: Weights | None = None
+
+    def folder(self, out: Path) -> Path:
+        """Return rank-3/ in the folder of the run, for process 3."""
+        return out / f"rank-{self.rank}"
+
+    def spread(self, model: Glam) -> None:
+        """Keep this process's part of a model."""
+        assert self.parallelism is not None
+        mean = self._mean if self.parallelism.balance == "global" else None
+        for module in model.modules():
+            if isinstance(module, MixtureOfExperts):
+                module.route_part(Part(self.rank, self.ranks, mean))
+        spread(model, self.parallelism, self._meshes)
+        self._weights = Weights(model, self._meshes)
+
+    def weights(self, model: Glam) -> Weights:
+        """Return the parts of the weights that this process trains."""
+        return self._own
+
+    @property
+    def _own(self) -> Weights:
+        assert self._weights is not None, "spread the model first"
+        return self._weights
+
+    def shards(self) -> Mapping[nn.Parameter, Any]:
+        """Return how those of the weights are divided that are."""
+        return self._own.shards()
+
+    def own_part(self, micro_batch: Tensor) -> Tensor:
+        """Return the sequences of a micro-batch that this process computes, in their order."""
+        return micro_batch.chunk(self.ranks)[self.rank]
+
+    def mean(self, output: Output) -> Output:
+        """Return the output of a whole batch, in one message."""
+        values = [getattr(output, name).detach() for name in LOSSES]
+        for routing in output.routings:
+            values += [getattr(routing, name).detach() for name in MEAN_FIELDS]
+        flat = self._mean(torch.cat([value.reshape(-1).float() for value in values]))
+        means: Iterator[Tensor] = iter(
+            part.view(value.shape)
+            for part, value in zip(flat.split([v.numel() for v in values]), values, strict=True)
+        )
+        losses = {name: next(means) for name in LOSSES}
+        routings = [
+            replace(routing, **{name: next(means) for name in MEAN_FIELDS})
+            for routing in output.routings
+        ]
+        return Output(routings=routings, **losses)
+
+    def sum_gradients(self) -> Tensor | None:
+        """Sum the gradients of all processes, and return their norm."""
+        return self._own.sum_gradients()
+
+    def end_update(self) -> None:
+        """Forget what an update has changed or used up."""
+        self._own.clear_gradients()
+        forget_all_copies()
+
+    def agree(self, flag: bool) -> bool:
+        """Return whether any process has set a flag."""
+        flags = torch.tensor(float(flag), device=self._device)
+        dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags)
+
+    def by_first(self, work: Callable[[], Value]) -> Value:
+        """Return the result of work that the first process does; its error ends all of them."""
+        result: list[Any] = [None, None]
+        if self.rank == 0:
+            try:
+                result[0] = work()
+            except AccountingError as error:
+                result[1] = error
+        dist.broadcast_object_list(result, src=0, device=self._device)
+        if result[1] is not None:
+            raise_once(self.rank, result[1])
+        value: Value = result[0]
+        return value
+
+    def in_turn(self, work: Callable[[], Value]) -> Value:
+        """Do work in the first process of each machine, then in the others, which find it done.
+
+        However long it takes: no message waits for it.
+        """
+        done = f"done/{platform.node()}"
+        if self._place.local_rank:
+            wait_for(done)
+        result = work()
+        announce(done)
+        everyone(self.ranks)
+        return result
+
+    def capture(
+        self,
+        step: int,
+        config: GlamConfig,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        **facts: Any,
+    ) -> Checkpoint:
+        """Copy this process's part of weights and optimizer state."""
+        tensors = captured(self._own, optimizer)
+        return Sharded(step, config, tensors, group=self._saving, **facts)
+
+    def latest_checkpoint(self, folder: Path) -> Checkpoint | None:
+        """Return the newest valid checkpoint, which the first process chooses for all."""
+        choice = self.by_first(lambda: _newest(folder))
+        if choice is None:
+            return None
+        return read_manifest(choice) if choice.is_dir() else load_checkpoint(choice)
+
+    def restore(
+        self, checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Return this process's part of model and optimizer to those of a checkpoint."""
+        restore(checkpoint, self._own, optimizer, self._saving)
+        forget_all_copies()
+
+    def _mean(self, values: Tensor) -> Tensor:
+        total = values.detach().clone()
+        dist.all_reduce(total)
+        return total.div_(self.ranks)
+
+
+@contextmanager
+def ranks(place: Place, parallelism: Parallelism, device: torch.device) -> Iterator[Processes]:
+    """Connect the processes of a run, and part them at its end."""
+    with group_of(place, parallelism.timeout_s, device):
+        yield Ranks(place, parallelism, device)
+
+
+def _newest(folder: Path) -> Path | None:
+    """Return the newest valid checkpoint; raise the error of the newest if all are damaged."""
+    problem: InputError | None = None
+    for path in reversed(checkpoints(folder)):
+        try:
+            if path.is_dir():
+                require_whole(path)
+                read_manifest(path)
+            else:
+                load_checkpoint(path)
+        except InputError as error:
+            problem = problem or error
+            continue
+        if problem is not None:
+            logger.warning("%s; using %s, the newest valid one", problem, path.name)
+        return path
+    if problem is not None:
+        raise problem
+    return None

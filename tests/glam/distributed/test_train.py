@@ -1,0 +1,78 @@
+"""`glam train` under torchrun: the run of one process, which one process can go on with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from energy.record import RunRecord
+from glam.checkpoints.checkpoint import checkpoints, load_checkpoint
+from glam.config import GlamConfig
+from glam.training.run import train
+from tests.support.launch import torchrun
+from tests.support.small_models import metrics_rows
+
+CONFIG = """
+name = "small"
+[shape]
+n_layers = 2
+d_model = 32
+n_heads = 2
+n_kv_heads = 2
+d_head = 16
+d_ff = 64
+ffn_matrices = 3
+vocab_size = 512
+seq_len = 16
+relative_buckets = 32
+n_moe_layers = 1
+n_experts = 4
+top_k = 2
+d_expert = 24
+[training]
+steps = 4
+batch_sequences = 2
+log_every = 1
+evaluate_batches = 1
+threads = 1
+device = "cpu"
+precision = "float32"
+[corpus]
+paths = ["texts"]
+validation_fraction = 0.3
+"""
+
+
+@pytest.mark.process
+def test_two_processes_train_the_model_of_one_which_goes_on_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.toml").write_text(CONFIG)
+    (tmp_path / "texts").mkdir()
+    for path in Path(json.__file__).parent.glob("*.py"):
+        (tmp_path / "texts" / path.name).write_text(path.read_text())
+    config = GlamConfig.of("run.toml")
+    command = ("glam", "train", "--model", "run.toml", "--expert-parallel", 2, "--shard")
+    run = torchrun(2, *command, "--out", "two", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    two = tmp_path / "two"
+    train(config, tmp_path / "one", peak_flop_per_s=1e12)
+    for ours, theirs in zip(metrics_rows(two), metrics_rows(tmp_path / "one"), strict=True):
+        for name in ("loss", "gradient_norm", "auxiliary_loss"):
+            assert ours[name] == pytest.approx(theirs[name], rel=1e-6), name
+        assert ours["tokens"] == theirs["tokens"]
+    record = RunRecord.load(two / "record.json")
+    assert record.tokens.value == 4 * 2 * 16
+    assert record.totals["chip"].value > 0
+    assert (two / "rank-1" / "ledger.jsonl").exists()
+
+    train(config.with_training(steps=6), two, resume=True, peak_flop_per_s=1e12)
+    assert [row["step"] for row in metrics_rows(two)] == [1, 2, 3, 4, 5, 6]
+    assert load_checkpoint(checkpoints(two / "checkpoints")[-1]).step == 6
+
+    # A file that is damaged is named, and the checkpoint before it is used.
+    (manifest,) = two.glob("checkpoints/step-00000004/checkpoint.json")
+    name = next(iter(json.loads(manifest.read_text())["files"]))
+    (manifest.parent / name).write_bytes(b"")
+    with pytest.raises(Exception, match=f"a checksum of {name}"):
+        load_checkpoint(manifest.parent)
