@@ -26,11 +26,12 @@ def command() -> Typer:
             verbs.train,
             verbs.generate,
         ),
+        "What has it learned?": (verbs.evaluate,),
         "How fast is this machine?": (verbs.probe,),
     }
     for question, answers in questions.items():
         for verb in answers:
-            mount(app, question, verb)
+            mount(app, question, verb, name="eval" if verb is verbs.evaluate else None)
     return app
 
 

@@ -54,7 +54,7 @@ def generate(
     run = Path(run)
     if run.is_file():
         raise InputError("expected the folder of a run", f"the file {run}")
-    checkpoint = _select_checkpoint(run / "checkpoints", best)
+    checkpoint = select_checkpoint(run / "checkpoints", best)
     place = choose_device(device)
     tokenizer = Tokenizer.load(run / "tokenizer.model")
     # Dropless whatever the dispatch in training: no token of the prompt loses its expert.
@@ -96,7 +96,12 @@ class NextLogits:
         return self._model.logits(torch.tensor([tokens], device=place), self._past)[0]
 
 
-def _select_checkpoint(folder: Path, best: bool) -> Checkpoint:
+def select_checkpoint(folder: Path, best: bool) -> Checkpoint:
+    """Return the newest checkpoint of a folder, or the one with the lowest validation loss.
+
+    Raises:
+        InputError: the folder has none, or with `best` none that was evaluated.
+    """
     newest = latest_checkpoint(folder)
     if newest is None:
         raise InputError(

@@ -1,0 +1,205 @@
+"""Our model as lm-eval's: log-likelihoods of options in batches, and greedy generation.
+
+A sequence of a batch is padded at its end. No position attends to a later one, and the dispatch is
+dropless, so that padding changes no other token's logits. Logits are computed only where an option
+stands, and sequences that several options share, once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from lm_eval.api.model import TemplateLM
+from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+
+from energy.errors import InputError
+from glam.data.tokenizer import END, Tokenizer
+from glam.evaluation.work import Work
+from glam.generation import NextLogits
+from glam.model.decoder import Glam
+
+BATCH_TOKENS = {"cpu": 4096, "cuda": 65536}
+"""Tokens of a batch, with padding."""
+
+LOGIT_ROWS = 1024
+"""Positions whose logits over the vocabulary are computed at once."""
+
+Pair = tuple[tuple[str, str], list[int], list[int]]
+"""Context and continuation as text, and their tokens."""
+
+Target = tuple[int, int, int, int]
+"""A token to be predicted: number of its request, row in its batch, position before it, token."""
+
+
+class GlamLM(TemplateLM):  # type: ignore[misc]
+    """A model and its tokenizer, as lm-eval calls them.
+
+    Args:
+        model: computes in float32, dropless, on its device.
+        tokenizer: of the run that the model is from.
+        batch_tokens: tokens of a batch, with padding; by default as the device is used best.
+
+    Attributes:
+        work: tokens and FLOP so far.
+    """
+
+    def __init__(self, model: Glam, tokenizer: Tokenizer, batch_tokens: int | None = None) -> None:
+        super().__init__()
+        self.model, self.tokenizer = model.eval(), tokenizer
+        place = model.embedding.device
+        self._device = place
+        self._batch_tokens = batch_tokens or BATCH_TOKENS[place.type]
+        self._window = int(model.shape.seq_len)
+        self.work = Work()
+
+    @property
+    def eot_token_id(self) -> int:
+        """The token between documents, which an empty context is replaced by."""
+        return END
+
+    def tok_encode(
+        self, string: str, add_special_tokens: bool | None = None, **_: Any
+    ) -> list[int]:
+        """Return the tokens of a text; none is added at its ends."""
+        return self.tokenizer.encode(string)
+
+    def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> list[tuple[float, bool]]:
+        """Return nats of each continuation after its context, and whether it is the likeliest."""
+        pairs: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
+        return pairs
+
+    def loglikelihood_rolling(self, requests: Any, disable_tqdm: bool = True) -> list[float]:
+        """Return nats of whole texts, each token once, in windows of the model."""
+        return [
+            sum(
+                score
+                for score, _ in self._scores(
+                    [make_disjoint_window(window) for window in self._windows(request.args[0])]
+                )
+            )
+            for request in requests
+        ]
+
+    def generate_until(self, requests: Any, disable_tqdm: bool = True) -> list[str]:
+        """Return what each prompt is continued with, the likeliest token at every step.
+
+        Raises:
+            InputError: the task wants to sample.
+        """
+        return [self._continue(*request.args[:2]) for request in requests]
+
+    def _windows(self, text: str) -> Iterator[tuple[list[int], list[int]]]:
+        tokens = self.tok_encode(text)
+        yield from get_rolling_token_windows(tokens, END, self._window, 1)
+
+    def _loglikelihood_tokens(self, requests: Sequence[Pair], **_: Any) -> list[tuple[float, bool]]:
+        over: dict[str, int] = {}  # of each prompt, which all its options share
+        for (prompt, _option), context, continuation in requests:
+            longer = len(context) + len(continuation) - 1 - self._window
+            over[prompt] = max(longer, over.get(prompt, 0))
+        for longer in over.values():
+            self._count_cut(longer)
+        return self._scores([(context, continuation) for _, context, continuation in requests])
+
+    def _count_cut(self, over: int) -> None:
+        """Count a prompt that is so many tokens longer than the window."""
+        if over > 0:
+            self.work.cut += 1
+            self.work.cut_tokens += over
+
+    @torch.no_grad()
+    def _scores(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
+        """Return log-likelihood and greediness of continuations, in order.
+
+        A continuation that is longer than the window is scored in pieces, each after the tokens
+        before it.
+        """
+        followers: dict[tuple[int, ...], list[tuple[int, list[int]]]] = defaultdict(list)
+        for number, (context, continuation) in enumerate(pairs):
+            for tokens, targets in _pieces(context, continuation, self._window):
+                followers[tokens].append((number, targets))
+        scores, greedy = [0.0] * len(pairs), [True] * len(pairs)
+        for batch in self._batches(followers):
+            wanted: list[Target] = [
+                (number, row, len(tokens) - len(ids) + place, target)
+                for row, tokens in enumerate(batch)
+                for number, ids in followers[tokens]
+                for place, target in enumerate(ids)
+            ]
+            for (number, *_), score, likeliest in zip(
+                wanted, *self._batch_scores(batch, wanted), strict=True
+            ):
+                scores[number] += score
+                greedy[number] &= likeliest
+        return list(zip(scores, greedy, strict=True))
+
+    def _batches(self, sequences: Iterable[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]:
+        """Yield sequences of about one length together, the longest first."""
+        batch: list[tuple[int, ...]] = []
+        for sequence in sorted(sequences, key=len, reverse=True):
+            if batch and (len(batch) + 1) * len(batch[0]) > self._batch_tokens:
+                yield batch
+                batch = []
+            batch.append(sequence)
+        if batch:
+            yield batch
+
+    def _batch_scores(
+        self, batch: Sequence[tuple[int, ...]], targets: Sequence[Target]
+    ) -> tuple[list[float], list[bool]]:
+        """Return of each target its log-probability, and whether it is the likeliest token."""
+        width = len(batch[0])
+        tokens = torch.full((len(batch), width), END, device=self._device)
+        for row, sequence in enumerate(batch):
+            tokens[row, : len(sequence)] = torch.tensor(sequence)
+        states, _ = self.model.hidden_states(tokens)
+        _, rows, places, ids = torch.tensor(targets, device=self._device).T
+        scores, greedy = [], []
+        for row, place, target in zip(
+            *(part.split(LOGIT_ROWS) for part in (rows, places, ids)), strict=True
+        ):
+            logits = states[row, place] @ self.model.embedding.T
+            scores += logits.log_softmax(-1).gather(1, target[:, None])[:, 0].tolist()
+            greedy += (logits.argmax(-1) == target).tolist()
+        self.work.add_sequences(self.model.shape, [len(one) for one in batch], width, len(targets))
+        return scores, greedy
+
+    def _continue(self, context: str, settings: dict[str, Any]) -> str:
+        """Return the greedy continuation of one prompt, up to a stop text or the end."""
+        if settings.get("do_sample"):
+            raise InputError("expected a task with greedy generation", "do_sample: true")
+        room = int(settings.get("max_gen_toks", 32))
+        prompt = self.tok_encode(context) or [END]
+        keep = max(1, self._window - room)
+        self._count_cut(len(prompt) - keep)
+        ids = list(prompt[-keep:])
+        begin, next_logits = len(ids), NextLogits(self.model)
+        self.work.add_sequences(self.model.shape, [begin], begin, 1)
+        stops = [stop for stop in settings.get("until", ()) if stop]
+        for _ in range(room):
+            if len(ids) > begin:
+                self.work.add_token(self.model.shape, len(ids))
+            ids.append(int(next_logits(ids).argmax()))
+            text = self.tokenizer.decode(ids[begin:])
+            ends = [text.find(stop) for stop in stops if stop in text]
+            if ends or ids[-1] == END:
+                return text[: min(ends)] if ends else text
+        return text
+
+
+def _pieces(
+    context: list[int], continuation: list[int], window: int
+) -> Iterator[tuple[tuple[int, ...], list[int]]]:
+    """Yield the inputs of a continuation, each at most a window, and the tokens they end before.
+
+    One piece, with the beginning of the context cut if need be; several where the continuation
+    alone is longer than the window.
+    """
+    both = [*context, *continuation]
+    most = window if len(continuation) <= window else max(1, window // 2)
+    for end in range(len(both), len(context), -most):
+        begin = max(len(context), end - most)
+        yield tuple(both[max(0, end - 1 - window) : end - 1]), both[begin:end]

@@ -1,0 +1,88 @@
+"""The picture of an evaluation: each task against its chance level, and joules per right answer."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from energy.files import write_atomic
+from energy.reports.plots import DENSE, PLAIN_NAMES, SPARSE
+from glam.evaluation.results import Evaluation, TaskResult
+
+SETTINGS: Any = PLAIN_NAMES | {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "glam",
+}
+
+ENDINGS = (".png", ".svg")
+
+
+def save(path: Path, evaluation: Evaluation) -> None:
+    """Draw an evaluation into a PNG or SVG file; tasks that were not run are named beneath.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    ran = [result for result in evaluation.results if result.value is not None]
+    left_out = [result.task.title for result in evaluation.results if result.value is None]
+    # Its ticks are made while it is drawn, so the settings last until it is saved.
+    with matplotlib.rc_context(SETTINGS):
+        height = 1.6 + 0.3 * max(len(ran), 3) + 0.18 * math.ceil(len(left_out) / 9)
+        figure = Figure(figsize=(9.0, height), layout="constrained")
+        values, joules = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+        draw_values(ran, values)
+        draw_joules(ran, joules)
+        shots = "zero-shot" if evaluation.shots == 0 else "one-shot"
+        figure.suptitle(f"{evaluation.name} at step {evaluation.step}, {shots}", fontsize="medium")
+        if left_out:
+            lines = [", ".join(left_out[i : i + 9]) for i in range(0, len(left_out), 9)]
+            figure.supxlabel("not run: " + "\n".join(lines), fontsize="x-small")
+        form = path.suffix.lower().removeprefix(".")
+        how: dict[str, Any] = (
+            {"format": "svg", "metadata": {"Date": None}} if form == "svg" else {"dpi": 150}
+        )
+        write_atomic(path, lambda file: figure.savefig(file, **how))
+
+
+def draw_values(ran: list[TaskResult], axes: Axes) -> Axes:
+    """Draw each task's value with 95 % of its sampling error, and its chance level."""
+    rows = range(len(ran))
+    values = [100 * result.value.value for result in ran if result.value]
+    errors = [
+        196 * result.value.stderr if math.isfinite(result.value.stderr) else 0.0
+        for result in ran
+        if result.value
+    ]
+    chances = [100 * result.value.chance for result in ran if result.value]
+    axes.errorbar(values, rows, xerr=errors, fmt="o", color=SPARSE, label="value, 95 % of items")
+    axes.plot(chances, rows, "|", color="#222222", markersize=12, label="chance")
+    axes.set_yticks(list(rows), [f"{r.task.title} ({r.task.metric}, {r.items})" for r in ran])
+    axes.set_ylim(len(ran) - 0.5, -0.5)
+    axes.set_xlim(left=min(0.0, *(v - e for v, e in zip(values, errors, strict=True)), 0.0))
+    axes.set_xlabel("value (%)")
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(0, 1.0), framealpha=0.9)
+    return axes
+
+
+def draw_joules(ran: list[TaskResult], axes: Axes) -> Axes:
+    """Draw each task's joules per right answer with their band; none where none was right."""
+    for row, result in enumerate(ran):
+        joules = result.per(result.value.correct if result.value else 0.0)
+        if joules.value is None:
+            axes.text(0.02, row, "none right", va="center", transform=axes.get_yaxis_transform())
+            continue
+        value, low, high = joules.numbers()
+        axes.plot([low, high], [row, row], color="#f0c8a0", linewidth=5, solid_capstyle="butt")
+        axes.plot([value], [row], "D", color=DENSE)
+    axes.set_xscale("log")
+    axes.set_xlabel("joules per right answer, and band")
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    return axes

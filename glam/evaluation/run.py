@@ -1,0 +1,208 @@
+"""An evaluation, from a checkpoint and items to values and a record, under a tracker."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from energy import RunRecord
+from energy.errors import InputError
+from energy.outside import attempt
+from energy.shape import active_parameters, parameters
+from energy.shape import total as sum_of
+from glam.checkpoints.checkpoint import load_checkpoint
+from glam.config import Dispatch
+from glam.data.tokenizer import Tokenizer
+from glam.device import choose_device
+from glam.evaluation import harness, local, scores
+from glam.evaluation.model import GlamLM
+from glam.evaluation.results import Evaluation, TaskResult, totals
+from glam.evaluation.suite import TaskFacts
+from glam.evaluation.work import Work
+from glam.generation import select_checkpoint
+from glam.model.decoder import Glam
+
+logger = logging.getLogger("glam")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated.
+
+    Attributes:
+        name: of the run's configuration.
+        step: optimizer steps of the checkpoint.
+        model: the model with its tokenizer.
+    """
+
+    name: str
+    step: int
+    model: GlamLM
+
+
+def load_subject(path: Path, device: str = "auto") -> Subject:
+    """Load the model of a checkpoint, dropless and in float32.
+
+    Args:
+        path: folder of a run, of which the newest checkpoint is taken, or the file of a checkpoint
+            in it.
+        device: auto, cpu or cuda.
+
+    Raises:
+        InputError: there is no usable checkpoint or tokenizer.
+        InfeasibleError: there is no such device.
+    """
+    place = choose_device(device)
+    if path.is_file():
+        checkpoint, run = load_checkpoint(path), path.absolute().parent.parent
+    else:
+        checkpoint, run = select_checkpoint(path / "checkpoints", best=False), path
+    tokenizer = Tokenizer.load(run / "tokenizer.model")
+    model = Glam.from_checkpoint(checkpoint, dispatch=Dispatch()).to(place)
+    model.dtype = torch.float32
+    return Subject(checkpoint.config.name, checkpoint.step, GlamLM(model, tokenizer))
+
+
+def load_items(
+    tasks: Sequence[TaskFacts], folder: Path | None
+) -> dict[str, local.LocalData | None]:
+    """Read the items of all tasks that the folder has files of.
+
+    Raises:
+        InputError: there is no such folder, or a file in it is not usable.
+    """
+    if folder is None:
+        return {task.name: None for task in tasks}
+    local.require_folder(folder)
+    return {task.name: local.load(task, folder, harness.converter(task.name)) for task in tasks}
+
+
+def evaluate(
+    subject: Subject,
+    tasks: Sequence[TaskFacts],
+    items: dict[str, local.LocalData | None],
+    meter: Any,
+    *,
+    shots: int = 0,
+    limit: int | None = None,
+    hub: bool = True,
+    on_progress: Callable[[str, int, int], None] | None = None,
+) -> Evaluation:
+    """Ask a model all items of some tasks, each task in a window of a tracker.
+
+    Args:
+        subject: the model.
+        tasks: of the suite.
+        items: of `load_items`; a task without any is loaded from the hub.
+        meter: a tracker that has not been started; its record is made, not written.
+        shots: examples before each item.
+        limit: most items of a task.
+        hub: whether the hub may be asked.
+        on_progress: called with the title of a task, and how many of how many are done.
+
+    Raises:
+        InputError: an item has no other to be its example.
+    """
+    report = on_progress or (lambda title, done, total: None)
+    reachable = hub and any(items[task.name] is None for task in tasks) and hub_is_reachable()
+    results: list[TaskResult] = []
+    with meter:
+        for done, task in enumerate(tasks):
+            report(task.title, done, len(tasks))
+            data = items[task.name]
+            if data is None and not reachable:
+                results.append(TaskResult.not_run(task, _why_not(hub)))
+                continue
+            results.append(_one(subject, task, data, meter, shots, limit))
+        report("done", len(tasks), len(tasks))
+    record = _record(subject, results, meter, shots)
+    return totals(subject.name, subject.step, shots, results, record)
+
+
+def hub_is_reachable() -> bool:
+    """Whether the hub of data sets answers within a few seconds."""
+    import socket
+
+    def connect() -> None:
+        socket.create_connection(("huggingface.co", 443), timeout=3).close()
+
+    _, error = attempt(connect)
+    return error is None
+
+
+def _why_not(hub: bool) -> str:
+    return "no file in --data, and the hub does not answer" if hub else "no file in --data"
+
+
+def _one(
+    subject: Subject,
+    task: TaskFacts,
+    data: local.LocalData | None,
+    meter: Any,
+    shots: int,
+    limit: int | None,
+) -> TaskResult:
+    """Return the result of one task."""
+    alone = data is not None and all(item == data.test[0] for item in data.test)
+    if shots and data is not None and not data.train and alone:
+        raise InputError(
+            f"expected another item of {task.name} as the example",
+            f"one in {data.path}",
+            f"add {task.name}.train.jsonl beside it, or use --shots 0",
+        )
+    built, error = attempt(lambda: harness.build(task.name, shots, data))
+    if error is not None:
+        if data is not None:
+            raise error
+        return TaskResult.not_run(task, f"the hub has it not: {type(error).__name__}: {error}")
+    subject.model.work = Work()
+    with meter.window(task.name, phase="evaluation"):
+        samples = harness.run(built, subject.model, limit)
+    answers = harness.answers_of(task, samples, subject.model)
+    return TaskResult.of(
+        task,
+        scores.total(answers),
+        len(samples),
+        subject.model.work,
+        lm_eval=_means(samples),
+        source=str(data.path.name) if data else "hub",
+        example=_example(shots, data),
+    )
+
+
+def _example(shots: int, data: local.LocalData | None) -> str:
+    if not shots:
+        return "none"
+    return "training items" if data is None or data.train else "another item of the same file"
+
+
+def _means(samples: Sequence[harness.Sample]) -> dict[str, float]:
+    """Return the means of lm-eval's own metrics."""
+    sums: Counter[str] = Counter()
+    for sample in samples:
+        sums.update({name: float(value) for name, value in sample.lm_eval.items()})
+    return {name: value / len(samples) for name, value in sums.items()}
+
+
+def _record(subject: Subject, results: Sequence[TaskResult], meter: Any, shots: int) -> RunRecord:
+    """Return the record of an evaluation, with the joules of each task as those of its window."""
+    shape = subject.model.model.shape
+    ran = [result for result in results if result.work is not None]
+    work = [result.work for result in ran if result.work is not None]
+    record: RunRecord = meter.record(
+        tokens=sum(one.tokens for one in work),
+        params_total=float(sum_of(parameters(shape))),
+        params_active=float(sum_of(active_parameters(shape))),
+        model_flop=sum(one.model_flop for one in work),
+        executed_flop=sum(one.executed_flop for one in work),
+        shape=shape.as_dict(),
+        environment={"torch": torch.__version__, "threads": torch.get_num_threads()},
+        metrics={result.metric_name(shots): result.quantity() for result in ran},
+    )
+    return record

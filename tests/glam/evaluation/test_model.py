@@ -1,0 +1,142 @@
+"""Our model through lm-eval gives what lm-eval's own adapter of transformers gives."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import GPT2Config, GPT2LMHeadModel, PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedTokenizerFast as FastTokenizer
+
+from glam.data.tokenizer import END
+from glam.evaluation.model import GlamLM
+from glam.model.decoder import Glam
+from tests.glam.model.test_gpt import SHAPE, counterpart
+from tests.support.small_models import TINY_MIXTURE
+
+LETTERS = sorted(pre_tokenizers.ByteLevel.alphabet())
+WINDOW = 40
+TEXTS = [
+    ("Question: is it late?\nAnswer:", " yes"),
+    ("Question: is it late?\nAnswer:", " no"),
+    ("A cat", " sat on the mat"),
+    ("A cat with a space at the end ", "sat"),
+    ("", "nothing before"),
+    ("A prompt that is much longer than the window of the model, so that it is cut.", " It is."),
+    ("é", "à la carte"),
+]
+
+
+class Letters:
+    """A tokenizer of bytes, for our model and for transformers alike."""
+
+    def __init__(self):
+        vocabulary = {"<end>": END, **{letter: i + 1 for i, letter in enumerate(LETTERS)}}
+        tokens = Tokenizer(models.BPE(vocabulary, merges=[]))
+        tokens.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        tokens.decoder = decoders.ByteLevel()
+        self.fast = FastTokenizer(tokenizer_object=tokens, eos_token="<end>", pad_token="<end>")
+
+    def encode(self, text):
+        return self.fast.encode(text, add_special_tokens=False)
+
+    def decode(self, tokens):
+        return self.fast.decode([token for token in tokens if token != END])
+
+
+class Thin(PreTrainedModel):
+    """A model of transformers whose forward pass is ours."""
+
+    config_class = PretrainedConfig
+
+    def __init__(self, model):
+        super().__init__(PretrainedConfig(vocab_size=257, n_positions=int(model.shape.seq_len)))
+        self.ours = model
+
+    def forward(self, input_ids, **_):
+        states, _ = self.ours.hidden_states(input_ids)
+        return SimpleNamespace(logits=states @ self.ours.embedding.T)
+
+
+def shaken(model):
+    """A model whose weights are far from their initial values, where all tokens are alike."""
+    generator = torch.Generator().manual_seed(3)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.3, generator=generator)
+    return model.eval()
+
+
+def mixture():
+    ours = shaken(Glam(replace(TINY_MIXTURE, vocab_size=257, seq_len=WINDOW)))
+    return ours, Thin(ours)
+
+
+def gpt2():
+    ours = shaken(Glam(replace(SHAPE, vocab_size=257, seq_len=WINDOW, position_rows=WINDOW)))
+    config = GPT2Config(
+        vocab_size=257,
+        n_positions=WINDOW,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        n_inner=72,
+        activation_function="gelu",
+        bos_token_id=END,
+        eos_token_id=END,
+    )
+    theirs = GPT2LMHeadModel(config).eval()
+    with torch.no_grad():
+        for name, weight in theirs.named_parameters():
+            weight.copy_(counterpart(ours, name, lambda one: one, bias_like=weight))
+    return ours, theirs
+
+
+def requests(kind, arguments):
+    return [Instance(kind, {}, argument, 0) for argument in arguments]
+
+
+@pytest.mark.parametrize("twins", [gpt2, mixture])
+@pytest.mark.parametrize("batch_tokens", [1, 4096])
+def test_likelihoods_are_those_of_lm_evals_own_adapter(twins, batch_tokens):
+    ours, theirs = twins()
+    letters = Letters()
+    asked = requests("loglikelihood", TEXTS)
+    expected = HFLM(theirs, tokenizer=letters.fast, batch_size=2).loglikelihood(asked)
+    model = GlamLM(ours, letters, batch_tokens)
+    scores = model.loglikelihood(asked)
+    for (score, greedy), (reference, likeliest) in zip(scores, expected, strict=True):
+        assert score == pytest.approx(reference, abs=1e-4)
+        assert greedy == likeliest
+    assert model.work.cut == 1
+
+
+@pytest.mark.parametrize("twins", [gpt2, mixture])
+def test_a_text_longer_than_the_window_has_the_rolling_likelihood_of_lm_evals_own_adapter(twins):
+    ours, theirs = twins()
+    letters = Letters()
+    asked = requests("loglikelihood_rolling", [("It is long. " * 9,), ("Short.",)])
+    expected = HFLM(theirs, tokenizer=letters.fast, batch_size=2).loglikelihood_rolling(asked)
+    assert GlamLM(ours, letters).loglikelihood_rolling(asked) == pytest.approx(expected, abs=1e-3)
+
+
+def test_greedy_text_is_that_of_lm_evals_own_adapter():
+    ours, theirs = gpt2()
+    letters = Letters()
+    settings = {"until": ["\n"], "max_gen_toks": 8, "do_sample": False}
+    prompts = ["The sea is", "An apple a day, and then some more apples every other day of", "x"]
+    asked = requests("generate_until", [(prompt, dict(settings)) for prompt in prompts])
+    expected = HFLM(theirs, tokenizer=letters.fast, batch_size=1).generate_until(asked)
+    assert GlamLM(ours, letters).generate_until(asked) == expected
+
+
+def test_an_option_longer_than_the_window_is_scored_in_pieces():
+    ours, _ = mixture()
+    model = GlamLM(ours, Letters())
+    option = " and so on" * 10
+    [(score, _)] = model.loglikelihood(requests("loglikelihood", [("It goes on", option)]))
+    per_letter = score / len(option)
+    [(short, _)] = model.loglikelihood(requests("loglikelihood", [("It goes on", option[:30])]))
+    assert per_letter == pytest.approx(short / 30, rel=0.5)
