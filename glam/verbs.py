@@ -210,6 +210,7 @@ def evaluate(
     pue: Pue = None,
     meter: Meter = None,
     json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Ask a model the 29 tasks of the paper, under the meters.
 
@@ -255,7 +256,7 @@ def evaluate(
         from glam.evaluation import picture
 
         picture.save(plot, evaluation)
-    if not print_data(evaluation.as_json(), as_json=json, as_csv=False):
+    if not print_data(evaluation.as_json(), as_json=json, as_csv=csv):
         page.show(evaluation)
 
 

@@ -47,6 +47,7 @@ VERBS = (
     "energy schema",
     "glam sizes",
     "glam train --model {model} --data {text} --out {out} --meter cpu_model",
+    "glam eval {trained} --data {items} --out {out} --meter cpu_model",
     "glam probe --out {out}.json --meter cpu_model",
     "simulator init {out}.toml",
     "simulator predict glam-mini-16e --plot {out}.svg",
@@ -194,11 +195,13 @@ def half_written(folder: Path) -> str:
     return ""
 
 
+ITEMS = '{"query": "The lamp broke, because", "choices": ["it fell.", "it shone."], "gold": 0}\n'
+
 HOURS = "model,hardware,gpu_hours,watts\nsmall,A100-80GB,184320,400\n"
 
 
 def prepare(folder: Path) -> dict[str, str]:
-    """The files that the verbs read: a metered run, rows of a wall meter, a tiny model."""
+    """The files that the verbs read: a metered run, rows of a wall meter, a tiny model, trained."""
     run = folder / "runs" / "one"
     words = [sys.executable, "-m", "energy", "run", "--out", str(run), "--interval", "0.1"]
     subprocess.run([*words, "--", "sleep", "1"], check=True, capture_output=True)
@@ -207,6 +210,11 @@ def prepare(folder: Path) -> dict[str, str]:
     (folder / "tiny.toml").write_text(TINY)
     sources = sorted(Path(json.__file__).parent.glob("*.py"))
     (folder / "text.txt").write_text("\n".join(path.read_text() for path in sources))
+    (folder / "items").mkdir()
+    (folder / "items" / "copa.jsonl").write_text(ITEMS)
+    words = [sys.executable, "-m", "glam", "train", "--model", str(folder / "tiny.toml")]
+    words += ["--steps", "2", "--out", str(folder / "trained"), "--meter", "cpu_model"]
+    subprocess.run([*words, "--data", str(folder / "text.txt")], check=True, capture_output=True)
     return {
         "run": str(run),
         "runs": str(folder / "runs"),
@@ -214,6 +222,8 @@ def prepare(folder: Path) -> dict[str, str]:
         "hours": str(folder / "hours.csv"),
         "model": str(folder / "tiny.toml"),
         "text": str(folder / "text.txt"),
+        "trained": str(folder / "trained"),
+        "items": str(folder / "items"),
     }
 
 

@@ -37,6 +37,7 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "glam": {
         "train": TRAIN,
         "generate": (".", "--device", "tpu"),
+        "eval": (".", "--device", "tpu"),
         "sizes": (),
         "probe": ("--out", "new.json", "--device", "tpu"),
     },
