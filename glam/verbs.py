@@ -220,38 +220,24 @@ def evaluate(
 
     chosen = chosen_tasks(suite, tasks)
     with loading():
-        import tempfile
+        from functools import partial
 
         from energy import Tracker
         from energy.facts.site import site_from_options
         from energy.meters import sources
         from glam.evaluation import page, run
-        from glam.progress import Stages
 
     sources.require(meter or "auto")
-    items = run.load_items(chosen, data)
-    site = site_from_options(zone, pue)
-    subject = run.load_subject(checkpoint, device)
-    with tempfile.TemporaryDirectory() as folder, Stages("evaluating") as stages:
-        tracker = Tracker(
-            out or Path(folder) / "run",
-            name=f"eval {subject.name}",
-            meters=meter or "auto",
-            site=site,
-            leave_record=False,
-        )
-        evaluation = run.evaluate(
-            subject,
-            chosen,
-            items,
-            tracker,
-            shots=shots,
-            limit=limit,
-            hub=data is None,
-            on_progress=stages.show,
-        )
-    if out is not None:
-        evaluation.record.save(out / "record.json")
+    evaluation = run.evaluate_checkpoint(
+        checkpoint,
+        chosen,
+        data=data,
+        shots=shots,
+        limit=limit,
+        device=device,
+        out=out,
+        tracker=partial(Tracker, meters=meter or "auto", site=site_from_options(zone, pue)),
+    )
     if plot is not None:
         from glam.evaluation import picture
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,9 +47,9 @@ def _manager() -> Any:
 
 def converter(name: str) -> Convert:
     """Return the function that its task file names as the reader of rows."""
-    reference = Path(_manager().task_index[name].cfg["process_docs"]).name
-    module, _, function = reference.rpartition(".")
-    convert: Convert = getattr(importlib.import_module(module), function)
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    convert: Convert = load_yaml(TASK_FILES / f"{name}.yaml")["process_docs"]
     return convert
 
 
@@ -59,7 +58,7 @@ def build(name: str, shots: int, data: LocalData | None) -> Any:
 
     Args:
         name: of the task.
-        shots: examples before each item; drawn from the items that are asked, but for the item
+        shots: examples before each item; drawn from the same items, but for the item
             itself, where there are no others.
         data: its items; from the hub if None, where whatever a network does may be raised.
     """

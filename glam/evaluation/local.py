@@ -21,7 +21,7 @@ class LocalData:
     """Items of one task.
 
     Attributes:
-        test: what is asked.
+        test: items to be answered.
         train: what examples are drawn from; empty where there is no file for it.
         path: of the file of `test`.
     """
@@ -108,7 +108,7 @@ def _of_line(line: str, place: str, task: TaskFacts, convert: Convert) -> Items:
 
 
 def _require_complete(item: dict[str, Any], *, generates: bool) -> None:
-    """Raise ValueError, TypeError or KeyError if an item cannot be asked or scored."""
+    """Raise ValueError, TypeError or KeyError if an item has no question or no right answer."""
     if generates:
         texts = [item["context"], item["answer"]]
         if not item["references"]:

@@ -164,7 +164,9 @@ class GlamLM(TemplateLM):  # type: ignore[misc]
             logits = states[row, place] @ self.model.embedding.T
             scores += logits.log_softmax(-1).gather(1, target[:, None])[:, 0].tolist()
             greedy += (logits.argmax(-1) == target).tolist()
-        self.work.add_sequences(self.model.shape, [len(one) for one in batch], width, len(targets))
+        self.work.add_sequences(
+            self.model.shape, [len(sequence) for sequence in batch], width, len(targets)
+        )
         return scores, greedy
 
     def _continue(self, context: str, settings: dict[str, Any]) -> str:

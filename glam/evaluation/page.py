@@ -74,7 +74,7 @@ def _cells(evaluation: Evaluation, result: TaskResult, models: list[str]) -> lis
 
 def _averages(evaluation: Evaluation) -> object:
     averages = evaluation.averages
-    models = sorted({model for one in averages for model in evaluation.published(one.name)})
+    models = sorted({model for row in averages for model in evaluation.published(row.name)})
     lines = table("average", "value", "+-", "tasks run", *models)
     for average in averages:
         figures = evaluation.published(average.name)

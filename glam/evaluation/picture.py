@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from energy.files import write_atomic
 from energy.reports.plots import DENSE, PLAIN_NAMES, SPARSE
@@ -61,7 +62,15 @@ def draw_values(ran: list[TaskResult], axes: Axes) -> Axes:
         if result.value
     ]
     chances = [100 * result.value.chance for result in ran if result.value]
-    axes.errorbar(values, rows, xerr=errors, fmt="o", color=SPARSE, label="value, 95 % of items")
+    axes.errorbar(
+        values,
+        rows,
+        xerr=errors,
+        fmt="o",
+        clip_on=False,
+        color=SPARSE,
+        label="value, 95 % of items",
+    )
     axes.plot(chances, rows, "|", color="#222222", markersize=12, label="chance")
     axes.set_yticks(list(rows), [f"{r.task.title} ({r.task.metric}, {r.items})" for r in ran])
     axes.set_ylim(len(ran) - 0.5, -0.5)
@@ -83,6 +92,8 @@ def draw_joules(ran: list[TaskResult], axes: Axes) -> Axes:
         axes.plot([low, high], [row, row], color="#f0c8a0", linewidth=5, solid_capstyle="butt")
         axes.plot([value], [row], "D", color=DENSE)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("joules per right answer, and band")
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     return axes

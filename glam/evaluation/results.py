@@ -22,7 +22,7 @@ class TaskResult:
         task: the task.
         why_not: why it was not run; empty if it was.
         value: the metric, 0 to 1.
-        items: how many were asked.
+        items: how many the model answered.
         work: tokens and FLOP.
         energy_j: joules of its window.
         lm_eval: means of lm-eval's own metrics.
@@ -203,7 +203,7 @@ def totals(
 ) -> Evaluation:
     """Return an evaluation, with the joules of each task from its window of the record."""
     windows = {window.name: window for window in record.windows}
-    return Evaluation(name, step, shots, [_metered(one, windows) for one in results], record)
+    return Evaluation(name, step, shots, [_metered(result, windows) for result in results], record)
 
 
 def _metered(result: TaskResult, windows: dict[str, Window]) -> TaskResult:

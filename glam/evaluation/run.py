@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from energy import RunRecord
+from energy import RunRecord, Tracker
 from energy.errors import InputError
 from energy.outside import attempt
 from energy.shape import active_parameters, parameters
@@ -19,7 +19,7 @@ from energy.shape import total as sum_of
 from glam.checkpoints.checkpoint import load_checkpoint
 from glam.config import Dispatch
 from glam.data.tokenizer import Tokenizer
-from glam.device import choose_device
+from glam.device import choose_device, synchronizer
 from glam.evaluation import harness, local, scores
 from glam.evaluation.model import GlamLM
 from glam.evaluation.results import Evaluation, TaskResult, totals
@@ -27,8 +27,7 @@ from glam.evaluation.suite import TaskFacts
 from glam.evaluation.work import Work
 from glam.generation import select_checkpoint
 from glam.model.decoder import Glam
-
-logger = logging.getLogger("glam")
+from glam.progress import Stages
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,57 @@ class Subject:
     name: str
     step: int
     model: GlamLM
+
+
+def evaluate_checkpoint(
+    path: Path,
+    tasks: Sequence[TaskFacts],
+    *,
+    data: Path | None = None,
+    shots: int = 0,
+    limit: int | None = None,
+    device: str = "auto",
+    out: Path | None = None,
+    tracker: Callable[..., Any] = Tracker,
+) -> Evaluation:
+    """Evaluate a checkpoint under the meters, with progress on stderr.
+
+    Args:
+        path: as of `load_subject`.
+        tasks: of the suite.
+        data: folder of files of items; the hub is used without it.
+        shots: examples before each item.
+        limit: most items of a task.
+        device: auto, cpu or cuda.
+        out: folder for the record and the ledger, which are not kept without it.
+        tracker: builds the meter.
+
+    Raises:
+        InputError: an input is not usable, or there is a run in `out`.
+        InfeasibleError: there is no such device.
+    """
+    items = load_items(tasks, data)
+    subject = load_subject(path, device)
+    with tempfile.TemporaryDirectory() as folder, Stages("evaluating") as stages:
+        meter = tracker(
+            out or Path(folder) / "run",
+            name=f"eval {subject.name}",
+            sync=synchronizer(subject.model.model.embedding.device),
+            leave_record=False,
+        )
+        evaluation = evaluate(
+            subject,
+            tasks,
+            items,
+            meter,
+            shots=shots,
+            limit=limit,
+            hub=data is None,
+            on_progress=stages.show,
+        )
+    if out is not None:
+        evaluation.record.save(out / "record.json")
+    return evaluation
 
 
 def load_subject(path: Path, device: str = "auto") -> Subject:
@@ -103,7 +153,7 @@ def evaluate(
         meter: a tracker that has not been started; its record is made, not written.
         shots: examples before each item.
         limit: most items of a task.
-        hub: whether the hub may be asked.
+        hub: whether the hub may be reached.
         on_progress: called with the title of a task, and how many of how many are done.
 
     Raises:
@@ -119,7 +169,7 @@ def evaluate(
             if data is None and not reachable:
                 results.append(TaskResult.not_run(task, _why_not(hub)))
                 continue
-            results.append(_one(subject, task, data, meter, shots, limit))
+            results.append(_result_of(subject, task, data, meter, shots, limit))
         report("done", len(tasks), len(tasks))
     record = _record(subject, results, meter, shots)
     return totals(subject.name, subject.step, shots, results, record)
@@ -140,7 +190,7 @@ def _why_not(hub: bool) -> str:
     return "no file in --data, and the hub does not answer" if hub else "no file in --data"
 
 
-def _one(
+def _result_of(
     subject: Subject,
     task: TaskFacts,
     data: local.LocalData | None,
@@ -196,11 +246,11 @@ def _record(subject: Subject, results: Sequence[TaskResult], meter: Any, shots: 
     ran = [result for result in results if result.work is not None]
     work = [result.work for result in ran if result.work is not None]
     record: RunRecord = meter.record(
-        tokens=sum(one.tokens for one in work),
+        tokens=sum(done.tokens for done in work),
         params_total=float(sum_of(parameters(shape))),
         params_active=float(sum_of(active_parameters(shape))),
-        model_flop=sum(one.model_flop for one in work),
-        executed_flop=sum(one.executed_flop for one in work),
+        model_flop=sum(done.model_flop for done in work),
+        executed_flop=sum(done.executed_flop for done in work),
         shape=shape.as_dict(),
         environment={"torch": torch.__version__, "threads": torch.get_num_threads()},
         metrics={result.metric_name(shots): result.quantity() for result in ran},

@@ -9,19 +9,19 @@ from glam.evaluation.items import Item, Row, cloze, question, rows
 def triviaqa(row: Row) -> Item:
     """A row of TriviaQA (arXiv:1705.03551): question and answer with its aliases."""
     answer = row["answer"]
-    return question(_asked(row["question"]), answer["value"], answer["aliases"])
+    return question(_prompt(row["question"]), answer["value"], answer["aliases"])
 
 
 @rows
 def nq_open(row: Row) -> Item:
     """A row of the open Natural Questions (arXiv:1906.00300): question and list of answers."""
-    return question(_asked(f"{row['question'].rstrip('?')}?"), *_first_and_rest(row["answer"]))
+    return question(_prompt(f"{row['question'].rstrip('?')}?"), *_first_and_rest(row["answer"]))
 
 
 @rows
 def webqs(row: Row) -> Item:
     """A row of WebQuestions (EMNLP 2013, D13-1160): question and list of answers."""
-    return question(_asked(row["question"]), *_first_and_rest(row["answers"]))
+    return question(_prompt(row["question"]), *_first_and_rest(row["answers"]))
 
 
 @rows
@@ -31,7 +31,7 @@ def lambada(row: Row) -> Item:
     return cloze(context, word)
 
 
-def _asked(text: str) -> str:
+def _prompt(text: str) -> str:
     return f"Question: {text}\nAnswer:"
 
 

@@ -57,8 +57,8 @@ def _turns(
 ) -> list[Item]:
     """Return an item for each question of a dialogue; items of one dialogue are no independent."""
     items, said = [], text
-    for asked, answer, right in zip(questions, own, references, strict=True):
-        said = f"{said}\nQ: {asked}\nA:"
+    for words, answer, right in zip(questions, own, references, strict=True):
+        said = f"{said}\nQ: {words}\nA:"
         items.append(question(said, answer, references=right, group=dialogue))
         said = f"{said} {answer}"
     return items

@@ -40,8 +40,8 @@ def rte(row: Row) -> Item:
 @rows
 def wic(row: Row) -> Item:
     """A word in two sentences, with the same meaning (1) or not (0)."""
-    asked = f"Is the word '{row['word']}' used in the same way in the two sentences above?"
-    query = f"Sentence 1: {row['sentence1']}\nSentence 2: {row['sentence2']}\nQuestion: {asked}"
+    sentence = f"Is the word '{row['word']}' used in the same way in the two sentences above?"
+    query = f"Sentence 1: {row['sentence1']}\nSentence 2: {row['sentence2']}\nQuestion: {sentence}"
     return choice(query, ["no", "yes"], int(row["label"]))
 
 
@@ -49,8 +49,8 @@ def wic(row: Row) -> Item:
 def wsc(row: Row) -> Item:
     """A passage, and whether a pronoun in it means a noun (1) or not (0)."""
     noun, pronoun = row["span1_text"], row["span2_text"]
-    asked = f"In the passage above, does the pronoun '{pronoun}' refer to '{noun}'?"
-    return choice(f"Passage: {row['text']}\nQuestion: {asked}", ["no", "yes"], int(row["label"]))
+    sentence = f"In the passage above, does the pronoun '{pronoun}' refer to '{noun}'?"
+    return choice(f"Passage: {row['text']}\nQuestion: {sentence}", ["no", "yes"], int(row["label"]))
 
 
 @rows

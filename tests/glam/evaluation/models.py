@@ -19,11 +19,12 @@ class Scripted(TemplateLM):
 
     def loglikelihood(self, requests, disable_tqdm=True):
         return [
-            (self._score(one.doc, one.idx, self.tok_encode(one.args[1])), False) for one in requests
+            (self._score(request.doc, request.idx, self.tok_encode(request.args[1])), False)
+            for request in requests
         ]
 
     def generate_until(self, requests, disable_tqdm=True):
-        return [self._write(one.doc) for one in requests]
+        return [self._write(request.doc) for request in requests]
 
     def _loglikelihood_tokens(self, requests, **_):
         raise NotImplementedError

@@ -52,8 +52,8 @@ def run(tmp_path_factory):
 def write_items(folder, **rows):
     folder.mkdir(exist_ok=True)
     for name, row in rows.items():
-        asked = "context" if name == "triviaqa" else "query" if name == "copa" else "continuation"
-        other = {**row, asked: f"{row[asked]} again"}
+        field = "context" if name == "triviaqa" else "query" if name == "copa" else "continuation"
+        other = {**row, field: f"{row[field]} again"}
         (folder / f"{name}.jsonl").write_text(f"{json.dumps(row)}\n{json.dumps(other)}\n")
     return folder
 

@@ -90,7 +90,7 @@ def gpt2():
     theirs = GPT2LMHeadModel(config).eval()
     with torch.no_grad():
         for name, weight in theirs.named_parameters():
-            weight.copy_(counterpart(ours, name, lambda one: one, bias_like=weight))
+            weight.copy_(counterpart(ours, name, lambda parameter: parameter, bias_like=weight))
     return ours, theirs
 
 
@@ -103,10 +103,10 @@ def requests(kind, arguments):
 def test_likelihoods_are_those_of_lm_evals_own_adapter(twins, batch_tokens):
     ours, theirs = twins()
     letters = Letters()
-    asked = requests("loglikelihood", TEXTS)
-    expected = HFLM(theirs, tokenizer=letters.fast, batch_size=2).loglikelihood(asked)
+    batch = requests("loglikelihood", TEXTS)
+    expected = HFLM(theirs, tokenizer=letters.fast, batch_size=2).loglikelihood(batch)
     model = GlamLM(ours, letters, batch_tokens)
-    scores = model.loglikelihood(asked)
+    scores = model.loglikelihood(batch)
     for (score, greedy), (reference, likeliest) in zip(scores, expected, strict=True):
         assert score == pytest.approx(reference, abs=1e-4)
         assert greedy == likeliest
@@ -117,9 +117,9 @@ def test_likelihoods_are_those_of_lm_evals_own_adapter(twins, batch_tokens):
 def test_a_text_longer_than_the_window_has_the_rolling_likelihood_of_lm_evals_own_adapter(twins):
     ours, theirs = twins()
     letters = Letters()
-    asked = requests("loglikelihood_rolling", [("It is long. " * 9,), ("Short.",)])
-    expected = HFLM(theirs, tokenizer=letters.fast, batch_size=2).loglikelihood_rolling(asked)
-    assert GlamLM(ours, letters).loglikelihood_rolling(asked) == pytest.approx(expected, abs=1e-3)
+    batch = requests("loglikelihood_rolling", [("It is long. " * 9,), ("Short.",)])
+    expected = HFLM(theirs, tokenizer=letters.fast, batch_size=2).loglikelihood_rolling(batch)
+    assert GlamLM(ours, letters).loglikelihood_rolling(batch) == pytest.approx(expected, abs=1e-3)
 
 
 def test_greedy_text_is_that_of_lm_evals_own_adapter():
@@ -127,9 +127,9 @@ def test_greedy_text_is_that_of_lm_evals_own_adapter():
     letters = Letters()
     settings = {"until": ["\n"], "max_gen_toks": 8, "do_sample": False}
     prompts = ["The sea is", "An apple a day, and then some more apples every other day of", "x"]
-    asked = requests("generate_until", [(prompt, dict(settings)) for prompt in prompts])
-    expected = HFLM(theirs, tokenizer=letters.fast, batch_size=1).generate_until(asked)
-    assert GlamLM(ours, letters).generate_until(asked) == expected
+    batch = requests("generate_until", [(prompt, dict(settings)) for prompt in prompts])
+    expected = HFLM(theirs, tokenizer=letters.fast, batch_size=1).generate_until(batch)
+    assert GlamLM(ours, letters).generate_until(batch) == expected
 
 
 def test_an_option_longer_than_the_window_is_scored_in_pieces():

@@ -14,7 +14,7 @@ CASES = [json.loads(line) for line in ITEMS.read_text().splitlines()]
 TASKS = suite.tasks()
 
 
-def asked(name, rows, model, folder, shots=0):
+def answered(name, rows, model, folder, shots=0):
     """Samples and value of a task whose file has these rows."""
     (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     data = local.load(TASKS[name], folder, harness.converter(name))
@@ -42,7 +42,7 @@ def test_three_items_have_the_score_that_was_worked_out_by_hand(case, tmp_path):
         return float(options[key][number])
 
     model = Scripted(score, lambda _: next(queue))
-    samples, value = asked(case["task"], case["rows"], model, tmp_path)
+    samples, value = answered(case["task"], case["rows"], model, tmp_path)
     assert len(samples) == 3
     assert value.value == pytest.approx(eval(case["value"]), abs=1e-9), case["why"]
 
@@ -54,7 +54,7 @@ def test_a_model_that_knows_the_answers_has_them_all_with_and_without_an_example
 
     model = Scripted(knows, lambda item: f" {item['references'][0]}" if item["references"] else "")
     for shots in (0, 1):
-        samples, value = asked(case["task"], case["rows"], model, tmp_path, shots)
+        samples, value = answered(case["task"], case["rows"], model, tmp_path, shots)
         if case["task"] not in ("drop", "coqa", "quac"):
             assert value.value == 1.0
         for sample in samples if shots else ():
@@ -67,6 +67,6 @@ def test_a_model_without_preference_is_at_the_chance_level(name, tmp_path):
     case = next(case for case in CASES if case["task"] == name)
     by_tokens = TASKS[name].normalizer == "tokens"
     model = Scripted(lambda item, number, option: -2.0 * (len(option) if by_tokens else 1))
-    _, value = asked(name, case["rows"], model, tmp_path)
+    _, value = answered(name, case["rows"], model, tmp_path)
     assert value.value == pytest.approx(value.chance, abs=1e-9)
     assert 0 < value.chance < 1
