@@ -216,16 +216,15 @@ def evaluate(
 
     Tasks without items are listed as not run, and are in no average.
     """
+    from functools import partial
+
     from glam.evaluation.suite import chosen_tasks
 
-    chosen = chosen_tasks(suite, tasks)
-    with loading():
-        from functools import partial
-
-        from energy import Tracker
-        from energy.facts.site import site_from_options
-        from energy.meters import sources
-        from glam.evaluation import page, run
+    chosen = chosen_tasks(suite, tasks)  # a slip is refused before lm-eval is imported
+    from energy import Tracker
+    from energy.facts.site import site_from_options
+    from energy.meters import sources
+    from glam.evaluation import page, run
 
     sources.require(meter or "auto")
     evaluation = run.evaluate_checkpoint(

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-from energy.files import write_atomic
-from energy.reports.plots import DENSE, PLAIN_NAMES, SPARSE
+from energy.files import write_atomic, write_text_atomic
+from energy.reports.picture import PLAIN_NAMES, draw, svg
+from energy.reports.plots import DENSE, SPARSE
 from glam.evaluation.results import Evaluation, TaskResult
 
 SETTINGS: Any = PLAIN_NAMES | {
@@ -21,8 +22,6 @@ SETTINGS: Any = PLAIN_NAMES | {
     "axes.spines.right": False,
     "svg.hashsalt": "glam",
 }
-
-ENDINGS = (".png", ".svg")
 
 
 def save(path: Path, evaluation: Evaluation) -> None:
@@ -45,11 +44,10 @@ def save(path: Path, evaluation: Evaluation) -> None:
         if left_out:
             lines = [", ".join(left_out[i : i + 9]) for i in range(0, len(left_out), 9)]
             figure.supxlabel("not run: " + "\n".join(lines), fontsize="x-small")
-        form = path.suffix.lower().removeprefix(".")
-        how: dict[str, Any] = (
-            {"format": "svg", "metadata": {"Date": None}} if form == "svg" else {"dpi": 150}
-        )
-        write_atomic(path, lambda file: figure.savefig(file, **how))
+        if path.suffix.lower() == ".svg":
+            write_text_atomic(path, svg(figure))
+        else:
+            write_atomic(path, lambda file: draw(figure, file, format="png", dpi=150))
 
 
 def draw_values(ran: list[TaskResult], axes: Axes) -> Axes:
