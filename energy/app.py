@@ -49,6 +49,24 @@ Wue = Annotated[
 ]
 
 
+Market = Annotated[
+    float | None,
+    typer.Option(metavar="G", help="Grams a kWh after contracts; without it, none by market."),
+]
+
+
+LocationSeries = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Intensity of the grid over time: CO2e hour by hour."),
+]
+
+
+MarketSeries = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="That of the contracts over time, beside the other."),
+]
+
+
 def output_file(*endings: str) -> Callable[[Path | None], Path | None]:
     """The check of an option that names a file to write, made before anything is computed."""
 

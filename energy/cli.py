@@ -31,7 +31,7 @@ def command() -> Typer:
             spending.merge,
             spending.import_,
         ),
-        "What did runs spend?": (runs.list_, runs.compare, disclosing.report),
+        "What did runs spend?": (runs.list_, runs.compare, runs.hourly, disclosing.report),
         "Can it be true?": (disclosing.lint,),
         "What can be metered here, and how well?": (trust.doctor, trust.calibrate, trust.verify),
         "Which facts and formats are used?": (facts.grid, facts.schema),

@@ -1,7 +1,6 @@
 """The RunRecord: the form of every run, measured or predicted.
 
-glam/ writes measured records and simulator/ writes predicted ones; everything that compares, plots
-or reports runs reads this form and treats both kinds alike.
+glam/ writes measured ones and simulator/ predicted ones; whatever reads them treats both alike.
 """
 
 from __future__ import annotations
@@ -23,13 +22,15 @@ from energy.inputs import read_bytes
 from energy.quantity import Boundary, Origin, Quantity
 from energy.typed import first_error
 
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION = "2.1"
 
-READABLE_VERSIONS = ("1.0", "2.0")
-"""Schema versions that can be loaded; 2.0 only added fields to 1.0."""
+READABLE_VERSIONS = ("1.0", "2.0", "2.1")
+"""Schema versions that can be loaded; each only added fields to the one before."""
 
 FORMER_METRICS = {"held_out_loss": "validation_loss"}
 """Former names of metrics, still read."""
+
+NOT_HOURLY = Quantity.absent("g", "no series over time was named (energy hourly)")
 
 BRIDGE = "bridge"
 """The `api` of an entry with the joules of short stretches without readings."""
@@ -53,8 +54,7 @@ class EnergyEntry(Quantity):
         device: unique name of what was metered: a GPU UUID, "cpu-package-0", "node".
         boundary: the boundary at which it is metered.
         phase: compute, evaluation, checkpoint, idle, ... or "run" for the whole run.
-        within: the device whose joules include these, if any; such entries are shown and never
-            added.
+        within: the device whose joules include these, if any; such entries are never added.
         api: the counter or formula that was read.
         covered: fraction of the entry's time that readings cover, 0 to 1; None when it is not
             known or the entry is not measured.
@@ -160,6 +160,8 @@ class RunRecord(BaseModel):
     totals: dict[Boundary, Quantity] = {}
     co2_location_g: Quantity
     co2_market_g: Quantity
+    co2_location_hourly_g: Quantity = NOT_HOURLY
+    co2_market_hourly_g: Quantity = NOT_HOURLY
     co2_embodied_g: Quantity
     water_l: Quantity
     cost_usd: Quantity
@@ -207,6 +209,8 @@ class RunRecord(BaseModel):
             **{f"energy_{boundary}_j": joules for boundary, joules in self.totals.items()},
             "co2_location_g": self.co2_location_g,
             "co2_market_g": self.co2_market_g,
+            "co2_location_hourly_g": self.co2_location_hourly_g,
+            "co2_market_hourly_g": self.co2_market_hourly_g,
             "co2_embodied_g": self.co2_embodied_g,
             "water_l": self.water_l,
             "cost_usd": self.cost_usd,
@@ -226,24 +230,20 @@ class RunRecord(BaseModel):
 
         The column unresolved counts those that were too short for the meters.
         """
-        names = Counter(window.name for window in self.windows)
-        joules = {
-            w.name if names[w.name] == 1 else f"{w.name} ({w.phase})": w.energy_j
-            for w in self.windows
-        }
-        columns = ("phase", "count", "unresolved")
-        more = {name: [getattr(w, name) for w in self.windows] for name in columns}
+        many = Counter(w.name for w in self.windows)
+        names = [w.name if many[w.name] == 1 else f"{w.name} ({w.phase})" for w in self.windows]
+        joules = {name: w.energy_j for name, w in zip(names, self.windows, strict=True)}
+        more = {k: [getattr(w, k) for w in self.windows] for k in ("phase", "count", "unresolved")}
         return tables.to_frame(joules, **more)
 
     def __repr__(self) -> str:
         """One line: RunRecord('glam-64b-64e', predicted, 309 MWh facility, 147 t CO2e)."""
         facts = [repr(self.name), str(self.kind)]
-        delivered = [at for at in Boundary if at in self.totals and at is not Boundary.GENERATION]
-        if delivered:
-            facts.append(f"{self.totals[delivered[-1]].human()} {delivered[-1]}")
-        known = [co2 for co2 in (self.co2_location_g, self.co2_market_g) if co2.value is not None]
-        if known:
-            facts.append(f"{known[0].human()} CO2e")
+        if at := [at for at in Boundary if at in self.totals and at is not Boundary.GENERATION]:
+            facts.append(f"{self.totals[at[-1]].human()} {at[-1]}")
+        co2 = self.co2_location_g if self.co2_location_g.value is not None else self.co2_market_g
+        if co2.value is not None:
+            facts.append(f"{co2.human()} CO2e")
         return f"RunRecord({', '.join(facts)})"
 
     __str__ = __repr__

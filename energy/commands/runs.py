@@ -1,4 +1,4 @@
-"""The verbs that show runs which have ended: `list` and `compare`."""
+"""The verbs that show runs which have ended: `list`, `compare` and `hourly`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from energy.app import Csv, Json, examples
+from energy.app import Csv, Json, LocationSeries, Market, MarketSeries, Zone, examples, output_file
 from energy.console import print_data
 from energy.guard import say
 
@@ -92,3 +92,63 @@ def compare(
     page.print(run_tables.of_ratios(answer))
     for difference in differences:
         print(f"not alike: {difference}")
+
+
+@examples(
+    "energy hourly runs/demo --location-series grid.csv --zone FRA",
+    "energy hourly runs/demo --location-series grid.csv --market-series own.csv --plot co2.png",
+)
+def hourly(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder with record and ledger.")],
+    location_series: LocationSeries = None,
+    market_series: MarketSeries = None,
+    market: Market = None,
+    zone: Zone = None,
+    column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of the intensities, where there are several."),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Of times without one; default UTC.")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw the hours.", callback=output_file(".png", ".svg", ".pdf")
+        ),
+    ] = None,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Add CO2e hour by hour to a run's record.
+
+    Location and market, by the year and by the hours, side by side: four figures, never netted.
+    """
+    from dataclasses import asdict
+
+    from energy.errors import InputError
+    from energy.verbs import hourly as by_hour
+
+    if location_series is None and market_series is None:
+        raise InputError(
+            "expected a series over time",
+            "neither --location-series nor --market-series",
+            "docs/grid.md lists the layouts that are read",
+        )
+    sources = by_hour.Sources(
+        location_series, market_series, {"column": column, "timezone": timezone}
+    )
+    answer = by_hour.hourly(run, sources, zone, market)
+    if plot is not None:
+        from energy.reports.hourly_plots import draw
+
+        draw(answer.rows(), answer.record, plot)
+    rows = answer.rows()
+    data = {"figures": [asdict(figure) for figure in answer.figures()], "hours": rows}
+    if print_data(data, as_json=json, as_csv=csv, rows=rows):
+        return
+    from energy.reports.run_tables import of_hours
+    from energy.reports.terminal import console
+
+    console().print(of_hours((f.title, f.factor, f.co2_g) for f in answer.figures()))
+    print(f"intervals: {len(rows)}; four figures, none of which is added to another")

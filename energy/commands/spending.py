@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from energy.app import Csv, Json, Pue, Wue, Zone, examples, output_folder
+from energy.app import (
+    Csv,
+    Json,
+    LocationSeries,
+    Market,
+    MarketSeries,
+    Pue,
+    Wue,
+    Zone,
+    examples,
+    output_folder,
+)
 from energy.console import print_data
 from energy.guard import say
 
@@ -52,6 +63,9 @@ def run(
     ] = None,
     zone: Zone = None,
     pue: Pue = None,
+    market: Market = None,
+    location_series: LocationSeries = None,
+    market_series: MarketSeries = None,
     second_opinion: Annotated[
         bool,
         typer.Option("--second-opinion", help="Run CodeCarbon too and report the difference."),
@@ -77,14 +91,24 @@ def run(
     from energy.ledger.job import job
     from energy.verbs import run as runs
 
+    place: dict[str, Any] = {"zone": zone, "pue": pue}
+    if market is not None:
+        from energy.facts.site import site_from_options
+
+        place = {"site": site_from_options(zone, pue, market=market)}
+    over_time = None
+    if location_series or market_series:
+        from energy.verbs.hourly import Sources
+
+        over_time = Sources(location_series, market_series)
     folder = runs.folder_of(command, out, own := job())
     measured, code = runs.run(
         command,
         folder,
         own,
         labels=dict(map(runs.label_of, label or [])),
-        zone=zone,
-        pue=pue,
+        **place,
+        over_time=over_time,
         interval_s=interval,
         second_opinion=second_opinion,
         meters=meter or "auto",
@@ -140,6 +164,7 @@ def record(
     zone: Zone = None,
     pue: Pue = None,
     wue: Wue = None,
+    market: Market = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
@@ -147,7 +172,7 @@ def record(
     from energy.facts.site import site_from_options
     from energy.verbs import run as runs
 
-    rebuilt = runs.rebuild(folder, site_from_options(zone, pue, wue))
+    rebuilt = runs.rebuild(folder, site_from_options(zone, pue, wue, market))
     _show(rebuilt, json, csv)
 
 
@@ -167,6 +192,7 @@ def merge(
     zone: Zone = None,
     pue: Pue = None,
     wue: Wue = None,
+    market: Market = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
@@ -186,7 +212,7 @@ def merge(
     with Progress(paths) as progress:
         merged = ledgers.merge(folders, out.resolve().name, progress.advance)
     merged.environment["merged_from"] = [str(path.parent) for path in paths]
-    merged = at_site(merged, site_from_options(zone, pue, wue))
+    merged = at_site(merged, site_from_options(zone, pue, wue, market))
     merged.save(out / "record.json")
     _show(merged, json, csv)
 
@@ -221,6 +247,7 @@ def import_(
     zone: Zone = None,
     pue: Pue = None,
     wue: Wue = None,
+    market: Market = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
@@ -240,7 +267,7 @@ def import_(
     labels = dict(map(label_of, label or []))
     folder = out or Path("runs") / file.stem
     imported = import_log.imported(
-        file, kind, folder, hints, labels, site_from_options(zone, pue, wue)
+        file, kind, folder, hints, labels, site_from_options(zone, pue, wue, market)
     )
     for line in imported.lines:
         say(line)

@@ -188,6 +188,8 @@ def _quantities_of(record: RunRecord) -> dict[str, Quantity]:
         "chip_s": record.chip_s,
         "co2_location_g": record.co2_location_g,
         "co2_market_g": record.co2_market_g,
+        "co2_location_hourly_g": record.co2_location_hourly_g,
+        "co2_market_hourly_g": record.co2_market_hourly_g,
         "co2_embodied_g": record.co2_embodied_g,
         "water_l": record.water_l,
         **{f"energy_{at}_j": joules for at, joules in record.totals.items()},

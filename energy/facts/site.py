@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from energy.arithmetic import add, multiply
 from energy.errors import InputError, nearest
@@ -23,6 +24,8 @@ UNITS = {
     "pue": "1",
     "grid_location": "g/kWh",
     "grid_market": "g/kWh",
+    "grid_location_hourly": "g/kWh",
+    "grid_market_hourly": "g/kWh",
     "wue": "L/kWh",
     "ewif": "L/kWh",
     "electricity_price": "USD/kWh",
@@ -37,7 +40,13 @@ UNITS = {
 UNKNOWN_ZONE = "not given"
 """The label of a run whose zone nobody has named: its CO2e has a band over all grids."""
 
-OF_THE_GRID = ("grid_location", "grid_market", "ewif")
+OF_THE_GRID = (
+    "grid_location",
+    "grid_market",
+    "grid_location_hourly",
+    "grid_market_hourly",
+    "ewif",
+)
 """Figures that hold in one zone and move to no other."""
 
 FACTORS = ("pue", "node_over_chip", "it_over_node", "generation_over_facility")
@@ -54,6 +63,8 @@ class Site:
         pue: facility energy over IT energy.
         grid_location: average grams of CO2e per kWh of the grid (gross).
         grid_market: grams of CO2e per kWh after clean-energy contracts (net).
+        grid_location_hourly: that of the grid in each hour of the run, mean by its joules.
+        grid_market_hourly: that of the contracts, matched hour by hour, mean by its joules.
         wue: liters of water per kWh of IT energy, used on site.
         ewif: liters of water per kWh, used by the grid.
         electricity_price: dollars per kWh.
@@ -69,6 +80,8 @@ class Site:
     pue: Quantity
     grid_location: Quantity
     grid_market: Quantity
+    grid_location_hourly: Quantity
+    grid_market_hourly: Quantity
     wue: Quantity
     ewif: Quantity
     electricity_price: Quantity
@@ -142,17 +155,21 @@ def site(
     )
 
 
-def site_from_options(zone: str | None, pue: float | None, wue: float | None = None) -> Site:
-    """The site of the command-line options --zone, --pue and --wue, all optional.
+def site_from_options(
+    zone: str | None, pue: float | None, wue: float | None = None, market: float | None = None
+) -> Site:
+    """The site of the command-line options --zone, --pue, --wue and --market, all optional.
 
     Raises:
         MissingDataError: the zone is unknown.
     """
-    return site(
-        zone,
-        pue=None if pue is None else _figure("pue", pue, "--pue"),
-        wue=None if wue is None else _figure("wue", wue, "--wue"),
-    )
+    options = {"pue": (pue, "--pue"), "wue": (wue, "--wue"), "grid_market": (market, "--market")}
+    figures: dict[str, Any] = {
+        key: _figure(key, value, source)
+        for key, (value, source) in options.items()
+        if value is not None
+    }
+    return site(zone, **figures)
 
 
 def _figure(key: str, value: Quantity | float, source: str = "set by the caller") -> Quantity:
@@ -216,6 +233,8 @@ def _assumed(
 
 _NO_DEFAULT = {
     "grid_market": "no clean-energy contract is known; the location figure is no substitute",
+    "grid_location_hourly": "the intensity of the grid over time is unknown",
+    "grid_market_hourly": "the intensity of the contracts over time is unknown",
     "wue": "the water usage of the site is unknown (L per IT kWh)",
     "ewif": "the water intensity of the grid is unknown (L per kWh)",
     "electricity_price": "the price of electricity is unknown (USD per kWh)",

@@ -4,10 +4,11 @@ Measured and predicted records go through the same lines. Applying another site 
 record answers "what if it had run there": everything here is computed anew from the record's own
 joules, never from what an earlier site made of them.
 
-Three figures of CO2e are kept apart: by the average of the grid (location, gross), after clean
-contracts (market, net), and the embodied share of the hardware. They are never added or netted
-here; offsets and reused heat change none of them. Intensities are averages: marginal ones answer
-another question (what a change of schedule would cause).
+Five figures of CO2e are kept apart: by the average of the grid (location, gross) and after clean
+contracts (market, net), each by the factor of a year and by those of the hours of the run, and the
+embodied share of the hardware. They are never added or netted here; offsets and reused heat change
+none of them. Intensities are averages: marginal ones answer another question (what a change of
+schedule would cause).
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from energy.arithmetic import multiply
 from energy.facts.catalog import known_chip
 from energy.facts.embodied import kilograms, methods_of
 from energy.facts.site import OF_THE_GRID, UNITS, UNKNOWN_ZONE, Site, site, site_from_options
-from energy.footprint.account import account, quantity_times
+from energy.footprint.account import KWH, Product, account, quantity_times
 from energy.quantity import Boundary, Origin, Quantity
-from energy.record import RunRecord, totals
+from energy.record import NOT_HOURLY, RunRecord, totals
 from energy.units import G_PER_KG
 
 
 def at_site(record: RunRecord, site: Site) -> RunRecord:
     """The record with its footprint at a site.
 
-    Fills `totals` at wider boundaries, `co2_location_g`, `co2_market_g`, `co2_embodied_g`,
-    `water_l`, `cost_usd`, and in `factors` everything that they were computed from. What the site
-    does not know stays missing with its reason.
+    Fills `totals` at wider boundaries, the five figures of CO2e, `water_l`, `cost_usd`, and in
+    `factors` everything that they were computed from. What the site does not know stays missing
+    with its reason.
 
     Args:
         record: with joules by device in `energy`, or else in `totals`.
@@ -53,6 +54,7 @@ def at_site(record: RunRecord, site: Site) -> RunRecord:
             "totals": result.totals,
             "co2_location_g": or_missing(result.co2_location_g, "g", Boundary.FACILITY),
             "co2_market_g": or_missing(result.co2_market_g, "g", Boundary.FACILITY),
+            **_hourly(result.totals.get(Boundary.FACILITY), site),
             "co2_embodied_g": _embodied(record, site),
             "water_l": or_missing(result.water_l, "L", Boundary.IT),
             "cost_usd": cost,
@@ -60,6 +62,22 @@ def at_site(record: RunRecord, site: Site) -> RunRecord:
             "labels": {**record.labels, "zone": site.zone, "site": site.name},
         }
     )
+
+
+def _hourly(facility: Quantity | None, site: Site) -> dict[str, Quantity]:
+    """CO2e by the hours of the run: facility joules times the mean of a series by its joules.
+
+    Two hours of 1 kWh at 100 g/kWh and 3 kWh at 500 g/kWh: mean 400 g/kWh, 1,600 g for 4 kWh.
+    """
+    return {
+        f"co2_{method}_hourly_g": NOT_HOURLY
+        if facility is None or factor.value is None
+        else quantity_times(facility, factor, Product("CO2e", "g", "grid, hourly", KWH))
+        for method, factor in (
+            ("location", site.grid_location_hourly),
+            ("market", site.grid_market_hourly),
+        )
+    }
 
 
 def moved(record: RunRecord, zone: str | None, pue: float | None) -> RunRecord:
@@ -71,17 +89,28 @@ def moved(record: RunRecord, zone: str | None, pue: float | None) -> RunRecord:
     """
     if zone is None and pue is None:
         return record
-    replaced = set(OF_THE_GRID) if zone else set()
-    replaced |= {"pue"} if pue is not None else set()
+    changed = {} if pue is None else {"pue": site_from_options(None, pue).pue}
+    return with_figures(record, zone, **changed)
+
+
+def with_figures(record: RunRecord, zone: str | None = None, **changed: Quantity) -> RunRecord:
+    """The record with some figures of its site changed; its other factors stay.
+
+    Args:
+        record: of a run.
+        zone: another zone than its own, which replaces all of its grid.
+        changed: by the names of `energy.facts.site.Site`.
+
+    Raises:
+        MissingDataError: the zone is unknown.
+    """
     figures: dict[str, Any] = {
         name: factor
         for name, factor in record.factors.items()
-        if name in UNITS and name not in replaced and factor.value is not None
-    }
+        if name in UNITS and factor.value is not None and not (zone and name in OF_THE_GRID)
+    } | changed
     known = record.labels.get("zone", UNKNOWN_ZONE)
     kept = None if known == UNKNOWN_ZONE else known
-    if pue is not None:
-        figures["pue"] = site_from_options(None, pue).pue
     name = None if zone else record.labels.get("site")
     return at_site(record, site(zone or kept, name=name, **figures))
 

@@ -65,18 +65,13 @@ def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = N
         require_one_job(folder, {path: runs[path] for path in own})
     require_each_rank_once(runs)
     missing = missing_ranks(runs)
-    by_boot: dict[str, list[Segment]] = {}
-    for segment in (segment for segments in runs.values() for segment in segments):
-        by_boot.setdefault(segment.header["boot"], []).append(segment)
-    if not by_boot:
-        raise InputError("expected samples in the ledgers", "none")
-    nodes = {boot: Node(own, _prefix(boot, by_boot)) for boot, own in sorted(by_boot.items())}
+    nodes = nodes_of(segment for segments in runs.values() for segment in segments)
     energy = [entry for node in nodes.values() for entry in node.entries()]
     devices = len({entry.device for entry in energy})
     energy += missing_entries(missing, {entry.boundary for entry in energy})
     elapsed_s = elapsed(nodes.values())
     chip_s = sum(node.device_s("gpu") for node in nodes.values()) or elapsed_s * len(nodes)
-    segments = [segment for own in by_boot.values() for segment in own]
+    segments = [segment for node in nodes.values() for segment in node.segments]
     return accounting.measured(
         name=name,
         elapsed_s=Quantity.exact(elapsed_s, "s", "union of the ledgers' times"),
@@ -100,6 +95,20 @@ def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = N
             *(f"{_named(places)}: {note}" for note, places in notes.items()),
         ],
     )
+
+
+def nodes_of(segments: Iterable[Segment]) -> dict[str, Node]:
+    """The nodes that segments are of, by boot.
+
+    Raises:
+        InputError: there is no segment, which is one of samples.
+    """
+    by_boot: dict[str, list[Segment]] = {}
+    for segment in segments:
+        by_boot.setdefault(segment.header["boot"], []).append(segment)
+    if not by_boot:
+        raise InputError("expected samples in the ledgers", "none")
+    return {boot: Node(own, _prefix(boot, by_boot)) for boot, own in sorted(by_boot.items())}
 
 
 def _read(

@@ -126,6 +126,8 @@ def _table(run: Run) -> str:
         **{f"energy, {at}": total for at, total in record.totals.items()},
         "CO2e, location": record.co2_location_g,
         "CO2e, market": record.co2_market_g,
+        "CO2e, location, hour by hour": record.co2_location_hourly_g,
+        "CO2e, market, hour by hour": record.co2_market_hourly_g,
         "CO2e, embodied": record.co2_embodied_g,
         "water": record.water_l,
         "cost": record.cost_usd,

@@ -1,8 +1,8 @@
-"""The tables of `energy list` and `energy compare` for a terminal."""
+"""The tables of `energy list`, `compare` and `hourly` for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
@@ -111,3 +111,20 @@ def _spent(joules: Quantity) -> tuple[str, str, str]:
     """Kilowatt-hours, in which bills are, their band and origins."""
     energy = joules.scaled(1 / units.J_PER_KWH, "kWh")
     return energy.human(), energy.band(), energy.origins
+
+
+def of_hours(figures: Iterable[tuple[str, Quantity, Quantity]]) -> Table:
+    """A line for each figure of CO2e: title, factor of the grid, grams."""
+    lines = table(
+        "CO2e by", "factor", "CO2e", "band", "origin", "source", left=("origin", "source")
+    )
+    for title, factor, grams in figures:
+        lines.add_row(
+            title,
+            factor.human(),
+            grams.human(),
+            grams.band(),
+            grams.origins,
+            factor.source if grams.value is not None else grams.source,
+        )
+    return lines

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from energy.facts.site import Site
     from energy.record import RunRecord
     from energy.verbs.codecarbon import SecondOpinion
+    from energy.verbs.hourly import Sources
     from energy.verbs.server_tokens import ServerTokens
 
 ONE_NODE = "metered on 1 of {nodes} nodes of the job: start energy run under srun to meter them all"
@@ -94,6 +95,7 @@ def run(
     power_limit_w: float | None = None,
     wait: bool = False,
     tokens_from: str | None = None,
+    over_time: Sources | None = None,
     **tracking: Any,
 ) -> tuple[RunRecord, int]:
     """Run a command under the meters and write `out/record.json`.
@@ -106,7 +108,8 @@ def run(
         power_limit_w: power limit of every board for the time of the run.
         wait: meter what the command leaves running until that has ended, too.
         tokens_from: address of the metrics of a server, or its log, to count its tokens from.
-        **tracking: labels, zone, pue, meters, interval_s and group of the `Tracker`.
+        over_time: series of intensity, which are read again when the command has ended.
+        **tracking: labels, zone, pue, site, meters, interval_s and group of the `Tracker`.
 
     Returns:
         The record, and the exit code as a shell reports it: 128 + signal for a killed command.
@@ -119,6 +122,8 @@ def run(
             the record cannot be written.
     """
     require_program(command[0])
+    if over_time is not None:
+        over_time.series()  # raises before work begins
     tracking["labels"] = {**_labels(own), **tracking.get("labels", {})}
     tracker = Tracker(out, name=Path(command[0]).name, leave_record=False, **tracking)
     if (out / FILE).exists():
@@ -139,7 +144,7 @@ def run(
         tracker.notes += _notes(own, program.left_running)
         tracker.notes += [] if counted is None else [counted.note]
         facts |= {"command": command_line(command), "exit_code": code}
-        return _recorded(tracker, facts, codecarbon, counted), code
+        return _recorded(tracker, facts, codecarbon, counted, over_time), code
 
 
 def _limited(power_w: float, stack: contextlib.ExitStack) -> dict[str, Any]:
@@ -204,6 +209,7 @@ def _recorded(
     facts: Mapping[str, Any],
     codecarbon: SecondOpinion | None,
     counted: ServerTokens | None,
+    over_time: Sources | None,
 ) -> RunRecord:
     """Write the record of a command that has ended, with these facts in its environment."""
     try:
@@ -217,11 +223,27 @@ def _recorded(
     if counted is not None:
         _per_token(record, counted)
     record.environment |= facts
+    if over_time is not None:
+        record = _by_hour(record, tracker.path, over_time)
     try:
         record.save(tracker.out_dir / "record.json", group=tracker.group)
     except InputError as error:
         _exit_without_record(error, facts["exit_code"])
     return record
+
+
+def _by_hour(record: RunRecord, ledger: Path, over_time: Sources) -> RunRecord:
+    """The record with CO2e hour by hour, or with a note why there is none yet."""
+    from energy.footprint.apply import with_figures
+    from energy.verbs.hourly import by_hour
+
+    try:
+        hours = by_hour([ledger], over_time.series())
+    except (InputError, MissingDataError) as error:
+        record.notes.append(f"no CO2e hour by hour: {error} (later: energy hourly {ledger.parent})")
+        return record
+    factors: dict[str, Any] = {figure: own.factor for figure, own in hours.items()}
+    return with_figures(record, **factors)
 
 
 def _per_token(record: RunRecord, counted: ServerTokens) -> None:

@@ -64,6 +64,8 @@ def _section(facts: Facts) -> list[str]:
         "Energy": ("energy_j", f", {facts.boundary} boundary"),
         "CO2e, location": ("co2_location_g", ""),
         "CO2e, market": ("co2_market_g", ""),
+        "CO2e, location, hour by hour": ("co2_location_hourly_g", ""),
+        "CO2e, market, hour by hour": ("co2_market_hourly_g", ""),
         "CO2e, embodied": ("co2_embodied_g", ""),
         "CO2e, offsets": ("co2_offset_g", ""),
         "PUE": ("pue", ""),

@@ -69,6 +69,8 @@ def _properties(facts: Facts) -> list[dict[str, str]]:
     names = {
         "co2_location_g": "co2-location",
         "co2_market_g": "co2-market",
+        "co2_location_hourly_g": "co2-location-hourly",
+        "co2_market_hourly_g": "co2-market-hourly",
         "co2_embodied_g": "co2-embodied",
     }
     pairs |= {

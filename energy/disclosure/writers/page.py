@@ -17,11 +17,13 @@ LADDER = ("chip", "node", "it", "facility", "generation")
 
 CO2 = {
     "co2_location_g": "by location: the average of the grid",
+    "co2_location_hourly_g": "by location, hour by hour",
     "co2_market_g": "by market: after contracts",
+    "co2_market_hourly_g": "by market, matched hour by hour",
     "co2_embodied_g": "embodied: the share of making the hardware",
     "co2_offset_g": "offsets: bought, and in none of the others",
 }
-"""The four figures of CO2e, each alone."""
+"""Figures of CO2e, each alone; those by the hours where a series over time was named."""
 
 FIGURES = {
     "params_total": "parameters",
@@ -64,7 +66,7 @@ def content(facts: Facts) -> dict[str, Any]:
         "headline": _headline(facts),
         "words": _words(facts),
         "ladder": _ladder(facts),
-        "co2": _rows(facts, CO2),
+        "co2": _rows(facts, {n: t for n, t in CO2.items() if facts.has(n) or "hourly" not in n}),
         "figures": [row for row in _rows(facts, FIGURES) if row["value"] != "missing"],
         "methods": {
             "Energy": energy_method(facts),

@@ -13,11 +13,11 @@ import numpy as np
 from energy.arithmetic import multiply
 from energy.errors import InputError, MissingDataError
 from energy.facts import grid
+from energy.facts.grid_series import Array, Series, read_series
 from energy.quantity import Quantity
 from energy.units import J_PER_KWH, S_PER_DAY, S_PER_HOUR
 from simulator.kit.answer import Answer
 from simulator.questions.when.curtailment import NO_CURTAILMENT, Curtailment, Mask
-from simulator.questions.when.series import Array, Series, read_series
 from simulator.questions.when.starts import (
     Load,
     Outcomes,

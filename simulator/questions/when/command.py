@@ -88,8 +88,8 @@ def when(
     as_csv: Csv = False,
 ) -> None:
     """Find when to start and whether to pause, on a grid series."""
+    from energy.facts.grid_series import read_series
     from simulator.questions.when.answer import when as answer
-    from simulator.questions.when.series import read_series
 
     schedule = answer(
         read_series(series, column=column, time_column=time_column, timezone=timezone),

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import InputError
+from energy.facts.grid_series import Series
 from energy.units import S_PER_DAY, S_PER_HOUR
-from simulator.questions.when.series import Series
 
 Mask = NDArray[np.bool_]
 

@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from energy.facts.grid_layouts import MARGINAL
 from energy.quantity import Origin, Quantity
 from energy.reports.terminal import table
 from energy.units import J_PER_MWH, S_PER_DAY, S_PER_HOUR, change, duration, mass
 from simulator.questions.when.answer import Schedule, difference, minute
-from simulator.questions.when.layouts import MARGINAL
 from simulator.questions.when.starts import Outcomes
 
 WHOLE_YEAR_S = 365 * S_PER_DAY

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from energy.errors import InputError, MissingDataError
+from energy.facts.grid_series import Array, Series
 from energy.units import J_PER_KWH, S_PER_DAY
 from simulator.questions.when.curtailment import Mask
-from simulator.questions.when.series import Array, Series
 
 MOST_STARTS = 1_000_000
 

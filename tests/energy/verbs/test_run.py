@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,26 @@ def test_output_and_exit_code_pass_through_and_the_record_is_written(tmp_path):
     assert record["environment"]["exit_code"] == 7
     assert record["totals"]["chip"]["value"] > 0
     assert record["co2_location_g"]["value"] > 0
+
+
+def test_a_series_that_covers_the_run_gives_its_hours_and_one_that_does_not_a_note(tmp_path):
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    for name, first in (("now.csv", -2), ("past.csv", -9)):
+        times = [(hour + timedelta(hours=first + n)).isoformat() for n in range(6)]
+        (tmp_path / name).write_text("time,g_per_kwh\n" + "".join(f"{t},250\n" for t in times))
+    series = ["--location-series", tmp_path / "now.csv"]
+    run = energy("run", "--out", tmp_path / "r", *series, "--market", "20", "--", "true")
+    assert run.returncode == 0, run.stderr
+    record = json.loads((tmp_path / "r" / "record.json").read_text())
+    by_hour, market = (record[f"co2_{name}_g"]["value"] for name in ("location_hourly", "market"))
+    assert by_hour == pytest.approx(250 / 20 * market)
+    late = ["--market-series", tmp_path / "past.csv"]
+    run = energy("run", "--out", tmp_path / "s", *late, "--", "true")
+    assert "no CO2e hour by hour: expected past.csv to cover the run" in run.stderr
+    run = energy(
+        "run", "--out", tmp_path / "t", "--location-series", "none.csv", "--", "echo", "ran"
+    )
+    assert (run.returncode, run.stdout) == (2, "")
 
 
 def test_only_the_chosen_meter_is_read(tmp_path):

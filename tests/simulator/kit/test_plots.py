@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from energy.errors import InputError
+from energy.facts.grid_series import Series
 from energy.quantity import Origin, Quantity
 from simulator.kit import style
 from simulator.questions.compare.answer import compare
@@ -17,7 +18,6 @@ from simulator.questions.compare.picture import carbon
 from simulator.questions.failures.picture import panels as panels_of_failures
 from simulator.questions.sensitivity.answer import sensitivity
 from simulator.questions.when.answer import Options, schedule
-from simulator.questions.when.series import Series
 from simulator.runs.failures import failure_costs
 from simulator.runs.jobs import Job
 

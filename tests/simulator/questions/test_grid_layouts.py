@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from energy.errors import InputError
+from energy.facts.grid_series import read_series
 from simulator.questions.when.answer import when
 from simulator.questions.when.page import notes
-from simulator.questions.when.series import read_series
 
 MAPS = """\
 Datetime (UTC),Country,Zone name,Zone id,Carbon intensity gCO₂eq/kWh (direct),\

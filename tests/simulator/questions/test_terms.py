@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from energy.facts.grid_series import read_series
 from energy.quantity import Origin, Quantity
 from energy.units import S_PER_DAY
 from simulator.questions.budget.crossover import crossover
 from simulator.questions.failures.terms import terms as terms_of_failures
 from simulator.questions.regions.answer import regions
 from simulator.questions.when.answer import Options, schedule
-from simulator.questions.when.series import read_series
 from simulator.runs.failures import failure_costs
 from simulator.runs.jobs import Job
 from simulator.runs.predict import predict

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy.errors import MissingDataError
+from energy.facts.grid_series import Series, read_series
 from energy.units import J_PER_KWH
 from simulator.questions.when.answer import when
 from simulator.questions.when.curtailment import Curtailment
-from simulator.questions.when.series import Series, read_series
 from simulator.questions.when.starts import Load, best_threshold, long_enough, outcomes, starts
 
 HOUR = 3600.0

@@ -2,7 +2,7 @@
 
 The columns are `time`, the start of each row in ISO 8601 (UTC if it has no offset and no zone is
 named), and one of `g_per_kwh` (also written `g/kWh`) or `kgco2e_per_kwh`; other layouts are in
-`simulator.questions.when.layouts`. The rows follow each other at a constant
+`energy.facts.grid_layouts`. The rows follow each other at a constant
 step of at most a day, or are months. The last row is as long as the one before it, or lasts to the
 end of its month. A gap, a row out of order or a wrong unit is an error that names its line: no
 value is filled in.
@@ -27,10 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import InputError, reason
+from energy.facts.grid_entsoe import rows_of_xml
+from energy.facts.grid_layouts import AVERAGE, Layout, layout, rows_of_json
 from energy.inputs import read_text
 from energy.units import S_PER_DAY, S_PER_HOUR
-from simulator.questions.when.entsoe import rows_of_xml
-from simulator.questions.when.layouts import AVERAGE, Layout, layout, rows_of_json
 
 Array = NDArray[np.float64]
 
@@ -95,7 +95,7 @@ def read_series(
     """Read a series from a CSV file, or from the answer of an API in JSON or XML.
 
     Args:
-        path: of the file; `simulator.questions.when.layouts` says which are known.
+        path: of the file; `energy.facts.grid_layouts` says which are known.
         column: name of the column of intensities, or a part of it.
         time_column: name of the column of times.
         timezone: of times without an offset ("Europe/Berlin"); UTC by default.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from energy.errors import InputError
-from simulator.questions.when.series import read_series
+from energy.facts.grid_series import read_series
 
 
 def written(tmp_path, text):
