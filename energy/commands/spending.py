@@ -25,6 +25,7 @@ from energy.guard import say
 
 if TYPE_CHECKING:
     from energy.record import RunRecord
+    from energy.verbs.hourly import Sources
 
 
 RunFolder = Annotated[
@@ -40,6 +41,23 @@ RunFolder = Annotated[
 TokensFrom = Annotated[
     str | None,
     typer.Option(metavar="URL|LOG", help="Count a server's tokens at its metrics or in a log."),
+]
+
+
+SecondOpinion = Annotated[
+    bool, typer.Option("--second-opinion", help="Run CodeCarbon too and report the difference.")
+]
+
+
+PowerLimit = Annotated[
+    float | None,
+    typer.Option(metavar="W", help="Power limit of each NVIDIA board during the run."),
+]
+
+
+Wait = Annotated[
+    bool,
+    typer.Option("--wait", help="Meter what the command leaves running until that ends, too."),
 ]
 
 
@@ -66,18 +84,9 @@ def run(
     market: Market = None,
     location_series: LocationSeries = None,
     market_series: MarketSeries = None,
-    second_opinion: Annotated[
-        bool,
-        typer.Option("--second-opinion", help="Run CodeCarbon too and report the difference."),
-    ] = False,
-    power_limit: Annotated[
-        float | None,
-        typer.Option(metavar="W", help="Power limit of each NVIDIA board during the run."),
-    ] = None,
-    wait: Annotated[
-        bool,
-        typer.Option("--wait", help="Meter what the command leaves running until that ends, too."),
-    ] = False,
+    second_opinion: SecondOpinion = False,
+    power_limit: PowerLimit = None,
+    wait: Wait = False,
     tokens_from: TokensFrom = None,
     group: Annotated[
         bool,
@@ -91,24 +100,14 @@ def run(
     from energy.ledger.job import job
     from energy.verbs import run as runs
 
-    place: dict[str, Any] = {"zone": zone, "pue": pue}
-    if market is not None:
-        from energy.facts.site import site_from_options
-
-        place = {"site": site_from_options(zone, pue, market=market)}
-    over_time = None
-    if location_series or market_series:
-        from energy.verbs.hourly import Sources
-
-        over_time = Sources(location_series, market_series)
     folder = runs.folder_of(command, out, own := job())
     measured, code = runs.run(
         command,
         folder,
         own,
         labels=dict(map(runs.label_of, label or [])),
-        **place,
-        over_time=over_time,
+        **_placed(zone, pue, market),
+        over_time=_sources(location_series, market_series),
         interval_s=interval,
         second_opinion=second_opinion,
         meters=meter or "auto",
@@ -122,6 +121,24 @@ def run(
     for line in [*runs.heading(folder, own), *summary.lines(measured), summary.closing(measured)]:
         say(line)
     sys.exit(code)
+
+
+def _placed(zone: str | None, pue: float | None, market: float | None) -> dict[str, Any]:
+    """The place of a run as options of its tracker; a site is loaded only where one is needed."""
+    if market is None:
+        return {"zone": zone, "pue": pue}
+    from energy.facts.site import site_from_options
+
+    return {"site": site_from_options(zone, pue, market=market)}
+
+
+def _sources(location: Path | None, market: Path | None) -> Sources | None:
+    """The series of a run over time; none are loaded before it starts where none are named."""
+    if location is None and market is None:
+        return None
+    from energy.verbs.hourly import Sources
+
+    return Sources(location, market)
 
 
 @examples("energy watch --seconds 10", "energy watch --prometheus 9400")
