@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from energy.files import write_atomic
 from energy.record import RunRecord
-from energy.reports import plots
+from energy.reports import picture
 from energy.units import S_PER_DAY, S_PER_HOUR
 
 LINES = {
@@ -33,7 +33,7 @@ def draw(rows: Sequence[Mapping[str, Any]], record: RunRecord, path: Path) -> No
     times = [datetime.fromisoformat(row["begin_utc"]).timestamp() / S_PER_DAY for row in rows]
     widths = [later - time for time, later in pairwise(times)]
     widths.append(widths[-1] if widths else S_PER_HOUR / S_PER_DAY)
-    settings: Any = plots.PLAIN_NAMES | {"svg.fonttype": "none"}
+    settings: Any = picture.PLAIN_NAMES | {"svg.fonttype": "none"}
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(8, 4.2), layout="constrained")
         axes = figure.subplots()
@@ -64,4 +64,5 @@ def draw(rows: Sequence[Mapping[str, Any]], record: RunRecord, path: Path) -> No
             if grams.value is not None
         ]
         axes.set_title(f"{record.name}, hour by hour: {', '.join(totals)}", loc="left", fontsize=10)
-        write_atomic(path, lambda file: figure.savefig(file, format=path.suffix[1:], dpi=150))
+        how: dict[str, Any] = {"format": path.suffix[1:].lower(), "dpi": 150}
+        write_atomic(path, lambda file: picture.draw(figure, file, **how))

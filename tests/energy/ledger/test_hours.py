@@ -146,12 +146,12 @@ def test_a_clock_that_was_set_moves_the_joules_after_it_to_the_right_hours(tmp_p
 
 
 def test_a_merged_run_weighs_the_devices_of_all_nodes_each_once(tmp_path):
-    one, two, grid = tmp_path / "one", tmp_path / "two", series(tmp_path, [100, 500, 900])
-    record_of(one, rows([100, 300], host="a")).save(one)
+    first, second, grid = tmp_path / "first", tmp_path / "second", series(tmp_path, [100, 500, 900])
+    record_of(first, rows([100, 300], host="a")).save(first)
     later = START + timedelta(hours=1)
-    record_of(two, rows([100, 300], boot="other", host="b", begins=later, id="2")).save(two)
+    record_of(second, rows([100, 300], boot="other", host="b", begins=later, id="2")).save(second)
     out = tmp_path / "all"
-    assert energy("merge", one, two, one, "--out", out).exit_code == 0
+    assert energy("merge", first, second, first, "--out", out).exit_code == 0
     assert energy("hourly", out, "--location-series", grid).exit_code == 0
     factor = RunRecord.load(out).factors["grid_location_hourly"].value
     assert factor == pytest.approx((100 * 100 + 400 * 500 + 300 * 900) / 800)
