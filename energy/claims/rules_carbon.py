@@ -163,7 +163,7 @@ def netted(claim: Claim) -> Iterator[str]:
     if not (joules and grid) or grams is None:
         return
     gross = joules / J_PER_KWH * grid
-    if offset and abs(grams - (gross - offset)) < 0.01 * gross:
+    if offset and offset > 0.02 * gross and abs(grams - (gross - offset)) < 0.01 * gross:
         yield f"{mass(grams)} by location are {mass(gross)} less the offsets of {mass(offset)}"
     if embodied and embodied > 0.02 * gross and abs(grams - (gross + embodied)) < 0.01 * gross:
         yield f"{mass(grams)} by location have the embodied {mass(embodied)} in them"

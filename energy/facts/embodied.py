@@ -18,6 +18,11 @@ METHODS = ("bottom-up", "maker", "assumption", "published")
 """In the order in which they are preferred."""
 
 
+def factor_of(method: str) -> str:
+    """How the factors of a record call the kilograms of a method: embodied_bottom_up_kg."""
+    return f"embodied_{method.replace('-', '_')}_kg"
+
+
 @dataclass(frozen=True)
 class Embodied:
     """What one method says of one chip.

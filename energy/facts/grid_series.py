@@ -37,6 +37,10 @@ Array = NDArray[np.float64]
 MOST_G_PER_KWH = 3000.0
 """An upper limit for any grid: old lignite plants emit some 1,200; more means a wrong unit."""
 
+LEAST_PEAK_G_PER_KWH = 1.5
+"""A lower limit for the dirtiest hour of any grid: hydropower alone has 4 to 24 over its life, and
+kilograms a kWh are at most 1.2."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -144,6 +148,12 @@ def _read(rows: list[list[str]], name: str, columns: Layout, zone: tzinfo | None
         _check_step(times, line, name)
     if len(times) < 2:
         raise InputError(f"expected two rows or more in {name}", f"{len(times)}")
+    if 0 < max(values) < LEAST_PEAK_G_PER_KWH:
+        raise InputError(
+            f"expected grams a kWh in {name}",
+            f"at most {max(values):g}: kilograms under a heading of grams?",
+            "name their column kgco2e_per_kwh where they are",
+        )
     starts = [_seconds(time) for time in times]
     end = _seconds(_month_after(times[-1])) if _monthly(times) else 2 * starts[-1] - starts[-2]
     return Series(np.array([*starts, end]), np.array(values), name, columns.signal)

@@ -17,7 +17,7 @@ from typing import Any
 
 from energy.arithmetic import multiply
 from energy.facts.catalog import known_chip
-from energy.facts.embodied import kilograms, methods_of
+from energy.facts.embodied import factor_of, kilograms, methods_of
 from energy.facts.site import OF_THE_GRID, UNITS, UNKNOWN_ZONE, Site, site, site_from_options
 from energy.footprint.account import KWH, Product, account, quantity_times
 from energy.quantity import Boundary, Origin, Quantity
@@ -154,7 +154,7 @@ def _making(record: RunRecord) -> dict[str, Quantity]:
     if row is None:
         return {}
     return {
-        f"embodied_{method.method.replace('-', '_')}_kg": Quantity.exact(
+        factor_of(method.method): Quantity.exact(
             method.kg, "kg", f"{method.source}: {method.scope}", Origin.ASSUMED
         )
         for method in methods_of(row)

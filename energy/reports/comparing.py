@@ -14,6 +14,7 @@ from typing import Any
 
 from energy.arithmetic import multiply
 from energy.errors import InputError
+from energy.facts.embodied import METHODS, factor_of
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import RunRecord
 
@@ -142,11 +143,27 @@ def _unlike(side: Side, first: Side) -> Iterator[str]:
         mine = "; ".join(sorted(only & side.meters())) or "nothing else"
         others = "; ".join(sorted(only & first.meters())) or "nothing else"
         yield f"meters: {mine} against {others}"
+    yield from _unlike_making(own, theirs)
     yield from _unlike_sums(own.joules_at(side.boundary), theirs.joules_at(side.boundary))
     for name in sorted(own.factors.keys() & theirs.factors.keys()):
         a, b = own.factors[name], theirs.factors[name]
         if a.value != b.value:
             yield f"{name}: {a.human()} against {b.human()}"
+
+
+def _unlike_making(own: RunRecord, theirs: RunRecord) -> Iterator[str]:
+    """Embodied carbon that comes by two methods, which differ three- to fivefold for one board."""
+    if own.co2_embodied_g.value is None or theirs.co2_embodied_g.value is None:
+        return
+    by = [
+        next((method for method in METHODS if factor_of(method) in record.factors), "")
+        for record in (own, theirs)
+    ]
+    if by[0] != by[1]:
+        yield (
+            f"embodied carbon by two methods: {by[0] or 'stated'} against {by[1] or 'stated'}; "
+            "these differ three- to fivefold for the same board, so that no ratio holds"
+        )
 
 
 def _unlike_sums(own: Quantity, theirs: Quantity) -> Iterator[str]:

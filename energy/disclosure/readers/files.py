@@ -9,14 +9,15 @@ from typing import Any
 from energy.claims.claim import Claim
 from energy.claims.records import claim_of_record
 from energy.claims.rows import claim_of_row, is_known
-from energy.disclosure.readers import boms, card, forms
+from energy.disclosure.readers import boms, card, forms, pages
 from energy.errors import InputError
 from energy.inputs import read_json, read_table, read_text
 from energy.record import RunRecord
 
 READABLE = (
-    "name a record.json or its folder, a table (.csv), a model card (.md), or a form (.json): "
-    "eu-mdf, sci, boamps, spdx, cyclonedx or otel"
+    "name a record.json or its folder, a table (.csv), a model card (.md), a page or metrics of "
+    "energy report (html, md, json, openmetrics), or a form (.json): eu-mdf, sci, boamps, spdx, "
+    "cyclonedx or otel"
 )
 
 FORMS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any], str], list[Claim]]], ...] = (
@@ -27,6 +28,7 @@ FORMS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any], str], list[Clai
     (("form_version", "score"), forms.scores),
     (("form_version", "scores"), forms.scores),
     (("resourceMetrics",), forms.telemetry),
+    (("form_version", "facts"), pages.data),
 )
 """Which keys mark which form, and its reader."""
 
@@ -47,11 +49,28 @@ def claims_of(path: Path) -> list[Claim]:
         raise InputError(f"expected a file at {path}", "no such file or folder", READABLE)
     if ending == ".csv":
         return _rows(path)
-    if ending == ".md":
-        return [card.card(read_text(path, "a model card", READABLE), path.name)]
-    if ending == ".json":
+    text = read_text(path, "a record, a table, a page or a form", READABLE)
+    if ending == ".json" or text.lstrip()[:1] == "{":
         return _document(path)
+    if ending == ".md":
+        own = pages.markdown if pages.is_page(text) else card.card
+        return [own(text, path.name)]
+    if text.lstrip()[:15].lower() == "<!doctype html>":
+        return _some([pages.html(text, path.name)], path)
+    if text.startswith("# TYPE "):
+        return _some(pages.openmetrics(text, path.name), path)
     raise InputError("expected a file that can be checked", str(path), READABLE)
+
+
+def _some(claims: list[Claim], path: Path) -> list[Claim]:
+    """Claims, where there is a figure in them.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not any(claim.numbers or claim.problems for claim in claims):
+        raise InputError("expected a figure that can be checked", f"none in {path}", READABLE)
+    return claims
 
 
 def _document(path: Path) -> list[Claim]:

@@ -32,7 +32,7 @@ def test_hours_days_and_months_are_read_in_grams_and_in_kilograms(tmp_path):
         mean = sum(m * d for m, d in enumerate(days, start=1)) / 365
         assert months.mean_g_per_kwh == pytest.approx(mean)
     local = read_series(
-        written(tmp_path, "time,g_per_kwh\n2025-01-01T00:00+01:00,1\n2025-01-01T01:00+01:00,1")
+        written(tmp_path, "time,g_per_kwh\n2025-01-01T00:00+01:00,9\n2025-01-01T01:00+01:00,9")
     )
     assert local.edges_s[0] == datetime(2024, 12, 31, 23, tzinfo=UTC).timestamp()
 
@@ -56,6 +56,7 @@ HEAD = "time,g_per_kwh\n2025-01-01T00:00Z,100\n2025-01-01T01:00Z,100\n"
         (HEAD + "2025-01-01T03:00Z,100\n", "every row 1 h after the one before"),
         (HEAD + "2025-01-01T01:00Z,100\n", "ascend in grid.csv line 4"),
         (HEAD + "2025-01-01T02:00,100\n", "all with or all without an offset"),
+        (HEAD.replace(",100", ",0.4"), "at most 0.4: kilograms under a heading of grams"),
         ("time,g_per_kwh\n2025-01-01,1\n2026-01-01,1\n2027-01-01,1\n", "line 3"),
     ],
 )
@@ -63,3 +64,7 @@ def test_an_invalid_row_is_an_error_that_names_its_line(tmp_path, text, message)
     with pytest.raises(InputError) as error:
         read_series(written(tmp_path, text))
     assert message in str(error.value)
+
+
+def test_contracts_may_be_free_of_carbon_throughout(tmp_path):
+    assert read_series(written(tmp_path, HEAD.replace(",100", ",0"))).mean_g_per_kwh == 0

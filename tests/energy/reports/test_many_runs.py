@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from energy.cli import command
 from energy.errors import InputError
+from energy.facts.site import site
+from energy.footprint.apply import at_site
 from energy.quantity import Boundary, MissingPart, Quantity
 from energy.record import Kind
 from energy.reports import listing
@@ -196,3 +198,18 @@ def test_a_ratio_to_nothing_is_missing():
         Side(name, run_record(name, it_j=own), Boundary.IT) for name, own in (("a", 0), ("b", 1))
     ]
     assert Compared(sides).rows()[1]["energy_j_ratio"] == Quantity.absent("1", "energy_j of a is 0")
+
+
+def test_embodied_carbon_by_two_methods_is_no_ratio(tmp_path):
+    for name, chip in (("board", "h100"), ("other", "b200"), ("tpu", "tpu-v5p")):
+        record = run_record(name)
+        record.labels["chip"] = chip
+        at_site(record, site("FRA")).save(tmp_path / name / "record.json")
+    alike = compared([tmp_path / "board", tmp_path / "other"])
+    assert not [words for words in alike.differences() if "two methods" in words]
+    (line,) = [
+        words
+        for words in compared([tmp_path / "board", tmp_path / "tpu"]).differences()
+        if "two methods" in words
+    ]
+    assert "published against bottom-up" in line
