@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+from energy.quantity import Quantity
 from energy.reports.terminal import console, table
 from energy.units import human
 from glam.evaluation.results import Average, Evaluation, TaskResult
@@ -65,11 +66,14 @@ def _cells(evaluation: Evaluation, result: TaskResult, models: list[str]) -> lis
         percent(result.value.chance),
         *(f"{figures[model]:.1f}" if model in figures else "" for model in models),
         str(result.items),
-        result.per(result.items).human(),
-        result.per(result.value.correct).human(),
+        *(_joules(result.per(count)) for count in (result.items, result.value.correct)),
         human(result.work.model_flop / result.items, "FLOP"),
         result.task.scored,
     ]
+
+
+def _joules(quantity: Quantity) -> str:
+    return "-" if quantity.value is None else quantity.human()
 
 
 def _averages(evaluation: Evaluation) -> object:

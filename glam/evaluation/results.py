@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -10,7 +11,7 @@ from typing import Any, Self
 from energy import Quantity, RunRecord
 from energy.record import Window
 from glam.evaluation.scores import Value
-from glam.evaluation.suite import ALL, TaskFacts, published
+from glam.evaluation.suite import ALL, TaskFacts, published, tasks
 from glam.evaluation.work import Work
 
 
@@ -119,7 +120,7 @@ class Average:
         value: the mean; nan where none was run.
         stderr: of the mean, tasks being independent.
         ran: tasks that were run.
-        of: all tasks.
+        of: how many the suite has.
     """
 
     name: str
@@ -155,13 +156,20 @@ class Evaluation:
         by_category: dict[str, list[TaskResult]] = {}
         for result in self.results:
             by_category.setdefault(result.task.category, []).append(result)
+        facts = tasks().values()
+        sizes = Counter(task.category for task in facts)
+        generated = sum(task.generates for task in facts)
+        chosen = len(facts) - generated
         groups = {
-            **by_category,
-            "NLG": [result for result in self.results if result.task.generates],
-            "NLU": [result for result in self.results if not result.task.generates],
-            ALL: self.results,
+            **{name: (group, sizes[name]) for name, group in by_category.items()},
+            "NLG": ([row for row in self.results if row.task.generates], generated),
+            "NLU": (
+                [row for row in self.results if not row.task.generates],
+                len(facts) - generated,
+            ),
+            ALL: (self.results, len(facts)),
         }
-        return [_average(name, group) for name, group in groups.items()]
+        return [_average(name, group, size) for name, (group, size) in groups.items()]
 
     def joules_per_correct(self) -> Quantity:
         """Joules of all tasks per right answer of all of them."""
@@ -211,15 +219,14 @@ def _metered(result: TaskResult, windows: dict[str, Window]) -> TaskResult:
     return result if window is None else replace(result, energy_j=window.energy_j)
 
 
-def _average(name: str, group: Iterable[TaskResult]) -> Average:
-    results = list(group)
-    values = [result.value for result in results if result.value is not None]
+def _average(name: str, group: Iterable[TaskResult], size: int) -> Average:
+    values = [result.value for result in group if result.value is not None]
     count = len(values)
     if not count:
-        return Average(name, math.nan, math.nan, 0, len(results))
+        return Average(name, math.nan, math.nan, 0, size)
     mean = sum(value.value for value in values) / count
     error = math.sqrt(sum(value.stderr**2 for value in values)) / count
-    return Average(name, mean, error, count, len(results))
+    return Average(name, mean, error, count, size)
 
 
 def _finite(number: float) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from energy import RunRecord, Tracker
-from energy.errors import InputError
+from energy.errors import InputError, MissingDataError
 from energy.outside import attempt
 from energy.shape import active_parameters, parameters
 from energy.shape import total as sum_of
@@ -71,8 +71,16 @@ def evaluate_checkpoint(
     Raises:
         InputError: an input is not usable, or there is a run in `out`.
         InfeasibleError: there is no such device.
+        MissingDataError: no task has items.
     """
     items = load_items(tasks, data)
+    hub = data is None and hub_is_reachable()
+    if not hub and not any(items.values()):
+        raise MissingDataError(
+            f"expected items of one of {', '.join(task.name for task in tasks)}",
+            f"no file of them in {data}" if data else "no answer of the hub of data sets",
+            "name a folder of TASK.jsonl with --data",
+        )
     subject = load_subject(path, device)
     with tempfile.TemporaryDirectory() as folder, Stages("evaluating") as stages:
         meter = tracker(
@@ -88,7 +96,7 @@ def evaluate_checkpoint(
             meter,
             shots=shots,
             limit=limit,
-            hub=data is None,
+            hub=hub,
             on_progress=stages.show,
         )
     if out is not None:
@@ -141,7 +149,7 @@ def evaluate(
     *,
     shots: int = 0,
     limit: int | None = None,
-    hub: bool = True,
+    hub: bool = False,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> Evaluation:
     """Ask a model all items of some tasks, each task in a window of a tracker.
@@ -153,21 +161,20 @@ def evaluate(
         meter: a tracker that has not been started; its record is made, not written.
         shots: examples before each item.
         limit: most items of a task.
-        hub: whether the hub may be reached.
+        hub: whether the hub has the items of the others.
         on_progress: called with the title of a task, and how many of how many are done.
 
     Raises:
         InputError: an item has no other to be its example.
     """
     report = on_progress or (lambda title, done, total: None)
-    reachable = hub and any(items[task.name] is None for task in tasks) and hub_is_reachable()
     results: list[TaskResult] = []
     with meter:
         for done, task in enumerate(tasks):
             report(task.title, done, len(tasks))
             data = items[task.name]
-            if data is None and not reachable:
-                results.append(TaskResult.not_run(task, _why_not(hub)))
+            if data is None and not hub:
+                results.append(TaskResult.not_run(task, "no file in --data"))
                 continue
             results.append(_result_of(subject, task, data, meter, shots, limit))
         report("done", len(tasks), len(tasks))
@@ -184,10 +191,6 @@ def hub_is_reachable() -> bool:
 
     _, error = attempt(connect)
     return error is None
-
-
-def _why_not(hub: bool) -> str:
-    return "no file in --data, and the hub does not answer" if hub else "no file in --data"
 
 
 def _result_of(

@@ -101,7 +101,14 @@ def test_the_table_names_values_chance_and_tasks_without_items(glam, run, tmp_pa
     assert result.code == 0, result.err
     assert "COPA" in result.out
     assert "not run (no file in --data): rte" in result.out
-    assert "1 of 2" in result.out
+    assert "1 of 29" in result.out
+
+
+def test_no_items_at_all_is_missing_data(glam, run, tmp_path):
+    data = write_items(tmp_path / "items", copa=FORMS["copa"])
+    result = glam("eval", run, "--data", data, "--tasks", "rte,cb")
+    assert result.code == 4
+    assert "expected items of one of rte, cb; got no file of them" in result.err
 
 
 @pytest.mark.parametrize(
