@@ -159,7 +159,6 @@ class Evaluation:
         facts = tasks().values()
         sizes = Counter(task.category for task in facts)
         generated = sum(task.generates for task in facts)
-        chosen = len(facts) - generated
         groups = {
             **{name: (group, sizes[name]) for name, group in by_category.items()},
             "NLG": ([row for row in self.results if row.task.generates], generated),
