@@ -19,6 +19,7 @@ from energy.arithmetic import add
 from energy.errors import BoundaryError, InputError
 from energy.files import group_may_read, permissions, write_text_atomic
 from energy.inputs import read_bytes
+from energy.parallel import Attempt, Rank
 from energy.quantity import Boundary, Origin, Quantity
 from energy.typed import first_error
 
@@ -166,6 +167,8 @@ class RunRecord(BaseModel):
     water_l: Quantity
     cost_usd: Quantity
     wasted: Wasted
+    attempts: list[Attempt] = []
+    ranks: list[Rank] = []
     environment: dict[str, Any] = {}
     factors: dict[str, Quantity] = {}
     parts: list[Part] = []
@@ -173,9 +176,7 @@ class RunRecord(BaseModel):
     phases: list[Phase] = []
     metrics: dict[str, Quantity] = {}
     shape: dict[str, Any] = {}
-    scenario: dict[str, Any] = Field(
-        default={}, description="what a predicted record was computed from"
-    )
+    scenario: dict[str, Any] = Field(default={}, description="of what a predicted record is made")
     labels: dict[str, str] = {}
     notes: list[str] = []
 
@@ -237,7 +238,7 @@ class RunRecord(BaseModel):
         return tables.to_frame(joules, **more)
 
     def __repr__(self) -> str:
-        """One line: RunRecord('glam-64b-64e', predicted, 309 MWh facility, 147 t CO2e)."""
+        """RunRecord('glam-64b-64e', predicted, 309 MWh facility, 147 t CO2e)."""
         facts = [repr(self.name), str(self.kind)]
         if at := [at for at in Boundary if at in self.totals and at is not Boundary.GENERATION]:
             facts.append(f"{self.totals[at[-1]].human()} {at[-1]}")
@@ -277,11 +278,8 @@ class RunRecord(BaseModel):
         try:
             record = cls.model_validate_json(content)
         except ValidationError as error:
-            raise InputError(
-                f"expected a RunRecord (schema {SCHEMA_VERSION}) in {path}",
-                first_error(error),
-                fix,
-            ) from error
+            expectation = f"expected a RunRecord (schema {SCHEMA_VERSION}) in {path}"
+            raise InputError(expectation, first_error(error), fix) from error
         require_possible(record, str(path), fix)
         return record
 

@@ -11,15 +11,16 @@ from typing import Any
 
 from energy.calibration import apply as calibration
 from energy.errors import InputError, MissingDataError, nearest
-from energy.ledger import contradictions, joules
+from energy.ledger import attempts, contradictions, joules
 from energy.ledger import reader as ledger
 from energy.ledger.environment import of_run
 from energy.ledger.groups import phases_of, windows_of
+from energy.ledger.lines import FLOP, TOKENS
 from energy.ledger.notes import notes_of
 from energy.ledger.owned import of_rank
 from energy.ledger.segment import Segment
 from energy.ledger.stated import COUNTS, as_quantity
-from energy.ledger.wasted import Span, counted_tokens, wasted_spans, wasted_windows
+from energy.ledger.wasted import Span, counted, wasted_spans, wasted_windows
 from energy.quantity import Origin, Quantity
 from energy.record import (
     EnergyEntry,
@@ -127,6 +128,7 @@ def record(
         energy=energy,
         totals=totals(energy),
         wasted=_wasted(wasted, flop_by_window or {}, energy, refused),
+        attempts=attempts.of_one(segments),
         windows=windows_of(segments, before_s, wasted, refused),
         phases=phases_of(segments, refused),
         environment={**of_run(segments), **(environment or {})},
@@ -152,9 +154,12 @@ def _read(path: Path, reader: ledger.Reader) -> tuple[list[Segment], dict[str, s
 
 def _counted(segments: list[Segment], wasted: list[Span]) -> dict[str, Quantity]:
     """Work that the run counted in its ledger."""
-    tokens = counted_tokens(segments, wasted)
+    work = {
+        "tokens": counted(segments, wasted, TOKENS),
+        "model_flop": counted(segments, wasted, FLOP),
+    }
     source = "marks of the run in its ledger"
-    return {"tokens": Quantity.exact(tokens, "1", source)} if tokens else {}
+    return {n: Quantity.exact(count, COUNTS[n], source) for n, count in work.items() if count}
 
 
 def _without_samples(path: Path, damaged: int) -> MissingDataError:
@@ -220,9 +225,10 @@ def _wasted(
     source = "ledger: work after the last mark before a restart, and steps that were thrown away"
     if not spans:
         return nothing_wasted("ledger: nothing was repeated", weakest(energy))
-    flop = sum(
+    segments = list({id(segment): segment for segment, _, _ in spans}.values())
+    flop = counted(segments, spans, FLOP, lost=True) or sum(
         flop_by_window.get(segment.windows.names[kind][0], 0.0)
-        for segment in {id(segment): segment for segment, _, _ in spans}.values()
+        for segment in segments
         for kind in compress(segment.windows.kinds, wasted_windows(segment, spans))
     )
     return Wasted(

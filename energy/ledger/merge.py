@@ -7,21 +7,26 @@ does not depend on the order of the ledgers, nor on whether one of them is named
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from energy.arithmetic import add
 from energy.errors import InputError
 from energy.ledger import accounting, joules
 from energy.ledger import reader as ledger
+from energy.ledger.attempts import attempts_of, goodput
 from energy.ledger.environment import devices_of, machines_of, of_run
-from energy.ledger.intervals import Interval, length, union
-from energy.ledger.lines import OnBytes, Row
-from energy.ledger.node import Node, elapsed
+from energy.ledger.intervals import Interval, union
+from energy.ledger.lines import FLOP, TOKENS, OnBytes, Row
+from energy.ledger.node import Node, elapsed_in
 from energy.ledger.notes import notes_of
+from energy.ledger.ranks import ranks_of
 from energy.ledger.segment import Segment
+from energy.ledger.stated import COUNTS
 from energy.ledger.together import (
     NO_LEDGER,
+    ledgers_by_rank,
     ledgers_of,
     missing_entries,
     missing_ranks,
@@ -29,7 +34,8 @@ from energy.ledger.together import (
     require_each_rank_once,
     require_one_job,
 )
-from energy.ledger.wasted import wasted_spans
+from energy.ledger.wasted import counted, wasted_spans
+from energy.parallel import Attempt
 from energy.quantity import Origin, Quantity
 from energy.record import EnergyEntry, RunRecord, Wasted, nothing_wasted, totals
 
@@ -50,7 +56,8 @@ def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = N
         on_bytes: called now and then with the number of bytes that were read since the last call.
 
     Returns:
-        Joules and seconds of all devices; work (tokens, FLOP) is missing, as no ledger contains it.
+        Joules and seconds of all devices, tokens and FLOP that the ranks counted, what was lost by
+        attempt, and how even the work of the ranks was.
 
     Raises:
         InputError: a folder contains no ledger, or none of the ledgers has a sample; a rank is
@@ -64,21 +71,26 @@ def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = N
     for folder, own in named.items():
         require_one_job(folder, {path: runs[path] for path in own})
     require_each_rank_once(runs)
-    missing = missing_ranks(runs)
+    by_rank, missing = ledgers_by_rank(runs), missing_ranks(runs)
     nodes = nodes_of(segment for segments in runs.values() for segment in segments)
     energy = [entry for node in nodes.values() for entry in node.entries()]
     devices = len({entry.device for entry in energy})
     energy += missing_entries(missing, {entry.boundary for entry in energy})
-    elapsed_s = elapsed(nodes.values())
+    elapsed_s = elapsed_in(nodes, {boot: node.times for boot, node in nodes.items()})
     chip_s = sum(node.device_s("gpu") for node in nodes.values()) or elapsed_s * len(nodes)
     segments = [segment for node in nodes.values() for segment in node.segments]
+    attempts = attempts_of(by_rank.values(), nodes)
     return accounting.measured(
+        **_worked(by_rank),
         name=name,
         elapsed_s=Quantity.exact(elapsed_s, "s", "union of the ledgers' times"),
         chip_s=Quantity.exact(chip_s, "s", "devices x their times"),
         energy=energy,
         totals=totals(energy),
-        wasted=_wasted(runs, nodes, energy),
+        wasted=_wasted(by_rank, nodes, attempts, energy),
+        attempts=attempts,
+        ranks=ranks_of({k: own for k, own in by_rank.items() if isinstance(k, int)}, nodes),
+        metrics=goodput(attempts),
         environment={
             **_of_runs(segments, nodes.values()),
             "host": ", ".join(sorted({segment.header["host"] for segment in segments})),
@@ -175,23 +187,45 @@ def _jobs(jobs: list[Row]) -> Row:
     return facts
 
 
+def _worked(ledgers: Mapping[int | Path, list[Segment]]) -> dict[str, Quantity]:
+    """The tokens and FLOP that the ranks counted, each its own, without what was lost."""
+    work: dict[str, float] = {}
+    for segments in ledgers.values():
+        wasted = wasted_spans(segments)
+        for name, kind in (("tokens", TOKENS), ("model_flop", FLOP)):
+            work[name] = work.get(name, 0.0) + counted(segments, wasted, kind)
+    source = "marks of all ranks in their ledgers"
+    return {n: Quantity.exact(count, COUNTS[n], source) for n, count in work.items() if count}
+
+
 def _wasted(
-    runs: dict[Path, list[Segment]], nodes: dict[str, Node], energy: list[EnergyEntry]
+    ledgers: Mapping[int | Path, list[Segment]],
+    nodes: Mapping[str, Node],
+    attempts: Sequence[Attempt],
+    energy: list[EnergyEntry],
 ) -> Wasted:
-    """What any of the runs threw away; a moment of a device counts once."""
+    """What any of the ranks threw away; a moment of a device counts once, in its own attempt."""
     by_boot: dict[str, list[Interval]] = {}
-    for segments in runs.values():
-        for segment, begin_s, end_s in wasted_spans(segments):
+    flop = 0.0
+    for segments in ledgers.values():
+        spans = wasted_spans(segments)
+        flop += counted(segments, spans, FLOP, lost=True)
+        for segment, begin_s, end_s in spans:
             by_boot.setdefault(segment.header["boot"], []).append((begin_s, end_s))
     if not by_boot:
         return nothing_wasted("ledgers: nothing was repeated", accounting.weakest(energy))
     stretches = {boot: union(intervals) for boot, intervals in sorted(by_boot.items())}
-    lost = [entry for boot, own in stretches.items() for entry in nodes[boot].entries(own)]
     source = "ledgers: work that any of the runs repeated or threw away"
+    if attempts:
+        lost_j = add([attempt.wasted_j for attempt in attempts], source=source)
+        lost_s = sum(attempt.wasted_s.value or 0.0 for attempt in attempts)
+    else:
+        lost = [entry for boot, own in stretches.items() for entry in nodes[boot].entries(own)]
+        lost_j, lost_s = joules.innermost(lost, "J"), elapsed_in(nodes, stretches)
     return Wasted(
-        energy_j=joules.innermost(lost, "J"),
-        model_flop=Quantity.absent("FLOP", "no ledger contains FLOP"),
-        elapsed_s=Quantity.exact(
-            max(length(own) for own in stretches.values()), "s", source, Origin.MEASURED
-        ),
+        energy_j=lost_j,
+        model_flop=Quantity.exact(flop, "FLOP", source)
+        if flop
+        else Quantity.absent("FLOP", "no ledger contains FLOP"),
+        elapsed_s=Quantity.exact(lost_s, "s", source, Origin.MEASURED),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from energy.ledger import contradictions, joules
@@ -41,10 +41,10 @@ class Node:
             self.domains = {k: d for k, d in self.domains.items() if not d.get("stands_in")}
         self.refused = contradictions.refused([segment.span for segment in self.segments])
 
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds in which the run went on."""
-        return length(self.times)
+    def utc_offset_s(self) -> float | None:
+        """What added to its seconds gives those of the wall clock; None if that is not known."""
+        offsets = (_utc_offset(segment.header) for segment in self.segments)
+        return next((offset_s for offset_s in offsets if offset_s is not None), None)
 
     def entries(self, within: list[Interval] | None = None) -> list[EnergyEntry]:
         """The joules of every device, in the whole run or in some stretches of it."""
@@ -102,24 +102,27 @@ class Node:
         return sum(max(0.0, min(time_s, end_s) - begin_s) for begin_s, end_s in self.times)
 
 
-def elapsed(nodes: Iterable[Node]) -> float:
-    """Seconds in which a job went on, on any of its nodes.
+def elapsed_in(nodes: Mapping[str, Node], stretches: Mapping[str, Iterable[Interval]]) -> float:
+    """Seconds that lie in a stretch of any node.
 
     Clocks of several boots compare by the wall clock, where every ledger has it; else the node
-    counts that went on longest.
+    counts that has most of them.
+
+    Args:
+        nodes: the nodes by boot.
+        stretches: of each node, by its own clock.
     """
-    nodes = list(nodes)
-    if len(nodes) == 1:
-        return nodes[0].elapsed_s
-    spans = [
-        (offset_s, segment)
-        for node in nodes
-        for segment in node.segments
-        if (offset_s := _utc_offset(segment.header)) is not None
-    ]
-    if len(spans) < sum(len(node.segments) for node in nodes):
-        return max(node.elapsed_s for node in nodes)
-    return length(union((s.start_s + offset_s, s.stop_s + offset_s) for offset_s, s in spans))
+    own = {boot: union(intervals) for boot, intervals in stretches.items()}
+    offsets = {boot: nodes[boot].utc_offset_s() for boot in own}
+    if len(own) < 2 or None in offsets.values():
+        return max(map(length, own.values()), default=0.0)
+    return length(
+        union(
+            (begin_s + (offsets[boot] or 0.0), end_s + (offsets[boot] or 0.0))
+            for boot, intervals in own.items()
+            for begin_s, end_s in intervals
+        )
+    )
 
 
 def _utc_offset(header: Row) -> float | None:

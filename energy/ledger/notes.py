@@ -10,6 +10,7 @@ from energy.ledger.incidents import sentence
 from energy.ledger.lines import RAISED, Row
 from energy.ledger.power import PowerTrack
 from energy.ledger.segment import LOST, Segment
+from energy.ledger.wasted import resumes_from_checkpoint
 
 ENDS = {
     "parent died": "the run was killed; metering ended in order",
@@ -46,7 +47,9 @@ def notes_of(
     notes += [
         f"segment {i}: {RESTARTED}"
         for i, segment in enumerate(segments, start=1)
-        if i > 1 and segment.header.get("resume_at") is None
+        if i > 1
+        and segment.header.get("resume_at") is None
+        and not resumes_from_checkpoint(segments, i - 1)
     ]
     notes += _of_meters(segments)
     notes += [f"{name}: {reason}" for name, reason in (refused or {}).items()]

@@ -102,6 +102,17 @@ def require_each_rank_once(runs: Runs) -> None:
                 )
 
 
+def ledgers_by_rank(runs: Runs) -> dict[int | Path, list[Segment]]:
+    """The segments of each rank in the order of its attempts; a ledger of no rank stands alone."""
+    result: dict[int | Path, list[Segment]] = {}
+    for path, segments in runs.items():
+        job = next(_jobs(segments), None)
+        result.setdefault(path if job is None else int(job["rank"]), []).extend(segments)
+    for own in result.values():
+        own.sort(key=lambda segment: str(segment.header.get("utc") or ""))
+    return {key: own for key, own in result.items() if own}
+
+
 def missing_ranks(runs: Runs) -> list[int]:
     """Ranks of the job of which there is no ledger."""
     expected, present = 0, set[int]()

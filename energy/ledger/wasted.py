@@ -1,7 +1,9 @@
 """Which stretches of a ledger were wasted: repeated after a restart, or thrown away.
 
 A header with "resume_at" throws away what came after that point. A mark of kind "wasted" throws
-away what came before it, back to a moment ("since_ns") or to a step ("since_step").
+away what came before it, back to a moment ("since_ns") or to a step ("since_step"). An attempt that
+died, of a job whose launcher counts its attempts, loses what came after its last mark "checkpoint",
+if no header says otherwise.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.ledger.intervals import union
-from energy.ledger.lines import TOKENS, Row
-from energy.ledger.segment import Segment
+from energy.ledger.job import attempt_of
+from energy.ledger.lines import CHECKPOINT, CLOSED, RAISED, Row
+from energy.ledger.segment import LOST, Segment
 
 Span = tuple[Segment, float, float]
 """A stretch of a segment, from one monotonic second to another."""
@@ -54,9 +57,16 @@ def wasted_windows(segment: Segment, wasted: list[Span]) -> NDArray[np.bool_]:
     return lost
 
 
-def counted_tokens(segments: list[Segment], wasted: list[Span]) -> float:
-    """Tokens that the marks of a run count, without those of work that was thrown away."""
-    lost = {
+def counted(segments: list[Segment], wasted: list[Span], kind: str, *, lost: bool = False) -> float:
+    """Work that the marks of a run count, without what was thrown away.
+
+    Args:
+        segments: of the run.
+        wasted: its wasted stretches.
+        kind: of the marks, as TOKENS.
+        lost: count what was thrown away, and nothing else.
+    """
+    stretches = {
         id(segment): [(start, stop) for s, start, stop in wasted if s is segment]
         for segment in segments
     }
@@ -64,17 +74,63 @@ def counted_tokens(segments: list[Segment], wasted: list[Span]) -> float:
         count
         for segment in segments
         for mark in segment.marks
-        if mark.get("kind") == TOKENS
+        if mark.get("kind") == kind
         and isinstance(count := mark.get("fields", {}).get("count"), int | float)
         and 0 <= count < math.inf
-        and not any(start < mark["m"] / 1e9 <= stop for start, stop in lost[id(segment)])
+        and lost == any(a < mark["m"] / 1e9 <= b for a, b in stretches[id(segment)])
     )
+
+
+def has_died(segments: list[Segment], i: int) -> bool:
+    """Whether segment i did not end in order: its run was killed, or raised.
+
+    One without an end that nothing follows may still be going on.
+    """
+    segment = segments[i]
+    if segment.end == LOST:
+        return i < len(segments) - 1
+    return segment.end != CLOSED or any(mark.get("kind") == RAISED for mark in segment.marks)
+
+
+def resumes_from_checkpoint(segments: list[Segment], i: int) -> bool:
+    """Whether segment i is an attempt that goes on from a marked checkpoint of one that died."""
+    return bool(i and _is_next_attempt(segments, i) and list(_since_checkpoint(segments, i - 1)))
 
 
 def _repeated(segments: list[Segment], i: int) -> Iterator[Stretch]:
     """What segment i does again, because it resumes from an earlier point."""
     if resume_at := segments[i].header.get("resume_at"):
         yield from _since(segments, i - 1, math.inf, resume_at)
+    elif i and _is_next_attempt(segments, i):
+        yield from _since_checkpoint(segments, i - 1)
+    if i == len(segments) - 1 and has_died(segments, i) and _attempt(segments[i]):
+        yield from _since_checkpoint(segments, i)
+
+
+def _attempt(segment: Segment) -> str:
+    return attempt_of(segment.header.get("job") or {})
+
+
+def _is_next_attempt(segments: list[Segment], i: int) -> bool:
+    """Whether segment i follows on an attempt that died, and does not say where it resumes."""
+    before, own = segments[i - 1], segments[i]
+    return (
+        own.header.get("resume_at") is None
+        and has_died(segments, i - 1)
+        and "" not in (_attempt(before), _attempt(own))
+        and _attempt(before) != _attempt(own)
+    )
+
+
+def _since_checkpoint(segments: list[Segment], last: int) -> list[Stretch]:
+    """From the last checkpoint to the end of segment `last`; nothing where none was marked."""
+    stretches = []
+    for j in range(last, -1, -1):
+        saved_s = [m["m"] / 1e9 for m in segments[j].marks if m.get("kind") == CHECKPOINT]
+        stretches.append((j, max(saved_s, default=segments[j].start_s), segments[j].stop_s))
+        if saved_s:
+            return stretches
+    return []
 
 
 def _discarded(segments: list[Segment], i: int) -> Iterator[Stretch]:

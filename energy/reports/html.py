@@ -15,6 +15,7 @@ from energy.facts.site import UNKNOWN_ZONE
 from energy.files import write_text_atomic
 from energy.letters import escaped
 from energy.record import RunRecord
+from energy.reports import job
 from energy.reports.page_plots import pictures
 from energy.reports.plots import chip_total, title
 from energy.reports.runs import Run
@@ -137,6 +138,7 @@ def _table(run: Run) -> str:
     table = html_table(rows, sources=True)
     return (
         f'<h3>{escape(record.name)}, {record.kind}</h3><div class="scroll">{table}</div>'
+        + job.tables(record)
         + _windows(record)
     )
 

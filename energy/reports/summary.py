@@ -9,6 +9,7 @@ from energy.calibration import apply as calibrated
 from energy.facts.site import UNKNOWN_ZONE
 from energy.quantity import Boundary, MissingPart, Origin, Quantity
 from energy.record import Phase, RunRecord, Wasted, Window
+from energy.reports import job
 
 
 def headline(record: RunRecord) -> str:
@@ -105,6 +106,7 @@ def lines(record: RunRecord) -> list[str]:
             for phase in _notable_phases(record)
         ),
         *_wasted(record.wasted, throughout),
+        *job.lines(record),
         *(
             f"at the wall: {_with_origins(entry)}; {entry.source}"
             for entry in record.energy

@@ -19,7 +19,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "ledger claims",
         "footprint calibration",
         "facts record flops",
-        "amounts arithmetic app configurations stated_total",
+        "amounts arithmetic app configurations parallel stated_total",
         "console tables",
         "rows",
         "meters quantity shape files",
@@ -131,6 +131,7 @@ LIBRARIES: dict[str, Callable[[Path], bool]] = {
     "pyarrow": _inside("glam/data/parquet.py", "glam/data/compressed.py"),
     "pydantic": _inside(
         "energy/amounts.py",
+        "energy/parallel.py",
         "energy/quantity.py",
         "energy/record.py",
         "energy/typed.py",
