@@ -96,16 +96,7 @@ def merge(folders: Sequence[Path | str], name: str, on_bytes: OnBytes | None = N
             "host": ", ".join(sorted({segment.header["host"] for segment in segments})),
         },
         labels=_agreed([segment.header.get("labels") or {} for segment in segments]),
-        notes=[
-            f"merged from {devices} devices in {len(paths)} ledgers",
-            *([f"{named_ranks(missing)}: {NO_LEDGER}"] if missing else []),
-            *(
-                f"{node.prefix}{device}: {reason}"
-                for node in nodes.values()
-                for device, reason in node.refused.items()
-            ),
-            *(f"{_named(places)}: {note}" for note, places in notes.items()),
-        ],
+        notes=_notes(devices, len(paths), missing, nodes.values(), notes),
     )
 
 
@@ -121,6 +112,26 @@ def nodes_of(segments: Iterable[Segment]) -> dict[str, Node]:
     if not by_boot:
         raise InputError("expected samples in the ledgers", "none")
     return {boot: Node(own, _prefix(boot, by_boot)) for boot, own in sorted(by_boot.items())}
+
+
+def _notes(
+    devices: int,
+    count: int,
+    missing: list[int],
+    nodes: Iterable[Node],
+    notes: Mapping[str, list[str]],
+) -> list[str]:
+    """What a reader of the merged record should know, and what its ledgers say of themselves."""
+    return [
+        f"merged from {devices} devices in {count} ledgers",
+        *([f"{named_ranks(missing)}: {NO_LEDGER}"] if missing else []),
+        *(
+            f"{node.prefix}{device}: {reason}"
+            for node in nodes
+            for device, reason in node.refused.items()
+        ),
+        *(f"{_named(places)}: {note}" for note, places in notes.items()),
+    ]
 
 
 def _read(
