@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from tests.fuzz.harness import command, outcome
-from tests.support import ROOT
+from tests.support import ROOT, ledgers
 from tests.test_docs import COMMANDS, FENCE, MANUAL, sessions, what_is_wrong
 
 NOT_RUN = {
@@ -24,6 +24,7 @@ NOT_RUN = {
     r"energy doctor --meter cmd": "a plug on a network",
     r"simulator calibrate --serving": "half a minute; tests/simulator/serving fits fewer rows",
     r"energy run --tokens-from http": "a server; tests/energy/verbs has a stand-in",
+    r"energy merge /runs/training": "a cluster's volume; tests/test_cluster.py runs the manifest",
     r"energy watch --prometheus": "a server that runs until it is stopped",
 }
 """What the pages show and no test can run here, with the reason."""
@@ -61,6 +62,12 @@ def workplace(tmp_path_factory):
     rows = [f"gpu,m{n % 4},{100 + n},{20_000 + 10 * n},{24_000 + 20 * n}" for n in range(12)]
     header = "device,model,duration_s,codecarbon_j,wall_j"
     (folder / "wall.csv").write_text("\n".join([header, *rows]) + "\n")
+    for rank in range(2):
+        place = {"rank": rank, "ranks": 2, "local_rank": rank, "local_ranks": 2}
+        board = [ledgers.domain(f"gpu-{rank}")]
+        samples = [ledgers.sample(second, 300.0 * second) for second in range(5)]
+        header = ledgers.header(board, job={"launcher": "torchrun", **place})
+        ledgers.record_of(folder / f"runs/night/rank-{rank}", [header, *samples, ledgers.end(4)])
     model = folder / "downloads" / "my-model"
     model.mkdir(parents=True)
     (model / "config.json").write_text(json.dumps(LLAMA))
