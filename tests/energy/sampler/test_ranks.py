@@ -19,6 +19,7 @@ from energy.ledger.lines import rows as rows_of
 from energy.ledger.merge import merge
 from energy.ledger.verify import verify
 from energy.sampler.seat import runtime_folder
+from tests.energy.sampler.processes import wait_until
 from tests.support.samplers import sampler_pids
 from tests.support.standin import nvml_environment, write_ledger
 
@@ -54,6 +55,11 @@ def wait_for(*runs):
         run.stdout.close()
 
 
+def wait_for_rows(folder):
+    """Wait for the last rows: a busy machine's sampler may write them after its run has ended."""
+    wait_until(lambda: not sampler_pids(folder))
+
+
 def reads_meters(pid):
     return "nvidia-ml" in Path(f"/proc/{pid}/maps").read_text()
 
@@ -86,6 +92,7 @@ def eight(tmp_path, library):
     wait_for(*runs[1:])
     first.touch()
     wait_for(runs[0])
+    wait_for_rows(tmp_path)
     return folders
 
 
@@ -145,6 +152,7 @@ def test_another_rank_continues_reading_when_the_reader_ends(tmp_path, death, li
     assert sum(reads_meters(pid) for pid in sampler_pids(tmp_path)) == 1
     last.touch()
     wait_for(*runs[1:])
+    wait_for_rows(tmp_path)
     # Counters are cumulative: energy spent while the seat changed hands is not lost either.
     merged = merge(folders, "all")
     assert merged.totals["chip"].value == pytest.approx(WATTS * merged.elapsed_s.value, rel=0.05)
