@@ -60,10 +60,10 @@ def _attempts(attempts: Sequence[Attempt]) -> str:
             "died" if attempt.died else "in order",
             str(attempt.ranks),
             *map(
-                _amount,
+                _cell,
                 (attempt.elapsed_s, attempt.energy_j, attempt.wasted_s, attempt.wasted_j),
             ),
-            _amount(attempt.wasted_flop),
+            _cell(attempt.wasted_flop),
         )
         for attempt in attempts
     ]
@@ -83,12 +83,12 @@ def _ranks(ranks: Sequence[Rank]) -> str:
             str(rank.rank),
             rank.host,
             ", ".join(rank.devices),
-            _amount(rank.energy_j),
-            _amount(rank.step_s),
+            _cell(rank.energy_j),
+            _cell(rank.step_s),
             f"{rank.slowest:,} of {rank.steps:,}",
-            _amount(rank.waiting_s),
+            _cell(rank.waiting_s),
             "" if rank.waiting_share.value is None else f"{100 * rank.waiting_share.value:.3g} %",
-            _amount(rank.waiting_j),
+            _cell(rank.waiting_j),
         )
         for rank in shown
     ]
@@ -113,6 +113,9 @@ def _amount(quantity: Quantity) -> str:
         return f"missing ({quantity.source})"
     if quantity.unit == "s":
         return units.duration(quantity.value)
-    if quantity.unit == "J":
-        return units.energy(quantity.value)
-    return quantity.human()
+    return units.energy(quantity.value) if quantity.unit == "J" else quantity.human()
+
+
+def _cell(quantity: Quantity) -> str:
+    """The same with its band and origin, where it has a band."""
+    return str(quantity) if quantity.unit == "J" else _amount(quantity)

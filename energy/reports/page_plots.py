@@ -33,7 +33,9 @@ def pictures(runs: Sequence[Run]) -> list[Picture]:
             "Measured against predicted",
             "Each prediction was written before its run began; 1 is perfect. Where both sides are "
             "modelled, agreement in joules says nothing about the true power.",
-            _svg(lambda axes: plots.measured_against_predicted(runs, axes), (7, 4)),
+            _svg(lambda axes: plots.measured_against_predicted(runs, axes), (7, 4))
+            if not all(run.measured for run in runs)
+            else "",
         ),
         (
             "Power over time",
@@ -51,11 +53,16 @@ def pictures(runs: Sequence[Run]) -> list[Picture]:
             svg = _svg(partial(plots.expert_load, run), (7, 3.6))
             caption = "Load of each expert over training; 1 is an even share, 0 an idle expert."
             figures.append((f"Expert load of {run.record.name}", caption, svg))
-    return figures
+    for run in runs:
+        if any(rank.waiting_s.value for rank in run.record.ranks):
+            svg = _svg(partial(plots.waiting, run.record.ranks), (7, 3))
+            caption = "Time of the steps that all ranks did: work, and waiting for the slowest."
+            figures.append((f"Who waits in {run.record.name}", caption, svg))
+    return [figure for figure in figures if figure[-1]]
 
 
 def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:
-    """A figure as an SVG element; its text stays text."""
+    """A figure as an SVG element, whose text stays text; empty for one without data."""
     settings: Any = picture.PLAIN_NAMES | {
         "svg.fonttype": "none",
         "font.family": "sans-serif",
@@ -65,6 +72,7 @@ def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:
     }
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
-        draw(figure.subplots())
+        if not draw(figure.subplots()).has_data():
+            return ""
         svg = picture.svg(figure)
     return svg[svg.index("<svg") :]

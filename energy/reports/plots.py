@@ -16,6 +16,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from energy.inputs import is_number
 from energy.ledger.segment import Segment
+from energy.parallel import Rank
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import RunRecord
 from energy.reports.runs import Pair, Run, pairs
@@ -211,6 +212,31 @@ def expert_load(run: Run, axes: Axes) -> Axes:
     )
     axes.set_xlabel("optimizer step")
     return axes
+
+
+def waiting(ranks: Sequence[Rank], axes: Axes) -> Axes:
+    """Seconds of work and of waiting of each rank, those that wait least on the left."""
+    ordered = sorted(ranks, key=lambda rank: rank.waiting_s.value or 0.0)
+    places = range(len(ordered))
+    waits = [rank.waiting_s.value or 0.0 for rank in ordered]
+    # The waiting is that share of the time of the steps, which is as long for all.
+    shares = [rank.waiting_share.value or 0.0 for rank in ordered]
+    whole = max((w / share for w, share in zip(waits, shares, strict=True) if share), default=0.0)
+    work = [whole - seconds for seconds in waits]
+    axes.bar(places, work, label="work", color="#0072b2")
+    axes.bar(places, waits, bottom=work, label="waiting", color="#e69f00", hatch="//")
+    if len(ordered) <= MOST_LABELS:
+        axes.set_xticks(places, [str(rank.rank) for rank in ordered])
+    else:
+        axes.set_xticks([])
+    axes.set_xlabel("rank, from the one that waits least")
+    axes.set_ylabel("time of the steps / s")
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    return axes
+
+
+MOST_LABELS = 64
+"""Ranks that are numbered below their bars."""
 
 
 def _compared(pair: Pair) -> list[tuple[str, Quantity, Quantity]]:

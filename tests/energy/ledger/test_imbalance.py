@@ -1,5 +1,7 @@
 """Who is the slowest rank, how long the others wait for it, and what that costs."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -93,3 +95,14 @@ def test_without_common_steps_the_joules_stand_and_the_waiting_is_missing(tmp_pa
     assert run.ranks[0].energy_j.value > 0
     assert run.ranks[0].waiting_s.value is None
     assert "no steps" in run.ranks[0].waiting_s.source
+
+
+def test_the_page_of_a_job_shows_who_waits_and_no_empty_figure(tmp_path):
+    from energy.reports import html
+    from energy.reports.runs import find
+
+    job_of(tmp_path, np.array([[1.0, 0.5]] * 3)).save(tmp_path / "record.json")
+    page = html.page(find(tmp_path))
+    assert re.findall(r"<figure><h2>(.*?)</h2>", page) == ["Who waits in job"]
+    assert "<caption>Ranks</caption>" in page
+    assert ">1.50 s<" in page
