@@ -10,6 +10,7 @@ S sequence length, H feed-forward width, E experts, K experts per token (top k),
 from __future__ import annotations
 
 from dataclasses import MISSING, asdict, dataclass, fields, replace
+from functools import lru_cache
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -174,6 +175,19 @@ def parameters(shape: Shape) -> dict[str, Number]:
     there only where they are.
     GLaM 64B/64E with 256,000 tokens of vocabulary: 1.162e12 (arXiv:2112.06905 says 1.2T).
     """
+    try:
+        return dict(_parameters_of_one(shape))
+    except TypeError:  # arrays have no hash
+        return _parameters(shape)
+
+
+@lru_cache(maxsize=256)
+def _parameters_of_one(shape: Shape) -> dict[str, Number]:
+    """The same of a shape of numbers, which searches ask for with every block of plans."""
+    return _parameters(shape)
+
+
+def _parameters(shape: Shape) -> dict[str, Number]:
     s = shape
     untied = 2 - np.asarray(s.tied_embedding, dtype=float)
     parts: dict[str, Any] = {

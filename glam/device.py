@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -13,10 +11,6 @@ import torch
 from energy.errors import InfeasibleError, InputError
 from energy.inputs import is_number, read_toml, shown
 from energy.units import si
-
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
-"""Options of mallopt(3)."""
-
 
 DEVICES = ("cpu", "cuda")
 
@@ -62,21 +56,6 @@ def require_memory(device: torch.device, parameters: float) -> None:
             si(needed, "B"),
             "choose a smaller model (glam sizes), or see with simulator plan what it needs",
         )
-
-
-def keep_freed_memory() -> None:
-    """Make glibc's allocator keep the memory that a training step frees for the next step.
-
-    By default it returns large blocks to the system and later maps fresh pages, whose page faults
-    cost 20 to 30 % of a training step on a CPU (in a VM, much of it hidden on the host). Other
-    allocators are left alone.
-    """
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        if not mallopt(M_MMAP_THRESHOLD, 2**30):
-            mallopt(M_MMAP_THRESHOLD, 2**25)  # the maximum of older versions
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-        mallopt(M_TOP_PAD, 2**26)
 
 
 def synchronizer(device: torch.device) -> Callable[[], None] | None:

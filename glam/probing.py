@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, grouped_mm
 
+from energy.allocator import keep_freed_memory
 from energy.ledger.environment import machine
 from energy.quantity import Quantity
 from energy.tracking.tracker import Tracker
 from glam.adafactor import Adafactor
 from glam.device import (
     choose_device,
-    keep_freed_memory,
     memory_bytes,
     synchronizer,
 )

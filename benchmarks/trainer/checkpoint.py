@@ -21,12 +21,13 @@ from typing import Any
 
 import torch
 
+from energy.allocator import keep_freed_memory
 from energy.console import print_json
 from energy.guard import guard
 from glam.checkpoints.checkpoint import Checkpoint, checkpoints
 from glam.checkpoints.writer import CheckpointWriter
 from glam.config import GlamConfig
-from glam.device import choose_device, keep_freed_memory, synchronizer
+from glam.device import choose_device, synchronizer
 from glam.model.decoder import Glam
 from glam.precision import choose_precision
 from glam.training.optimizer import build_optimizer, update

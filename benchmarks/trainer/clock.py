@@ -2,7 +2,7 @@
 
 Other work on a shared machine comes and goes, so every contestant has a turn in every round, and
 the median over the rounds counts. A child has one setting of the C allocator: "default", or
-"tuned" as `glam train` sets it (`glam.device.keep_freed_memory`).
+"tuned" as `glam train` sets it (`energy.allocator.keep_freed_memory`).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def serve(build: Callable[[dict[str, Any]], dict[str, Turn]]) -> None:
     """
     import torch
 
-    from glam.device import keep_freed_memory
+    from energy.allocator import keep_freed_memory
 
     allocator, case = sys.argv[1], json.loads(sys.argv[2])
     if allocator == "tuned":

@@ -54,6 +54,8 @@ def either(value: Number, otherwise: Number) -> Number:
 
 def plain(value: Any) -> Number:
     """An array as it is, a scalar as a Python number: an int when it is whole."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return value
     if not isinstance(value, int | float) and np.ndim(value):
         return np.asarray(value)
     number = float(value)

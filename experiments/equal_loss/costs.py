@@ -61,7 +61,7 @@ def measure(folder: Path, rounds: int, meters: list[str] | None) -> None:
     Raises:
         InputError: there is no trained run, or fewer than one round.
     """
-    from glam.device import keep_freed_memory
+    from energy.allocator import keep_freed_memory
 
     if rounds < 1:
         raise InputError("expected --rounds of at least 1", str(rounds))

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from energy import RunRecord, Tracker
+from energy.allocator import keep_freed_memory
 from energy.errors import InfeasibleError, InputError
 from energy.facts.site import Site
 from energy.files import make_folder, require_writable
@@ -24,7 +25,7 @@ from glam.checkpoints.checkpoint import Checkpoint
 from glam.checkpoints.writer import CheckpointWriter
 from glam.config import SECTIONS, GlamConfig
 from glam.data.corpus import TokenCorpus, load_corpus
-from glam.device import choose_device, keep_freed_memory, require_memory, synchronizer
+from glam.device import choose_device, require_memory, synchronizer
 from glam.distributed.connect import connected
 from glam.distributed.degrees import Parallelism
 from glam.distributed.processes import Processes

@@ -24,7 +24,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "rows",
         "meters quantity shape files",
         "guard inputs shapes typed",
-        "errors units letters outside _lazy _ctrl_c",
+        "errors units letters outside allocator _lazy _ctrl_c",
     ),
     "glam": (
         "__main__",

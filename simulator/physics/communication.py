@@ -172,7 +172,9 @@ def data_parallel(
         )
         # After the gradients are scattered, the updated weights (or the sums) are gathered.
         gathered_s = np.where(zero > 0, weights_s, gradients_s)
-        inner_s = np.where(zero >= 3, 0, gathered_s + gradients_s)
-        shard_s = shard_s + np.where(zero >= 3, 2 * np.asarray(weights_s) + gradients_s, 0)
+        inner_s = gathered_s + gradients_s
+        if np.any(with_each := zero >= 3):
+            shard_s = shard_s + np.where(with_each, 2 * np.asarray(weights_s) + gradients_s, 0)
+            inner_s = np.where(with_each, 0, inner_s)
         data_s = data_s + inner_s + outer_s
     return plain(shard_s), plain(data_s)

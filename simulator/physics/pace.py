@@ -119,7 +119,9 @@ def pace(
     }
     for name in LAYER_MESSAGES:
         seconds[name] = exposed[name] * micro / stages
-    seconds["data_parallel"] = exposed["sharding"] * micro + exposed["data_parallel"]
+    seconds["data_parallel"] = exposed["data_parallel"]
+    if not _none(exposed["sharding"]):
+        seconds["data_parallel"] = exposed["sharding"] * micro + exposed["data_parallel"]
     per_micro = (
         layers_s
         + exposed["tensor_parallel"]
@@ -164,12 +166,19 @@ def _times(
         compute_s = operation.compute_seconds(hardware, constants)
         memory_s = operation.memory_seconds(hardware, constants)
         least_s = operation.least_seconds(hardware)
-        seconds = np.maximum(compute_s, memory_s) + operation.fixed_seconds(constants)
-        seconds = np.maximum(seconds, least_s / np.asarray(constants.software))
+        seconds = memory_s if _none(compute_s) else np.maximum(compute_s, memory_s)
+        seconds = seconds + operation.fixed_seconds(constants)
+        if not _none(least_s):
+            seconds = np.maximum(seconds, least_s / np.asarray(constants.software))
         for i, value in enumerate((seconds, compute_s, memory_s, operation.started(constants))):
-            if isinstance(value, np.ndarray) or value:
+            if not _none(value):
                 sums[i] = sums[i] + count * value
     return _Times(*sums)
+
+
+def _none(amount: Number) -> bool:
+    """Whether there is nothing of something, for all plans: no array need be made of it."""
+    return isinstance(amount, int | float) and not amount
 
 
 def _exposed(
@@ -187,6 +196,8 @@ def _exposed(
         expert_share = plain(np.where(plan.expert_overlap, shares, constants.overlap_ep))
 
     def added(message_s: Number, behind_s: Number, share: Number) -> Number:
+        if _none(message_s):
+            return 0.0
         hidden_s = np.minimum(message_s, np.asarray(behind_s) * share)
         return plain(message_s - hidden_s + hidden_s * constants.contention)
 
@@ -207,6 +218,8 @@ def _pipeline(
     The slowest stage sets the pace: the fullest one, or the last, with the logits.
     """
     stages, micro = np.asarray(plan.pp, float), np.asarray(plan.n_micro, float)
+    if not np.any(stages > 1):
+        return 0.0
     layer_s = plain(np.asarray(per_micro) * stages / np.asarray(shape.n_layers, float))
     mean = np.asarray(per_micro) + np.asarray(logits_s) / stages
     slowest = np.maximum(slowest_s(shape, plan, layer_s, logits_s), mean)

@@ -34,7 +34,9 @@ def watts_of(
     """Watts of one chip from the shares of time, 0 to 1, in which each of its parts is busy."""
     weights = activity_weights(constants)
     shares = activity_shares(compute_busy, memory_busy, link_busy)
-    share = sum(weights[activity] * time for activity, time in shares.items())
+    share = shares.pop("compute")
+    for activity, time in shares.items():
+        share = share + weights[activity] * time
     idle = np.asarray(hardware.idle_w)
     return plain(np.minimum(idle + (np.asarray(hardware.busy_w) - idle) * share, hardware.limit_w))
 
@@ -47,9 +49,11 @@ def activity_shares(
     They sum to 1: compute busy 0.6, memory 0.5, links 0.2 are 0.6, 0.4, 0 and no waiting.
     """
     compute = np.minimum(compute_busy, 1)
-    memory = np.clip(np.asarray(memory_busy), 0, 1 - compute)
-    link = np.clip(np.asarray(link_busy), 0, 1 - compute - memory)
-    wait = 1 - compute - memory - link
+    left = 1 - compute
+    memory = np.clip(np.asarray(memory_busy), 0, left)
+    left = left - memory
+    link = np.clip(np.asarray(link_busy), 0, left)
+    wait = left - link
     return {"compute": compute, "memory": memory, "link": link, "wait": wait}
 
 

@@ -44,19 +44,20 @@ def non_dominated(costs: Array) -> NDArray[np.bool_]:
     return kept
 
 
-def staircase(costs: Array) -> NDArray[np.int64]:
+def staircase(costs: Array, order: NDArray[np.int64]) -> NDArray[np.int64]:
     """Indices of the front of two objectives, each point once, the least in the first one first.
 
     Sorting and a running minimum: millions of choices in a second.
 
     Args:
         costs: rows are choices, two columns; a row that is not finite is no choice.
+        order: of equal choices the least is taken.
     """
     known = np.flatnonzero(np.all(np.isfinite(costs), axis=1))
-    order = known[np.lexsort((costs[known, 1], costs[known, 0]))]
-    second = costs[order, 1]
+    known = known[np.lexsort((order[known], costs[known, 1], costs[known, 0]))]
+    second = costs[known, 1]
     before = np.concatenate([[np.inf], np.minimum.accumulate(second)[:-1]])
-    indices: NDArray[np.int64] = order[second < before]
+    indices: NDArray[np.int64] = known[second < before]
     return indices
 
 

@@ -21,7 +21,7 @@ from simulator.plans.space import Space
 
 Indices = NDArray[np.int64]
 
-CELLS = 131_072
+CELLS = 262_144
 """Plans of a grid: few enough for the caches, and so many that calls cost little beside them."""
 
 NAMES = ("recompute", "sequence_parallel", "sharding", "micro_batch", "rows")
@@ -73,25 +73,33 @@ class Grid:
             every = every & some
         return np.broadcast_to(every, self.shape)
 
-    @property
-    def places(self) -> Indices:
-        """The place of each in the space, as of `Space.at`."""
+    def places(self, chosen: Indices) -> Indices:
+        """The places in the space, as of `Space.at`, of some plans by their indices here."""
         stride, within = 1, np.zeros(1, int)
         for name, size in reversed(self.space.axes.sizes.items()):
             within = within + stride * self.at[name]
             stride *= size
-        return np.asarray(within + stride * self.indices[-1])
+        first = stride * self.indices[-1]
+        others, rows = np.divmod(chosen, len(first))
+        flat = np.broadcast_to(within, (*self.shape[:-1], 1)).ravel()
+        return np.asarray(flat[others] + first[rows])
 
     def narrowed(self, kept: Mask) -> tuple[Grid, Mask]:
         """The grid without values that nothing kept has, and the mask on what is left of it."""
-        axes = range(kept.ndim)
-        some = [kept.any(axis=tuple(other for other in axes if other != axis)) for axis in axes]
-        indices = tuple(index[has] for index, has in zip(self.indices, some, strict=True))
-        return Grid(self.space, indices), kept[np.ix_(*some)]
+        indices, axes = list(self.indices), range(kept.ndim - 1)
+        some = kept.any(axis=tuple(axes))
+        if not some.all():
+            indices[-1], kept = indices[-1][some], kept.compress(some, -1)
+        any_row: Mask = np.asarray(kept.any(axis=-1))
+        for axis in axes:
+            some = any_row.any(axis=tuple(other for other in axes if other != axis))
+            if not some.all():
+                indices[axis], kept = indices[axis][some], kept.compress(some, axis)
+        return Grid(self.space, tuple(indices)), kept
 
 
 def grids(space: Space) -> Iterator[tuple[Grid, Mask]]:
-    """All plans of a space, in grids of about `CELLS` places with a mask of those that are.
+    """All plans of a space, in grids of about `CELLS` of them, with a mask of those that are.
 
     Rows with the same choices stand together: first those without a pipeline, then those without
     tensor parallelism, then by the ranks, which decide on micro-batches and shards.

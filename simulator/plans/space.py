@@ -9,6 +9,7 @@ the experts of their own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -74,6 +75,11 @@ class Space:
         """Rows, and values of each axis."""
         return (len(self.rows["tp"]), *self.axes.sizes.values())
 
+    @property
+    def plans_of_a_row(self) -> int:
+        """Places of one row, of which some are no plans."""
+        return math.prod(self.axes.sizes.values())
+
     def at(self, places: NDArray[np.int64]) -> Plan:
         """Plans as one plan of arrays, by their places in the product of rows and axes."""
         row, *indices = np.unravel_index(places, self.sizes)
@@ -82,7 +88,7 @@ class Space:
 
     def plan_of(self, rows: Rows, at: Mapping[str, NDArray[np.int64]]) -> Plan:
         """Plans of arrays that broadcast: rows of degrees, and indices of values of the axes."""
-        columns = {name: rows[name] for name in AXES if name in rows}
+        columns = {name: rows[name] for name in (*AXES, "n_chips", "global_batch") if name in rows}
         return with_columns(self.base, columns | self.axes.columns(rows, at))
 
 
@@ -127,6 +133,8 @@ def space(
     rows = _stages(rows, float(shape.n_layers), choices, fine)
     rows["ranks"] = n_chips // (rows["tp"] * rows["pp"] * rows["cp"])
     rows["local"] = global_batch / rows["ranks"]
+    rows["n_chips"] = np.full(len(rows["tp"]), n_chips)
+    rows["global_batch"] = np.full(len(rows["tp"]), global_batch, float)
     return Space(
         replace(base, n_chips=n_chips, global_batch=global_batch),
         rows,
@@ -167,7 +175,7 @@ def _require(named: dict[str, Any], field: str, fulfilled: bool, expectation: st
 
 
 def joined(spaces: Sequence[Space]) -> Space:
-    """Spaces of one scenario that differ in their degrees alone, as one space."""
+    """Spaces of one model that differ in chips, batch and degrees alone, as one space."""
     first = spaces[0]
     rows = {name: np.concatenate([part.rows[name] for part in spaces]) for name in first.rows}
     return replace(first, rows=rows)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from energy.footprint.account import Product, Times, account, raised
 from energy.quantity import Boundary, Quantity
-from simulator.plans.evaluate import Evaluation
 from simulator.runs.hosts import known_host
 from simulator.runs.setup import Setup
 
@@ -35,25 +35,42 @@ class Costs:
     cost_usd: Array
 
 
-def costs(setup: Setup, evaluation: Evaluation) -> Costs:
-    """What each plan of an evaluation takes at the site of a setup.
+class Timed(Protocol):
+    """Plans of a run with what their steps take, as arrays of one shape."""
+
+    @property
+    def tokens_per_s(self) -> Array:
+        """Tokens a second of all chips."""
+
+    @property
+    def chip_w(self) -> Array:
+        """Mean watts of a chip."""
+
+
+def elapsed_s(setup: Setup, plans: Timed) -> Array:
+    """Seconds of wall clock of the run by each plan."""
+    return np.asarray(setup.tokens / plans.tokens_per_s / setup.goodput.numbers()[0])
+
+
+def costs(setup: Setup, plans: Timed) -> Costs:
+    """What each of some plans takes at the site of a setup.
 
     Args:
         setup: the run and its site.
-        evaluation: plans of that run that fit in memory.
+        plans: of that run.
     """
-    elapsed_s = setup.tokens / evaluation.tokens_per_s / setup.goodput.numbers()[0]
-    boundary, watts = setup.hardware.power_boundary, evaluation.chip_w * setup.chips
-    times = _times(_node_over_chip(setup, evaluation.chip_w))
+    taken_s = elapsed_s(setup, plans)
+    boundary, watts = setup.hardware.power_boundary, plans.chip_w * setup.chips
+    times = _times(_node_over_chip(setup, plans.chip_w))
     power_w = raised({boundary: watts}, setup.site.steps(), times, of="power", unit="W")
-    result = account({boundary: watts * elapsed_s}, setup.site, times, elapsed_s * setup.chips)
-    unknown = np.full_like(elapsed_s, np.nan)
+    result = account({boundary: watts * taken_s}, setup.site, times, taken_s * setup.chips)
+    unknown = np.full_like(taken_s, np.nan)
 
     def known(amount: Array | None) -> Array:
         return unknown if amount is None else amount
 
     return Costs(
-        elapsed_s=elapsed_s,
+        elapsed_s=taken_s,
         power_w=power_w[Boundary.FACILITY],
         energy_j=result.totals[Boundary.FACILITY],
         co2_g=known(result.co2_location_g),

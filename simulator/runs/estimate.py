@@ -14,6 +14,7 @@ from energy.quantity import Boundary, Origin, Quantity
 from simulator.physics.plan import Plan, in_words, plan_at, select
 from simulator.physics.power import chip_watts
 from simulator.physics.step import Step, step
+from simulator.plans.block import Fastest
 from simulator.plans.evaluate import Evaluation, evaluate
 from simulator.runs.setup import Setup
 
@@ -140,7 +141,9 @@ def estimate(setup: Setup, plan: Plan | None = None) -> Estimate:
         plan = setup.base
         plan.require_possible(setup.shape)
     if plan is None:
-        fitting = evaluate(setup.shape, setup.space(), setup.hardware, setup.constants)
+        fitting = evaluate(
+            setup.shape, setup.space(), setup.hardware, setup.constants, keep=Fastest()
+        ).in_order()
         notes += _chosen_note(
             plan := _chosen(fitting, named={"tp", "pp"} <= set(setup.scenario.plan)), fitting
         )
@@ -153,7 +156,7 @@ def _chosen(fitting: Evaluation, *, named: bool) -> Plan:
     """The fastest plan that fits; where none does, the leanest of named degrees at the limit.
 
     Args:
-        fitting: all plans.
+        fitting: the fastest plans, and how many there are.
         named: whether the scenario names the degrees, as one that ran does.
 
     Raises:
@@ -171,7 +174,7 @@ def _chosen_note(plan: Plan, fitting: Evaluation) -> tuple[str, ...]:
     near = fitting.at_limit(int(np.argmin(fitting.step_s)) if len(fitting) else None)
     words = (
         f"plan: {in_words(plan)}; {which} of {fitting.considered:,} possible ones, "
-        f"{len(fitting):,} of which fit in memory"
+        f"{fitting.fitting:,} of which fit in memory"
     )
     return (words, near) if near else (words,)
 

@@ -13,11 +13,12 @@ from energy.facts import catalog
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.memory import memory
-from simulator.physics.plan import AXES, Plan
+from simulator.physics.plan import AXES, Plan, plan_at
 from simulator.physics.power import chip_watts
 from simulator.physics.step import step
 from simulator.plans import grid
-from simulator.plans.evaluate import evaluate
+from simulator.plans.block import Fastest, Shortlist
+from simulator.plans.evaluate import evaluate, evaluate_all
 from simulator.plans.space import space
 from tests.oracles.flat_plans import every_plan, largest_parts
 
@@ -60,51 +61,99 @@ choices = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40)
-@given(
-    model=st.sampled_from(MODELS),
-    chip=st.sampled_from(CHIPS),
-    chips=st.integers(1, 96),
-    batch=st.floats(1.0, 300.0),
-    base=bases,
-    choices=choices,
-    fine=st.booleans(),
-    room=st.sampled_from([0.2, 1.0, 4.0]),
-    cells=st.sampled_from([500, 20_000]),
+questions = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from(MODELS),
+        "chip": st.sampled_from(CHIPS),
+        "chips": st.integers(1, 96),
+        "batch": st.floats(1.0, 300.0),
+        "base": bases,
+        "choices": choices,
+        "fine": st.booleans(),
+        "room": st.sampled_from([0.2, 1.0, 4.0]),
+    }
 )
-def test_axes_that_broadcast_give_the_bits_of_every_plan_by_itself(
-    model, chip, chips, batch, base, choices, fine, room, cells
-):
-    shape = catalog.model(model).shape
-    hardware = Hardware.from_chip(catalog.chip(chip), "bf16", PRIORS)
-    hardware = replace(hardware, memory_bytes=float(hardware.memory_bytes) * room)
-    try:
-        plans = space(shape, chips, batch, base, choices, fine=fine)
-    except InfeasibleError:
-        assume(False)
-    every = every_plan(plans)
-    assume(len(every.zero))
-    assume(len(every.zero) < 50_000)
 
-    use = memory(shape, every, hardware)
-    seconds = step(shape, every, hardware, PRIORS)
-    watts = np.broadcast_to(chip_watts(seconds, hardware, PRIORS), use.fits.shape)
+
+class Case:
+    """A space of plans, and each of its plans by itself."""
+
+    def __init__(self, model, chip, chips, batch, base, choices, fine, room):
+        self.shape = catalog.model(model).shape
+        hardware = Hardware.from_chip(catalog.chip(chip), "bf16", PRIORS)
+        self.hardware = replace(hardware, memory_bytes=float(hardware.memory_bytes) * room)
+        try:
+            self.space = space(self.shape, chips, batch, base, choices, fine=fine)
+        except InfeasibleError:
+            assume(False)
+        self.every = every_plan(self.space)
+        assume(len(self.every.zero) < 50_000)
+        self.use = memory(self.shape, self.every, self.hardware)
+        self.seconds = step(self.shape, self.every, self.hardware, PRIORS)
+
+    def evaluated(self, **options):
+        """What the product says of the space."""
+        together = evaluate(self.shape, self.space, self.hardware, PRIORS, **options)
+        return together.in_order()
+
+    def check(self, together):
+        """Every bit of it."""
+        fits, total = self.use.fits, self.use.total_bytes
+        watts = np.broadcast_to(chip_watts(self.seconds, self.hardware, PRIORS), fits.shape)
+        assert (together.considered, together.fitting) == (len(fits), fits.sum())
+        assert np.array_equal(together.step_s, self.seconds.step_s[fits])
+        assert np.array_equal(together.chip_w, watts[fits], equal_nan=True)
+        assert np.array_equal(together.needs_bytes, total[fits])
+        assert together.too_large == largest_parts(self.shape, self.every, self.hardware)
+        assert together.leanest_bytes == total.min()
+        for name in AXES:
+            column = getattr(self.every, name)
+            assert (column is None) == (getattr(together.plans, name) is None)
+            if column is not None:
+                assert np.array_equal(getattr(together.plans, name), column[fits])
+                assert getattr(together.leanest, name) == column[np.argmin(total)]
+
+
+@settings(max_examples=25)
+@given(question=questions, cells=st.sampled_from([500, 20_000]))
+def test_axes_that_broadcast_give_the_bits_of_every_plan_by_itself(question, cells):
+    case = Case(**question)
     original, grid.CELLS = grid.CELLS, cells
     try:
-        together = evaluate(shape, plans, hardware, PRIORS)
+        together = case.evaluated()
     finally:
         grid.CELLS = original
+    case.check(together)
 
-    assert together.considered == len(use.fits)
-    assert np.array_equal(together.step_s, seconds.step_s[use.fits])
-    assert np.array_equal(together.chip_w, watts[use.fits], equal_nan=True)
-    assert np.array_equal(together.needs_bytes, use.total_bytes[use.fits])
-    assert together.too_large == largest_parts(shape, every, hardware)
-    assert together.leanest_bytes == use.total_bytes.min()
-    least = int(np.argmin(use.total_bytes))
-    for name in AXES:
-        column = getattr(every, name)
-        assert (column is None) == (getattr(together.plans, name) is None)
-        if column is not None:
-            assert np.array_equal(getattr(together.plans, name), column[use.fits])
-            assert getattr(together.leanest, name) == column[least]
+
+@settings(max_examples=6)
+@given(question=questions, more=st.lists(st.tuples(st.integers(1, 64), st.floats(1.0, 100.0))))
+def test_spaces_that_are_evaluated_together_are_as_each_alone(question, more):
+    cases = [Case(**question)]
+    cases += [Case(**question | {"chips": chips, "batch": batch}) for chips, batch in more[:3]]
+    first, spaces = cases[0], [case.space for case in cases]
+    for case, together in zip(
+        cases, evaluate_all(first.shape, spaces, first.hardware, PRIORS), strict=True
+    ):
+        case.check(together.in_order())
+
+
+@settings(max_examples=10)
+@given(question=questions)
+def test_a_shortlist_has_the_first_best_of_all_of_each_row_and_of_each_value(question):
+    case = Case(**question)
+    plans, fits = case.every, case.use.fits
+    assume(fits.any())
+    steps = np.where(fits, case.seconds.step_s, np.inf)
+    short = case.evaluated(keep=Shortlist(lambda block: block.step_s, 0.05))
+    assert short.fitting == fits.sum()
+    assert (short.step_s <= 1.05 * steps.min()).sum() == (steps <= 1.05 * steps.min()).sum()
+    for name in ("tp", "pp", "vp", "cp", "ep", "etp", "zero", "micro_batch", "recompute"):
+        column, kept = getattr(plans, name), getattr(short.plans, name)
+        for value in np.unique(column[fits]):
+            index = int(np.argmin(np.where(column == value, steps, np.inf)))
+            first = int(np.argmin(np.where(kept == value, short.step_s, np.inf)))
+            assert short.plan(first) == plan_at(plans, index)
+    fastest = case.evaluated(keep=Fastest())
+    best = fastest.plan(int(np.argmin(fastest.step_s)))
+    assert best == short.plan(int(np.argmin(short.step_s)))

@@ -23,7 +23,7 @@ from simulator.published.plans import KnownPlan, known_plans
 from simulator.questions.plan.question import Question, question
 from simulator.questions.plan.ranking import Option, Ranking
 from simulator.questions.plan.relaxation import refuse
-from simulator.questions.plan.search import PlanSearch
+from simulator.questions.plan.search import NEAR, PlanSearch
 from simulator.runs.assumed import left_open
 from simulator.runs.predict import Prediction
 from simulator.runs.setup import Setup
@@ -31,10 +31,6 @@ from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import planned
 
 MEASURES = ("time", "energy", "co2", "money")
-NEAR = 0.05
-"""Relative distance below which the model does not distinguish plans: releases of one software
-differ by as much."""
-
 OPTIMISTIC = (
     "the least of many predictions is one that errs on the fast side: try the first few "
     "on the chips before a long run"
@@ -70,7 +66,7 @@ class Planned(Answer):
         changed: the best plans with another choice of one axis, with the axes that each answers.
         published: plans that others published for this model on these chips.
         space: what was searched.
-        evaluation: what fits of it.
+        evaluation: what can be named of it, and how much fits.
         near: plans within `NEAR` of the best.
         notes: what a reader must know.
     """

@@ -12,8 +12,9 @@ from energy.reports.terminal import quantity_table, table
 from energy.units import change, si, significant
 from simulator.physics.phases import PHASES
 from simulator.physics.plan import AXES
-from simulator.questions.plan.answer import NEAR, Planned, PublishedPlan
+from simulator.questions.plan.answer import Planned, PublishedPlan
 from simulator.questions.plan.ranking import Option
+from simulator.questions.plan.search import NEAR
 from simulator.runs.estimate import COUNTED
 
 ENDS = {
@@ -79,7 +80,7 @@ def as_json(planned: Planned) -> dict[str, Any]:
         "by": planned.by,
         "global_batch": best.plan.global_batch,
         "searched": planned.evaluation.considered,
-        "fit": len(planned.evaluation),
+        "fit": planned.evaluation.fitting,
         "near": {"share": NEAR, "plans": planned.near},
         "degrees": planned.space.tried,
         "ruled_out": planned.space.ruled_out,
@@ -178,7 +179,7 @@ def _totals(planned: Planned) -> Iterator[tuple[str, Quantity]]:
 def _lines(planned: Planned) -> Iterator[str]:
     """What was searched, and what must be known of the rows."""
     evaluation, space = planned.evaluation, planned.space
-    searched, kept = evaluation.considered, len(evaluation)
+    searched, kept = evaluation.considered, evaluation.fitting
     yield ""
     yield (
         f"{searched:,} plans searched, {kept:,} fit in memory ({kept / searched:.1%}), "

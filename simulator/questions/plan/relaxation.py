@@ -53,7 +53,7 @@ def enough_chips(search: PlanSearch) -> int | None:
     def fits(times: int) -> bool:
         larger = replace(search, setup=search.setup.on(own * times))
         try:
-            return len(larger.evaluate(larger.space(fine=False))) > 0
+            return larger.any_fits(larger.space(fine=False))
         except InfeasibleError:
             return False
 

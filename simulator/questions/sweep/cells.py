@@ -22,7 +22,8 @@ from energy.facts.prices import Price, ambiguous, priced
 from energy.quantity import Quantity
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
 from simulator.physics.plan import Plan, in_words
-from simulator.plans.evaluate import Evaluation, evaluate
+from simulator.plans.evaluate import Evaluation, evaluate_all
+from simulator.plans.space import Space
 from simulator.runs.costs import Costs, costs
 from simulator.runs.estimate import estimate
 from simulator.runs.predict import Prediction, predict
@@ -236,7 +237,7 @@ def search_cells(
         scenarios: one a model; the run and the site are the first one's (`of_models`).
         choices: chips, counts, places and prices.
         keep: takes a cell with all its plans; what it returns is what stays in memory.
-        on_progress: called with a cell's name and the plans of each block that is done.
+        on_progress: called with a model's name and the plans of each block that is done.
 
     Raises:
         InputError: a name is unknown, or nothing can be searched.
@@ -259,14 +260,8 @@ def search_cells(
         except (InfeasibleError, MissingDataError) as error:
             search.left_out.update(dict.fromkeys(named.values(), error.with_traceback(None)))
             continue
-        for number, where in named.items():
-            try:
-                there = {place: setup.on(number) for place, setup in setups.items()}
-                cells = _cells(there, partial(on_progress or _silent, where))
-                search.kept.extend(keep(cell) for cell in cells)
-            except (InfeasibleError, MissingDataError) as error:
-                # Its traceback would keep all plans of the cell in memory.
-                search.left_out[where] = error.with_traceback(None)
+        there = {where: _on(setups, number) for number, where in named.items()}
+        _search_counts(search, there, keep, partial(on_progress or _silent, scenario.name))
     search.require_any()
     return search
 
@@ -298,10 +293,50 @@ def _at_every_place(scenario: Scenario, places: Sequence[str]) -> dict[str, Setu
     return dict(zip(places, [setup, *map(setup.at, others)], strict=True))
 
 
-def _cells(setups: Mapping[str, Setup], on_progress: Callable[[int], None]) -> Iterator[Cell]:
+def _on(setups: Mapping[str, Setup], chips: int) -> dict[str, Setup]:
+    """A model at every place on another number of chips."""
+    return {place: setup.on(chips) for place, setup in setups.items()}
+
+
+def _search_counts(
+    search: Search[Kept],
+    setups: Mapping[str, Mapping[str, Setup]],
+    keep: Callable[[Cell], Kept],
+    on_progress: Callable[[int], None],
+) -> None:
+    """A model on each number of some chips: one evaluation of all, as few calls as large arrays.
+
+    Args:
+        search: takes what is kept, and the reasons of what is left out.
+        setups: by the name of the number of chips, and by place.
+        keep: takes a cell with all its plans.
+        on_progress: called with the plans of each block that is done.
+    """
+    spaces: list[Space] = []
+    unplanned: dict[str, InfeasibleError] = {}
+    for where, there in setups.items():
+        setup = next(iter(there.values()))
+        try:
+            spaces.append(setup.space())
+        except InfeasibleError as error:
+            unplanned[where] = error.with_traceback(None)
+    evaluations: Iterator[Evaluation] = iter(())
+    if spaces:
+        evaluations = evaluate_all(
+            setup.shape, spaces, setup.hardware, setup.constants, on_progress
+        )
+    for where, there in setups.items():
+        try:
+            if where in unplanned:
+                raise unplanned[where]
+            search.kept.extend(keep(cell) for cell in _cells(there, next(evaluations)))
+        except (InfeasibleError, MissingDataError) as error:
+            # Its traceback would keep all plans of the cell in memory.
+            search.left_out[where] = error.with_traceback(None)
+
+
+def _cells(setups: Mapping[str, Setup], evaluation: Evaluation) -> Iterator[Cell]:
     """A model on some chips at every place: all of them have the same steps."""
-    setup = next(iter(setups.values()))
-    evaluation = evaluate(setup.shape, setup.space(), setup.hardware, setup.constants, on_progress)
     evaluation.require_fit()
     for place, there in setups.items():
         yield Cell(
@@ -309,7 +344,7 @@ def _cells(setups: Mapping[str, Setup], on_progress: Callable[[int], None]) -> I
             place=place,
             evaluation=evaluation,
             costs=_columns(costs(there, evaluation)),
-            feasible=len(evaluation),
+            feasible=evaluation.fitting,
         )
 
 

@@ -162,7 +162,7 @@ def feasible(
         equal: tokens, or quality: each model reads what brings it to one loss.
         beyond_range: apply the law of loss outside the range that it was fitted to.
         overrides: other values by dotted key.
-        on_progress: called with a cell's name and the plans of each block that is done.
+        on_progress: called with a model's name and the plans of each block that is done.
 
     Raises:
         InputError: no limit, or a name or value is not valid.
@@ -190,7 +190,7 @@ def within_limits(
         scenarios: one a model.
         limits: what must be kept to.
         choices: what is searched; without counts, doublings around the scenario's and the limit's.
-        on_progress: called with a cell's name and the plans of each block that is done.
+        on_progress: called with a model's name and the plans of each block that is done.
     """
     counts = list(choices.counts) or doublings(
         scenarios[0].hardware.count, limits.most.get("chips")

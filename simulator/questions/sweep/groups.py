@@ -53,9 +53,11 @@ def group_by_limits(limits: Limits, cell: Cell) -> GroupedCell:
     parts = limits.parts(cell)
     groups = broken_by(parts)
     worst = parts.max(axis=1)
-    # In this order the first of a group is its answer: fastest, or broken least, ties by energy.
+    # In this order the first of a group is its answer: fastest, or broken least, ties by energy,
+    # then by the place in the space.
     first_by = np.where(groups == 0, cell.costs[:, 0], worst)
-    order = np.lexsort((cell.costs[:, 1], cell.costs[:, 0], first_by, groups))
+    ties = cell.evaluation.places, cell.costs[:, 1], cell.costs[:, 0]
+    order = np.lexsort((*ties, first_by, groups))
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     kept = order[starts]
     numbers = groups[kept].tolist()

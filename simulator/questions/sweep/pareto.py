@@ -137,7 +137,7 @@ def pareto(
         equal: tokens, or quality: each model reads what brings it to one loss.
         beyond_range: apply the law of loss outside the range that it was fitted to.
         overrides: other values by dotted key.
-        on_progress: called with a cell's name and the plans of each block that is done.
+        on_progress: called with a model's name and the plans of each block that is done.
 
     Raises:
         InputError: a name is unknown, or nothing can be searched.
@@ -163,7 +163,7 @@ def _own_front(cell: Cell) -> Cell:
     weeks, watts = cell.costs[:, 0], cell.evaluation.chip_w
     # Without watts nothing is known beyond the time.
     joules = weeks * np.where(np.isfinite(watts), watts, 1.0)
-    return cell.take(staircase(np.column_stack([weeks, joules])))
+    return cell.take(staircase(np.column_stack([weeks, joules]), cell.evaluation.places))
 
 
 def _front(name: str, search: Search[Cell]) -> Pareto:

@@ -45,7 +45,7 @@ def test_the_front_is_what_brute_force_leaves(rows):
 
 @given(costs.filter(lambda rows: rows.shape[1] == 2))
 def test_the_staircase_is_the_front_of_two_objectives_each_point_once(rows):
-    steps = rows[front.staircase(rows)]
+    steps = rows[front.staircase(rows, np.arange(len(rows)))]
     whole = rows[front.non_dominated(rows)]
     assert sorted(map(tuple, steps)) == sorted(set(map(tuple, whole)))
     assert np.all(np.diff(steps[:, 0]) > 0)
@@ -53,7 +53,7 @@ def test_the_staircase_is_the_front_of_two_objectives_each_point_once(rows):
 
 def test_what_is_not_finite_is_no_choice():
     rows = np.array([[np.inf, 1.0], [2.0, np.nan], [3.0, 3.0]])
-    assert front.staircase(rows).tolist() == [2]
+    assert front.staircase(rows, np.arange(len(rows))).tolist() == [2]
 
 
 @given(costs)

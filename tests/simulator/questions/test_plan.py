@@ -74,7 +74,7 @@ def test_the_best_is_that_of_predicting_every_plan_by_itself(by, one_by_one):
     cost = {plan: budgets[BUDGETS[by]].value for plan, budgets in spent.items()}
     answer = best_plans(small(), by)
     assert answer.evaluation.considered == searched
-    assert len(answer.evaluation) == len(cost) < searched
+    assert answer.evaluation.fitting == len(cost) < searched
     assert cost[answer.best.plan] == pytest.approx(min(cost.values()), rel=1e-12)
     assert answer.best.spend.by_budget()[BUDGETS[by]].value == cost[answer.best.plan]
     for option in answer.runners_up:
@@ -136,7 +136,7 @@ def test_memory_first_gives_what_predicting_every_plan_gives():
     use = memory(setup.shape, every, setup.hardware)
     seconds = step(setup.shape, every, setup.hardware, setup.constants)
     watts = chip_watts(seconds, setup.hardware, setup.constants)
-    evaluation = evaluate(setup.shape, space_, setup.hardware, setup.constants)
+    evaluation = evaluate(setup.shape, space_, setup.hardware, setup.constants).in_order()
     assert evaluation.considered == len(use.fits)
     assert sum(evaluation.too_large.values()) == np.sum(~use.fits)
     assert evaluation.step_s == pytest.approx(seconds.step_s[use.fits])

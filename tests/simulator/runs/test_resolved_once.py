@@ -11,7 +11,7 @@ from simulator.fit.pool import Pool
 from simulator.kit.answer import Answer
 from simulator.physics.hardware import Hardware
 from simulator.physics.step import step
-from simulator.plans.evaluate import evaluate
+from simulator.plans.evaluate import evaluate, evaluate_all
 from simulator.questions.plan.answer import plan
 from simulator.questions.power.answer import power
 from simulator.questions.sweep.pareto import pareto
@@ -19,12 +19,12 @@ from simulator.scenarios.sections import ModelSection, SiteSection
 
 SPARSE, DENSE = "glam-8b-64e", "glam-8b"
 
-SPACES = (
-    "simulator.runs.estimate",
-    "simulator.questions.plan.search",
-    "simulator.questions.sweep.cells",
-)
-"""Modules that evaluate spaces of plans."""
+SPACES = {
+    "simulator.runs.estimate.evaluate": evaluate,
+    "simulator.questions.plan.search.evaluate": evaluate,
+    "simulator.questions.sweep.cells.evaluate_all": evaluate_all,
+}
+"""Where spaces of plans are evaluated."""
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def calls(monkeypatch):
     monkeypatch.setattr(Pool, "constants", counted("constants", Pool.constants))
     monkeypatch.setattr(Hardware, "from_chip", counted("hardware", Hardware.from_chip))
     monkeypatch.setattr("simulator.runs.estimate.step", counted("steps", step))
-    for module in SPACES:
-        monkeypatch.setattr(f"{module}.evaluate", counted("spaces", evaluate))
+    for name, function in SPACES.items():
+        monkeypatch.setattr(name, counted("spaces", function))
     return counter
 
 
@@ -80,7 +80,9 @@ def test_plan_resolves_its_scenario_once_and_takes_the_steps_of_all_rows_at_once
     assert calls == once | {"spaces": spaces, "steps": steps}
 
 
-def test_pareto_resolves_each_model_on_each_chip_once_and_its_site_once_for_each_place(calls):
+def test_pareto_resolves_and_evaluates_each_model_on_each_chip_once_and_its_site_for_each_place(
+    calls,
+):
     answer = pareto(
         SPARSE, DENSE, chip=["tpu-v4", "h100"], chips=[256, 512], region=["FRA", "USA"], tokens=1e11
     )
@@ -91,6 +93,6 @@ def test_pareto_resolves_each_model_on_each_chip_once_and_its_site_once_for_each
         "hardware": 2 * 2,
         "constants": 2 * 2,
         "site": 2 * 2 * 2,
-        "spaces": 2 * 2 * 2,
+        "spaces": 2 * 2,
         "steps": len(answer.choices),
     }
