@@ -69,6 +69,7 @@ def _json(path: Path) -> dict[str, Any]:
     return values
 
 
+@cache
 def _release() -> str:
     return f"CodeCarbon {version('codecarbon')}"
 

@@ -16,12 +16,13 @@ from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from simulator.kit.answer import Answer
-from simulator.questions.sweep.cells import Choices, search_cells
+from simulator.questions.sweep.cells import Choices
 from simulator.questions.sweep.groups import GroupedCell, group_by_limits
 from simulator.questions.sweep.keeping import Bound, Keeper, Relaxation, bounds, least_relaxations
 from simulator.questions.sweep.known import missing_facts, unequal_tokens
 from simulator.questions.sweep.limits import Limits, limits_of, raised_by
 from simulator.questions.sweep.models import models
+from simulator.questions.sweep.search import search_cells
 from simulator.runs.assumed import left_open
 from simulator.scenarios.request import Target
 from simulator.scenarios.scenario import Scenario

@@ -15,16 +15,10 @@ import numpy as np
 
 from simulator.kit.answer import Answer
 from simulator.plans.front import apart, non_dominated, reasons, staircase
-from simulator.questions.sweep.cells import (
-    MEASURES,
-    Cell,
-    Choices,
-    Configuration,
-    Search,
-    search_cells,
-)
+from simulator.questions.sweep.cells import MEASURES, Cell, Choices, Configuration
 from simulator.questions.sweep.known import has_watts, missing_facts, unequal_tokens
 from simulator.questions.sweep.models import models
+from simulator.questions.sweep.search import Search, search_cells
 from simulator.runs.assumed import left_open
 from simulator.scenarios.request import Target
 from simulator.scenarios.scenario import Scenario

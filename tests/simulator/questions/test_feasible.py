@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from energy.errors import InfeasibleError, MissingDataError
 from energy.facts.prices import price
 from simulator.plans.evaluate import Evaluation
-from simulator.questions.sweep.cells import MEASURES, Choices, search_cells
+from simulator.questions.sweep.cells import MEASURES, Choices
 from simulator.questions.sweep.feasible import within_limits
 from simulator.questions.sweep.limits import OPTIONS, Limits
 from simulator.questions.sweep.picture_feasible import panels
+from simulator.questions.sweep.search import search_cells
 from simulator.runs import spend
 from simulator.runs.models import of_models
 from simulator.scenarios.variants import moved_site, on_chips

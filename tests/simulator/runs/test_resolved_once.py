@@ -22,7 +22,7 @@ SPARSE, DENSE = "glam-8b-64e", "glam-8b"
 SPACES = {
     "simulator.runs.estimate.evaluate": evaluate,
     "simulator.questions.plan.search.evaluate": evaluate,
-    "simulator.questions.sweep.cells.evaluate_all": evaluate_all,
+    "simulator.questions.sweep.search.evaluate_all": evaluate_all,
 }
 """Where spaces of plans are evaluated."""
 
