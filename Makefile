@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .PHONY: help install demo test test-quick coverage check format architecture validate \
-	validate-folds validate-local bench-simulate bench-commands bench-plan bench-meters bench-train \
+	validate-folds validate-local bench-simulate bench-searches bench-commands bench-plan bench-meters bench-train \
 	gpu-check experiment clean
 
 help: ## list the targets
@@ -66,6 +66,9 @@ validate-folds: install ## the same with every source, model, chip and publisher
 
 bench-simulate: install ## configurations per second, and the memory of sweeps of millions
 	$(BIN)/python -m benchmarks.simulator.speed --write docs/results-simulator.md
+
+bench-searches: install ## plans per processor second beside a build with the same formulas (BESIDE=DIR)
+	$(BIN)/python -m benchmarks.simulator.searches --beside $(BESIDE) --write docs/results-simulator.md
 
 experiment: install ## does sparsity save energy? 28 trainings on one core, about 110 minutes, resumable
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m experiments.equal_loss

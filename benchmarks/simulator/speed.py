@@ -2,9 +2,9 @@
 
 A configuration is a model, a number of chips, a batch and a parallel plan; predicted for each are
 the step time, the memory of a chip, and joules and grams of CO2e per token. A sweep goes from cell
-to cell (a model on so many chips with such a batch, and all its plans), so its memory is that of
-the largest cell. Each size runs as a process of its own on all cores, and the time to enumerate the
-plans counts.
+to cell (a model on so many chips with such a batch, and all its plans), those of a model on a chip
+together, so its memory is that of the largest of these. Each size runs as a process of its own on
+all cores, and the time to enumerate the plans counts.
 
     python -m benchmarks.simulator.speed [--millions 1,3,10] [--write docs/results-simulator.md]
 """
@@ -27,7 +27,7 @@ from benchmarks.process import run_process
 from energy.console import print_json
 from energy.errors import InputError
 from energy.guard import guard
-from simulator.plans.evaluate import evaluate
+from simulator.plans.evaluate import evaluate_all
 from simulator.runs.costs import costs
 from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import Scenario, check
@@ -119,19 +119,21 @@ def sweep(size: int) -> dict[str, float]:
         least step time.
     """
     least, done, degrees_s, began = np.full(4, np.inf), 0, 0.0, time.perf_counter()
-    for scenario in scenarios():
+    for together in cells_together():
         if done >= size:
             break
-        setup = Setup.of(scenario)
+        setups = [Setup.of(scenario) for scenario in together]
         started = time.perf_counter()
-        space = setup.space()
+        spaces = [setup.space() for setup in setups]
         degrees_s += time.perf_counter() - started
-        evaluation = evaluate(setup.shape, space, setup.hardware, setup.constants)
-        done += evaluation.considered
-        if len(evaluation):
-            taken = costs(setup, evaluation)
-            measures = (evaluation.step_s, evaluation.needs_bytes, taken.energy_j, taken.co2_g)
-            least = np.minimum(least, [np.min(measure) for measure in measures])
+        first = setups[0]
+        evaluations = evaluate_all(first.shape, spaces, first.hardware, first.constants)
+        for setup, evaluation in zip(setups, evaluations, strict=True):
+            done += evaluation.considered
+            if len(evaluation):
+                taken = costs(setup, evaluation)
+                measures = (evaluation.step_s, evaluation.needs_bytes, taken.energy_j, taken.co2_g)
+                least = np.minimum(least, [np.min(measure) for measure in measures])
     elapsed_s = time.perf_counter() - began
     return {
         "configurations": done,
@@ -142,19 +144,24 @@ def sweep(size: int) -> dict[str, float]:
     }
 
 
-def scenarios() -> Iterator[Scenario]:
+def cells_together() -> Iterator[list[Scenario]]:
     """Models on chips, endlessly: from the second time around, everything is predicted again."""
-    for model, chip, count, batch in cycle(product(MODELS, CHIPS, COUNTS, BATCH_TOKENS)):
-        yield check(
-            {
-                "name": model,
-                "model": {"preset": model},
-                "run": {"tokens": 300e9, "batch_tokens": batch},
-                "hardware": {"chip": chip, "count": count},
-                "site": {"zone": "US"},
-            },
-            model,
-        )
+    for model, chip in cycle(product(MODELS, CHIPS)):
+        yield [
+            check(scenario_of(model, chip, count, batch), model)
+            for count, batch in product(COUNTS, BATCH_TOKENS)
+        ]
+
+
+def scenario_of(model: str, chip: str, count: int, batch: float) -> dict[str, Any]:
+    """The table of a model on some chips, with the tokens of a batch."""
+    return {
+        "name": model,
+        "model": {"preset": model},
+        "run": {"tokens": 300e9, "batch_tokens": batch},
+        "hardware": {"chip": chip, "count": count},
+        "site": {"zone": "US"},
+    }
 
 
 if __name__ == "__main__":

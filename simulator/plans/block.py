@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Block:
-    """Plans of a grid, some of which fit in memory; timed when that is asked for.
+    """Plans of a grid, some of which fit in memory; timed only on request.
 
     Attributes:
         grid: the plans.

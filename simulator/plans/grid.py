@@ -24,6 +24,9 @@ Indices = NDArray[np.int64]
 CELLS = 262_144
 """Plans of a grid: few enough for the caches, and so many that calls cost little beside them."""
 
+APART = 32_768
+"""Plans from which those with a pipeline are grids of their own: fewer cost less than the calls."""
+
 NAMES = ("recompute", "sequence_parallel", "sharding", "micro_batch", "rows")
 """Axes of a grid. Shards depend on the ZeRO stage, so a stage and its shards are one value."""
 
@@ -101,8 +104,9 @@ class Grid:
 def grids(space: Space) -> Iterator[tuple[Grid, Mask]]:
     """All plans of a space, in grids of about `CELLS` of them, with a mask of those that are.
 
-    Rows with the same choices stand together: first those without a pipeline, then those without
-    tensor parallelism, then by the ranks, which decide on micro-batches and shards.
+    Rows with the same choices stand together, where they are enough for grids of their own: first
+    those without a pipeline, then those without tensor parallelism, then by the ranks, which decide
+    on micro-batches and shards.
     """
     axes, count = space.axes.sizes, len(space.rows["tp"])
     sizes = axes | {"sharding": axes["zero"] * axes["shard"], "rows": count}
@@ -111,7 +115,11 @@ def grids(space: Space) -> Iterator[tuple[Grid, Mask]]:
     plans = np.full(count, axes["recompute"])
     for some in space.axes.possible(whole.rows, whole.at).values():
         plans = plans * some.reshape(-1, count).sum(0)
-    parts = (space.rows["pp"] > 1) * 2 + (space.rows["tp"] > 1)
+    parts = np.zeros(count, int)
+    if plans.sum() > APART:
+        parts += 2 * (space.rows["pp"] > 1)
+    if plans.sum() > 4 * APART:
+        parts += space.rows["tp"] > 1
     order = np.lexsort((space.rows["ranks"], parts))
     ends = np.cumsum(plans[order])
     cuts = np.flatnonzero(np.diff(ends // CELLS) | np.diff(parts[order])) + 1
