@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 
+from energy import Tracker
 from energy.errors import InputError
 from glam.checkpoints.checkpoint import (
     Checkpoint,
@@ -31,6 +33,7 @@ def generate(
     seed: int = 0,
     device: str = "auto",
     best: bool = False,
+    meter: Tracker | None = None,
 ) -> Iterator[str]:
     """Continue a prompt with a checkpoint of a run.
 
@@ -43,6 +46,8 @@ def generate(
         seed: seed of the sampling.
         device: auto, cpu or cuda.
         best: use the checkpoint with the lowest validation loss instead of the newest one.
+        meter: opened once the model is loaded; its windows and phases are prefill, which reads the
+            prompt and gives the first token, and decode, a window for each other token.
 
     Yields:
         The text of each new token, as soon as its last character is complete.
@@ -63,12 +68,18 @@ def generate(
     generator = torch.Generator(device=place).manual_seed(seed)
     ids, text = tokenizer.encode(prompt) or [END], StreamDecoder(tokenizer)
     next_logits = NextLogits(model)
-    for _ in range(tokens):
-        ids.append(_sample(next_logits(ids), temperature, top_p, generator))
-        if ids[-1] == END:
-            break
-        if piece := text.add(ids[-1]):
-            yield piece
+    with meter or nullcontext():
+        if meter:
+            meter.mark("prompt_tokens", count=len(ids))
+        for step in ["prefill", *["decode"] * (tokens - 1)]:
+            with meter.window(step, phase=step) if meter else nullcontext():
+                ids.append(_sample(next_logits(ids), temperature, top_p, generator))
+            if meter:
+                meter.add_tokens(1)
+            if ids[-1] == END:
+                break
+            if piece := text.add(ids[-1]):
+                yield piece
     if rest := text.rest():
         yield rest
 

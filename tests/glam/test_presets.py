@@ -79,9 +79,18 @@ def test_every_router_trains_and_its_checkpoint_generates_text(glam, tmp_path, r
     assert rows[-1]["loss"] < rows[0]["loss"]
     if router:
         assert record.shape["top_k"] == (1 if router == "switch" else 2)
-    text = glam("generate", out, "--prompt", "def ", "--tokens", 8).out
+    answer = ["generate", out, "--prompt", "def ", "--tokens", 8]
+    text = glam(*answer).out
     assert text.startswith("def ")
     assert len(text) > len("def \n")
+    if router is None:
+        metered = glam(*answer, "--out", tmp_path / "answer")
+        assert metered.out == text
+        answered = RunRecord.load(tmp_path / "answer")
+        counts = {window.name: window.count for window in answered.windows}
+        assert counts["prefill"] == 1
+        assert counts["prefill"] + counts["decode"] == answered.tokens.value
+        assert {"prefill", "decode"} <= {phase.name for phase in answered.phases}
     scalars = tensorboard_scalars(out, "loss")
     assert [step for step, _ in scalars] == [row["step"] for row in rows]
     assert scalars[-1][1] == pytest.approx(rows[-1]["loss"], rel=1e-6)
