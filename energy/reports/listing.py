@@ -7,6 +7,7 @@ merged record counts in that record alone.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ UNKNOWN = "unknown"
 UNITS = {"elapsed_s": "s", "energy_j": "J", "co2_g": "g", "cost_usd": "USD", "tokens": "1"}
 """Units of what a run spent."""
 
-RAISED = ("the run raised", "training ended with")
+RAISED = re.compile(r"(segment \d+: )?(the run raised|the run ended with|training ended with)")
 """How the notes of a run begin that ended with an exception."""
 
 NO_RECORD = "no record"
@@ -321,7 +322,7 @@ def _status(record: RunRecord) -> str:
     code = record.environment.get("exit_code")
     if code:
         return f"failed ({code})"
-    if any(note.startswith(RAISED) for note in record.notes):
+    if any(map(RAISED.match, record.notes)):
         return "raised"
     killed = "rebuilt from the ledger" in record.notes and any(
         end in note for note in record.notes for end in ENDS.values()

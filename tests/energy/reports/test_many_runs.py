@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from energy import Tracker
 from energy.cli import command
 from energy.errors import InputError
 from energy.facts.site import site
@@ -61,6 +62,12 @@ def rows(folder, *options):
     run = invoke("list", folder, "--csv", *options)
     assert run.exit_code == 0, run.stderr
     return list(csv.DictReader(io.StringIO(run.stdout)))
+
+
+def test_a_run_that_raised_is_listed_so(tmp_path):
+    with pytest.raises(ZeroDivisionError), Tracker(tmp_path / "runs", meters="cpu_model"):
+        1 / 0  # noqa: B018
+    assert [row["status"] for row in rows(tmp_path)] == ["raised"]
 
 
 def names(folder, *options):
