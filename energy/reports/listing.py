@@ -324,10 +324,8 @@ def _status(record: RunRecord) -> str:
         return f"failed ({code})"
     if any(map(RAISED.match, record.notes)):
         return "raised"
-    killed = "rebuilt from the ledger" in record.notes and any(
-        end in note for note in record.notes for end in ENDS.values()
-    )
-    return "killed" if killed else "done"
+    cut_short = any(end in note for note in record.notes for end in ENDS.values())
+    return "killed" if cut_short and "rebuilt from the ledger" in record.notes else "done"
 
 
 def _time(text: str) -> datetime | None:
