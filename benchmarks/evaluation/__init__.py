@@ -1,0 +1,1 @@
+"""Speed of `glam eval` beside lm-eval's own adapter of transformers."""
