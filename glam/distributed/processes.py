@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -61,6 +62,17 @@ class Processes:
     def own_part(self, micro_batch: Tensor) -> Tensor:
         """Return the sequences of a micro-batch that this process computes."""
         return micro_batch
+
+    def begin_step(self, step: int) -> None:
+        """Note the step that this process begins."""
+
+    def watching(self) -> AbstractContextManager[None]:
+        """Return a context in which a process that does not answer is named."""
+        return nullcontext()
+
+    def ledgers(self, out: Path) -> list[Path]:
+        """Return the folders of all ledgers of a run, once the others have closed theirs."""
+        return []
 
     def mean(self, output: Output) -> Output:
         """Return the output of a whole batch, from that of this process's part."""

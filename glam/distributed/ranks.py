@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from energy.errors import AccountingError, InputError
+from energy.ledger.lines import FILE
 from glam.checkpoints.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from glam.checkpoints.folder import require_whole
 from glam.checkpoints.sharded import Sharded, read_manifest
 from glam.config import GlamConfig
 from glam.distributed.degrees import Parallelism, Place
 from glam.distributed.group import announce, everyone, group_of, raise_once, wait_for
+from glam.distributed.hang import Watch
 from glam.distributed.layout import build_meshes, spread
 from glam.distributed.processes import Processes, Value
 from glam.distributed.saved import captured, restore
@@ -51,6 +53,7 @@ class Ranks(Processes):
         self.parallelism = parallelism
         self._place, self._device = place, device
         self._meshes = build_meshes(parallelism, device)
+        self._watch = Watch(self.rank, self.ranks, parallelism.timeout_s)
         self._saving = dist.new_group(backend="gloo")
         self._weights: Weights | None = None
 
@@ -84,6 +87,20 @@ class Ranks(Processes):
     def own_part(self, micro_batch: Tensor) -> Tensor:
         """Return the sequences of a micro-batch that this process computes, in their order."""
         return micro_batch.chunk(self.ranks)[self.rank]
+
+    def begin_step(self, step: int) -> None:
+        """Note the step that this process begins."""
+        self._watch.begin(step)
+
+    def watching(self) -> AbstractContextManager[None]:
+        """Return a context in which a process that does not answer is named."""
+        return self._watch.watching()
+
+    def ledgers(self, out: Path) -> list[Path]:
+        """Return the folders of all ledgers of a run, once the others have closed theirs."""
+        self.agree(False)
+        paths = [out, *sorted(out.glob("rank-*"))]
+        return [path for path in paths if (path / FILE).exists()]
 
     def mean(self, output: Output) -> Output:
         """Return the output of a whole batch, in one message."""
@@ -179,8 +196,12 @@ class Ranks(Processes):
 @contextmanager
 def ranks(place: Place, parallelism: Parallelism, device: torch.device) -> Iterator[Processes]:
     """Connect the processes of a run, and part them at its end."""
+    if device.type == "cuda":
+        torch.cuda.set_device(place.local_rank)
     with group_of(place, parallelism.timeout_s, device):
-        yield Ranks(place, parallelism, device)
+        processes = Ranks(place, parallelism, device)
+        with processes.watching():
+            yield processes
 
 
 def _newest(folder: Path) -> Path | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from energy import Quantity, RunRecord
+from energy import Quantity, RunRecord, merge
 from energy.facts.site import Site, site_from_options
 from energy.flops import model_flop
 from energy.footprint.apply import at_site
@@ -21,11 +23,19 @@ CONVENTION = "scores of all S x S positions"
 
 
 def write_record(
-    setup: Setup, state: State, meter: Any, site: Site | None, ending: Ending, *, group: bool
+    setup: Setup,
+    state: State,
+    meter: Any,
+    site: Site | None,
+    ending: Ending,
+    *,
+    group: bool,
+    ledgers: Sequence[Path] = (),
 ) -> RunRecord:
     """Write record.json of a run whose tracker has been closed, and return the record.
 
-    The user's group may read it on request.
+    The user's group may read it on request. Of several processes, it has the joules of all their
+    ledgers; windows and phases are those of the first, with the joules that it owns.
 
     Executed FLOP are model FLOP plus the padding of experts with capacity, which compute all
     their slots. Nothing is recomputed, and tokens reach their experts by copies, without a product.
@@ -61,9 +71,26 @@ def write_record(
         notes=_notes(setup, state, ending),
     )
     record.metrics.update(_utilization(setup, record))
+    if ledgers:
+        record = _of_all(record, ledgers)
     record = at_site(record, site or site_from_options(None, None))
     record.save(setup.out / "record.json", group=group)
     return record
+
+
+def _of_all(record: RunRecord, ledgers: Sequence[Path]) -> RunRecord:
+    """Return the record of the first process with the joules of all, each device once."""
+    merged = merge(ledgers, record.name)
+    wasted = merged.wasted.model_copy(update={"model_flop": record.wasted.model_flop})
+    names = ("energy", "totals", "elapsed_s", "chip_s")
+    facts = {name: getattr(merged, name) for name in names}
+    notes = [*record.notes, *(note for note in merged.notes if note not in record.notes)]
+    environment = {**merged.environment, **record.environment}
+    for name in ("devices", "job"):
+        if name in merged.environment:
+            environment[name] = merged.environment[name]
+    changes = {**facts, "wasted": wasted, "notes": notes, "environment": environment}
+    return record.model_copy(update=changes)
 
 
 def _notes(setup: Setup, state: State, ending: Ending) -> list[str]:

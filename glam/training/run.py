@@ -87,16 +87,8 @@ def train(
     """
     config, out = GlamConfig.of(config), Path(out)
     with connected(parallelism or Parallelism(), config) as processes:
-        return _train(
-            config,
-            out,
-            processes,
-            resume,
-            group,
-            site,
-            peak_flop_per_s,
-            partial(tracker, group=group),
-        )
+        tracker = partial(tracker, group=group)
+        return _train(config, out, processes, resume, group, site, peak_flop_per_s, tracker)
 
 
 def _train(
@@ -142,9 +134,11 @@ def _train(
         if checkpoint is not None:
             trainer.restore(checkpoint)
         listeners = (progress.show, events.show) if progress else ()
-        ending = _run(trainer, interrupt, listeners, checkpoint is not None)
+        with processes.watching():
+            ending = _run(trainer, interrupt, listeners, checkpoint is not None)
+    ledgers = processes.ledgers(out)
     record = processes.by_first(
-        lambda: write_record(setup, state, meter, site, ending, group=group)
+        lambda: write_record(setup, state, meter, site, ending, group=group, ledgers=ledgers)
     )
     return _complete(record, ending, state.step, config.training.steps)
 

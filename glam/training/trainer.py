@@ -75,6 +75,7 @@ class Trainer:
         """
         state, begun_ns = self.state, time.monotonic_ns()
         self.writer.raise_pending_error()
+        self.processes.begin_step(state.step + 1)
         with self.meter.window("step", phase="compute"):
             output = self._accumulate_gradients(state.step + state.skipped_batches)
             applied = self._update(output)
