@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from energy.errors import AccountingError, InputError
 from glam.distributed.degrees import Place
@@ -44,12 +46,18 @@ def group_of(place: Place, timeout_s: float, device: torch.device) -> Iterator[N
         InputError: they cannot be reached.
     """
     where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    timeout = timedelta(seconds=timeout_s)
     try:
+        meeting = rendezvous("env://", place.rank, place.ranks, timeout=timeout)
+        store, rank, ranks = next(meeting)
+        # torchrun's store outlives the processes that it restarts (torch 2.13 takes it for a new
+        # one), so that they would look for each other at the addresses of those before.
         dist.init_process_group(
             BACKENDS[device.type],
-            timeout=timedelta(seconds=timeout_s),
-            rank=place.rank,
-            world_size=place.ranks,
+            store=PrefixStore(f"attempt-{place.attempt}", store),
+            timeout=timeout,
+            rank=rank,
+            world_size=ranks,
         )
     except (dist.DistError, RuntimeError, ValueError) as error:
         raise InputError(
