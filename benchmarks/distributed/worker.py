@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ from glam.distributed.degrees import Parallelism, Place, place, require_degrees
 from glam.distributed.group import group_of
 from glam.distributed.processes import Processes
 from glam.distributed.ranks import Ranks
+from glam.distributed.traffic import counted
 from glam.family import default_architecture
 from glam.model.decoder import Glam
 from glam.moe.router import Router, Routing
@@ -57,6 +59,9 @@ DENSE: dict[str, Any] = {
 }
 EXPERTS: dict[str, Any] = {"n_moe_layers": 2, "n_experts": 8, "top_k": 2, "d_expert": 24}
 SHAPES = {"dense": Shape(**DENSE), "mixture": Shape(**DENSE, **EXPERTS)}
+
+SEQUENCES, MICRO_BATCHES = 16, 2
+"""Of the global batch."""
 
 RECIPES: dict[str, dict[str, Any]] = {
     "adafactor": {"optimizer": "adafactor", "learning_rate": 0.002},
@@ -153,7 +158,26 @@ def compare(here: Place, case: Case, steps: int, out: Path) -> dict[str, Any]:
         "gradient_norm": norm,
         "steps_with_other_experts": other,
         "rewritten_bit_equal": rewritten_equal(here, case, several, out),
+        "bytes_of_messages": bytes_of_messages(several),
     }
+
+
+def bytes_of_messages(trainer: Trainer) -> dict[str, float]:
+    """Return the bytes of a step's messages by kind and format, the mean over the processes.
+
+    Without those of the optimizer: Adafactor adds up its means over shards.
+    """
+    weights = trainer.processes.weights(trainer.model)
+    trainer.optimizer = torch.optim.SGD(weights.parameters(), lr=0.0)
+    with counted() as messages:
+        trainer.step()
+    every: list[Any] = [None] * trainer.processes.ranks
+    dist.all_gather_object(every, [(f"{m.kind} {m.dtype}", m.bytes) for m in messages])
+    total: Counter[str] = Counter()
+    for own in every:
+        for name, size in own:
+            total[name.replace("torch.", "")] += size
+    return {name: size / len(every) for name, size in total.items()}
 
 
 def rewritten_equal(here: Place, case: Case, trainer: Trainer, out: Path) -> bool:
@@ -181,10 +205,10 @@ def saved(trainer: Trainer, folder: Path) -> Path:
 def configuration(case: Case, steps: int) -> GlamConfig:
     """Return the configuration of a small run whose dispatch groups suit up to four processes."""
     training = Training(
-        steps=steps + 1,
-        batch_sequences=16,
-        gradient_accumulation=2,
-        log_every=steps + 2,
+        steps=steps + 2,
+        batch_sequences=SEQUENCES,
+        gradient_accumulation=MICRO_BATCHES,
+        log_every=steps + 3,
         checkpoint_every=0,
         precision="float32",
         device="cpu",
