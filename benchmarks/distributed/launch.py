@@ -1,0 +1,29 @@
+"""How torchrun starts a module of this project in another folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def command(processes: int, module: str, restarts: int = 0) -> list[str]:
+    """Return the command that runs a module in so many processes on this machine.
+
+    Args:
+        processes: number of processes.
+        module: to run in each.
+        restarts: how often all of them are started again if one fails.
+    """
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    options = [f"--nproc-per-node={processes}", f"--max-restarts={restarts}"]
+    return [*torchrun, *options, "--monitor-interval=0.1", "-m", module]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a run in a folder: this project, one thread, a cache of its own."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    own = {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(folder / "cache")}
+    return {**os.environ, **own, "PYTHONPATH": os.pathsep.join(paths)}

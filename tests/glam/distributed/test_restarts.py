@@ -1,0 +1,65 @@
+"""Killed and stopped processes: the run goes on, and what hangs is named; errors are one line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.distributed.launch import environment
+from tests.support.launch import torchrun
+from tests.support.small_models import MIXTURE_TOML
+
+RUN = f'name = "tiny"\n{MIXTURE_TOML}[training]\nsteps = 4\nbatch_sequences = 4\ndevice = "cpu"\n'
+
+
+@pytest.mark.slow
+@pytest.mark.process
+def test_a_run_whose_process_is_killed_and_then_stopped_ends_as_an_uninterrupted_one(tmp_path):
+    options = ("--kills", "1", "--hangs", "1", "--steps", "30", "--timeout", "20", "--grace", "60")
+    module = "benchmarks.distributed.restarts"
+    run = subprocess.run(
+        [sys.executable, "-m", module, *options, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert run.returncode == 0, run.stderr
+    results = json.loads(run.stdout)
+    assert results["losses_bit_equal"]
+    assert results["passed"]
+    assert 0 < results["wasted_j"] < results["energy_j"]
+    (hang,) = (end for end in results["ends"] if end["kind"] == "hang")
+    assert hang["named"] == hang["rank"]
+
+
+@pytest.mark.process
+def test_degrees_that_do_not_fit_are_one_line_of_the_first_process_and_all_end(tmp_path):
+    (tmp_path / "run.toml").write_text(RUN)
+    command = ("glam", "train", "--model", "run.toml", "--out", "out", "--expert-parallel", 3)
+    run = torchrun(2, *command, cwd=tmp_path)
+    assert run.returncode != 0
+    (line,) = (line for line in run.stderr.splitlines() if line.startswith("error:"))
+    assert "to be the 2 processes; got 3 x 1; choose --expert-parallel from 1, 2" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.process
+def test_processes_that_do_not_meet_end_in_time_with_one_line(tmp_path, monkeypatch):
+    (tmp_path / "run.toml").write_text(RUN)
+    where = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}
+    for name, value in where.items():
+        monkeypatch.setenv(name, value)
+    arguments = ["train", "--model", "run.toml", "--out", "out", "--timeout", "2"]
+    run = subprocess.run(
+        [sys.executable, "-m", "glam", *arguments],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert run.returncode == 2, run.stderr
+    (line,) = (line for line in run.stderr.splitlines() if line.startswith("error:"))
+    assert "expected 2 processes to meet at 127.0.0.1:9 within 2 s" in line
+    assert "Traceback" not in run.stderr
