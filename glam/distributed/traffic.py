@@ -82,8 +82,8 @@ def _message(kind: str, args: Sequence[Any], result: Any) -> Message:
     dtype = tensors[0].dtype
     if kind == "all-to-all":
         # An operation in place has its output first.
-        given = _tensors(args)
-        whole = given[1] if len(given) > 1 else given[0]
+        inputs = _tensors(args)
+        whole = inputs[1] if len(inputs) > 1 else inputs[0]
         return Message(kind, whole.nbytes, dtype)
     return Message(kind, max(tensor.nbytes for tensor in tensors), dtype)
 
