@@ -77,7 +77,7 @@ class _Counter(TorchDispatchMode):
 
 
 def _message(kind: str, args: Sequence[Any], result: Any) -> Message:
-    """Return a message from what an operation was given and returned; the larger is the whole."""
+    """Return a message from inputs and outputs of an operation; the larger is the whole."""
     tensors = [*_tensors(args), *_tensors([result])]
     dtype = tensors[0].dtype
     if kind == "all-to-all":
