@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.progress import track
@@ -35,6 +36,7 @@ VERBS = (
     "energy watch --seconds 2",
     "energy record {run}",
     "energy merge {run} --out {out}",
+    "energy hourly {run} --location-series {series}",
     "energy list {runs}",
     "energy lint {run}",
     "energy import {hours} --out {out}",
@@ -207,6 +209,9 @@ def prepare(folder: Path) -> dict[str, str]:
     subprocess.run([*words, "--", "sleep", "1"], check=True, capture_output=True)
     (folder / "wall.csv").write_text(WALL)
     (folder / "hours.csv").write_text(HOURS)
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    hours = [(now + timedelta(hours=i)).isoformat() for i in range(-2, 26)]
+    (folder / "grid.csv").write_text("\n".join(["time,g_per_kwh", *(f"{h},50" for h in hours), ""]))
     (folder / "tiny.toml").write_text(TINY)
     sources = sorted(Path(json.__file__).parent.glob("*.py"))
     (folder / "text.txt").write_text("\n".join(path.read_text() for path in sources))
@@ -220,6 +225,7 @@ def prepare(folder: Path) -> dict[str, str]:
         "runs": str(folder / "runs"),
         "wall": str(folder / "wall.csv"),
         "hours": str(folder / "hours.csv"),
+        "series": str(folder / "grid.csv"),
         "model": str(folder / "tiny.toml"),
         "text": str(folder / "text.txt"),
         "trained": str(folder / "trained"),

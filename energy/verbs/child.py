@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from energy.errors import CommandError, reason
+from energy.errors import CommandError, InputError, reason
 from energy.guard import say
 from energy.verbs.witness import Witness, status
 
@@ -51,11 +51,16 @@ def require_program(name: str) -> None:
 
     Raises:
         CommandError: the program does not exist, or there is no permission to run it.
+        InputError: it has the form of an option, which this verb does not have.
     """
     if shutil.which(name) is not None:
         return
     candidates = [name] if os.sep in name else [os.path.join(f, name) for f in os.get_exec_path()]
     path = next((path for path in candidates if os.path.exists(path)), None)
+    if path is None and name.startswith("-"):
+        raise InputError(
+            "expected an option of energy run, or -- and a program", name, "see energy run --help"
+        )
     if path is None:
         fix = "check its name and PATH"
         if os.path.exists(name):

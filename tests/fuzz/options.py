@@ -23,6 +23,7 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "record": ("run",),
         "verify": ("run",),
         "merge": ("run", "--out", "all"),
+        "hourly": ("run",),
         "report": (".",),
         "list": (".",),
         "lint": ("record.json",),

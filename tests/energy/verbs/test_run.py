@@ -126,6 +126,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, words):
     ("program", "content", "mode", "code", "words"),
     [
         ("no-such-program", None, 0, 127, "check its name and PATH"),
+        ("--nmae", None, 0, 2, "expected an option of energy run"),
         ("train.py", "print(1)", 0o644, 127, "not in PATH: python ./train.py"),
         ("./train.py", "print(1)", 0o644, 126, "-rw-r--r--); chmod +x ./train.py, or name its"),
         ("./data", "1,2", 0o600, 126, "permission to execute it (x); got ./data (-rw-------)"),
