@@ -168,7 +168,7 @@ def bytes_of_messages(trainer: Trainer) -> dict[str, float]:
     Without those of the optimizer: Adafactor adds up its means over shards.
     """
     weights = trainer.processes.weights(trainer.model)
-    trainer.optimizer = torch.optim.SGD(weights.parameters(), lr=0.0)
+    trainer.optimizer = torch.optim.AdamW(weights.parameters(), lr=0.0, fused=True)
     with counted() as messages:
         trainer.step()
     every: list[Any] = [None] * trainer.processes.ranks
