@@ -91,7 +91,7 @@ def prices(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """List dated prices of chip-hours and electricity; or write your own.
+    """List prices of chip-hours and electricity, or write yours.
 
     A scenario uses one by naming it, and so does --price: "h100-on-demand-2026", "my-prices.toml"
     for each chip its own, "my-prices.toml:h100" for one of them.
