@@ -158,7 +158,7 @@ def test_a_merged_run_weighs_the_devices_of_all_nodes_each_once(tmp_path):
 
 
 @settings(max_examples=15)
-@given(st.lists(st.tuples(st.floats(1, 600), st.floats(0, 1000)), min_size=2, max_size=6))
+@given(st.lists(st.tuples(st.floats(1, 600), st.floats(2, 1000)), min_size=2, max_size=6))
 def test_the_mean_is_that_by_joules_and_lies_between_the_intensities(tmp_path_factory, hourly):
     folder = tmp_path_factory.mktemp("run")
     watts, grams = zip(*hourly, strict=True)
