@@ -77,8 +77,12 @@ def answer(variant: Json) -> str:
     gain = float(np.mean(variant["gain_at_equal_joules"]))
     at_equal = f"at equal joules its loss is {abs(gain):.3f} {'lower' if gain > 0 else 'higher'}"
     if not np.isfinite(variant["joules"]):
-        who = "not every seed reaches" if variant["seeds"] > 1 else "it does not reach"
-        return f"{who} that loss ({band}); {at_equal}"
+        who = (
+            "not every seed reaches"
+            if variant["seeds"] > 1
+            else "with its one seed it does not reach"
+        )
+        return f"{who} that loss; {at_equal}"
     return (
         f"{tables.times(variant['joules'])} the joules ({band}), "
         f"{tables.times(variant['quality'])} the tokens; {at_equal}"
@@ -183,6 +187,7 @@ paper's gain is at some hundred times the width and a hundred thousand times the
 def predictions(results: Json) -> str:
     """The section that compares measured with predicted."""
     figures = summary(results)
+    note = "".join(f"\n{line}" for line in results.get("notes_on_predictions", ()))
     return f"""## Measured against predicted
 
 {tables.predictions(results)}
@@ -191,7 +196,7 @@ The median absolute error of time is {figures["time_median_abs_rel_error"]:.1%},
 {figures["energy_median_abs_rel_error"]:.1%}; {figures["time_band_coverage"]:.0%} and
 {figures["energy_band_coverage"]:.0%} of the runs lie in their 80 % bands. Energy is modelled with
 the same power on both sides, so its error is that of time and of how busy the core was. Measured is
-here what each run took and spent as it came, with the machine's other work beside it.
+here what each run took and spent as it came, with the machine's other work beside it.{note}
 
 ![Predicted over measured time](experiment/predictions.png)"""
 

@@ -198,6 +198,8 @@ def times(value: float) -> str:
 def band(ends: tuple[float, float]) -> str:
     """The ends of a band as the page shows them."""
     low, high = ends
+    if not np.isfinite(low):
+        return "never"
     return f"{low:.2f} to {high:.2f}" if np.isfinite(high) else f"{low:.2f} to never"
 
 
