@@ -207,20 +207,20 @@ def require_ledger(path: Path) -> Path:
     """The ledger in a run folder, or the path itself if it is a ledger.
 
     Raises:
-        InputError: there is no file, it is a link to another folder, or it is not a ledger. A
-            ledger that is damaged, empty or cut off within its first line is one.
+        InputError: there is none, it is a link to another folder, or it is not a ledger; one that
+            is damaged, empty or cut off within its first line is one.
     """
     path = path / FILE if path.is_dir() else path
     require_own(path)
+    ranks = any(path.parent.glob(f"rank-*/{FILE}"))
+    fix = f"merge its ranks: energy merge {path.parent}" if ranks else "name a folder of a run"
     if not path.is_file():
-        raise InputError(f"expected a ledger at {path}", "no such file", "name a folder of a run")
+        raise InputError(f"expected a ledger at {path}", "no such file", fix)
     try:
         with path.open("rb") as file:
             start = file.read(TAIL_BYTES)
     except OSError as error:
-        raise InputError(
-            f"expected a ledger at {path}", reason(error), "name a folder of a run"
-        ) from error
+        raise InputError(f"expected a ledger at {path}", reason(error), fix) from error
     cut_off = start.startswith(b"{") and b"\n" not in start
     if start and ROW_KIND not in start and not cut_off:
         line = start.splitlines()[0].decode(errors="replace")

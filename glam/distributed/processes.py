@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from energy.ledger.lines import FILE
 from glam.adafactor import Shards
 from glam.checkpoints.checkpoint import Checkpoint, latest_checkpoint
 from glam.config import GlamConfig
@@ -71,8 +72,12 @@ class Processes:
         return nullcontext()
 
     def ledgers(self, out: Path) -> list[Path]:
-        """Return the folders of all ledgers of a run, once the others have closed theirs."""
-        return []
+        """Return the folders of all ledgers of a run, once the others have closed theirs.
+
+        None where this process has the only one.
+        """
+        folders = ledgers_in(out)
+        return folders if folders != [out] else []
 
     def mean(self, output: Output) -> Output:
         """Return the output of a whole batch, from that of this process's part."""
@@ -117,3 +122,8 @@ class Processes:
     ) -> None:
         """Return model and optimizer to those of a checkpoint."""
         checkpoint.restore(model, optimizer)
+
+
+def ledgers_in(out: Path) -> list[Path]:
+    """Return the folders with a ledger of a run: its own, and those of several processes."""
+    return [path for path in (out, *sorted(out.glob("rank-*"))) if (path / FILE).exists()]

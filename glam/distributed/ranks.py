@@ -15,7 +15,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from energy.errors import AccountingError, InputError
-from energy.ledger.lines import FILE
 from glam.checkpoints.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from glam.checkpoints.folder import require_whole
 from glam.checkpoints.sharded import Sharded, read_manifest
@@ -24,7 +23,7 @@ from glam.distributed.degrees import Parallelism, Place
 from glam.distributed.group import announce, everyone, group_of, raise_once, wait_for
 from glam.distributed.hang import Watch
 from glam.distributed.layout import build_meshes, spread
-from glam.distributed.processes import Processes, Value
+from glam.distributed.processes import Processes, Value, ledgers_in
 from glam.distributed.saved import captured, restore
 from glam.distributed.weights import Weights
 from glam.model.decoder import Glam, Output
@@ -99,8 +98,7 @@ class Ranks(Processes):
     def ledgers(self, out: Path) -> list[Path]:
         """Return the folders of all ledgers of a run, once the others have closed theirs."""
         self.agree(False)
-        paths = [out, *sorted(out.glob("rank-*"))]
-        return [path for path in paths if (path / FILE).exists()]
+        return ledgers_in(out)
 
     def mean(self, output: Output) -> Output:
         """Return the output of a whole batch, in one message."""

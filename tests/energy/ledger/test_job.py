@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+from energy.errors import InputError
 from energy.ledger.job import job
+from energy.ledger.lines import require_ledger
 from energy.meters.files import fact_rows
 from energy.verbs.run import folder_of
 
@@ -117,6 +119,8 @@ def test_ranks_of_one_launch_do_not_collide_and_say_how_to_merge_them(tmp_path):
         assert f"(rank {rank} of 4)" in printed[rank]
     assert f"energy merge {tmp_path}\n" in printed[0]
     assert "energy merge" not in printed[1]
+    with pytest.raises(InputError, match="merge its ranks: energy merge"):
+        require_ledger(tmp_path)
 
 
 def test_one_node_of_a_job_says_that_it_is_one(tmp_path):

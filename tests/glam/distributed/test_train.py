@@ -66,7 +66,8 @@ def test_two_processes_train_the_model_of_one_which_goes_on_with_it(tmp_path, mo
     assert record.totals["chip"].value > 0
     assert (two / "rank-1" / "ledger.jsonl").exists()
 
-    train(config.with_training(steps=6), two, resume=True, peak_flop_per_s=1e12)
+    longer = train(config.with_training(steps=6), two, resume=True, peak_flop_per_s=1e12)
+    assert longer.totals["chip"].value > record.totals["chip"].value  # those of the two as well
     assert [row["step"] for row in metrics_rows(two)] == [1, 2, 3, 4, 5, 6]
     assert load_checkpoint(checkpoints(two / "checkpoints")[-1]).step == 6
 
