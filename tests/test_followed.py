@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -19,6 +20,7 @@ NOT_RUN = {
     r"glam train --model glam-mini-16e": "minutes; tests/glam trains a smaller one",
     r"glam train --model run\.toml": "own books; tests/glam/test_bad_input.py resumes a run",
     r"glam generate ": "a model that was trained for minutes",
+    r"glam eval ": "the same, and items of the tasks; tests/glam/evaluation has small ones of both",
     r"simulator (pareto|feasible|plan) ": "minutes; the tests of the verbs run them",
     r"energy run --meter (cmd|redfish)": "a plug and a server's own controller on a network",
     r"energy doctor --meter cmd": "a plug on a network",
@@ -71,6 +73,10 @@ def workplace(tmp_path_factory):
     model = folder / "downloads" / "my-model"
     model.mkdir(parents=True)
     (model / "config.json").write_text(json.dumps(LLAMA))
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    hours = [f"{(now + timedelta(hours=n)).isoformat()},{60 + n}" for n in range(-3, 27)]
+    for name in ("grid.csv", "contracts.csv"):
+        (folder / name).write_text("\n".join(["time,g_per_kwh", *hours]) + "\n")
     shutil.copytree(ROOT / "docs" / "disclosure", folder / "docs" / "disclosure")
     shutil.copy(ROOT / "simulator" / "published" / "runs_2026.csv", folder / "runs.csv")
     shutil.copy(ROOT / "tests/energy/importers/data/codecarbon.csv", folder / "emissions.csv")

@@ -77,7 +77,6 @@ def chips(
     "simulator prices h100 --json",
     "simulator predict glam-mini-16e --set site.chip_price=h100-on-demand-2026",
     "simulator prices init my-prices.toml",
-    "simulator prices my-prices.toml",
 )
 def prices(
     words: Annotated[
