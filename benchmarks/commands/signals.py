@@ -28,6 +28,7 @@ from pathlib import Path
 
 from rich.progress import track
 
+from benchmarks.tiny import DENSE_TOML
 from energy.console import print_json
 from energy.guard import guard
 
@@ -75,21 +76,7 @@ WORDS = ("Traceback", "Exception ignored", "Fatal Python error")
 GUARDED = re.compile(r'guard\.py", line \d+, in (start|guard)')
 """In a traceback: our own code had begun, so Ctrl-C was prepared for."""
 
-TINY = """
-[shape]
-n_layers = 2
-d_model = 16
-n_heads = 2
-n_kv_heads = 2
-d_head = 8
-d_ff = 32
-ffn_matrices = 3
-vocab_size = 400
-seq_len = 16
-relative_buckets = 8
-[training]
-steps = 30
-"""
+TINY = f"{DENSE_TOML}[training]\nsteps = 30\n"
 
 WALL = "device,model,duration_s,codecarbon_j,wall_j\n" + "".join(
     f"cpu,{model},{10 + run},{500 + 50 * run},{900 + 90 * run}\n"

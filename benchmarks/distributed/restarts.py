@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.distributed.launch import command, environment
+from benchmarks.tiny import MIXTURE_TOML
 from energy import RunRecord
 from energy.console import print_json
 from energy.errors import ToleranceError
@@ -31,25 +32,9 @@ from energy.quantity import Boundary
 PATIENCE_S = 300.0
 """For what takes long on a machine that others use too."""
 
-RUN = """
-name = "restarts"
-[shape]
-n_layers = 2
-d_model = 16
-n_heads = 2
-n_kv_heads = 2
-d_head = 8
-d_ff = 32
-ffn_matrices = 3
-vocab_size = 400
-seq_len = 16
-relative_buckets = 8
-n_moe_layers = 1
-n_experts = 4
-top_k = 2
-d_expert = 16
-[training]
-steps = {steps}
+RUN = f"""name = "restarts"
+{MIXTURE_TOML}[training]
+steps = {{steps}}
 batch_sequences = 4
 log_every = 1
 checkpoint_every = 10

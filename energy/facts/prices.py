@@ -63,28 +63,29 @@ def price(name: str, unit: str | None = None) -> Price:
     Raises:
         InputError: there is no such row, it has another unit, or `name` is a book of several.
     """
-    rows = [row for row in priced(name) if unit in (None, row.price.unit)]
+    named = priced(name)
+    rows = [row for row in named if unit in (None, row.price.unit)]
     if len(rows) == 1:
         return rows[0]
     names = ", ".join(row.id for row in rows) or ", ".join(
         row.id for row in prices() if row.price.unit == unit
     )
-    got = f"{len(rows)} of them in {name}" if rows else f"{name} in {priced(name)[0].price.unit}"
+    got = f"{len(rows)} of them in {name}" if rows else f"{name} in {named[0].price.unit}"
     what = "a price" if not rows else "one price"
     raise InputError(f"expected {what}{f' in {unit}' if unit else ''}", got, f"one of: {names}")
 
 
-def price_of(name: str, chip: str) -> Price:
-    """The price of a chip by the name of its row, or of the price book that has one.
+def price_of(chip: str, rows: Sequence[Price], name: str) -> Price:
+    """The price of a chip among some.
 
     Args:
-        name: as of `price`, or a price book.
         chip: id of the chip in the catalog.
+        rows: prices.
+        name: of these rows, as of `priced`.
 
     Raises:
-        InputError: there is no such row, or it is the price of something else.
+        InputError: none of them, or more than one, is of the chip.
     """
-    rows = priced(name)
     its = [row for row in rows if row.chip == chip]
     if len(its) == 1:
         return its[0]

@@ -109,7 +109,7 @@ def _turn(run: Path) -> Turn:
     from glam.checkpoints.checkpoint import latest_checkpoint
     from glam.data.corpus import load_corpus
     from glam.model.decoder import Glam
-    from glam.training.optimizer import build_optimizer, update
+    from glam.training.optimizer import build_optimizer, objective, update
 
     checkpoint: Checkpoint | None = latest_checkpoint(run / "checkpoints")
     if checkpoint is None:
@@ -129,8 +129,7 @@ def _turn(run: Path) -> Turn:
     def turn() -> None:
         for batch in batches:
             output = model(batch)
-            auxiliary = training.auxiliary_weight * output.auxiliary_loss
-            (output.loss + auxiliary + training.z_loss_weight * output.z_loss).backward()
+            torch.autograd.backward(objective(output, training))
             update(model, optimizer, training, checkpoint.step + 1, output.loss)
 
     return turn

@@ -23,7 +23,7 @@ from glam.distributed.processes import Processes
 from glam.model.decoder import Glam, Output, merge_micro_batches
 from glam.training.divergence import DivergenceDetector
 from glam.training.metrics import MetricsLog
-from glam.training.optimizer import build_optimizer, gradient_norm, update
+from glam.training.optimizer import build_optimizer, gradient_norm, objective, update
 from glam.training.setup import Setup
 from glam.training.state import State
 from glam.training.stop import spent_at, stop_reason
@@ -181,9 +181,7 @@ class Trainer:
         generator, parts = self._generator(index), training.gradient_accumulation
         for micro_batch in self._batch(index).chunk(parts):
             output = self.model(self.processes.own_part(micro_batch), generator)
-            auxiliary = training.auxiliary_weight * output.auxiliary_loss
-            loss = output.loss + auxiliary + training.z_loss_weight * output.z_loss
-            (loss / (parts * self.processes.ranks)).backward()
+            (objective(output, training) / (parts * self.processes.ranks)).backward()
             outputs.append(output)
         return self.processes.mean(merge_micro_batches(outputs))
 

@@ -63,12 +63,12 @@ def _price_of_chip(named: str, chip: str) -> object:
     from energy.facts.prices import price_of, priced
 
     try:
-        priced(named)
+        rows = priced(named)
         used = catalog.chip(chip).id
     except InputError:
         return named
     try:
-        return price_of(named, used).price
+        return price_of(used, rows, named).price
     except InputError as error:
         requirement = f"site.chip_price of the chip {chip}"
         fix = error.fix or "write the number instead"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.tiny import DENSE_TOML, MIXTURE_TOML
 from energy.shape import Shape, active_parameters, total
 from experiments.equal_loss import page
 from experiments.equal_loss.plan import EXPERTS, SIZES, runs
@@ -29,7 +30,6 @@ from experiments.equal_loss.results import (
 )
 from glam.training.run import train
 from tests.support import ROOT
-from tests.support.small_models import DENSE_TOML, MIXTURE_TOML
 
 
 def result_of(experts, seed, scale=1.0, joules_per_token=2.0, floor=3.0):

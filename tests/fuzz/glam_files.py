@@ -13,7 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.support.small_models import MIXTURE_TOML, TINY_MIXTURE
+from benchmarks.tiny import MIXTURE_TOML
+from tests.support.small_models import TINY_MIXTURE
 
 
 def _texts(random: Random) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.small_models import DENSE_TOML
+from benchmarks.tiny import DENSE_TOML
 
 TINY = f"""
 {DENSE_TOML}

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
+from benchmarks.tiny import DENSE_TOML, MIXTURE_TOML
 from energy.errors import InputError
 from energy.facts import catalog
 from energy.record import RunRecord
@@ -14,7 +15,7 @@ from glam.architecture import GLAM, PLAIN
 from glam.config import GlamConfig
 from glam.family import builds
 from glam.model.decoder import Glam
-from tests.support.small_models import DENSE_TOML, MIXTURE_TOML, metrics_rows
+from tests.support.small_models import metrics_rows
 
 SIZES = [row.name for row in catalog.models() if builds(row.shape)]
 RECIPE_TOML = """

@@ -41,10 +41,10 @@ def test_another_currency_is_converted_at_its_rate_and_says_so(book):
 
 
 def test_a_book_prices_each_chip_with_its_own_row(book):
-    assert price_of(str(book), "h100-sxm5-80gb").id == f"{book}:h100"
+    assert price_of("h100-sxm5-80gb", priced(str(book)), str(book)).id == f"{book}:h100"
     assert price(str(book), "USD/kWh").price.value == 0.09
     with pytest.raises(InputError, match="expected a price of the chip tpu-v4"):
-        price_of(str(book), "tpu-v4")
+        price_of("tpu-v4", priced(str(book)), str(book))
     with pytest.raises(InputError, match=r"one of: .*h100, .*own-b200"):
         price(str(book), "USD/h")
     with pytest.raises(InputError, match="did you mean"):

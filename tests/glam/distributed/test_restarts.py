@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from benchmarks.distributed.launch import environment
+from benchmarks.tiny import MIXTURE_TOML
 from tests.support.launch import torchrun
-from tests.support.small_models import MIXTURE_TOML
 
 RUN = f'name = "tiny"\n{MIXTURE_TOML}[training]\nsteps = 4\nbatch_sequences = 4\ndevice = "cpu"\n'
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.tiny import MIXTURE_TOML
 from energy.record import RunRecord
 from glam.checkpoints.checkpoint import Checkpoint
 from glam.config import GlamConfig
 from glam.data.tokenizer import train_tokenizer
 from glam.model.decoder import Glam
-from tests.support.small_models import MIXTURE_TOML
 
 CASES = [
     json.loads(line) for line in Path(__file__).with_name("items.jsonl").read_text().splitlines()

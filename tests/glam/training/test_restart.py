@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.tiny import MIXTURE_TOML
 from energy.record import RunRecord
 from glam.checkpoints.checkpoint import checkpoints, load_checkpoint
-from tests.support.small_models import MIXTURE_TOML, metrics_rows
+from tests.support.small_models import metrics_rows
 
 STEPS = 700
 KILLS = 20

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.commands.signals import half_written
+from benchmarks.tiny import MIXTURE_TOML
 from energy.record import RunRecord
 from glam.checkpoints.checkpoint import checkpoints, load_checkpoint
 from tests.support import unmeasured_environment
-from tests.support.small_models import MIXTURE_TOML, metrics_rows
+from tests.support.small_models import metrics_rows
 
 pytestmark = [pytest.mark.process, pytest.mark.torch]
 
