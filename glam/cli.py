@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def command() -> Typer:
     """The command with its verbs."""
     from energy.app import mount, new_app
-    from glam import verbs
+    from glam.verbs import evaluation, generation, probing, training
 
     app = new_app(
         "glam",
@@ -22,16 +22,16 @@ def command() -> Typer:
     )
     questions = {
         "How is a model trained, and what does it write?": (
-            verbs.sizes,
-            verbs.train,
-            verbs.generate,
+            training.sizes,
+            training.train,
+            generation.generate,
         ),
-        "What has it learned?": (verbs.evaluate,),
-        "How fast is this machine?": (verbs.probe,),
+        "What has it learned?": (evaluation.evaluate,),
+        "How fast is this machine?": (probing.probe,),
     }
     for question, answers in questions.items():
         for verb in answers:
-            mount(app, question, verb, name="eval" if verb is verbs.evaluate else None)
+            mount(app, question, verb, name="eval" if verb is evaluation.evaluate else None)
     return app
 
 

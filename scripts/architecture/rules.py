@@ -96,7 +96,8 @@ def _commands(path: Path) -> bool:
     return (
         path.match("simulator/questions/*/command.py")
         or path.is_relative_to("energy/commands")
-        or path in {Path("simulator/kit/options.py"), Path("energy/app.py"), Path("glam/verbs.py")}
+        or path.is_relative_to("glam/verbs")
+        or path in {Path("simulator/kit/options.py"), Path("energy/app.py")}
         or (path.stem == "cli" and len(path.parts) == 2)
     )
 
