@@ -274,7 +274,7 @@ def import_(
     """
     from energy.facts.site import site_from_options
     from energy.importers.imported import Hints
-    from energy.importers.moments import zone_of
+    from energy.local_time import zone_of
     from energy.reports import summary
     from energy.verbs import import_log
     from energy.verbs.run import label_of

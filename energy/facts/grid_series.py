@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +29,7 @@ from energy.errors import InputError, reason
 from energy.facts.grid_entsoe import rows_of_xml
 from energy.facts.grid_layouts import AVERAGE, Layout, layout, rows_of_json
 from energy.inputs import read_text
+from energy.local_time import placed, shown, zone_of
 from energy.units import S_PER_DAY, S_PER_HOUR
 
 Array = NDArray[np.float64]
@@ -40,6 +40,10 @@ MOST_G_PER_KWH = 3000.0
 LEAST_PEAK_G_PER_KWH = 1.5
 """A lower limit for the dirtiest hour of any grid: hydropower alone has 4 to 24 over its life, and
 kilograms a kWh are at most 1.2."""
+
+
+LEAST_STEP_S = 1.0
+"""Rows follow each other by so much at least."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def read_series(
     Raises:
         InputError: there is no such file, or a line of it is wrong; the message names the line.
     """
-    zone = _zone(timezone)
+    zone = zone_of(timezone) if timezone else None
     text = read_text(path, "a grid series")
     start = text.lstrip()[:1]
     try:
@@ -122,13 +126,6 @@ def read_series(
     return _read(rows, path.name, layout(rows, path.name, column, time_column), zone)
 
 
-def _zone(name: str | None) -> tzinfo | None:
-    try:
-        return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InputError("expected a time zone", str(name), "name one as Europe/Berlin") from error
-
-
 def _read(rows: list[list[str]], name: str, columns: Layout, zone: tzinfo | None) -> Series:
     times: list[datetime] = []
     values: list[float] = []
@@ -138,7 +135,14 @@ def _read(rows: list[list[str]], name: str, columns: Layout, zone: tzinfo | None
     for line, time, value in cells:
         moment = _time(time, line, name)
         if moment.tzinfo is None and zone is not None and not columns.in_utc:
-            moment = _placed(moment, zone, times)
+            before_s = _seconds(times[-1]) + LEAST_STEP_S if times else -math.inf
+            moment = placed(moment, zone, before_s)
+            if not shown(moment):
+                raise InputError(
+                    f"expected times of {zone} in {name} line {line}",
+                    f"{time}, an hour that its clocks leave out in spring",
+                    "name the zone of the times with --timezone",
+                )
         times.append(moment)
         values.append(_intensity(value, columns.scale, line, name))
         if (times[-1].tzinfo is None) != (times[0].tzinfo is None):
@@ -159,21 +163,13 @@ def _read(rows: list[list[str]], name: str, columns: Layout, zone: tzinfo | None
     return Series(np.array([*starts, end]), np.array(values), name, columns.signal)
 
 
-def _placed(moment: datetime, zone: tzinfo, before: list[datetime]) -> datetime:
-    """A local time in its zone; of two equal hours in autumn, the second is after the change."""
-    local = moment.replace(tzinfo=zone)
-    if before and _seconds(local) <= _seconds(before[-1]):
-        return local.replace(fold=1)
-    return local
-
-
 def _descends(cells: list[tuple[int, str, str]]) -> bool:
-    """Whether the times run backwards all along, as some services hand them out."""
+    """Whether the times run backwards, as some services hand them out; in autumn not all do."""
     try:
         times = [_seconds(datetime.fromisoformat(time)) for _, time, _ in cells]
     except (ValueError, OverflowError):
         return False
-    return all(later < time for time, later in pairwise(times))
+    return sum(later < time for time, later in pairwise(times)) > len(times) // 2
 
 
 def _cells(

@@ -22,7 +22,7 @@ from energy.importers.imported import (
     Skipped,
     number,
 )
-from energy.importers.moments import ASSUMED_UTC, seconds_of, zone_of
+from energy.importers.moments import Clock
 from energy.meters.base import Domain
 
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:,\d+)? - (.*)")
@@ -30,6 +30,7 @@ VERSION = re.compile(r"carbontracker version (\S+)")
 PARTS = re.compile(r"(GPU|CPU) with device\(s\) ([^.]*)")
 EPOCH = re.compile(r"Epoch (\d+):")
 DURATION = re.compile(r"Duration: (?:(\d+) days?, )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+FORM = "%Y-%m-%d %H:%M:%S"
 WATTS = re.compile(r"Average power usage \(W\) for (\w+): (.+)")
 
 PROCESSOR = (0.9, 1.1)
@@ -38,7 +39,11 @@ PROCESSOR = (0.9, 1.1)
 MOST_WORDS = 60
 """Characters of a line that states a duration."""
 
-Epochs = dict[str, list[tuple[float, float, float]]]
+STAMPED_S = 2.0
+"""Stamps of whole seconds may be so much nearer to each other than an epoch is long."""
+
+Epochs = dict[str, list[tuple[float, tuple[float, float]]]]
+"""Ends of epochs by kind of device, and the seconds and watts of each."""
 
 
 def recognizes(text: str) -> bool:
@@ -66,47 +71,54 @@ def read(text: str, hints: Hints) -> list[ImportedRun]:
 
 
 def _run(lines: Iterable[tuple[int, str, str]], hints: Hints) -> ImportedRun:
-    zone, skipped = zone_of(hints.timezone), Skipped()
+    clock, skipped = Clock(hints.timezone), Skipped()
     parts: dict[str, list[str]] = {}
-    version, seconds, epochs = "", 0.0, Epochs()
+    version, ended = "", (0.0, 0.0)
+    epochs = Epochs()
     for line, stamp, words in lines:
         if match := VERSION.search(words):
             version = match.group(1)
         for kind, names in PARTS.findall(words):
             parts[kind.lower()] = [name.strip() for name in names.split(",") if name.strip()]
         if EPOCH.match(words):
-            seconds = 0.0
-        if match := DURATION.match(words[:MOST_WORDS]):
-            days, hours, minutes, rest = match.groups()
-            seconds = 86_400 * int(days or 0) + 3600 * int(hours) + 60 * int(minutes) + float(rest)
-        if match := WATTS.match(words):
-            kind = match.group(1)
-            try:
-                watts = _watts(match.group(2), len(parts.get(kind, ())))
-                end_s = seconds_of(stamp, "%Y-%m-%d %H:%M:%S", zone)
-                stretch = max(0.0, end_s - number(str(seconds), 1e-3, 1e9)), end_s
-            except UNREADABLE:
-                skipped.add(line)
-                continue
-            epochs.setdefault(kind, []).append((*stretch, watts * (stretch[1] - stretch[0])))
+            ended = 0.0, 0.0
+        try:
+            if match := DURATION.match(words[:MOST_WORDS]):
+                seconds = number(str(_seconds(*match.groups())), 1e-3, 1e9)
+                ended = clock.seconds(stamp, FORM, max(0.0, seconds - STAMPED_S)), seconds
+            if match := WATTS.match(words):
+                kind, text = match.groups()
+                if not ended[1]:
+                    raise ValueError("no duration")
+                watts = _watts(text, len(parts.get(kind, ())))
+                epochs.setdefault(kind, []).append((ended[0], (ended[1], watts)))
+        except UNREADABLE:
+            skipped.add(line)
     boards = parts.get("gpu", [])
     notes = skipped.notes()
     if len(boards) > 1:
         notes.append(f"the watts of the log are means of a board: {len(boards)} boards count")
-    if not hints.timezone:
-        notes.append(ASSUMED_UTC)
+    spent: dict[str, list[tuple[float, float, float]]] = {}
+    for kind, rows in epochs.items():
+        ordered, more = clock.ordered(rows)
+        spent[kind] = _apart(ordered)
+        notes += more
     return ImportedRun(
         name="carbontracker",
         devices=[
-            Device(_domain(kind, parts.get(kind, []), version), spent=_apart(stretches))
-            for kind, stretches in epochs.items()
+            Device(_domain(kind, parts.get(kind, []), version), spent=stretches)
+            for kind, stretches in spent.items()
         ],
-        windows=[("epoch", *stretch[:2]) for stretch in next(iter(epochs.values()), [])],
+        windows=[("epoch", *stretch[:2]) for stretch in next(iter(spent.values()), [])],
         chips=max(1, len(boards)),
         chip=boards[0] if boards else "",
         facts={"carbontracker_version": version},
-        notes=notes,
+        notes=list(dict.fromkeys(notes)),
     )
+
+
+def _seconds(days: str | None, hours: str, minutes: str, seconds: str) -> float:
+    return 86_400 * int(days or 0) + 3600 * int(hours) + 60 * int(minutes) + float(seconds)
 
 
 def _watts(text: str, devices: int) -> float:
@@ -116,10 +128,12 @@ def _watts(text: str, devices: int) -> float:
     return number(text) * max(1, devices)
 
 
-def _apart(stretches: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
-    """Epochs in order of time; stamps of whole seconds make neighbours overlap by up to one."""
+def _apart(epochs: list[tuple[float, tuple[float, float]]]) -> list[tuple[float, float, float]]:
+    """Begin, end and joules of epochs; stamps of whole seconds make them overlap by up to one."""
     apart: list[tuple[float, float, float]] = []
-    for begin_s, end_s, joules in sorted(stretches, key=lambda stretch: stretch[1]):
+    for end_s, (lasting_s, watts) in epochs:
+        begin_s = max(0.0, end_s - lasting_s)
+        joules = watts * (end_s - begin_s)
         begin_s = max(begin_s, apart[-1][1]) if apart else begin_s
         if end_s > begin_s:
             apart.append((begin_s, end_s, joules))

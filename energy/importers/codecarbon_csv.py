@@ -21,7 +21,7 @@ from energy.importers.imported import (
     Skipped,
     number,
 )
-from energy.importers.moments import ASSUMED_UTC, seconds_of, zone_of
+from energy.importers.moments import Clock
 from energy.importers.tables import rows_of
 from energy.meters.base import Domain
 from energy.units import J_PER_KWH
@@ -50,7 +50,7 @@ def read(text: str, hints: Hints) -> list[ImportedRun]:
             seconds = number(row["duration"], 1e-9, 1e10)
             for column in ("cpu_energy", "gpu_energy", "ram_energy"):
                 number(row[column] or "0", 0, 1e12)
-            seconds_of(row["timestamp"], None, zone_of(hints.timezone))
+            Clock(hints.timezone).seconds(row["timestamp"])
             _pue(row)
         except ValueError:
             skipped.add(line)
@@ -71,7 +71,8 @@ def read(text: str, hints: Hints) -> list[ImportedRun]:
 def _run(
     row: Mapping[str, str], seconds: float, rows: int, skipped: Skipped, hints: Hints
 ) -> ImportedRun:
-    end_s = seconds_of(row["timestamp"], None, zone_of(hints.timezone))
+    clock = Clock(hints.timezone)
+    end_s = clock.seconds(row["timestamp"])
     begin_s = max(0.0, end_s - seconds)
     devices = [
         Device(domain, spent=[(begin_s, begin_s + seconds, joules)])
@@ -85,8 +86,7 @@ def _run(
     if row.get("tracking_mode") == "process":
         notes.append("tracked by process: other work on this machine is not in the joules")
     notes += _sum_note(row)
-    if not hints.timezone:
-        notes.append(ASSUMED_UTC)
+    notes += clock.notes()
     facts = {
         name: row[name]
         for name in ("codecarbon_version", "cpu_model", "gpu_model", "tracking_mode", "os")

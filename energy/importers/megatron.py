@@ -20,7 +20,7 @@ from energy.importers.imported import (
     Skipped,
     number,
 )
-from energy.importers.moments import ASSUMED_UTC, seconds_of, zone_of
+from energy.importers.moments import Clock, Row
 from energy.meters.base import Domain
 
 MARK = "energy per GPU (J/iter/GPU):"
@@ -56,7 +56,7 @@ def read(text: str, hints: Hints) -> list[ImportedRun]:
     Raises:
         InputError: neither the log nor the user says how many boards there are.
     """
-    zone, skipped = zone_of(hints.timezone), Skipped()
+    clock, skipped = Clock(hints.timezone), Skipped()
     laps: list[Lap] = []
     for line, content in enumerate(text.splitlines(), 1):
         if MARK not in content:
@@ -66,8 +66,8 @@ def read(text: str, hints: Hints) -> list[ImportedRun]:
             if match is None:
                 raise ValueError("no iteration")
             stamp, iteration, ms, joules = match.groups()
-            end_s = seconds_of(stamp, None, zone) if stamp else None
             seconds = number(ms, 1e-6, 1e10) / 1e3
+            end_s = clock.seconds(stamp, lasting_s=seconds) if stamp else None
             lap = Lap(end_s, int(number(iteration, 0, 1e15)), seconds, number(joules))
         except ValueError:
             skipped.add(line)
@@ -79,12 +79,12 @@ def read(text: str, hints: Hints) -> list[ImportedRun]:
     if not laps:
         return []
     boards = _boards(text, hints)
-    stretches, again = _stretches(laps, boards)
-    notes = skipped.notes()
+    rows, again = _rows(laps, boards)
+    ordered, notes = clock.ordered(rows)
+    stretches = _stretches(ordered)
+    notes = [*skipped.notes(), *notes]
     if again:
         notes.append(f"{again} lines repeat iterations after a restart: their joules count, too")
-    if not hints.timezone:
-        notes.append(ASSUMED_UTC)
     domain = Domain(
         id="gpus" if boards > 1 else "gpu-0",
         kind="gpu",
@@ -121,10 +121,10 @@ def _boards(text: str, hints: Hints) -> int:
     )
 
 
-def _stretches(laps: list[Lap], boards: int) -> tuple[list[tuple[float, float, float]], int]:
-    """Begin, end and joules of each line, and how many repeat iterations."""
+def _rows(laps: list[Lap], boards: int) -> tuple[list[Row[tuple[float, float]]], int]:
+    """End, seconds and joules of each line, and how many repeat iterations."""
     usual = _usual(laps)
-    stretches: list[tuple[float, float, float]] = []
+    rows: list[Row[tuple[float, float]]] = []
     reached, again, now_s = -1, 0, 0.0
     for number_, lap in enumerate(laps):
         count = lap.iteration - laps[number_ - 1].iteration if number_ else usual
@@ -132,15 +132,22 @@ def _stretches(laps: list[Lap], boards: int) -> tuple[list[tuple[float, float, f
         reached = max(reached, lap.iteration)
         if not 0 < count <= MOST_ITERATIONS:
             count = usual
-        end_s = now_s + count * lap.seconds if lap.end_s is None else lap.end_s
-        begin_s = max(0.0, end_s - count * lap.seconds)
+        now_s = now_s + count * lap.seconds if lap.end_s is None else lap.end_s
+        rows.append((now_s, (count * lap.seconds, count * lap.joules * boards)))
+    return rows, again
+
+
+def _stretches(rows: list[Row[tuple[float, float]]]) -> list[tuple[float, float, float]]:
+    """Begin, end and joules of each line."""
+    stretches: list[tuple[float, float, float]] = []
+    for end_s, (seconds, joules) in rows:
+        begin_s = max(0.0, end_s - seconds)
         if stretches and begin_s < stretches[-1][1]:
             # Lines are printed a little after their iterations: laps follow each other.
             begin_s = stretches[-1][1]
             end_s = max(end_s, begin_s + 1e-3)
-        stretches.append((begin_s, end_s, count * lap.joules * boards))
-        now_s = end_s
-    return stretches, again
+        stretches.append((begin_s, end_s, joules))
+    return stretches
 
 
 def _usual(laps: list[Lap]) -> int:

@@ -19,7 +19,7 @@ from energy.importers.imported import (
     node,
     number,
 )
-from energy.importers.moments import ASSUMED_UTC, in_order, in_range, pace_of, seconds_of, zone_of
+from energy.importers.moments import Clock, in_order, in_range, pace_of
 from energy.importers.tables import cells_of
 from energy.inputs import MOST_DEPTH, depth
 
@@ -130,29 +130,29 @@ def recognizes_ptd(text: str) -> bool:
 
 def read_ptd(text: str, hints: Hints) -> list[ImportedRun]:
     """The analyzer of a log, which stands at the wall of a node."""
-    zone, skipped = zone_of(hints.timezone), Skipped()
-    rows: list[tuple[float, float]] = []
-    marks: dict[str, list[float]] = {}
+    clock, skipped = Clock(hints.timezone), Skipped()
+    rows: list[tuple[float, tuple[float, str]]] = []
     for line, cells in cells_of(text):
         values = dict(zip(cells[::2], cells[1::2], strict=False))
         try:
-            time_s = seconds_of(values["Time"], PTD_STAMP, zone)
-            rows.append((time_s, number(values["Watts"], 0, 1e9)))
+            watts = number(values["Watts"], 0, 1e9)
+            time_s = clock.seconds(values["Time"], PTD_STAMP)
         except UNREADABLE:
             skipped.add(line)
             continue
-        if values.get("Mark"):
-            marks.setdefault(values["Mark"], []).append(time_s)
+        rows.append((time_s, (watts, values.get("Mark", ""))))
     if not rows:
         return []
-    ordered, notes = in_order(rows)
-    if not hints.timezone:
-        notes.append(ASSUMED_UTC)
+    ordered, notes = clock.ordered(rows)
+    marks: dict[str, list[float]] = {}
+    for time_s, (_, mark) in ordered:
+        if mark:
+            marks.setdefault(mark, []).append(time_s)
     domain = node("node", "SPEC PTDaemon, power analyzer at the wall", by_power=True)
     return [
         ImportedRun(
             name="ptd",
-            devices=[Device(domain, powers=[*ordered])],
+            devices=[Device(domain, powers=[(time_s, watts) for time_s, (watts, _) in ordered])],
             windows=[(name, min(times), max(times)) for name, times in marks.items()],
             chips=hints.chips or 1,
             notes=[*skipped.notes(), *notes],

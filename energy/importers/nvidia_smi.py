@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from energy.errors import InputError
 from energy.importers.imported import Device, Hints, ImportedRun, Importer, Skipped, board, number
-from energy.importers.moments import ASSUMED_UTC, in_order, seconds_of, zone_of
+from energy.importers.moments import Clock
 from energy.importers.tables import cells_of
 from energy.meters.waveform import POWERS, STAMP
 
@@ -26,7 +26,7 @@ def read(text: str, hints: Hints) -> list[ImportedRun]:
 
     A power in brackets ([N/A]) or below 0 is a reading that failed.
     """
-    zone, skipped = zone_of(hints.timezone), Skipped()
+    clock, skipped = Clock(hints.timezone), Skipped()
     names: list[str] = []
     rows: list[tuple[float, tuple[str, float | None]]] = []
     products: dict[str, str] = {}
@@ -38,7 +38,7 @@ def read(text: str, hints: Hints) -> list[ImportedRun]:
         place = next(turn)
         try:
             values = dict(zip(names, cells, strict=True))
-            time_s = seconds_of(values["timestamp"], STAMP, zone)
+            time_s = clock.seconds(values["timestamp"], STAMP)
             name, watts = _board(values, place), _watts(values)
         except (ValueError, KeyError):
             skipped.add(line)
@@ -48,7 +48,7 @@ def read(text: str, hints: Hints) -> list[ImportedRun]:
             watts = None
         rows.append((time_s, (name, watts)))
         products.setdefault(name, values.get("name", ""))
-    return [_run(rows, products, skipped, hints)] if rows else []
+    return [_run(clock, rows, products, skipped, hints)] if rows else []
 
 
 def _board(values: Mapping[str, str], place: int) -> str:
@@ -64,12 +64,13 @@ def _watts(values: Mapping[str, str]) -> float | None:
 
 
 def _run(
+    clock: Clock,
     rows: list[tuple[float, tuple[str, float | None]]],
     products: Mapping[str, str],
     skipped: Skipped,
     hints: Hints,
 ) -> ImportedRun:
-    ordered, notes = in_order(rows)
+    ordered, notes = clock.ordered(rows)
     devices = {
         name: Device(board(name, product, "nvidia-smi, power.draw", by_power=True))
         for name, product in products.items()
@@ -83,8 +84,6 @@ def _run(
                 "if the log has N boards in turn, add --chips N; in a new log, query index or uuid",
             )
         powers.append((time_s, watts))
-    if not hints.timezone:
-        notes.append(ASSUMED_UTC)
     return ImportedRun(
         devices=list(devices.values()),
         chips=len(devices),

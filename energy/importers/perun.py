@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from energy.importers.imported import Device, Hints, ImportedRun, Importer, Skipped, board, number
-from energy.importers.moments import ASSUMED_UTC, in_order, in_range, seconds_of, zone_of
+from energy.importers.moments import Clock, in_order, in_range
 from energy.importers.tables import rows_of
 from energy.meters.base import Domain
 
@@ -59,8 +59,8 @@ def _run(name: str, values: Values, skipped: Skipped, hints: Hints) -> ImportedR
     begin_s, notes = 0.0, []
     if match:
         stamp = match.group(1).replace("_", ":")
-        begin_s = seconds_of(stamp, None, zone_of(hints.timezone))
-        notes = [] if hints.timezone else [ASSUMED_UTC]
+        clock = Clock(hints.timezone)
+        begin_s, notes = clock.seconds(stamp), clock.notes()
     hosts = sorted({host for host, _, _, _ in values})
     devices = []
     for (host, group, sensor, unit), points in values.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -23,7 +23,7 @@ from energy.importers.imported import (
     board,
     number,
 )
-from energy.importers.moments import in_range
+from energy.importers.moments import in_order, in_range
 from energy.inputs import MOST_DEPTH, depth
 
 ENERGY, POWER = "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "DCGM_FI_DEV_POWER_USAGE"
@@ -61,11 +61,11 @@ class Boards:
             self.hosts.setdefault(host)
         self.samples.append((time_s, (metric, name, labels.get("GPU_I_ID", ""), value)))
 
-    def run(self, skipped: Skipped) -> list[ImportedRun]:
+    def run(self, skipped: Skipped, notes: Sequence[str] = ()) -> list[ImportedRun]:
         """The run that the samples tell; none without samples."""
         if not self.samples:
             return []
-        notes: list[str] = []
+        notes = list(notes)
         counts: dict[str, dict[float, float]] = {}
         powers: dict[str, dict[float, float]] = {}
         instances: dict[str, set[str]] = {}
@@ -133,7 +133,8 @@ def read_samples(text: str, hints: Hints) -> list[ImportedRun]:
             boards.add(time_s, metric, dict(LABEL.findall(labels)), number(value))
         except UNREADABLE:
             skipped.add(line_number)
-    return boards.run(skipped)
+    boards.samples, notes = in_order(boards.samples)
+    return boards.run(skipped, notes)
 
 
 def _moment(stamp: str | None, scrape: int, hints: Hints) -> float:

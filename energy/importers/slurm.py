@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from energy.errors import InputError
 from energy.importers.imported import Device, Hints, ImportedRun, Importer, Skipped, node, number
-from energy.importers.moments import ASSUMED_UTC, seconds_of, zone_of
+from energy.importers.moments import Clock
 from energy.importers.tables import cells_of
 
 RAW, ROUNDED = "ConsumedEnergyRaw", "ConsumedEnergy"
@@ -155,11 +155,12 @@ def _elapsed(row: Mapping[str, str]) -> float:
 
 def _begin(row: Mapping[str, str], hints: Hints) -> tuple[float, list[str]]:
     """When a job began; 0, and a note, where the file does not tell."""
+    clock = Clock(hints.timezone)
     try:
-        begin_s = seconds_of(row["Start"], None, zone_of(hints.timezone))
+        begin_s = clock.seconds(row["Start"])
     except (KeyError, ValueError):
         return 0.0, ["the file does not tell when the job began (column Start)"]
-    return begin_s, [] if hints.timezone else [ASSUMED_UTC]
+    return begin_s, clock.notes()
 
 
 def _nodes(row: Mapping[str, str]) -> int:

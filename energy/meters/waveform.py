@@ -153,5 +153,7 @@ def _refused(path: Path, number: int, expectation: str, cells: list[str]) -> Inp
     return InputError(
         f"expected {expectation} in line {number} of {path}",
         ",".join(cells),
-        "sort the lines of each device by time" if "ascend" in expectation else "correct it",
+        "sort the lines of each device by time; energy import reads a log whose clock was set back"
+        if "ascend" in expectation
+        else "correct it",
     )

@@ -164,6 +164,7 @@ def when(
     threshold: float | None = None,
     curtail: str | Sequence[str] = (),
     repeat: bool = False,
+    timezone: str | None = None,
     zone: str | None = None,
     paused_share: float | None = None,
     resume: float | None = None,
@@ -183,9 +184,10 @@ def when(
         every: hours between the starts to try.
         stretch: longest time from start to end over that without pauses; 1 for no pauses.
         threshold: intensity above which the run pauses, g/kWh; the best one by default.
-        curtail: times without power in UTC, such as "17:00-21:00" for every day, or
+        curtail: times without power, such as "17:00-21:00" for every day, or
             "2025-07-01T17:00/2025-07-01T21:00".
         repeat: whether the series may be repeated after its end.
+        timezone: of times without an offset, in the file and in curtail; UTC by default.
         zone: grid zone whose flat factor is shown too.
         paused_share: watts while paused over watts while running.
         resume: seconds to resume after a pause.
@@ -196,13 +198,13 @@ def when(
         InputError: a value is not valid, or a line of the series is not.
         MissingDataError: time or watts of the run are missing, or it is longer than the series.
     """
-    curtailment = Curtailment.of(several(curtail))
+    curtailment = Curtailment.of(several(curtail), timezone)
     job = requested_job(
         target, days=days, mw=mw, basis=basis, overrides=overrides, without_failures=False
     )
     return schedule(
         job,
-        series if isinstance(series, Series) else read_series(Path(series)),
+        series if isinstance(series, Series) else read_series(Path(series), timezone=timezone),
         Options(
             every_s=every * S_PER_HOUR,
             stretch=stretch,
@@ -273,7 +275,7 @@ def minute(seconds: float) -> str:
     Args:
         seconds: since 1970.
     """
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _load(job: Job, assumed: Mapping[str, Quantity]) -> Load:

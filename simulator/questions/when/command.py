@@ -15,7 +15,7 @@ Curtail = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FROM-TO",
-        help="No power: 17:00-21:00 every day, or two ISO times with a slash. UTC.",
+        help="No power: 17:00-21:00 every day, or two ISO times with a slash.",
     ),
 ]
 
@@ -101,6 +101,7 @@ def when(
         threshold=threshold,
         curtail=curtail or (),
         repeat=repeat,
+        timezone=timezone,
         zone=zone,
         paused_share=paused_share,
         resume=resume,

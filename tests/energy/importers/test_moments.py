@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from energy.errors import InputError
 from energy.importers.imported import outermost
-from energy.importers.moments import in_order, seconds_of, zone_of
+from energy.importers.moments import Clock, in_order
+from energy.local_time import zone_of
 
 HOUR = 3600.0
 
@@ -27,9 +28,10 @@ def test_in_autumn_the_hour_that_comes_twice_counts_twice():
 
 
 def test_a_log_in_local_time_needs_no_repair_where_its_zone_is_named():
-    berlin = zone_of("Europe/Berlin")
-    summer = seconds_of("2026/07/01 12:00:00.000", "%Y/%m/%d %H:%M:%S.%f", berlin)
-    assert summer == seconds_of("2026-07-01T10:00:00Z", None, zone_of(None))
+    berlin = Clock("Europe/Berlin")
+    summer = berlin.seconds("2026/07/01 12:00:00.000", "%Y/%m/%d %H:%M:%S.%f")
+    assert summer == Clock(None).seconds("2026-07-01T10:00:00Z")
+    assert berlin.notes() == []
     with pytest.raises(InputError):
         zone_of("Europe/Atlantis")
 

@@ -145,6 +145,18 @@ def test_a_year_in_berlin_has_no_gap_and_a_summer_is_not_utc(tmp_path):
         read(tmp_path, MAPS, column="direct", timezone="Europe/Atlantis")
 
 
+def test_an_autumn_in_berlin_may_run_backwards_and_a_spring_in_utc_is_not_of_berlin(tmp_path):
+    begin = datetime(2025, 10, 25, 12, tzinfo=UTC)
+    head, *lines = berlin_year(begin, 24).splitlines()
+    backwards = "\n".join([head, *reversed(lines)])
+    series = read(tmp_path, backwards, timezone="Europe/Berlin")
+    assert series.edges_s[0] == begin.timestamp()
+    assert series.g_per_kwh.tolist() == list(range(24))
+    lines = [f"2025-03-30T{h:02}:00,300" for h in range(6)]
+    with pytest.raises(InputError, match=r"Europe/Berlin in .* line 4; got 2025-03-30T02:00"):
+        read(tmp_path, "\n".join(["time,g_per_kwh", *lines]), timezone="Europe/Berlin")
+
+
 def test_a_file_that_runs_backwards_is_turned_round(tmp_path):
     lines = [f"2024-03-02T{h:02}:00:00Z,{200 + h}" for h in range(23, -1, -1)]
     series = read(tmp_path, "\n".join(["time,g_per_kwh", *lines]))

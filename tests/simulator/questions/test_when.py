@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.errors import MissingDataError
+from energy.errors import InputError, MissingDataError
 from energy.facts.grid_series import Series, read_series
 from energy.units import J_PER_KWH
 from simulator.questions.when.answer import when
@@ -177,6 +177,20 @@ def test_a_daily_window_over_midnight_is_one_window():
     series = Series(np.arange(25) * HOUR, np.full(24, 100.0), "test")
     off = Curtailment.of(["22:00-02:00"]).mask(series)
     assert np.flatnonzero(off).tolist() == [0, 1, 22, 23]
+
+
+def test_curtailed_hours_are_those_of_the_zone_that_is_named():
+    begin = datetime(2025, 3, 29, tzinfo=UTC).timestamp()  # the last day of winter time
+    series = Series(begin + np.arange(49) * HOUR, np.full(48, 100.0), "test")
+    texts = [
+        "17:00-21:00",
+        "2025-03-30T08:00/2025-03-30T09:00",
+        "2025-03-30T12:00Z/2025-03-30T13:00Z",
+    ]
+    off = Curtailment.of(texts, "Europe/Berlin").mask(series)
+    assert np.flatnonzero(off).tolist() == [16, 17, 18, 19, 30, 36, 39, 40, 41, 42]
+    with pytest.raises(InputError, match="a time zone"):
+        Curtailment.of(texts, "Europe/Atlantis")
 
 
 def test_a_run_longer_than_the_series_is_refused_unless_the_series_may_repeat():
