@@ -55,12 +55,7 @@ def read(text: str, hints: Hints) -> list[ImportedRun]:
 
 
 def _run(name: str, values: Values, skipped: Skipped, hints: Hints) -> ImportedRun:
-    match = STAMP.search(hints.file)
-    begin_s, notes = 0.0, []
-    if match:
-        stamp = match.group(1).replace("_", ":")
-        clock = Clock(hints.timezone)
-        begin_s, notes = clock.seconds(stamp), clock.notes()
+    begin_s, notes = _begin(hints)
     hosts = sorted({host for host, _, _, _ in values})
     devices = []
     for (host, group, sensor, unit), points in values.items():
@@ -83,6 +78,17 @@ def _run(name: str, values: Values, skipped: Skipped, hints: Hints) -> ImportedR
         facts={"hosts": ", ".join(hosts)},
         notes=[*skipped.notes(), *dict.fromkeys(notes)],
     )
+
+
+def _begin(hints: Hints) -> tuple[float, list[str]]:
+    """When the run began, as the name of its file has it, and what is to be said of that."""
+    clock = Clock(hints.timezone)
+    match = STAMP.search(hints.file)
+    try:
+        begin_s = clock.seconds(match.group(1).replace("_", ":")) if match else 0.0
+    except ValueError as error:
+        return 0.0, [f"the moment in the name of the file cannot be read ({error})"]
+    return begin_s, clock.notes()
 
 
 def _domain(group: str, sensor: str, unit: str, host: str) -> Domain | None:

@@ -23,7 +23,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "console tables",
         "rows",
         "meters quantity shape files",
-        "guard inputs shapes typed",
+        "guard inputs local_time shapes typed",
         "errors units letters outside allocator _lazy _ctrl_c",
     ),
     "glam": (

@@ -10,6 +10,7 @@ from energy.importers.imported import Hints
 from energy.importers.kinds import named, runs_of
 from energy.importers.ledger_rows import blocks_of
 from energy.importers.moments import Clock
+from tests.energy.importers.samples import DATA
 
 BERLIN = "Europe/Berlin"
 AUTUMN = datetime(2026, 10, 25, 1, tzinfo=UTC)
@@ -151,6 +152,16 @@ def test_the_stamps_of_jobs_and_of_totals_say_so_too():
         ("2026-05-29T02:10:00", "Slurm"),
     ):
         (run,) = runs_of(named("sacct"), table.format(stamp), Hints("log", BERLIN))
+        assert words in said(run)
+
+
+def test_the_moment_in_the_name_of_a_table_of_perun_may_be_none():
+    text = next(DATA.glob("perun_*")).read_text()
+    for stamp, words in (
+        ("2026-10-25T02:10:00", "show its times twice"),
+        ("2026-99-25T02:10:00", "cannot be read"),
+    ):
+        (run,) = runs_of(named("perun"), text, Hints(f"perun_{stamp}.csv", BERLIN))
         assert words in said(run)
 
 
