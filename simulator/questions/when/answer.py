@@ -179,13 +179,11 @@ def when(
     Args:
         series: grid intensity, or the path of a CSV file of it (`read_series`).
         target: a scenario, a preset, a model of the catalog, or the path of a scenario file.
-        days: without a scenario, days of the run.
-        mw: without a scenario, megawatts of the facility.
+        days, mw: without a scenario, days of the run and megawatts of the facility.
         every: hours between the starts to try.
         stretch: longest time from start to end over that without pauses; 1 for no pauses.
         threshold: intensity above which the run pauses, g/kWh; the best one by default.
-        curtail: times without power, such as "17:00-21:00" for every day, or
-            "2025-07-01T17:00/2025-07-01T21:00".
+        curtail: times without power: "17:00-21:00", "2025-07-01T17:00/2025-07-01T21:00".
         repeat: whether the series may be repeated after its end.
         timezone: of times without an offset, in the file and in curtail; UTC by default.
         zone: grid zone whose flat factor is shown too.
