@@ -179,7 +179,8 @@ def when(
     Args:
         series: grid intensity, or the path of a CSV file of it (`read_series`).
         target: a scenario, a preset, a model of the catalog, or the path of a scenario file.
-        days, mw: without a scenario, days of the run and megawatts of the facility.
+        days: without a scenario, days of the run.
+        mw: without a scenario, megawatts of the facility.
         every: hours between the starts to try.
         stretch: longest time from start to end over that without pauses; 1 for no pauses.
         threshold: intensity above which the run pauses, g/kWh; the best one by default.
@@ -196,7 +197,6 @@ def when(
         InputError: a value is not valid, or a line of the series is not.
         MissingDataError: time or watts of the run are missing, or it is longer than the series.
     """
-    curtailment = Curtailment.of(several(curtail), timezone)
     job = requested_job(
         target, days=days, mw=mw, basis=basis, overrides=overrides, without_failures=False
     )
@@ -207,7 +207,7 @@ def when(
             every_s=every * S_PER_HOUR,
             stretch=stretch,
             threshold=threshold,
-            curtailment=curtailment,
+            curtailment=Curtailment.of(several(curtail), timezone),
             repeat=repeat,
         ),
         zone_factor=NO_ZONE if zone is None else grid.zone(zone).g_per_kwh,
