@@ -48,7 +48,7 @@ def megatron(walls):
 
 def carbontracker(walls):
     start = f"{walls[0]:%Y-%m-%d %H:%M:%S} - "
-    parts_line = "The following components were found: GPU with device(s) A, B."
+    parts_line = "Components: GPU with device(s) A, B."
     lines = [start + "carbontracker version 2.4.7", start + parts_line]
     for n, wall in enumerate(walls, 1):
         stamp = f"{wall:%Y-%m-%d %H:%M:%S} - "
