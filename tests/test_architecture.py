@@ -314,6 +314,21 @@ def test_help_loads_no_heavy_module(package):
     assert python(code).splitlines()[-1] == "[]"
 
 
+def test_published_runs_are_compared_and_places_listed_without_the_physics():
+    physics = ["simulator.physics.step", "simulator.plans", "simulator.fit", "simulator.serving"]
+    code = (
+        "import sys; from simulator.cli import main\n"
+        "for words in ['regions FRA'], ['compare', 'glam-64b-64e', 'gpt3-175b']:\n"
+        "    sys.argv = ['simulator', *' '.join(words).split()]\n"
+        "    try:\n        main()\n    except SystemExit as end:\n        assert not end.code\n"
+        "    print('numpy' in sys.modules)\n"
+        f"print(sorted(set({physics}) & set(sys.modules)))"
+    )
+    printed = python(code).splitlines()
+    assert printed[-1] == "[]"
+    assert printed.index("False") < printed.index("True")
+
+
 def test_importing_energy_loads_no_heavy_module():
     heavy = [*HEAVY, "rich", "typer", "energy.ledger.reader"]
     code = (

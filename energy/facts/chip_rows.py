@@ -54,7 +54,7 @@ class Chip:
         embodied_kg: kgCO2e of its manufacture.
         embodied_scope: what `embodied_kg` includes.
         source: where the row comes from.
-        status: one of `energy.facts.catalog.STATUSES`.
+        status: one of `energy.facts.rows.STATUSES`.
         unconfirmed_fields: cells of a mixed row that are from memory.
         notes: conflicts between sources, and warnings.
         price_usd_per_h: of one chip, in a file of one's own.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from energy.facts import catalog
+from energy.facts.cells import cell
+from energy.facts.rows import rows
 from energy.quantity import Origin, Quantity
 
 
@@ -32,8 +33,7 @@ def countries() -> tuple[Country, ...]:
 
     def read(row: dict[str, str]) -> Country:
         value, low, high = (
-            catalog.cell(row[name], float | None)
-            for name in ("ewif_l_per_kwh", "ewif_low", "ewif_high")
+            cell(row[name], float | None) for name in ("ewif_l_per_kwh", "ewif_low", "ewif_high")
         )
         water = (
             Quantity.absent("L/kWh", f"no water intensity of the grid of {row['name']} is known")
@@ -49,7 +49,7 @@ def countries() -> tuple[Country, ...]:
         )
         return Country(row["alpha3"], row["alpha2"], row["name"], water)
 
-    return tuple(catalog.rows("countries.csv", read))
+    return tuple(rows("countries.csv", read))
 
 
 @cache

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from energy.facts import catalog
 from energy.facts.chip_rows import Chip
+from energy.facts.rows import rows
 from energy.quantity import Origin, Quantity
 
 METHODS = ("bottom-up", "maker", "assumption", "published")
@@ -52,7 +52,7 @@ def _table() -> tuple[Embodied, ...]:
         source = f"{row['source']}, {row['year']}"
         return Embodied(row["chip"], row["method"], float(row["kg"]), row["scope"], source)
 
-    return tuple(catalog.rows("embodied.csv", read))
+    return tuple(rows("embodied.csv", read))
 
 
 def methods_of(chip: Chip) -> tuple[Embodied, ...]:

@@ -13,8 +13,9 @@ from functools import cache
 from typing import Any
 
 from energy.errors import InputError, MissingDataError
-from energy.facts import catalog
+from energy.facts.cells import cell
 from energy.facts.grid_bands import REGION, annual
+from energy.facts.rows import find, rows
 from energy.facts.zone import Region, Zone
 from energy.quantity import Origin, Quantity
 
@@ -32,7 +33,7 @@ def zone(name: str, *, allow_fallback: bool = False) -> Zone:
         MissingDataError: the name is unknown and no fallback is allowed.
     """
     try:
-        return catalog.find(
+        return find(
             "grid zone", name, zones(), lambda row: (row.id, row.name, *row.aliases), "energy grid"
         )
     except InputError as error:
@@ -55,7 +56,7 @@ def unknown_place() -> Quantity:
 
 def region(name: str) -> Region:
     """A published data center by its id, such as "google-glam"."""
-    return catalog.find(
+    return find(
         "published site", name, regions(), lambda row: (row.id,), "simulator regions --kind site"
     )
 
@@ -76,16 +77,16 @@ def regions() -> tuple[Region, ...]:
 
     def read(row: dict[str, str]) -> Region:
         values: dict[str, Any] = dict(row)
-        values |= {key: catalog.cell(row[key], str | None) for key in ("zone", "notes")}
-        values |= {key: catalog.cell(row[key], float | None) for key in numbers}
+        values |= {key: cell(row[key], str | None) for key in ("zone", "notes")}
+        values |= {key: cell(row[key], float | None) for key in numbers}
         return Region(**values | {"year": int(row["year"])})
 
-    return tuple(catalog.rows("regions.csv", read))
+    return tuple(rows("regions.csv", read))
 
 
 def overhead(name: str) -> Quantity:
     """An overhead or lifetime from energy/facts/data/overheads.csv: an assumption with a band."""
-    return catalog.find("overhead", name, _overheads(), lambda row: (row[0],))[1]
+    return find("overhead", name, _overheads(), lambda row: (row[0],))[1]
 
 
 @cache
@@ -104,7 +105,7 @@ def _overheads() -> tuple[tuple[str, Quantity], ...]:
             source=source,
         )
 
-    return tuple(catalog.rows("overheads.csv", read))
+    return tuple(rows("overheads.csv", read))
 
 
 @cache
@@ -122,10 +123,10 @@ def _own() -> tuple[Zone, ...]:
             aliases=tuple(row["aliases"].split(";")),
             g_per_kwh=intensity,
             year=int(row["year"]),
-            notes=catalog.cell(row["notes"], str | None),
+            notes=cell(row["notes"], str | None),
         )
 
-    return tuple(catalog.rows("grid.csv", read))
+    return tuple(rows("grid.csv", read))
 
 
 def _places(known: Mapping[str, Zone]) -> Iterator[Zone]:
@@ -148,7 +149,7 @@ def _places(known: Mapping[str, Zone]) -> Iterator[Zone]:
             kind=REGION,
         )
 
-    return (zone for zone in catalog.rows("grid_places.csv", read) if zone is not None)
+    return (zone for zone in rows("grid_places.csv", read) if zone is not None)
 
 
 def _fallback(name: str) -> Zone:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from energy.facts import catalog
+from energy.facts.rows import rows
 from energy.quantity import Origin, Quantity
 
 COUNTRY, REGION = "country", "region"
@@ -44,7 +44,7 @@ def grid_bands() -> tuple[GridBand, ...]:
         numbers = (float(row[name]) for name in ("from_g", "below_g", "low", "high"))
         return GridBand(row["kind"], *numbers)
 
-    return tuple(catalog.rows("grid_bands.csv", read))
+    return tuple(rows("grid_bands.csv", read))
 
 
 def annual(kind: str, g_per_kwh: float, source: str) -> Quantity:

@@ -28,7 +28,7 @@ class Model:
         tokens: tokens of its published training run.
         source: where the row comes from.
         year: of that publication.
-        status: one of `energy.facts.catalog.STATUSES`.
+        status: one of `energy.facts.rows.STATUSES`.
         notes: caveats.
     """
 

@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 
 from energy.errors import InputError
-from energy.facts import catalog, price_book
+from energy.facts import price_book
+from energy.facts.cells import cell
+from energy.facts.rows import find, rows
 from energy.quantity import Origin, Quantity
 
 KINDS = {"chip": "USD/h", "electricity": "USD/kWh"}
@@ -35,7 +37,7 @@ class Price:
         date: year and month.
         source: citation.
         license: license of the data.
-        status: one of `energy.facts.catalog.STATUSES`.
+        status: one of `energy.facts.rows.STATUSES`.
         notes: caveats.
     """
 
@@ -112,7 +114,7 @@ def priced(name: str) -> tuple[Price, ...]:
     """
     path, suffix, row = str(name).partition(".toml")
     if not suffix:
-        return (catalog.find("price", name, prices(), lambda row: (row.id,), "simulator prices"),)
+        return (find("price", name, prices(), lambda row: (row.id,), "simulator prices"),)
     book = tuple(Price(**fields) for fields in price_book.rows(Path(path + suffix)))
     if not row:
         return book
@@ -120,7 +122,7 @@ def priced(name: str) -> tuple[Price, ...]:
     def names(row: Price) -> tuple[str, ...]:
         return (row.id,)
 
-    return (catalog.find("price", str(name), book, names, f"simulator prices {path}.toml"),)
+    return (find("price", str(name), book, names, f"simulator prices {path}.toml"),)
 
 
 @cache
@@ -145,8 +147,8 @@ def prices() -> tuple[Price, ...]:
         return Price(
             **{key: row[key] for key in texts},
             price=amount,
-            chip=catalog.cell(row["chip"], str | None),
-            notes=catalog.cell(row["notes"], str | None),
+            chip=cell(row["chip"], str | None),
+            notes=cell(row["notes"], str | None),
         )
 
-    return tuple(catalog.rows("prices.csv", read))
+    return tuple(rows("prices.csv", read))

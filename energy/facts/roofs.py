@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from energy.facts import catalog
+from energy.facts.rows import rows
 from energy.quantity import Origin, Quantity
 
 
@@ -31,7 +32,7 @@ def by_maker() -> dict[str, Quantity]:
         source = f"{row['source']} ({row['year']}, {row['status']}); {row['notes']}"
         return row["vendor"], Quantity.exact(float(row["share"]), "1", source, Origin.ASSUMED)
 
-    return dict(catalog.rows("matmul_roofs.csv", read))
+    return dict(rows("matmul_roofs.csv", read))
 
 
 _PEAK = Quantity.exact(1.0, "1", "no product of this maker was measured: the peak", Origin.ASSUMED)

@@ -20,7 +20,7 @@ class Zone:
         source: citation.
         year: year of the data.
         license: license of the data.
-        status: one of `energy.facts.catalog.STATUSES`.
+        status: one of `energy.facts.rows.STATUSES`.
         notes: caveats.
         kind: country, or region for a part of one.
         country: code of three letters; None for the world.

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import zip_longest
 from typing import Any, Literal
 
 from rich.cells import cell_len
@@ -75,6 +76,9 @@ class Fitted(Table):
         """The lines of the table, and the names of the columns that were left out."""
         widths = [_width(column) for column in self.columns]
         whole = _whole(widths)
+        if not console.is_terminal and not self.title:
+            yield from self._text(console, widths)
+            return
         if not console.is_terminal or whole <= options.max_width:
             yield from self._lines(console, options, self.columns, whole)
             return
@@ -85,6 +89,16 @@ class Fitted(Table):
         left_out = [title for title, keep in zip(titles, kept, strict=True) if title and not keep]
         if left_out:
             yield f"left out in {options.max_width} columns: {', '.join(dict.fromkeys(left_out))}"
+
+    def _text(self, console: Console, widths: list[int]) -> RenderResult:
+        """The lines of the table where nothing is styled, cut or folded: rich takes long for it."""
+        rows = zip(*(_cells(console, column) for column in self.columns), strict=True)
+        right = [column.justify == "right" for column in self.columns]
+        for row in rows:
+            for line in zip_longest(*(text.split("\n") for text in row), fillvalue=""):
+                cells = zip(line, widths, right, strict=True)
+                yield Segment("  ".join(_padded(*cell) for cell in cells))
+                yield Segment.line()
 
     def _kept(self, widths: list[int], width: int) -> list[bool]:
         """Which columns fit, the key among them: others go from the right, the source last."""
@@ -138,6 +152,19 @@ def _least(column: Column) -> int:
     if column.justify == "left":
         return min(width, LEAST_TEXT)
     return min(width, LEAST_WORDS) if any(" (" in str(cell) for cell in column.cells) else width
+
+
+def _cells(console: Console, column: Column) -> list[str]:
+    """The title and cells of a column as plain text; markup and emoji are as rich reads them."""
+    texts = [str(text) for text in (column.header, *column.cells)]
+    return [console.render_str(t).plain if "[" in t or t.count(":") > 1 else t for t in texts]
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    """A line of a cell with the spaces that fill its column."""
+    if right:
+        return " " * (width - cell_len(text.rstrip())) + text.rstrip()
+    return text + " " * (width - cell_len(text))
 
 
 def _whole(widths: Sequence[int]) -> int:

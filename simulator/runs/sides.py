@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from energy.errors import InputError, require_choice
 from energy.flops import model_flop
@@ -17,13 +17,15 @@ from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from energy.shape import Shape, total
 from simulator.runs import reported
-from simulator.runs.predict import Prediction, predict
 from simulator.runs.terms import carbon
 from simulator.scenarios.request import Target, scenario_of
 from simulator.scenarios.scenario import Scenario
 from simulator.terms import Term
 
-RunTarget = Target | RunRecord | Prediction
+if TYPE_CHECKING:  # the physics, which published and recorded runs do without
+    from simulator.runs.predict import Prediction
+
+RunTarget: TypeAlias = "Target | RunRecord | Prediction"
 """What a caller names: a `Target`, a record, or a prediction, which stands for its scenario."""
 
 Run = Scenario | RunRecord
@@ -139,7 +141,7 @@ def side_of(
     run: Run,
     basis: Basis,
     accounting: str | None,
-    prediction_of: Callable[[Scenario], Prediction] = predict,
+    prediction_of: Callable[[Scenario], Prediction] | None = None,
 ) -> Side:
     """One run of a comparison.
 
@@ -147,8 +149,8 @@ def side_of(
         run: a scenario or a record.
         basis: of all runs that are compared (`choose_basis`).
         accounting: as-published, location or market; None is the run's own.
-        prediction_of: predicts a scenario; that of a `Predicted` does not repeat the step of a run
-            that only changes its length.
+        prediction_of: predicts a scenario; `predict` by default. That of a `Predicted` does not
+            repeat the step of a run that only changes its length.
     """
     if isinstance(run, RunRecord):
         return Side(run, _accounting(accounting, "location"))
@@ -157,6 +159,10 @@ def side_of(
         record, kind = reported.record(run), _accounting(accounting, section.accounting)
         co2 = carbon(reported.energy(run), section.power_boundary, record, kind)
         return Side(record, kind, (reported.work(run), co2))
+    if prediction_of is None:
+        from simulator.runs.predict import predict
+
+        prediction_of = predict
     prediction, kind = prediction_of(run), _accounting(accounting, "location")
     return Side(prediction.record, kind, (prediction.co2_term(kind),))
 
@@ -164,12 +170,12 @@ def side_of(
 def _read(target: RunTarget, overrides: Mapping[str, Any] | None) -> Run:
     if isinstance(target, RunRecord):
         return target
-    if isinstance(target, Prediction):
-        target = target.setup.scenario
-    if not isinstance(target, Scenario):
+    if isinstance(target, str | Path):
         path = Path(target)
         if path.suffix == ".json" or path.is_dir():
             return RunRecord.load(path)
+    elif not isinstance(target, Scenario):
+        target = target.setup.scenario
     return scenario_of(target, overrides=overrides)
 
 

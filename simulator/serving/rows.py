@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from energy.configurations.read import is_configuration
 from energy.errors import AccountingError, InputError
 from energy.facts import catalog
+from energy.facts.rows import plain_name
 from energy.shape import Shape, total
 from energy.shape import parameters as count
 from simulator.published.shipped import PUBLISHED, shipped
@@ -194,9 +195,9 @@ def first_name(name: str) -> dict[str, str] | None:
     for row in _names():
         if row["model"] == name or re.search(row["pattern"], name, re.IGNORECASE):
             return row
-    plain = catalog.plain_name(name)
+    plain = plain_name(name)
     for model in catalog.models():
-        if catalog.plain_name(model.name) == plain:
+        if plain_name(model.name) == plain:
             return {"model": model.name, "family": re.split(r"[-\d]", model.name)[0]}
     return None
 

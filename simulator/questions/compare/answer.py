@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from energy.errors import InputError
 from simulator.kit.answer import Answer, Data
-from simulator.quality.match import Match
-from simulator.questions.compare.equal import sides_at_equal
-from simulator.questions.compare.quality import at_equal_loss, loss_cautions
 from simulator.questions.compare.ratio import Ratio, cautions, decompose
-from simulator.questions.compare.serving import ServedSide, served_sides
 from simulator.runs.sides import Basis, Run, RunTarget, Side, choose_basis, read, sides
-from simulator.serving.request import Request
+
+if TYPE_CHECKING:  # not loaded for runs that are compared as they are
+    from simulator.quality.match import Match
+    from simulator.questions.compare.serving import ServedSide
+    from simulator.serving.request import Request
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -53,6 +53,10 @@ class Comparison(Answer):
     @property
     def loss_cautions(self) -> list[str]:
         """What a reader must know before quoting a ratio at equal loss."""
+        if not self.matches:
+            return []
+        from simulator.questions.compare.quality import loss_cautions
+
         return loss_cautions(self.matches)
 
     def explained(self) -> Data:
@@ -107,8 +111,14 @@ def compare(
         raise InputError("expected --law with --equal quality", law)
     runs = read(targets, overrides)
     chosen = choose_basis(runs, basis)
-    served = served_sides(runs, serving) if serving else ()
+    served: tuple[ServedSide, ...] = ()
+    if serving:
+        from simulator.questions.compare.serving import served_sides
+
+        served = served_sides(runs, serving)
     if equal == "quality":
+        from simulator.questions.compare.quality import at_equal_loss
+
         result = at_equal_loss(runs, chosen, accounting, law, beyond_range=beyond_range)
         return Comparison(
             basis=chosen,
@@ -125,4 +135,6 @@ def compare(
 def _sides(runs: list[Run], basis: Basis, accounting: str | None, equal: str | None) -> list[Side]:
     if equal is None:
         return sides(runs, basis, accounting)
+    from simulator.questions.compare.equal import sides_at_equal
+
     return sides_at_equal(runs, basis, accounting, equal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 Serving = Annotated[
     bool, typer.Option("--serving", help="Also compare the models when they answer.")
 ]
+SERVICE: dict[str, Any] = {
+    "chip": "b200",
+    "chips": 0,
+    "batch": 256,
+    "isl": 512,
+    "osl": 512,
+    "precision": "bf16",
+}
+"""The service that is compared where none is described."""
+
 FewestChips = Annotated[int, typer.Option(help="With --serving: 0 is as few as hold each model.")]
 
 
@@ -59,12 +69,12 @@ def compare(
     ] = None,
     beyond_range: BeyondRange = False,
     serving: Serving = False,
-    chip: ServedOn = "b200",
-    chips: FewestChips = 0,
-    batch: Batch = 256,
-    isl: Prompt = 512,
-    osl: Osl = 512,
-    precision: Weights = "bf16",
+    chip: ServedOn = SERVICE["chip"],
+    chips: FewestChips = SERVICE["chips"],
+    batch: Batch = SERVICE["batch"],
+    isl: Prompt = SERVICE["isl"],
+    osl: Osl = SERVICE["osl"],
+    precision: Weights = SERVICE["precision"],
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -76,11 +86,8 @@ def compare(
     model x machine x mechanization (PUE) = energy; x map (grid) = CO2.
     """
     from simulator.questions.compare.answer import compare as answer
-    from simulator.serving.request import Request
 
-    request = Request(
-        model="", chip=chip, chips=chips, batch=batch, isl=isl, osl=osl, precision=precision
-    )
+    service = dict(zip(SERVICE, (chip, chips, batch, isl, osl, precision), strict=True))
     present(
         answer(
             *names,
@@ -89,7 +96,7 @@ def compare(
             equal=equal,
             law=law,
             beyond_range=beyond_range,
-            serving=_service(request, wanted=serving),
+            serving=_service(service, wanted=serving),
             overrides=overridden(overrides),
         ),
         as_json=as_json,
@@ -99,13 +106,15 @@ def compare(
     )
 
 
-def _service(request: Request, *, wanted: bool) -> Request | None:
+def _service(described: dict[str, Any], *, wanted: bool) -> Request | None:
     """The service to compare; one that is described and would not be compared is refused."""
     from energy.errors import InputError
 
     if wanted:
-        return request
-    if request != type(request)(model="", chip="b200", chips=0, batch=256):
+        from simulator.serving.request import Request
+
+        return Request(model="", **described)
+    if described != SERVICE:
         words = "--chip, --chips, --batch, --isl, --osl or --precision"
         raise InputError(f"expected --serving with {words}", "no --serving")
     return None

@@ -14,7 +14,6 @@ from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from energy.reports.terminal import table
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
-from simulator.questions.compare import page_quality, page_serving
 from simulator.questions.compare.answer import Comparison
 from simulator.questions.compare.ratio import REFUSED, Ratio, equal_figures
 from simulator.runs.sides import METHOD, Side
@@ -81,6 +80,8 @@ def page(comparison: Comparison, console: Console) -> None:
     first, *later = comparison.sides
     for side in later:
         console.print(headline(first, side), style="bold")
+    if comparison.matches:
+        from simulator.questions.compare import page_quality
     for item, ratio in zip(comparison.matches, comparison.ratios, strict=False):
         console.print(page_quality.headline(first.name, item, ratio), style="bold")
     console.print()
@@ -96,6 +97,8 @@ def page(comparison: Comparison, console: Console) -> None:
         page_quality.page(comparison, console)
         equal.insert(0, "loss by the law above")
     if comparison.served:
+        from simulator.questions.compare import page_serving
+
         page_serving.serving_page(comparison.served, console)
     console.print()
     console.print(f"equal: {', '.join(equal) or 'nothing'}")
@@ -158,8 +161,14 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "warnings": comparison.cautions,
     }
     if comparison.served:
+        from simulator.questions.compare import page_serving
+
         data["serving"] = page_serving.as_json(comparison.served)
-    return data | ({"quality": page_quality.as_json(comparison)} if comparison.matches else {})
+    if comparison.matches:
+        from simulator.questions.compare import page_quality
+
+        data["quality"] = page_quality.as_json(comparison)
+    return data
 
 
 def _side_by_side(comparison: Comparison) -> Table:

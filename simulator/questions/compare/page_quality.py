@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from energy.reports.terminal import table
 from energy.units import count, significant
-from simulator.quality.laws import checks
-from simulator.quality.match import Match
 from simulator.questions.compare.answer import Comparison
 from simulator.questions.compare.ratio import Ratio
+
+if TYPE_CHECKING:
+    from simulator.quality.match import Match
 
 
 def headline(first: str, item: Match, ratio: Ratio) -> str:
@@ -47,6 +48,8 @@ def page(comparison: Comparison, console: Console) -> None:
         console.print(rows)
         console.print(f"tokens: {item.tokens}", markup=False)
         console.print(f"law: {item.law.source}", markup=False)
+    from simulator.quality.laws import checks
+
     for check in checks(comparison.matches[0].law):
         by_law = "never" if check.by_law is None else f"with {count(check.by_law)}"
         console.print(
@@ -61,6 +64,8 @@ def page(comparison: Comparison, console: Console) -> None:
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
     """The matches with the tokens by each law, the checks of the law, and the cautions."""
+    from simulator.quality.laws import checks
+
     return {
         "matches": [_match(item) for item in comparison.matches],
         "checks": [asdict(check) for check in checks(comparison.matches[0].law)],

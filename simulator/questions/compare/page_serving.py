@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from energy.quantity import Quantity
 from energy.reports.terminal import table
 from simulator.kit.answer import Terminal
-from simulator.questions.compare.serving import ServedSide
+
+if TYPE_CHECKING:
+    from simulator.questions.compare.serving import ServedSide
 
 RELIED_ON = ("j_per_token", "itl_s", "ttft_s", "tokens_per_s", "largest_batch")
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from energy.reports.terminal import table
 from energy.units import G_PER_T, J_PER_MWH, L_PER_M3
-from simulator.questions.regions.answer import MovedRuns
+from simulator.questions.regions.moved import MovedRuns
 from simulator.questions.regions.page_places import cautions, number
 
 MOST_REASONS = 4

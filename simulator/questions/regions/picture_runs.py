@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from energy.units import G_PER_T
 from simulator.kit.style import Panel
-from simulator.questions.regions.answer import MovedRuns
+from simulator.questions.regions.moved import MovedRuns
 from simulator.questions.regions.picture_places import gross_and_net
 
 

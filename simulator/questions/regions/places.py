@@ -170,3 +170,8 @@ def _of_data_center(row: Region) -> Place:
         source=row.source,
         status=row.status,
     )
+
+
+def size_for_rows(rows: int) -> tuple[float, float]:
+    """Inches of a picture with so many rows."""
+    return 7.5, min(max(1.4 + 0.2 * rows, 2.0), 7.0)

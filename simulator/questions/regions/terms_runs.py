@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.questions.regions.answer import MovedRuns
+from simulator.questions.regions.moved import MovedRuns
 from simulator.runs.terms import carbon
 from simulator.terms import Term
 

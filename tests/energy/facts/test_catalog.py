@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from energy.errors import InputError, MissingDataError
-from energy.facts import catalog
+from energy.facts import catalog, rows
 from energy.quantity import Boundary
 from energy.shape import active_parameters, parameters, total
 
@@ -143,7 +143,7 @@ def test_a_chip_is_known_by_any_common_spelling(spelling, chip_id):
 
 def test_no_two_chips_share_a_spelling():
     spellings = [
-        catalog.plain_name(alias) for row in catalog.chips() for alias in {row.id, *row.aliases}
+        rows.plain_name(alias) for row in catalog.chips() for alias in {row.id, *row.aliases}
     ]
     assert len(spellings) == len(set(spellings))
 
@@ -194,17 +194,17 @@ def tables():
 @pytest.mark.parametrize("name", tables())
 def test_every_table_of_facts_is_complete(name):
     """Each row has all its cells, a source, a year and a status; unknown is written out."""
-    rows = list(catalog.rows(name, dict))
-    assert rows
-    for row in rows:
+    table = list(rows.rows(name, dict))
+    assert table
+    for row in table:
         year = row.get("year") or row["date"][:4]
         assert year == "unknown" or 1990 <= int(year) <= 2030, row
 
 
 def table_of(text, monkeypatch, tmp_path):
     (tmp_path / "bad.csv").write_text(text)
-    monkeypatch.setattr(catalog, "files", lambda _package: tmp_path)
-    return list(catalog.rows("bad.csv", dict))
+    monkeypatch.setattr(rows, "files", lambda _package: tmp_path)
+    return list(rows.rows("bad.csv", dict))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from energy.errors import InputError
 from energy.facts import catalog
 from energy.facts.prices import KINDS, price, prices
+from energy.facts.rows import STATUSES
 from energy.quantity import Origin
 from simulator.runs.predict import predict
 from simulator.scenarios.scenario import load
@@ -23,7 +24,7 @@ def test_every_price_has_a_band_a_date_terms_and_a_source(row):
     assert len(row.date) == 7
     assert 2020 <= int(row.date[:4]) <= 2026
     assert row.terms
-    assert row.status in catalog.STATUSES
+    assert row.status in STATUSES
     assert row.price.origin is Origin.ASSUMED
     assert row.id in row.price.source
     if row.kind == "chip":

@@ -5,8 +5,9 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.markup import escape
 
-from energy.reports.terminal import FILE_WIDTH, EscapingConsole, console, table
+from energy.reports.terminal import FILE_WIDTH, EscapingConsole, Fitted, _whole, console, table
 from simulator.questions.catalog import answer as catalog
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=30)
@@ -129,3 +130,27 @@ def test_the_catalog_in_80_columns_has_every_key_whole_and_its_source(answer, ke
     assert starts >= {getattr(row, key) for row in rows.rows}
     assert lines[0].split()[-1] == "source"
     assert any(line.startswith("left out in 80 columns: ") for line in lines)
+
+
+CELLS = st.text("ab é字[]:\n 1.", max_size=12)
+
+
+class ByRich(Fitted):
+    """A table whose every line is set by rich."""
+
+    def _text(self, console, widths):
+        return self._lines(console, console.options, self.columns, _whole(widths))
+
+
+@given(st.lists(st.tuples(*[CELLS] * 3), min_size=1, max_size=4))
+def test_a_table_in_a_pipe_has_the_lines_that_rich_would_set(cells):
+    def printed(lines):
+        out = io.StringIO()
+        EscapingConsole(file=out, width=FILE_WIDTH, highlight=False).print(lines)
+        return out.getvalue()
+
+    lines = filled(["number", "text"], [[escape(cell) for cell in row] for row in cells])
+    lines.columns[2].justify = "left"
+    by_rich = ByRich()
+    by_rich.columns, by_rich.rows = lines.columns, lines.rows
+    assert printed(lines) == printed(by_rich)

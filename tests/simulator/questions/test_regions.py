@@ -10,7 +10,8 @@ from energy.errors import InputError, MissingDataError
 from energy.facts.site import site
 from energy.footprint.apply import at_site
 from energy.quantity import Boundary, Quantity
-from simulator.questions.regions.answer import RUN_SORT_KEYS, moved, regions
+from simulator.questions.regions.answer import regions
+from simulator.questions.regions.moved import RUN_SORT_KEYS, moved
 from simulator.questions.regions.places import SORT_KEYS, choose, ordered, places
 from tests.support.records import run_record
 
