@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def command() -> Typer:
     """The command with its verbs."""
     from energy.app import mount, new_app
-    from glam.verbs import evaluation, generation, probing, training
+    from glam.verbs import evaluation, generation, probing, specialization, training
 
     app = new_app(
         "glam",
@@ -26,7 +26,7 @@ def command() -> Typer:
             training.train,
             generation.generate,
         ),
-        "What has it learned?": (evaluation.evaluate,),
+        "What has it learned?": (evaluation.evaluate, specialization.experts),
         "How fast is this machine?": (probing.probe,),
     }
     for question, answers in questions.items():

@@ -21,6 +21,7 @@ NOT_RUN = {
     r"glam train --model run\.toml": "own books; tests/glam/test_bad_input.py resumes a run",
     r"glam generate ": "a model that was trained for minutes",
     r"glam eval ": "the same, and items of the tasks; tests/glam/evaluation has small ones of both",
+    r"glam experts ": "a mixture that was trained; tests/glam/specialization has a small one",
     r"simulator (pareto|feasible|plan) ": "minutes; the tests of the verbs run them",
     r"energy run --meter (cmd|redfish)": "a plug and a server's own controller on a network",
     r"energy doctor --meter cmd": "a plug on a network",

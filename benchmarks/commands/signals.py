@@ -51,6 +51,7 @@ VERBS = (
     "glam sizes",
     "glam train --model {model} --data {text} --out {out} --meter cpu_model",
     "glam eval {trained} --data {items} --out {out} --meter cpu_model",
+    "glam experts {trained} --data a={text} --data b={text} --tokens 2000 --json",
     "glam probe --out {out}.json --meter cpu_model",
     "simulator init {out}.toml",
     "simulator predict glam-mini-16e --plot {out}.svg",

@@ -125,6 +125,7 @@ def load_corpus(
     vocab_size: int,
     folder: Path | None = None,
     *,
+    tokenizer: Tokenizer | None = None,
     workers: int = 0,
     shard_bytes: int = SHARD_BYTES,
 ) -> TokenCorpus:
@@ -137,6 +138,7 @@ def load_corpus(
         config: text of the corpus.
         vocab_size: vocabulary size of the tokenizer.
         folder: cache of tokenizers and tokens; the user's cache folder by default.
+        tokenizer: that of a trained model, in place of one trained on this text.
         workers: number of tokenizing processes; 0 means one per available core.
         shard_bytes: text per shard.
 
@@ -150,7 +152,7 @@ def load_corpus(
     warn_of_skipped_text(survey, config, sources)
     weights = domain_weights(config, list(survey.domains))
     names = tuple(name for name, weight in weights.items() if weight)
-    tokenizer = cached_tokenizer(survey.sample, vocab_size, folder)
+    tokenizer = tokenizer or cached_tokenizer(survey.sample, vocab_size, folder)
     base = folder / _corpus_name(config, survey, names, tokenizer, shard_bytes)
     shards = _existing_shards(base, tokenizer)
     if shards is None:

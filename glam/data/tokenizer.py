@@ -59,6 +59,10 @@ class Tokenizer:
         """A short hash that identifies the tokenizer."""
         return _sha256(self.model)[:16]
 
+    def pieces(self) -> list[str]:
+        """Return the text of every token, with spaces as SentencePiece writes them."""
+        return [str(self._processor.id_to_piece(token)) for token in range(len(self))]
+
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text, without an end-of-document token."""
         return list(self._processor.encode(text))

@@ -30,7 +30,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "__main__",
         "cli",
         "verbs",
-        "evaluation",
+        "evaluation specialization",
         "training generation probing",
         "distributed",
         "model data",

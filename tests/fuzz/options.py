@@ -39,6 +39,7 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "train": TRAIN,
         "generate": (".", "--device", "tpu"),
         "eval": (".", "--device", "tpu"),
+        "experts": (".", "--device", "tpu"),
         "sizes": (),
         "probe": ("--out", "new.json", "--device", "tpu"),
     },

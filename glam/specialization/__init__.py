@@ -1,0 +1,1 @@
+"""What the experts of a trained mixture take, and what each is worth."""
