@@ -16,7 +16,7 @@ from glam.specialization.switch_off import Cost, costs
 from glam.specialization.windows import CLASSES, Windows, position_octaves
 
 FREQUENT = 200
-"""Most frequent tokens, within each of which the domain is asked for again."""
+"""Most frequent tokens, within each of which the domain is looked at again."""
 
 LABELS = ("domain", "token class", "position")
 

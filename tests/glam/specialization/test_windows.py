@@ -20,7 +20,7 @@ PIECES = [
 
 
 class Pieces:
-    """A tokenizer of which nothing but the pieces is asked for."""
+    """A tokenizer of which nothing but the pieces is needed."""
 
     def pieces(self):
         return PIECES
