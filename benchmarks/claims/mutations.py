@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -290,10 +290,9 @@ def _rules(findings: list[Finding]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(finding.rule for finding in findings))
 
 
-def table() -> Table:
+def table(every: Sequence[Verdict]) -> Table:
     """A line for everything wrong."""
     rows = []
-    every = verdicts()
     for verdict in every:
         names = ", ".join(verdict.foreign) or "none"
         rules = ", ".join(f"`{rule}`" for rule in verdict.ours) or "none"
@@ -314,10 +313,11 @@ def main() -> None:
 
 def run(page: Path | None, *, as_json: bool) -> None:
     """Judge, and show it."""
+    every = verdicts()
     if as_json:
-        print_json([vars(verdict) for verdict in verdicts()])
+        print_json([vars(verdict) for verdict in every])
         return
-    heads, rows = table()
+    heads, rows = table(every)
     if page is None:
         print_table(heads, rows)
     else:

@@ -45,21 +45,7 @@ def main() -> None:
     if options.write:
         with TABLE.open("w", encoding="utf-8", newline="") as file:
             lines = csv.writer(file, lineterminator="\n")
-            lines.writerow(
-                [
-                    "kind",
-                    "from_g",
-                    "below_g",
-                    "low",
-                    "high",
-                    "zones",
-                    "inside",
-                    "source",
-                    "year",
-                    "license",
-                    "status",
-                ]
-            )
+            lines.writerow(HEADER)
             for band in bands:
                 lines.writerow(
                     [
