@@ -6,6 +6,7 @@ from pathlib import Path
 
 from energy.errors import InputError, require_choice
 from energy.importers import (
+    amd_smi,
     carbontracker,
     chip_hours,
     codecarbon_csv,
@@ -23,6 +24,7 @@ from energy.inputs import read_bytes
 
 IMPORTERS = (
     nvidia_smi.IMPORTER,
+    amd_smi.IMPORTER,
     prometheus.DCGM,
     prometheus.RANGE,
     codecarbon_csv.IMPORTER,

@@ -32,6 +32,8 @@ SAMPLES = (
     Sample("nvidia-smi", "nvidia-smi.csv", 571.4 * 0.302, "chip", ("--chips", "8"), 0.01),
     # 0.061 s at 77.6 W and 0.204 s at 205 W in the order of the lines; the sensor trails.
     Sample("nvidia-smi", "nvidia-smi-one.csv", 0.265 * 180, "chip", (), 0.2),
+    # (238 + 242 + 246 + 242) W for a second
+    Sample("amd-smi", "amd-smi.csv", 968.0, "chip", (), 0.01),
     # (48,492,962 - 48,376,897 + 48,776,627 - 48,500,605) mJ
     Sample("prometheus", "prometheus.json", 392.087, "chip"),
     # 0.050729394934847696 kWh
