@@ -8,10 +8,10 @@ they stand, so that the result is rather too wide than too narrow.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from energy.errors import UnitError
-from energy.quantity import MissingPart, Origin, Quantity
+from energy.quantity import Boundary, MissingPart, Origin, Quantity
 
 
 def multiply(a: Quantity, b: Quantity, unit: str, *, divide: bool = False) -> Quantity:
@@ -48,6 +48,21 @@ def multiply(a: Quantity, b: Quantity, unit: str, *, divide: bool = False) -> Qu
         shares=shares,
         missing=tuple(sorted({*a.missing, *b.missing}, key=str)),
     )
+
+
+def per_token(totals: Mapping[Boundary, Quantity], tokens: Quantity) -> dict[str, Quantity]:
+    """Joules of a token at each boundary, by a name such as chip_j_per_token.
+
+    Args:
+        totals: joules by boundary.
+        tokens: that were counted; with none, there is nothing to divide by, and no figure.
+    """
+    if not tokens.value:
+        return {}
+    return {
+        f"{boundary}_j_per_token": multiply(joules, tokens, "J", divide=True)
+        for boundary, joules in totals.items()
+    }
 
 
 def add(

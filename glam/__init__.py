@@ -29,7 +29,8 @@ if _typing.TYPE_CHECKING:
     from glam.config import GlamConfig as GlamConfig
     from glam.data.corpus import TokenCorpus as TokenCorpus
     from glam.data.corpus import load_corpus as load_corpus
-    from glam.generation import generate as generate
+    from glam.generation.text import generate as generate
+    from glam.generation.text import generate_all as generate_all
     from glam.model.decoder import Glam as Glam
     from glam.probing import probe as probe
     from glam.training.run import train as train
@@ -43,7 +44,7 @@ else:
             "glam.checkpoints.checkpoint": ("load_checkpoint",),
             "glam.config": ("GlamConfig",),
             "glam.data.corpus": ("TokenCorpus", "load_corpus"),
-            "glam.generation": ("generate",),
+            "glam.generation.text": ("generate", "generate_all"),
             "glam.model.decoder": ("Glam",),
             "glam.probing": ("probe",),
             "glam.training.run": ("train",),

@@ -103,9 +103,10 @@ def our_text(case: dict[str, Any]) -> Turn:
     def next_logits() -> Callable[[list[int]], torch.Tensor]:
         if FORMER:
             return lambda ids: model.logits(torch.tensor([ids[-window:]]))[0]
-        from glam.generation import NextLogits
+        from glam.generation.next_logits import NextLogits
 
-        return NextLogits(model)
+        logits_after = NextLogits(model)
+        return lambda ids: logits_after([ids])[0]
 
     def turn() -> float:
         logits_of, ids = next_logits(), list(prompt)

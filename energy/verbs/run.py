@@ -248,17 +248,13 @@ def _by_hour(record: RunRecord, ledger: Path, over_time: Sources) -> RunRecord:
 
 def _per_token(record: RunRecord, counted: ServerTokens) -> None:
     """Joules of a token of the answers by boundary, and the tokens of the prompts."""
-    from energy.arithmetic import multiply
+    from energy.arithmetic import per_token
     from energy.quantity import Quantity
     from energy.verbs.server_tokens import PROMPT
 
     prompts = counted.tokens[PROMPT]
     record.metrics["prompt_tokens"] = Quantity.exact(prompts, "1", counted.place)
-    if not record.tokens.value:
-        return
-    for boundary, total in record.totals.items():
-        joules = multiply(total, record.tokens, "J", divide=True)
-        record.metrics[f"{boundary}_j_per_token"] = joules
+    record.metrics |= per_token(record.totals, record.tokens)
 
 
 def _exit_without_record(error: Exception, code: int) -> NoReturn:

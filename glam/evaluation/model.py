@@ -17,8 +17,8 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from energy.errors import InputError
 from glam.data.tokenizer import END, Tokenizer
-from glam.evaluation.work import Work
-from glam.generation import NextLogits
+from glam.generation.growing import Text, grow
+from glam.generation.work import Work
 from glam.model.decoder import Glam
 
 BATCH_TOKENS = {"cpu": 2048, "cuda": 65536}
@@ -89,7 +89,12 @@ class GlamLM(TemplateLM):  # type: ignore[misc]
         Raises:
             InputError: the task wants to sample.
         """
-        return [self._continue(*request.args[:2]) for request in requests]
+        texts = [self._text(*request.args[:2]) for request in requests]
+        for _ in grow(
+            self.model, texts, max(1, self._batch_tokens // self._window), work=self.work
+        ):
+            pass
+        return [text.answer for text in texts]
 
     def _windows(self, text: str) -> Iterator[tuple[list[int], list[int]]]:
         tokens = self.tok_encode(text)
@@ -169,27 +174,45 @@ class GlamLM(TemplateLM):  # type: ignore[misc]
         )
         return scores, greedy
 
-    def _continue(self, context: str, settings: dict[str, Any]) -> str:
-        """Return the greedy continuation of one prompt, up to a stop text or the end."""
+    def _text(self, context: str, settings: dict[str, Any]) -> _Greedy:
+        """Return the beginning of the greedy continuation of one prompt."""
         if settings.get("do_sample"):
             raise InputError("expected a task with greedy generation", "do_sample: true")
         room = int(settings.get("max_gen_toks", 32))
         prompt = self.tok_encode(context) or [END]
         keep = max(1, self._window - room)
         self._count_cut(len(prompt) - keep)
-        ids = list(prompt[-keep:])
-        begin, next_logits = len(ids), NextLogits(self.model)
-        self.work.add_sequences(self.model.shape, [begin], begin, 1)
         stops = [stop for stop in settings.get("until", ()) if stop]
-        for _ in range(room):
-            if len(ids) > begin:
-                self.work.add_token(self.model.shape, len(ids))
-            ids.append(int(next_logits(ids).argmax()))
-            text = self.tokenizer.decode(ids[begin:])
-            ends = [text.find(stop) for stop in stops if stop in text]
-            if ends or ids[-1] == END:
-                return text[: min(ends)] if ends else text
-        return text
+        return _Greedy(list(prompt[-keep:]), room, stops, self.tokenizer)
+
+
+class _Greedy(Text):
+    """The likeliest continuation of a prompt, up to a stop text or the end."""
+
+    def __init__(self, ids: list[int], room: int, stops: list[str], tokenizer: Tokenizer) -> None:
+        super().__init__(ids)
+        self._begin, self._room, self._stops = len(ids), room, stops
+        self._tokenizer = tokenizer
+
+    def choose(self, logits: torch.Tensor) -> int:
+        return int(logits.argmax())
+
+    def has_ended(self) -> bool:
+        is_full = len(self.ids) - self._begin == self._room
+        return is_full or self.ids[-1] == END or self._stop() is not None
+
+    @property
+    def answer(self) -> str:
+        """The text so far, without the stop text."""
+        return self._text()[: self._stop()]
+
+    def _text(self) -> str:
+        return self._tokenizer.decode(self.ids[self._begin :])
+
+    def _stop(self) -> int | None:
+        """Where the first of the stop texts begins; None if there is none yet."""
+        text = self._text()
+        return min((text.find(stop) for stop in self._stops if stop in text), default=None)
 
 
 def _pieces(

@@ -12,7 +12,7 @@ from energy import Quantity, RunRecord
 from energy.record import Window
 from glam.evaluation.scores import Value
 from glam.evaluation.suite import ALL, TaskFacts, published, tasks
-from glam.evaluation.work import Work
+from glam.generation.work import Work
 
 
 @dataclass(frozen=True)

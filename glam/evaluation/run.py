@@ -16,17 +16,13 @@ from energy.errors import InputError, MissingDataError
 from energy.outside import attempt
 from energy.shape import active_parameters, parameters
 from energy.shape import total as sum_of
-from glam.checkpoints.checkpoint import load_checkpoint
-from glam.config import Dispatch
-from glam.data.tokenizer import Tokenizer
-from glam.device import choose_device, synchronizer
+from glam.device import synchronizer
 from glam.evaluation import harness, local, scores
 from glam.evaluation.model import GlamLM
 from glam.evaluation.results import Evaluation, TaskResult, totals
 from glam.evaluation.suite import TaskFacts
-from glam.evaluation.work import Work
-from glam.generation import select_checkpoint
-from glam.model.decoder import Glam
+from glam.generation.loading import load_trained
+from glam.generation.work import Work
 from glam.progress import Stages
 
 
@@ -116,15 +112,8 @@ def load_subject(path: Path, device: str = "auto") -> Subject:
         InputError: there is no usable checkpoint or tokenizer.
         InfeasibleError: there is no such device.
     """
-    place = choose_device(device)
-    if path.is_file():
-        checkpoint, run = load_checkpoint(path), path.absolute().parent.parent
-    else:
-        checkpoint, run = select_checkpoint(path / "checkpoints", best=False), path
-    tokenizer = Tokenizer.load(run / "tokenizer.model")
-    model = Glam.from_checkpoint(checkpoint, dispatch=Dispatch()).to(place)
-    model.dtype = torch.float32
-    return Subject(checkpoint.config.name, checkpoint.step, GlamLM(model, tokenizer))
+    trained = load_trained(path, device)
+    return Subject(trained.config.name, trained.step, GlamLM(trained.model, trained.tokenizer))
 
 
 def load_items(

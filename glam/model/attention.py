@@ -48,8 +48,8 @@ class Attention(nn.Module):
 
         Args:
             x: normalized input.
-            past: keys and values of one sequence (B = 1) without those of x, which are added: x
-                is its beginning, or its next token.
+            past: keys and values of the sequences without those of x, which are added: x is
+                their beginning, or the next token of each.
         """
         batch, seq, _ = x.shape
         q, k, v = (
@@ -60,10 +60,10 @@ class Attention(nn.Module):
         if self.scale_queries:
             q = q / math.sqrt(self.d_head)
         if past is not None:
-            keys, values = past.append(k[0], v[0])
-            if past.length > seq:
-                mixed = self._attend(q[0], keys, values, past.newest_bias())
+            if not past.places.begins:
+                mixed = self._attend(q, *past.append(k, v), past.newest_bias())
                 return linear(mixed.reshape(batch, seq, -1), self.output.weight)
+            past.begin(k, v)
         bias = self.position_bias(seq, x.device)
         if x.device.type == "cpu":
             mixed = BiasedAttention.apply(q, k, v, bias, self.extra_logit)
@@ -73,17 +73,17 @@ class Attention(nn.Module):
         return linear(mixed.transpose(1, 2).reshape(batch, seq, -1), self.output.weight)
 
     def _attend(self, q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-        """Return the weighted values (h, 1, d) of one query."""
-        scores = q @ keys.transpose(1, 2)
+        """Return the weighted values (B, h, 1, d) of one query a sequence."""
+        scores = q @ keys.transpose(2, 3)
         if bias is not None:
             scores += bias
         return attention_weights(scores, self.extra_logit) @ values
 
-    def key_values(self, positions: int) -> KeyValues:
-        """Return an empty store for the keys and values of so many tokens."""
+    def key_values(self, rows: int, positions: int) -> KeyValues:
+        """Return an empty store for the keys and values of so many tokens of each sequence."""
         device = self.query.weight.device
         bias = None if self.bias is None else self.bias_by_distance(self.bias, positions)
-        return KeyValues(self.n_heads, positions, self.d_head, bias, device)
+        return KeyValues(rows, self.n_heads, positions, self.d_head, bias, device)
 
     @staticmethod
     def bias_by_distance(bias: Tensor, positions: int) -> Tensor:

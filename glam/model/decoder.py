@@ -213,10 +213,13 @@ class Glam(nn.Module):
             x = x * math.sqrt(x.shape[-1])
         if self.positions is not None:
             rows = len(self.positions)
-            begin = past[0].length if past else 0
-            end = begin + seq
+            places = past[0].places if past else None
+            end = seq if places is None or places.begins else places.longest
             require(end <= rows, "a sequence", f"at most {rows} tokens (position_rows)", end)
-            x = x + self.positions[begin:end]
+            if places is None or places.begins:
+                x = x + self.positions[:seq]
+            else:
+                x = x + self.positions[places.known][:, None]
         routings = []
         stores = past or repeat(None, len(self.layers))
         for layer, store in zip(self.layers, stores, strict=True):
@@ -255,11 +258,11 @@ class Glam(nn.Module):
         z_loss = torch.stack([routing.z_loss for routing in routings]).mean()
         return Output(loss, vocabulary_z_loss, auxiliary_loss, z_loss, routings)
 
-    def key_values(self, positions: int) -> list[KeyValues]:
-        """Return an empty store of each layer for the keys and values of so many tokens."""
+    def key_values(self, rows: int, positions: int) -> list[KeyValues]:
+        """Return an empty store of each layer for so many tokens of each of so many sequences."""
         attentions = (layer.get_submodule("attention") for layer in self.layers)
         return [
-            attention.key_values(positions)
+            attention.key_values(rows, positions)
             for attention in attentions
             if isinstance(attention, Attention)
         ]
@@ -268,7 +271,7 @@ class Glam(nn.Module):
         """Return the logits (B, V) of the next token after tokens (B, S).
 
         Args:
-            tokens: a sequence; with `past`, its beginning or its next token (B = 1).
+            tokens: sequences; with `past`, their beginnings or the next token of each.
             past: a store of each layer, of `key_values`, to which the tokens are added.
         """
         x, _ = self.hidden_states(tokens, None, past)

@@ -30,6 +30,13 @@ def json_lines(folder: Path, random: Random, name: str = "text.jsonl") -> Path:
     return path
 
 
+def prompts(folder: Path, random: Random) -> Path:
+    """Lines with a prompt each."""
+    path = folder / "prompts.jsonl"
+    path.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in _texts(random)))
+    return path
+
+
 def _packed(content: bytes, suffix: str) -> bytes:
     if suffix == ".zst":
         import pyarrow

@@ -162,6 +162,12 @@ def _corpus(path: Path) -> Any:
         document.text.encode()
 
 
+def _prompts(path: Path) -> Any:
+    from glam.generation.prompts import read_prompts
+
+    return {"prompts": len(read_prompts(path))}
+
+
 def _configuration(path: Path) -> Any:
     from glam.config import GlamConfig
 
@@ -298,6 +304,7 @@ GLAM = (
     Reader("corpus, array", "json", glam_files.json_array, _corpus, 2),
     Reader("corpus, Parquet", "bytes", glam_files.parquet, _corpus),
     Reader("corpus, text", "bytes", glam_files.plain_text, _corpus),
+    Reader("prompts", "jsonl", glam_files.prompts, _prompts),
     Reader("configuration", "toml", glam_files.configuration, _configuration, 4),
     Reader("checkpoint", "bytes", glam_files.checkpoint, _checkpoint, 2),
     *(

@@ -148,7 +148,9 @@ def test_a_bad_argument_is_a_one_line_error(glam, tmp_path, arguments, code, wor
     [
         (("probe", "--out", "probe.json", "--device", "tpu"), "one of auto, cpu, cuda; got tpu"),
         (("probe", "--out", "/proc/probe.json"), "expected to write /proc/probe.json"),
-        (("generate", "a-file"), "expected the folder of a run; got the file a-file"),
+        (("generate", "a-file"), "expected a valid checkpoint at a-file"),
+        (("generate", "run", "--prompt", "a", "--prompts", "a-file"), "leave one of them away"),
+        (("generate", "run", "--prompts", "a-file"), "expected prompts in a-file; got none"),
         (("generate", "nowhere"), "expected a checkpoint in nowhere/checkpoints"),
     ],
 )

@@ -92,6 +92,19 @@ def test_every_router_trains_and_its_checkpoint_generates_text(glam, tmp_path, r
         assert counts["prefill"] == 1
         assert counts["prefill"] + counts["decode"] == answered.tokens.value
         assert {"prefill", "decode"} <= {phase.name for phase in answered.phases}
+        assert answered.model_flop.value > 0
+        assert answered.metrics["decode_j_per_token"].value > 0
+    if router == "glam":
+        (tmp_path / "prompts.jsonl").write_text('{"prompt": "def "}\n{"prompt": "x"}\n' * 2)
+        many = ["generate", out, "--prompts", "prompts.jsonl", "--tokens", 8, "--temperature", 0]
+        alone = glam(*many, "--json", "--batch", 1)
+        metered = glam(*many, "--json", "--batch", 3, "--out", tmp_path / "answers")
+        assert alone.out == metered.out
+        assert [row["number"] for row in json.loads(alone.out)["answers"]] == [0, 1, 2, 3]
+        answered = RunRecord.load(tmp_path / "answers")
+        assert 1 < answered.metrics["mean_batch"].value <= 3
+        assert answered.metrics["prompts"].value == 4
+        assert "tokens/s" in metered.err
     scalars = tensorboard_scalars(out, "loss")
     assert [step for step, _ in scalars] == [row["step"] for row in rows]
     assert scalars[-1][1] == pytest.approx(rows[-1]["loss"], rel=1e-6)

@@ -21,7 +21,7 @@ from glam.checkpoints.checkpoint import (
 )
 from glam.checkpoints.tensor_file import DTYPE_NAMES, write_tensors
 from glam.config import Corpus, GlamConfig, Training
-from glam.generation import generate
+from glam.generation.text import generate
 from glam.model.decoder import Glam
 from glam.training.optimizer import build_optimizer, update
 from tests.support.small_models import TINY_MIXTURE

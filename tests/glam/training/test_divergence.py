@@ -8,7 +8,7 @@ import pytest
 from energy import RunRecord
 from energy.errors import InfeasibleError
 from glam.checkpoints.checkpoint import best_checkpoint, checkpoints, load_checkpoint
-from glam.generation import generate
+from glam.generation.text import generate
 from glam.model.decoder import Glam
 from glam.training import run as training_run
 from glam.training.divergence import (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from glam.architecture import ARCHITECTURES
 from glam.config import Dispatch
 from glam.data.tokenizer import MOST_BYTES, StreamDecoder, train_tokenizer
-from glam.generation import NextLogits
+from glam.generation.next_logits import NextLogits
 from glam.model.decoder import Glam
 from glam.model.key_values import window_start
 from tests.support.small_models import CLOSE, TINY_MIXTURE
@@ -41,26 +41,49 @@ for model in MODELS.values():
         torch.nn.init.normal_(weight, std=0.5, generator=generator)
 
 
+def window_logits(model, ids):
+    with torch.no_grad():
+        return model.logits(torch.tensor([ids[window_start(len(ids), WINDOW) :]]))[0]
+
+
 @pytest.mark.parametrize("name", MODELS)
-@given(prompt=st.lists(st.integers(0, 49), min_size=1, max_size=3 * WINDOW))
-@settings(max_examples=8, deadline=None)
-def test_kept_keys_and_values_give_the_logits_of_the_whole_window(name, prompt):
-    model, ids = MODELS[name], list(prompt)
-    next_logits = NextLogits(model)
-    for _ in range(2 * WINDOW + 1):
-        window = ids[window_start(len(ids), WINDOW) :]
-        with torch.no_grad():
-            expected = model.logits(torch.tensor([window]))[0]
-        logits = next_logits(ids)
-        torch.testing.assert_close(logits, expected, **CLOSE)
-        ids.append(int(logits.argmax()))
+@given(
+    prompts=st.lists(
+        st.lists(st.integers(0, 49), min_size=1, max_size=2 * WINDOW), min_size=1, max_size=3
+    )
+)
+@settings(max_examples=5, deadline=None)
+def test_kept_keys_and_values_give_the_logits_of_the_whole_window(name, prompts):
+    model, texts = MODELS[name], [list(prompt) for prompt in prompts]
+    next_logits = NextLogits(model, len(texts))
+    for _ in range(WINDOW + 1):
+        for text, logits in zip(texts, next_logits(texts), strict=True):
+            torch.testing.assert_close(logits, window_logits(model, text), **CLOSE)
+            text.append(int(logits.argmax()))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_row_is_taken_over_and_rows_are_dropped_without_a_trace_in_the_others(name):
+    model = MODELS[name]
+    texts = {0: [1, 2, 3], 1: [4], 2: list(range(WINDOW))}
+    next_logits = NextLogits(model, 3)
+    next_logits(list(texts.values()))
+    next_logits.end(1)
+    texts[1] = [7, 8]  # as long as what the row would hold next
+    torch.testing.assert_close(
+        next_logits([texts[1]], [1])[0], window_logits(model, texts[1]), **CLOSE
+    )
+    next_logits.keep([2, 1])
+    grown = [[*texts[2], 5], [*texts[1], 6]]
+    for text, logits in zip(grown, next_logits(grown), strict=True):
+        torch.testing.assert_close(logits, window_logits(model, text), **CLOSE)
 
 
 def test_an_earlier_or_another_sequence_begins_anew():
     next_logits = NextLogits(MODELS["glam dropless"])
-    first = next_logits([3, 4, 5])
-    next_logits([3, 4, 5, 6])
-    torch.testing.assert_close(next_logits([3, 4, 5]), first)
+    first = next_logits([[3, 4, 5]])
+    next_logits([[3, 4, 5, 6]])
+    torch.testing.assert_close(next_logits([[3, 4, 5]]), first)
 
 
 @given(tokens=st.integers(1, 10_000), window=st.integers(1, 2048))

@@ -1,8 +1,10 @@
-"""What a model computed for a task: tokens and FLOP, from the lengths of its sequences."""
+"""What a model computed for answers: tokens and FLOP, from the lengths of its sequences."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -45,25 +47,37 @@ class Work:
             padded: tokens that each is computed with.
             predictions: positions whose logits are computed, over all sequences.
         """
-        needed = sum(length * count for length, count in _by_length(shape, lengths))
-        logits = float(forward_flop(shape)["logits"]) * predictions
+        logits = _logit_flop(shape) * predictions
         self.tokens += sum(lengths)
-        self.model_flop += needed + logits
+        self.model_flop += sum(n * _body_flop(shape, n) for n in lengths) + logits
         self.executed_flop += len(lengths) * padded * _body_flop(shape, padded) + logits
 
-    def add_token(self, shape: Shape, position: int) -> None:
-        """Count one token after so many whose keys and values are kept."""
-        flop = _body_flop(shape, position) + float(forward_flop(shape)["logits"])
+    def add_token(self, shape: Shape, position: int, computed: int = 1) -> None:
+        """Count one token.
+
+        Args:
+            shape: of the model.
+            position: tokens of its sequence with it, whose keys and values are kept.
+            computed: tokens of the pass, which are more where the window moved: they are executed
+                again, and needed once.
+        """
+        logits = _logit_flop(shape)
         self.tokens += 1
-        self.model_flop += flop
-        self.executed_flop += flop
-
-
-def _by_length(shape: Shape, lengths: list[int]) -> list[tuple[int, float]]:
-    return [(length, _body_flop(shape, length)) for length in lengths]
+        self.model_flop += _body_flop(shape, position) + logits
+        self.executed_flop += computed * _body_flop(shape, position) + logits
 
 
 def _body_flop(shape: Shape, length: int) -> float:
     """Forward FLOP of a token in a sequence of so many, without logits."""
-    parts = forward_flop(replace(shape, seq_len=np.asarray(length)))
-    return float(sum(count for name, count in parts.items() if name != "logits"))
+    return float(_body_table(shape, max(length, int(shape.seq_len)))[length - 1])
+
+
+@lru_cache(maxsize=8)
+def _body_table(shape: Shape, longest: int) -> Any:
+    parts = forward_flop(replace(shape, seq_len=np.arange(1, longest + 1)))
+    return sum(np.broadcast_to(count, longest) for name, count in parts.items() if name != "logits")
+
+
+@lru_cache(maxsize=8)
+def _logit_flop(shape: Shape) -> float:
+    return float(forward_flop(shape)["logits"])
