@@ -23,7 +23,8 @@ def html_table(
         caption: text above the table.
         sources: add a column with the source of each quantity.
     """
-    titles = ["quantity", "value", "band", "origin"] + ["source"] * sources
+    heads = '<th>quantity</th><th class="number">value</th><th class="number">band</th>'
+    heads += "<th>origin</th>" + "<th>source</th>" * sources
     rows = "\n".join(
         f'<tr><td>{escape(label)}</td><td class="number">{escape(quantity.human())}</td>'
         f'<td class="number">{escape(quantity.band())}</td><td>{escape(quantity.origins)}</td>'
@@ -33,7 +34,7 @@ def html_table(
     return (
         "<table>"
         + (f"<caption>{escape(caption)}</caption>" if caption else "")
-        + f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>\n{rows}</table>"
+        + f"<tr>{heads}</tr>\n{rows}</table>"
     )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from energy.arithmetic import multiply
+from energy.facts import grid
 from energy.facts.catalog import known_chip
 from energy.facts.embodied import factor_of, kilograms, methods_of
 from energy.facts.site import OF_THE_GRID, UNITS, UNKNOWN_ZONE, Site, site, site_from_options
@@ -98,12 +99,14 @@ def with_figures(record: RunRecord, zone: str | None = None, **changed: Quantity
 
     Args:
         record: of a run.
-        zone: another zone than its own, which replaces all of its grid.
+        zone: another zone than its own, which replaces all of its grid; its own changes nothing.
         changed: by the names of `energy.facts.site.Site`.
 
     Raises:
         MissingDataError: the zone is unknown.
     """
+    if zone and grid.zone(zone).id == record.labels.get("zone"):
+        zone = None
     figures: dict[str, Any] = {
         name: factor
         for name, factor in record.factors.items()

@@ -91,8 +91,9 @@ def hours(segments: Iterable[Segment], series: Series) -> Hours:
     used = slice(touched[0], touched[-1] + 1)
     grams, spent = series.g_per_kwh[used], joules[used]
     mean = float(np.average(grams, weights=spent))
+    intervals = "1 interval" if len(spent) == 1 else f"{len(spent):,} intervals"
     span = f"{_moment(edges[used.start])} to {_moment(edges[used.stop])}"
-    source = f"{series.source}: mean of {len(spent):,} intervals ({span}) by the joules of the run"
+    source = f"{series.source}: mean of {intervals} ({span}) by the joules of the run"
     factor = Quantity.exact(mean, "g/kWh", source, Origin.MODELLED)
     return Hours(edges[:-1][used], spent, grams, factor)
 

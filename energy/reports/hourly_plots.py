@@ -21,6 +21,9 @@ LINES = {
     "grid_market_hourly_g_per_kwh": ("market", "#2e7d32", "--"),
 }
 
+SCALES = ((1e-3, "MWh"), (1.0, "kWh"), (1e3, "Wh"), (1e6, "mWh"))
+"""Units of the bars, the first in which the highest is 1 or more."""
+
 
 def draw(rows: Sequence[Mapping[str, Any]], record: RunRecord, path: Path) -> None:
     """Write a picture of the hours of a run.
@@ -37,11 +40,13 @@ def draw(rows: Sequence[Mapping[str, Any]], record: RunRecord, path: Path) -> No
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(8, 4.2), layout="constrained")
         axes = figure.subplots()
-        bars = [row["read_kwh"] for row in rows]
+        most_kwh = max(row["read_kwh"] for row in rows)
+        scale, unit = next((s, u) for s, u in SCALES if most_kwh * s >= 1 or u == SCALES[-1][1])
+        bars = [scale * row["read_kwh"] for row in rows]
         axes.bar(
             times, bars, widths, align="edge", color="#b4d0ea", edgecolor="white", linewidth=0.3
         )
-        axes.set_ylabel("kWh that were read in the interval", color="#0b5394")
+        axes.set_ylabel(f"{unit} that were read in the interval", color="#0b5394")
         axes.set_xlabel("UTC")
         other = axes.twinx()
         for name, (label, color, dashes) in LINES.items():

@@ -27,15 +27,20 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; p
 h1 { font-size: 1.6rem; line-height: 1.25; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 figure { background: var(--card); color: #111; border: 1px solid var(--line); border-radius: 8px;
   margin: 1rem 0; padding: 1rem; }
-figure svg { width: 100%; height: auto; display: block; }
+figure h2 { margin-top: 0; } figure svg { width: 100%; height: auto; display: block; }
 figcaption { font-size: .9rem; color: #444; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; min-width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
   vertical-align: top; }
-td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+td:nth-child(5) { min-width: 18rem; }
 .note { border-left: 4px solid #d9822b; padding: .2rem .8rem; }
 code { font-size: .85em; overflow-wrap: anywhere; }
+@media (max-width: 40rem) { figure { overflow-x: auto; } figure svg { min-width: 36rem; }
+  th, td { padding: .3rem; } td.number + td.number { white-space: normal; min-width: 7rem; }
+  td:nth-child(4) { min-width: 7rem; } }
+@media (prefers-color-scheme: dark) { :root { --line: #444c56; } }
 """
 
 MOST_WINDOWS = 40

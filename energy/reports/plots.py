@@ -45,14 +45,26 @@ PARTS = {
 HATCHES = ("", "//", "\\\\", "xx", "..", "--", "||", "++", "oo", "**", "//..", "xx..")
 
 
-def style(run: Run) -> dict[str, Any]:
-    """Color and line of a run: solid for a mixture of experts, dashed for a dense model."""
-    return {"color": SPARSE if run.sparse else DENSE, "linestyle": "-" if run.sparse else "--"}
+MARKERS = ("", "o", "s", "^", "v", "D", "x", "+")
+"""Signs on the lines of the first run of a picture, the second and so on."""
+
+
+def style(run: Run, place: int = 0) -> dict[str, Any]:
+    """Color and line of a run: solid for a mixture of experts, dashed for a dense model.
+
+    Args:
+        run: to draw.
+        place: among the runs of a picture; further ones have signs on their lines.
+    """
+    signs = {"marker": MARKERS[place % len(MARKERS)], "markersize": 4, "markevery": 0.1}
+    line = {"color": SPARSE if run.sparse else DENSE, "linestyle": "-" if run.sparse else "--"}
+    return line | (signs if place else {})
 
 
 def title(run: Run) -> str:
-    """The name of a run and the kind of its model."""
-    return f"{run.record.name} ({'MoE' if run.sparse else 'dense'})"
+    """The name of a run, and the kind of its model where that is known."""
+    kind = f" ({'MoE' if run.sparse else 'dense'})" if run.record.shape else ""
+    return f"{run.record.name}{kind}"
 
 
 def chip_total(record: RunRecord) -> Quantity:
@@ -110,7 +122,8 @@ def measured_against_predicted(runs: Iterable[Run], axes: Axes) -> Axes:
                 ecolor=PREDICTED,
             )
             names.append(f"{pair.measured.record.name}: {label}")
-    axes.axvline(1, color="black", linewidth=0.8)
+    if names:
+        axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
     # A few plain numbers: powers of ten at every minor tick would overlap.
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -125,18 +138,18 @@ def measured_against_predicted(runs: Iterable[Run], axes: Axes) -> Axes:
 
 def power_over_time(runs: Iterable[Run], axes: Axes) -> Axes:
     """Watts of all devices that count, between the samples of each run's ledger."""
-    origins = "none"
+    origins, place = "none", -1
     for run in runs:
-        for number, segment in enumerate(run.segments()):
-            times, watts = _power(segment)
-            if not watts:
-                continue
+        powers = [(segment, *_power(segment)) for segment in run.segments()]
+        powers = [power for power in powers if power[-1]]
+        place += bool(powers)
+        for number, (segment, times, watts) in enumerate(powers):
             axes.step(
                 [time - segment.start_s for time in times],
                 watts,
                 where="pre",
                 label=title(run) if number == 0 else None,
-                **style(run),
+                **style(run, place),
             )
             origins = chip_total(run.record).origins
     axes.set_xlabel("time since the start / s")
@@ -265,21 +278,26 @@ def _bars(record: RunRecord) -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def _power(segment: Segment) -> tuple[list[float], list[float]]:
-    """Ends of the sampling intervals, and the mean watts in each; NaN where a device was not read.
+    """Edges of the sampling intervals, and the mean watts before each.
 
-    NaN leaves a gap in a line.
+    The watts of the first interval stand at both of its edges. NaN, where a device was not read,
+    leaves a gap in a line.
     """
     readable = {d["id"]: d for d in segment.header["domains"] if not d.get("reason")}
     outer = [segment.coverage(name) for name, d in readable.items() if d["within"] not in readable]
-    ends, watts = [], []
+    ends: list[float] = []
+    watts: list[float] = []
     for begin, end in pairwise(segment.times) if outer else ():
         # Two samples at the edge of a window can be too close for a coarse counter.
         if end - begin > 0.2:
             shares = [coverage.between(begin, end) for coverage in outer]
             missing = any(share.missing for share in shares)
             joules = sum(share.read_j + share.bridged_j for share in shares)
+            mean = math.nan if missing else joules / (end - begin)
+            if not ends:
+                ends, watts = [begin], [mean]
             ends.append(end)
-            watts.append(math.nan if missing else joules / (end - begin))
+            watts.append(mean)
     return ends, watts
 
 

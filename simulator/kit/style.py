@@ -8,9 +8,11 @@ panel takes Axes and returns them; the modules `picture*` of the questions make 
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,12 @@ SETTINGS: Any = picture.PLAIN_NAMES | {
 
 
 Panel = Callable[[Axes], Axes]
+
+TEXT = "pre, p { font-size: .8rem; line-height: 1.4; } p { white-space: pre-line; }"
+"""Style of a printed answer beneath its picture."""
+
+COLUMNS = re.compile(r"\S {2,}\S|^ {2,}\S")
+"""What a line of a table has."""
 
 
 LETTERS = 12.5
@@ -121,14 +129,25 @@ def page(svg: str, text: str, command: str) -> str:
     return escaped(f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><style>{STYLE}pre {{ font-size: .8rem; line-height: 1.35; }}</style></head>
+<title>{title}</title><style>{STYLE}{TEXT}</style></head>
 <body>
 <h1>{title}</h1>
 <figure>{svg[svg.index("<svg") :]}</figure>
-<div class="scroll"><pre>{escape(text)}</pre></div>
+{_beneath(text)}
 <p>Written by <code>{escape(command)}</code>.</p>
 </body></html>
 """)
+
+
+def _beneath(text: str) -> str:
+    """A printed answer as HTML: sentences wrap, tables keep their columns and may be scrolled."""
+    blocks = []
+    for columns, lines in groupby(text.splitlines(), lambda line: COLUMNS.search(line) is not None):
+        words = escape("\n".join(lines))
+        blocks.append(
+            f'<div class="scroll"><pre>{words}</pre></div>' if columns else f"<p>{words}</p>"
+        )
+    return "\n".join(blocks)
 
 
 def bars_from(axes: Axes, starts: Sequence[float], lengths: Sequence[float], **look: Any) -> None:

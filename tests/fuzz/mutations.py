@@ -276,7 +276,8 @@ def _cell(content: bytes, random: Random) -> bytes:
     elif kind == 1:
         row.pop()
     elif kind == 2:
-        rows[0][random.randrange(len(rows[0]))] = random.choice(WORDS) if rows[0] else ""
+        first = next(row for row in rows if row)  # the names, as a rule
+        first[random.randrange(len(first))] = random.choice(WORDS)
     else:
         row[random.randrange(len(row))] = random.choice(WORDS)
     text = io.StringIO()

@@ -173,7 +173,7 @@ def html(facts: Facts) -> str:
 def markdown(facts: Facts) -> str:
     """The page as Markdown."""
     page = content(facts)
-    lines = [f"# {page['name']}", "", f"**{page['headline']}** ({page['kind']})", ""]
+    lines = [f"# {page['name']}", "", f"**{page['headline']}**{_kind(page['kind'])}", ""]
     lines += [f"- {title}: {text}" for title, text in page["words"]]
     for title, name in (("Energy", "ladder"), ("CO2e", "co2"), ("Figures", "figures")):
         lines += ["", f"## {title}", "", "| what | value | band | origin |", "|---|---|---|---|"]
@@ -185,6 +185,10 @@ def markdown(facts: Facts) -> str:
     lines += [f"{title}: {text}\n" for title, text in page["methods"].items()]
     lines += [*page["thresholds"], *([page["queries"]] if page["queries"] else [])]
     return "\n".join([*lines, f"\nWritten by glam-energy {page['version']}.", ""])
+
+
+def _kind(text: str) -> str:
+    return "" if text == "run" else f" ({text})"
 
 
 def _cell(text: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from energy.errors import InputError, MissingDataError
 from energy.facts import grid, grid_codecarbon
 from energy.facts.site import site
-from energy.footprint.apply import at_site
+from energy.footprint.apply import at_site, moved
 from energy.quantity import Boundary, Origin, Quantity
 from energy.units import J_PER_KWH
 from tests.support.records import run_record
@@ -46,6 +46,12 @@ def test_market_water_and_cost_stay_missing_until_the_site_says_them():
         assert quantity.value is None, field
         assert quantity.source, field
     assert record.co2_location_g.value is not None
+
+
+def test_a_record_that_is_moved_to_its_own_zone_keeps_its_contracts():
+    record = at_site(run_record(), site("FRA", grid_market=20.0))
+    assert moved(record, "France", None).co2_market_g == record.co2_market_g
+    assert moved(record, "DEU", None).co2_market_g.value is None
 
 
 def test_the_water_of_a_record_is_that_of_the_formula():

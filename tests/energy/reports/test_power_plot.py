@@ -13,7 +13,7 @@ def test_power_over_time_has_a_gap_where_a_board_was_not_read(tmp_path):
     rows = [sample(s, 1e6 + 300.0 * s if s < 5 else None, None) for s in range(9)]
     record_of(tmp_path, [header([domain(), lost]), *rows, end(8)])
     (segment,) = ledger.segments(tmp_path / FILE)
-    ends, watts = _power(segment)
-    assert ends == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert [round(w) for w in watts[:4]] == [300] * 4
-    assert all(math.isnan(w) for w in watts[4:])
+    edges, watts = _power(segment)
+    assert edges == [0, 1, 2, 3, 4, 5, 6, 7, 8], "a run of one interval is a line and no point"
+    assert [round(w) for w in watts[:5]] == [300] * 5
+    assert all(math.isnan(w) for w in watts[5:])

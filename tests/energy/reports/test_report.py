@@ -96,6 +96,17 @@ def test_the_page_fetches_nothing_from_the_network(folder):
         assert word not in text
 
 
+def test_a_picture_without_data_is_left_out_and_a_run_without_a_model_is_not_called_dense(folder):
+    runs = reading.find(folder)
+    plain, _, _, predicted = runs
+    alone = page([plain, predicted])  # a run and the prediction of another
+    heading = "<h2>Measured against predicted</h2>"
+    assert (heading in page(runs), heading in alone) == (True, False)
+    assert ("plain (dense): " in alone, "plain: " in alone) == (True, False)
+    plain.record.shape.clear()
+    assert "plain: " in page([plain, predicted])
+
+
 def test_joules_and_watts_are_labeled_modelled_wherever_they_are_shown(folder):
     text = page(reading.find(folder))
     headline = text[text.index("<h1>") : text.index("</h1>")]
