@@ -18,7 +18,7 @@ Activation = Literal["gelu", "gelu_tanh", "relu"]
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """The fields in which the families differ; the defaults are those of `glam`.
+    """The fields in which families and relatives differ; the defaults are those of `glam`.
 
     Attributes:
         moe_position: which layer of each group of n_layers / n_moe_layers has the mixture.
@@ -36,6 +36,19 @@ class Architecture:
         vocabulary_z_loss: weight of the mean square of the log-partition of the vocabulary's
             logits, added to the loss.
         initial_weights: gshard (arXiv:2006.16668, as Praxis has it) or gpt2.
+        router_gates: what the router makes of its logits: softmax over the experts, or the sigmoid
+            of each (DeepSeek-V3, arXiv:2412.19437).
+        router_renormalize: whether the weights of the chosen experts are made to sum to 1. A single
+            expert (K = 1) always keeps its gate (Switch, arXiv:2101.03961).
+        router_scale: what the weights are multiplied by after that; 2.5 in DeepSeek-V3.
+        router_groups: groups of experts, of which a token chooses some before it chooses experts
+            in them; 1 for none.
+        router_top_groups: groups that a token chooses, by the sum of the best two gates in each.
+        router_bias_step: step of the biases of loss-free balancing (arXiv:2408.15664); 0 for none.
+            A bias is added to the gate for the choice alone, not to the weight. After each update
+            it rises by a step if its expert has less than the mean load, else it falls.
+        balance_choices: choices whose loads the load-balancing loss counts: first, as GShard; or
+            all, as transformers, where the loss is K times as large: K when uniform.
     """
 
     moe_position: Literal["first", "last"] = "first"
@@ -47,6 +60,13 @@ class Architecture:
     balance_over_layers: Literal["sum", "mean"] = "sum"
     vocabulary_z_loss: float = 1e-4
     initial_weights: Literal["gshard", "gpt2"] = "gshard"
+    router_gates: Literal["softmax", "sigmoid"] = "softmax"
+    router_renormalize: bool = True
+    router_scale: float = 1.0
+    router_groups: int = 1
+    router_top_groups: int = 1
+    router_bias_step: float = 0.0
+    balance_choices: Literal["first", "all"] = "first"
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
@@ -54,6 +74,23 @@ class Architecture:
                 require_known(name, getattr(self, name), known)
         weight = self.vocabulary_z_loss
         require(0 <= weight < math.inf, "vocabulary_z_loss", "at least 0 and finite", weight)
+        scale, step = self.router_scale, self.router_bias_step
+        require(0 < scale < math.inf, "router_scale", "above 0 and finite", scale)
+        require(0 <= step < math.inf, "router_bias_step", "at least 0 and finite", step)
+        groups, top = self.router_groups, self.router_top_groups
+        require(groups >= 1, "router_groups", "at least 1", groups)
+        require(1 <= top <= groups, "router_top_groups", f"1 to {groups} router_groups", top)
+
+    @property
+    def own_router(self) -> bool:
+        """Whether the router chooses or weighs otherwise than GLaM's."""
+        return (
+            self.router_gates != "softmax"
+            or not self.router_renormalize
+            or self.router_scale != 1
+            or self.router_groups > 1
+            or self.router_bias_step > 0
+        )
 
 
 GLAM = Architecture()

@@ -27,6 +27,7 @@ from glam.family import (
     require_family,
 )
 from glam.recipe import Corpus, Dispatch, Stop, Training, require
+from glam.relatives import relative_of
 
 __all__ = ["Architecture", "Corpus", "Dispatch", "GlamConfig", "Stop", "Training", "check_keys"]
 
@@ -83,6 +84,7 @@ class GlamConfig:
         require_family(self.shape)
         if self.architecture is None:
             object.__setattr__(self, "architecture", default_architecture(self.shape))
+        _require_router(self.shape, self.dispatch, self.architecture)
         groups, tokens = self.dispatch.groups, self.tokens_per_micro_batch
         require(
             not groups or tokens % groups == 0,
@@ -114,26 +116,41 @@ class GlamConfig:
         if model.endswith(".toml"):
             return cls.from_toml(Path(model))
         if is_configuration(model):
-            return cls(name=model_name(model), shape=read(Path(model)).shape)
+            return cls._of_configuration(model)
         row = catalog.model(model, "glam sizes")
         return cls(name=row.name, shape=row.shape)
 
     @classmethod
+    def _of_configuration(cls, model: str) -> Self:
+        """The configuration of a config.json; one whose router alone is built here says so."""
+        shape = read(Path(model)).shape
+        try:
+            return cls(name=model_name(model), shape=shape)
+        except InputError as error:
+            try:
+                relative_of(model)
+            except InputError:
+                raise error from None
+            fix = f"train a GLaM with its router: --model glam-mini-16e --router-of {model}"
+            raise InputError(error.expectation, error.value, fix) from error
+
+    @classmethod
     def from_toml(cls, path: Path) -> Self:
-        """Read `model`, `name`, `family`, [shape] and the sections in `SECTIONS`.
+        """Read `model`, `name`, `family`, `router_of`, [shape] and the sections in `SECTIONS`.
 
         Keys of [shape] override those of `model`, those of [architecture] and [training] those of
-        `family`.
+        `family` and `router_of`.
 
         Raises:
             InputError: there is no such file, it is not TOML, a key is unknown, or a value is out
                 of range.
         """
         values = read_toml(path, "a configuration", "name a TOML file or a model of `glam sizes`")
-        check_keys(values, ("model", "name", "family", "shape", *SECTIONS), str(path))
+        texts = ("model", "name", "family", "router_of")
+        check_keys(values, (*texts, "shape", *SECTIONS), str(path))
         overrides = values.get("shape", {})
         _check_shape_overrides(overrides)
-        for key in ("model", "name", "family"):
+        for key in texts:
             require(isinstance(values.get(key, ""), str), key, "a text", repr(values.get(key)))
         if "model" in values:
             row = catalog.model(values["model"], "glam sizes")
@@ -144,7 +161,7 @@ class GlamConfig:
             # The only mixtures that this trainer builds have plain experts.
             name, shape = path.stem, Shape.from_dict({**PLAIN_EXPERTS, **overrides})
         config = cls(name=values.get("name", name), shape=shape)
-        config = config.with_family(values.get("family"))
+        config = config.with_family(values.get("family")).with_router_of(values.get("router_of"))
         return replace(config, **_sections(config, values, "[{}]"))
 
     @property
@@ -176,6 +193,25 @@ class GlamConfig:
             shape = replace(shape, top_k=ROUTER_TOP_K[kind])
         dispatch = replace(self.dispatch, kind=kind)  # type: ignore[arg-type]
         return replace(self, shape=shape, dispatch=dispatch)
+
+    def with_router_of(self, relative: str | None) -> Self:
+        """Return a copy with the router of a relative, "mixtral" or a config.json; None: as it is.
+
+        With it come its balancing loss, the coefficient of that, and its shared experts.
+
+        Raises:
+            InputError: there is no such relative, the model is dense, or the router does not fit
+                its experts.
+        """
+        if relative is None:
+            return self
+        router = relative_of(relative)
+        require(self.shape.n_moe_layers, "a model for --router-of", "a mixture", self.name)
+        return replace(
+            self.with_training(auxiliary_weight=router.auxiliary_weight),
+            shape=replace(self.shape, n_shared_experts=router.shared_experts),
+            architecture=replace(self.architecture, **router.architecture),
+        )
 
     def with_family(self, family: str | None) -> Self:
         """Return a copy built as another family: glam, or plain with the optimizer of its time.
@@ -212,6 +248,29 @@ class GlamConfig:
             architecture = former_architecture(config.shape)
             config = replace(config.with_training(**FORMER_OPTIMIZER), architecture=architecture)
         return replace(config, **_sections(config, values, "{}"))
+
+
+def _require_router(shape: Shape, dispatch: Dispatch, how: Architecture) -> None:
+    """Raise InputError unless the experts divide into the router's groups, and dispatch fits it."""
+    if not shape.n_moe_layers:
+        return
+    groups, experts = how.router_groups, int(shape.n_experts)
+    if groups > 1:
+        require(
+            experts % groups == 0 and experts >= 2 * groups,
+            f"router_groups of {experts} experts",
+            "a divisor that leaves two or more in a group",
+            groups,
+        )
+        most = experts // groups * how.router_top_groups
+        require(shape.top_k <= most, "top_k", f"at most {most}, those of the groups", shape.top_k)
+    sampled = dispatch.kind == "gshard" or dispatch.second_expert != "all"
+    require(
+        not (sampled and how.own_router),
+        "dispatch.kind with a router of another family",
+        "dropless, switch, or glam with second_expert all",
+        dispatch.kind,
+    )
 
 
 def check_keys(values: Any, known: list[str] | tuple[str, ...], where: str) -> None:

@@ -20,6 +20,8 @@ FREE = {
     "position_rows",
     "relative_buckets",
     "window",
+    "n_shared_experts",
+    "d_shared",
 }
 """Optional fields of a shape that the trainer builds with other values than the usual ones."""
 

@@ -24,9 +24,9 @@ from glam.architecture import Architecture
 from glam.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from glam.config import Dispatch, GlamConfig
 from glam.family import default_architecture
+from glam.feed_forward import FeedForward, GatedFeedForward
 from glam.model.attention import Attention
 from glam.model.cross_entropy import ChunkedCrossEntropy
-from glam.model.feed_forward import FeedForward, GatedFeedForward
 from glam.model.initialization import INITIALIZERS
 from glam.model.key_values import KeyValues
 from glam.model.norm import build_norm
@@ -257,6 +257,18 @@ class Glam(nn.Module):
         auxiliary_loss = balancing.sum() if over_layers == "sum" else balancing.mean()
         z_loss = torch.stack([routing.z_loss for routing in routings]).mean()
         return Output(loss, vocabulary_z_loss, auxiliary_loss, z_loss, routings)
+
+    def balance(self, routings: Sequence[Routing]) -> None:
+        """Move the biases of routers that balance without a loss, after an update.
+
+        Args:
+            routings: of the whole batch, by MoE layer.
+        """
+        if not self.architecture.router_bias_step:
+            return
+        mixtures = [layer.ffn for layer in self.layers if isinstance(layer.ffn, MixtureOfExperts)]
+        for mixture, routing in zip(mixtures, routings, strict=True):
+            mixture.router.balance(routing.load)
 
     def key_values(self, rows: int, positions: int) -> list[KeyValues]:
         """Return an empty store of each layer for so many tokens of each of so many sequences."""

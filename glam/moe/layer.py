@@ -14,6 +14,7 @@ from energy.shape import Shape
 from glam.architecture import Architecture
 from glam.config import Dispatch
 from glam.family import default_architecture
+from glam.feed_forward import FeedForward
 from glam.moe.dispatch import build_dispatcher
 from glam.moe.experts import Experts
 from glam.moe.part import Part
@@ -21,7 +22,7 @@ from glam.moe.router import Router, Routing
 
 
 class MixtureOfExperts(nn.Module):
-    """Router and experts in place of a feed-forward network.
+    """Router, experts, and those that all tokens pass, in place of a feed-forward network.
 
     Args:
         shape: shape of the model.
@@ -38,9 +39,10 @@ class MixtureOfExperts(nn.Module):
         super().__init__()
         dispatch = dispatch or Dispatch()
         architecture = architecture or default_architecture(shape)
-        self.router = Router(shape, dispatch)
+        self.router = Router(shape, dispatch, architecture)
         self.experts = Experts(shape, architecture.expert_activation)
         self.dispatch = build_dispatcher(dispatch)
+        self.shared = _shared_experts(shape, architecture)
 
     def route_part(self, part: Part) -> None:
         """Route a part of each batch from now on."""
@@ -68,7 +70,10 @@ class MixtureOfExperts(nn.Module):
             dropped=dispatched.dropped,
             second_expert_skipped=dispatched.second_expert_skipped,
         )
-        return dispatched.combined.view(x.shape), routing
+        combined = dispatched.combined.view(x.shape)
+        if self.shared is not None:
+            combined = combined + self.shared(x.to(dtype))
+        return combined, routing
 
     def infer(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return the weighted sum of each token's experts for x (B, S, M), without statistics.
@@ -80,4 +85,13 @@ class MixtureOfExperts(nn.Module):
             return mixed
         token = x[0]
         _, weights, experts = self.router.choose(self.router.logits(token))
-        return self.experts.of_token(token.to(dtype), experts[0].tolist(), weights[0]).view_as(x)
+        own = self.experts.of_token(token.to(dtype), experts[0].tolist(), weights[0]).view_as(x)
+        return own if self.shared is None else own + self.shared(x.to(dtype))
+
+
+def _shared_experts(shape: Shape, architecture: Architecture) -> FeedForward | None:
+    """The experts that every token passes, as one network; None without them."""
+    width = int(shape.n_shared_experts) * int(shape.d_shared or shape.d_expert)
+    if not width:
+        return None
+    return FeedForward(int(shape.d_model), width, architecture.expert_activation)

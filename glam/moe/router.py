@@ -1,6 +1,7 @@
 """The router: which K of the E experts each token is sent to, and with which weights.
 
-Routing as in GShard (arXiv:2006.16668) and GLaM (arXiv:2112.06905).
+Routing as in GShard (arXiv:2006.16668) and GLaM (arXiv:2112.06905), or as their relatives do it by
+the fields `router_` of `glam.architecture.Architecture`.
 Legend: T tokens, M model width, E experts, K experts per token.
 """
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from energy.shape import Shape
+from glam.architecture import GLAM, Architecture
 from glam.config import Dispatch
 from glam.moe.capacity import group_tokens
 from glam.moe.part import WHOLE, Part
@@ -25,7 +27,8 @@ class Routing:
     Attributes:
         experts: chosen experts of each token, best first (T, K).
         weights: weight of each chosen expert (T, K), float32.
-        auxiliary_loss: load-balancing loss, a scalar; 1 when all loads are equal.
+        auxiliary_loss: load-balancing loss, a scalar; 1 when all loads are equal, or K if it
+            counts all choices.
         z_loss: mean square of the router's log-partition (ST-MoE, arXiv:2202.08906), a scalar.
         load: fraction of the T*K assignments that go to each expert (E); sums to 1.
         entropy: mean entropy of a token's gates in nats, a scalar; log E when undecided.
@@ -55,33 +58,52 @@ MEAN_FIELDS = ("auxiliary_loss", "z_loss", "load", "entropy", "dropped", "second
 
 
 class Router(nn.Module):
-    """A linear layer and a softmax over the experts, in float32 whatever the format of products."""
+    """A linear layer and a softmax over the experts, in float32 whatever the format of products.
 
-    def __init__(self, shape: Shape, dispatch: Dispatch) -> None:
+    Args:
+        shape: shape of the model.
+        dispatch: how tokens are dispatched to their experts.
+        architecture: how gates become choices and weights.
+
+    Attributes:
+        bias: of each expert in the choice (E), where balancing is free of loss.
+    """
+
+    bias: Tensor | None
+
+    def __init__(self, shape: Shape, dispatch: Dispatch, architecture: Architecture = GLAM) -> None:
         super().__init__()
         self.top_k, self.dispatch, self.part = int(shape.top_k), dispatch, WHOLE
+        self.architecture = architecture
         self.weight = nn.Parameter(torch.empty(int(shape.n_experts), int(shape.d_model)))
+        balanced = architecture.router_bias_step > 0
+        self.register_buffer("bias", torch.zeros(int(shape.n_experts)) if balanced else None)
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Routing:
         """Choose the experts of tokens x (T, M), float32.
 
         `generator` is that of a training step, in which a second expert may be drawn.
 
-        With K > 1, the weights of the chosen experts are renormalized to sum to 1 (GShard). With
-        K = 1 the expert keeps its probability (Switch, arXiv:2101.03961): renormalized to 1, it
-        would give the router no gradient.
+        With K > 1, the weights of the chosen experts are renormalized to sum to 1 (GShard), unless
+        the architecture says otherwise. With K = 1 the expert keeps its probability (Switch,
+        arXiv:2101.03961): renormalized to 1, it would give the router no gradient.
         """
         logits = self.logits(x)
         log_partition = logits.logsumexp(-1, keepdim=True)
         gates, weights, experts = self.choose(logits, generator)
         n_experts = gates.shape[-1]
         load = assignments(experts.flatten(), n_experts) / experts.numel()
-        entropy = (log_partition.squeeze(-1) - (gates * logits).sum(-1)).mean().detach()
+        if self.architecture.router_gates == "sigmoid":
+            gates = gates / gates.sum(-1, keepdim=True)  # shares, as in the losses of DeepSeek-V3
+            entropy = torch.special.entr(gates).sum(-1).mean().detach()
+        else:
+            entropy = (log_partition.squeeze(-1) - (gates * logits).sum(-1)).mean().detach()
+        all_choices = self.architecture.balance_choices == "all"
         zero = load.new_zeros(())
         return Routing(
             experts,
             weights,
-            self._auxiliary_loss(gates, experts[:, 0]),
+            self._auxiliary_loss(gates, experts if all_choices else experts[:, 0]),
             log_partition.square().mean(),
             load,
             entropy,
@@ -97,6 +119,8 @@ class Router(nn.Module):
         self, logits: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the gates (T, E), and weights and experts of each token (T, K), best first."""
+        if self.architecture.own_router:
+            return self._choose_as_relatives(logits)
         gates = logits.softmax(-1)
         weights, experts = gates.topk(self.top_k, dim=-1)
         if self.dispatch.second_expert == "sampling" and generator is not None:
@@ -108,18 +132,55 @@ class Router(nn.Module):
             weights = weights / weights.sum(-1, keepdim=True)
         return gates, weights, experts
 
-    def _auxiliary_loss(self, gates: Tensor, first: Tensor) -> Tensor:
+    def _choose_as_relatives(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same for gates of a sigmoid, choices by bias or group, and weights of another sum."""
+        how = self.architecture
+        gates = logits.softmax(-1) if how.router_gates == "softmax" else logits.sigmoid()
+        ranks = gates if self.bias is None else gates + self.bias
+        if how.router_groups > 1:
+            ranks = within_groups(ranks, how.router_groups, how.router_top_groups)
+        experts = ranks.topk(self.top_k, dim=-1).indices
+        weights = gates.gather(1, experts)
+        if how.router_renormalize and self.top_k > 1:
+            weights = weights / (weights.sum(-1, keepdim=True) + LEAST_SUM)
+        return gates, weights * how.router_scale, experts
+
+    @torch.no_grad()
+    def balance(self, load: Tensor) -> None:
+        """Move the biases a step towards equal loads, after an update (arXiv:2408.15664).
+
+        Args:
+            load: fraction of the assignments that went to each expert (E).
+        """
+        if self.bias is not None:
+            step = self.architecture.router_bias_step
+            self.bias += step * torch.sign(1 / len(load) - load)
+
+    def _auxiliary_loss(self, gates: Tensor, choices: Tensor) -> Tensor:
         """Return the load-balancing loss, per dispatch group and averaged over tokens (GShard)."""
-        size = group_tokens(self.dispatch, len(first) * self.part.parts)
-        if size >= len(first):
+        size = group_tokens(self.dispatch, len(choices) * self.part.parts)
+        if size >= len(choices):
             # A dispatch group that is larger than this part spans all of them.
-            return auxiliary_loss(gates, first, self.part if size > len(first) else WHOLE)
-        groups = zip(gates.split(size), first.split(size), strict=True)
-        losses = [
-            auxiliary_loss(group, choices) * (len(choices) / len(first))
-            for group, choices in groups
-        ]
+            return auxiliary_loss(gates, choices, self.part if size > len(choices) else WHOLE)
+        groups = zip(gates.split(size), choices.split(size), strict=True)
+        losses = [auxiliary_loss(group, own) * (len(own) / len(choices)) for group, own in groups]
         return torch.stack(losses).sum()
+
+
+LEAST_SUM = 1e-20
+"""Added to sums of weights before a division, as gates of a sigmoid may all be 0 (DeepSeek-V3)."""
+
+
+def within_groups(ranks: Tensor, groups: int, top_groups: int) -> Tensor:
+    """Return the ranks (T, E) with those outside a token's best groups at minus infinity.
+
+    The rank of a group of neighboring experts is the sum of its best two (DeepSeek-V3,
+    arXiv:2412.19437, section 2.1.2).
+    """
+    grouped = ranks.detach().view(len(ranks), groups, -1)
+    best = grouped.topk(2, dim=-1).values.sum(-1).topk(top_groups, dim=-1).indices
+    outside = torch.ones_like(grouped[..., 0], dtype=torch.bool).scatter_(1, best, value=False)
+    return grouped.masked_fill(outside.unsqueeze(-1), -math.inf).flatten(1)
 
 
 def assignments(experts: Tensor, n_experts: int) -> Tensor:
@@ -144,20 +205,21 @@ def drawn_second(logits: Tensor, first: Tensor, draws: Tensor) -> Tensor:
     return noised.scatter_(1, first.unsqueeze(1), -math.inf).argmax(-1)
 
 
-def auxiliary_loss(gates: Tensor, first: Tensor, part: Part = WHOLE) -> Tensor:
+def auxiliary_loss(gates: Tensor, choices: Tensor, part: Part = WHOLE) -> Tensor:
     """Return the load-balancing loss of GShard: E * sum over experts e of f_e * p_e.
 
     Args:
         gates: probabilities (T, E).
-        first: first choice of each token (T).
+        choices: first choice of each token (T), or all of its choices (T, K).
         part: of a batch. The loss is linear in p_e, so that the mean over the parts, each with the
             loads of the whole batch, is the loss of the whole batch, and so are its gradients.
 
     Returns:
         A scalar, where f_e is the fraction of tokens whose first choice is e and p_e the mean
         probability of e. 1 when both are uniform (E * E * 1/E * 1/E), E when one expert gets
-        every token.
+        every token. Of all choices, f_e sums to K, and so does the loss when uniform
+        (transformers' load_balancing_loss_func).
     """
     n_experts = gates.shape[-1]
-    load = part.load(assignments(first, n_experts) / len(first))
+    load = part.load(assignments(choices.flatten(), n_experts) / len(choices))
     return n_experts * (load * gates.mean(0)).sum()

@@ -75,11 +75,14 @@ def without(router: Router, expert: int) -> Iterator[None]:
         values[:, expert] = -torch.inf
         return values
 
-    router.logits = logits  # type: ignore[method-assign]
+    router.logits, bias = logits, router.bias  # type: ignore[method-assign]
+    if bias is not None:  # or the bias alone could make it a choice
+        router.bias = bias.index_fill(0, torch.tensor(expert, device=bias.device), -torch.inf)
     try:
         yield
     finally:
         del router.logits
+        router.bias = bias
 
 
 def stderr(differences: NDArray[np.float64], documents: NDArray[np.int64]) -> float:

@@ -192,6 +192,8 @@ class Trainer:
             norm = gradient_norm(self.model)
         training, step = self.config.training, self.state.step + 1
         applied = update(self.model, self.optimizer, training, step, output.loss, norm)
+        if applied:
+            self.model.balance(output.routings)
         self.processes.end_update()
         self.state.gradient_norm = norm.item()
         return applied

@@ -34,6 +34,12 @@ Router = Annotated[
 ]
 
 
+RouterOf = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Router of mixtral, qwen3_moe, ..., or a config.json."),
+]
+
+
 Machine = Annotated[
     Path | None, typer.Option(help="File of simulator calibrate, for the peak of MFU.")
 ]
@@ -114,6 +120,7 @@ def train(
     optimizer: Annotated[str | None, typer.Option(help="adafactor or adamw.")] = None,
     family: Annotated[str | None, typer.Option(help="glam, or plain: from its paper.")] = None,
     router: Router = None,
+    router_of: RouterOf = None,
     device: Device = None,
     precision: Precision = None,
     machine: Machine = None,
@@ -148,7 +155,7 @@ def train(
         os.umask(os.umask(0) & ~0o050)  # files that a run has besides ledger and record
     changes = {"steps": steps, "batch_sequences": batch, "seed": seed, "optimizer": optimizer}
     config = GlamConfig.of(model).with_training(device=device, precision=precision, **changes)
-    config = config.with_family(family).with_router(router)
+    config = config.with_family(family).with_router(router).with_router_of(router_of)
     if data:
         config = config.with_corpus_paths(data)
     record = train_model(
