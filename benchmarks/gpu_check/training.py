@@ -100,15 +100,14 @@ class Trained:
         """Passes and update; the device has done them when the call returns."""
         import torch
 
-        from glam.training.optimizer import update
+        from glam.training.optimizer import objective, update
 
         # On a CPU the compiler would take longer than the rest of a rehearsal: trace only.
         backend = "inductor" if self.device.type == "cuda" else "eager"
         model = torch.compile(self._model, backend=backend) if compiled else self._model
 
         def run() -> None:
-            output = model(self._tokens)
-            (output.loss + self._training.auxiliary_weight * output.auxiliary_loss).backward()
+            objective(model(self._tokens), self._training).backward()
             update(self._model, self._optimizer, self._training, step=1)
             self.wait()
 

@@ -1,7 +1,7 @@
 """One contestant of `benchmarks.trainer.beside`, run as a file by the code that it measures.
 
-It imports nothing of this package, so that a former build of the project can run it too: that has
-other modules, and no choice of a format or family. It answers each line of input with a line of
+What a former build of the project runs too imports nothing of this package: that build has other
+modules, and no choice of a format or family. A contestant answers each line of input with a line of
 JSON: processor seconds of one turn, and what the turn computed.
 """
 
@@ -138,11 +138,32 @@ def _tokens(case: dict[str, Any]) -> torch.Tensor:
     return torch.randint(shape["vocab_size"], size, generator=generator)
 
 
+def layer(case: dict[str, Any]) -> Turn:
+    """Return a layer in bfloat16, forward and backward; the former build has none."""
+    from benchmarks.trainer.layer import HALF_WEIGHTS, LENGTH, SEQUENCES, turn_of
+    from benchmarks.trainer.peers import in_bfloat16
+
+    width, name = case["width"], case["layer"]
+    module = in_bfloat16(name, width, case["experts"])
+    form = torch.bfloat16 if name in HALF_WEIGHTS else torch.float32
+    x = torch.randn(SEQUENCES, LENGTH, width, dtype=form, requires_grad=True)
+    output = module(x)
+    output = output[0] if isinstance(output, tuple) else output
+    run = turn_of(module, x, torch.randn_like(output))
+
+    def turn() -> float:
+        run()
+        return 0.0
+
+    return turn
+
+
 KINDS: dict[str, Callable[[dict[str, Any]], Turn]] = {
     "step": our_step,
     "mixtral step": mixtral_step,
     "text": our_text,
     "mixtral text": mixtral_text,
+    "layer": layer,
 }
 
 

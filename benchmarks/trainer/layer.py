@@ -21,6 +21,14 @@ ST_MOE = "st-moe-pytorch"
 OURS, OURS_SAME_CAPACITY = "ours", f"ours, capacity of {ST_MOE}"
 LOOP, ONE_HOT, DENSE = "per-expert loop", "one-hot einsum", "dense, equal FLOP"
 PUBLIC = ("HF Mixtral, grouped_mm", "HF Mixtral, eager", ST_MOE)
+HALF_OURS = ("ours", "ours, as few slots")
+HALF_PRODUCTS = ("HF Mixtral, grouped_mm", "HF Mixtral, eager", ST_MOE)
+"""Published layers under autocast: products in bfloat16, weights and their gradients in float32,
+as in ours."""
+
+HALF_WEIGHTS = ("HF Mixtral, grouped_mm, bfloat16 weights", "HF Mixtral, eager, bfloat16 weights")
+"""Published layers of which weights and gradients are bfloat16 too, half of the bytes."""
+
 MOST_DIFFERENCE = 1e-4
 """Largest difference to our output, over its largest value, of layers that compute the same."""
 
@@ -69,7 +77,7 @@ def contestants(case: dict[str, Any]) -> dict[str, Turn]:
     ours = peers.ours(width, n_experts)
     layers = {
         OURS: ours,
-        OURS_SAME_CAPACITY: peers.with_capacity(ours, peers.ST_MOE_CAPACITY),
+        OURS_SAME_CAPACITY: peers.InTraining(peers.with_capacity(ours, peers.ST_MOE_CAPACITY)),
         **peers.mixtral(width, n_experts),
         **peers.st_moe(width, n_experts),
         LOOP: peers.Loop(ours),
@@ -77,20 +85,22 @@ def contestants(case: dict[str, Any]) -> dict[str, Turn]:
         DENSE: peers.dense(width),
     }
     _require_equal(layers[LOOP](x), ours(x)[0])
-    _require_equal(layers[ONE_HOT](x), peers.with_capacity(ours)(x)[0])
+    _require_equal(layers[ONE_HOT](x), peers.InTraining(peers.with_capacity(ours))(x)[0])
+    return {name: turn_of(layer, x, gradient) for name, layer in layers.items()}
 
-    def turn_of(layer: Any) -> Turn:
-        def turn() -> None:
-            output = layer(x)
-            output = output[0] if isinstance(output, tuple) else output
-            output.backward(gradient)
-            x.grad = None
-            for parameter in layer.parameters():
-                parameter.grad = None
 
-        return turn
+def turn_of(layer: Any, x: Any, gradient: Any) -> Turn:
+    """Return one turn of a layer for an input and the gradient of its output."""
 
-    return {name: turn_of(layer) for name, layer in layers.items()}
+    def turn() -> None:
+        output = layer(x)
+        output = output[0] if isinstance(output, tuple) else output
+        output.backward(gradient)
+        x.grad = None
+        for parameter in layer.parameters():
+            parameter.grad = None
+
+    return turn
 
 
 def _require_equal(theirs: Any, ours: Any) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, one_hot
 
+from benchmarks.trainer.layer import HALF_OURS, HALF_WEIGHTS
 from energy.shape import Shape
 from glam.architecture import PLAIN
 from glam.config import Dispatch
 from glam.moe.capacity import expert_capacity
 from glam.moe.dispatch import CapacityDispatcher, queue_positions
 from glam.moe.layer import MixtureOfExperts
+from glam.precision import forget_all_copies
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
@@ -54,6 +56,59 @@ def with_capacity(layer: MixtureOfExperts, dispatch: Dispatch = CAPACITY) -> Mix
     limited.router, limited.experts = layer.router, layer.experts
     limited.dispatch = CapacityDispatcher(dispatch)
     return limited
+
+
+class InTraining(nn.Module):
+    """Our layer as in a step of training, where its experts have a capacity.
+
+    Args:
+        layer: the layer.
+        dtype: format of its experts. In another than float32, weights are converted in each turn,
+            as after an update.
+    """
+
+    def __init__(self, layer: MixtureOfExperts, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.layer, self.dtype = layer, dtype
+        self.generator = torch.Generator().manual_seed(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the weighted sum of each token's experts (B, S, M)."""
+        forget_all_copies()
+        mixed: Tensor = self.layer(x, self.generator, self.dtype)[0]
+        return mixed
+
+
+class Autocast(nn.Module):
+    """A published layer whose products are in bfloat16 and whose weights are float32."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Any:
+        """Return what the layer returns."""
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self.layer(x)
+
+
+def in_bfloat16(name: str, width: int, n_experts: int) -> nn.Module:
+    """Return a layer that computes in bfloat16.
+
+    Args:
+        name: one of `benchmarks.trainer.layer.HALF_OURS`, `HALF_WEIGHTS` or `HALF_PRODUCTS`.
+        width: of the model.
+        n_experts: experts of the layer.
+    """
+    if name in HALF_OURS:
+        layer = ours(width, n_experts)
+        if name != "ours":
+            layer = with_capacity(layer, ST_MOE_CAPACITY)
+        return InTraining(layer, torch.bfloat16)
+    published = mixtral(width, n_experts) | st_moe(width, n_experts)
+    if name in HALF_WEIGHTS:
+        return published[name.removesuffix(", bfloat16 weights")].to(torch.bfloat16)
+    return Autocast(published[name])
 
 
 def mixtral(width: int, n_experts: int) -> dict[str, nn.Module]:

@@ -133,7 +133,7 @@ def contestants(case: dict[str, Any]) -> dict[str, Turn]:
 def _ours(shape: Shape, tokens: Any, *, compiled: bool) -> dict[str, Turn]:
     from glam.config import Training
     from glam.model.decoder import Glam
-    from glam.training.optimizer import build_optimizer, update
+    from glam.training.optimizer import build_optimizer, objective, update
 
     training = Training(optimizer="adamw", learning_rate=1e-4)
     model = Glam(shape)
@@ -142,8 +142,7 @@ def _ours(shape: Shape, tokens: Any, *, compiled: bool) -> dict[str, Turn]:
         model.compile()  # dense only: torch cannot trace grouped products on a CPU
 
     def passes() -> None:
-        output = model(tokens)
-        (output.loss + training.auxiliary_weight * output.auxiliary_loss).backward()
+        objective(model(tokens), training).backward()
 
     return {"passes": passes, "update": lambda: update(model, optimizer, training, step=1)}
 
