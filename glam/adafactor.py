@@ -12,7 +12,7 @@ of a language model, its updates are larger until they are clipped; here that fl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,9 @@ ADAM_DECAY = 0.99
 """Second-moment decay of GLaM."""
 
 
+Steps = TypeVar("Steps", float, Tensor)
+
+
 class Shards(Protocol):
     """How a weight is divided among processes, of which each updates its own part."""
 
@@ -45,7 +48,8 @@ class Shards(Protocol):
 class Adafactor(Optimizer):
     """Adafactor with factored second moments and updates clipped to root mean square 1.
 
-    A step overwrites the gradients: they become the updates.
+    A step overwrites the gradients: they become the updates. With `found_inf`, as torch's fused
+    optimizers have it, a step changes nothing where that tensor is 1, and nothing waits for it.
 
     Args:
         parameters: weights to update.
@@ -63,6 +67,7 @@ class Adafactor(Optimizer):
     ) -> None:
         super().__init__(parameters, {"lr": lr, "decay": decay})
         self._shards = shards or {}
+        self.found_inf: Tensor | None = None
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -78,31 +83,54 @@ class Adafactor(Optimizer):
         if not state:
             state["step"] = torch.zeros(())
             state |= _second_moments(weight)
-        state["step"] += 1
-        mixing = 1 - second_moment_decay(decay, int(state["step"]))
+        skip = self.found_inf
+        mixing = _next_mixing(state, decay, skip)
         if "variance" in state:
-            state["variance"].lerp_(gradient.square().add_(SQUARE_FLOOR), mixing)
+            _mix(state["variance"], gradient.square().add_(SQUARE_FLOOR), mixing, skip)
             update = gradient.mul_(state["variance"].rsqrt())
         else:
             row, column = state["row_var"], state["col_var"]
-            row.lerp_(_mean_square(gradient, -1, shards), mixing)
-            column.lerp_(_mean_square(gradient, -2, shards), mixing)
+            _mix(row, _mean_square(gradient, -1, shards), mixing, skip)
+            _mix(column, _mean_square(gradient, -2, shards), mixing, skip)
             update = gradient.mul_((_mean_over_rows(row, shards) / row).sqrt_())
             update.mul_(column.rsqrt())
+        if skip is not None:
+            update = update.masked_fill_(skip > 0, 0)
         scale = _root_mean_square(weight, shards).clamp_(min=SCALE_FLOOR)
         clipping = _root_mean_square(update, shards).clamp_(min=1.0)
         weight.addcmul_(update, scale / clipping, value=-rate)
 
 
-def second_moment_decay(decay: SecondMomentDecay, step: int) -> float:
+def _next_mixing(
+    state: dict[str, Tensor], decay: SecondMomentDecay, skip: Tensor | None
+) -> float | Tensor:
+    """Count a step, unless it is skipped, and return the weight of its squares."""
+    if skip is None:
+        state["step"] += 1
+        return 1 - second_moment_decay(decay, int(state["step"]))
+    state["step"] = state["step"].to(skip.device) + (1 - skip)
+    return 1 - second_moment_decay(decay, state["step"])
+
+
+def _mix(moment: Tensor, squares: Tensor, mixing: float | Tensor, skip: Tensor | None) -> None:
+    """Move a moment towards new squares, unless the step is skipped."""
+    if skip is None:
+        moment.lerp_(squares, mixing)
+    else:
+        moment.copy_(torch.where(skip > 0, moment, moment.lerp(squares, mixing)))
+
+
+def second_moment_decay(decay: SecondMomentDecay, step: Steps) -> Steps:
     """Return beta_2 of a step, counted from 1.
 
     power: 1 - t^-0.8. adam: 0.99 (1 - 0.99^(t-1)) / (1 - 0.99^t), which corrects 0.99 for its
     start from 0. Step 1: 0 both; step 2: 0.426 and 0.497; step 1,000: 0.996 and 0.990.
     """
     if decay == "power":
-        return float(1 - step**-0.8)
-    return float(ADAM_DECAY * (1 - ADAM_DECAY ** (step - 1)) / (1 - ADAM_DECAY**step))
+        power: Steps = 1 - step**-0.8
+        return power
+    adam: Steps = ADAM_DECAY * (1 - ADAM_DECAY ** (step - 1)) / (1 - ADAM_DECAY**step)
+    return adam
 
 
 def _second_moments(weight: Tensor) -> dict[str, Tensor]:

@@ -107,7 +107,7 @@ class Trained:
         model = torch.compile(self._model, backend=backend) if compiled else self._model
 
         def run() -> None:
-            objective(model(self._tokens), self._training).backward()
+            torch.autograd.backward(objective(model(self._tokens), self._training))
             update(self._model, self._optimizer, self._training, step=1)
             self.wait()
 

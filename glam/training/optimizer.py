@@ -114,8 +114,10 @@ def update(
     step: int,
     loss: Tensor | None = None,
     norm: Tensor | None = None,
-) -> bool:
+) -> Tensor:
     """Apply one update, or skip it if the loss or a gradient is not finite, as GLaM did.
+
+    On a GPU nothing waits for it: the optimizers skip it there. Only torch's Adafactor cannot.
 
     Args:
         model: the model, with its gradients.
@@ -126,12 +128,19 @@ def update(
         norm: of all gradients, where several processes have parts of them; else it is computed.
 
     Returns:
-        Whether the update was applied. Gradients are cleared either way.
+        Whether the update was applied, a scalar on the device. Gradients are cleared either way.
     """
     if norm is None:
         norm = gradient_norm(model)
-    finite = bool(torch.isfinite(norm)) and (loss is None or bool(torch.isfinite(loss)))
-    if finite:
+    finite = torch.isfinite(norm)
+    if loss is not None:
+        finite = finite & torch.isfinite(loss)
+    if norm.device.type != "cpu" and not isinstance(optimizer, torch.optim.Adafactor):
+        optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+        applied = True
+    else:
+        applied = bool(finite)
+    if applied:
         if training.optimizer == "adamw":
             # Gradient clipping: the fused update divides by this as it reads the gradients, which
             # saves a pass over them.

@@ -195,8 +195,9 @@ class Trainer:
         if applied:
             self.model.balance(output.routings)
         self.processes.end_update()
+        # All work of the step is queued before its results are waited for.
         self.state.gradient_norm = norm.item()
-        return applied
+        return bool(applied)
 
     def _generator(self, index: int) -> torch.Generator | None:
         """Return the random generator of a step; None for dropless dispatch, which has no use."""

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from glam.config import Training
 from glam.model.decoder import Glam
-from glam.training.optimizer import FINAL_RATIO, build_optimizer, learning_rate, update
+from glam.training.optimizer import (
+    FINAL_RATIO,
+    build_optimizer,
+    learning_rate,
+    objective,
+    update,
+)
 from tests.support.small_models import CLOSE, TINY_MIXTURE
 
 
@@ -134,6 +140,44 @@ def test_a_gradient_that_is_not_finite_changes_nothing(name, value):
     for index, tensors in optimizer.state_dict()["state"].items():
         assert all(tensor.equal(state[index][key]) for key, tensor in tensors.items())
     assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("recipe", [{"optimizer": "adamw"}, {}, {"second_moment_decay": "adam"}])
+def test_an_optimizer_skips_an_update_without_being_asked_by_the_host(recipe):
+    """As on a GPU, where the verdict on the gradients is a tensor that nothing waits for."""
+    model, optimizer, _ = single_weight(6, 5, **recipe)
+    twin, twins_optimizer, _ = single_weight(6, 5, **recipe)
+    for gradient in (*torch.randn(2, 6, 5), torch.full((6, 5), math.nan), torch.randn(6, 5)):
+        finite = bool(gradient.isfinite().all())
+        model.weight.grad, twin.weight.grad = gradient.clone(), gradient.clone()
+        optimizer.found_inf = torch.tensor(0.0 if finite else 1.0)
+        before = model.weight.detach().clone()
+        optimizer.step()
+        if finite:
+            twins_optimizer.step()
+        assert model.weight.equal(before) != finite
+    torch.testing.assert_close(model.weight, twin.weight, **CLOSE)
+    for name, value in twins_optimizer.state[twin.weight].items():
+        torch.testing.assert_close(optimizer.state[model.weight][name], value, **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["adafactor", "adamw"])
+def test_a_step_on_a_gpu_waits_for_no_result(name, monkeypatch):
+    """A tensor on the meta device has no values: whatever reads one raises."""
+    # torch's fused update is one operation, which the meta device does not have.
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda optimizer: None)
+    with torch.device("meta"):
+        model = Glam(TINY_MIXTURE, precision="bfloat16")
+        tokens = torch.zeros((2, 9), dtype=torch.long)
+    training = Training(optimizer=name)
+    optimizer = build_optimizer(model, training)
+    for step in (1, 2):
+        output = model(tokens)
+        objective(output, training).backward()
+        applied = update(model, optimizer, training, step, output.loss)
+    assert applied.is_meta
+    with pytest.raises(RuntimeError, match="meta"):
+        bool(applied)
 
 
 def test_every_weight_is_in_one_group_and_only_matrices_decay():
