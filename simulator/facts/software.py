@@ -253,6 +253,13 @@ def attention_of(model: str, layers: float) -> dict[str, Any]:
     return attention
 
 
+def workload_of(words: str) -> dict[str, Any]:
+    """Fields of a plan that follow from the word for a run's workload; none of pre-training."""
+    row = first_match(_rows("workload"), words) if words else None
+    names = ("trained", "adapter_rank", "adapter_modules")
+    return {name: row[name] for name in names} if row else {}
+
+
 def expert_nodes_of(model: str) -> float | None:
     """Nodes that the experts of a token are on, at most, by the model's name; None is no limit."""
     row = first_match(_rows("routing"), model)

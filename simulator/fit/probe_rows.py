@@ -12,9 +12,10 @@ import numpy as np
 from energy.errors import InputError
 from energy.inputs import is_number, read_json, shown, table_of
 from energy.shape import Shape
-from simulator.physics import compute
+from simulator.physics.attention import scores
 from simulator.physics.operations import Operation, linear, product
 from simulator.physics.plan import Formats, Plan
+from simulator.physics.update import cross_entropy, optimizer
 
 SCHEMA = "probe-1"
 
@@ -136,7 +137,7 @@ def _attention(raw: dict[str, Any], plan: Plan) -> list[Operation]:
     )
     fused = bool(raw.get("fused", False))
     step = Plan(global_batch=raw["batch"], flash=fused, activation_bytes=plan.activation_bytes)
-    return [work for work in compute.scores(shape, step) if np.any(work.count)]
+    return [work for work in scores(shape, step) if np.any(work.count)]
 
 
 def _elementwise(raw: dict[str, Any], plan: Plan) -> list[Operation]:
@@ -145,7 +146,7 @@ def _elementwise(raw: dict[str, Any], plan: Plan) -> list[Operation]:
 
 def _optimizer(raw: dict[str, Any], plan: Plan) -> list[Operation]:
     formats = Formats(optimizer=raw["kind"])
-    updates = compute.optimizer(raw["parameters"], formats, raw.get("tensors", 1))
+    updates = optimizer(raw["parameters"], formats, raw.get("tensors", 1))
     return [update for update in updates if update.count]
 
 
@@ -154,7 +155,7 @@ def _loss(raw: dict[str, Any], plan: Plan) -> list[Operation]:
     chunks = raw["tokens"] / rows
     return [
         *linear((rows, raw["vocab"], raw["d_model"]), plan, 0, count=chunks),
-        compute.cross_entropy(rows, raw["vocab"], raw["d_model"], plan, chunks),
+        cross_entropy(rows, raw["vocab"], raw["d_model"], plan, chunks),
     ]
 
 

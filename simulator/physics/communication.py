@@ -25,6 +25,7 @@ from simulator.physics.traffic import (
     residuals,
     slots,
     stage_parameters,
+    trained_parameters,
     whole_slice,
 )
 
@@ -81,7 +82,8 @@ def context_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Co
     per_token = sum(np.asarray(attention_layers(kind)) * kv_values(kind) for kind in kinds(s))
     values = np.asarray(plan.sequences) * s.seq_len * per_token / plan.tp
     ring = group(plan.cp, plan.tp, hardware, constants)
-    times = 3 + np.asarray(plan.flop_execution().recompute_layers)
+    again = np.asarray(plan.flop_execution().recompute_layers)
+    times = 1 + 2 * np.asarray(plan.input_gradients) + again
     # Each layer sends its own: the start of a collective counts once a layer.
     n_attention = sum(np.asarray(attention_layers(kind)) for kind in kinds(s))
     each = plain(values / np.maximum(n_attention, 1) * plan.activation_bytes)
@@ -132,7 +134,9 @@ def pipeline_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: C
         np.maximum(hardware.network_bytes_per_s, 1.0) * constants.network_efficiency,
     )
     latency_s = np.where(same_domain, constants.link_latency_s, constants.network_latency_s)
-    return plain(np.where(np.asarray(plan.pp) > 1, 2 * (size_bytes / rate + latency_s), 0.0))
+    directions = 1 + np.asarray(plan.input_gradients)
+    one_s = size_bytes / rate + latency_s
+    return plain(np.where(np.asarray(plan.pp) > 1, directions * one_s, 0.0))
 
 
 def data_parallel(
@@ -143,24 +147,30 @@ def data_parallel(
     ZeRO 0 all-reduces gradients once a step. ZeRO 1 and 2 reduce-scatter gradients and all-gather
     weights. ZeRO 3 gathers weights for the forward pass and again for the backward one and
     scatters gradients, with every micro-batch. Where shards span a part of the ranks, the shards
-    are all-reduced over the rest. Experts have fewer copies: tp * cp * dp / (ep * etp).
+    are all-reduced over the rest. Experts have fewer copies: tp * cp * dp / (ep * etp). Weights
+    that are frozen have no gradients and change nowhere: ZeRO 3 alone sends them.
     """
     experts, rest = stage_parameters(shape, plan)
+    trained_experts, trained_rest = trained_parameters(shape, plan)
+    frozen = not np.all(plan.weight_gradients)
     zero, gradient_width = np.asarray(plan.zero), np.asarray(plan.sent_gradient_bytes)
     shard_s: Number = 0.0
     data_s: Number = 0.0
     replicated = (
-        (rest, plan.dp, np.asarray(plan.tp) * plan.cp),
-        (experts, plan.expert_dp, np.asarray(plan.ep) * plan.etp),
+        (rest, trained_rest, plan.dp, np.asarray(plan.tp) * plan.cp),
+        (experts, trained_experts, plan.expert_dp, np.asarray(plan.ep) * plan.etp),
     )
-    for parameters, copies, stride in replicated:
+    for parameters, trained, copies, stride in replicated:
         if not np.any(parameters) or not np.any(np.asarray(copies) > 1):
             continue
         shards = np.minimum(plan.sharded, np.asarray(copies))
         inner = group(shards, stride, hardware, constants)
-        sent = np.asarray(parameters) * whole_slice(plan, copies, hardware)
-        gradients_s = inner.all_gather_s(plain(sent * gradient_width))
-        weights_s = inner.all_gather_s(plain(sent * np.asarray(plan.activation_bytes)))
+        times = whole_slice(plan, copies, hardware)
+        gradients_s = inner.all_gather_s(plain(np.asarray(trained) * times * gradient_width))
+        width = np.asarray(plan.activation_bytes)
+        weights_s = updated_s = inner.all_gather_s(plain(np.asarray(parameters) * times * width))
+        if frozen:
+            updated_s = inner.all_gather_s(plain(np.asarray(trained) * times * width))
         outer = group(
             np.maximum(np.asarray(copies) / shards, 1),
             np.asarray(stride) * shards,
@@ -168,13 +178,19 @@ def data_parallel(
             constants,
         )
         outer_s = outer.all_reduce_s(
-            plain(parameters * gradient_width / np.where(zero > 0, shards, 1))
+            plain(trained * gradient_width / np.where(zero > 0, shards, 1))
         )
+        if frozen:
+            sends = np.where(np.asarray(trained) > 0, 1, 0)
+            gradients_s, updated_s, outer_s = (
+                plain(sends * each_s) for each_s in (gradients_s, updated_s, outer_s)
+            )
         # After the gradients are scattered, the updated weights (or the sums) are gathered.
-        gathered_s = np.where(zero > 0, weights_s, gradients_s)
+        gathered_s = np.where(zero > 0, updated_s, gradients_s)
         inner_s = gathered_s + gradients_s
         if np.any(with_each := zero >= 3):
-            shard_s = shard_s + np.where(with_each, 2 * np.asarray(weights_s) + gradients_s, 0)
+            each_s = (1 + np.asarray(plan.input_gradients)) * np.asarray(weights_s) + gradients_s
+            shard_s = shard_s + np.where(with_each, each_s, 0)
             inner_s = np.where(with_each, 0, inner_s)
         data_s = data_s + inner_s + outer_s
     return plain(shard_s), plain(data_s)

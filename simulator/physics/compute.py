@@ -9,30 +9,21 @@ expert-tensor parallel degree. Counts are of all layers: a pipeline stage does 1
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from energy.flops import executed_flop
 from energy.shape import Number, Shape, attention_weights, kinds, plain, prediction_layer
-from energy.shapes.attention import kv_values, value_width
 from energy.shapes.network import computed_experts, dense_layers
 from energy.shapes.recurrence import inner_width, key_width, recurrent_weights
 from energy.shapes.stack import attention_layers, branches, either
-from simulator.physics.operations import Operation, elementwise, linear, product
-from simulator.physics.plan import Formats, Plan
-
-Optimizer = Literal["adafactor", "adamw"]
-
-OPTIMIZERS: dict[str, tuple[Optimizer, int, int]] = {
-    "adafactor": ("adafactor", 48, 25),
-    "adamw": ("adamw", 32, 2),
-    "adamw-bf16": ("adamw", 24, 2),
-    "adamw-8bit": ("adamw", 20, 2),
-    "muon": ("adamw", 24, 2),
-}
-"""Kind, bytes moved per float32 parameter, and calls per tensor, of one step. AdamW, fused: reads
-w, g, m, v; writes w, m, v. Adafactor (arXiv:1804.04235): w, gradient, update 11 times."""
+from simulator.physics.attention import scores
+from simulator.physics.operations import Kind, Operation, elementwise, linear, product
+from simulator.physics.plan import Plan
+from simulator.physics.update import loss
+from simulator.physics.workload import adapter_columns
 
 
 def layers(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
@@ -43,6 +34,8 @@ def layers(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
             parts.setdefault(part, []).extend(operations)
     if np.any(shape.n_prediction_layers):
         parts["prediction"] = _prediction(shape, plan)
+    if plan.has_adapters:
+        parts["adapters"] = adapters(shape, plan)
     return parts
 
 
@@ -87,6 +80,46 @@ def _prediction(shape: Shape, plan: Plan) -> list[Operation]:
     ]
 
 
+def adapters(shape: Shape, plan: Plan) -> list[Operation]:
+    """Adapters of frozen matrices: y = x W + x A B, with A of k x r and B of r x n, both trained.
+
+    All matrices of a part have its mean width. The sum of both paths, and backward that of their
+    gradients, are 8 passes of it.
+    """
+    s, again, rank = shape, plan.flop_execution().recompute_layers, plan.adapter_rank
+    tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp
+    trained = np.where(np.asarray(plan.trained) == "adapters", 1, 0)
+    columns, n_attention = adapter_columns(s, plan), np.asarray(attention_layers(s))
+    networks = np.asarray(s.n_layers) * np.maximum(s.ffn_matrices, 2)
+    slots = tokens / plan.tp * computed_experts(s) * plan.capacity_factor
+    parts = (
+        ("attention", 4 * n_attention, tokens, plan.tp, 1),
+        ("dense", networks, tokens, plan.tp, 1),
+        (
+            "routed",
+            np.asarray(s.n_moe_layers) * s.expert_matrices,
+            slots * plan.ep * plan.etp / s.n_experts,
+            plan.etp,
+            plain(np.asarray(s.n_experts) / plan.ep),
+        ),
+    )
+    operations: list[Operation] = []
+    for name, matrices, rows, split, groups in parts:
+        if not np.any(columns[name]):
+            continue
+        width = plain(np.asarray(columns[name]) / np.maximum(matrices, 1) / 2 / split)
+        kind: Kind = "grouped" if name == "routed" else "product"
+        count = plain(trained * matrices)
+        for sizes in ((plain(rows), rank, width), (plain(rows), width, rank)):
+            operations += linear(
+                sizes, plan, again, kind=kind, groups=groups, count=count, wide=True, frozen=False
+            )
+        operations.append(
+            elementwise(plain(np.asarray(rows) * groups * width), 8, plan, calls=6, count=count)
+        )
+    return operations
+
+
 def recurrence(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operation]]:
     """Recurrent layers: their projections, and convolution and state in chunks of tokens.
 
@@ -103,7 +136,10 @@ def recurrence(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Opera
     width = plain(recurrent_weights(s) / np.asarray(s.d_model) / 2 / plan.tp)
     executed = executed_flop(shape, plan.flop_execution())["recurrence_states"]
     layer_flop = np.asarray(executed) * tokens / np.maximum(count, 1) / plan.tp
-    values = 3 * (2 * np.asarray(key_width(s)) + 3 * np.asarray(inner_width(s))) / plan.tp
+    backward = np.asarray(plan.input_gradients)
+    layer_flop = layer_flop * (1 + 2 * backward + again) / (3 + np.asarray(again))
+    moved = 2 * np.asarray(key_width(s)) + 3 * np.asarray(inner_width(s))
+    values = (1 + 2 * backward) * moved / plan.tp
     states = Operation(
         kind="attention",
         count=plain(count),
@@ -115,74 +151,6 @@ def recurrence(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Opera
         "recurrence": linear((tokens, width, s.d_model), plan, again, count=plain(2 * count)),
         "recurrence_states": [states],
     }
-
-
-def scores(shape: Shape, plan: Plan) -> list[Operation]:
-    """Attention scores, softmax and weighted values of all layers.
-
-    With flash attention only queries, keys, values and output move through memory, and a causal
-    mask halves the FLOP. Without it see `unfused_scores`.
-    """
-    s, flash = shape, np.asarray(plan.flash, bool)
-    split = np.asarray(plan.tp) * plan.cp
-    tokens = np.asarray(plan.sequences) * s.seq_len
-    executed = executed_flop(shape, plan.flop_execution(), "causal")
-    causal = executed["attention_scores"] + np.asarray(executed.get("index_scores", 0))
-    n_attention = np.asarray(attention_layers(s))
-    layer_flop = np.asarray(causal) * tokens / np.maximum(n_attention, 1) / split
-    queries = np.asarray(s.n_heads) * (s.d_head + np.asarray(value_width(s)))
-    values = (queries + kv_values(s)) * 3 / split
-    fused = Operation(
-        kind="attention",
-        count=plain(np.where(flash, 1, 0) * n_attention),
-        flop=plain(layer_flop),
-        bytes=plain(tokens * values * plan.activation_bytes),
-        calls=2,
-    )
-    unfused_layers = np.where(flash, 0, 1) * n_attention
-    if not np.any(unfused_layers):
-        return [fused]
-    return [fused, *unfused_scores(shape, plan, plain(unfused_layers))]
-
-
-def unfused_scores(shape: Shape, plan: Plan, n_layers: Number) -> list[Operation]:
-    """Attention without flash in `n_layers` layers: score matrices move through memory.
-
-    About 7 passes forward (scale, bias, softmax) and 7 backward over B*h*S^2, and 5 and 8 over the
-    h*S^2 of a bucketed position bias (arXiv:1910.10683), which all sequences of a batch share.
-    GLaM as its authors build it (Praxis 1.4.0) does not scale, and has one more logit in its
-    softmax: two passes to scale its weights by in place of those of the scale, none backward, and
-    in a fused softmax 1/S of a pass.
-    """
-    s, execution = shape, plan.flop_execution()
-    again = np.asarray(execution.recompute_layers) + execution.recompute_scores
-    heads = np.asarray(plan.sequences) * s.n_heads / plan.tp
-    rows = plain(np.asarray(s.seq_len) / plan.cp)
-    width = (s.d_head + np.asarray(value_width(s)) + s.d_rope) / 2
-    matrix = np.asarray(s.seq_len, float) * rows
-    count = np.asarray(n_layers)
-    biased = np.where(np.asarray(s.relative_buckets) > 0, 1, 0) * count
-    return [
-        *linear(
-            (rows, s.seq_len, plain(width)),
-            plan,
-            plain(again),
-            wide=True,
-            kind="batched",
-            groups=plain(heads),
-            count=plain(2 * count),
-        ),
-        elementwise(
-            plain(heads * matrix), plain(14 + 7 * again), plan, calls=12, count=plain(count)
-        ),
-        elementwise(
-            plain(np.asarray(s.n_heads) / plan.tp * matrix),
-            plain(13 + 5 * again),
-            plan,
-            calls=12,
-            count=plain(biased),
-        ),
-    ]
 
 
 def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operation]]:
@@ -225,12 +193,17 @@ def routing(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     k = np.asarray(computed_experts(s)) * plan.capacity_factor
     permuted = np.where(group > 0, 0, 1) * routed
     gate = (tokens, s.n_experts, s.d_model)
+    backward = np.asarray(plan.input_gradients)
     parts = {
         "router": [
             *linear(gate, plan, plain(again), count=plain(routed), wide=True),
             # softmax, top-k, load and balancing loss over (T, E)
             elementwise(
-                plain(np.asarray(tokens) * s.n_experts), 12, plan, calls=30, count=plain(routed)
+                plain(np.asarray(tokens) * s.n_experts),
+                plain(6 + 6 * backward),
+                plan,
+                calls=30,
+                count=plain(routed),
             ),
         ],
         # copies, gather, scatter, weighting and sum: 8K + 2 passes over (T, M) forward, as many
@@ -238,7 +211,7 @@ def routing(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
         "permutation": [
             elementwise(
                 plain(np.asarray(tokens) * s.d_model),
-                plain(20 * k + 4 + (8 * k + 2) * again),
+                plain((12 * k + 2) * backward + (8 * k + 2) * (1 + again)),
                 plan,
                 calls=30,
                 count=plain(permuted),
@@ -248,7 +221,7 @@ def routing(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     if np.any(group > 0):
         # dispatch and combine, 2*slots*G*M each; 2.5 times that with the backward pass
         slots = np.asarray(tokens) * s.top_k * plan.capacity_factor
-        times = 2 * (2.5 + again) * moe_layers * np.where(group > 0, 1, 0)
+        times = 2 * (1 + 1.5 * backward + again) * moe_layers * np.where(group > 0, 1, 0)
         one_hot = product(
             (plain(slots), s.d_model, plain(group)), plan.activation_bytes, count=plain(times)
         )
@@ -275,24 +248,28 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
     # Both modes of recomputation redo the activations and the 14 forward passes of the norms.
     light = np.asarray(plan.recompute_pointwise)
     heads = t * s.n_heads * s.d_head / plan.tp
-    gated = np.asarray(s.ffn_matrices) > 2
+    gated, backward = np.asarray(s.ffn_matrices) > 2, np.asarray(plan.input_gradients)
     # A layer with a mixer and a network has two branches, each with half of the norms' passes.
     full = plain(np.asarray(branches(s)) / 2)
     slices = np.where(np.asarray(plan.sequence_parallel, bool), plan.tp, 1)
     operations = [
         elementwise(
             plain(t * s.d_model / slices),
-            plain(54 + 6 * again + 14 * light),
+            plain(20 + 34 * backward + 6 * again + 14 * light),
             plan,
             calls=50,
             count=full,
         ),
         elementwise(
-            plain(heads), plain(16 + 8 * again), plan, calls=16, count=plain(attention_layers(s))
+            plain(heads),
+            plain(8 + 8 * backward + 8 * again),
+            plan,
+            calls=16,
+            count=plain(attention_layers(s)),
         ),
         elementwise(
             plain(t * s.d_ff / plan.tp),
-            plain(np.where(gated, 13 + 5 * light, 5 + 2 * light)),
+            _activation_passes(gated, backward, light),
             plan,
             calls=6,
             count=dense,
@@ -302,49 +279,14 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
     if np.any(moe):
         shared = s.n_shared_experts * (either(s.d_shared, s.d_expert) / np.maximum(s.d_expert, 1))
         rows = t / plan.tp * (np.asarray(computed_experts(s)) * plan.capacity_factor + shared)
-        passes = np.where(np.asarray(s.expert_matrices) > 2, 13 + 5 * light, 5 + 2 * light)
+        passes = _activation_passes(np.asarray(s.expert_matrices) > 2, backward, light)
         operations.append(
-            elementwise(plain(rows * s.d_expert), plain(passes), plan, calls=6, count=plain(moe))
+            elementwise(plain(rows * s.d_expert), passes, plan, calls=6, count=plain(moe))
         )
     return operations
 
 
-def loss(shape: Shape, plan: Plan) -> list[Operation]:
-    """Logits and cross-entropy, in chunks of tokens: three products and 8 passes over T*V.
-
-    The gradients are computed together with the loss, so nothing is recomputed; the weight's
-    gradient is summed once per chunk (3 passes of V*M).
-    """
-    s = shape
-    tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp
-    rows = np.minimum(plan.loss_chunk, tokens)
-    chunks, vocab = tokens / rows, plain(np.asarray(s.vocab_size) / plan.tp)
-    return [
-        *linear((plain(rows), vocab, s.d_model), plan, 0, count=plain(chunks), wide=True),
-        cross_entropy(plain(rows), vocab, s.d_model, plan, count=plain(chunks)),
-    ]
-
-
-def cross_entropy(
-    rows: Number, vocab: Number, width: Number, formats: Formats, count: Number = 1
-) -> Operation:
-    """Softmax and its gradient of one chunk, and the sum of the weight's gradient."""
-    values = 8.0 * np.asarray(rows) * vocab + 3.0 * np.asarray(vocab) * width
-    return elementwise(plain(values), 1, formats, calls=12, count=count, kind="loss")
-
-
-def optimizer(parameters: Number, formats: Formats, tensors: Number) -> list[Operation]:
-    """The norm of all gradients and the update of the parameters whose state a chip stores.
-
-    138M parameters, AdamW: 138e6 * 32 = 4.4 GB.
-    """
-    chosen = np.asarray(formats.optimizer)
-    return [
-        Operation(
-            kind=kind,
-            count=plain(np.where(chosen == name, 1, 0)),
-            bytes=plain(np.asarray(parameters, float) * size),
-            calls=plain(np.asarray(tensors) * calls),
-        )
-        for name, (kind, size, calls) in OPTIMIZERS.items()
-    ]
+def _activation_passes(gated: NDArray[Any], backward: NDArray[Any], light: NDArray[Any]) -> Number:
+    """Passes of an activation over the width of its network."""
+    of_gated, of_plain = 5 + 8 * backward + 5 * light, 2 + 3 * backward + 2 * light
+    return plain(np.where(gated, of_gated, of_plain))

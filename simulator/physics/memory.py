@@ -21,9 +21,17 @@ from energy.units import si
 from simulator.physics.hardware import Hardware
 from simulator.physics.pipeline import first_share, in_flight, weight_copies
 from simulator.physics.plan import MOMENT_BYTES, Formats, Plan
-from simulator.physics.traffic import expert_cut, residuals, stage_parameters
+from simulator.physics.traffic import (
+    expert_cut,
+    residuals,
+    stage_parameters,
+    trained_parameters,
+)
 
 Array = NDArray[np.float64]
+
+Shards = Sequence[tuple[Array, Array]]
+"""Parameters on one chip, and chips that share them: of the experts, and of the rest."""
 
 
 @dataclass(frozen=True)
@@ -67,34 +75,49 @@ class Memory:
 def memory(shape: Shape, plan: Plan, hardware: Hardware) -> Memory:
     """Bytes on one chip: weights, gradients, optimizer state, activations, logits, margin.
 
+    Frozen weights have neither gradients nor state. Of activations what a step that trains all
+    weights stores is an upper end; a forward pass alone has those of one layer.
+
     GLaM 64B/64E on one chip, float32, Adafactor: 1.162e12 * 4 B of weights = 4.6 TB.
     """
-    experts, rest = local_parameters(shape, plan)
-    zero, copies = np.asarray(plan.zero), np.maximum(np.asarray(plan.expert_dp), 1)
-    shards = (
-        (np.asarray(experts), np.minimum(plan.sharded, copies)),
-        (np.asarray(rest), np.asarray(plan.sharded)),
-    )
+    stored = _shards(local_parameters(shape, plan), plan)
+    trained = stored
+    if frozen := not np.all(plan.weight_gradients):
+        trained = _shards(trained_parameters(shape, plan), plan)
+    zero = np.asarray(plan.zero)
 
-    def sharded_bytes(width: Number, stage: int) -> Number:
+    def sharded_bytes(shards: Shards, width: Number, stage: int) -> Number:
         """Bytes of what is sharded from a ZeRO stage on, at a width per parameter."""
         return plain(
             sum(count * width / np.where(zero >= stage, over, 1) for count, over in shards)
         )
 
+    weights = sharded_bytes(stored, plan.weight_bytes, 3)
+    if frozen:
+        beside = np.where(np.asarray(plan.trained) == "adapters", plan.activation_bytes, 0)
+        weights = weights + sharded_bytes(trained, plain(beside), 3)
     sizes = {
-        "weights": np.asarray(sharded_bytes(plan.weight_bytes, 3)) * weight_copies(plan)
-        + gathered_bytes(shape, plan),
-        "gradients": np.asarray(sharded_bytes(plan.gradient_bytes, 2)) * weight_copies(plan),
-        "optimizer": sharded_bytes(state_bytes(shape, plan), 1),
-        "buffers": bucket_bytes(plan, shards) + gathered_activation_bytes(shape, plan),
+        "weights": np.asarray(weights) * weight_copies(plan) + gathered_bytes(shape, plan),
+        "gradients": np.asarray(sharded_bytes(trained, plan.gradient_bytes, 2))
+        * weight_copies(plan),
+        "optimizer": sharded_bytes(trained, state_bytes(shape, plan), 1),
+        "buffers": bucket_bytes(plan, trained) + gathered_activation_bytes(shape, plan),
         "activations": activation_bytes(shape, plan),
         "logits": logit_bytes(shape, plan),
     }
     parts = {name: plain(size) for name, size in sizes.items()}
-    stored = np.asarray(total(parts))
-    parts["margin"] = plain(hardware.memory_margin * stored)
-    return Memory(parts, hardware.memory_bytes, plain(stored + parts["margin"]))
+    whole = np.asarray(total(parts))
+    parts["margin"] = plain(hardware.memory_margin * whole)
+    return Memory(parts, hardware.memory_bytes, plain(whole + parts["margin"]))
+
+
+def _shards(local: tuple[Number, Number], plan: Plan) -> Shards:
+    """Parameters of experts and of the rest, each with the chips that ZeRO shards them over."""
+    copies = np.maximum(np.asarray(plan.expert_dp), 1)
+    return (
+        (np.asarray(local[0]), np.minimum(plan.sharded, copies)),
+        (np.asarray(local[1]), np.asarray(plan.sharded)),
+    )
 
 
 def local_parameters(shape: Shape, plan: Plan) -> tuple[Number, Number]:
@@ -121,7 +144,7 @@ def gathered_bytes(shape: Shape, plan: Plan) -> Number:
     return plain(np.where(np.asarray(plan.zero) >= 3, 2 * 2 * layer, 0))
 
 
-def bucket_bytes(plan: Plan, shards: Sequence[tuple[Array, Array]]) -> Array:
+def bucket_bytes(plan: Plan, shards: Shards) -> Array:
     """Flat copies that data parallel communication keeps beside what is stored.
 
     Gradients of the compute type in buckets next to their float32 sums; under ZeRO 1 also the flat
@@ -184,7 +207,11 @@ def activation_bytes(shape: Shape, plan: Plan) -> Number:
     inputs = np.asarray(s.n_layers) * np.asarray(s.d_model) * copies
     stored = in_flight(plan) / np.asarray(plan.pp, float) * first_share(s, plan)
     full = inputs * stored + largest
-    return plain(tokens * w * np.where(recompute == "full", full, layers * stored))
+    several = np.where(recompute == "full", full, layers * stored)
+    alone = np.asarray(plan.input_gradients) == 0
+    if np.any(alone):
+        several = np.where(alone, np.asarray(s.d_model) * copies + largest, several)
+    return plain(tokens * w * several)
 
 
 def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array]:
@@ -228,4 +255,6 @@ def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array
 def logit_bytes(shape: Shape, plan: Plan) -> Number:
     """Logits of one chunk, their float32 gradient and its rounded copy."""
     rows = np.minimum(plan.loss_chunk, np.asarray(plan.sequences) * shape.seq_len)
-    return plain(rows * shape.vocab_size * (8.0 + np.asarray(plan.activation_bytes)) / plan.tp)
+    backward = 4.0 * np.asarray(plan.input_gradients)
+    width = 4.0 + backward + np.asarray(plan.activation_bytes)
+    return plain(rows * shape.vocab_size * width / plan.tp)

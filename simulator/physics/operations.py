@@ -14,7 +14,7 @@ import numpy as np
 from energy.shape import Number, plain
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
-from simulator.physics.plan import Formats
+from simulator.physics.plan import Formats, Plan
 
 Kind = Literal[
     "product", "grouped", "batched", "attention", "elementwise", "loss", "adafactor", "adamw"
@@ -157,45 +157,50 @@ def product(
 
 def linear(
     dims: Dims,
-    formats: Formats,
+    plan: Plan,
     again: Number,
     *,
     kind: Kind = "product",
     groups: Number = 1,
     count: Number = 1,
     wide: bool = False,
+    frozen: bool = True,
 ) -> list[Operation]:
     """A linear map and its two backward products, and the passes that make its values narrow.
 
-    y = x W is (T, n, k); its gradients are (T, k, n) for the input and (n, k, T) for the weight.
+    y = x W is (T, n, k); its gradients are (T, k, n) for the input and (n, k, T) for the weight,
+    which a frozen weight does not need, and a forward pass alone needs neither.
 
     Args:
         dims: (T, n, k).
-        formats: with the bytes per value.
+        plan: with the bytes per value, and what is trained.
         again: how often the forward product is recomputed.
         kind: what bounds it.
         groups: products of one execution.
         count: executions.
         wide: whether it stays in 16 bits.
+        frozen: whether its weight is one of those that are frozen where adapters are trained.
     """
     tokens, n, k = dims
     forward = plain(np.asarray(count) * (1 + np.asarray(again)))
-    width = formats.activation_bytes
+    of_input = plain(np.asarray(count) * plan.input_gradients)
+    of_weight = plain(np.asarray(count) * plan.weight_gradients) if frozen else of_input
+    width = plan.activation_bytes
     products = [
         product(sizes, width, kind=kind, groups=groups, count=times, wide=wide)
         for sizes, times in (
             ((tokens, n, k), forward),
-            ((tokens, k, n), count),
-            ((n, k, tokens), count),
+            ((tokens, k, n), of_input),
+            ((n, k, tokens), of_weight),
         )
     ]
-    if wide or not np.any(np.asarray(formats.product_bytes) < width):
+    if wide or not np.any(np.asarray(plan.product_bytes) < width):
         return products
     rows = np.asarray(tokens, float) * groups
     return [
         *products,
-        quantization(plain(rows * k), formats, count=forward),
-        quantization(plain(rows * n), formats, count=count),
+        quantization(plain(rows * k), plan, count=forward),
+        quantization(plain(rows * n), plan, count=of_input),
     ]
 
 

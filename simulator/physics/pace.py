@@ -18,14 +18,15 @@ from functools import cached_property
 import numpy as np
 
 from energy.shape import Number, Shape, plain, total
-from simulator.physics import compute
 from simulator.physics.communication import Messages, messages
+from simulator.physics.compute import layers
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.operations import Operation
 from simulator.physics.pipeline import bubble_s, crossings, slowest_s
 from simulator.physics.plan import Parallelism, Plan
-from simulator.physics.traffic import stage_parameters
+from simulator.physics.traffic import trained_parameters
+from simulator.physics.update import loss, optimizer
 
 TENSORS_A_LAYER = 10
 """Weight tensors of a layer, each updated on its own: 4 of attention, 2 norms, bias, 3 of the
@@ -85,10 +86,10 @@ Work = dict[str, tuple[list[Operation], Number]]
 def work_of(shape: Shape, plan: Plan) -> Work:
     """The work of a step, part by part."""
     stages, micro = np.asarray(plan.pp, float), np.asarray(plan.n_micro, float)
-    parts = compute.layers(shape, plan) | {"logits": compute.loss(shape, plan)}
+    parts = layers(shape, plan) | {"logits": loss(shape, plan)}
     work: Work = {part: (operations, plain(micro / stages)) for part, operations in parts.items()}
     tensors = TENSORS_A_LAYER * shape.n_layers / stages
-    work["optimizer"] = compute.optimizer(_updated_parameters(shape, plan), plan, tensors), 1
+    work["optimizer"] = optimizer(_updated_parameters(shape, plan), plan, tensors), 1
     return work
 
 
@@ -227,9 +228,9 @@ def _pipeline(
     return plain(np.where(stages > 1, waits + crossings(plan) * sent.pipeline_s, 0))
 
 
-def _updated_parameters(shape: Shape, plan: Parallelism) -> Number:
+def _updated_parameters(shape: Shape, plan: Plan) -> Number:
     """Parameters whose state one chip updates: all of its own, or its shard of them."""
-    experts, rest = stage_parameters(shape, plan)
+    experts, rest = trained_parameters(shape, plan)
     sharded = np.asarray(plan.zero) > 0
     copies = np.minimum(plan.sharded, np.maximum(plan.expert_dp, 1))
     return plain(rest / np.where(sharded, plan.sharded, 1) + experts / np.where(sharded, copies, 1))

@@ -1,25 +1,28 @@
 """The plan of a training step: how it is parallelized, executed and stored.
 
-A plan has three parts: `Parallelism` shares the model and its batch out over chips, `Execution`
-says how a step runs, `Formats` how numbers are stored. A function asks for the part that it needs.
-Every number may be an array and every choice an array of words, so one plan object can stand for a
-million plans. The defaults describe one device that processes its whole batch at once.
+A plan has four parts: `Parallelism` shares the model and its batch out over chips, `Execution` says
+how a step runs, `Formats` how numbers are stored, `Workload` what is trained, and on what. A
+function asks for the part that it needs. Every number may be an array and every choice an array of
+words, so one plan object can stand for a million plans. The defaults describe one device that
+processes its whole batch at once.
 """
 
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from energy import flops
-from energy.errors import InfeasibleError, InputError
+from energy.errors import InfeasibleError
 from energy.shape import Number, Shape, plain
 from energy.shapes.stack import either
+from simulator.physics.checks import require, require_at_least_1, require_word
 from simulator.physics.expert_load import ExpertLoad
+from simulator.physics.workload import Workload
 
 Choice: TypeAlias = str | NDArray[Any]
 Flag: TypeAlias = bool | NDArray[Any]
@@ -83,9 +86,9 @@ class Parallelism:
     micro_batch: Number | None = None
 
     def __post_init__(self) -> None:
-        _require_at_least_1(self, ("n_chips", *DEGREES, "global_batch"))
-        _require_word(self, "schedule", SCHEDULES)
-        _require(np.isin(self.zero, (0, 1, 2, 3)), "zero", "0, 1, 2 or 3", self.zero)
+        require_at_least_1(self, ("n_chips", *DEGREES, "global_batch"))
+        require_word(self, "schedule", SCHEDULES)
+        require(np.isin(self.zero, (0, 1, 2, 3)), "zero", "0, 1, 2 or 3", self.zero)
 
     @property
     def dp(self) -> Number:
@@ -208,10 +211,10 @@ class Execution:
     gathers_again: Flag = False
 
     def __post_init__(self) -> None:
-        _require_at_least_1(self, ("capacity_factor", "imbalance", "expert_nodes"))
-        _require_word(self, "recompute", ("none", "selective", "full"))
-        _require_word(self, "dispatch", ("sort", "one-hot"))
-        _require_word(self, "expert_messages", ("all-to-all", "by-node"))
+        require_at_least_1(self, ("capacity_factor", "imbalance", "expert_nodes"))
+        require_word(self, "recompute", ("none", "selective", "full"))
+        require_word(self, "dispatch", ("sort", "one-hot"))
+        require_word(self, "expert_messages", ("all-to-all", "by-node"))
 
     def flop_execution(self) -> flops.Execution:
         """What `energy.flops.executed_flop` needs to know of this execution."""
@@ -256,7 +259,7 @@ class Formats:
     product_bytes: Number = 4
 
     def __post_init__(self) -> None:
-        _require_word(self, "optimizer", tuple(MOMENT_BYTES))
+        require_word(self, "optimizer", tuple(MOMENT_BYTES))
 
     @property
     def sent_gradient_bytes(self) -> Number:
@@ -265,12 +268,20 @@ class Formats:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan(Parallelism, Execution, Formats):
-    """One training step: its parallelism, execution and formats."""
+class Plan(Parallelism, Execution, Formats, Workload):
+    """One step: its parallelism, execution and formats, and what it trains."""
 
     def __post_init__(self) -> None:
-        for part in (Parallelism, Execution, Formats):
+        for part in (Parallelism, Execution, Formats, Workload):
             part.__post_init__(self)
+
+    def flop_execution(self) -> flops.Execution:
+        """What `energy.flops.executed_flop` needs to know of this step, forward alone or not."""
+        execution = super().flop_execution()
+        if np.all(backward := np.asarray(self.input_gradients)):
+            return execution
+        times = np.where(backward > 0, execution.score_multiplier, 1.0)
+        return replace(execution, score_multiplier=plain(times))
 
     @property
     def expert_imbalance(self) -> Number:
@@ -332,19 +343,3 @@ def in_words(plan: Plan) -> str:
         f"recompute {plan.recompute}",
     )
     return ", ".join([*degrees, *rest])
-
-
-def _require_at_least_1(part: Any, names: tuple[str, ...]) -> None:
-    for name in names:
-        value = getattr(part, name)
-        _require(np.asarray(value) >= 1, name, "at least 1", value)
-
-
-def _require_word(part: Any, name: str, words: tuple[str, ...]) -> None:
-    value = getattr(part, name)
-    _require(np.isin(value, words), name, f"one of {', '.join(words)}", value)
-
-
-def _require(fulfilled: Any, name: str, expectation: str, value: Any) -> None:
-    if not np.all(fulfilled):
-        raise InputError(f"expected plan.{name} to be {expectation}", f"{value}")

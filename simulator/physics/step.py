@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from energy.flops import model_flop
 from energy.shape import Number, Shape, plain, total
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.operations import Operation
 from simulator.physics.pace import Pace, Work, pace, work_of
-from simulator.physics.plan import Parallelism, Plan
+from simulator.physics.plan import Plan
+from simulator.physics.workload import model_flop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Step(Pace):
     """One optimizer step of one chip.
 
     Attributes:
-        model_flop: 3 x forward of the step, all chips, by part; attention in full.
+        model_flop: of the step, all chips, by part (`workload.model_flop`); attention in full.
         executed_flop: of one chip, by part, with recomputation and padding.
         memory_bytes: moved through one chip's memory, by part.
         relative: relative 80 % band of the step time (low, high).
@@ -107,6 +107,6 @@ def _amounts(work: Work, amount: Callable[[Operation], Number]) -> dict[str, Num
     return sums
 
 
-def _model_flop(shape: Shape, plan: Parallelism) -> dict[str, Number]:
-    tokens = np.asarray(plan.global_batch, float) * shape.seq_len
-    return {name: plain(count * tokens) for name, count in model_flop(shape).items()}
+def _model_flop(shape: Shape, plan: Plan) -> dict[str, Number]:
+    tokens = np.asarray(plan.global_batch, float) * shape.seq_len * plan.filled
+    return {name: plain(count * tokens) for name, count in model_flop(shape, plan).items()}

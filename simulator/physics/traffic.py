@@ -16,6 +16,7 @@ from energy.shapes.network import computed_experts, dense_layers
 from energy.shapes.stack import either
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import Parallelism, Plan
+from simulator.physics.workload import adapter_parameters
 
 Kind = Literal["all-gather", "reduce-scatter", "all-to-all"]
 
@@ -62,12 +63,15 @@ def residuals(shape: Shape, plan: Plan) -> dict[str, Message]:
         "bytes": plain(whole),
         "buffer": plain(np.where(gathers, whole, 0.0)),
     }
-    once_more = np.where(spread, 1 - again, 0)
+    backward = np.asarray(plan.input_gradients)
+    once_more = np.where(spread, backward - again, 0)
     return {
         "gathers": Message(
-            kind="all-gather", count=plain(branches * (2 + again + once_more)), **group
+            kind="all-gather", count=plain(branches * (1 + backward + again + once_more)), **group
         ),
-        "scatters": Message(kind="reduce-scatter", count=plain(branches * (2 + again)), **group),
+        "scatters": Message(
+            kind="reduce-scatter", count=plain(branches * (1 + backward + again)), **group
+        ),
     }
 
 
@@ -86,7 +90,7 @@ def slots(shape: Shape, plan: Plan) -> Message:
         ranks=plan.ep,
         stride=plan.etp,
         bytes=plain(sent),
-        count=plain(np.asarray(s.n_moe_layers) * (4 + 2 * again)),
+        count=plain(np.asarray(s.n_moe_layers) * 2 * (1 + plan.input_gradients + again)),
     )
 
 
@@ -138,4 +142,19 @@ def stage_parameters(shape: Shape, plan: Parallelism) -> tuple[Number, Number]:
     return (
         plain(experts / (stages * plan.ep * plan.etp)),
         plain(np.asarray(total(parts)) / (stages * plan.tp)),
+    )
+
+
+def trained_parameters(shape: Shape, plan: Plan) -> tuple[Number, Number]:
+    """Parameters of the mean stage on one chip that have gradients: (of experts, of the rest)."""
+    experts, rest = stage_parameters(shape, plan)
+    whole = np.asarray(plan.weight_gradients)
+    if np.all(whole):
+        return experts, rest
+    own, beside = adapter_parameters(shape, plan)
+    adapted = np.where(np.asarray(plan.trained) == "adapters", 1, 0) / np.asarray(plan.pp, float)
+    own = adapted * own / (np.asarray(plan.ep) * plan.etp)
+    return (
+        plain(np.where(whole > 0, experts, own)),
+        plain(np.where(whole > 0, rest, adapted * beside / plan.tp)),
     )

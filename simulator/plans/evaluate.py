@@ -232,7 +232,7 @@ def evaluate_all(
         yield Evaluation(
             space=whole,
             **dict(zip(("places", "needs_bytes", "step_s", "chip_w"), columns, strict=True)),
-            tokens=float(space.base.global_batch) * float(shape.seq_len),
+            tokens=float(space.base.global_batch) * float(shape.seq_len * space.base.filled),
             fitting=int(fitting[rows].sum()),
             considered=int(fitting[rows].sum() + too_large[rows].sum()),
             too_large={name: plans for name, plans in sums if plans},

@@ -20,7 +20,7 @@ from simulator.facts.software import WIDE_PRECISIONS
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import Plan, select
-from simulator.published.throughput import ThroughputRow
+from simulator.published.throughput import TRAINED_FIELDS, ThroughputRow
 
 BATCH_TOKENS = 4e6
 """Tokens of a step where a row names no batch: the middle of published runs."""
@@ -93,6 +93,9 @@ def candidates(rows: Sequence[ThroughputRow], constants: Constants) -> Candidate
     plans = list(chain.from_iterable(plans_by_row))
     row_index = np.repeat(np.arange(len(rows)), [len(plans) for plans in plans_by_row])
     columns: PlanFields = {name: np.array([plan[name] for plan in plans]) for name in plans[0]}
+    if all(plan["trained"] == Plan.trained for plan in plans):
+        for name in TRAINED_FIELDS:
+            del columns[name]
     groups = {
         "architecture": [row.chip.architecture or "other" for row in rows],
         "software": [row.software.name for row in rows],
@@ -244,6 +247,7 @@ def _plan(
     }
     plan |= software.execution() | software.formats(_stored(row.precision))
     plan["optimizer"] = fields_.get("optimizer", plan["optimizer"])
+    plan |= {name: fields_.get(name, getattr(Plan, name)) for name in TRAINED_FIELDS}
     for name in ROUTING:
         plan[name] = fields_.get(name, plan.get(name, ROUTING[name]))
     if _has_torus(row):

@@ -197,6 +197,7 @@ def _configuration(name: str, kind: str, row: Cells) -> dict[str, str]:
         "row_id": name,
         "chip": text("chip"),
         "model_name": text("model") or name,
+        "workload": text("workload"),
         "source": text("source"),
         "precision": "fp8" if text("precision").startswith("fp8") else text("precision"),
         "framework": _framework(text("chip"), number("year"), text("framework")),

@@ -14,7 +14,7 @@ from typing import Any
 
 from energy.errors import AccountingError, InputError
 from energy.facts import catalog
-from energy.shape import Shape
+from energy.shape import Shape, total
 from energy.units import GIB
 from simulator.facts.kinds import kind_of
 from simulator.facts.software import (
@@ -23,13 +23,18 @@ from simulator.facts.software import (
     framework_of,
     software_of,
     tuned_of,
+    workload_of,
 )
+from simulator.physics.workload import Workload, model_flop
 from simulator.published.publishers import publisher_of
 from simulator.published.shapes import as_stated, shape_of
 from simulator.published.tables import Cells, read_table
 from simulator.published.words import Reading, read_words
 
 PRECISIONS = ("fp8", "int8", "fp4", "fp16", "bf16", "fp32", "tf32")
+
+TRAINED_FIELDS = ("trained", "adapter_rank", "adapter_modules")
+"""Fields of a plan that say what is trained, where that is not all weights."""
 
 LARGEST_BATCH = 1e9
 """A batch that would have more tokens than this was published in tokens, not in sequences."""
@@ -56,7 +61,8 @@ class ThroughputRow:
         network_bytes_per_s: a chip's share, where the row says; None means its usual node's.
         fields: cells of the plan that are filled: tp, pp, vp, ep, etp, cp, zero, shard,
             micro_batch, global_batch, recompute, capacity_factor, sequence_parallel, imbalance,
-            schedule, expert_messages, expert_nodes, expert_overlap.
+            schedule, expert_messages, expert_nodes, expert_overlap, trained, adapter_rank,
+            adapter_modules.
         measured: tokens per second and chip; never read by a prediction. None where the run was
             out of memory.
         memory_bytes: allocated between steps, where published.
@@ -90,6 +96,12 @@ class ThroughputRow:
     def kind(self) -> str:
         """Dense or moe."""
         return kind_of(self.shape)
+
+    @property
+    def model_flop(self) -> float:
+        """Model FLOP of a token, attention in full."""
+        own = {name: self.fields[name] for name in TRAINED_FIELDS if name in self.fields}
+        return float(total(model_flop(self.shape, Workload(**own))))
 
 
 @dataclass(frozen=True)
@@ -157,7 +169,7 @@ def _row(name: str, cells: Cells, whole_runs: bool) -> ThroughputRow:
     n_chips = cells.number("n_chips") or _product_of_degrees(cells)
     if not n_chips:
         raise InputError("expected n_chips", "blank", "fill the cell")
-    fields = _plan_fields(cells, reading)
+    fields = _plan_fields(cells, reading) | workload_of(cells.text("workload"))
     if nodes := expert_nodes_of(f"{cells.text('model_name')} {cells.text('model_family')}"):
         fields["expert_nodes"] = nodes
     model_parallel = fields.get("tp", 1) * fields.get("pp", 1) * fields.get("cp", 1)

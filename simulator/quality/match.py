@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from energy.errors import InfeasibleError
+from energy.errors import InfeasibleError, InputError
 from energy.quantity import Origin, Quantity
 from simulator.quality.laws import Law, dense_twin, laws, outside_factor, size_of
 from simulator.scenarios.scenario import Scenario
@@ -65,9 +65,17 @@ def match(first: Scenario, second: Scenario, central: Law, *, beyond_range: bool
         beyond_range: apply the law to runs that are outside the range that it was fitted to.
 
     Raises:
+        InputError: a run is not pre-training.
         InfeasibleError: by the central law the second run never reaches that loss, or a run is
             outside the range of the law and `beyond_range` is not set.
     """
+    for scenario in (first, second):
+        if not scenario.workload.is_pre_training:
+            raise InputError(
+                f"expected pre-training, of which laws of loss speak, of {scenario.name}",
+                scenario.workload.kind,
+                "compare at equal tokens, joules, days or dollars",
+            )
     size, other_size = (size_of(scenario.model.resolve()) for scenario in (first, second))
     first_tokens = first.tokens
     loss = central.loss(size, first_tokens)

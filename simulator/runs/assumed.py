@@ -68,6 +68,10 @@ def assumptions(setup: Setup, chip_w: Quantity) -> tuple[Assumption, ...]:
     if hardware.machine is None and hardware.software is None and hardware.framework is None:
         assert setup.software is not None
         known.append(Assumption("software", setup.software.name, "hardware.framework"))
+    known += [
+        Assumption(f"workload {key}", str(value), f"workload.{key}")
+        for key, value in setup.scenario.workload.assumed().items()
+    ]
     if section.chip_price is None:
         paid = "of electricity alone" if section.electricity_price is not None else "none"
         known.append(Assumption("price of chips", paid, "site.chip_price"))

@@ -9,17 +9,26 @@ from functools import cached_property
 import numpy as np
 
 from energy.arithmetic import add
-from energy.flops import Convention, model_flop
+from energy.flops import Convention
 from energy.quantity import Boundary, Origin, Quantity
 from simulator.physics.plan import Plan, in_words, plan_at, select
 from simulator.physics.power import chip_watts
 from simulator.physics.step import Step, step
+from simulator.physics.workload import model_flop
 from simulator.plans.block import Fastest
 from simulator.plans.evaluate import Evaluation, evaluate
 from simulator.runs.setup import Setup
 
 COUNTED: dict[Convention, str] = {"causal": "causal attention", "full": "attention in full"}
 """Conventions of counting attention scores, in words."""
+
+PASSES = {
+    "pre-training": "energy.flops: forward and backward",
+    "fine-tuning": "energy.flops: forward and backward",
+    "lora": "forward, and backward without the gradients of frozen weights",
+    "rl": "generation, forward passes, and forward and backward",
+}
+"""Passes whose FLOP count, by the kinds of [workload]."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +82,8 @@ class Estimate:
 
     def model_flop(self, convention: Convention | None = None) -> dict[str, float]:
         """Model FLOP of a step by part, of all chips; in `convention` without another."""
-        tokens = float(self.plan.global_batch) * float(self.setup.shape.seq_len)
-        counted = model_flop(self.setup.shape, convention or self.convention)
+        tokens = self.setup.tokens / self.setup.steps
+        counted = model_flop(self.setup.shape, self.plan, convention or self.convention)
         return {name: float(count) * tokens for name, count in counted.items()}
 
     def mfu(self, convention: Convention | None = None) -> Quantity:

@@ -20,7 +20,7 @@ from energy.record import EnergyEntry, Kind, Part, RunRecord, Window, nothing_wa
 from simulator.physics.plan import Plan
 from simulator.runs import terms
 from simulator.runs.assumed import left_open
-from simulator.runs.estimate import COUNTED, Estimate, estimate
+from simulator.runs.estimate import COUNTED, PASSES, Estimate, estimate
 from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import Scenario
 from simulator.terms import Term, product, total
@@ -131,7 +131,8 @@ def _record(step: Estimate, elapsed: Term, energy: Term) -> RunRecord:
         params_total=_counted(shapes.parameters(shape)),
         params_active=_counted(shapes.active_parameters(shape)),
         model_flop=_flop(
-            sum(work.values()), f"energy.flops: forward and backward, {COUNTED[step.convention]}"
+            sum(work.values()),
+            f"{PASSES[scenario.workload.kind]}, {COUNTED[step.convention]}",
         ),
         executed_flop=_flop(executed, f"simulator.physics.step, {COUNTED[step.convention]}"),
         elapsed_s=elapsed.quantity,

@@ -6,13 +6,12 @@ computed afterwards takes a `Setup` and looks nothing up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from energy.errors import InputError, nearest
 from energy.facts import catalog
 from energy.facts.catalog import Chip
 from energy.facts.site import Site
@@ -36,14 +35,10 @@ from simulator.physics.hardware import Hardware
 from simulator.physics.plan import AXES, Plan
 from simulator.plans.space import Space, implied, space
 from simulator.runs.hosts import with_hosts
+from simulator.runs.plan_keys import plan_fields
 from simulator.runs.routing import with_routing
-from simulator.scenarios.expert_load import expert_load
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.sections import HardwareSection, SiteSection
-
-FROM_SCENARIO = ("n_chips", "global_batch", "product_bytes")
-PLAN_KEYS = {item.name: item.default for item in fields(Plan) if item.name not in FROM_SCENARIO}
-"""Keys of [plan], with the default of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +83,7 @@ class Setup:
             MissingDataError: the catalog does not know its chip's peak or memory, or its zone.
         """
         shape, section = scenario.model.resolve(), scenario.hardware
-        chosen = _plan_fields(scenario, shape)
+        chosen = plan_fields(scenario, shape) | scenario.workload.plan_fields()
         size: dict[str, Any] = {
             "n_chips": section.count,
             "global_batch": scenario.run.sequences(_seq_len(shape)),
@@ -105,7 +100,7 @@ class Setup:
                 site=site,
                 base=Plan(**chosen, **size),
                 choices={},
-                notes=(f"calibrated machine: {section.machine}", *_model_notes(scenario)),
+                notes=(f"calibrated machine: {section.machine}", *_own_notes(scenario)),
             )
         assert section.chip is not None
         chip = catalog.chip(section.chip)
@@ -125,7 +120,7 @@ class Setup:
             choices=software.allowed()
             | implied(chosen)
             | {name: [value] for name, value in scenario.plan.items() if name in AXES},
-            notes=(*notes, *_model_notes(scenario)),
+            notes=(*notes, *_own_notes(scenario)),
             fitted_rows=pool.rows_on(chip.id, kind_of(shape)),
         )
 
@@ -147,7 +142,8 @@ class Setup:
     @property
     def steps(self) -> float:
         """Optimizer steps of the whole run."""
-        return self.tokens / (float(self.base.global_batch) * _seq_len(self.shape))
+        positions = float(self.base.global_batch) * _seq_len(self.shape)
+        return self.tokens / (positions * float(self.base.filled))
 
     @property
     def goodput(self) -> Quantity:
@@ -193,10 +189,11 @@ class Setup:
         Scenarios of one model, plan, hardware and batch differ in nothing that a step depends on.
         """
         own = self.scenario
-        same = (own.model, own.plan, own.hardware) == (
+        same = (own.model, own.plan, own.hardware, own.workload) == (
             scenario.model,
             scenario.plan,
             scenario.hardware,
+            scenario.workload,
         )
         batch = scenario.run.sequences(_seq_len(self.shape))
         if not same or batch != float(self.base.global_batch):
@@ -205,51 +202,15 @@ class Setup:
         return replace(self, scenario=scenario, site=site)
 
 
-def _model_notes(scenario: Scenario) -> tuple[str, ...]:
-    """What the configuration of the model leaves out or assumes."""
-    model = scenario.model
-    return () if model.config is None else model.configuration().notes
+def _own_notes(scenario: Scenario) -> tuple[str, ...]:
+    """What the configuration of the model leaves out or assumes, and what is trained if not all."""
+    model, workload = scenario.model, scenario.workload
+    configured = () if model.config is None else model.configuration().notes
+    return configured if workload.is_pre_training else (*configured, workload.in_words())
 
 
 def _seq_len(shape: Shape) -> float:
     return float(shape.seq_len)
-
-
-def _plan_fields(scenario: Scenario, shape: Shape) -> dict[str, Any]:
-    """What a scenario says of its plan, with the load of its experts read where it names one.
-
-    Raises:
-        InputError: a key is not a field of `Plan`, a value is not of its kind, the load is not
-            that of the model's experts, or imbalance is there too.
-    """
-    for key, value in scenario.plan.items():
-        if key not in PLAN_KEYS:
-            raise InputError("expected a known key in [plan]", key, nearest(key, PLAN_KEYS))
-        kind, words = _kind(key)
-        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-            raise InputError(f"expected {words} for plan.{key}", f"{value!r}")
-    chosen = dict(scenario.plan)
-    if "expert_load" in chosen:
-        if "imbalance" in chosen:
-            raise InputError("expected imbalance or expert_load in [plan]", "both", "leave one out")
-        chosen["expert_load"] = load = expert_load(chosen["expert_load"])
-        if load.table.shape[-1] != float(shape.n_experts):
-            raise InputError(
-                f"expected expert_load of {shape.n_experts:g} experts",
-                f"{load.table.shape[-1]} in {load.source}",
-            )
-    return chosen
-
-
-def _kind(key: str) -> tuple[type | tuple[type, ...], str]:
-    """The type of a key of [plan], and its name in words."""
-    if key == "expert_load":
-        return (str, list), "a file or a list of shares"
-    if isinstance(PLAN_KEYS[key], bool):
-        return bool, "true or false"
-    if isinstance(PLAN_KEYS[key], str):
-        return str, "a word"
-    return (int, float), "a number"
 
 
 def pool_of(scenario: Scenario) -> Pool:

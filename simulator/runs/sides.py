@@ -130,9 +130,13 @@ def _in_full(record: RunRecord) -> RunRecord:
     """A record with its model FLOP counted with attention in full."""
     if record.labels.get("attention_flop") != "causal" or record.tokens.value is None:
         return record
-    counted = total(model_flop(Shape.from_dict(record.shape))) * record.tokens.value
     source = "energy.flops: forward and backward, attention in full, as on the other side"
-    flop = Quantity.exact(float(counted), "FLOP", source, record.model_flop.origin)
+    counted = float(total(model_flop(Shape.from_dict(record.shape)))) * record.tokens.value
+    own, in_full = record.metrics.get("mfu"), record.metrics.get("mfu_full")
+    if "workload" in record.labels and own and in_full and own.value and in_full.value:
+        # Not all passes of all weights: the record says what the same work is in full.
+        counted = (record.model_flop.value or 0.0) * in_full.value / own.value
+    flop = Quantity.exact(counted, "FLOP", source, record.model_flop.origin)
     labels = record.labels | {"attention_flop": "full"}
     return record.model_copy(update={"model_flop": flop, "labels": labels})
 

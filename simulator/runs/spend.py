@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from energy import flops, shape
+from energy import shape
 from energy.arithmetic import multiply
 from energy.errors import InputError, MissingDataError, nearest
 from energy.facts import catalog
@@ -19,6 +19,7 @@ from energy.footprint.account import account, quantity_times, raised
 from energy.quantity import Boundary, Origin, Quantity
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY, S_PER_HOUR
 from simulator.facts.assumptions import goodput
+from simulator.physics import workload
 from simulator.runs import reported
 from simulator.runs.estimate import Estimate, estimate
 from simulator.runs.hosts import with_hosts
@@ -179,7 +180,8 @@ def utilized(share: Quantity, power_w: Quantity, boundary: Boundary) -> Spending
 
 def model_flop(scenario: Scenario) -> float:
     """Model FLOP of a scenario by our own count, attention in full."""
-    return float(shape.total(flops.model_flop(scenario.model.resolve()))) * scenario.tokens
+    counted = workload.model_flop(scenario.model.resolve(), scenario.workload.work())
+    return float(shape.total(counted)) * scenario.tokens
 
 
 def check_budgets(budgets: Mapping[str, float]) -> None:

@@ -31,6 +31,7 @@ from simulator.scenarios.sections import (
     RunSection,
     SiteSection,
 )
+from simulator.scenarios.workload import WorkloadSection
 
 NAMED_FILES = (
     ("hardware", "machine"),
@@ -91,6 +92,7 @@ class Scenario(Section):
     description: str = ""
     model: ModelSection
     run: RunSection
+    workload: WorkloadSection = WorkloadSection()
     plan: dict[str, Any] = Field(default_factory=dict)
     hardware: HardwareSection
     site: SiteSection = SiteSection()
@@ -121,6 +123,8 @@ class Scenario(Section):
         """The words by which a record of this scenario is grouped and compared."""
         hardware = self.hardware
         labels = {"model": self.model.name}
+        if not self.workload.is_pre_training:
+            labels["workload"] = self.workload.kind
         if hardware.chip is not None:
             labels["chip"] = catalog.chip(hardware.chip).id
         elif hardware.machine is not None:

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.flops import model_flop
-from energy.shape import total
 from energy.units import S_PER_HOUR
 from simulator.fit.newcomers import quantiles_of_new
 from simulator.fit.pool import Pool
@@ -143,4 +141,4 @@ def steady_mfu(rows: Sequence[RunRow], evaluated: Evaluated) -> Array:
 
 def flop_per_token(row: RunRow) -> float:
     """Model FLOP of a token."""
-    return float(total(model_flop(row.configuration.shape)))
+    return row.configuration.model_flop

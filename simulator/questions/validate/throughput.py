@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import MissingDataError
-from energy.flops import model_flop
 from energy.shape import total
 from simulator.fit.from_rows import measured_rates
 from simulator.fit.pool import Pool
@@ -258,7 +257,7 @@ def labels(evaluated: Evaluated, name: str) -> NDArray[np.str_]:
 def _mfu_range(row: ThroughputRow) -> str:
     if not row.measured:
         return "not reported"
-    flop_per_s = float(total(model_flop(row.shape))) * row.measured
+    flop_per_s = row.model_flop * row.measured
     mfu = flop_per_s / row.chip.peak_flop_per_s(row.precision)
     ends = pairwise(MFU_BANDS)
     return next((f"{low:.0%} to {high:.0%}" for low, high in ends if low <= mfu < high), "above")

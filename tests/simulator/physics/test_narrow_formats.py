@@ -13,6 +13,7 @@ from simulator.physics.hardware import Hardware
 from simulator.physics.operations import linear, quantization
 from simulator.physics.plan import Plan
 from simulator.physics.step import step
+from simulator.physics.update import loss
 
 SHAPE = catalog.model("glam-8b-64e").shape
 PRIORS = Constants()
@@ -41,7 +42,7 @@ def test_a_linear_map_quantizes_its_input_and_its_gradient_and_again_where_it_is
 
 def test_router_and_logits_stay_in_16_bits():
     narrow, wide = (
-        compute.loss(SHAPE, plan(precision))[0].compute_seconds(chip(precision), PRIORS)
+        loss(SHAPE, plan(precision))[0].compute_seconds(chip(precision), PRIORS)
         for precision in ("fp8", "bf16")
     )
     assert narrow == wide
