@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,6 +11,7 @@ import numpy as np
 from energy.arithmetic import add
 from energy.flops import Convention
 from energy.quantity import Boundary, Origin, Quantity
+from simulator.physics.memory import memory
 from simulator.physics.plan import Plan, in_words, plan_at, select
 from simulator.physics.power import chip_watts
 from simulator.physics.step import Step, step
@@ -32,6 +33,25 @@ PASSES = {
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A part of a step that comes before its training, on all chips.
+
+    Attributes:
+        name: of the part.
+        seconds: of one step.
+        model_flop: of all chips, by the convention of counting attention.
+        executed_flop: of all chips.
+        chip_w: mean watts of one chip.
+    """
+
+    name: str
+    seconds: Quantity
+    model_flop: Mapping[Convention, float]
+    executed_flop: float
+    chip_w: float
+
+
+@dataclass(frozen=True)
 class Estimate:
     """One optimizer step of all chips.
 
@@ -41,6 +61,7 @@ class Estimate:
         step: of the mean chip.
         chip_w: mean watts of one chip; not a number where the chip's watts are unknown.
         notes: where the constants and the plan come from.
+        before: what comes before the training in each step: generation, forward passes.
     """
 
     setup: Setup
@@ -48,13 +69,14 @@ class Estimate:
     step: Step
     chip_w: float
     notes: tuple[str, ...]
+    before: tuple[Phase, ...] = ()
 
     @cached_property
     def seconds(self) -> dict[str, Quantity]:
         """Seconds by part; they sum to the step time, and their low ends to its low end."""
         source = f"simulator.physics.step on {self.setup.hardware.name}"
         low, high = (self.step.seconds_at(1 + end) for end in self.step.relative)
-        return {
+        return {phase.name: phase.seconds for phase in self.before} | {
             name: Quantity(
                 value=float(value),
                 low=float(low[name]),
@@ -83,8 +105,11 @@ class Estimate:
     def model_flop(self, convention: Convention | None = None) -> dict[str, float]:
         """Model FLOP of a step by part, of all chips; in `convention` without another."""
         tokens = self.setup.tokens / self.setup.steps
-        counted = model_flop(self.setup.shape, self.plan, convention or self.convention)
-        return {name: float(count) * tokens for name, count in counted.items()}
+        counting = convention or self.convention
+        counted = model_flop(self.setup.shape, self.plan, counting)
+        return {phase.name: phase.model_flop[counting] for phase in self.before} | {
+            name: float(count) * tokens for name, count in counted.items()
+        }
 
     def mfu(self, convention: Convention | None = None) -> Quantity:
         """Model FLOP of a step over what the chips' peak would do in its time."""
@@ -116,7 +141,15 @@ class Estimate:
     def executed_flop(self) -> dict[str, float]:
         """Executed FLOP by part, of all chips."""
         chips = self.setup.chips
-        return {name: float(count) * chips for name, count in self.step.executed_flop.items()}
+        return {phase.name: phase.executed_flop for phase in self.before} | {
+            name: float(count) * chips for name, count in self.step.executed_flop.items()
+        }
+
+    @property
+    def memory_bytes(self) -> float:
+        """Bytes of the fullest chip in training."""
+        setup = self.setup
+        return float(memory(setup.shape, self.plan, setup.hardware).total_bytes)
 
     @cached_property
     def chip_power_w(self) -> Quantity:

@@ -194,6 +194,9 @@ def _metrics(step: Estimate, elapsed: Term) -> dict[str, Quantity]:
         f"mfu_{other}": step.mfu(other),
         "hfu": step.hfu,
         "chip_power_w": step.chip_power_w,
+        "memory_bytes": Quantity.exact(
+            step.memory_bytes, "B", "simulator.physics.memory", Origin.MODELLED
+        ),
     }
 
 

@@ -13,6 +13,7 @@ from simulator.questions.predict.measured import calibrated
 from simulator.runs import predict as runs
 from simulator.scenarios.request import Target, scenario_of
 from simulator.scenarios.scenario import Scenario
+from simulator.serving.reinforcement import reinforcement
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,5 +109,14 @@ def prediction(
     """
     if measured is None and cluster is not None:
         raise InputError("expected a measured row to keep", "none", "add --measured")
-    predicted = calibrated(scenario, measured, cluster) if measured else runs.predict(scenario)
+    if scenario.workload.kind == "rl":
+        if measured is not None:
+            raise InputError(
+                "expected training alone with --measured",
+                "rl, of which no rate says what generation and training take of it",
+                "measure the training alone, with workload.kind=fine-tuning",
+            )
+        predicted = runs.predict(reinforcement(scenario))
+    else:
+        predicted = calibrated(scenario, measured, cluster) if measured else runs.predict(scenario)
     return Prediction(predicted.estimate, predicted.record, predicted.elapsed, predicted.energy)

@@ -22,6 +22,7 @@ METRICS = {
     "mfu_causal": "  causal attention",
     "hfu": "HFU",
     "chip_power_w": "watts per chip",
+    "memory_bytes": "memory of the fullest chip",
 }
 
 
