@@ -70,12 +70,7 @@ def match(first: Scenario, second: Scenario, central: Law, *, beyond_range: bool
             outside the range of the law and `beyond_range` is not set.
     """
     for scenario in (first, second):
-        if not scenario.workload.is_pre_training:
-            raise InputError(
-                f"expected pre-training, of which laws of loss speak, of {scenario.name}",
-                scenario.workload.kind,
-                "compare at equal tokens, joules, days or dollars",
-            )
+        _require_pre_training(scenario)
     size, other_size = (size_of(scenario.model.resolve()) for scenario in (first, second))
     first_tokens = first.tokens
     loss = central.loss(size, first_tokens)
@@ -115,6 +110,16 @@ def match(first: Scenario, second: Scenario, central: Law, *, beyond_range: bool
         by_law=by_law,
         decades_outside=outside,
     )
+
+
+def _require_pre_training(scenario: Scenario) -> None:
+    """Refuse a run of which laws of loss do not speak."""
+    if not scenario.workload.is_pre_training:
+        raise InputError(
+            f"expected pre-training, of which laws of loss speak, of {scenario.name}",
+            scenario.workload.kind,
+            "compare at equal tokens, joules, days or dollars",
+        )
 
 
 def _outside(first: Scenario, second: Scenario, central: Law, decades: float) -> InfeasibleError:
