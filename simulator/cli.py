@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -74,10 +75,8 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     first = sys.argv[1] if len(sys.argv) > 1 else ""
-    try:
-        start(lambda: command([first] if first in VERBS else VERBS))
-    finally:
-        gc.freeze()
+    atexit.register(gc.freeze)
+    start(lambda: command([first] if first in VERBS else VERBS))
 
 
 if __name__ == "__main__":  # python -m simulator.cli

@@ -76,6 +76,14 @@ def model(name: str, listing: str = "simulator models") -> Model:
     return find("model", name, models(), _name_of_model, listing)
 
 
+def known_model(name: str) -> Model | None:
+    """A model as `model` reads its name; None where there is no such model."""
+    try:
+        return model(name)
+    except InputError:
+        return None
+
+
 @cache
 def chips() -> tuple[Chip, ...]:
     """All chips, in the order of the file."""

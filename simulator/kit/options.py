@@ -21,6 +21,10 @@ Set = Annotated[
 ]
 
 
+TARGET = "A preset, a model, its config.json or a scenario file."
+
+Target = Annotated[str, typer.Argument(metavar="SCENARIO", help=TARGET)]
+
 Basis = Annotated[str, typer.Option(help="auto, published or predicted.")]
 
 
@@ -34,9 +38,29 @@ def tokens_of(text: str) -> float:
         raise typer.BadParameter(f"expected tokens such as 15T, 300B or 1e12; got {text}") from None
 
 
+def whole_of(text: str) -> int:
+    """A whole number as people write it: 512, 4,096 or 2K."""
+    number = tokens_of(text)
+    if number != int(number):
+        raise typer.BadParameter(f"expected a whole number; got {text}")
+    return int(number)
+
+
 Tokens = Annotated[
     float | None,
     typer.Option(parser=tokens_of, metavar="TOKENS", help="Tokens of the run: 15T, 300B, 1e12."),
+]
+
+
+Steps = Annotated[
+    int | None,
+    typer.Option(parser=whole_of, metavar="STEPS", help="Instead of tokens: optimizer steps."),
+]
+
+
+Sequences = Annotated[
+    int | None,
+    typer.Option("--batch", parser=whole_of, metavar="N", help="Sequences of one optimizer step."),
 ]
 
 
@@ -78,14 +102,19 @@ Plot = Annotated[
 ]
 
 
-def overridden(assignments: list[str] | None) -> dict[str, Any]:
-    """KEY=VALUE pairs as values by dotted key; the value is TOML, or a word."""
+def overridden(assignments: list[str] | None, chip_price: float | None = None) -> dict[str, Any]:
+    """KEY=VALUE pairs as values by dotted key; the value is TOML, or a word.
+
+    Args:
+        assignments: of --set.
+        chip_price: of --chip-price, which a pair may replace.
+    """
     import tomllib
 
     from energy.errors import InputError
     from energy.inputs import UNPARSED
 
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, Any] = {} if chip_price is None else {"site.chip_price": chip_price}
     for text in assignments or []:
         key, sign, value = text.partition("=")
         if not sign or not key.strip():

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from energy.configurations.read import is_configuration, model_name
-from energy.errors import InputError, nearest, require_choice
-from energy.facts import catalog
+from energy.errors import require_choice
 from simulator.quality.laws import DEFAULT_LAW, law
 from simulator.quality.match import EQUALS, match
-from simulator.scenarios.request import Target, scenario_of
-from simulator.scenarios.scenario import Scenario, load, presets
-from simulator.scenarios.sections import ModelSection
+from simulator.scenarios.request import Target, model_of, scenario_of
+from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import with_tokens
 
 
@@ -41,7 +38,7 @@ def of_models(
     first = scenario_of(targets[0], overrides=overrides)
     scenarios = [first]
     for target in targets[1:]:
-        name, model = _model_of(target)
+        name, model = model_of(target)
         scenario = first.model_copy(update={"name": name, "model": model})
         if equal == "quality":
             central = law(DEFAULT_LAW)
@@ -49,19 +46,3 @@ def of_models(
             scenario = with_tokens(scenario, matched.tokens.numbers()[0])
         scenarios.append(scenario)
     return scenarios
-
-
-def _model_of(target: Target) -> tuple[str, ModelSection]:
-    """The model that a target stands for, with its name."""
-    if isinstance(target, Scenario):
-        return target.name, target.model
-    name, models = str(target), [row.name for row in catalog.models()]
-    if name in models:
-        return name, ModelSection(preset=name)
-    if is_configuration(name):
-        return model_name(name), ModelSection(config=name)
-    if name in presets() or name.endswith(".toml"):
-        return name, load(name).model
-    raise InputError(
-        "expected a model, a preset or a scenario file", name, nearest(name, [*models, *presets()])
-    )

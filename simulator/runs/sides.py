@@ -6,6 +6,7 @@ compared with predictions: when one scenario has no [published] section, all of 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from energy.record import RunRecord
 from energy.shape import Shape, total
 from simulator.runs import reported
 from simulator.runs.terms import carbon
-from simulator.scenarios.request import Target, scenario_of
-from simulator.scenarios.scenario import Scenario
+from simulator.scenarios.request import Target, is_model, scenario_of
+from simulator.scenarios.scenario import Scenario, preset_of
 from simulator.terms import Term
 
 if TYPE_CHECKING:  # the physics, which published and recorded runs do without
@@ -175,12 +176,24 @@ def _read(target: RunTarget, overrides: Mapping[str, Any] | None) -> Run:
     if isinstance(target, RunRecord):
         return target
     if isinstance(target, str | Path):
-        path = Path(target)
-        if path.suffix == ".json" or path.is_dir():
-            return RunRecord.load(path)
+        if _is_record(Path(target)):
+            return RunRecord.load(target)
     elif not isinstance(target, Scenario):
         target = target.setup.scenario
     return scenario_of(target, overrides=overrides)
+
+
+def _is_record(path: Path) -> bool:
+    """Whether a path is of a record, or its folder, rather than of a model's configuration."""
+    if path.is_dir():
+        return (path / "record.json").is_file() or not (preset_of(str(path)) or is_model(str(path)))
+    if path.suffix != ".json":
+        return False
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError):  # `load` says what is wrong
+        return path.name != "config.json"
+    return not (isinstance(values, dict) and "model_type" in values)
 
 
 def _accounting(accounting: str | None, own: Accounting) -> Accounting:

@@ -27,6 +27,8 @@ from simulator.runs.predict import Prediction, predict
 from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import Scenario
 
+PRICED = "name dollars an hour with --chip-price, or a row of simulator prices in site.chip_price"
+
 NAMES = {"days": "time", "mwh": "energy", "mw": "power", "usd": "money", "co2": "CO2e"}
 UNITS = {"days": "d", "mwh": "MWh", "mw": "MW", "usd": "USD", "co2": "t"}
 
@@ -215,7 +217,7 @@ def used(spend: Spend, budgets: Mapping[str, float], end: int) -> dict[str, floa
     known = spend.by_budget()
     for name in budgets:
         if known[name].value is None:
-            raise MissingDataError(f"expected the {name} of the run", str(known[name]))
+            raise unknown(name, "the run", known[name])
     return {name: known[name].numbers()[end] / limit for name, limit in budgets.items()}
 
 
@@ -245,4 +247,11 @@ def _watts(chip: Chip) -> tuple[Quantity, Boundary]:
             return Quantity.exact(value, "W", source, Origin.MODELLED), boundary
     raise MissingDataError(
         f"expected mean watts of {chip.id} in training", "unknown", "name them: --watts"
+    )
+
+
+def unknown(name: str, of: str, amount: Quantity) -> MissingDataError:
+    """The error of an amount of a run, or of both, that a question needs and nothing gives."""
+    return MissingDataError(
+        f"expected the {NAMES[name]} of {of}", str(amount), PRICED if name == "usd" else ""
     )

@@ -10,12 +10,23 @@ from energy.configurations.read import is_configuration, model_name
 from energy.errors import InputError
 from energy.facts import catalog
 from energy.facts.site import OF_THE_GRID
-from simulator.scenarios.scenario import Scenario, load, presets, with_overrides
+from simulator.scenarios.scenario import Scenario, load, preset_of, with_overrides
+from simulator.scenarios.sections import ModelSection
 
 Target = Scenario | str | Path
 """A scenario, the name of a preset or of a model of the catalog, or the path of a scenario file or
 of a model's config.json."""
 
+
+NEEDS = {
+    "tokens": (("run.tokens", "run.steps"), "--set run.tokens=300e9"),
+    "batch": (("run.batch_sequences", "run.batch_tokens"), "--set run.batch_sequences=512"),
+    "chip": (
+        ("hardware.chip", "hardware.machine"),
+        "--set hardware.chip=h100 --set hardware.count=256",
+    ),
+}
+"""What a model alone does not say: the keys that do, and how every verb takes them."""
 
 Item = TypeVar("Item", bound=str | int | Path)
 
@@ -77,35 +88,47 @@ def _of_name(name: str, values: Mapping[str, Any]) -> Scenario:
 
 def is_model(name: str) -> bool:
     """Whether a name is of a model alone, which says neither chips nor how many."""
-    if name in presets():
+    if preset_of(name) or name.endswith(".toml"):
         return False
-    return is_configuration(name) or name in [row.name for row in catalog.models()]
+    return is_configuration(name) or catalog.known_model(name) is not None
+
+
+def model_of(target: Target) -> tuple[str, ModelSection]:
+    """The model alone that a target stands for, with its name.
+
+    Raises:
+        InputError: nothing has that name.
+    """
+    if isinstance(target, Scenario):
+        return target.name, target.model
+    name = str(target)
+    if is_configuration(name):
+        return model_name(name), ModelSection(config=name)
+    if (row := catalog.known_model(name)) is not None:
+        return row.name, ModelSection(preset=row.name)
+    scenario = load(name)
+    return scenario.name, scenario.model
 
 
 def of_model(model: str, values: Mapping[str, Any]) -> Scenario:
-    """A scenario made of a model of the catalog, or a configuration, and values alone.
+    """A scenario made of a model, in any form that `model_of` reads, and values alone.
 
     Raises:
         InputError: there is no such model, or the values do not make a whole scenario.
     """
-    if is_configuration(model):
-        name, of_it = model_name(model), {"config": model}
-        shown = model
-    else:
-        name = shown = catalog.model(model).name
-        of_it = {"preset": name}
+    name, section = model_of(model)
+    of_it = section.model_dump(mode="json", exclude_defaults=True)
     table: dict[str, Any] = {"name": name, "model": of_it, "run": {}, "hardware": {}}
-    needs = {
-        "tokens": ("run.tokens", "run.steps"),
-        "batch": ("run.batch_sequences", "run.batch_tokens"),
-        "chip": ("hardware.chip", "hardware.machine"),
-    }
-    absent = [need for need, keys in needs.items() if all(values.get(key) is None for key in keys)]
+    absent = [
+        (need, fix)
+        for need, (keys, fix) in NEEDS.items()
+        if all(values.get(key) is None for key in keys)
+    ]
     if absent:
         raise InputError(
             f"expected tokens, batch and chip for the model {name}",
-            f"no {', no '.join(absent)}",
-            f"simulator predict --model {shown} --tokens 300e9 --batch 512 --chip h100 --chips 256",
+            ", ".join(f"no {need}" for need, _ in absent),
+            f"for example {' '.join(fix for _, fix in absent)}",
         )
     return with_overrides(table, values, f"the run of {name}")
 

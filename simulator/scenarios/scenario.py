@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from energy.errors import InputError, nearest
 from energy.facts import catalog
+from energy.facts.rows import plain_name
 from energy.inputs import read_toml
 from simulator.scenarios.fields import RequirementError, Section, explained
 from simulator.scenarios.sections import (
@@ -32,6 +33,29 @@ from simulator.scenarios.sections import (
     SiteSection,
 )
 from simulator.scenarios.workload import WorkloadSection
+
+LISTS = "list them with: simulator models"
+
+ALTERNATIVES = {
+    "run.tokens": "run.steps",
+    "run.steps": "run.tokens",
+    "run.batch_tokens": "run.batch_sequences",
+    "run.batch_sequences": "run.batch_tokens",
+    "hardware.chip": "hardware.machine",
+    "hardware.machine": "hardware.chip",
+    "model.preset": "model.config",
+    "model.config": "model.preset",
+}
+"""Keys of which a scenario has one or the other."""
+
+OF_ITS_CHIP = (
+    "hardware.software",
+    "hardware.framework",
+    "hardware.link_bytes_per_s",
+    "hardware.network_bytes_per_s",
+    "site.chip_price",
+)
+"""What a scenario says of its own chip, which does not hold for another."""
 
 NAMED_FILES = (
     ("hardware", "machine"),
@@ -72,7 +96,7 @@ def _price_of_chip(named: str, chip: str) -> object:
         return price_of(used, rows, named).price
     except InputError as error:
         requirement = f"site.chip_price of the chip {chip}"
-        fix = error.fix or "write the number instead"
+        fix = error.fix or "write the number instead: --chip-price USD"
         raise RequirementError(requirement, error.value, fix) from error
 
 
@@ -105,12 +129,10 @@ class Scenario(Section):
         hardware, place = table.get("hardware"), table.get("site", {})
         if not isinstance(hardware, dict) or not isinstance(place, dict):
             return table
-        if str(hardware.get("chip")).endswith(".toml"):
-            return _with_price_of_file(table)
         named, used = place.get("chip_price"), hardware.get("chip")
         if isinstance(named, str) and isinstance(used, str):
             return table | {"site": place | {"chip_price": _price_of_chip(named, used)}}
-        return table
+        return _with_price_of_file(table) if str(used).endswith(".toml") else table
 
     @property
     def tokens(self) -> float:
@@ -148,13 +170,19 @@ def load(name: str, overrides: dict[str, Any] | None = None) -> Scenario:
         table = read_toml(path, "a scenario file", FIX)
         table.setdefault("name", path.stem)
         _anchor(table, path.parent)
-    elif name in presets():
-        where = f"preset {name}"
-        table = tomllib.loads(preset_text(name))
-        table.setdefault("name", name)
+    elif preset := preset_of(name):
+        where = f"preset {preset}"
+        table = tomllib.loads(preset_text(preset))
+        table.setdefault("name", preset)
     else:
+        known = [*presets(), *(row.name for row in catalog.models())]
+        what = f"{name}, a folder without config.json" if path.is_dir() else name
         raise InputError(
-            "expected a preset or the path of a scenario file", name, nearest(name, presets())
+            "expected a preset, a model or the path of a file",
+            what,
+            nearest(
+                plain_name(name), (), LISTS, aliases={plain_name(each): each for each in known}
+            ),
         )
     return with_overrides(table, overrides or {}, where)
 
@@ -181,6 +209,9 @@ def lay_over(table: dict[str, Any], key: str, value: Any) -> None:
 def with_overrides(table: dict[str, Any], overrides: Mapping[str, Any], where: str) -> Scenario:
     """Set values by dotted key, then turn the tables into a scenario.
 
+    A value takes the place of its alternative (a batch in sequences that of one in tokens), and
+    another chip that of what the tables say of their own.
+
     Args:
         table: the tables, which are changed.
         overrides: values by dotted key; None removes a key.
@@ -189,9 +220,21 @@ def with_overrides(table: dict[str, Any], overrides: Mapping[str, Any], where: s
     Raises:
         InputError: a key or value is not valid.
     """
+    own = table.get("hardware", {}).get("chip") if isinstance(table.get("hardware"), dict) else None
     for key, value in overrides.items():
+        if value is not None and ALTERNATIVES.get(key) not in overrides:
+            lay_over(table, ALTERNATIVES.get(key, key), None)
         lay_over(table, key, value)
+    if _is_other_chip(own, overrides.get("hardware.chip")):
+        for key in OF_ITS_CHIP:
+            lay_over(table, key, overrides.get(key))
     return check(table, where, overrides)
+
+
+def _is_other_chip(own: object, chip: object) -> bool:
+    """Whether a chip takes the place of another; not where one of them is unknown."""
+    rows = [catalog.known_chip(name) for name in (own, chip) if isinstance(name, str)]
+    return len(rows) == 2 and None not in rows and rows[0] != rows[1]
 
 
 def check(table: dict[str, Any], where: str, overrides: Container[str] = ()) -> Scenario:
@@ -231,6 +274,11 @@ def presets() -> tuple[str, ...]:
     )
 
 
+def preset_of(name: str) -> str | None:
+    """The preset of a name in any spelling, as the catalog compares names."""
+    return {plain_name(preset): preset for preset in presets()}.get(plain_name(name))
+
+
 def preset_text(name: str) -> str:
     """The text of a preset."""
     return (files("simulator.scenarios") / "presets" / f"{name}.toml").read_text()
@@ -240,9 +288,10 @@ def starting_text(preset: str | None = None) -> str:
     """The text of a new scenario file: the commented template, or a preset."""
     if preset is None:
         return (files("simulator.scenarios") / "template.toml").read_text()
-    if preset not in presets():
+    known = preset_of(preset)
+    if known is None:
         raise InputError("expected a preset", preset, nearest(preset, presets()))
-    return preset_text(preset)
+    return preset_text(known)
 
 
 def _anchor(table: dict[str, Any], folder: Path) -> None:

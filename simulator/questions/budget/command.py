@@ -8,7 +8,17 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Basis, BeyondRange, Explain, Plot, Set, overridden
+from simulator.kit.options import (
+    Basis,
+    BeyondRange,
+    ChipPrice,
+    Explain,
+    Plot,
+    Set,
+    Target,
+    overridden,
+    tokens_of,
+)
 
 Mfu = Annotated[
     float | None, typer.Option(help="Instead of a basis: model FLOP over the chips' peak.")
@@ -23,13 +33,13 @@ WattsOfAChip = Annotated[
 @examples(
     "simulator inverse glam-64b-64e --mwh 456 --days 60 --plot inverse.svg",
     "simulator inverse gpt3-175b --most size --tokens-per-parameter 20 --mwh 1000 --mfu 0.4",
-    "simulator inverse glam-64b-64e --usd 1e6 --set site.chip_price=tpu-v4-list-2024 --json",
+    "simulator inverse glam-64b-64e --usd 1e6 --chip-price 3.22 --json",
 )
 def inverse(
-    name: Annotated[str, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")],
+    name: Target,
     most: Annotated[str, typer.Option(help="tokens, or size for the largest model.")] = "tokens",
     mwh: Annotated[float | None, typer.Option(help="Budget: facility megawatt-hours.")] = None,
-    usd: Annotated[float | None, typer.Option(help="Budget: dollars, at the site's price.")] = None,
+    usd: Annotated[float | None, typer.Option(help="Budget: dollars, at a price.")] = None,
     days: Annotated[float | None, typer.Option(help="Budget: days of wall clock.")] = None,
     mw: Annotated[float | None, typer.Option(help="Budget: mean facility megawatts.")] = None,
     co2: Annotated[float | None, typer.Option(help="Budget: tonnes of CO2e, gross.")] = None,
@@ -39,6 +49,7 @@ def inverse(
     mfu: Mfu = None,
     watts: WattsOfAChip = None,
     basis: Basis = "auto",
+    chip_price: ChipPrice = None,
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -69,7 +80,7 @@ def inverse(
         mfu=mfu,
         watts=watts,
         basis=basis,
-        overrides=overridden(overrides),
+        overrides=overridden(overrides, chip_price),
     )
     present(answer, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
 
@@ -84,11 +95,19 @@ def inverse(
     "--set hardware.software=megatron",
 )
 def crossover(
-    sparse: Annotated[str, typer.Argument(metavar="SPARSE", help="A mixture: preset or file.")],
-    dense: Annotated[str, typer.Argument(metavar="DENSE", help="A dense model: preset or file.")],
+    sparse: Annotated[
+        str, typer.Argument(metavar="SPARSE", help="A mixture: preset, model, file.")
+    ],
+    dense: Annotated[str, typer.Argument(metavar="DENSE", help="A dense model, likewise.")],
     over: Annotated[str, typer.Option(metavar="KEY", help="The key of the scenario that varies.")],
-    low: Annotated[float, typer.Option("--from", help="Its least value.")],
-    high: Annotated[float, typer.Option("--to", help="Its greatest value.")],
+    low: Annotated[
+        float,
+        typer.Option("--from", parser=tokens_of, metavar="NUMBER", help="Its least value: 10B."),
+    ],
+    high: Annotated[
+        float,
+        typer.Option("--to", parser=tokens_of, metavar="NUMBER", help="Its greatest value."),
+    ],
     points: Annotated[int, typer.Option(min=2, max=200, help="Values to try.")] = 13,
     of: Annotated[str, typer.Option(help="mwh, days, mw, usd or co2.")] = "mwh",
     equal: Annotated[str, typer.Option(help="quality or tokens.")] = "quality",
@@ -97,6 +116,7 @@ def crossover(
     mfu: Mfu = None,
     watts: WattsOfAChip = None,
     basis: Annotated[str, typer.Option(help="published or predicted.")] = "predicted",
+    chip_price: ChipPrice = None,
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -124,7 +144,7 @@ def crossover(
             mfu=mfu,
             watts=watts,
             basis=basis,
-            overrides=overridden(overrides),
+            overrides=overridden(overrides, chip_price),
         ),
         as_json=as_json,
         as_csv=as_csv,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from energy.errors import InfeasibleError, InputError, MissingDataError, require_choice
+from energy.errors import InfeasibleError, InputError, require_choice
 from energy.quantity import Quantity
 from simulator.kit.answer import Answer
 from simulator.quality.laws import DEFAULT_LAW, Law, size_of
@@ -21,7 +21,7 @@ from simulator.quality.laws import law as law_of
 from simulator.quality.match import EQUALS, match
 from simulator.questions.budget.bisection import bracket
 from simulator.questions.budget.spending import Method, Spent
-from simulator.runs.spend import NAMES, UNITS
+from simulator.runs.spend import NAMES, UNITS, unknown
 from simulator.scenarios.request import Target, scenario_of
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import lengthened_to
@@ -287,7 +287,7 @@ class _Pair:
     def _amount(self, run: Spent) -> float:
         quantity = run.spend.by_budget()[self.of]
         if quantity.value is None:
-            raise MissingDataError(f"expected the {NAMES[self.of]} of both runs", str(quantity))
+            raise unknown(self.of, "both runs", quantity)
         return quantity.value
 
 

@@ -12,6 +12,7 @@ from simulator.kit.options import (
     Basis,
     Batch,
     BeyondRange,
+    ChipPrice,
     Explain,
     Osl,
     Plot,
@@ -51,7 +52,7 @@ FewestChips = Annotated[int, typer.Option(help="With --serving: 0 is as few as h
 def compare(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="RUN", help="Two or more presets, scenario files or records."),
+        typer.Argument(metavar="RUN", help="Two or more presets, models, files or records."),
     ],
     basis: Basis = "auto",
     accounting: Annotated[
@@ -75,6 +76,7 @@ def compare(
     isl: Prompt = SERVICE["isl"],
     osl: Osl = SERVICE["osl"],
     precision: Weights = SERVICE["precision"],
+    chip_price: ChipPrice = None,
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -97,7 +99,7 @@ def compare(
             law=law,
             beyond_range=beyond_range,
             serving=_service(service, wanted=serving),
-            overrides=overridden(overrides),
+            overrides=overridden(overrides, chip_price),
         ),
         as_json=as_json,
         as_csv=as_csv,

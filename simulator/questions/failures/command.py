@@ -8,7 +8,7 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Basis, Explain, Plot, Set, overridden
+from simulator.kit.options import TARGET, Basis, Explain, Plot, Set, overridden
 
 
 @examples(
@@ -17,9 +17,7 @@ from simulator.kit.options import Basis, Explain, Plot, Set, overridden
     "simulator failures --chips 4096 --mtbf 30000 --spares 4 --together 8 --json",
 )
 def failures(
-    name: Annotated[
-        str | None, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="SCENARIO", help=TARGET)] = None,
     chips: Annotated[int | None, typer.Option(help="Without a scenario: chips.")] = None,
     days: Annotated[
         float | None, typer.Option(help="Without a scenario: days if nothing failed.")

@@ -19,7 +19,7 @@ import numpy as np
 from energy.arithmetic import multiply
 from energy.errors import InputError, MissingDataError
 from energy.quantity import Origin, Quantity
-from energy.units import S_PER_DAY
+from energy.units import S_PER_DAY, count
 from simulator.kit.answer import Answer
 from simulator.runs.sides import RunTarget, choose_basis, read, sides
 from simulator.serving.figures import Figures, figures
@@ -87,7 +87,7 @@ class Lifetime(Answer):
         first = self.lives[0]
         days = f"{first.days.numbers()[0]:,.3g}"
         text = (
-            f"{first.name}: serving {self.tokens_per_day:,.3g} tokens a day has spent what "
+            f"{first.name}: serving {count(self.tokens_per_day)} tokens a day has spent what "
             f"training did after {days} days"
         )
         return f"{text}; {self.verdict}" if len(self.lives) > 1 else text
@@ -128,6 +128,7 @@ def lifetime(
     zone: str | None = None,
     pue: float | None = None,
     reserve: float | None = None,
+    overrides: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Lifetime:
     """When serving has spent what training did.
@@ -145,6 +146,7 @@ def lifetime(
         zone: grid zone.
         pue: facility over IT energy.
         reserve: energy of all machines over that of the busy ones.
+        overrides: values of the trainings by dotted key, such as the run of a model alone.
         options: other fields of `simulator.serving.request.Request`.
 
     Raises:
@@ -155,7 +157,7 @@ def lifetime(
     if not 0 < tokens_per_day < 1e18:
         raise InputError("expected --tokens-per-day above 0", f"{tokens_per_day:g}")
     targets = [train] if against is None else [train, against]
-    runs = read(targets)
+    runs = read(targets, overrides)
     basis = choose_basis(runs, "auto")
     models = [serve, against_serve or str(against)][: len(targets)]
     lives = []

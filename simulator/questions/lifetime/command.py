@@ -16,7 +16,9 @@ from simulator.kit.options import (
     Prompt,
     ServedBy,
     ServedOn,
+    Set,
     Weights,
+    overridden,
     tokens_of,
 )
 
@@ -28,7 +30,7 @@ from simulator.kit.options import (
 )
 def lifetime(
     train: Annotated[
-        str, typer.Argument(metavar="TRAIN", help="A preset, a scenario file or a record.")
+        str, typer.Argument(metavar="TRAIN", help="A preset, a model, a file or a record.")
     ],
     serve: Annotated[str, typer.Argument(metavar="SERVE", help="The model that is served.")],
     tokens_per_day: Annotated[
@@ -48,6 +50,7 @@ def lifetime(
     precision: Weights = "bf16",
     zone: Zone = None,
     pue: Pue = None,
+    overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
@@ -74,6 +77,7 @@ def lifetime(
             precision=precision,
             zone=zone,
             pue=pue,
+            overrides=overridden(overrides),
         ),
         as_json=as_json,
         as_csv=as_csv,

@@ -10,7 +10,16 @@ import typer
 
 from energy.app import Csv, Json, examples, output_file
 from simulator.kit.answer import present
-from simulator.kit.options import ChipPrice, Explain, Plot, Set, Tokens, overridden
+from simulator.kit.options import (
+    TARGET,
+    ChipPrice,
+    Explain,
+    Plot,
+    Sequences,
+    Set,
+    Tokens,
+    overridden,
+)
 
 
 @examples(
@@ -22,14 +31,12 @@ from simulator.kit.options import ChipPrice, Explain, Plot, Set, Tokens, overrid
     "simulator plan glam-8b-64e --chip h100 --chips 64 --by energy --top 3 --json",
 )
 def plan(
-    name: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A preset, a scenario file or a model.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="MODEL", help=TARGET)],
     chip: Annotated[str | None, typer.Option(help="A chip of the catalog.")] = None,
     chips: Annotated[int | None, typer.Option(help="How many of them.", min=1)] = None,
     region: Annotated[str | None, typer.Option(help="A grid zone or a data center.")] = None,
     tokens: Tokens = None,
-    batch: Annotated[int | None, typer.Option(help="Sequences of one optimizer step.")] = None,
+    batch: Sequences = None,
     by: Annotated[str, typer.Option(help="Minimize time, energy, co2 or money.")] = "time",
     top: Annotated[int, typer.Option(help="Runners-up to show.", min=0, max=50)] = 5,
     price: Annotated[str | None, typer.Option(help="A row of simulator prices.")] = None,

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from energy.errors import InputError, nearest
+from energy.errors import InputError
 from energy.facts import catalog
 from energy.facts.prices import priced
 from energy.units import count
 from simulator.published.candidates import BATCH_TOKENS
 from simulator.scenarios.request import Target, is_model, quick, scenario_of
-from simulator.scenarios.scenario import Scenario, load, presets
+from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import moved_site
 
 
@@ -62,18 +61,14 @@ def question(
     Raises:
         InputError: a name or a value is not valid, or the run is not known.
     """
-    _check_name(target)
     last, notes = dict(overrides or {}), list[str]()
     chip = catalog.chip(chip).id if chip is not None else None
     values = quick(tokens=tokens, batch=batch, chip=chip, count=chips)
-    if isinstance(target, str) and is_model(target):
+    if not isinstance(target, Scenario) and is_model(str(target)):
         known = values | last
-        _require_chips(target, known)
-        assumed, notes = _assumed_run(target, known)
+        _require_chips(str(target), known)
+        assumed, notes = _assumed_run(str(target), known)
         values |= assumed
-    elif chip is not None:
-        own = target if isinstance(target, Scenario) else load(str(target))
-        values |= _of_other_chips(own, chip)
     if price is not None:
         rented = any(row.chip is not None for row in priced(price))
         values["site.chip_price" if rented else "site.electricity_price"] = price
@@ -82,19 +77,6 @@ def question(
     if region is not None:
         scenario = scenario.model_copy(update={"site": moved_site(scenario.site, region)})
     return Question(scenario, tuple(notes))
-
-
-def _check_name(target: Target) -> None:
-    """Refuse a name that is neither a preset, a model nor a file."""
-    if isinstance(target, Scenario) or Path(target).suffix or Path(target).exists():
-        return
-    names = [*(row.name for row in catalog.models()), *presets()]
-    if str(target) not in names:
-        raise InputError(
-            "expected a preset, a scenario file or a model",
-            str(target),
-            nearest(str(target), names),
-        )
 
 
 def _require_chips(model: str, values: Mapping[str, Any]) -> None:
@@ -107,19 +89,11 @@ def _require_chips(model: str, values: Mapping[str, Any]) -> None:
         )
 
 
-def _of_other_chips(scenario: Scenario, chip: str) -> dict[str, Any]:
-    """What a scenario says of its own chips, removed where others take their place."""
-    own = scenario.hardware.chip
-    if own is not None and catalog.chip(own).id == chip:
-        return {}
-    return {"hardware.software": None, "hardware.framework": None, "site.chip_price": None}
-
-
 def _assumed_run(name: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Tokens and batch of a model of the catalog that the caller left out, with a note on each."""
-    row, assumed, notes = catalog.model(name), dict[str, Any](), list[str]()
+    """Tokens and batch of a model alone that the caller left out, with a note on each."""
+    row, assumed, notes = catalog.known_model(name), dict[str, Any](), list[str]()
     if not {"run.tokens", "run.steps"} & set(values):
-        if row.tokens is None:
+        if row is None or row.tokens is None:
             raise InputError(
                 "expected --tokens of the run", "none", f"no run of {name} is in the catalog"
             )

@@ -8,7 +8,7 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import Answer, present
-from simulator.kit.options import Explain, Plot, Set, overridden
+from simulator.kit.options import ChipPrice, Explain, Plot, Set, Target, overridden
 
 
 @examples(
@@ -18,7 +18,7 @@ from simulator.kit.options import Explain, Plot, Set, overridden
     "simulator power glam-8b-64e --cap auto --plot caps.png",
 )
 def power(
-    name: Annotated[str, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")],
+    name: Target,
     cap: Annotated[
         str | None,
         typer.Option(
@@ -26,6 +26,7 @@ def power(
             help="Time and joules under caps of a chip: 300,400, or auto for all.",
         ),
     ] = None,
+    chip_price: ChipPrice = None,
     overrides: Set = None,
     explain: Explain = False,
     plot: Plot = None,
@@ -36,7 +37,7 @@ def power(
 
     Over one step and over the run, at each boundary.
     """
-    values = overridden(overrides)
+    values = overridden(overrides, chip_price)
     if cap is None:
         from simulator.questions.power.answer import power as answer
 

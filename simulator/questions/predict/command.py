@@ -10,7 +10,17 @@ import typer
 
 from energy.app import Csv, Json, examples, output_file, output_folder
 from simulator.kit.answer import present
-from simulator.kit.options import ChipPrice, Explain, Plot, Set, Tokens, overridden
+from simulator.kit.options import (
+    TARGET,
+    ChipPrice,
+    Explain,
+    Plot,
+    Sequences,
+    Set,
+    Steps,
+    Tokens,
+    overridden,
+)
 
 
 @examples("simulator init my-run.toml", "simulator init my-run.toml --from glam-64b-64e")
@@ -40,15 +50,13 @@ def init(
     "simulator predict --model glam-8b --chip h100 --chips 256 --tokens 300e9 --batch 512",
 )
 def predict(
-    name: Annotated[
-        str | None, typer.Argument(metavar="SCENARIO", help="A preset, a scenario file or a model.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="SCENARIO", help=TARGET)] = None,
     model: Annotated[
         str | None, typer.Option(help="Instead of a scenario: a model, or its config.json.")
     ] = None,
     tokens: Tokens = None,
-    steps: Annotated[int | None, typer.Option(help="Instead of tokens: optimizer steps.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Sequences of one optimizer step.")] = None,
+    steps: Steps = None,
+    batch: Sequences = None,
     seq_len: Annotated[int | None, typer.Option(help="Tokens of a sequence.")] = None,
     chip: Annotated[str | None, typer.Option(help="A chip of the catalog.")] = None,
     count: Annotated[int | None, typer.Option("--chips", help="How many chips.")] = None,

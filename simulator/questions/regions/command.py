@@ -23,7 +23,7 @@ def regions(
     ] = None,
     of: Annotated[
         str | None,
-        typer.Option(metavar="SCENARIO", help="Move this scenario or record to each place."),
+        typer.Option(metavar="SCENARIO", help="Move this scenario, model or record to each place."),
     ] = None,
     kind: Annotated[str | None, typer.Option(help="zone, or site for a data center.")] = None,
     below: Annotated[float | None, typer.Option(help="At most so many g/kWh, gross.")] = None,

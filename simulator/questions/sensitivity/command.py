@@ -8,7 +8,7 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Basis, Explain, Plot, Set, overridden
+from simulator.kit.options import Basis, Explain, Plot, Set, Target, overridden
 
 
 @examples(
@@ -16,7 +16,7 @@ from simulator.kit.options import Basis, Explain, Plot, Set, overridden
     "simulator sensitivity glam-mini-16e --of energy --plot tornado.png",
 )
 def sensitivity(
-    name: Annotated[str, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")],
+    name: Target,
     of: Annotated[str, typer.Option(help="The result: time, energy or co2.")] = "co2",
     basis: Basis = "predicted",
     accounting: Annotated[

@@ -40,7 +40,7 @@ def models(
     if not targets:
         raise InputError("expected a run, or a model", "nothing", "name a preset or a file")
     values = quick(tokens=tokens)
-    if isinstance(targets[0], str) and is_model(targets[0]):
+    if not isinstance(targets[0], Scenario) and is_model(str(targets[0])):
         first = next(iter(choices.counts), count)
         values |= quick(chip=next(iter(choices.chips), None), count=first)
     values |= dict(overrides or {})

@@ -9,7 +9,7 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import Basis, Explain, Plot, Set, overridden
+from simulator.kit.options import TARGET, Basis, Explain, Plot, Set, overridden
 
 Curtail = Annotated[
     list[str] | None,
@@ -36,9 +36,7 @@ GridSeries = Annotated[
     typer.Argument(metavar="SERIES.csv", help="A grid series (docs/grid.md lists the layouts)."),
 ]
 
-Scenario = Annotated[
-    str | None, typer.Argument(metavar="SCENARIO", help="A preset or a scenario file.")
-]
+Scenario = Annotated[str | None, typer.Argument(metavar="SCENARIO", help=TARGET)]
 
 Megawatts = Annotated[
     float | None, typer.Option(help="Without a scenario: megawatts of the facility.")
