@@ -79,7 +79,7 @@ def match(first: Scenario, second: Scenario, central: Law, *, beyond_range: bool
         raise InfeasibleError(
             f"expected a loss that {second.name} can reach",
             f"{loss:.3g} of {first.name}, below its floor by {central.name}",
-            "compare from the other side, or by another law: --law",
+            "compare from the other side; simulator compare --law has other laws",
         )
     outside = max(
         central.decades_outside(size, first_tokens), central.decades_outside(other_size, needed)

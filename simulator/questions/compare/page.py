@@ -111,9 +111,12 @@ def page(comparison: Comparison, console: Console) -> None:
 
 
 def headline(first: Side, second: Side) -> str:
-    """Two runs in a line, by their published totals where there are any."""
+    """Two runs in a line, by their published totals where there are any; by time without joules."""
     both = (first, second)
-    energies = [_printed(side, "published_energy_j", side.facility_j) for side in both]
+    if any(side.facility_j.value is None for side in both):
+        energies = [side.record.elapsed_s.human() for side in both]
+    else:
+        energies = [_printed(side, "published_energy_j", side.facility_j) for side in both]
     unlike = first.accounting != second.accounting
     carbon = [
         _printed(side, "published_co2_g", side.co2_g)
@@ -131,6 +134,8 @@ def headline(first: Side, second: Side) -> str:
 
 def verdict(first: Side, second: Side, ratio: Ratio) -> str:
     """Which factor the energy ratio comes from, in a sentence."""
+    if ratio.energy.value is None:
+        return f"The energies are not compared: {ratio.energy.source}."
     shares = {name: ratio.share(name) for name in ("model", "machine", "mechanization")}
     if not any(shares.values()):
         return "The two runs spend the same energy."
@@ -194,11 +199,12 @@ def _decomposition(first: Side, second: Side, ratio: Ratio) -> Table:
         title=f"{second.name} / {first.name}, taken apart",
     )
     rows.columns[-1].justify = "left"
+    known = ratio.energy.value is not None
     for name in ("model", "machine", "mechanization"):
-        rows.add_row(
-            f"  {name}", *_cells(getattr(ratio, name)), f"{ratio.share(name):.0%}", MEANING[name]
-        )
-    rows.add_row("= energy", *_cells(ratio.energy), "100%", "facility joules")
+        share = f"{ratio.share(name):.0%}" if known else ""
+        rows.add_row(f"  {name}", *_cells(getattr(ratio, name)), share, MEANING[name])
+    whole = "100%" if known else ""
+    rows.add_row("= energy", *_cells(ratio.energy), whole, "facility joules")
     rows.add_row("x map", *_cells(ratio.map), "", MEANING["map"])
     rows.add_row("= CO2e", *_cells(ratio.co2), "", "grams of CO2e")
     return rows

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 def headline(first: str, item: Match, ratio: Ratio) -> str:
     """The ratio of the energies at equal loss by the law that is used, and by all laws."""
-    middle = ratio.energy.numbers()[0]
     own = item.tokens.numbers()[0]
+    if ratio.energy.value is None:
+        return f"at equal loss {item.name} reads {count(own)} tokens by {item.law.name}"
+    middle = ratio.energy.numbers()[0]
     by_law = [middle * tokens / own for tokens in item.by_law.values() if tokens is not None]
     low, high = min(by_law), max(by_law)
     text = (

@@ -165,7 +165,13 @@ def _same(a: float | str | None, b: float | str | None) -> bool:
 
 
 def _common_boundary(first: RunRecord, second: RunRecord) -> Boundary:
-    """The widest boundary inside the facility at which both records have joules."""
+    """The widest boundary inside the facility at which both records have joules.
+
+    Of chips whose watts are not known no joules are known at any: then all of the energy is missing
+    in the ratio, and FLOP, time and dollars are compared.
+    """
+    if any(_without_watts(record) for record in (first, second)):
+        return Boundary.IT
     for boundary in (Boundary.IT, Boundary.NODE, Boundary.CHIP):
         if all(record.joules_at(boundary).value is not None for record in (first, second)):
             return boundary
@@ -174,6 +180,11 @@ def _common_boundary(first: RunRecord, second: RunRecord) -> Boundary:
         "; ".join(f"{r.name}: {', '.join(r.totals) or 'none'}" for r in (first, second)),
         "name the site of both, so that their joules can be raised",
     )
+
+
+def _without_watts(record: RunRecord) -> bool:
+    """Whether a record has boundaries, and joules at none of them."""
+    return bool(record.totals) and all(joules.value is None for joules in record.totals.values())
 
 
 def _quotient(whole: Quantity, part: Quantity, known: Quantity | None, unit: str) -> Quantity:

@@ -104,6 +104,12 @@ def calibrated(scenario: Scenario, words: str, cluster: Path | None = None) -> P
     exact = {kind: {"ln": earlier + error, "rows": 1, "low": -spread, "high": spread}}
     after = estimate(Setup.of(scenario, replace(pool, own=pool.own | {chip: exact})), before.plan)
     notes = (*before.notes, *_notes(before, words, scaled[kind], cluster))
+    possible = float(after.step.step_s)
+    if possible > measured * 1.01:
+        notes += (
+            f"CAUTION {words} is {measured:.3g} s a step, and the roof of {chip} allows "
+            f"{possible:.3g} s with this plan: check the batch and the sequence length",
+        )
     return _beside(predict(replace(after, notes=notes)), before)
 
 

@@ -78,6 +78,13 @@ def test_the_measured_run_is_predicted_as_measured_beside_what_was_predicted(unm
     )
 
 
+def test_a_measured_row_above_the_roof_of_its_chip_is_said_to_be(unmeasured):
+    beyond = predict("llama3-8b", **RUN, measured="65% MFU")
+    assert step_time(beyond).value < step_time(unmeasured).value
+    assert any("the roof of h100" in note for note in beyond.record.notes)
+    assert not any("the roof of" in note for note in unmeasured.record.notes)
+
+
 def test_a_rate_of_one_chip_that_is_written_as_one_of_all_is_refused(unmeasured):
     rate = unmeasured.record.metrics["tokens_per_s"].value / 64
     with pytest.raises(InputError, match="tokens/s/chip"):

@@ -29,6 +29,21 @@ def test_a_chip_without_watts_has_time_and_dollars_and_no_joules(chip):
     assert "watts" in record.metrics["chip_power_w"].source
 
 
+def test_runs_on_such_chips_are_compared_in_all_but_joules():
+    answer = simulator.compare(
+        "llama3-8b",
+        "qwen3-8b",
+        overrides={**OPEN, "hardware.chip": "tpu-v6e", "hardware.count": 64, "run.tokens": "1B"},
+    )
+    ratio = answer.ratios[0]
+    assert ratio.model.value > 0
+    assert (ratio.machine.value, ratio.energy.value) == (None, None)
+    text = answer.text().replace("\n", " ")
+    assert "The energies are not compared" in text
+    assert "missing against" not in text
+    simulator.compare(*[side.record for side in answer.sides])
+
+
 def test_power_and_energy_of_such_a_chip_are_refused_with_the_reason():
     scenario = {"chip": "tpu-v5p", "chips": 64, "batch": 256, **RUN}
     with pytest.raises(MissingDataError, match="watts of tpu-v5p"):
