@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 .PHONY: help install demo test test-quick coverage check format architecture validate \
 	validate-folds validate-local bench-simulate bench-searches bench-commands bench-plan bench-meters bench-train \
-	gpu-check experiment clean
+	gpu-check experiment experts clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -69,6 +69,9 @@ bench-simulate: install ## configurations per second, and the memory of sweeps o
 
 bench-searches: install ## plans per processor second beside a build with the same formulas (BESIDE=DIR)
 	$(BIN)/python -m benchmarks.simulator.searches --beside $(BESIDE) --write docs/results-simulator.md
+
+experts: install ## what do the experts of the experiment take? after make experiment
+	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.experts
 
 experiment: install ## does sparsity save energy? 28 trainings on one core, about 110 minutes, resumable
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m experiments.equal_loss

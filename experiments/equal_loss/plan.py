@@ -24,7 +24,8 @@ BATCH = 32
 """Sequences per step: each of 32 experts still sees 256 tokens."""
 EVALUATIONS = 24
 """Validation losses of a run, after the same numbers of tokens in all runs."""
-CHECKPOINT_EVERY = 100
+CHECKPOINTS = 5
+"""Checkpoints that a run keeps, evenly over its steps, for `experiments.experts`."""
 HOURS = 1.75
 """Length of the whole experiment, about."""
 TOKENS_PER_HOUR = 4.8e6 / HOURS
@@ -129,8 +130,8 @@ class Run:
             "seed": self.seed,
             "log_every": every,
             "evaluate_every": every,
-            "checkpoint_every": CHECKPOINT_EVERY,
-            "keep_checkpoints": 1,
+            "checkpoint_every": -(-self.steps // CHECKPOINTS),
+            "keep_checkpoints": CHECKPOINTS,
         }
         lines = [f'name = "{self.name}"', f'family = "{self.family}"', "[shape]"]
         lines += [f"{key} = {value}" for key, value in self.shape().items()]
