@@ -40,10 +40,14 @@ def notes(experts: Experts) -> list[str]:
     lines = [
         "score: share of the label's entropy that the expert of a token removes (uncertainty "
         "coefficient)",
-        f"chance: {plan.permutations:,} permutations of labels, over documents or within windows; "
-        f"random: {plan.routers} routers with random weights on the same hidden states",
+        f"chance: {plan.permutations:,} permutations of labels, over documents or within windows",
         f"*: p < {SIGNIFICANT:g} after Holm's correction over {experts.tested} experts",
     ]
+    if plan.routers:
+        lines.append(
+            f"random: {plan.routers} routers with random weights on the same hidden states; "
+            "effect: score less theirs"
+        )
     if experts.tested > SIGNIFICANT * (plan.permutations + 1):
         lines.append(
             f"with {plan.permutations:,} permutations no expert can be significant; "
@@ -63,6 +67,11 @@ def visible(token: str) -> str:
     spaces = len(token) - len(token.lstrip(SPACE))
     before = SPACES * spaces if spaces < 3 else f"{spaces} x {SPACES}"
     return before + token[spaces:].replace("\n", "\N{RETURN SYMBOL}").replace(SPACE, SPACES)
+
+
+def title_of(name: str) -> str:
+    """The name of a label in words."""
+    return name.replace("_", " ")
 
 
 def chance_word(p: float) -> str:
@@ -89,7 +98,7 @@ def _scores(experts: Experts) -> object:
                 significant = int((layer.specialties[name].p < SIGNIFICANT).sum())
                 count = f"{significant} of {len(layer.load)}"
             lines.add_row(
-                name,
+                title_of(name),
                 str(layer.layer),
                 f"{100 * score.value:.2f}",
                 f"{100 * score.chance:.2f}",
@@ -112,8 +121,9 @@ def _layer(layer: LayerStudy) -> object:
         f"Layer {layer.layer}: busiest expert {layer.load.max() * n_experts:.2f} x mean load, "
         f"idlest {layer.load.min() * n_experts:.2f} x"
     )
-    columns = ("expert", "load", *LABELS, *(["off"] if layer.costs else []), "tokens")
-    lines = table(*columns, title=title, left=(*LABELS, "tokens"))
+    titles = [title_of(name) for name in LABELS]
+    columns = ("expert", "load", *titles, *(["off"] if layer.costs else []), "tokens")
+    lines = table(*columns, title=title, left=(*titles, "tokens"))
     for expert in range(n_experts):
         cost = layer.costs[expert] if layer.costs else None
         price = [f"{cost.nats:+.4f} +- {cost.stderr:.4f}"] if cost else []
@@ -137,7 +147,7 @@ def _taken(layer: LayerStudy, name: str, expert: int) -> str:
 
 def _growth(experts: Experts) -> object:
     names = list(experts.last.layers[0].scores)
-    columns = ("step", "loss", "layer", *names, "as at the end", "busiest")
+    columns = ("step", "loss", "layer", *map(title_of, names), "as at the end", "busiest")
     lines = table(*columns, title="How it grew: score less that of random routers, percent")
     for study in experts.studies:
         settled = experts.settled(study)

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from energy.files import write_atomic
 from energy.reports.picture import PLAIN_NAMES, draw
 from energy.reports.plots import DENSE, SPARSE
-from glam.specialization.page import visible
+from glam.specialization.page import title_of, visible
 from glam.specialization.results import SIGNIFICANT, Experts
-from glam.specialization.study import LABELS, LayerStudy, Specialty
+from glam.specialization.study import LABELS, SAME_TOKEN, LayerStudy, Specialty
 
 SETTINGS: Any = PLAIN_NAMES | {
     "font.size": 8,
@@ -30,7 +30,7 @@ SETTINGS: Any = PLAIN_NAMES | {
 FOLD = 4.0
 """Times more, or less, often than all experts at which the colors of a heat map end."""
 
-COLORS = {"domain": SPARSE, "token class": DENSE, "position": "#2e7d32", "domain, same token": "k"}
+COLORS = {"domain": SPARSE, "token_class": DENSE, "position": "#2e7d32", SAME_TOKEN: "k"}
 
 
 def save(folder: Path, experts: Experts) -> list[Path]:
@@ -93,7 +93,7 @@ def draw_lift(specialty: Specialty, name: str, axes: Axes) -> Any:
     axes.set_xticks(range(len(specialty.labels)), specialty.labels, rotation=60, ha="right")
     score = specialty.score
     axes.set_title(
-        f"{name}: {100 * score.value:.2f} %\nchance {100 * score.chance:.2f}, "
+        f"{title_of(name)}: {100 * score.value:.2f} %\nchance {100 * score.chance:.2f}, "
         f"random {100 * score.random:.2f}"
     )
     for expert in np.flatnonzero(specialty.p < SIGNIFICANT).tolist():
@@ -161,7 +161,9 @@ def _growth_figure(experts: Experts) -> Callable[[], Figure]:
 
 def _draw_score(axes: Axes, steps: list[int], scores: list[Any], name: str) -> None:
     color = COLORS[name]
-    axes.plot(steps, [100 * score.value for score in scores], "o-", color=color, label=name)
+    axes.plot(
+        steps, [100 * score.value for score in scores], "o-", color=color, label=title_of(name)
+    )
     random = np.array([100 * score.random for score in scores])
     spread = np.array([100 * score.random_sd for score in scores])
     axes.plot(steps, random, "--", color=color, linewidth=0.8)

@@ -18,9 +18,9 @@ from glam.specialization.windows import CLASSES, Windows, position_octaves
 FREQUENT = 200
 """Most frequent tokens, within each of which the domain is looked at again."""
 
-LABELS = ("domain", "token class", "position")
+LABELS = ("domain", "token_class", "position")
 
-SAME_TOKEN = "domain, same token"
+SAME_TOKEN = "domain_of_same_token"
 """Whether experts tell the domain once the token is known: over the most frequent tokens."""
 
 EXAMPLES = 8
@@ -168,7 +168,7 @@ class _Tests:
         self.windows, self.plan = windows, plan
         tokens, length = windows.tokens[:, :-1], windows.size[1]
         octaves, positions = position_octaves(length)
-        self.names = {"domain": windows.domains, "token class": CLASSES, "position": octaves}
+        self.names = {"domain": windows.domains, "token_class": CLASSES, "position": octaves}
         domain = np.repeat(windows.domain[:, None], length, axis=1)
         counts = np.bincount(tokens.ravel())
         frequent = np.argsort(-counts, kind="stable")[: min(FREQUENT, np.count_nonzero(counts))]
@@ -178,7 +178,7 @@ class _Tests:
         pairs = np.minimum(self.rank * len(windows.domains) + domain, self._pairs)
         self.labels = {
             "domain": Labels(len(windows.domains), domain),
-            "token class": Labels(len(CLASSES), windows.classes),
+            "token_class": Labels(len(CLASSES), windows.classes),
             "position": Labels(len(octaves), np.broadcast_to(positions, domain.shape).copy()),
             SAME_TOKEN: Labels(self._pairs + 1, pairs),
         }

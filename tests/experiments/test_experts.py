@@ -16,7 +16,7 @@ def score(value, random, random_p):
 
 
 def layer(number):
-    learned = {"token class": score(0.2, 0.1, 0.01)}
+    learned = {"token_class": score(0.2, 0.1, 0.01)}
     scores = {name: learned.get(name, score(0.03, 0.05, 0.9)) for name in page.LABELS}
     takes = {name: {"p": 0.01} for name in page.LABELS[:3]}
     experts = [{"expert": 0, "takes": takes, "off": OFF}, {"expert": 1, "takes": takes, "off": OFF}]

@@ -80,7 +80,7 @@ def test_planted_specialists_of_a_domain_are_told_from_routers_with_random_weigh
     for expert in second:
         assert all(int(token[1:]) >= vocab - HALF for token in first.tokens[expert])
     assert first.load.sum() == pytest.approx(1)
-    assert set(first.scores) == {"domain", "token class", "position", SAME_TOKEN}
+    assert set(first.scores) == {"domain", "token_class", "position", SAME_TOKEN}
 
 
 def test_classes_drawn_at_random_are_told_by_no_expert(config, windows):
@@ -89,9 +89,9 @@ def test_classes_drawn_at_random_are_told_by_no_expert(config, windows):
         planted(config, by_domain=False), 0, windows, ["x"] * 4096, plan, lambda *_: None
     )
     for layer in result.layers:
-        assert layer.specialties["token class"].score.p > 0.02
-        assert (layer.specialties["token class"].p > 0.05).all()
-        assert np.isnan(layer.specialties["token class"].score.random)
+        assert layer.specialties["token_class"].score.p > 0.02
+        assert (layer.specialties["token_class"].p > 0.05).all()
+        assert np.isnan(layer.specialties["token_class"].score.random)
 
 
 def test_switching_off_an_expert_costs_what_a_model_without_it_loses(config, windows):
