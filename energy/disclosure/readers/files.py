@@ -9,15 +9,15 @@ from typing import Any
 from energy.claims.claim import Claim
 from energy.claims.records import claim_of_record
 from energy.claims.rows import claim_of_row, is_known
-from energy.disclosure.readers import boms, card, forms, pages
+from energy.disclosure.readers import boms, card, forms, hub_page, pages
 from energy.errors import InputError
 from energy.inputs import read_json, read_table, read_text
 from energy.record import RunRecord
 
 READABLE = (
-    "name a record.json or its folder, a table (.csv), a model card (.md), a page or metrics of "
-    "energy report (html, md, json, openmetrics), or a form (.json): eu-mdf, sci, boamps, spdx, "
-    "cyclonedx or otel"
+    "name a record.json or its folder, a table (.csv), a model card (.md, or .html as a browser "
+    "saves it), a page or metrics of energy report (html, md, json, openmetrics), or a form "
+    "(.json): eu-mdf, sci, boamps, spdx, cyclonedx or otel"
 )
 
 FORMS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any], str], list[Claim]]], ...] = (
@@ -55,8 +55,9 @@ def claims_of(path: Path) -> list[Claim]:
     if ending == ".md":
         own = pages.markdown if pages.is_page(text) else card.card
         return [own(text, path.name)]
-    if text.lstrip()[:15].lower() == "<!doctype html>":
-        return _some([pages.html(text, path.name)], path)
+    if ending in (".html", ".htm") or text.lstrip()[:15].lower() in ("<!doctype html>", "<html>"):
+        ours = pages.html(text, path.name)
+        return [ours] if _says(ours) else _some([hub_page.page(text, path.name)], path)
     if text.startswith("# TYPE "):
         return _some(pages.openmetrics(text, path.name), path)
     raise InputError("expected a file that can be checked", str(path), READABLE)
@@ -68,9 +69,13 @@ def _some(claims: list[Claim], path: Path) -> list[Claim]:
     Raises:
         InputError: there is none.
     """
-    if not any(claim.numbers or claim.problems for claim in claims):
+    if not any(map(_says, claims)):
         raise InputError("expected a figure that can be checked", f"none in {path}", READABLE)
     return claims
+
+
+def _says(claim: Claim) -> bool:
+    return bool(claim.numbers or claim.problems)
 
 
 def _document(path: Path) -> list[Claim]:

@@ -10,6 +10,8 @@ from energy.claims.check import check
 from energy.claims.claim import Claim
 from energy.disclosure.formats import write
 from energy.disclosure.readers import boms, card, forms
+from energy.disclosure.readers.files import claims_of
+from energy.errors import InputError
 from tests.energy.disclosure.runs import known
 
 FACTS = known()
@@ -40,6 +42,86 @@ def test_a_card_of_the_hubs_template_is_read():
     assert claim.numbers == {"co2_g": 5000.0, "chip_s": 360_000.0}
     assert (claim.words["chip"], claim.words["zone"]) == ("h100", "FRA")
     assert claim.problems == ()
+
+
+TRACKED = """---
+co2_eq_emissions:
+  emissions: 33.17
+  energy_consumed: 0.0853
+  source: codecarbon
+  hours_used: 0.302
+  hardware_used: 2 x NVIDIA A100-SXM4-80GB
+---
+### Environmental Impact
+Carbon emissions were measured using [CodeCarbon](https://github.com/mlco2/codecarbon).
+- **Energy Consumed**: 0.085 kWh
+- **Carbon Emitted**: 0.033 kg of CO2
+- **Hours Used**: 0.302 hours
+
+### Training Hardware
+- **GPU Model**: 2 x NVIDIA A100-SXM4-80GB
+"""
+"""As the template of sentence-transformers and SetFit writes what CodeCarbon tracked."""
+
+AUTOTRAIN = """---
+co2_eq_emissions:
+  emissions: {emissions}
+---
+# Model Trained Using AutoTrain
+
+- CO2 Emissions (in grams): 25.4476
+"""
+
+SAVED = """<!doctype html>
+<html><head><style>b {{}}</style></head><body>
+<div data-props="{{&quot;co2_eq_emissions&quot;:{{&quot;emissions&quot;:{emissions}}}}}"></div>
+<script>co2 = "<li>Hours used: 7</li>"</script>
+<ul><li><strong>Hardware Type:</strong> A100-SXM4-80GB</li>
+<li><strong>Hours used:</strong> 1,000</li><li><strong>Compute Region:</strong> FRA</li>
+<li><strong>Carbon Emitted:</strong> 22.4&nbsp;kg CO2eq</li></ul></body></html>
+"""
+"""A card as a browser saves the Hub's page of it."""
+
+
+def test_a_card_of_what_codecarbon_tracked_has_its_joules_its_clock_and_its_boards():
+    claim = card.card(TRACKED, "x")
+    assert claim.numbers == {
+        "co2_g": 33.17,
+        "energy_j": pytest.approx(307_080),
+        "chips": 2.0,
+        "elapsed_s": pytest.approx(1087.2),
+    }
+    assert claim.chip.id == "a100-sxm4-80gb"
+    assert check(claim) == []
+    wrong = TRACKED.replace("0.0853", "85.3")  # Wh under a heading of kWh
+    assert "watts-per-chip" in {finding.rule for finding in check(card.card(wrong, "x"))}
+
+
+def test_a_card_of_autotrain_says_its_grams_twice():
+    assert check(card.card(AUTOTRAIN.format(emissions="25.447577064303335"), "x")) == []
+    rules = {
+        finding.rule for finding in check(card.card(AUTOTRAIN.format(emissions="0.0254"), "x"))
+    }
+    assert "unit" in rules
+
+
+@pytest.mark.parametrize(
+    ("emissions", "rule"), [("22400", ""), ("22.4", "unit"), ("&quot;40 t&quot;", "not-a-number")]
+)
+def test_a_page_of_the_hub_is_read_as_it_is_saved(emissions, rule, tmp_path):
+    path = tmp_path / "model.html"
+    path.write_text(SAVED.format(emissions=emissions))
+    (claim,) = claims_of(path)
+    assert claim.numbers["chip_s"] == 3.6e6
+    assert (claim.words["chip"], claim.words["zone"]) == ("A100-SXM4-80GB", "FRA")
+    rules = {finding.rule for finding in check(claim)}
+    assert rule in rules if rule else not rules
+
+
+def test_a_page_without_a_figure_is_refused(tmp_path):
+    (tmp_path / "x.html").write_text("<html><![odd[x]]><p>No figures <b>here</body>")
+    with pytest.raises(InputError, match="a figure that can be checked"):
+        claims_of(tmp_path / "x.html")
 
 
 @pytest.mark.parametrize(
