@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from energy.disclosure.formats import FORMATS, write
+from tests.energy.claims.test_cards_and_forms import SAVED
 from tests.energy.disclosure.runs import known, metered
 from tests.fuzz.harness import command
 from tests.fuzz.reader import Reader
@@ -34,6 +35,13 @@ def form(folder: Path, random: Random, name: str) -> Path:
     return path
 
 
+def page(folder: Path, random: Random) -> Path:
+    """A model's page of the Hub, as a browser saves it."""
+    path = folder / "model.html"
+    path.write_text(SAVED.format(emissions=random.randrange(21_500, 23_400)))
+    return path
+
+
 def _disclose(path: Path) -> Any:
     words = ("report", path, "--format", "json", "--zone", "FRA")
     command("energy", *words)()
@@ -51,6 +59,7 @@ def _lint(path: Path) -> Any:
 
 READERS = (
     Reader("record, disclosed", "json", run, _disclose, weight=2),
+    Reader("page of the Hub, checked", "bytes", page, _lint),
     Reader("record, checked", "json", run, _lint, weight=1),
     *(
         Reader(f"{name}, checked", KINDS[FORMATS[name].ending], partial(form, name=name), _lint)
