@@ -134,7 +134,7 @@ def size_against_shape(claim: Claim) -> Iterator[str]:
     "size-in-name",
     Severity.ERROR,
     "The size in a model's name is that of its parameters, all or active: three times more or "
-    "less is another unit.",
+    "less is another unit. In 64B-64E, the size of GLaM's dense model, its experts come on top.",
 )
 def size_in_name(claim: Claim) -> Iterator[str]:
     """Parameters that the model's name contradicts."""
@@ -145,7 +145,9 @@ def size_in_name(claim: Claim) -> Iterator[str]:
         return
     counts = [total, active] if active and claim.is_sparse else [total]
     ratios = [count / parsed_count(size) for size in sizes for count in counts]
-    if not any(1 / 3 <= ratio <= 3 for ratio in ratios):
+    experts = re.search(r"\d[mbt][- /](\d{1,4})e\b", name)
+    most = 3.0 * int(experts.group(1)) if experts else 3.0
+    if not any(1 / 3 <= ratio <= most for ratio in ratios):
         yield f"{significant(total)} parameters of a model called {sizes[0].upper()}"
 
 

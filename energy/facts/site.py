@@ -146,7 +146,7 @@ def site(
         published = grid.region(region)
         elsewhere = zone is not None and zone != published.zone
         zone = zone or published.zone
-        name = name or published.name
+        name = name or published.name + (f", moved to {zone}" if elsewhere else "")
         known = _published(published, elsewhere) | known
     return Site(
         name=name or zone or "place not given",

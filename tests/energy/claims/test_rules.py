@@ -105,6 +105,14 @@ def test_the_other_rules_find_what_they_are_for(rule, numbers, words):
     assert rule in rules_of(numbers, words)
 
 
+@pytest.mark.parametrize(("total", "noticed"), [(1.2e12, False), (1.43e11, False), (1.2e15, True)])
+def test_the_experts_of_glam_come_on_top_of_the_size_in_its_name(total, noticed):
+    """64B of a dense model become 1.2T with 64 experts, of which 96.6B are active."""
+    assert (
+        "size-in-name" in rules_of({"params_total": total}, {"name": "glam-64b-64e"})
+    ) is noticed
+
+
 def test_every_rule_has_a_test_here_or_is_noticed_while_reading():
     text = (ROOT / "tests/energy/claims/test_rules.py").read_text()
     tested = {name for name in RULES if f'("{name}",' in text or f'            "{name}",' in text}

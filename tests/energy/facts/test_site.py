@@ -19,6 +19,8 @@ def test_a_stated_figure_wins_over_the_published_one_and_that_over_the_assumptio
     assert site(region="google-glam").pue.value == 1.11
     assert site(region="google-glam", pue=pue).pue == pue
     assert site(region="google-glam").name == "Google data center of the GLaM run"
+    moved = site("FRA", region="google-glam")
+    assert moved.name == "Google data center of the GLaM run, moved to FRA"
 
 
 def test_water_of_a_site_prices_and_contracts_are_never_assumed():
