@@ -34,12 +34,14 @@ class Dispatched:
         kept: which assignments an expert computed (T, K).
         dropped: fraction of the T*K assignments dropped because the expert was full, a scalar.
         second_expert_skipped: fraction not sent because the second expert was not sampled.
+        padding: rows that the experts computed over the T*K assignments, a scalar.
     """
 
     combined: Tensor
     kept: Tensor
     dropped: Tensor
     second_expert_skipped: Tensor
+    padding: Tensor
 
 
 class Dispatcher(Protocol):
@@ -80,7 +82,7 @@ class DroplessDispatcher:
         combined = Combine.apply(outputs, routing.weights, token_of_row, rows_of_token)
         zero = routing.load.new_zeros(())
         kept = torch.ones_like(routing.experts, dtype=torch.bool)
-        return Dispatched(combined, kept, zero, zero)
+        return Dispatched(combined, kept, zero, zero, zero + len(inputs) / len(order))
 
 
 class CapacityDispatcher:
@@ -132,6 +134,7 @@ class CapacityDispatcher:
             kept,
             (sent & ~kept).float().mean(),
             (~sent).float().mean(),
+            routing.load.new_full((), n_slots / kept.numel()),
         )
 
 

@@ -69,6 +69,7 @@ class MixtureOfExperts(nn.Module):
             routing,
             dropped=dispatched.dropped,
             second_expert_skipped=dispatched.second_expert_skipped,
+            padding=dispatched.padding,
         )
         combined = dispatched.combined.view(x.shape)
         if self.shared is not None:

@@ -34,6 +34,8 @@ class Routing:
         entropy: mean entropy of a token's gates in nats, a scalar; log E when undecided.
         dropped: fraction of assignments dropped because the expert was full, a scalar.
         second_expert_skipped: fraction not sent because the second expert was not sampled.
+        padding: rows that the experts computed over the T*K assignments, a scalar; 1 without
+            padding.
     """
 
     experts: Tensor
@@ -44,6 +46,7 @@ class Routing:
     entropy: Tensor
     dropped: Tensor
     second_expert_skipped: Tensor
+    padding: Tensor
 
     def max_violation(self) -> Tensor:
         """Return how far the busiest expert is above the mean load (MaxVio, arXiv:2408.15664).
@@ -53,7 +56,15 @@ class Routing:
         return self.load.max() * len(self.load) - 1
 
 
-MEAN_FIELDS = ("auxiliary_loss", "z_loss", "load", "entropy", "dropped", "second_expert_skipped")
+MEAN_FIELDS = (
+    "auxiliary_loss",
+    "z_loss",
+    "load",
+    "entropy",
+    "dropped",
+    "second_expert_skipped",
+    "padding",
+)
 """Fields of a routing whose value for a batch is the mean over its equal micro-batches."""
 
 
@@ -109,6 +120,7 @@ class Router(nn.Module):
             entropy,
             zero,
             zero,
+            zero + 1,
         )
 
     def logits(self, x: Tensor) -> Tensor:

@@ -133,6 +133,7 @@ class MetricsLog:
         if earlier.energy_j is not None and spent.energy.value is not None:
             energy_j = earlier.energy_j + spent.energy.value
         tokens_per_s = self._tokens_per_s(state.step)
+        executed = setup.executed_flop_per_token(mean_padding(output))
         return {
             "step": state.step,
             "tokens": state.step * setup.tokens_per_step,
@@ -146,7 +147,7 @@ class MetricsLog:
             "energy_j": energy_j,
             "energy_origin": str(spent.energy.origin),
             "mfu": mfu(tokens_per_s, setup.model_flop_per_token, 1, setup.peak_flop_per_s),
-            "hfu": mfu(tokens_per_s, setup.executed_flop_per_token, 1, setup.peak_flop_per_s),
+            "hfu": mfu(tokens_per_s, executed, 1, setup.peak_flop_per_s),
             "precision": setup.config.training.precision,
             "skipped_steps": state.skipped_updates,
             "rollbacks": state.rollbacks,
@@ -161,6 +162,13 @@ class MetricsLog:
         tokens_per_s = tokens / (now - self._last_s)
         self._last_step, self._last_s = step, now
         return tokens_per_s
+
+
+def mean_padding(output: Output) -> float:
+    """Return the rows that experts computed in a pass over those that model FLOP count."""
+    if not output.routings:
+        return 1.0
+    return torch.stack([routing.padding for routing in output.routings]).mean().item()
 
 
 def routing_metrics(output: Output) -> dict[str, Any]:

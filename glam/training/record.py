@@ -37,16 +37,17 @@ def write_record(
     The user's group may read it on request. Of several processes, it has the joules of all their
     ledgers; windows and phases are those of the first, with the joules that it owns.
 
-    Executed FLOP are model FLOP plus the padding of experts with capacity, which compute all
-    their slots. Nothing is recomputed, and tokens reach their experts by copies, without a product.
+    Executed FLOP are model FLOP plus the padding of experts: all slots of a capacity, or the rows
+    that round up those of an expert in bfloat16 on a CPU. Nothing is recomputed, and tokens reach
+    their experts by copies, without a product.
     """
     shape = setup.config.shape
     tokens = state.step * setup.tokens_per_step
     by_part = {name: float(count * tokens) for name, count in model_flop(shape).items() if count}
     source = f"energy.flops.model_flop, {CONVENTION}, x tokens"
-    padding = setup.expert_padding
+    padding = _padding(state)
     executed = sum(by_part.values()) + (padding - 1) * by_part.get("experts", 0.0)
-    extra = "nothing recomputed" if padding == 1 else f"expert slots {padding:.4g} x assignments"
+    extra = "nothing recomputed" if padding == 1 else f"experts' rows {padding:.4g} x assignments"
     record: RunRecord = meter.record(
         name=setup.config.name,
         tokens=_count(tokens, "optimizer steps x tokens per batch"),
@@ -70,7 +71,7 @@ def write_record(
         metrics=_metrics(setup, state),
         notes=_notes(setup, state, ending),
     )
-    record.metrics.update(_utilization(setup, record))
+    record.metrics.update(_utilization(setup, record, padding))
     if ledgers:
         record = _of_all(record, ledgers)
     record = at_site(record, site or site_from_options(None, None))
@@ -132,7 +133,12 @@ def _metrics(setup: Setup, state: State) -> dict[str, Quantity]:
     }
 
 
-def _utilization(setup: Setup, record: RunRecord) -> dict[str, Quantity]:
+def _padding(state: State) -> float:
+    """Return the rows that experts computed over those that model FLOP count, mean over steps."""
+    return state.padding_steps / state.step if state.step else 1.0
+
+
+def _utilization(setup: Setup, record: RunRecord, padding: float) -> dict[str, Quantity]:
     """Return MFU and HFU over the optimizer steps that were not wasted."""
     steps = next((window for window in record.windows if window.name == "step"), None)
     elapsed_s = steps.elapsed_s.value if steps else None
@@ -148,7 +154,7 @@ def _utilization(setup: Setup, record: RunRecord) -> dict[str, Quantity]:
             f"model FLOP of the optimizer steps over their time x peak; {CONVENTION}",
         ),
         "hfu": Quantity.exact(
-            tokens * setup.executed_flop_per_token / peak_flop,
+            tokens * setup.executed_flop_per_token(padding) / peak_flop,
             "1",
             f"executed FLOP of the optimizer steps over their time x peak; {CONVENTION}",
         ),

@@ -46,18 +46,20 @@ class Setup:
         """Model FLOP of training per token."""
         return float(total(model_flop(self.config.shape)))
 
-    @cached_property
-    def executed_flop_per_token(self) -> float:
+    def executed_flop_per_token(self, padding: float) -> float:
         """Executed FLOP of training per token: model FLOP plus the padding of the experts.
 
         Nothing is recomputed, and tokens reach their experts by copies, without a product.
+
+        Args:
+            padding: rows that the experts compute over those that model FLOP count.
         """
         experts = float(model_flop(self.config.shape)["experts"])
-        return self.model_flop_per_token + (self.expert_padding - 1) * experts
+        return self.model_flop_per_token + (padding - 1) * experts
 
     @cached_property
-    def expert_padding(self) -> float:
-        """Rows that the experts compute over those that model FLOP count; 1 without experts."""
+    def capacity_padding(self) -> float:
+        """Padding by the capacity of experts alone; 1 without experts or a capacity."""
         shape = self.config.shape
         if not shape.n_moe_layers:
             return 1.0

@@ -20,6 +20,8 @@ class State:
         loss: training loss of the last step in nats per token.
         gradient_norm: norm of the gradients of the last step, before any clipping.
         validation_loss: last validation loss in nats per token.
+        padding_steps: over all steps done, the sum of the rows that experts computed over those
+            that model FLOP count.
     """
 
     step: int = 0
@@ -29,6 +31,7 @@ class State:
     loss: float = float("nan")
     gradient_norm: float = float("nan")
     validation_loss: float = float("nan")
+    padding_steps: float = 0.0
 
 
 @dataclass(frozen=True)

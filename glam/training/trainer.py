@@ -22,7 +22,7 @@ from glam.checkpoints.writer import CheckpointWriter
 from glam.distributed.processes import Processes
 from glam.model.decoder import Glam, Output, merge_micro_batches
 from glam.training.divergence import DivergenceDetector
-from glam.training.metrics import MetricsLog
+from glam.training.metrics import MetricsLog, mean_padding
 from glam.training.optimizer import build_optimizer, gradient_norm, objective, update
 from glam.training.setup import Setup
 from glam.training.state import State
@@ -80,6 +80,7 @@ class Trainer:
             output = self._accumulate_gradients(state.step + state.skipped_batches)
             applied = self._update(output)
             state.loss = output.loss.item()
+        state.padding_steps += mean_padding(output)
         state.step += 1
         self._mark_step(applied, begun_ns)
         divergence = self.detector.observe(state.loss, applied)
@@ -111,6 +112,9 @@ class Trainer:
         state.skipped_updates = saved.get("skipped_updates", state.skipped_updates)
         state.rollbacks = saved.get("rollbacks", 0)
         state.skipped_batches = saved.get("skipped_batches", 0)
+        # Checkpoints from before it was counted had that of the capacity.
+        former = checkpoint.step * self.setup.capacity_padding
+        state.padding_steps = saved.get("padding_steps", former)
         last_row = self.metrics.rewind(checkpoint.step)
         if last_row is not None and last_row["loss"] is not None:
             state.loss = last_row["loss"]
@@ -165,6 +169,7 @@ class Trainer:
                 "skipped_updates": state.skipped_updates,
                 "rollbacks": state.rollbacks,
                 "skipped_batches": state.skipped_batches,
+                "padding_steps": state.padding_steps,
                 "divergence": self.detector.state_dict(),
             },
             validation_loss=state.validation_loss if self._evaluated else math.nan,

@@ -199,6 +199,17 @@ def test_checkpoint_record_and_metrics_name_the_format(half_run):
         assert metrics_rows(out)[-1]["precision"] == "bfloat16"
 
 
+def test_executed_flop_have_the_padding_of_all_steps_also_of_a_resumed_run(half_run):
+    whole, halves = (RunRecord.load(out) for out in half_run)
+    executed, model = whole.executed_flop.value, whole.model_flop.value
+    assert executed > model
+    assert halves.executed_flop.value == pytest.approx(executed, rel=1e-12)
+    assert "assignments" in whole.executed_flop.source
+    assert whole.metrics["hfu"].value / whole.metrics["mfu"].value == pytest.approx(
+        executed / model
+    )
+
+
 def test_a_run_is_not_resumed_in_another_format(half_run):
     config = small_run(steps=8, checkpoint_every=3, precision="float32")
     with pytest.raises(InputError, match=r"training.precision = float32 \(was bfloat16"):

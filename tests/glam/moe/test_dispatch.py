@@ -172,6 +172,24 @@ def test_padding_counts_the_slots_that_the_experts_compute():
     assert expert_padding(Dispatch(), 4096, 2, 64) == 1
 
 
+@pytest.mark.parametrize("kind", ["dropless", "glam", "gshard"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_padding_is_that_of_the_rows_that_reach_the_experts(kind, dtype, monkeypatch):
+    moe, rows = build_layer(8, 2, Dispatch(kind=kind)), []
+    for name in ("forward", "forward_slots"):
+        original = getattr(moe.experts, name)
+        monkeypatch.setattr(
+            moe.experts,
+            name,
+            lambda x, *ends, original=original: (
+                rows.append(x.shape[:-1].numel()) or original(x, *ends)
+            ),
+        )
+    _, routing = moe(torch.randn(2, 25, 32), torch.Generator(), dtype)
+    assert float(routing.padding) == pytest.approx(rows[0] / (2 * 25 * 2))
+    assert (rows[0] == 100) == (kind == "dropless" and dtype == torch.float32)
+
+
 @pytest.mark.parametrize(("kind", "top_k"), [("gshard", 1), ("switch", 2)])
 def test_a_router_with_another_number_of_experts_per_token_is_refused(kind, top_k):
     with pytest.raises(InputError, match="top_k"):
