@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ Step = Callable[[], None]
 
 
 class Trained:
-    """A model with its optimizer, and its steps as they are and compiled.
+    """A model with its optimizer, and its steps as they are, compiled and as a CUDA graph.
 
     Args:
         shape: of the model.
@@ -96,29 +97,69 @@ class Trained:
             int(shape.vocab_size), (batch, int(shape.seq_len) + 1), device=self.device
         )
 
-    def step(self, *, compiled: bool) -> Step:
-        """Passes and update; the device has done them when the call returns."""
+    def step(self, way: str) -> Step:
+        """Passes and update; the device has done them when the call returns.
+
+        Args:
+            way: eager, compiled, or graph: both passes recorded once, in one CUDA graph.
+        """
         import torch
 
-        from glam.training.optimizer import objective, update
+        from glam.training.optimizer import update
 
         # On a CPU the compiler would take longer than the rest of a rehearsal: trace only.
         backend = "inductor" if self.device.type == "cuda" else "eager"
-        model = torch.compile(self._model, backend=backend) if compiled else self._model
+        model = torch.compile(self._model, backend=backend) if way == "compiled" else self._model
+        passes: Step = partial(self._passes, model)
+        if way == "graph":
+            passes = self._recorded(passes)
 
         def run() -> None:
-            torch.autograd.backward(objective(model(self._tokens), self._training))
+            passes()
             update(self._model, self._optimizer, self._training, step=1)
             self.wait()
 
         return run
+
+    def _passes(self, model: Any) -> None:
+        import torch
+
+        from glam.training.optimizer import objective
+
+        torch.autograd.backward(objective(model(self._tokens), self._training))
+
+    def _recorded(self, passes: Step) -> Step:
+        """Record passes in a CUDA graph, whose replay writes the same gradients again.
+
+        Nothing in them waits for a value of the device, which a graph could not record.
+        """
+        import torch
+
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # libraries set themselves up before anything is recorded
+            for _ in range(2):
+                passes()
+                self._optimizer.zero_grad(set_to_none=True)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            passes()
+        gradients = [(weight, weight.grad) for weight in self._model.parameters()]
+
+        def replay() -> None:
+            graph.replay()
+            for weight, gradient in gradients:
+                weight.grad = gradient
+
+        return replay
 
 
 def overhead(settings: Settings, report: Report) -> None:
     """Measure what the tracker adds to the mixture's step, metered and unmetered in turn."""
     shape = _shape(settings)
     trained, batch = _largest(shape, settings, report)
-    run = trained.step(compiled=False)
+    run = trained.step("eager")
     seconds = statistics.median(_timed(run) for _ in range(3))
     report(f"pairs of steps of {seconds * 1e3:.0f} ms", step_s=seconds, batch=batch)
     most = tracking.MIN_PAIRS if settings.short else PAIRS
@@ -130,7 +171,7 @@ def overhead(settings: Settings, report: Report) -> None:
 
 
 def step(settings: Settings, report: Report) -> None:
-    """Time steps of the dense twin and of the mixture, as they are and compiled, in turns."""
+    """Time steps of the dense twin and of the mixture, eager, compiled and as a graph, in turns."""
     mixture = _shape(settings)
     # What takes longest to compile comes last: a stage that is late keeps what it has reported.
     for kind, shape in (("dense twin", mixture.dense()), ("mixture", mixture)):
@@ -138,10 +179,11 @@ def step(settings: Settings, report: Report) -> None:
         trained, batch = _largest(shape, settings, report)
         ways: dict[str, Step] = {}
         rows: dict[str, dict[str, Any]] = {}
-        for way in ("eager", "compiled"):
+        # A graph that cannot be recorded may spoil what comes after it.
+        for way in ("eager", "compiled", *(["graph"] if trained.device.type == "cuda" else [])):
             report(f"{kind}, {way}: first step")
             try:
-                run = trained.step(compiled=way == "compiled")
+                run = trained.step(way)
                 rows[way] = {"first_s": _timed(run)}
             except Exception as error:  # what cannot be compiled is a result
                 rows[way] = {"why": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
@@ -211,7 +253,7 @@ def _largest(shape: Shape, settings: Settings, report: Report) -> tuple[Trained,
     for batch in BATCHES if settings.device == "cuda" else (2,):
         try:
             trained = Trained(shape, settings.device, batch)
-            trained.step(compiled=False)()
+            trained.step("eager")()
             return trained, batch
         except torch.OutOfMemoryError:
             report(f"{batch} sequences do not fit in memory")
