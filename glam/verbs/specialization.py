@@ -42,7 +42,7 @@ def experts(
     json: Json = False,
     csv: Csv = False,
 ) -> None:
-    """Show which tokens each expert of a mixture takes, and what it is worth.
+    """Show which tokens each expert takes, and what it is worth.
 
     Against chance and routers with random weights, on validation text. Of a run's folder, all
     checkpoints: how it grew.
