@@ -7,6 +7,7 @@ import math
 from energy.reports.terminal import console, table
 from glam.specialization.results import SIGNIFICANT, Experts
 from glam.specialization.study import LABELS, LayerStudy
+from glam.specialization.switch_off import Cost
 from glam.specialization.windows import SPACE
 
 SPACES = "\N{OPEN BOX}"
@@ -126,7 +127,7 @@ def _layer(layer: LayerStudy) -> object:
     lines = table(*columns, title=title, left=(*titles, "tokens"))
     for expert in range(n_experts):
         cost = layer.costs[expert] if layer.costs else None
-        price = [f"{cost.nats:+.4f} +- {cost.stderr:.4f}"] if cost else []
+        price = [_price(cost)] if cost else []
         lines.add_row(
             str(expert),
             f"{layer.load[expert] * n_experts:.2f} x",
@@ -135,6 +136,11 @@ def _layer(layer: LayerStudy) -> object:
             " ".join(visible(token) for token in layer.tokens[expert][:5]),
         )
     return lines
+
+
+def _price(cost: Cost) -> str:
+    error = "" if math.isnan(cost.stderr) else f" +- {cost.stderr:.4f}"
+    return f"{cost.nats:+.4f}{error}"
 
 
 def _taken(layer: LayerStudy, name: str, expert: int) -> str:

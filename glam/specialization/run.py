@@ -74,7 +74,8 @@ def study_checkpoints(
     corpus = Corpus(paths=tuple(text.paths)) if text.paths else config.corpus
     tokens = load_corpus(corpus, int(config.shape.vocab_size), tokenizer=tokenizer)
     windows = read_windows(tokens, text.tokens, int(config.shape.seq_len))
-    off = -(-text.off_tokens // windows.size[1])
+    turn = windows.size[1] * len(windows.domains)  # a window of each domain
+    off = -(-text.off_tokens // turn) * len(windows.domains)
     plan = Plan(permutations, routers, min(off, windows.size[0]), seed)
     studies = []
     with Stages("experts") as stages:
