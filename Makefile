@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 .PHONY: help install demo test test-quick coverage check format architecture validate \
 	validate-folds validate-local bench-simulate bench-searches bench-commands bench-plan bench-meters bench-train \
-	gpu-check experiment experts clean
+	gpu-check experiment experts eval-small clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -23,6 +23,9 @@ $(VENV)/.installed: pyproject.toml
 
 demo: install ## calibrate, predict, train, compare: the whole story in under 6 minutes
 	PATH="$(abspath $(BIN)):$$PATH" scripts/demo $(RUNS)
+
+eval-small: install ## zero- and one-shot tables of the two models of make demo (ITEMS=DIR, LIMIT=N)
+	PATH="$(abspath $(BIN)):$$PATH" scripts/eval-small $(RUNS)
 
 test: install ## run the tests
 	scripts/system-packages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from energy.guard import start
@@ -13,20 +14,26 @@ if TYPE_CHECKING:
 def command() -> Typer:
     """The command with its verbs."""
     from energy.app import mount, new_app
-    from glam.verbs import evaluation, generation, probing, specialization, training
+    from glam.verbs import evaluation, finetuning, generation, probing, specialization, training
 
     app = new_app(
         "glam",
         "A GLaM trainer: mixture-of-experts and dense language models, metered by energy.",
         "0 yes, 2 usage, 3 infeasible, 4 data missing, 130 interrupted",
     )
-    questions = {
+    questions: dict[str, tuple[Callable[..., None], ...]] = {
         "How is a model trained, and what does it write?": (
             training.sizes,
             training.train,
+            finetuning.finetune,
             generation.generate,
         ),
-        "What has it learned?": (evaluation.evaluate, specialization.experts),
+        "What has it learned?": (
+            evaluation.items,
+            evaluation.evaluate,
+            evaluation.compare,
+            specialization.experts,
+        ),
         "How fast is this machine?": (probing.probe,),
     }
     for question, answers in questions.items():

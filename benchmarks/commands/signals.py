@@ -11,6 +11,7 @@ that it leaves must be whole.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import json
 import os
@@ -52,6 +53,9 @@ VERBS = (
     "glam train --model {model} --data {text} --out {out} --meter cpu_model",
     "glam eval {trained} --data {items} --out {out} --meter cpu_model",
     "glam experts {trained} --data a={text} --data b={text} --tokens 2000 --json",
+    "glam finetune {trained} --task copa --data {items} --out {out} --meter cpu_model",
+    "glam items {trained} --data {library} --out {out}",
+    "glam compare {answers} {answers}",
     "glam probe --out {out}.json --meter cpu_model",
     "simulator init {out}.toml",
     "simulator predict glam-mini-16e --plot {out}.svg",
@@ -187,6 +191,8 @@ def half_written(folder: Path) -> str:
 
 ITEMS = '{"query": "The lamp broke, because", "choices": ["it fell.", "it shone."], "gold": 0}\n'
 
+ANSWERS = '{"task": "copa", "item": "a", "right": 1.0, "group": "one"}\n'
+
 HOURS = "model,hardware,gpu_hours,watts\nsmall,A100-80GB,184320,400\n"
 
 
@@ -204,7 +210,10 @@ def prepare(folder: Path) -> dict[str, str]:
     sources = sorted(Path(json.__file__).parent.glob("*.py"))
     (folder / "text.txt").write_text("\n".join(path.read_text() for path in sources))
     (folder / "items").mkdir()
-    (folder / "items" / "copa.jsonl").write_text(ITEMS)
+    for split in ("", ".train", ".validation"):
+        (folder / "items" / f"copa{split}.jsonl").write_text(ITEMS)
+    (folder / "answers").mkdir()
+    (folder / "answers" / "answers.jsonl").write_text(ANSWERS)
     words = [sys.executable, "-m", "glam", "train", "--model", str(folder / "tiny.toml")]
     words += ["--steps", "2", "--out", str(folder / "trained"), "--meter", "cpu_model"]
     subprocess.run([*words, "--data", str(folder / "text.txt")], check=True, capture_output=True)
@@ -218,6 +227,8 @@ def prepare(folder: Path) -> dict[str, str]:
         "text": str(folder / "text.txt"),
         "trained": str(folder / "trained"),
         "items": str(folder / "items"),
+        "answers": str(folder / "answers"),
+        "library": str(Path(asyncio.__file__).parent),
     }
 
 

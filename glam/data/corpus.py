@@ -148,7 +148,7 @@ def load_corpus(
     """
     folder = folder or cache_folder()
     sources = list_sources(config, folder)
-    survey = _cached_survey(config, sources, folder)
+    survey = cached_survey(config, sources, folder)
     warn_of_skipped_text(survey, config, sources)
     weights = domain_weights(config, list(survey.domains))
     names = tuple(name for name, weight in weights.items() if weight)
@@ -167,8 +167,12 @@ def load_corpus(
     )
 
 
-def _cached_survey(config: Corpus, sources: list[Source], folder: Path) -> Survey:
-    """Return the survey of these files from the cache; make and cache it if it is new."""
+def cached_survey(config: Corpus, sources: list[Source], folder: Path) -> Survey:
+    """Return the survey of these files from the cache; make and cache it if it is new.
+
+    Raises:
+        InputError: a file cannot be read, or there is no text.
+    """
     path = survey_path(config, sources, folder)
     if cached := read_sealed(path):
         return Survey.from_dict(cached)

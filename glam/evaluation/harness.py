@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from glam.evaluation import answers, scores
+from glam.evaluation.items import Item, Items
 from glam.evaluation.local import Convert, LocalData
 from glam.evaluation.suite import TaskFacts
 
@@ -68,7 +71,7 @@ def build(name: str, shots: int, data: LocalData | None) -> Any:
         chosen["custom_dataset"] = lambda **_: splits
         chosen |= {"test_split": "test", "fewshot_split": "train" if data.train else "test"}
     with _quiet():
-        task = _manager().load({"group": "glam29", "task": [chosen]})["tasks"][name]
+        task = _manager().load({"group": "suite", "task": [chosen]})["tasks"][name]
     task.set_fewshot_seed(seed=SEED)
     return task
 
@@ -97,6 +100,28 @@ def answers_of(task: TaskFacts, samples: Sequence[Sample], model: Any) -> list[s
         _answer(task, sample, model, str(sample.item.get("group", f"item {number}")))
         for number, sample in enumerate(samples)
     ]
+
+
+def right_answers(task: TaskFacts, items: Items) -> Iterator[tuple[str, str]]:
+    """Yield the zero-shot prompt of each item, and its right answer with what is between them.
+
+    The answer to a question ends with a line end, at which an evaluation stops.
+    """
+    built = build(task.name, 0, LocalData(items, Items(), Path()))
+    with _quiet():
+        built.build_all_requests(limit=None, rank=0, world_size=1)
+    for request in built.instances:
+        prompt, answer = request.args[:2]
+        if task.generates:
+            yield prompt, f"{built.config.target_delimiter}{request.doc['answer']}\n"
+        elif request.idx == request.doc["gold"]:
+            yield prompt, answer
+
+
+def key(item: Item) -> str:
+    """Return what tells an item from the others of its task: a hash of all its fields."""
+    text = json.dumps(item, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def shares(sample: Sample, normalizer: str, model: Any) -> list[float]:

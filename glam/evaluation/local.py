@@ -63,9 +63,18 @@ def load(task: TaskFacts, folder: Path, convert: Convert) -> LocalData | None:
     path = find(task, folder)
     if path is None:
         return None
-    train = find(task, folder, ".train")
-    examples = _read(task, train, convert) if train else Items()
+    examples = load_split(task, folder, "train", convert) or Items()
     return LocalData(_read(task, path, convert), examples, path)
+
+
+def load_split(task: TaskFacts, folder: Path, split: str, convert: Convert) -> Items | None:
+    """Read TASK.SPLIT.jsonl, the items of a split of a task; None if there is no such file.
+
+    Raises:
+        InputError: a line is not JSON or lacks fields, or there is none.
+    """
+    path = find(task, folder, f".{split}")
+    return None if path is None else _read(task, path, convert)
 
 
 def _read(task: TaskFacts, path: Path, convert: Convert) -> Items:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import Any
 
 from energy.quantity import Quantity
 from energy.reports.terminal import console, table
 from energy.units import human
+from glam.evaluation.paired import Difference
 from glam.evaluation.results import Average, Evaluation, TaskResult
 
 
@@ -28,6 +30,24 @@ def show(evaluation: Evaluation) -> None:
     out.print(_averages(evaluation))
     for note in notes(evaluation):
         print(note)
+
+
+def show_differences(rows: list[Difference], first: str = "first", second: str = "second") -> None:
+    """Print how much better the second of two evaluations is, task by task."""
+    columns = ("task", "items", first, second, "difference", "+-", "p")
+    lines = table(*columns, title="percent right")
+    for row in rows:
+        values = (percent(row.first), percent(row.second), f"{100 * (row.second - row.first):+.1f}")
+        lines.add_row(row.task, str(row.items), *values, percent(row.stderr), f"{row.p:.2g}")
+    console().print(lines)
+
+
+def show_items(rows: list[dict[str, Any]]) -> None:
+    """Print how many items of each task were made, by split."""
+    lines = table(*rows[0])
+    for row in rows:
+        lines.add_row(*map(str, row.values()))
+    console().print(lines)
 
 
 def notes(evaluation: Evaluation) -> list[str]:

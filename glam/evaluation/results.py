@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from energy import Quantity, RunRecord
 from energy.record import Window
-from glam.evaluation.scores import Value
+from glam.evaluation.scores import Answer, Value
 from glam.evaluation.suite import ALL, TaskFacts, published, tasks
 from glam.generation.work import Work
 
@@ -29,6 +29,7 @@ class TaskResult:
         lm_eval: means of lm-eval's own metrics.
         source: the file of the items, or hub.
         example: where the example before each item is from.
+        answers: how right each was, by the key of its item.
     """
 
     task: TaskFacts
@@ -40,6 +41,7 @@ class TaskResult:
     lm_eval: dict[str, float] = field(default_factory=dict)
     source: str = ""
     example: str = "none"
+    answers: dict[str, Answer] = field(default_factory=dict)
 
     @classmethod
     def not_run(cls, task: TaskFacts, why: str) -> Self:
@@ -151,12 +153,17 @@ class Evaluation:
     record: RunRecord
 
     @property
+    def suite(self) -> str:
+        """The suite that its tasks are of."""
+        return self.results[0].task.suite
+
+    @property
     def averages(self) -> list[Average]:
         """Averages of each category, of generation, of choice, and of all tasks."""
         by_category: dict[str, list[TaskResult]] = {}
         for result in self.results:
             by_category.setdefault(result.task.category, []).append(result)
-        facts = tasks().values()
+        facts = tasks(self.suite).values()
         sizes = Counter(task.category for task in facts)
         generated = sum(task.generates for task in facts)
         groups = {
@@ -166,7 +173,7 @@ class Evaluation:
                 [row for row in self.results if not row.task.generates],
                 len(facts) - generated,
             ),
-            ALL: (self.results, len(facts)),
+            ALL[self.suite]: (self.results, len(facts)),
         }
         return [_average(name, group, size) for name, (group, size) in groups.items()]
 
@@ -190,7 +197,7 @@ class Evaluation:
         """The evaluation as one document."""
         return {
             "checkpoint": {"name": self.name, "step": self.step},
-            "suite": "glam29",
+            "suite": self.suite,
             "shots": self.shots,
             "j_per_correct": self.joules_per_correct(),
             "tasks": [

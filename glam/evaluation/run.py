@@ -17,7 +17,7 @@ from energy.outside import attempt
 from energy.shape import active_parameters, parameters
 from energy.shape import total as sum_of
 from glam.device import synchronizer
-from glam.evaluation import harness, local, scores
+from glam.evaluation import harness, local, paired, scores
 from glam.evaluation.model import GlamLM
 from glam.evaluation.results import Evaluation, TaskResult, totals
 from glam.evaluation.suite import TaskFacts
@@ -97,6 +97,7 @@ def evaluate_checkpoint(
         )
     if out is not None:
         evaluation.record.save(out / "record.json")
+        paired.save(out, evaluation)
     return evaluation
 
 
@@ -104,8 +105,7 @@ def load_subject(path: Path, device: str = "auto") -> Subject:
     """Load the model of a checkpoint, dropless and in float32.
 
     Args:
-        path: folder of a run, of which the newest checkpoint is taken, or the file of a checkpoint
-            in it.
+        path: folder of a run, of which the newest checkpoint is taken, or a checkpoint in it.
         device: auto, cpu or cuda.
 
     Raises:
@@ -123,7 +123,14 @@ def load_items(
 
     Raises:
         InputError: there is no such folder, or a file in it is not usable.
+        MissingDataError: the suite is home, and there is no folder.
     """
+    if folder is None and tasks[0].suite == "home":
+        raise MissingDataError(
+            "expected --data with the items of the suite home",
+            "none, and the hub of data sets has them not",
+            "make them with glam items RUN --out DIR",
+        )
     if folder is None:
         return {task.name: None for task in tasks}
     local.require_folder(folder)
@@ -165,7 +172,7 @@ def evaluate(
             if data is None and not hub:
                 results.append(TaskResult.not_run(task, "no file in --data"))
                 continue
-            results.append(_result_of(subject, task, data, meter, shots, limit))
+            results.append(ask(subject, task, data, meter, shots=shots, limit=limit))
         report("done", len(tasks), len(tasks))
     record = _record(subject, results, meter, shots)
     return totals(subject.name, subject.step, shots, results, record)
@@ -182,15 +189,30 @@ def hub_is_reachable() -> bool:
     return error is None
 
 
-def _result_of(
+def ask(
     subject: Subject,
     task: TaskFacts,
     data: local.LocalData | None,
     meter: Any,
-    shots: int,
-    limit: int | None,
+    *,
+    shots: int = 0,
+    limit: int | None = None,
+    window: str = "",
 ) -> TaskResult:
-    """Return the result of one task."""
+    """Ask a model the items of one task, in a window of a running tracker.
+
+    Args:
+        subject: the model.
+        task: the task.
+        data: its items; from the hub if None.
+        meter: the tracker.
+        shots: examples before each item.
+        limit: most items.
+        window: name of the window; that of the task without.
+
+    Raises:
+        InputError: an item has no other to be its example.
+    """
     alone = data is not None and all(item == data.test[0] for item in data.test)
     if shots and data is not None and not data.train and alone:
         raise InputError(
@@ -204,7 +226,7 @@ def _result_of(
             raise error
         return TaskResult.not_run(task, f"the hub has it not: {type(error).__name__}: {error}")
     subject.model.work = Work()
-    with meter.window(task.name, phase="evaluation"):
+    with meter.window(window or task.name, phase="evaluation"):
         samples = harness.run(built, subject.model, limit)
     answers = harness.answers_of(task, samples, subject.model)
     return TaskResult.of(
@@ -215,6 +237,10 @@ def _result_of(
         lm_eval=_means(samples),
         source=str(data.path.name) if data else "hub",
         example=_example(shots, data),
+        answers={
+            harness.key(sample.item): answer
+            for sample, answer in zip(samples, answers, strict=True)
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""The suite glam29: which tasks it has, in which categories, and what others published of them."""
+"""The suites: which tasks each has, in which categories, and what others published of them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from importlib.resources import files
 
 from energy.errors import InputError, nearest, require_choice
 
-SUITES = ("glam29",)
+SUITES = ("glam29", "home")
+"""The 29 tasks of the paper, and those that `glam.evaluation.home` makes."""
 
-ALL = "all 29 tasks"
-"""The name of the average over the suite in `published.csv`."""
+ALL = {"glam29": "all 29 tasks", "home": "all 3 tasks"}
+"""The names of the averages over whole suites, in `published.csv`, too."""
 
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """A task of the suite, a row of `suite.csv`.
+    """A task of a suite, a row of `suite.csv`.
 
     Attributes:
+        suite: its suite.
         name: as in lm-eval, where that has it.
         title: as the paper prints it.
-        category: one of the paper's seven.
+        category: one of the paper's seven, or home-made.
         metric: em, f1, acc or f1a (F1 over all answers).
         normalizer: what log-likelihoods of options are divided by: their tokens as in the paper,
             or total for no division; none where the answer is generated.
@@ -30,6 +32,7 @@ class TaskFacts:
         lm_eval: how lm-eval's own task of this name is scored.
     """
 
+    suite: str
     name: str
     title: str
     category: str
@@ -67,10 +70,11 @@ class Published:
 
 
 @cache
-def tasks() -> dict[str, TaskFacts]:
-    """Return the tasks of the suite by name, in the order of the paper's categories."""
+def tasks(suite: str = "glam29") -> dict[str, TaskFacts]:
+    """Return the tasks of a suite by name, in the order of the paper's categories."""
     return {
         row["task"]: TaskFacts(
+            row["suite"],
             row["task"],
             row["title"],
             row["category"],
@@ -80,6 +84,7 @@ def tasks() -> dict[str, TaskFacts]:
             row["lm_eval"],
         )
         for row in _table("suite.csv")
+        if row["suite"] == suite
     }
 
 
@@ -99,7 +104,7 @@ def chosen_tasks(suite: str, names: str | None) -> list[TaskFacts]:
         InputError: there is no such suite or task.
     """
     require_choice("--suite", suite, SUITES)
-    known = tasks()
+    known = tasks(suite)
     if names is None:
         return list(known.values())
     wanted = [name.strip() for name in names.split(",") if name.strip()]

@@ -30,6 +30,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "__main__",
         "cli",
         "verbs",
+        "finetuning",
         "evaluation specialization",
         "training generation probing",
         "distributed",

@@ -53,6 +53,18 @@ def _packed(content: bytes, suffix: str) -> bytes:
     return packers.get(suffix, bytes)(content)
 
 
+def answers(folder: Path, random: Random) -> Path:
+    """Answers of an evaluation to items of two tasks."""
+    lines = []
+    for task in ("copa", "boolq"):
+        for n in range(12):
+            right = random.choice([0.0, 0.5, 1.0])
+            lines.append({"task": task, "item": f"{n}", "right": right, "group": f"{n % 4}"})
+    path = folder / "answers.jsonl"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
 def json_array(folder: Path, random: Random) -> Path:
     """An array of objects."""
     (folder / "text.json").write_text(json.dumps([{"text": text} for text in _texts(random)]))

@@ -307,6 +307,7 @@ GLAM = (
     Reader("prompts", "jsonl", glam_files.prompts, _prompts),
     Reader("configuration", "toml", glam_files.configuration, _configuration, 4),
     Reader("checkpoint", "bytes", glam_files.checkpoint, _checkpoint, 2),
+    Reader("answers", "jsonl", glam_files.answers, by("glam", "compare", "FOLDER", "FOLDER")),
     *(
         Reader(name, kind, partial(glam_files.cached_corpus, pattern=pattern), _cached, weight)
         for name, kind, pattern, weight in (
