@@ -17,6 +17,7 @@ from glam.finetuning.weights import Tuned
 from glam.generation.work import Work
 from glam.model.cross_entropy import ChunkedCrossEntropy
 from glam.model.decoder import Glam
+from glam.recipe import require
 from glam.training.optimizer import build_optimizer, update
 
 
@@ -43,6 +44,10 @@ class Recipe:
     epochs: int = 10
     patience: int = 2
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        usable = 0 < self.learning_rate < math.inf
+        require(usable, "--learning-rate", "a number above 0", self.learning_rate)
 
 
 @dataclass
