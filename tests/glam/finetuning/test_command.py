@@ -70,7 +70,7 @@ def test_a_tuned_model_is_evaluated_before_and_after_and_read_like_any_other(gla
         (("--task", "boolq"), 4, "no boolq.train.jsonl"),
         (("--weights", "lora"), 2, "--weights all, frozen-router or adapters"),
         (("--weights", "adapters", "--targets", "expert"), 2, "did you mean experts"),
-        (("--learning-rate", "nan"), 2, "a number above 0"),
+        (("--learning-rate", "inf"), 2, "a number above 0"),
         (("--data", "nowhere"), 2, "folder of JSON lines at nowhere"),
     ],
 )
