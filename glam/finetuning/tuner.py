@@ -173,15 +173,15 @@ def answer_loss(model: Glam, batch: Sequence[Example], work: Work) -> tuple[Tens
     lengths = [len(example.tokens) - 1 for example in batch]
     width, place = max(lengths), model.embedding.device
     tokens = torch.full((len(batch), width + 1), END)
-    asked = torch.zeros((len(batch), width), dtype=torch.bool)
+    wanted = torch.zeros((len(batch), width), dtype=torch.bool)
     for row, (example, length) in enumerate(zip(batch, lengths, strict=True)):
         tokens[row, : length + 1] = torch.tensor(example.tokens)
-        asked[row, length - example.answer : length] = True
-    tokens, asked = tokens.to(place), asked.to(place)
+        wanted[row, length - example.answer : length] = True
+    tokens, wanted = tokens.to(place), wanted.to(place)
     states, routings = model.hidden_states(tokens[:, :-1])
     output = model.embedding if torch.is_grad_enabled() else model.embedding.detach()
-    loss, _ = ChunkedCrossEntropy.apply(states[asked], output, tokens[:, 1:][asked])
-    work.add_sequences(model.shape, lengths, width, int(asked.sum()))
+    loss, _ = ChunkedCrossEntropy.apply(states[wanted], output, tokens[:, 1:][wanted])
+    work.add_sequences(model.shape, lengths, width, int(wanted.sum()))
     if not routings:
         return loss, torch.zeros((), device=place)
     balancing = torch.stack([routing.auxiliary_loss for routing in routings])

@@ -52,8 +52,8 @@ def test_a_tuned_model_is_evaluated_before_and_after_and_read_like_any_other(gla
     assert 0 < record.model_flop.value <= record.executed_flop.value
     assert len(checkpoints(tmp_path / "tuned" / "checkpoints")) == 1
     assert load_trained(tmp_path / "tuned", "cpu").step == 3 + document["best_step"]
-    asked = ("--data", data, "--tasks", "copa", "--meter", "cpu_model", "--json")
-    result = glam("eval", "tuned", *asked)
+    words = ("--data", data, "--tasks", "copa", "--meter", "cpu_model", "--json")
+    result = glam("eval", "tuned", *words)
     assert result.code == 0, result.err
     tasks = {task["name"]: task for task in json.loads(result.out)["tasks"]}
     assert tasks["copa"]["value"] == pytest.approx(row["second"])

@@ -55,13 +55,13 @@ def made(trained, model, rows=ROWS):
 def test_the_loss_is_that_of_the_answers_alone_as_the_evaluation_scores_them(trained, model):
     rows = [{**row, "query": row["query"][:12]} for row in ROWS]  # within the window
     batch = made(trained, model, rows)
-    asked = GlamLM(model, trained.tokenizer)
+    reader = GlamLM(model, trained.tokenizer)
     total = tokens = 0.0
     for row, example in zip(rows, batch, strict=True):
         answer = row["choices"][row["gold"]]
-        before, after = asked._encode_pair(f"{row['query']}\nAnswer:", f" {answer}")
+        before, after = reader._encode_pair(f"{row['query']}\nAnswer:", f" {answer}")
         assert example == Example((*before, *after)[-17:], len(after))
-        ((score, _),) = asked._scores([(before, after)])
+        ((score, _),) = reader._scores([(before, after)])
         total, tokens = total - score, tokens + len(after)
     loss, balancing = answer_loss(model, batch, Work())
     assert loss.item() == pytest.approx(total / tokens, abs=1e-5)
