@@ -46,6 +46,8 @@ class Execution:
             K) in capacity mode, the rounding to tiles in dropless mode, 1 without padding.
         recompute_layers: fraction of the layers whose forward pass is recomputed in the backward
             pass.
+        recompute_stops: 1 where that ends at the last value that a gradient needs, so that the last
+            product of a dense layer is not done again; 0 where all of it is.
         recompute_scores: fraction of the layers that recompute only the attention scores.
         one_hot_group: tokens in a group of GShard's one-hot dispatch; 0 for dispatch by sorting,
             which has no FLOP.
@@ -55,6 +57,7 @@ class Execution:
 
     expert_padding: Number = 1.0
     recompute_layers: Number = 0.0
+    recompute_stops: Number = 0.0
     recompute_scores: Number = 0.0
     one_hot_group: Number = 0
     score_multiplier: Number = 3.0
@@ -126,7 +129,8 @@ def executed_flop(
 ) -> dict[str, Number]:
     """Training FLOP per token that the hardware executes, by part.
 
-    Adds to `model_flop`: one more forward pass of recomputed layers, padded slots of the experts,
+    Adds to `model_flop`: one more forward pass of recomputed layers, maybe without the last of the
+    n_m products of a dense network (two equal linear maps: 7/6 and not 4/3), padded slots of the experts,
     and GShard's one-hot dispatch and combine: 4*c*K*G*M forward per MoE layer, and 2.5 times that
     with the backward pass (the dispatch mask has no gradient). Their ratio to the experts' FLOP is
     2*G/(n_m*H_e): 3.1 % for GLaM with groups of 1,024, 12.5 % with 4,096.
@@ -135,6 +139,8 @@ def executed_flop(
     recomputed = np.asarray(execution.recompute_layers)
     parts: dict[str, Any] = {name: (3 + recomputed) * count for name, count in forward.items()}
     parts["logits"] = 3 * forward["logits"]
+    last = np.asarray(execution.recompute_stops) / shape.ffn_matrices
+    parts["dense_ffn"] = (3 + recomputed * (1 - last)) * forward["dense_ffn"]
     parts["attention_scores"] = forward["attention_scores"] * (
         np.asarray(execution.score_multiplier) + recomputed + np.asarray(execution.recompute_scores)
     )

@@ -101,6 +101,8 @@ class Case:
             dispatch_group=self.group,
             loss_chunk=self.sequences * 1024 if self.whole else 1024,
             gathers_again=True,
+            recompute_stops=True,
+            gathered_layers=1,
             weight_bytes=4,
             gradient_bytes=4,
             gradient_message_bytes=2,

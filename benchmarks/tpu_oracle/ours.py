@@ -61,8 +61,6 @@ def flop(case: Case) -> dict[str, float]:
     }
     if "logits" in counted:
         counted["other"] = counted.pop("logits")  # which belongs to no layer
-    if case.recompute == "full" and "dense_ffn" in counted:
-        counted["dense_ffn"] *= 1 - 1 / (4 * float(shape.ffn_matrices))
     return counted
 
 

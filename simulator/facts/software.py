@@ -44,6 +44,7 @@ class Software:
         gathers_again: whether it waits for a second gather of a product's input backward; others
             hide it behind the product of the input's gradient (arXiv:2205.05198, section 4.2.2).
         narrow_gradients: whether gradients travel as wide as activations, however they are stored.
+        gathered_layers: layers whose sharded weights are gathered at a time.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Software:
     shares_residuals: bool
     gathers_again: bool
     narrow_gradients: bool
+    gathered_layers: int
 
     def formats(self, precision: str) -> dict[str, Any]:
         """Fields of `simulator.physics.plan.Formats`: how it stores numbers.
@@ -77,7 +79,10 @@ class Software:
 
     def execution(self) -> dict[str, Any]:
         """Fields of `simulator.physics.plan.Execution` that it does not leave to the user."""
-        names = ("flash", "stages_by_work", "expert_messages", "gathers_again")
+        names = (
+            *("flash", "stages_by_work", "expert_messages", "gathers_again"),
+            "gathered_layers",
+        )
         return {name: getattr(self, name) for name in names}
 
     def allowed(self) -> dict[str, list[Any]]:
@@ -162,6 +167,7 @@ def _software(row: dict[str, Any], framework: str) -> Software:
         shares_residuals=row.get("shares_residuals", row["flash"]),
         gathers_again=row.get("gathers_again", False),
         narrow_gradients=row.get("narrow_gradients", False),
+        gathered_layers=row.get("gathered_layers", 2),
     )
 
 

@@ -131,8 +131,8 @@ def listed(text: str | None) -> list[str]:
     return [word for part in (text or "").split(",") if (word := part.strip())]
 
 
-def counts(text: str | None) -> list[int]:
-    """The whole numbers of --chips, separated by commas.
+def counts(text: str | None, option: str = "--chips") -> list[int]:
+    """The whole numbers of an option, separated by commas.
 
     Raises:
         InputError: a word is no whole number.
@@ -142,4 +142,4 @@ def counts(text: str | None) -> list[int]:
     try:
         return [int(word) for word in listed(text)]
     except ValueError as error:
-        raise InputError("expected --chips with whole numbers", text or "") from error
+        raise InputError(f"expected {option} with whole numbers", text or "") from error

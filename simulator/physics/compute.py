@@ -54,7 +54,7 @@ def _layers_of_a_kind(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
         "dense_ffn": linear(
             (tokens, plain(np.asarray(s.d_ff) / plan.tp), s.d_model),
             plan,
-            again,
+            plain(np.asarray(again) * (1 - last_product(s, plan))),
             count=plain(np.asarray(dense) * np.asarray(s.ffn_matrices)),
         ),
         "norms_and_activations": pointwise(shape, plan, tokens, dense),
@@ -65,6 +65,12 @@ def _layers_of_a_kind(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
         sizes = (tokens, s.d_layer_input, s.d_model)
         parts["layer_inputs"] = linear(sizes, plan, again, count=plain(3 * np.asarray(s.n_layers)))
     return parts | experts(shape, plan, plain(np.asarray(tokens) / plan.tp))
+
+
+def last_product(shape: Shape, plan: Plan) -> NDArray[Any]:
+    """Share of a dense network that its recomputation leaves out: the last of its products."""
+    stops = np.where(np.asarray(plan.recompute_stops, bool), 1, 0)
+    return np.asarray(stops / np.asarray(shape.ffn_matrices))
 
 
 def _prediction(shape: Shape, plan: Plan) -> list[Operation]:

@@ -133,7 +133,7 @@ def local_parameters(shape: Shape, plan: Plan) -> tuple[Number, Number]:
 
 
 def gathered_bytes(shape: Shape, plan: Plan) -> Number:
-    """Weights that ZeRO 3 gathers, and gradients before it scatters them: two layers at a time.
+    """Weights that ZeRO 3 gathers, and gradients before it scatters them, of some layers at a time.
 
     Experts of which each has one copy are not gathered.
     """
@@ -141,7 +141,7 @@ def gathered_bytes(shape: Shape, plan: Plan) -> Number:
     layers = np.asarray(shape.n_layers) / np.asarray(plan.pp)
     shared = np.where(np.asarray(plan.expert_dp) > 1, experts, 0)
     layer = (shared + np.asarray(rest)) / layers * plan.activation_bytes
-    return plain(np.where(np.asarray(plan.zero) >= 3, 2 * 2 * layer, 0))
+    return plain(np.where(np.asarray(plan.zero) >= 3, plan.gathered_layers * 2 * layer, 0))
 
 
 def bucket_bytes(plan: Plan, shards: Shards) -> Array:
@@ -193,8 +193,9 @@ def activation_bytes(shape: Shape, plan: Plan) -> Number:
     network 3 M + 2 H_e (gated: 4 H_e) for each of its c*K slots; without flash attention 2 h S
     scores. Selective recomputation drops the scores, or with flash attention the norms' results
     (3 M) and those of activations (1 H, of gated ones 2 H). Full recomputation keeps M, and one
-    layer in full. Stage 0 of a pipeline stores the most: p micro-batches of 1/p of the layers, and
-    with v virtual stages (p - 1) / (p v) more. Cf. Korthikanti et al., arXiv:2205.05198.
+    layer in full. Stage 0 of a pipeline stores the most: p
+    micro-batches of 1/p of the layers, and with v virtual stages (p - 1) / (p v) more. Cf.
+    Korthikanti et al., arXiv:2205.05198.
     """
     s, w = shape, np.asarray(plan.activation_bytes, float)
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp / plan.tp
@@ -206,8 +207,13 @@ def activation_bytes(shape: Shape, plan: Plan) -> Number:
     largest = np.max(np.broadcast_arrays(*(largest for _, largest in sizes)), axis=0)
     inputs = np.asarray(s.n_layers) * np.asarray(s.d_model) * copies
     stored = in_flight(plan) / np.asarray(plan.pp, float) * first_share(s, plan)
-    full = inputs * stored + largest
-    several = np.where(recompute == "full", full, layers * stored)
+    share, kept = np.asarray(plan.recompute_share), layers * stored
+    some = share * inputs * stored + (1 - share) * kept + np.where(share > 0, largest, 0)
+    # Without flash attention, the layer whose backward pass runs has the gradient of its scores,
+    # and selective recomputation has its scores again.
+    scores = np.max([s.n_heads * (np.asarray(attention_layers(k)) > 0) for k in kinds(s)], axis=0)
+    again = np.where(recompute == "selective", 3, 1) * np.where(np.asarray(plan.flash, bool), 0, 1)
+    several = np.where(recompute == "full", some, kept) + again * scores * s.seq_len
     alone = np.asarray(plan.input_gradients) == 0
     if np.any(alone):
         several = np.where(alone, np.asarray(s.d_model) * copies + largest, several)
@@ -225,7 +231,7 @@ def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array
     s, recompute, width = shape, np.asarray(plan.recompute), np.asarray(shape.d_model)
     gated, gated_expert = np.asarray(s.ffn_matrices) > 2, np.asarray(s.expert_matrices) > 2
     light = np.where(recompute == "selective", plan.recompute_pointwise, 0.0)
-    scores = np.where(np.asarray(plan.flash, bool) | (recompute != "none"), 0, 2)
+    scores = np.where(np.asarray(plan.flash, bool) | (recompute == "selective"), 0, 2)
     # A layer with a mixer and a network has two branches, each with half of the norms' values.
     norms = (6 - 3 * light) * width * copies
     heads = np.asarray(s.n_heads) * (s.d_head + np.asarray(value_width(s))) + kv_values(s)

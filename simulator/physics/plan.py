@@ -178,6 +178,9 @@ class Execution:
     Attributes:
         recompute: "none", "full" (all layers) or "selective": attention scores
             (arXiv:2205.05198) or, where flash attention stores none, norms and activations.
+        recompute_share: share of the layers that "full" recomputes: k of n layers are k / n.
+        recompute_stops: whether recomputation ends at the last value that a gradient needs, as that
+            of XLA and torch's own (non-reentrant) does; otherwise all of a layer is done again.
         flash: attention that never writes its S x S scores (arXiv:2205.14135) and skips what a
             causal mask hides; without it every score is computed and moves through memory.
         capacity_factor: slots computed per assignment of a token to an expert, normalized by K;
@@ -194,9 +197,12 @@ class Execution:
         loss_chunk: tokens whose logits are in memory at the same time.
         gathers_again: whether the backward pass waits for a second gather of the input of sequence
             parallel products, as that of the TPU compiler does; otherwise it is hidden.
+        gathered_layers: layers whose weights ZeRO 3 has gathered at a time.
     """
 
     recompute: Choice = "none"
+    recompute_share: Number = 1.0
+    recompute_stops: Flag = False
     flash: Flag = False
     capacity_factor: Number = 1.0
     dispatch: Choice = "sort"
@@ -209,9 +215,13 @@ class Execution:
     stages_by_work: Flag = False
     loss_chunk: Number = 1024
     gathers_again: Flag = False
+    gathered_layers: Number = 2
 
     def __post_init__(self) -> None:
-        require_at_least_1(self, ("capacity_factor", "imbalance", "expert_nodes"))
+        least_1 = ("capacity_factor", "imbalance", "expert_nodes", "gathered_layers")
+        require_at_least_1(self, least_1)
+        share = (np.asarray(self.recompute_share) >= 0) & (np.asarray(self.recompute_share) <= 1)
+        require(share, "recompute_share", "from 0 to 1", self.recompute_share)
         require_word(self, "recompute", ("none", "selective", "full"))
         require_word(self, "dispatch", ("sort", "one-hot"))
         require_word(self, "expert_messages", ("all-to-all", "by-node"))
@@ -222,7 +232,8 @@ class Execution:
         one_hot = np.asarray(self.dispatch) == "one-hot"
         return flops.Execution(
             expert_padding=self.capacity_factor,
-            recompute_layers=plain(np.where(recompute == "full", 1.0, 0.0)),
+            recompute_layers=plain(np.where(recompute == "full", self.recompute_share, 0.0)),
+            recompute_stops=plain(np.where(np.asarray(self.recompute_stops, bool), 1.0, 0.0)),
             recompute_scores=plain(np.where((recompute == "selective") & ~flash, 1.0, 0.0)),
             one_hot_group=plain(np.where(one_hot, self.dispatch_group, 0)),
             score_multiplier=plain(np.where(flash, 3.5, 3.0)),
@@ -230,9 +241,10 @@ class Execution:
 
     @property
     def recompute_pointwise(self) -> Number:
-        """1 where the backward pass recomputes norms and activations, else 0."""
+        """Share of the layers whose norms and activations the backward pass recomputes."""
         again = (np.asarray(self.recompute) == "selective") & np.asarray(self.flash, bool)
-        return plain(np.where(again | (np.asarray(self.recompute) == "full"), 1.0, 0.0))
+        whole = np.where(np.asarray(self.recompute) == "full", self.recompute_share, 0.0)
+        return plain(np.where(again, 1.0, whole))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,10 +348,11 @@ def in_words(plan: Plan) -> str:
     """A plan's degrees as an engineer writes them: "tp 8, pp 4, dp 8, ZeRO 1, micro-batch 2"."""
     degrees = [f"{name} {getattr(plan, name):g}" for name in DEGREES if getattr(plan, name) != 1]
     ranks = f" over {plan.sharded:g}" if plan.zero and plan.sharded < plan.dp else ""
+    share = "" if plan.recompute_share == 1 else f" of {plan.recompute_share:.0%} of the layers"
     rest = (
         f"dp {plan.dp:g}",
         f"ZeRO {plan.zero:g}{ranks}",
         f"micro-batch {plan.sequences:g}",
-        f"recompute {plan.recompute}",
+        f"recompute {plan.recompute}{share}",
     )
     return ", ".join([*degrees, *rest])

@@ -64,14 +64,15 @@ def residuals(shape: Shape, plan: Plan) -> dict[str, Message]:
         "buffer": plain(np.where(gathers, whole, 0.0)),
     }
     backward = np.asarray(plan.input_gradients)
+    # What the last product of a recomputed layer gives is not scattered where it is not needed.
+    last = np.where(np.asarray(plan.recompute_stops, bool), dense_layers(s), 0)
+    scatters = branches * (1 + backward + again) - again * last
     once_more = np.where(spread, backward - again, 0)
     return {
         "gathers": Message(
             kind="all-gather", count=plain(branches * (1 + backward + again + once_more)), **group
         ),
-        "scatters": Message(
-            kind="reduce-scatter", count=plain(branches * (1 + backward + again)), **group
-        ),
+        "scatters": Message(kind="reduce-scatter", count=plain(scatters), **group),
     }
 
 

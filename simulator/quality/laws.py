@@ -178,6 +178,12 @@ def effective_parameters(size: Size, routing: dict[str, Any] | None) -> float:
     return max(size.active, float(10**effective))
 
 
+def of_batches() -> dict[str, Any]:
+    """The law of the critical batch (`simulator.quality.critical_batch`)."""
+    row: dict[str, Any] = _table()["critical_batch"]
+    return row
+
+
 def laws() -> tuple[Law, ...]:
     """Every law; a dense one once with each routing."""
     every = []

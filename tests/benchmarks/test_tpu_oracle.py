@@ -18,8 +18,7 @@ ROWS = read_rows()
 COMPILED = [row for row in ROWS if row.compiled]
 
 GATHERED_AGAIN = "the compiler gathers slots once more for the gradient of the weights"
-RECOMPUTED = "of what is computed again, the simulator has less than the compiler: docs/tpu.md"
-WEIGHTS = "the compiler gathers the weights of one product at a time, the simulator of two layers"
+RECOMPUTED = "of whole recomputed models, the simulator has less than the compiler: docs/tpu.md"
 MISSED = {
     (
         "flop",
@@ -27,10 +26,6 @@ MISSED = {
     ): "computed twice again at 0.75 of the HBM",
     ("messages", "drawn-64b-64e-M-1x4x4-128-zero3-sort-full"): GATHERED_AGAIN,
     ("messages", "drawn-8b-64e-M-1x4x4-368-zero3-sort-none"): GATHERED_AGAIN,
-    ("memory", "pair-1.7b-DD-1x64x1-256-zero3-sort-none"): WEIGHTS,
-    ("memory", "pair-8b-DD-1x128x2-512-zero3-sort-none"): WEIGHTS,
-    ("memory", "pair-0.1b-64e-DM-1x4x1-16-zero3-sort-full"): RECOMPUTED,
-    ("memory", "pair-0.1b-DD-1x4x1-64-zero3-sort-full"): RECOMPUTED,
     ("memory", "whole-0.1b-DD-1x4x1-16-zero3-sort-full"): RECOMPUTED,
     ("memory", "whole-0.1b-64e-DM-1x16x1-64-zero3-sort-full"): RECOMPUTED,
 }

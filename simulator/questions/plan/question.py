@@ -15,6 +15,7 @@ from energy.facts import catalog
 from energy.facts.prices import priced
 from energy.units import count
 from simulator.published.candidates import BATCH_TOKENS
+from simulator.quality.critical_batch import with_batch
 from simulator.scenarios.request import Target, is_model, quick, scenario_of
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import moved_site
@@ -74,9 +75,28 @@ def question(
         values["site.chip_price" if rented else "site.electricity_price"] = price
     values |= quick(chip_price=chip_price)
     scenario = scenario_of(target, overrides=values | last)
+    if batch is not None and not {"run.tokens", "run.steps"} & set(values | last):
+        before = {key: value for key, value in values.items() if not key.startswith("run.batch")}
+        scenario, more = _with_batch(scenario_of(target, overrides=before | last), batch, scenario)
+        notes += more
     if region is not None:
         scenario = scenario.model_copy(update={"site": moved_site(scenario.site, region)})
     return Question(scenario, tuple(notes))
+
+
+def _with_batch(own: Scenario, batch: int, changed: Scenario) -> tuple[Scenario, list[str]]:
+    """A run with another batch than its own, and so with the tokens that it needs to its loss.
+
+    Args:
+        own: the run with its own batch.
+        batch: sequences of a step.
+        changed: the run with that batch and its own tokens, where no law says how many it needs.
+    """
+    same = own.run.sequences(float(own.model.resolve().seq_len)) == batch
+    if same or not own.workload.is_pre_training:
+        return changed, []
+    priced = with_batch(own, batch)
+    return priced.scenario, [priced.note]
 
 
 def _require_chips(model: str, values: Mapping[str, Any]) -> None:

@@ -147,6 +147,7 @@ class Choices:
         places: grid zones or data centers; the scenario's site without any.
         prices: rows of the table of prices, each for its chip, or electricity for all.
         chip_price: dollars an hour of every chip that no row is of.
+        batches: sequences of a step; the scenario's without any.
     """
 
     chips: Sequence[str] = ()
@@ -154,6 +155,7 @@ class Choices:
     places: Sequence[str] = ()
     prices: Sequence[str] = ()
     chip_price: float | None = None
+    batches: Sequence[int] = ()
 
     @classmethod
     def of(
@@ -163,6 +165,7 @@ class Choices:
         region: str | Sequence[str],
         price: str | Sequence[str],
         chip_price: float | None = None,
+        batch: int | Sequence[int] = (),
     ) -> Self:
         """The choices of a question, each of which may be named alone."""
         return cls(
@@ -171,4 +174,5 @@ class Choices:
             places=several(region),
             prices=several(price),
             chip_price=chip_price,
+            batches=several(batch),
         )

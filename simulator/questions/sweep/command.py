@@ -43,6 +43,16 @@ Places = Annotated[
 ]
 
 
+Batches = Annotated[
+    str | None,
+    typer.Option(
+        "--batch",
+        metavar="N[,N]",
+        help="Sequences of a step, each with the tokens it needs to the run's loss.",
+    ),
+]
+
+
 Prices = Annotated[
     str | None, typer.Option("--price", metavar="ROW[,ROW]", help="Rows of simulator prices.")
 ]
@@ -56,6 +66,7 @@ Equal = Annotated[
 @examples(
     "simulator pareto glam-64b-64e glam-137b --chip tpu-v4,h100 --chips 1024,2048 "
     "--equal quality --beyond-range --plot pareto.html",
+    "simulator pareto glam-8b --chip h100 --chips 256,1024 --batch 512,2048,8192",
     "simulator pareto glam-64b-64e --chip h100,a100 --region FRA,USA "
     "--price h100-on-demand-2026,a100-80gb-on-demand-2026",
     "simulator pareto mixtral-8x7b --chip h100 --chips 64,128 --tokens 1e12 "
@@ -66,6 +77,7 @@ def pareto(
     chip: Kinds = None,
     chips: Counts = None,
     region: Places = None,
+    batch: Batches = None,
     tokens: Tokens = None,
     price: Prices = None,
     chip_price: ChipPrice = None,
@@ -90,6 +102,7 @@ def pareto(
             chip=listed(chip),
             chips=counts(chips),
             region=listed(region),
+            batch=counts(batch, "--batch"),
             tokens=tokens,
             price=listed(price),
             chip_price=chip_price,
@@ -127,6 +140,7 @@ def feasible(
     chip: Kinds = None,
     chips: Counts = None,
     region: Places = None,
+    batch: Batches = None,
     tokens: Tokens = None,
     price: Prices = None,
     chip_price: ChipPrice = None,
@@ -158,6 +172,7 @@ def feasible(
             chip=listed(chip),
             chips=counts(chips),
             region=listed(region),
+            batch=counts(batch, "--batch"),
             tokens=tokens,
             price=listed(price),
             chip_price=chip_price,

@@ -132,6 +132,7 @@ def feasible(
     chip: str | Sequence[str] = (),
     chips: int | Sequence[int] = (),
     region: str | Sequence[str] = (),
+    batch: int | Sequence[int] = (),
     tokens: float | None = None,
     price: str | Sequence[str] = (),
     chip_price: float | None = None,
@@ -157,6 +158,7 @@ def feasible(
         chips: how many; without any, counts doubled and halved around the scenario's and
             `max_chips`.
         region: grid zones or data centers; the scenario's site without any.
+        batch: sequences of a step, each with the tokens that it needs to the same loss.
         tokens: of the run.
         price: rows of the table of prices.
         chip_price: dollars an hour of each chip that no row is of.
@@ -172,11 +174,12 @@ def feasible(
     """
     amounts = {"mw": max_mw, "chips": max_chips, "usd": budget, "mwh": max_mwh, "co2": max_co2}
     limits = limits_of(amounts, by, start)
-    choices = Choices.of(chip, chips, region, price, chip_price)
-    scenarios = models(
+    choices = Choices.of(chip, chips, region, price, chip_price, batch)
+    named = models(
         targets, choices, tokens, overrides, equal, count=max_chips, beyond_range=beyond_range
     )
-    return within_limits(scenarios, limits, choices, on_progress)
+    answer = within_limits(named.scenarios, limits, choices, on_progress)
+    return replace(answer, name=named.name, notes=(*named.notes, *answer.notes))
 
 
 def within_limits(

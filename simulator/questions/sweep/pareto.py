@@ -8,7 +8,7 @@ of every cell.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -108,6 +108,7 @@ def pareto(
     chip: str | Sequence[str] = (),
     chips: int | Sequence[int] = (),
     region: str | Sequence[str] = (),
+    batch: int | Sequence[int] = (),
     tokens: float | None = None,
     price: str | Sequence[str] = (),
     chip_price: float | None = None,
@@ -125,6 +126,7 @@ def pareto(
         chip: chips of the catalog; the scenario's without any.
         chips: how many; the scenario's without any.
         region: grid zones or data centers; the scenario's site without any.
+        batch: sequences of a step, each with the tokens that it needs to the same loss.
         tokens: of the run.
         price: rows of the table of prices.
         chip_price: dollars an hour of each chip that no row is of.
@@ -137,9 +139,10 @@ def pareto(
         InputError: a name is unknown, or nothing can be searched.
         InfeasibleError: no plan of any cell fits.
     """
-    choices = Choices.of(chip, chips, region, price, chip_price)
-    scenarios = models(targets, choices, tokens, overrides, equal, beyond_range=beyond_range)
-    return front_of(scenarios, choices, on_progress)
+    choices = Choices.of(chip, chips, region, price, chip_price, batch)
+    named = models(targets, choices, tokens, overrides, equal, beyond_range=beyond_range)
+    front = front_of(named.scenarios, choices, on_progress)
+    return replace(front, name=named.name, notes=(*named.notes, *front.notes))
 
 
 def front_of(
