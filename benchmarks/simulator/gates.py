@@ -81,12 +81,11 @@ def run(options: argparse.Namespace) -> None:
         InputError: the page to write has no place for the table.
         ToleranceError: a figure got worse.
     """
-    if options.write:
-        split_at_marks(options.write, MARK)
+    before = split_at_marks(options.write, MARK)[1] if options.write else ""
     gates = all_gates(with_folds=options.folds)
     rows = [cells(gate) for gate in gates]
     if options.write:
-        write_between(options.write, MARK, markdown_table(HEADS, rows))
+        write_between(options.write, MARK, markdown_table(HEADS, in_place(rows, before)))
     if options.json:
         print_json({"gates": [gate.as_json() for gate in gates]})
     else:
@@ -96,6 +95,23 @@ def run(options: argparse.Namespace) -> None:
         recorded |= {gate.name: round(gate.value, 4) for gate in gates}
         write_text_atomic(RECORDED, json.dumps(recorded, indent=1) + "\n")
     require_no_worse(gates, recorded)
+
+
+def in_place(rows: Sequence[Sequence[str]], table: str) -> list[Sequence[str]]:
+    """The rows of a page's table, those that were computed now in the place of those before.
+
+    Without --folds most are not computed, and stay as they are; a row that is not there yet is last.
+    """
+    known = {row[0]: row for row in rows}
+    lines = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    there = [tuple(line.strip("| ").split(" | ")) for line in lines]
+    kept = [known.pop(row[0], _padded(row)) for row in there]
+    return [*kept, *known.values()]
+
+
+def _padded(row: tuple[str, ...]) -> tuple[str, ...]:
+    """A row with its blank cells at the end."""
+    return row + ("",) * (len(HEADS) - len(row))
 
 
 def cells(gate: Gate) -> tuple[str, ...]:
