@@ -32,6 +32,7 @@ class Group:
         link_bytes_per_s: rate that a chip's links give this group, after their efficiency.
         network_bytes_per_s: rate of a chip's share of the network, after its efficiency.
         latency_s: latency of all hops of one all-gather.
+        axes: of a torus that the group spans; 0 where a switch joins all.
     """
 
     size: Number
@@ -39,6 +40,7 @@ class Group:
     link_bytes_per_s: Number
     network_bytes_per_s: Number
     latency_s: Number
+    axes: Number = 0
 
     def all_gather_s(self, size_bytes: Number) -> Number:
         """Seconds of an all-gather, or of a reduce-scatter, of `size_bytes` in all.
@@ -60,10 +62,17 @@ class Group:
     def all_to_all_s(self, sent_bytes: Number) -> Number:
         """Seconds of an all-to-all in which each chip sends `sent_bytes` in all, itself included.
 
-        Links and network work at the same time; the slower one sets the pace.
+        Links and network work at the same time; the slower one sets the pace. In a torus a message
+        passes a quarter of the ring of each axis on its way, so that all of 64 chips on three axes
+        of 4 send 3 times as long as through a switch of the same links; on one axis of n chips
+        it is a quarter of an all-gather (jax-ml.github.io/scaling-book/sharding).
         """
         n, inner = np.asarray(self.size, float), np.asarray(self.inner)
         links_s = np.asarray(sent_bytes) * (inner - 1) / n / self.link_bytes_per_s
+        if np.any(axes := np.asarray(self.axes, float)):
+            ring = inner ** (1 / np.maximum(axes, 1))
+            torus_s = np.asarray(sent_bytes) * inner / n * axes * ring / 4 / self.link_bytes_per_s
+            links_s = np.where(axes > 0, np.maximum(torus_s, links_s), links_s)
         crossing_bytes = np.asarray(sent_bytes) * (n - inner) / n
         network_s = np.where(n > inner, crossing_bytes / self.network_bytes_per_s, 0)
         return plain(np.where(n > 1, np.maximum(links_s, network_s) + self.latency_s, 0))
@@ -118,4 +127,5 @@ def group(size: Number, stride: Number, hardware: Hardware, constants: Constants
         link_bytes_per_s=link_rate * share * constants.link_efficiency,
         network_bytes_per_s=network_rate * constants.network_efficiency,
         latency_s=link_hops * constants.link_latency_s + network_hops * constants.network_latency_s,
+        axes=plain(np.where(axes > 0, spanned, 0)),
     )

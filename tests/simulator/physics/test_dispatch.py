@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from energy.facts import catalog
 from simulator.facts.software import expert_nodes_of, software_of
-from simulator.physics.collectives import group
+from simulator.physics.collectives import Group, group
 from simulator.physics.communication import expert_parallel
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
@@ -71,3 +71,24 @@ def test_software_and_models_say_how_tokens_travel():
     assert software_of("Megatron-Core (Folding)").expert_messages == "all-to-all"
     assert expert_nodes_of("DeepSeek-V3 deepseek") == 4
     assert expert_nodes_of("Qwen3-235B-A22B qwen3") is None
+
+
+@given(n=st.sampled_from([4, 8, 16, 32]), size=st.floats(1e6, 1e12))
+def test_an_all_to_all_on_a_ring_of_a_torus_is_a_quarter_of_an_all_gather(n, size):
+    # An all-gather of V bytes takes V / W, less the part that a chip has; an all-to-all V / (4 W).
+    ring = Group(
+        size=n, inner=n, link_bytes_per_s=9e10, network_bytes_per_s=1.0, latency_s=0.0, axes=1
+    )
+    assert ring.all_to_all_s(size / n) == pytest.approx(size / 9e10 / 4)
+    switch = replace(ring, axes=0)
+    assert ring.all_to_all_s(size) >= switch.all_to_all_s(size)
+    assert ring.all_gather_s(size) == switch.all_gather_s(size)
+
+
+def test_64_chips_on_three_axes_send_three_times_as_long_as_through_a_switch():
+    torus = Group(
+        size=64, inner=64, link_bytes_per_s=3e11, network_bytes_per_s=1.0, latency_s=0.0, axes=3
+    )
+    switch = replace(torus, axes=0)
+    times = torus.all_to_all_s(1e9) / switch.all_to_all_s(1e9)
+    assert times == pytest.approx(3 * 64 / 63)
