@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> None:
 def in_place(rows: Sequence[Sequence[str]], table: str) -> list[Sequence[str]]:
     """The rows of a page's table, those that were computed now in the place of those before.
 
-    Without --folds most are not computed, and stay as they are; a row that is not there yet is last.
+    Without --folds most are not computed, and stay as they are; a row that is not there is last.
     """
     known = {row[0]: row for row in rows}
     lines = [line for line in table.splitlines() if line.startswith("| ")][2:]
