@@ -131,9 +131,9 @@ def executed_flop(
 
     Adds to `model_flop`: one more forward pass of recomputed layers, maybe without the last of the
     n_m products of a dense network (two equal linear maps: 7/6 and not 4/3), padded slots of the
-    experts, and GShard's one-hot dispatch and combine: 4*c*K*G*M forward per MoE layer, and 2.5 times that
-    with the backward pass (the dispatch mask has no gradient). Their ratio to the experts' FLOP is
-    2*G/(n_m*H_e): 3.1 % for GLaM with groups of 1,024, 12.5 % with 4,096.
+    experts, and GShard's one-hot dispatch and combine: 4*c*K*G*M forward per MoE layer, and 2.5
+    times that with the backward pass (the dispatch mask has no gradient). Their ratio to the
+    experts' FLOP is 2*G/(n_m*H_e): 3.1 % for GLaM with groups of 1,024, 12.5 % with 4,096.
     """
     forward = forward_flop(shape, convention)
     recomputed = np.asarray(execution.recompute_layers)

@@ -13,8 +13,9 @@ from energy.errors import InputError
 from energy.inputs import is_number, read_json, shown, table_of
 from energy.shape import Shape
 from simulator.physics.attention import scores
+from simulator.physics.formats import Formats
 from simulator.physics.operations import Operation, linear, product
-from simulator.physics.plan import Formats, Plan
+from simulator.physics.plan import Plan
 from simulator.physics.update import cross_entropy, optimizer
 
 SCHEMA = "probe-1"

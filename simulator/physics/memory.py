@@ -18,9 +18,10 @@ from energy.shapes.network import computed_experts, dense_layers
 from energy.shapes.recurrence import inner_width, key_width
 from energy.shapes.stack import attention_layers, branches, either
 from energy.units import si
+from simulator.physics.formats import MOMENT_BYTES, Formats
 from simulator.physics.hardware import Hardware
 from simulator.physics.pipeline import first_share, in_flight, weight_copies
-from simulator.physics.plan import MOMENT_BYTES, Formats, Plan
+from simulator.physics.plan import Plan
 from simulator.physics.traffic import (
     expert_cut,
     residuals,

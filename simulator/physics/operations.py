@@ -13,8 +13,9 @@ import numpy as np
 
 from energy.shape import Number, plain
 from simulator.physics.constants import Constants
+from simulator.physics.formats import Formats
 from simulator.physics.hardware import Hardware
-from simulator.physics.plan import Formats, Plan
+from simulator.physics.plan import Plan
 
 Kind = Literal[
     "product", "grouped", "batched", "attention", "elementwise", "loss", "adafactor", "adamw"

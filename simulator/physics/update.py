@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 
 from energy.shape import Number, Shape, plain
+from simulator.physics.formats import Formats
 from simulator.physics.operations import Operation, elementwise, linear
-from simulator.physics.plan import Formats, Plan
+from simulator.physics.plan import Plan
 
 Optimizer = Literal["adafactor", "adamw"]
 

@@ -15,9 +15,10 @@ from energy.facts import catalog
 from energy.quantity import Boundary
 from energy.shape import Shape, parameters, total
 from simulator.physics.constants import Constants
+from simulator.physics.formats import Formats
 from simulator.physics.hardware import Hardware
 from simulator.physics.memory import memory, state_bytes
-from simulator.physics.plan import Formats, Plan
+from simulator.physics.plan import Plan
 from simulator.physics.power import chip_watts, watts_of
 from simulator.physics.step import step
 
