@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from energy.errors import InputError
+
+Choice: TypeAlias = str | NDArray[Any]
+"""A word, or an array of words."""
 
 
 def require_at_least_1(part: Any, names: tuple[str, ...]) -> None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from energy.shape import Number
 from energy.shapes.stack import either
-from simulator.physics.checks import require_word
-from simulator.physics.workload import Choice
+from simulator.physics.checks import Choice, require_word
 
 MOMENT_BYTES = {"adafactor": 0, "adamw": 8, "adamw-bf16": 4, "adamw-8bit": 2, "muon": 4}
 """Bytes of a parameter's moments by optimizer; those of Adafactor are a row and a column."""

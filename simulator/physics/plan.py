@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from energy import flops
 from energy.errors import InfeasibleError
 from energy.shape import Number, Shape, plain
-from simulator.physics.checks import require, require_at_least_1, require_word
+from simulator.physics.checks import Choice, require, require_at_least_1, require_word
 from simulator.physics.expert_load import ExpertLoad
 from simulator.physics.formats import Formats
 from simulator.physics.workload import Workload
 
-Choice: TypeAlias = str | NDArray[Any]
 Flag: TypeAlias = bool | NDArray[Any]
 
 DEGREES = ("tp", "pp", "vp", "ep", "etp", "cp")

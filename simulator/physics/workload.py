@@ -19,9 +19,7 @@ from energy.shapes.attention import value_width
 from energy.shapes.network import computed_experts, dense_layers
 from energy.shapes.recurrence import inner_width, recurrent_weights
 from energy.shapes.stack import attention_layers, either
-from simulator.physics.checks import require, require_word
-
-Choice = str | NDArray[Any]
+from simulator.physics.checks import Choice, require, require_word
 
 TRAINED = ("all", "adapters", "none")
 
