@@ -43,6 +43,11 @@ Places = Annotated[
 ]
 
 
+FirstDay = Annotated[
+    str | None, typer.Option(metavar="DATE", help="First day of the run; today without it.")
+]
+
+
 Batches = Annotated[
     str | None,
     typer.Option(
@@ -134,9 +139,7 @@ def feasible(
     ] = None,
     max_mwh: Annotated[float | None, typer.Option(help="Facility megawatt-hours.")] = None,
     max_co2: Annotated[float | None, typer.Option(help="Tonnes of CO2e, gross.")] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="DATE", help="First day of the run; today without it.")
-    ] = None,
+    start: FirstDay = None,
     chip: Kinds = None,
     chips: Counts = None,
     region: Places = None,
