@@ -62,9 +62,9 @@ def test_a_run_with_its_own_batch_keeps_its_tokens():
 
 
 def test_plan_and_pareto_price_a_batch_and_name_the_law():
-    asked = question("glam-8b", batch=8192)
-    assert asked.scenario.tokens > 1.5 * load("glam-8b").tokens
-    assert any("Kaplan" in note and "critical batch" in note for note in asked.notes)
+    larger = question("glam-8b", batch=8192)
+    assert larger.scenario.tokens > 1.5 * load("glam-8b").tokens
+    assert any("Kaplan" in note and "critical batch" in note for note in larger.notes)
     stated = question("glam-8b", batch=8192, tokens=1e12)
     assert stated.scenario.tokens == 1e12
     front = simulator.pareto(
