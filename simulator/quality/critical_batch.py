@@ -3,7 +3,7 @@
 tokens(B) = least * (1 + B / critical), steps(B) = least * (1 + critical / B) (McCandlish et al.,
 arXiv:1812.06162, equation 2.11; Kaplan et al., arXiv:2001.08361, equation 5.4): at the critical
 batch a run takes twice the least tokens and twice the least steps. The constants, with their papers
-and the reference points that they are held against, are in `scaling_laws.toml`.
+and the reference points that they are compared with, are in `scaling_laws.toml`.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class ReferencePoint:
 
 
 def reference_points() -> list[ReferencePoint]:
-    """What the law is held against; nothing of it is fitted to them."""
+    """What the law is compared with; nothing of it is fitted to them."""
     return [
         ReferencePoint(
             name=row["name"],
