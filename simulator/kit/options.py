@@ -82,6 +82,11 @@ Weights = Annotated[
 ]
 
 
+Reserve = Annotated[
+    float | None, typer.Option(help="All machines' energy over that of the busy ones.")
+]
+
+
 BeyondRange = Annotated[
     bool,
     typer.Option(

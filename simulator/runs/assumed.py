@@ -6,6 +6,7 @@ others of the prediction stay as they are.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from energy.quantity import Quantity
@@ -57,14 +58,14 @@ def assumptions(setup: Setup, chip_w: Quantity) -> tuple[Assumption, ...]:
         (section.it_over_node is None, "IT over node", at.it_over_node, "it_over_node"),
     )
     known = [
-        _factor(name, value, f"site.{key}", "energy")
+        factor(name, value, f"site.{key}", "energy")
         for is_open, name, value, key in factors
         if is_open
     ]
     if run.goodput is None:
-        known.insert(0, _factor("goodput", setup.goodput, "run.goodput", "time", over=True))
+        known.insert(0, factor("goodput", setup.goodput, "run.goodput", "time", over=True))
     if place is None and section.grid_location is None:
-        known.append(_factor("grid", at.grid_location, "site.zone", "CO2e"))
+        known.append(factor("grid", at.grid_location, "site.zone", "CO2e"))
     if hardware.machine is None and hardware.software is None and hardware.framework is None:
         assert setup.software is not None
         known.append(Assumption("software", setup.software.name, "hardware.framework"))
@@ -83,10 +84,20 @@ def left_open(estimate: Estimate) -> str:
     known = assumptions(estimate.setup, estimate.chip_power_w)
     if not known:
         return ""
-    return "assumed, each set by --set KEY=VALUE: " + "; ".join(map(str, known))
+    return in_a_line(known, "--set KEY=VALUE")
 
 
-def _factor(name: str, value: Quantity, option: str, of: str, *, over: bool = False) -> Assumption:
+def in_a_line(known: Iterable[Assumption], by: str) -> str:
+    """Assumptions as the last line of an answer.
+
+    Args:
+        known: what was assumed, some.
+        by: how each is set.
+    """
+    return f"assumed, each set by {by}: " + "; ".join(map(str, known))
+
+
+def factor(name: str, value: Quantity, option: str, of: str, *, over: bool = False) -> Assumption:
     """An assumption that a result is proportional to, or inversely where it divides (`over`)."""
     middle, low, high = value.numbers()
     ends = (middle / high, middle / low) if over else (low / middle, high / middle)

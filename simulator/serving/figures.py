@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from energy.errors import InfeasibleError, InputError
 from energy.facts.site import Site, site
 from energy.footprint.account import Account
 from energy.quantity import Boundary, Origin, Quantity
+from simulator.runs.assumed import Assumption, factor, in_a_line
 from simulator.serving import bounds
 from simulator.serving.account import Rung, accounted, idle_reserve, rungs, serving_site
 from simulator.serving.fitted import Fitted, load, shipped_fit
@@ -38,6 +39,7 @@ class Figures:
         quantities: by the names that scripts rely on.
         account: of a token; None where the watts of the chip are not known.
         notes: what a reader must know.
+        unnamed: options of the site that nobody named.
     """
 
     request: Request
@@ -48,6 +50,20 @@ class Figures:
     quantities: Mapping[str, Quantity]
     account: Account[Quantity] | None
     notes: tuple[str, ...]
+    unnamed: tuple[str, ...] = ()
+
+    @property
+    def left_open(self) -> str:
+        """What was assumed of its site, each with its option and its worth, in a line."""
+        site = self.site
+        known = {
+            "--pue": factor("PUE", site.pue, "--pue", "energy"),
+            "--reserve": factor("idle reserve", site.it_over_node, "--reserve", "energy"),
+            "--zone": factor("grid", site.grid_location, "--zone", "CO2e"),
+            "--chip-price": Assumption("price of chips", "none", "--chip-price"),
+        }
+        unnamed = [known[option] for option in self.unnamed]
+        return in_a_line(unnamed, "its option") if unnamed else ""
 
     @property
     def problem(self) -> str:
@@ -112,7 +128,10 @@ def figures(
         MissingDataError: the memory or the peak of the chip, or the zone, is not known.
     """
     place = site(zone, pue=pue, chip_price=chip_price)
-    return figures_of(request, constants_of(constants), place, _reserve(reserve))
+    named = {"--pue": pue, "--reserve": reserve, "--zone": zone, "--chip-price": chip_price}
+    answer = figures_of(request, constants_of(constants), place, _reserve(reserve))
+    unnamed = tuple(option for option, value in named.items() if value is None)
+    return replace(answer, unnamed=unnamed)
 
 
 def constants_of(path: Path | str | None) -> Fitted:

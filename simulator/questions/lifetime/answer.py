@@ -11,7 +11,7 @@ tokens. All joules are those of the facility.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ class Life:
         token_j: facility joules of a token.
         serving: where that came from.
         days: until serving has spent as much.
+        assumed: of its training without being named, in a line.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Life:
     token_j: Quantity
     serving: Figures
     days: Quantity
+    assumed: str = ""
 
     def load(self, tokens_per_day: float) -> float:
         """Groups of its chips that answer as much, busy all day: 0.5 is one, half of the day."""
@@ -96,6 +98,16 @@ class Lifetime(Answer):
     def title(self) -> str:
         """The headline."""
         return self.headline
+
+    @property
+    def left_open(self) -> str:
+        """What was assumed of each training, and of all serving."""
+        trainings = [f"{life.name}: {life.assumed}" for life in self.lives if life.assumed]
+        # The price of chips is none of joules.
+        serving = self.lives[0].serving
+        energy = tuple(option for option in serving.unnamed if option in ("--pue", "--reserve"))
+        served = replace(serving, unnamed=energy).left_open
+        return "\n".join([*trainings, *([f"served: {served}"] if served else [])])
 
     @property
     def verdict(self) -> str:
@@ -164,7 +176,8 @@ def lifetime(
     for side, model in zip(sides(runs, basis, None), models, strict=True):
         request = Request(model=model, chip=chip, chips=chips, **options)
         served = figures(request, zone=zone, pue=pue, reserve=reserve)
-        lives.append(_life(side.name, side.facility_j, served, tokens_per_day))
+        life = _life(side.name, side.facility_j, served, tokens_per_day)
+        lives.append(replace(life, assumed=_assumed(side.record.notes)))
     even, ahead = _against(lives, tokens_per_day)
     return Lifetime(
         lives=tuple(lives),
@@ -173,6 +186,11 @@ def lifetime(
         even_tokens=even,
         first_ahead=ahead,
     )
+
+
+def _assumed(notes: Sequence[str]) -> str:
+    """The line of a prediction's notes that has what it assumed."""
+    return next((note for note in notes if note.startswith("assumed, ")), "")
 
 
 def _life(name: str, training: Quantity, served: Figures, tokens_per_day: float) -> Life:

@@ -16,6 +16,7 @@ from simulator.kit.options import (
     Osl,
     Plot,
     Prompt,
+    Reserve,
     ServedBy,
     ServedOn,
     Weights,
@@ -36,9 +37,6 @@ Acceptance = Annotated[float, typer.Option(help="Probability that one of them is
 Limit = Annotated[float | None, typer.Option(min=0, help="With --plan: limit of the latency.")]
 Sweep = Annotated[bool, typer.Option("--sweep", help="All batches that fit, and the knee.")]
 Plan = Annotated[bool, typer.Option("--plan", help="The degrees and batch with fewest joules.")]
-Reserve = Annotated[
-    float | None, typer.Option(help="All machines' energy over that of the busy ones.")
-]
 Constants = Annotated[
     Path | None, typer.Option(help="A file of constants instead of the published fit.")
 ]
