@@ -6,7 +6,6 @@ compared with predictions: when one scenario has no [published] section, all of 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from energy.errors import InputError, require_choice
 from energy.flops import model_flop
+from energy.inputs import read_json
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from energy.shape import Shape, total
@@ -190,8 +190,8 @@ def _is_record(path: Path) -> bool:
     if path.suffix != ".json":
         return False
     try:
-        values = json.loads(path.read_bytes())
-    except (OSError, ValueError):  # `load` says what is wrong
+        values = read_json(path, "a record")
+    except InputError:  # whoever reads it next says what is wrong
         return path.name != "config.json"
     return not (isinstance(values, dict) and "model_type" in values)
 
