@@ -183,3 +183,21 @@ def test_one_configuration_has_one_speed_under_the_names_of_two_unknown_framewor
 def test_newcomers_are_fitted_alone(simulator):
     code, _, err = simulator("calibrate", "--anew", "--newcomers", "--out", "c.json")
     assert (code, "--newcomers alone" in err) == (2, True)
+
+
+def test_serving_ends_with_what_it_assumed_of_its_site_and_the_option_that_sets_each(simulator):
+    code, out, _ = simulator("serve", "llama3-8b")
+    assert code == 0
+    assumed = " ".join(out.split())[-300:]
+    for option in ("--pue", "--reserve", "--zone", "--chip-price"):
+        assert f"({option}" in assumed
+    named = ["--pue", 1.1, "--reserve", 1.2, "--zone", "FRA", "--chip-price", 2]
+    code, out, _ = simulator("serve", "llama3-8b", *named, "--json")
+    assert code == 0
+    assert "assumed" not in json.loads(out)
+    code, out, err = simulator(
+        "lifetime", "glam-8b", "glam-8b", "--tokens-per-day", "100M", "--reserve", 1.2
+    )
+    assert code == 0, err
+    assert "run.goodput" in out
+    assert "served: assumed, each set by its option: PUE" in out

@@ -337,21 +337,3 @@ def test_constants_of_serving_are_written_by_a_command(simulator, tmp_path):
     assert "joules_a_byte" in printed
     arguments = ("serve", "llama3-8b", "--constants", str(out))
     assert simulator(*arguments)[0] == 0
-
-
-def test_serving_ends_with_what_it_assumed_of_its_site_and_the_option_that_sets_each(simulator):
-    code, out, _ = simulator("serve", "llama3-8b")
-    assert code == 0
-    assumed = " ".join(out.split())[-300:]
-    for option in ("--pue", "--reserve", "--zone", "--chip-price"):
-        assert f"({option}" in assumed
-    named = ["--pue", 1.1, "--reserve", 1.2, "--zone", "FRA", "--chip-price", 2]
-    code, out, _ = simulator("serve", "llama3-8b", *named, "--json")
-    assert code == 0
-    assert "assumed" not in json.loads(out)
-    code, out, err = simulator(
-        "lifetime", "glam-8b", "glam-8b", "--tokens-per-day", "100M", "--reserve", 1.2
-    )
-    assert code == 0, err
-    assert "run.goodput" in out
-    assert "served: assumed, each set by its option: PUE" in out
