@@ -32,7 +32,7 @@ if _typing.TYPE_CHECKING:
     from glam.generation.text import generate as generate
     from glam.generation.text import generate_all as generate_all
     from glam.model.decoder import Glam as Glam
-    from glam.probing import probe as probe
+    from glam.probing.probe import probe as probe
     from glam.training.run import train as train
     from glam.training.validation import evaluate as evaluate
 
@@ -46,7 +46,7 @@ else:
             "glam.data.corpus": ("TokenCorpus", "load_corpus"),
             "glam.generation.text": ("generate", "generate_all"),
             "glam.model.decoder": ("Glam",),
-            "glam.probing": ("probe",),
+            "glam.probing.probe": ("probe",),
             "glam.training.run": ("train",),
             "glam.training.validation": ("evaluate",),
         },

@@ -26,8 +26,8 @@ def compare(settings: Settings, report: Report) -> None:
     """Predict two models from a probe of this machine, train them, and report both sides."""
     if settings.device == "cuda":
         require_cuda()
-    from glam.probing import ROUNDS
-    from glam.probing import probe as probe_machine
+    from glam.probing.probe import ROUNDS
+    from glam.probing.probe import probe as probe_machine
 
     out, device = Path(settings.out) / "forecast", ["--device", settings.device]
     steps, meter = ["--steps", str(STEPS[settings.short])], ["--meter", "nvml"]

@@ -27,7 +27,7 @@ def probe(
 
     from energy.files import require_writable, write_text_atomic
     from energy.meters import sources
-    from glam.probing import probe as probe_machine
+    from glam.probing.probe import probe as probe_machine
     from glam.progress import Stages
 
     sources.require(meter or "auto")

@@ -10,6 +10,7 @@ from typing import Any
 from energy.errors import InputError
 from energy.files import write_text_atomic
 from energy.inputs import read_toml, table_of
+from simulator.fit.answer_times import AnswerTimes
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 
@@ -18,11 +19,12 @@ SCHEMA = "machine-1"
 
 @dataclass(frozen=True)
 class Machine:
-    """A calibrated machine: its hardware, its constants and where they came from."""
+    """A calibrated machine: its hardware, its constants, where they came from, and its answers."""
 
     hardware: Hardware
     constants: Constants
     provenance: dict[str, Any]
+    answers: AnswerTimes | None = None
 
 
 def load_machine(path: Path) -> Machine:
@@ -40,7 +42,16 @@ def load_machine(path: Path) -> Machine:
         Hardware.from_dict(table_of(table.get("hardware", {}), f"hardware of {path}")),
         Constants.from_dict(table_of(table.get("constants", {}), f"constants of {path}")),
         table_of(table.get("provenance", {}), f"provenance of {path}"),
+        _answers(table, path),
     )
+
+
+def _answers(table: dict[str, Any], path: Path) -> AnswerTimes | None:
+    """The times of answers; None in the file of a probe before there were any."""
+    if "answers" not in table:
+        return None
+    rows = table_of(table["answers"], f"answers of {path}")
+    return AnswerTimes.of(rows.get("weights", ()), rows.get("layers", ()))
 
 
 def save_machine(machine: Machine, path: Path) -> None:
@@ -50,6 +61,8 @@ def save_machine(machine: Machine, path: Path) -> None:
         "constants": asdict(machine.constants),
         "provenance": machine.provenance,
     }
+    if machine.answers is not None:
+        tables["answers"] = asdict(machine.answers)
     lines = [
         "# Written by simulator calibrate: fitted to timed operations, not to be edited by hand.",
         f'schema = "{SCHEMA}"',

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from energy.errors import InputError
 from energy.inputs import is_number, shown, table_of
 from energy.quantity import Quantity
+from simulator.fit.answer_times import AnswerTimes
 from simulator.fit.least_squares import Fit, fit
 from simulator.fit.machine import Machine
 from simulator.fit.probe_rows import OPERATIONS, PRECISIONS, Row, timed
@@ -96,6 +97,7 @@ def calibrate(probe: dict[str, Any], source: str = "glam probe") -> Machine:
             "quiet": rms < NOISY,
             "not_identified": fitted.not_identified | _not_probed(fitted),
         },
+        AnswerTimes.of_probe(probe),
     )
 
 

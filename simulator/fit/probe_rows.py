@@ -12,6 +12,7 @@ import numpy as np
 from energy.errors import InputError
 from energy.inputs import is_number, read_json, shown, table_of
 from energy.shape import Shape
+from simulator.fit import answer_times
 from simulator.physics.attention import scores
 from simulator.physics.formats import Formats
 from simulator.physics.operations import Operation, linear, product
@@ -54,7 +55,7 @@ def read_probe(path: Path) -> dict[str, Any]:
 
 
 def timed(probe: dict[str, Any]) -> list[Row]:
-    """The rows of a probe as operations.
+    """The rows of a probe as operations, but for those of answers.
 
     Raises:
         InputError: an operation is unknown, or a row lacks a number.
@@ -66,6 +67,9 @@ def timed(probe: dict[str, Any]) -> list[Row]:
     raws = probe.get("rows", [])
     for number, raw in enumerate(raws if isinstance(raws, list) else [raws]):
         name = table_of(raw, f"row {number} of the probe", "run glam probe again").get("op")
+        if name in answer_times.OPERATIONS:
+            _require_whole(raw, number)
+            continue
         if not isinstance(name, str) or name not in OPERATIONS:
             raise InputError(
                 f"expected an operation of {', '.join(OPERATIONS)} in row {number}",
@@ -82,15 +86,26 @@ def timed(probe: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def _require_whole(raw: dict[str, Any], number: int) -> None:
+    """Check the numbers of a row of answers."""
+    try:
+        _require_sizes(raw)
+    except ValueError as error:
+        raise InputError(
+            f"expected a whole {raw['op']} row ({number})", str(error), "run glam probe again"
+        ) from error
+
+
 SIZES = (
     *("m", "n", "k", "groups", "batch", "heads", "seq", "d_head", "buckets", "bytes"),
-    *("parameters", "tensors", "tokens", "vocab", "d_model"),
+    *("parameters", "tensors", "tokens", "vocab", "d_model", "layers", "mixtures"),
     *("seconds", "seconds_forward", "seconds_backward"),
 )
 """Keys that operations read as numbers; another may have words, which nothing reads."""
 
-MAY_BE_ZERO = ("buckets", "seconds_backward")
-"""No buckets are no bias; a backward pass within the noise of the forward pass takes no time."""
+MAY_BE_ZERO = ("buckets", "seconds_backward", "mixtures")
+"""No buckets are no bias, a model may be dense, and a backward pass within the noise of the forward
+pass takes no time."""
 
 
 def _require_sizes(raw: dict[str, Any]) -> None:

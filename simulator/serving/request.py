@@ -115,7 +115,7 @@ def resolve(request: Request, constants: ServingConstants) -> Resolved:
     dp = request.dp or (max(1, request.chips // request.tp) if request.tp else 1)
     tp = request.tp or max(1, request.chips // dp)
     ep, notes = _experts(request, shape, tp)
-    spread, source = _spread(request.load, shape)
+    spread, source = expert_spread(request.load, shape)
     service = Service(
         model=model,
         board=Board.of(chip),
@@ -245,7 +245,7 @@ def _experts(request: Request, shape: Shape, tp: int) -> tuple[int, tuple[str, .
     return 1, ("ep 1 assumed: every expert is sliced over all chips",)
 
 
-def _spread(load: str | None, shape: Shape) -> tuple[float | None, str]:
+def expert_spread(load: str | None, shape: Shape) -> tuple[float | None, str]:
     """Spread of the experts' popularity, and a note on where it comes from."""
     if float(shape.n_moe_layers) == 0:
         if load is not None:

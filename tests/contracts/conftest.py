@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from glam import probing
 from glam.config import Dispatch
+from glam.probing import answers, clock
+from glam.probing.probe import probe as probe_machine
 from glam.training.run import train
 from tests.support.small_models import small_run
 
@@ -25,7 +26,8 @@ def probe(tmp_path_factory):
     """The file that `glam probe` would write, from one round of short timings."""
     path = tmp_path_factory.mktemp("probe") / "probe.json"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(probing, "REPEATS", 1)
-        patch.setattr(probing, "FLUSH_VALUES", 1024)
-        path.write_text(json.dumps(probing.probe("cpu", meters=["cpu_model"], rounds=1)))
+        patch.setattr(clock, "REPEATS", 1)
+        patch.setattr(clock, "FLUSH_VALUES", 1024)
+        patch.setattr(answers, "MEGABYTES", (1, 4))
+        path.write_text(json.dumps(probe_machine("cpu", meters=["cpu_model"], rounds=1)))
     return path

@@ -14,6 +14,7 @@ from energy.errors import InputError
 from energy.record import Kind
 from glam.precision import DTYPES
 from glam.training.run import train
+from simulator.fit import answer_times
 from simulator.fit.machine import load_machine
 from simulator.fit.probe_rows import OPERATIONS, PRECISIONS, SCHEMA, WIDTHS, read_probe, timed
 from simulator.questions.calibrate.answer import calibrate
@@ -21,6 +22,8 @@ from simulator.questions.validate.records import STEP, agreement, pairs, read_re
 from simulator.runs.predict import predict
 from simulator.scenarios.expert_load import expert_load
 from simulator.scenarios.scenario import check
+from simulator.serving.on_machine import passes
+from simulator.serving.request import shape_of
 from tests.support.small_models import metrics_rows, small_run
 
 
@@ -51,8 +54,18 @@ def test_every_row_of_a_probe_is_read_as_an_operation_and_every_operation_is_pro
     table = read_probe(probe)
     rows = timed(table)
     assert table["schema"] == SCHEMA
-    assert len(rows) == len(table["rows"])
+    of_answers = [row for row in table["rows"] if row["op"] in answer_times.OPERATIONS]
+    assert len(rows) + len(of_answers) == len(table["rows"])
     assert {row.name for row in rows} == set(OPERATIONS)
+    assert {row["op"] for row in of_answers} == set(answer_times.OPERATIONS)
+
+
+def test_answers_are_predicted_on_a_machine_that_was_probed(machine):
+    shape = shape_of("glam-mini-16e")[1]
+    times = load_machine(machine).answers
+    result = passes(shape, times, batch=4, prompt=8, answer=16, spread=1.7)
+    assert result.tokens_per_s > 0
+    assert min(result.layers, result.weights, result.experts, result.cache) > 0
 
 
 @pytest.mark.parametrize("name", DTYPES)

@@ -19,6 +19,12 @@ OPERATIONS: tuple[dict[str, Any], ...] = (
     {"op": "optimizer", "kind": "adafactor", "parameters": 2**22, "tensors": 4},
     {"op": "cross_entropy", "tokens": 1024, "vocab": 8192, "d_model": 128},
     {"op": "launch"},
+    *({"op": "read_weights", "m": m, "bytes": 2**size} for m in (1, 16) for size in (20, 24)),
+    *(
+        {"op": "answer_layers", "layers": layers, "mixtures": mixtures, "batch": batch}
+        for layers, mixtures in ((2, 0), (6, 0), (6, 6))
+        for batch in (1, 16)
+    ),
 )
 
 
@@ -41,6 +47,7 @@ def probe(folder: Path, random: Random) -> Path:
 
 def machine(folder: Path, random: Random) -> Path:
     """A machine as `simulator calibrate` writes it."""
+    from simulator.fit.answer_times import AnswerTimes
     from simulator.fit.machine import Machine, save_machine
     from simulator.physics.constants import Constants
     from simulator.physics.hardware import Hardware
@@ -58,7 +65,12 @@ def machine(folder: Path, random: Random) -> Path:
         power_source="meter",
     )
     constants = Constants(eff_max=random.uniform(0.5, 0.9), m_half=random.uniform(5, 50))
-    save_machine(Machine(hardware, constants, {"rows": 13}), folder / "machine.toml")
+    weights = [
+        (m, size, size * m * random.uniform(1e-11, 1e-9)) for m in (1, 16) for size in (1e6, 1e8)
+    ]
+    layers = [(n, x, b, 1e-4 * (n + x + b)) for n, x in ((2, 0), (6, 0), (6, 6)) for b in (1, 16)]
+    times = AnswerTimes.of(weights, layers)
+    save_machine(Machine(hardware, constants, {"rows": 13}, times), folder / "machine.toml")
     return folder / "machine.toml"
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from glam import probing
+from glam.probing import probe as probing
 
 
 @pytest.mark.process

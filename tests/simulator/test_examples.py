@@ -4,11 +4,13 @@ import inspect
 import json
 import shlex
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
 from energy.app import examples_of
 from simulator.cli import VERBS, verb_of
+from tests.fuzz.simulator_files import machine
 
 LLAMA = {
     "model_type": "llama",
@@ -49,6 +51,7 @@ def test_an_example_runs_as_it_is_printed(simulator, tmp_path, line):
     downloaded = tmp_path / "downloads" / "my-model"
     downloaded.mkdir(parents=True)
     (downloaded / "config.json").write_text(json.dumps(LLAMA))
+    machine(tmp_path, Random(1))
     code, out, err = simulator(*shlex.split(line)[1:])
     assert (code, err) == (0, "")
     assert out

@@ -40,6 +40,10 @@ Plan = Annotated[bool, typer.Option("--plan", help="The degrees and batch with f
 Constants = Annotated[
     Path | None, typer.Option(help="A file of constants instead of the published fit.")
 ]
+OneMachine = Annotated[
+    Path | None,
+    typer.Option(help="A machine of simulator calibrate, where glam generate answers."),
+]
 Model = Annotated[
     str,
     typer.Argument(
@@ -54,6 +58,7 @@ Model = Annotated[
     "simulator serve qwen3-235b-a22b --chip h100 --chips 8 --precision fp8 --sweep --plot knee.png",
     "simulator serve gpt-oss-120b --chip b200 --chips 8 --precision fp4 --plan --max-itl-ms 20",
     "simulator serve published-prompt",
+    "simulator serve glam-mini-16e --machine machine.toml --batch 8 --isl 16 --osl 100",
 )
 def serve(
     model: Model,
@@ -72,6 +77,7 @@ def serve(
     acceptance: Acceptance = 0.0,
     sweep: Sweep = False,
     plan: Plan = False,
+    machine: OneMachine = None,
     max_itl_ms: Limit = None,
     max_ttft_ms: Limit = None,
     zone: Zone = None,
@@ -117,6 +123,10 @@ def _answer(
         from simulator.questions.serve.prompt import published
 
         return published()
+    if options["machine"] is not None:
+        from simulator.questions.serve.machine import of_options
+
+        return of_options(options)
     if plan:
         from simulator.questions.serve.plans import best_plan
 
@@ -130,9 +140,37 @@ def _answer(
     return of_request(_request(options), **site)
 
 
+NOT_ON_A_MACHINE = {
+    "chip": "h100",
+    "chips": 1,
+    "tp": None,
+    "ep": None,
+    "dp": None,
+    "precision": "bf16",
+    "kv_precision": "bf16",
+    "draft": 0,
+    "acceptance": 0.0,
+    "sweep": False,
+    "plan": False,
+    "reserve": None,
+    "constants": None,
+    "explain": False,
+}
+"""What an answer on a machine has no use for, and its default."""
+
+
 def _refuse_unused(options: dict[str, Any], *, sweep: bool, plan: bool) -> None:
-    """Refuse what --sweep and --plan would leave out in silence: they end at the chips."""
+    """Refuse what --sweep, --plan and --machine would leave out in silence."""
     from energy.errors import InputError
+
+    if options["machine"] is not None:
+        for name, default in NOT_ON_A_MACHINE.items():
+            if options[name] != default:
+                raise InputError(
+                    f"expected --machine without --{name.replace('_', '-')}",
+                    "both",
+                    "glam generate answers on one machine, in float32",
+                )
 
     unused = ("zone", "pue", "chip_price", "reserve", "explain")
     named = [name for name in unused if options[name] not in (None, False)]

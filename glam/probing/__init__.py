@@ -1,0 +1,1 @@
+"""What `glam probe` times on a machine."""
