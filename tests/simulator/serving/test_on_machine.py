@@ -19,10 +19,10 @@ LOAD = {"prompt": 16, "answer": 100, "spread": 1.7}
 @given(batch=st.integers(1, 64))
 def test_a_batch_takes_longer_than_one_text_and_less_than_one_after_the_other(batch):
     for shape in (MIXTURE, DENSE):
-        one = passes(shape, TIMES, batch=1, **LOAD)
+        alone = passes(shape, TIMES, batch=1, **LOAD)
         many = passes(shape, TIMES, batch=batch, **LOAD)
-        assert one.decode <= many.decode * (1 + 1e-9)
-        assert many.decode <= batch * one.decode * (1 + 1e-9)
+        assert alone.decode <= many.decode * (1 + 1e-9)
+        assert many.decode <= batch * alone.decode * (1 + 1e-9)
         assert 0 <= many.touched <= 1
     assert many.experts == 0
 
