@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from energy.shape import Shape
-from glam.generation.next_logits import NextLogits
+from glam.generation.growing import Text, grow
 from glam.model.decoder import Glam
 from glam.probing.clock import Clock, Row
 
@@ -26,7 +26,8 @@ ROWS = (1, 4, 16, 64, 256)
 MEGABYTES = (1, 4, 16, 64)
 """Weights of a pass, in float32 as generation computes."""
 
-BATCHES = (1, 4, 16)
+BATCHES = (1, 2, 4, 16)
+"""A text alone takes a path of its own, without sorting by expert; two do not."""
 
 PASSES = 20
 """Passes in a row whose mean counts."""
@@ -88,12 +89,17 @@ def _narrow(layers: int, mixtures: int) -> Shape:
     )
 
 
-def _pass(model: Glam, batch: int) -> Callable[[], None]:
-    texts, after = [[row % 60] * 8 for row in range(batch)], NextLogits(model, batch)
+class _Endless(Text):
+    """A text that goes on with the likeliest token."""
 
-    def run() -> None:
-        after(texts)
-        for text in texts:
-            text.append(len(text) % 60)
+    def choose(self, logits: Tensor) -> int:
+        return int(logits.argmax())
 
-    return run
+    def has_ended(self) -> bool:
+        return False
+
+
+def _pass(model: Glam, batch: int) -> Callable[[], object]:
+    """What gives a token to each text of a batch, as `glam generate` does."""
+    passes = grow(model, [_Endless([row % 60] * 8) for row in range(batch)], batch)
+    return lambda: next(passes)
