@@ -27,9 +27,13 @@ demo: install ## calibrate, predict, train, compare: the whole story in under 6 
 eval-small: install ## zero- and one-shot tables of the two models of make demo (ITEMS=DIR, LIMIT=N)
 	PATH="$(abspath $(BIN)):$$PATH" scripts/eval-small $(RUNS)
 
-test: install ## run the tests
+# Files of tests side by side: they wait for processes more than they compute.
+WORKERS ?= 3
+SIDE_BY_SIDE = -n $(WORKERS) --dist loadfile
+
+test: install ## run the tests, WORKERS=3 files at a time
 	scripts/system-packages
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-quick: install ## the tests that need no torch, no processes and little time: about a minute
 	$(BIN)/python -m pytest -q -m "not slow and not process and not torch and not browser"
@@ -38,7 +42,7 @@ test-quick: install ## the tests that need no torch, no processes and little tim
 coverage: install ## run the tests and measure coverage by branches; fail if a package has less than before
 	scripts/system-packages
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE)
 	$(BIN)/coverage combine --quiet
 	rm -f .coverage.*  # of processes that were killed while they wrote it
 	$(BIN)/coverage report --include='energy/*' --fail-under=94
