@@ -29,7 +29,7 @@ eval-small: install ## zero- and one-shot tables of the two models of make demo 
 
 # Files of tests side by side: they wait for processes more than they compute.
 WORKERS ?= 3
-SIDE_BY_SIDE = -n $(WORKERS) --dist loadfile
+SIDE_BY_SIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: install ## run the tests, WORKERS=3 files at a time
 	scripts/system-packages

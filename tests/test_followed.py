@@ -8,10 +8,12 @@ import shlex
 import shutil
 import sys
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
 from tests.fuzz.harness import command, outcome
+from tests.fuzz.simulator_files import probe
 from tests.support import ROOT, ledgers
 from tests.test_docs import COMMANDS, FENCE, MANUAL, sessions, what_is_wrong
 
@@ -19,6 +21,7 @@ NOT_RUN = {
     r"make ": "the tests of the repository itself",
     r"glam train --model glam-mini-16e": "minutes; tests/glam trains a smaller one",
     r"glam train --model run\.toml": "own books; tests/glam/test_bad_input.py resumes a run",
+    r"glam probe ": "a minute; tests/contracts probes with fewer sizes",
     r"glam generate ": "a model that was trained for minutes",
     r"glam experts ": "a mixture that was trained; tests/glam/specialization has a small one",
     r"glam (items|eval|compare|finetune) ": "the same, and items; tests/glam has small ones",
@@ -59,6 +62,7 @@ SHOWN = [
 def workplace(tmp_path_factory):
     """What the pages take for granted: a script, a table, a model, and the run of a Tracker."""
     folder = tmp_path_factory.mktemp("workplace")
+    probe(folder, Random(1))
     (folder / "work.py").write_text("sum(range(10**6))\n")
     (folder / "train.py").write_text(f"#!{sys.executable}\nprint('trained')\n")
     (folder / "train.py").chmod(0o755)

@@ -182,11 +182,7 @@ def answer_loss(model: Glam, batch: Sequence[Example], work: Work) -> tuple[Tens
     output = model.embedding if torch.is_grad_enabled() else model.embedding.detach()
     loss, _ = ChunkedCrossEntropy.apply(states[wanted], output, tokens[:, 1:][wanted])
     work.add_sequences(model.shape, lengths, width, int(wanted.sum()))
-    if not routings:
-        return loss, torch.zeros((), device=place)
-    balancing = torch.stack([routing.auxiliary_loss for routing in routings])
-    over_layers = model.architecture.balance_over_layers
-    return loss, balancing.sum() if over_layers == "sum" else balancing.mean()
+    return loss, model.auxiliary_loss(routings)
 
 
 def _settings(training: Training, recipe: Recipe, steps: int) -> Training:

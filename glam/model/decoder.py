@@ -252,9 +252,7 @@ class Glam(nn.Module):
         if not routings:
             zero = torch.zeros((), device=loss.device)
             return Output(loss, vocabulary_z_loss, zero, zero, [])
-        balancing = torch.stack([routing.auxiliary_loss for routing in routings])
-        over_layers = self.architecture.balance_over_layers
-        auxiliary_loss = balancing.sum() if over_layers == "sum" else balancing.mean()
+        auxiliary_loss = self.auxiliary_loss(routings)
         z_loss = torch.stack([routing.z_loss for routing in routings]).mean()
         return Output(loss, vocabulary_z_loss, auxiliary_loss, z_loss, routings)
 
@@ -269,6 +267,17 @@ class Glam(nn.Module):
         mixtures = [layer.ffn for layer in self.layers if isinstance(layer.ffn, MixtureOfExperts)]
         for mixture, routing in zip(mixtures, routings, strict=True):
             mixture.router.balance(routing.load)
+
+    def auxiliary_loss(self, routings: Sequence[Routing]) -> Tensor:
+        """Return the balancing loss of all mixtures, added or averaged as the architecture has it.
+
+        0 without any.
+        """
+        if not routings:
+            return torch.zeros((), device=self.embedding.device)
+        balancing = torch.stack([routing.auxiliary_loss for routing in routings])
+        over_layers = self.architecture.balance_over_layers
+        return balancing.sum() if over_layers == "sum" else balancing.mean()
 
     def key_values(self, rows: int, positions: int) -> list[KeyValues]:
         """Return an empty store of each layer for so many tokens of each of so many sequences."""

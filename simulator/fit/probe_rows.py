@@ -67,7 +67,7 @@ def timed(probe: dict[str, Any]) -> list[Row]:
     raws = probe.get("rows", [])
     for number, raw in enumerate(raws if isinstance(raws, list) else [raws]):
         name = table_of(raw, f"row {number} of the probe", "run glam probe again").get("op")
-        if name in answer_times.OPERATIONS:
+        if isinstance(name, str) and name in answer_times.OPERATIONS:
             _require_whole(raw, number)
             continue
         if not isinstance(name, str) or name not in OPERATIONS:

@@ -61,7 +61,7 @@ def test_the_bytes_of_every_message_are_those_of_the_simulators_table(rows):
         spread = rest + (experts if data > 1 else 0)
         layers, n_experts = int(shape.n_moe_layers), int(shape.n_experts) if experts else 0
         # Left out by the simulator: loads, losses and statistics, and the norm of gradients.
-        small = 4 * (4 + layers * (5 + n_experts))
+        small = 4 * (4 + layers * (6 + n_experts))
         if row["dispatch"] == "dropless":
             small += MICRO_BATCHES * layers * 4 * n_experts
         expected = {"all-reduce float32": small, "all-reduce float64": 8}
