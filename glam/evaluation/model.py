@@ -8,7 +8,8 @@ stands, and sequences that several options share, once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -44,6 +45,7 @@ class GlamLM(TemplateLM):  # type: ignore[misc]
 
     Attributes:
         work: tokens and FLOP so far.
+        around: opens a context for a pass of generation, by its phase: prefill or decode.
     """
 
     def __init__(self, model: Glam, tokenizer: Tokenizer, batch_tokens: int | None = None) -> None:
@@ -54,6 +56,7 @@ class GlamLM(TemplateLM):  # type: ignore[misc]
         self._batch_tokens = batch_tokens or BATCH_TOKENS[place.type]
         self._window = int(model.shape.seq_len)
         self.work = Work()
+        self.around: Callable[[str], AbstractContextManager[object]] = nullcontext
 
     @property
     def eot_token_id(self) -> int:
@@ -90,9 +93,8 @@ class GlamLM(TemplateLM):  # type: ignore[misc]
             InputError: the task wants to sample.
         """
         texts = [self._text(*request.args[:2]) for request in requests]
-        for _ in grow(
-            self.model, texts, max(1, self._batch_tokens // self._window), work=self.work
-        ):
+        batch = max(1, self._batch_tokens // self._window)
+        for _ in grow(self.model, texts, batch, work=self.work, around=self.around):
             pass
         return [text.answer for text in texts]
 

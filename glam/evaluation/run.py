@@ -225,8 +225,10 @@ def ask(
         if data is not None:
             raise error
         return TaskResult.not_run(task, f"the hub has it not: {type(error).__name__}: {error}")
+    name = window or task.name
     subject.model.work = Work()
-    with meter.window(window or task.name, phase="evaluation"):
+    subject.model.around = lambda phase: meter.window(f"{phase} of {name}", phase=phase)
+    with meter.window(name, phase="evaluation"):
         samples = harness.run(built, subject.model, limit)
     answers = harness.answers_of(task, samples, subject.model)
     return TaskResult.of(

@@ -78,6 +78,8 @@ def test_an_evaluation_has_its_joules_and_flop_in_its_record_and_lists_what_it_d
     )
     assert record.tokens.value == sum(tasks[name]["tokens"] for name in FORMS)
     joules = {window.name: window.energy_j.value for window in record.windows}
+    assert {"evaluation", "prefill", "decode"} <= {phase.name for phase in record.phases}
+    assert joules["prefill of triviaqa"] + joules["decode of triviaqa"] < joules["triviaqa"]
     for name in FORMS:
         task = tasks[name]
         assert task["n"] == 2
