@@ -100,10 +100,15 @@ class Agreement:
     def notes(self) -> list[str]:
         """What a reader needs to know before trusting the errors."""
         notes = []
-        counted = [row.name for row in self.rows if row.counted]
-        if counted:
+        counted = [row for row in self.rows if row.counted]
+        if equal := [row.name for row in counted if row.in_band is not False]:
             notes.append(
-                f"{', '.join(counted)}: counted on both sides by one formula, and not measured"
+                f"{', '.join(equal)}: counted on both sides by one formula, and not measured"
+            )
+        if apart := [row.name for row in counted if row.in_band is False]:
+            notes.append(
+                f"{', '.join(apart)}: counted on both sides, and not the same; a run counts the "
+                "rows by which experts are padded, a prediction does not"
             )
         modelled = [row.name for row in self.rows if row.both_modelled and not row.counted]
         if modelled:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.errors import InputError, MissingDataError, ToleranceError
-from energy.quantity import Origin
+from energy.quantity import Origin, Quantity
 from energy.record import Kind
 from simulator.questions.validate.records import (
     agreement,
@@ -51,6 +51,16 @@ def test_watts_modelled_on_both_sides_prove_nothing_and_are_not_judged():
     assert row(compared, "it energy").both_modelled
     assert any("nothing about watts" in note for note in compared.notes())
     require_within([compared], 0.5)
+
+
+@pytest.mark.parametrize(("padding", "words"), [(1.0, "by one formula"), (1.01, "padded")])
+def test_counts_that_are_not_the_same_are_not_called_one_formula(padding, words):
+    flop = [Quantity.exact(1e15 * factor, "FLOP", "test") for factor in (1.0, padding)]
+    sides = [run_record(**PREDICTED), run_record()]
+    for record, executed in zip(sides, flop, strict=True):
+        record.executed_flop = executed
+    (note,) = (note for note in agreement(*sides).notes() if "executed FLOP" in note)
+    assert words in note
 
 
 def test_an_error_beyond_the_tolerance_is_named():
