@@ -65,10 +65,6 @@ class Random(Text):
         generator = torch.Generator().manual_seed(seed)
         super().__init__(torch.randint(5, vocabulary, (PROMPT,), generator=generator).tolist())
 
-    def choose(self, logits: torch.Tensor) -> int:
-        """Return the likeliest token."""
-        return int(logits.argmax())
-
     def has_ended(self) -> bool:
         """Whether the answer has its length."""
         return len(self.ids) == PROMPT + ANSWER

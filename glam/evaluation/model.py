@@ -196,9 +196,6 @@ class _Greedy(Text):
         self._begin, self._room, self._stops = len(ids), room, stops
         self._tokenizer = tokenizer
 
-    def choose(self, logits: torch.Tensor) -> int:
-        return int(logits.argmax())
-
     def has_ended(self) -> bool:
         is_full = len(self.ids) - self._begin == self._room
         return is_full or self.ids[-1] == END or self._stop() is not None

@@ -32,9 +32,9 @@ class Text(ABC):
     def __init__(self, ids: list[int]) -> None:
         self.ids = ids
 
-    @abstractmethod
     def choose(self, logits: Tensor) -> int:
-        """Return the next token from its logits (V)."""
+        """Return the next token from its logits (V): the likeliest, unless a text draws it."""
+        return int(logits.argmax())
 
     @abstractmethod
     def has_ended(self) -> bool:
@@ -50,7 +50,7 @@ def grow(
     batch: int,
     *,
     work: Work | None = None,
-    around: Callable[[str], AbstractContextManager[object]] = lambda phase: nullcontext(),
+    around: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> Iterator[list[T]]:
     """Continue texts until each has ended; yield those that have a new token, after every pass.
 

@@ -146,7 +146,7 @@ class _Sampled(Text):
 
     def choose(self, logits: Tensor) -> int:
         if self._sampling.temperature == 0:
-            return int(logits.argmax())
+            return super().choose(logits)
         scaled = logits.cpu() / self._sampling.temperature
         probabilities, order = scaled.softmax(-1).sort(descending=True)
         # Keep each token whose more likely ones sum to less than top_p; the first is always kept.

@@ -92,9 +92,6 @@ def _narrow(layers: int, mixtures: int) -> Shape:
 class _Endless(Text):
     """A text that goes on with the likeliest token."""
 
-    def choose(self, logits: Tensor) -> int:
-        return int(logits.argmax())
-
     def has_ended(self) -> bool:
         return False
 

@@ -9,7 +9,7 @@ import typer
 
 from energy.app import Csv, Json, Pue, Zone, examples, output_file, output_folder
 from energy.console import print_data
-from glam.verbs.options import ChosenDevice, Meter
+from glam.verbs.options import ChosenDevice, Meter, RunOrCheckpoint
 
 
 @examples(
@@ -17,9 +17,7 @@ from glam.verbs.options import ChosenDevice, Meter
     "glam eval runs/first --data items/ --tasks boolq,copa --shots 1 --plot tasks.png",
 )
 def evaluate(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a run, or a checkpoint in it.")
-    ],
+    checkpoint: RunOrCheckpoint,
     suite: Annotated[str, typer.Option(help="glam29: the paper's; home: glam items'.")] = "glam29",
     tasks: Annotated[
         str | None, typer.Option(metavar="A,B", help="Only these tasks of the suite.")
@@ -83,9 +81,7 @@ def evaluate(
     "glam items runs/first --data more/ --items 500 --out items/home",
 )
 def items(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a run, or a checkpoint in it.")
-    ],
+    checkpoint: RunOrCheckpoint,
     out: Annotated[Path, typer.Option(help="Folder to write TASK.jsonl into.")],
     data: Annotated[
         list[str] | None,

@@ -10,7 +10,7 @@ import typer
 
 from energy.app import Csv, Json, Pue, Zone, examples
 from energy.console import print_data
-from glam.verbs.options import ChosenDevice, Meter
+from glam.verbs.options import ChosenDevice, Meter, RunOrCheckpoint
 
 Tasks = Annotated[str, typer.Option(metavar="A,B", help="Tasks, or a suite: glam29, home.")]
 
@@ -34,9 +34,7 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Most test items of a tas
     "glam finetune runs/first --task home --data items/home --weights adapters --out runs/low-rank",
 )
 def finetune(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a run, or a checkpoint in it.")
-    ],
+    checkpoint: RunOrCheckpoint,
     task: Tasks,
     data: Annotated[Path, typer.Option(help="Folder of TASK.train.jsonl.")],
     out: Annotated[Path, typer.Option(help="New folder for checkpoint, record and ledger.")],

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+RunOrCheckpoint = Annotated[
+    Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a run, or a checkpoint in it.")
+]
+
 
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -140,23 +141,11 @@ def _answer(
     return of_request(_request(options), **site)
 
 
-NOT_ON_A_MACHINE = {
-    "chip": "h100",
-    "chips": 1,
-    "tp": None,
-    "ep": None,
-    "dp": None,
-    "precision": "bf16",
-    "kv_precision": "bf16",
-    "draft": 0,
-    "acceptance": 0.0,
-    "sweep": False,
-    "plan": False,
-    "reserve": None,
-    "constants": None,
-    "explain": False,
-}
-"""What an answer on a machine has no use for, and its default."""
+NOT_ON_A_MACHINE = (
+    *("chip", "chips", "tp", "ep", "dp", "precision", "kv_precision", "draft", "acceptance"),
+    *("sweep", "plan", "reserve", "constants", "explain"),
+)
+"""What an answer on a machine has no use for."""
 
 
 def _refuse_unused(options: dict[str, Any], *, sweep: bool, plan: bool) -> None:
@@ -164,8 +153,9 @@ def _refuse_unused(options: dict[str, Any], *, sweep: bool, plan: bool) -> None:
     from energy.errors import InputError
 
     if options["machine"] is not None:
-        for name, default in NOT_ON_A_MACHINE.items():
-            if options[name] != default:
+        defaults = inspect.signature(serve).parameters
+        for name in NOT_ON_A_MACHINE:
+            if options[name] != defaults[name].default:
                 raise InputError(
                     f"expected --machine without --{name.replace('_', '-')}",
                     "both",

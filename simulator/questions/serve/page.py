@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from energy.quantity import Boundary, Quantity
@@ -39,13 +40,10 @@ def page(answer: Serving, console: Terminal) -> None:
     """Print latency, memory, joules by boundary, and where time and watts go."""
     console.print(answer.headline, style="bold", markup=False)
     console.print()
-    rows = table("", "predicted", "band", "origin")
-    for name, label in LABELS.items():
-        quantity = answer.quantities[name]
-        rows.add_row(label, quantity.human(), quantity.band(), quantity.origins)
-    for label, amount in _per_million(answer).items():
-        rows.add_row(f"{label} per million tokens", amount.human(), amount.band(), amount.origins)
-    console.print(rows)
+    shown = {label: answer.quantities[name] for name, label in LABELS.items()}
+    million = _per_million(answer).items()
+    shown |= {f"{label} per million tokens": amount for label, amount in million}
+    console.print(predicted(shown))
     if answer.ladder:
         console.print()
         ladder = table("a token, up to", "joules", "80 % band", "adds", "share")
@@ -62,6 +60,14 @@ def page(answer: Serving, console: Terminal) -> None:
     console.print(_parts(answer))
     for note in answer.notes:
         console.print(f"note: {note}", markup=False)
+
+
+def predicted(quantities: Mapping[str, Quantity]) -> Any:
+    """A table of quantities by their labels, each with band and origin."""
+    rows = table("", "predicted", "band", "origin")
+    for label, quantity in quantities.items():
+        rows.add_row(label, quantity.human(), quantity.band(), quantity.origins)
+    return rows
 
 
 def _parts(answer: Serving) -> Any:

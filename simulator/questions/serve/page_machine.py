@@ -9,6 +9,7 @@ from energy.reports.terminal import table
 from energy.units import si
 from simulator.kit.answer import Terminal
 from simulator.questions.serve.machine import Answering
+from simulator.questions.serve.page import predicted
 
 LABELS = {
     "tokens_per_s": "tokens a second",
@@ -31,15 +32,13 @@ def page(answer: Answering, console: Terminal) -> None:
     """Print rates, joules up to the facility, and where the time of a pass goes."""
     console.print(answer.headline, style="bold", markup=False)
     console.print()
-    rows = table("", "predicted", "band", "origin")
-    for name, label in LABELS.items():
-        quantity = answer.quantities[name]
-        rows.add_row(label, quantity.human(), quantity.band(), quantity.origins)
-    for boundary, joules in answer.account.totals.items():
-        if boundary != answer.machine.hardware.power_boundary:
-            label = f"joules a token, {boundary}"
-            rows.add_row(label, joules.human(), joules.band(), joules.origins)
-    console.print(rows)
+    shown = {label: answer.quantities[name] for name, label in LABELS.items()}
+    shown |= {
+        f"joules a token, {boundary}": joules
+        for boundary, joules in answer.account.totals.items()
+        if boundary != answer.machine.hardware.power_boundary
+    }
+    console.print(predicted(shown))
     console.print()
     parts = table("part of a pass", "time", "share")
     for name, label in PARTS.items():

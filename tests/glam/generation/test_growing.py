@@ -19,9 +19,6 @@ class Greedy(Text):
         super().__init__(list(ids))
         self.end = len(ids) + most
 
-    def choose(self, logits):
-        return int(logits.argmax())
-
     def has_ended(self):
         return len(self.ids) == self.end
 
