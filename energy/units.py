@@ -87,6 +87,18 @@ def parsed_count(text: str) -> float:
     return float(plain[:-1] if scale > 1 else plain) * scale
 
 
+def parsed_whole(text: str) -> int:
+    """Read a count of whole things, as `parsed_count` does: 512, 4,096 or 2K, which are 2,000.
+
+    Raises:
+        ValueError: the text is no number, or no whole one.
+    """
+    number = parsed_count(text)
+    if not number.is_integer():
+        raise ValueError(f"expected a whole number; got {text}")
+    return int(number)
+
+
 def energy(joules: float, scale: float | None = None) -> str:
     """Print joules in J or kJ below 100 kJ, above that in Wh, kWh, MWh or GWh.
 

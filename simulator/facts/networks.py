@@ -19,16 +19,22 @@ CARDS = r"(?:(\d+)\s*[x×*]\s*)?"
 
 RATE = rf"{CARDS}(\d+(?:\.\d+)?)\s*([GT])(?:([bB])(?:it)?(?:/s|ps)|bE\b|\b)"
 
+WITHIN_A_NODE = r"nvlink|nvswitch|xgmi|infinity fabric|\bpcie|\bici\b|\bhbm"
+
 PER_CHIP = r"\b(?:per|a|each)\s+(?:gpu|chip|npu|accelerator|card|nic|port)|/\s?(?:gpu|chip)"
 
 
 def network_bytes_per_s(words: str, node_chips: float) -> float | None:
     """A chip's share of the network of its node, one direction; None where the words say nothing.
 
+    Words on what is within a node say nothing of what is between nodes.
+
     Args:
         words: one clause of a cell.
         node_chips: chips that share the cards of a node.
     """
+    if re.search(WITHIN_A_NODE, words, re.IGNORECASE):
+        return None
     for match in re.finditer(RATE, words):
         cards, rate, scale, unit = match.groups()
         named = unit or re.search(r"ethernet|infiniband|roce|\bIB\b|network|bE\b", words)

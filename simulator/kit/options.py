@@ -40,10 +40,13 @@ def tokens_of(text: str) -> float:
 
 def whole_of(text: str) -> int:
     """A whole number as people write it: 512, 4,096 or 2K."""
-    number = tokens_of(text)
-    if number != int(number):
-        raise typer.BadParameter(f"expected a whole number; got {text}")
-    return int(number)
+    from energy.units import parsed_whole
+
+    try:
+        return parsed_whole(str(text))
+    except ValueError:
+        wanted = "expected a whole number such as 512, 4,096 or 2K"
+        raise typer.BadParameter(f"{wanted}; got {text}") from None
 
 
 Tokens = Annotated[
@@ -64,6 +67,11 @@ Sequences = Annotated[
 ]
 
 
+Chips = Annotated[
+    int | None, typer.Option("--chips", parser=whole_of, metavar="N", help="How many of them.")
+]
+
+
 ChipPrice = Annotated[
     float | None,
     typer.Option(
@@ -73,7 +81,9 @@ ChipPrice = Annotated[
 
 
 ServedOn = Annotated[str, typer.Option("--chip", help="A chip of the catalog.")]
-ServedBy = Annotated[int, typer.Option("--chips", help="How many chips.")]
+ServedBy = Annotated[
+    int, typer.Option("--chips", parser=whole_of, metavar="N", help="How many chips.")
+]
 Batch = Annotated[float, typer.Option("--batch", help="Sequences in flight.")]
 Prompt = Annotated[float, typer.Option("--isl", help="Tokens of a prompt.")]
 Osl = Annotated[float, typer.Option("--osl", help="Tokens of an answer.")]
@@ -143,8 +153,10 @@ def counts(text: str | None, option: str = "--chips") -> list[int]:
         InputError: a word is no whole number.
     """
     from energy.errors import InputError
+    from energy.units import parsed_whole
 
     try:
-        return [int(word) for word in listed(text)]
+        return [parsed_whole(word) for word in listed(text)]
     except ValueError as error:
-        raise InputError(f"expected {option} with whole numbers", text or "") from error
+        wanted = f"expected {option} with whole numbers such as 512 or 2K"
+        raise InputError(wanted, text or "") from error

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from energy.errors import InputError
+from energy.facts import catalog
 from energy.shape import Shape, parameters, total
 from energy.stated_total import require_about
 from simulator.facts.software import attention_of
@@ -29,7 +30,7 @@ MULTIPLE = 64
 
 
 def shape_of(cells: Cells, assumed: list[str], *, prediction_layer: bool) -> Shape:
-    """The model of a row.
+    """The model of a row: of its sizes or, where it has none, that of the catalog by its name.
 
     Args:
         cells: of the row.
@@ -39,6 +40,8 @@ def shape_of(cells: Cells, assumed: list[str], *, prediction_layer: bool) -> Sha
     Raises:
         InputError: a size is blank and does not follow from others.
     """
+    if not cells.text("layers") and not cells.text("d_model") and cells.text("model_name"):
+        return _named(cells, prediction_layer=prediction_layer)
     if not cells.number("vocab"):
         assumed.append(f"vocabulary {VOCABULARY:,}")
     d_ff, d_expert = cells.number("d_ff") or 0.0, cells.number("moe_d_ff_expert") or 0.0
@@ -51,6 +54,23 @@ def shape_of(cells: Cells, assumed: list[str], *, prediction_layer: bool) -> Sha
         d_ff, d_expert = d_ff or width, d_expert or width
         assumed.append(f"width {width:,.0f}, solved from the total of parameters")
     return _shape(cells, d_ff, d_expert, 1 if prediction_layer else 0)
+
+
+def _named(cells: Cells, *, prediction_layer: bool) -> Shape:
+    """A model of the catalog, with the sequences of a row.
+
+    Raises:
+        InputError: it is none of the catalog, or one whose layers a table has no columns for.
+    """
+    model = catalog.model(cells.text("model_name"))
+    if model.shape.others or model.shape.n_recurrent_layers:
+        problem = f"{model.name}, with layers of several kinds"
+        raise InputError("expected a model with attention in every layer", problem)
+    return replace(
+        model.shape,
+        seq_len=cells.number("seq_len") or model.shape.seq_len,
+        n_prediction_layers=1 if prediction_layer else 0,
+    )
 
 
 def as_stated(shape: Shape, cells: Cells, assumed: list[str], *, prediction_layer: bool) -> Shape:

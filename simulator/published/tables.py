@@ -59,7 +59,7 @@ def read_table(
     Args:
         path: of the file.
         content: what its rows are, for messages.
-        required: columns that it must have.
+        required: columns that it must have; "a or b" is one of them.
         example: file of `simulator/published` that has all columns.
 
     Raises:
@@ -67,7 +67,7 @@ def read_table(
             required column.
     """
     columns, rows = inputs.read_table(path, f"a table of {content}")
-    absent = [name for name in required if name not in columns]
+    absent = [names for names in required if not set(names.split(" or ")) & set(columns)]
     if absent or not rows:
         raise InputError(
             f"expected columns and rows of {content} in {path}",

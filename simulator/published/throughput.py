@@ -14,6 +14,7 @@ from typing import Any
 
 from energy.errors import AccountingError, InputError
 from energy.facts import catalog
+from energy.facts.catalog import Chip
 from energy.shape import Shape, total
 from energy.units import GIB
 from simulator.facts.kinds import kind_of
@@ -35,6 +36,9 @@ PRECISIONS = ("fp8", "int8", "fp4", "fp16", "bf16", "fp32", "tf32")
 
 TRAINED_FIELDS = ("trained", "adapter_rank", "adapter_modules")
 """Fields of a plan that say what is trained, where that is not all weights."""
+
+FASTEST_NETWORK = 4
+"""A chip's share of a network over that of its usual node, at most: cards of two generations on."""
 
 LARGEST_BATCH = 1e9
 """A batch that would have more tokens than this was published in tokens, not in sequences."""
@@ -78,7 +82,7 @@ class ThroughputRow:
     tuned: str
     family: str
     shape: Shape
-    chip: catalog.Chip
+    chip: Chip
     precision: str
     software: Software
     framework: str
@@ -113,14 +117,13 @@ class Table:
 
 
 def read_throughput(path: Path) -> Table:
-    """Read a table of published throughput.
+    """Read a table of published throughput; a model of the catalog may stand for its sizes.
 
     Raises:
         InputError: there is no such file, or it is not a table, or a required column is missing.
     """
-    return parse(
-        read_table(path, "published throughput", ("layers", "d_model", "chip"), "throughput.csv")
-    )
+    required = ("layers or model_name", "chip")
+    return parse(read_table(path, "published throughput", required, "throughput.csv"))
 
 
 def read_tables(paths: Iterable[Path]) -> Table:
@@ -160,6 +163,7 @@ def _row(name: str, cells: Cells, whole_runs: bool) -> ThroughputRow:
     source = cells.text("source") or "not stated"
     software = software_of(framework, source)
     reading = read_words(cells, flash=software.flash)
+    chip = catalog.chip(cells.text("chip"))
     shape = shape_of(cells, assumed, prediction_layer=reading.prediction_layer)
     if not whole_runs and cells.number("params_total_b") and cells.number("vocab"):
         shape = as_stated(shape, cells, assumed, prediction_layer=reading.prediction_layer)
@@ -186,13 +190,13 @@ def _row(name: str, cells: Cells, whole_runs: bool) -> ThroughputRow:
         tuned=tuned_of(cells.text("tuned")) or publisher.tuned,
         family=cells.text("model_family") or cells.text("model_name") or "not stated",
         shape=shape,
-        chip=catalog.chip(cells.text("chip")),
+        chip=chip,
         precision=_precision(cells.text("precision"), assumed),
         software=software,
         framework=framework_of(framework),
         release=framework.lower() or "other",
         n_chips=int(n_chips),
-        network_bytes_per_s=reading.network_bytes_per_s,
+        network_bytes_per_s=_network(reading, chip),
         fields=fields,
         measured=measured or None,
         # Training logs print allocated memory in GiB and call it GB.
@@ -201,6 +205,18 @@ def _row(name: str, cells: Cells, whole_runs: bool) -> ThroughputRow:
         assumed=tuple(assumed),
         not_understood=tuple(reading.not_understood),
     )
+
+
+def _network(reading: Reading, chip: Chip) -> float | None:
+    """A chip's share of the network that its row says, unless no node of that chip has as much."""
+    stated, usual = reading.network_bytes_per_s, chip.network_bytes_per_s
+    if stated and usual and stated > FASTEST_NETWORK * usual:
+        reading.not_understood.append(
+            f"other_opts: a network of {stated / 1e9:g} GB/s a chip "
+            f"({chip.id} has {usual / 1e9:g}, which is taken)"
+        )
+        return None
+    return stated
 
 
 def _product_of_degrees(cells: Cells) -> float | None:

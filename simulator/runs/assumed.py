@@ -6,13 +6,16 @@ others of the prediction stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from energy.quantity import Quantity
+from energy.facts.site import Site
+from energy.quantity import Boundary, Quantity
 from energy.units import significant
+from simulator.facts.assumptions import goodput
 from simulator.runs.estimate import Estimate
 from simulator.runs.setup import Setup
+from simulator.scenarios.scenario import Scenario
 
 
 @dataclass(frozen=True)
@@ -44,57 +47,81 @@ def assumptions(setup: Setup, chip_w: Quantity) -> tuple[Assumption, ...]:
         setup: of the scenario.
         chip_w: mean watts of one chip, on which the share of the host depends.
     """
-    section, hardware, run = setup.scenario.site, setup.scenario.hardware, setup.scenario.run
-    at = setup.site_at(chip_w)
-    building, place = section.region is None, section.zone or section.region
+    scenario, software = setup.scenario, setup.software
+    known = [*of_goodput(scenario), *of_site(scenario, setup.site_at(chip_w))]
+    hardware = scenario.hardware
+    if hardware.machine is None and hardware.software is None and hardware.framework is None:
+        assert software is not None
+        known.append(Assumption("software", software.name, "hardware.framework"))
+    known += [
+        Assumption(f"workload {key}", str(value), f"workload.{key}")
+        for key, value in scenario.workload.assumed().items()
+    ]
+    return (*known, *of_price(scenario))
+
+
+def of_goodput(scenario: Scenario) -> Iterator[Assumption]:
+    """The share of the time that a scenario trains, where it leaves that open."""
+    if scenario.run.goodput is None:
+        productive = goodput(None, scenario.hardware.count)
+        yield factor("goodput", productive, "run.goodput", "time", over=True)
+
+
+def of_site(
+    scenario: Scenario, at: Site, boundary: Boundary = Boundary.CHIP
+) -> Iterator[Assumption]:
+    """The factors of a building and the grid, where a scenario leaves them open.
+
+    Args:
+        scenario: of the run.
+        at: its site, resolved.
+        boundary: of the watts that are raised to those of the facility.
+    """
+    section, place = scenario.site, scenario.site.zone or scenario.site.region
+    alone = boundary is Boundary.CHIP
     factors = (
-        (building and section.pue is None, "PUE", at.pue, "pue"),
+        (section.region is None and section.pue is None, "PUE", at.pue, "pue"),
         (
-            section.node_over_chip is None,
+            alone and section.node_over_chip is None,
             "node over chip",
             at.node_over_chip,
             "node_over_chip",
         ),
-        (section.it_over_node is None, "IT over node", at.it_over_node, "it_over_node"),
+        (
+            (alone or boundary is Boundary.NODE) and section.it_over_node is None,
+            "IT over node",
+            at.it_over_node,
+            "it_over_node",
+        ),
     )
-    known = [
-        factor(name, value, f"site.{key}", "energy")
-        for is_open, name, value, key in factors
-        if is_open
-    ]
-    if run.goodput is None:
-        known.insert(0, factor("goodput", setup.goodput, "run.goodput", "time", over=True))
+    for is_open, name, value, key in factors:
+        if is_open:
+            yield factor(name, value, f"site.{key}", "energy")
     if place is None and section.grid_location is None:
-        known.append(factor("grid", at.grid_location, "site.zone", "CO2e"))
-    if hardware.machine is None and hardware.software is None and hardware.framework is None:
-        assert setup.software is not None
-        known.append(Assumption("software", setup.software.name, "hardware.framework"))
-    known += [
-        Assumption(f"workload {key}", str(value), f"workload.{key}")
-        for key, value in setup.scenario.workload.assumed().items()
-    ]
-    if section.chip_price is None:
-        paid = "of electricity alone" if section.electricity_price is not None else "none"
-        known.append(Assumption("price of chips", paid, "site.chip_price"))
-    return tuple(known)
+        yield factor("grid", at.grid_location, "site.zone", "CO2e")
+
+
+def of_price(scenario: Scenario) -> Iterator[Assumption]:
+    """What is paid, where a scenario names no price of chips."""
+    if scenario.site.chip_price is None:
+        electricity = scenario.site.electricity_price is not None
+        paid = "of electricity alone" if electricity else "none"
+        yield Assumption("price of chips", paid, "site.chip_price")
 
 
 def left_open(estimate: Estimate) -> str:
     """The last line of an answer about a predicted run; empty where nothing was assumed."""
-    known = assumptions(estimate.setup, estimate.chip_power_w)
-    if not known:
-        return ""
-    return in_a_line(known, "--set KEY=VALUE")
+    return in_a_line(assumptions(estimate.setup, estimate.chip_power_w), "--set KEY=VALUE")
 
 
-def in_a_line(known: Iterable[Assumption], by: str) -> str:
-    """Assumptions as the last line of an answer.
+def in_a_line(known: Sequence[Assumption], by: str) -> str:
+    """Assumptions as the last line of an answer; empty where there are none.
 
     Args:
         known: what was assumed, some.
         by: how each is set.
     """
-    return f"assumed, each set by {by}: " + "; ".join(map(str, known))
+    return f"assumed, each set by {by}: " + "; ".join(map(str, known)) if known else ""
 
 
 def factor(name: str, value: Quantity, option: str, of: str, *, over: bool = False) -> Assumption:

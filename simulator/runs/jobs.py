@@ -67,7 +67,7 @@ def requested_job(
     numbers = [value for value in (chips, days, mw) if value is not None]
     if (target is None) == (not numbers):
         raise InputError(
-            "expected a scenario, or its numbers instead (--days, --mw)",
+            "expected a scenario, or its numbers instead (--chips, --days, --mw)",
             "neither" if target is None else "both",
         )
     if target is None:

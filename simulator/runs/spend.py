@@ -7,7 +7,7 @@ the same: FLOP over chips x peak x utilization, at known watts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from energy import shape
@@ -15,12 +15,14 @@ from energy.arithmetic import multiply
 from energy.errors import InputError, MissingDataError, nearest
 from energy.facts import catalog
 from energy.facts.catalog import Chip
+from energy.facts.site import Site
 from energy.footprint.account import account, quantity_times, raised
 from energy.quantity import Boundary, Origin, Quantity
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY, S_PER_HOUR
 from simulator.facts.assumptions import goodput
 from simulator.physics import workload
 from simulator.runs import reported
+from simulator.runs.assumed import Assumption, in_a_line, of_goodput, of_price, of_site
 from simulator.runs.estimate import Estimate, estimate
 from simulator.runs.hosts import with_hosts
 from simulator.runs.predict import Prediction, predict
@@ -112,7 +114,7 @@ def mean_power_w(prediction: Prediction) -> dict[Boundary, Quantity]:
     return raised({prediction.boundary: chips_w}, steps, quantity_times, of="power", unit="W")
 
 
-def published(scenario: Scenario) -> Spending:
+def published(scenario: Scenario) -> Utilized:
     """What other scenarios spend at the rate and the watts that were published of this one.
 
     GPT-3: 3.15e23 FLOP by 6 P D, 3.41e23 counted, over 10,000 x 355.2 h x 125 TFLOP/s: 21 % of
@@ -130,10 +132,10 @@ def published(scenario: Scenario) -> Spending:
         "1",
         divide=True,
     )
-    return utilized(share, section.chip_power_w, section.power_boundary)
+    return Utilized(share, section.chip_power_w, section.power_boundary)
 
 
-def at_utilization(scenario: Scenario, mfu: float, watts: float | None) -> Spending:
+def at_utilization(scenario: Scenario, mfu: float, watts: float | None) -> Utilized:
     """What scenarios spend at a utilization that the user names, each with its own goodput.
 
     Args:
@@ -153,21 +155,37 @@ def at_utilization(scenario: Scenario, mfu: float, watts: float | None) -> Spend
     share = multiply(Quantity.exact(mfu, "1", "--mfu", Origin.ASSUMED), productive, "1")
     if watts is not None:
         power = Quantity.exact(watts, "W", "--watts", Origin.ASSUMED)
-        return utilized(share, power, Boundary.CHIP)
-    return utilized(share, *_watts(_chip(scenario)))
+        return Utilized(share, power, Boundary.CHIP, with_goodput=True)
+    return Utilized(share, *_watts(_chip(scenario)), with_goodput=True)
 
 
-def utilized(share: Quantity, power_w: Quantity, boundary: Boundary) -> Spending:
-    """Spending at a share of the peak and at mean watts of a chip, both over the whole time."""
+@dataclass(frozen=True)
+class Utilized:
+    """Spending at a share of the peak and at mean watts of a chip, both over the whole time.
 
-    def spend(scenario: Scenario) -> Spend:
+    Attributes:
+        share: of the peak.
+        power_w: mean watts of a chip.
+        boundary: of the watts.
+        with_goodput: whether the share holds a goodput, which a scenario may leave open.
+    """
+
+    share: Quantity
+    power_w: Quantity
+    boundary: Boundary
+    with_goodput: bool = False
+
+    def __call__(self, scenario: Scenario) -> Spend:
+        """What a scenario takes."""
         chips = scenario.hardware.count
         ideal_s = model_flop(scenario) / (chips * _peak(scenario))
         work = Quantity.exact(ideal_s, "s", "model FLOP / (chips x peak)", Origin.MODELLED)
-        elapsed_s = multiply(work, share, "s", divide=True)
-        site = with_hosts(scenario, scenario.site.resolve(), boundary, power_w)
-        chips_w = power_w.scaled(chips, source=f"{chips:,} chips x {power_w.source}")
-        powers = raised({boundary: chips_w}, site.steps(), quantity_times, of="power", unit="W")
+        elapsed_s = multiply(work, self.share, "s", divide=True)
+        site = self.site(scenario)
+        chips_w = self.power_w.scaled(chips, source=f"{chips:,} chips x {self.power_w.source}")
+        powers = raised(
+            {self.boundary: chips_w}, site.steps(), quantity_times, of="power", unit="W"
+        )
         energy_j = multiply(powers[Boundary.FACILITY], elapsed_s, "J")
         chip_s = elapsed_s.scaled(chips)
         result = account({Boundary.FACILITY: energy_j}, site, quantity_times, chip_s)
@@ -177,7 +195,24 @@ def utilized(share: Quantity, power_w: Quantity, boundary: Boundary) -> Spending
             elapsed_s, energy_j, powers[Boundary.FACILITY], result.cost_usd, result.co2_location_g
         )
 
-    return spend
+    def site(self, scenario: Scenario) -> Site:
+        """The site of a scenario, with the hosts of its chips."""
+        return with_hosts(scenario, scenario.site.resolve(), self.boundary, self.power_w)
+
+    def left_open(self, scenario: Scenario) -> str:
+        """What was assumed of a scenario, in a line."""
+        known = [
+            *(of_goodput(scenario) if self.with_goodput else ()),
+            *self._of_watts(),
+            *of_site(scenario, self.site(scenario), self.boundary),
+            *of_price(scenario),
+        ]
+        return in_a_line(known, "--set KEY=VALUE")
+
+    def _of_watts(self) -> Iterator[Assumption]:
+        """The mean watts of a chip, where nobody measured or named them."""
+        if self.power_w.origin is Origin.MODELLED:
+            yield Assumption("watts of a chip", f"{self.power_w.numbers()[0]:.0f} W", "--watts")
 
 
 def model_flop(scenario: Scenario) -> float:

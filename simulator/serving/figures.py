@@ -62,8 +62,7 @@ class Figures:
             "--zone": factor("grid", site.grid_location, "--zone", "CO2e"),
             "--chip-price": Assumption("price of chips", "none", "--chip-price"),
         }
-        unnamed = [known[option] for option in self.unnamed]
-        return in_a_line(unnamed, "its option") if unnamed else ""
+        return in_a_line([known[option] for option in self.unnamed], "its option")
 
     @property
     def problem(self) -> str:

@@ -5,9 +5,11 @@ import io
 import json
 
 import pytest
+import typer
 
 from energy.quantity import Origin
 from energy.record import Kind
+from simulator.kit.options import whole_of
 from simulator.scenarios.scenario import presets
 from tests.support.records import run_record
 
@@ -122,6 +124,19 @@ def test_a_comparison_of_records_is_the_same_code(simulator, tmp_path):
     data = compared(simulator, tmp_path / "a", tmp_path / "b" / "record.json")
     assert data["basis"] == "recorded"
     assert data["ratio"]["model"]["value"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("512", 512), ("4,096", 4096), ("2K", 2000), ("16_384", 16384)]
+)
+def test_counts_of_chips_are_written_as_tokens_are(text, number):
+    assert whole_of(text) == number
+
+
+@pytest.mark.parametrize("text", ["abc", "1.5", "inf", "nan", ""])
+def test_what_is_no_whole_number_is_refused(text):
+    with pytest.raises(typer.BadParameter, match="expected a whole number such as"):
+        whole_of(text)
 
 
 @pytest.mark.parametrize(

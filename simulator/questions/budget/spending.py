@@ -13,6 +13,7 @@ from simulator.runs.spend import (
     Predicted,
     Spend,
     Spending,
+    Utilized,
     at_utilization,
     published,
     spend_of,
@@ -70,24 +71,23 @@ class Spent:
         scenario: the run.
         spend: what it uses.
         prediction: the source of `spend`; None if it was not predicted.
+        left_open: what was assumed of it, in a line.
     """
 
     scenario: Scenario
     spend: Spend
     prediction: Prediction | None = None
+    left_open: str = ""
 
     @classmethod
     def of(cls, scenario: Scenario, spending: Spending) -> Spent:
         """What a scenario uses, with the prediction where that is the source."""
         if isinstance(spending, Predicted):
             prediction = spending.prediction(scenario)
-            return cls(scenario, spend_of(prediction), prediction)
-        return cls(scenario, spending(scenario))
-
-    @property
-    def left_open(self) -> str:
-        """What a prediction assumed of it, in a line."""
-        return "" if self.prediction is None else left_open(self.prediction.estimate)
+            line = left_open(prediction.estimate)
+            return cls(scenario, spend_of(prediction), prediction, line)
+        line = spending.left_open(scenario) if isinstance(spending, Utilized) else ""
+        return cls(scenario, spending(scenario), left_open=line)
 
     @property
     def tokens(self) -> float:

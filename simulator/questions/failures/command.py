@@ -8,7 +8,7 @@ import typer
 
 from energy.app import Csv, Json, examples
 from simulator.kit.answer import present
-from simulator.kit.options import TARGET, Basis, Explain, Plot, Set, overridden
+from simulator.kit.options import TARGET, Basis, Explain, Plot, Set, overridden, whole_of
 
 
 @examples(
@@ -18,7 +18,9 @@ from simulator.kit.options import TARGET, Basis, Explain, Plot, Set, overridden
 )
 def failures(
     name: Annotated[str | None, typer.Argument(metavar="SCENARIO", help=TARGET)] = None,
-    chips: Annotated[int | None, typer.Option(help="Without a scenario: chips.")] = None,
+    chips: Annotated[
+        int | None, typer.Option(parser=whole_of, metavar="N", help="Without a scenario: chips.")
+    ] = None,
     days: Annotated[
         float | None, typer.Option(help="Without a scenario: days if nothing failed.")
     ] = None,

@@ -13,6 +13,7 @@ from simulator.kit.answer import present
 from simulator.kit.options import (
     TARGET,
     ChipPrice,
+    Chips,
     Explain,
     Plot,
     Sequences,
@@ -33,7 +34,7 @@ from simulator.kit.options import (
 def plan(
     name: Annotated[str, typer.Argument(metavar="MODEL", help=TARGET)],
     chip: Annotated[str | None, typer.Option(help="A chip of the catalog.")] = None,
-    chips: Annotated[int | None, typer.Option(help="How many of them.", min=1)] = None,
+    chips: Chips = None,
     region: Annotated[str | None, typer.Option(help="A grid zone or a data center.")] = None,
     tokens: Tokens = None,
     batch: Sequences = None,

@@ -13,6 +13,7 @@ from simulator.kit.answer import present
 from simulator.kit.options import (
     TARGET,
     ChipPrice,
+    Chips,
     Explain,
     Plot,
     Sequences,
@@ -59,7 +60,7 @@ def predict(
     batch: Sequences = None,
     seq_len: Annotated[int | None, typer.Option(help="Tokens of a sequence.")] = None,
     chip: Annotated[str | None, typer.Option(help="A chip of the catalog.")] = None,
-    count: Annotated[int | None, typer.Option("--chips", help="How many chips.")] = None,
+    count: Chips = None,
     hardware: Annotated[
         Path | None, typer.Option(help="Instead of a chip: a machine that was calibrated.")
     ] = None,

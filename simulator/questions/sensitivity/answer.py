@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from energy.errors import InputError, require_choice
+from energy.errors import InputError, MissingDataError, require_choice
 from energy.quantity import Quantity
 from simulator.kit.answer import Answer
 from simulator.runs.sides import RunTarget, choose_basis, read, sides
@@ -91,10 +91,15 @@ def sensitivity(
         InputError: a name, key or value is not valid, or the target is a record, whose results
             have no derivation.
         InfeasibleError: no plan of the run fits in memory.
+        MissingDataError: the result needs a fact that is not known, as the watts of some chips.
     """
     runs = read([target], overrides)
     (side,) = sides(runs, choose_basis(runs, basis), accounting)
     result = result_of(side.trees, of)
+    if result.quantity.value is None:
+        fix = "ask --of time, or state them in a chip of your own: simulator chips init FILE.toml"
+        missing = f"missing ({result.quantity.source})"
+        raise MissingDataError(f"expected the {RESULTS[of]} of {side.name}", missing, fix)
     notes = [note for note in side.record.notes if note.startswith("assumed, ")]
     return Sensitivity(
         name=side.name, result=result, bars=tornado(result), left_open="".join(notes)

@@ -18,6 +18,7 @@ from simulator.kit.options import (
     counts,
     listed,
     overridden,
+    whole_of,
 )
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ def pareto(
 def feasible(
     names: Names,
     max_mw: Annotated[float | None, typer.Option(help="Mean megawatts of the facility.")] = None,
-    max_chips: Annotated[int | None, typer.Option(help="Chips of the run.")] = None,
+    max_chips: Annotated[
+        int | None, typer.Option(parser=whole_of, metavar="N", help="Chips of the run.")
+    ] = None,
     by: Annotated[
         str | None, typer.Option(metavar="DATE", help="The day on which the run is over.")
     ] = None,

@@ -68,7 +68,7 @@ def test_a_copy_of_the_model_on_more_chips_than_there_are_is_skipped_with_a_reas
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a,b\n1,2\n", "no layers, d_model, chip"), ("layers,d_model,chip\n", "no rows")],
+    [("a,b\n1,2\n", "no layers or model_name, chip"), ("layers,d_model,chip\n", "no rows")],
 )
 def test_a_file_without_rows_or_columns_is_refused_in_one_line(text, message, tmp_path, simulator):
     path = tmp_path / "rows.csv"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from energy.facts import catalog
 from energy.shape import parameters, total
 from simulator.facts.networks import network_bytes_per_s
 from simulator.facts.software import software_of
@@ -59,9 +62,21 @@ def test_a_network_is_read_as_cards_times_speed_or_by_its_generation(words, gbit
     assert network_bytes_per_s(words, 8) == pytest.approx(gbit_per_s_of_a_chip * 1e9 / 8)
 
 
-@pytest.mark.parametrize("words", ["torch.compile", "local batch 8", "DeepEP", "2 slices", "80GB"])
+@pytest.mark.parametrize(
+    "words",
+    ["torch.compile", "local batch 8", "DeepEP", "2 slices", "80GB", "900 GB/s NVLink"],
+)
 def test_words_on_other_things_are_no_network(words):
     assert network_bytes_per_s(words, 8) is None
+
+
+def test_a_network_that_no_node_of_the_chip_has_is_named_and_not_taken():
+    known = row(other_opts="8 x 400 Gb/s")
+    assert (known.network_bytes_per_s, known.not_understood) == (50e9, ())
+    assert known.chip.network_bytes_per_s == 25e9
+    typed = row(other_opts="8 x 4000 Gb/s")
+    assert typed.network_bytes_per_s is None
+    assert "500 GB/s a chip (a100-sxm4-80gb has 25, which is taken)" in typed.not_understood[0]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +136,14 @@ def test_a_blank_width_is_solved_from_the_total_of_parameters():
     solved = row(d_ff="", params_total_b=f"{billions}")
     assert solved.shape.d_ff == full.shape.d_ff
     assert any("solved" in line for line in solved.assumed)
+
+
+def test_a_model_of_the_catalog_stands_for_the_sizes_of_a_row():
+    sizes = dict.fromkeys(("layers", "d_model", "d_ff", "gated_ffn", "heads", "vocab"), "")
+    named = row(**sizes, model_name="llama3-8b")
+    assert named.shape == replace(catalog.model("llama3-8b").shape, seq_len=4096)
+    for name, why in (("llama3-9b", "did you mean llama3-8b"), ("jamba-1.5-mini", "several kinds")):
+        assert why in parse([ROW | sizes | {"model_name": name}]).skipped["a"]
 
 
 @pytest.mark.parametrize("cells", [{"params_total_b": ""}, {"params_total_b": "0.5"}])

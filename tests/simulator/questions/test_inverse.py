@@ -237,6 +237,17 @@ def test_inverse_prints_what_binds_and_what_is_left(simulator):
     assert (code, "binds" in out, "layers of width" in out) == (0, True, True)
 
 
+def test_what_was_assumed_at_a_utilization_is_said_too():
+    line = most_tokens("glam-64b-64e", mwh=456, mfu=0.3).left_open
+    assert "goodput 0.950 (run.goodput" in line
+    assert "watts of a chip 326 W (--watts)" in line
+    assert "node over chip" not in line  # those watts hold the host
+    own = most_tokens("glam-64b-64e", mwh=456, mfu=0.3, watts=200, overrides={"run.goodput": 0.9})
+    assert "node over chip" in own.left_open
+    assert "goodput" not in own.left_open
+    assert "goodput" not in most_tokens("glam-64b-64e", mwh=456).left_open
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -52,6 +52,13 @@ def test_power_and_energy_of_such_a_chip_are_refused_with_the_reason():
         simulator.power(simulator.predict("llama3-8b", **scenario).setup.scenario)
 
 
+def test_what_drives_the_carbon_of_such_a_chip_is_refused_with_the_question_that_can_be_asked():
+    overrides = {**OPEN, "hardware.chip": "tpu-v5p", "hardware.count": 64, "run.tokens": 1e11}
+    with pytest.raises(MissingDataError, match=r"watts .* of tpu-v5p .*ask --of time"):
+        simulator.sensitivity("llama3-8b", overrides=overrides)
+    assert simulator.sensitivity("llama3-8b", of="time", overrides=overrides).bars
+
+
 def test_a_front_of_such_chips_alone_is_of_time_and_dollars():
     front = simulator.pareto(
         "llama3-8b",
