@@ -38,6 +38,11 @@ Kinds = Annotated[
 Counts = Annotated[str | None, typer.Option("--chips", metavar="N[,N]", help="How many of them.")]
 
 
+MostChips = Annotated[
+    int | None, typer.Option(parser=whole_of, metavar="N", help="Chips of the run.")
+]
+
+
 Places = Annotated[
     str | None,
     typer.Option("--region", metavar="PLACE[,PLACE]", help="Grid zones or data centers."),
@@ -131,9 +136,7 @@ def pareto(
 def feasible(
     names: Names,
     max_mw: Annotated[float | None, typer.Option(help="Mean megawatts of the facility.")] = None,
-    max_chips: Annotated[
-        int | None, typer.Option(parser=whole_of, metavar="N", help="Chips of the run.")
-    ] = None,
+    max_chips: MostChips = None,
     by: Annotated[
         str | None, typer.Option(metavar="DATE", help="The day on which the run is over.")
     ] = None,
