@@ -1,16 +1,16 @@
-"""A run whose processes are killed and stopped at random steps ends as an uninterrupted one.
+"""A run whose processes are killed and hang at random steps ends as an uninterrupted one.
 
-    python -m benchmarks.distributed.restarts --kills 10 --hangs 5 [--json]
+    python -m benchmarks.distributed.restarts --kills 10 --hangs 5 [--write docs/results-cluster.md]
 
-torchrun restarts the processes; training goes on from the last checkpoint. A stopped process must
-be named, with its last step, within the timeout and two seconds. Loss and tokens must be equal, and
-the repeated work must be counted as wasted.
+torchrun restarts the processes; training goes on from the last checkpoint. A process that hangs is
+stopped (SIGSTOP) or sleeps within a step, in turn. It must be named, with its last step, within the
+timeout and two seconds, and all processes must end. Losses, tokens and FLOP must be equal, and what
+was repeated must be counted as wasted by the attempt that died.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import re
@@ -21,31 +21,30 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.distributed.launch import command, environment
-from benchmarks.tiny import MIXTURE_TOML
-from energy import RunRecord
+from benchmarks.distributed.circumstances import circumstances, said
+from benchmarks.distributed.small_job import (
+    PATIENCE_S,
+    finish,
+    is_running,
+    launch,
+    losses,
+    prepare,
+    until,
+    workers,
+)
+from benchmarks.pages import Table, markdown_table, print_table, split_at_marks, write_between
+from energy import RunRecord, merge
 from energy.console import print_json
-from energy.errors import ToleranceError
+from energy.errors import InputError, ToleranceError
 from energy.guard import guard
 from energy.quantity import Boundary
 
-PATIENCE_S = 300.0
-"""For what takes long on a machine that others use too."""
-
-RUN = f"""name = "restarts"
-{MIXTURE_TOML}[training]
-steps = {{steps}}
-batch_sequences = 4
-log_every = 1
-checkpoint_every = 10
-evaluate_batches = 1
-threads = 1
-device = "cpu"
-precision = "float32"
-[corpus]
-paths = ["texts"]
-validation_fraction = 0.3
-"""
+MARK = "restarts: benchmarks.distributed.restarts"
+LAYOUT = ("--expert-parallel", "2", "--shard")
+HANGS = {"stopped": signal.SIGSTOP, "asleep": signal.SIGUSR1}
+NAMED = re.compile(r"no word from rank (\d+) \(last step (\d+)\)")
+SAME = 1e-9
+"""Relative difference at which two sums of FLOP or joules are the same."""
 
 
 def main() -> None:
@@ -58,127 +57,112 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=10.0, help="of a message, in seconds")
     parser.add_argument("--grace", type=float, default=2.0, help="seconds after it, to be named")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="write the result into a page")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     guard(lambda: run(options))
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train twice, once with interruptions; print what became of them.
+    """Train twice, once with interruptions; print or write what became of them.
 
     Raises:
-        ToleranceError: an interruption changed the result, or a stopped process was not named.
+        InputError: numbers that make no run, or a page without a place for the result.
+        ToleranceError: an interruption changed the result, or a hanging process was not named.
     """
+    if options.processes < 2 or options.processes % 2:
+        raise InputError("expected an even number of --processes", str(options.processes))
+    if options.steps < 1 or min(options.kills, options.hangs) < 0:
+        raise InputError("expected --steps above 0, --kills and --hangs of at least 0", "less")
+    if options.write:
+        split_at_marks(options.write, MARK)
+    limit = ("--timeout", f"{options.timeout:g}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, options.steps)
-        finish(launch(folder, "whole", options, 0))
+        whole = launch(folder, "whole", options.processes, *LAYOUT, *limit)
+        finish(whole, folder / "whole.log")
         ends = interrupted(folder, options)
-        results = compared(folder, ends)
+        results = {**compared(folder, ends), **circumstances()}
     if options.json:
         print_json(results)
+    elif options.write:
+        write_between(options.write, MARK, f"{words(results)}\n\n{markdown_table(*table(results))}")
     else:
-        for end in ends:
-            print(*(f"{key} {value}" for key, value in end.items()), sep=", ")
-        print(*(f"{key}: {value}" for key, value in results.items() if key != "ends"), sep="\n")
+        print_table(*table(results))
+        print(words(results))
     if not results["passed"]:
         raise ToleranceError("expected a run that ends as an uninterrupted one", "another")
 
 
-def prepare(folder: Path, steps: int) -> None:
-    """Write configuration and text."""
-    (folder / "run.toml").write_text(RUN.format(steps=steps))
-    (folder / "texts").mkdir()
-    for path in Path(json.__file__).parent.glob("*.py"):
-        (folder / "texts" / path.name).write_text(path.read_text())
-
-
-def launch(
-    folder: Path, out: str, options: argparse.Namespace, restarts: int
-) -> subprocess.Popen[str]:
-    """Start a run under torchrun; its output goes to a file."""
-    arguments = ["train", "--model", "run.toml", "--out", out, "--expert-parallel", "2", "--shard"]
-    arguments += ["--timeout", str(options.timeout)]
-    with (folder / f"{out}.log").open("w") as log:
-        return subprocess.Popen(
-            [*command(options.processes, "glam", restarts), *arguments],
-            cwd=folder,
-            env=environment(folder),
-            stdout=log,
-            stderr=log,
-            text=True,
-        )
-
-
-def finish(run: subprocess.Popen[str]) -> None:
-    """Wait for the end of a run."""
-    code = run.wait(PATIENCE_S)
-    if code:
-        raise ToleranceError("expected a run that ends in order", f"exit code {code}")
-
-
 def interrupted(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Train while processes are killed or stopped; return what became of each interruption."""
+    """Train while processes are killed or hang; return what became of each interruption."""
     generator = random.Random(options.seed)
-    kinds = ["kill"] * options.kills + ["hang"] * options.hangs
+    kinds = ["killed"] * options.kills + [list(HANGS)[i % 2] for i in range(options.hangs)]
     generator.shuffle(kinds)
-    run = launch(folder, "broken", options, len(kinds))
-    ends = []
+    limit = ("--timeout", f"{options.timeout:g}")
+    job = launch(folder, "broken", options.processes, *LAYOUT, *limit, restarts=len(kinds))
+    log, ends = folder / "broken.log", []
     for attempt, kind in enumerate(kinds):
-        wait_until_step(folder, run, attempt, generator.randint(1, 8))
-        rank = generator.randrange(options.processes)
-        pid = workers(run.pid)[rank]
-        begun_s, said = time.monotonic(), len((folder / "broken.log").read_text())
-        os.kill(pid, signal.SIGKILL if kind == "kill" else signal.SIGSTOP)
-        end: dict[str, Any] = {"attempt": attempt, "kind": kind, "rank": rank}
-        if kind == "hang":
-            named = wait_for_name(folder, said, options.timeout + options.grace + PATIENCE_S)
-            seconds = time.monotonic() - begun_s
-            end |= {"named": named, "seconds": round(seconds, 1)}
-            end["passed"] = named == rank and seconds <= options.timeout + options.grace
-            os.kill(pid, signal.SIGKILL)  # torchrun would do so after 30 seconds
-        ends.append(end)
-    finish(run)
+        steps, rank = generator.randint(1, 8), generator.randrange(options.processes)
+        until(lambda: steps_of(folder, 0, attempt) >= steps, job, log, 0.02)  # noqa: B023
+        end = {"attempt": attempt, "how": kind, "rank": rank}
+        ends.append(end | _interrupt(folder, job, end, options))
+    finish(job, log)
     return ends
 
 
-def wait_until_step(folder: Path, run: subprocess.Popen[str], attempt: int, steps: int) -> None:
-    """Wait until an attempt has done so many steps."""
-    until_s = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until_s and run.poll() is None:
-        if steps_of(folder / "broken", attempt) >= steps:
-            return
-        time.sleep(0.02)
-    raise ToleranceError("expected a run that goes on", (folder / "broken.log").read_text()[-500:])
+def _interrupt(
+    folder: Path, job: subprocess.Popen[str], end: dict[str, Any], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Kill a process, or let it hang until it is named; wait until all have ended."""
+    processes, log = workers(job.pid), folder / "broken.log"
+    begun_s, said_before = time.monotonic(), len(log.read_text(errors="replace"))
+    done = steps_of(folder, end["rank"], end["attempt"])
+    begun = first_step(folder, end["rank"], end["attempt"]) + done
+    os.kill(processes[end["rank"]], HANGS.get(end["how"], signal.SIGKILL))
+    result: dict[str, Any] = {"passed": True}
+    if end["how"] in HANGS:
+        named = wait_for_name(log, said_before, options.timeout + options.grace + PATIENCE_S)
+        named_s = time.monotonic() - begun_s
+        step = None if named is None else named[1]
+        result |= {"named": named and named[0], "last_step": step, "named_s": round(named_s, 1)}
+        result["passed"] = (
+            result["named"] == end["rank"]
+            and step is not None
+            and begun <= step <= begun + 1
+            and named_s <= options.timeout + options.grace
+        )
+    until(lambda: not any(map(is_running, processes.values())), job, log, 0.05)
+    return {**result, "all_ended_s": round(time.monotonic() - begun_s, 1)}
 
 
-def steps_of(out: Path, attempt: int) -> int:
-    """Return the steps that an attempt has done, from the ledger of the first process."""
-    ledger = out / "rank-0" / "ledger.jsonl"
-    if not ledger.exists():
-        return 0
-    attempts = ledger.read_text(errors="replace").split('"k":"header"')
-    return attempts[attempt + 1].count('"kind":"step"') if len(attempts) > attempt + 1 else 0
+def _attempts_in(folder: Path, rank: int) -> list[str]:
+    """Return what the ledger of a rank says of each attempt."""
+    ledger = folder / "broken" / f"rank-{rank}" / "ledger.jsonl"
+    return ledger.read_text(errors="replace").split('"k":"header"')[1:] if ledger.exists() else []
 
 
-def workers(launcher: int) -> dict[int, int]:
-    """Return the process of each rank that a launcher has started."""
-    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
-    ranks = {}
-    for pid in children:
-        text = Path(f"/proc/{pid}/environ").read_bytes().decode()
-        if match := re.search(r"(?:^|\0)RANK=(\d+)\0", text):
-            ranks[int(match[1])] = int(pid)
-    return ranks
+def steps_of(folder: Path, rank: int, attempt: int) -> int:
+    """Return the steps that an attempt has done, from the ledger of a process."""
+    attempts = _attempts_in(folder, rank)
+    return attempts[attempt].count('"kind":"step"') if len(attempts) > attempt else 0
 
 
-def wait_for_name(folder: Path, since: int, limit_s: float) -> int | None:
-    """Return the rank that the run names as late."""
+def first_step(folder: Path, rank: int, attempt: int) -> int:
+    """Return the step that an attempt goes on from."""
+    attempts = _attempts_in(folder, rank)
+    text = attempts[attempt] if len(attempts) > attempt else ""
+    match = re.search(r'"resume_at":\{"step":(\d+)\}', text)
+    return int(match[1]) if match else 0
+
+
+def wait_for_name(log: Path, since: int, limit_s: float) -> tuple[int, int] | None:
+    """Return the rank that the run names as late, and its last step."""
     until_s = time.monotonic() + limit_s
     while time.monotonic() < until_s:
-        text = (folder / "broken.log").read_text()[since:]
-        if match := re.search(r"no word from rank (\d+) \(last step \d+\)", text):
-            return int(match[1])
+        if match := NAMED.search(log.read_text(errors="replace")[since:]):
+            return int(match[1]), int(match[2])
         time.sleep(0.05)
     return None
 
@@ -186,29 +170,99 @@ def wait_for_name(folder: Path, since: int, limit_s: float) -> int | None:
 def compared(folder: Path, ends: list[dict[str, Any]]) -> dict[str, Any]:
     """Return how the interrupted run ended, beside the other."""
     whole, broken = (RunRecord.load(folder / out / "record.json") for out in ("whole", "broken"))
-    losses = [
-        [json.loads(line)["loss"] for line in (folder / out / "metrics.jsonl").open()]
-        for out in ("whole", "broken")
+    ours, theirs = losses(folder / "broken"), losses(folder / "whole")
+    # What the processes counted step by step, without what was lost.
+    counted = merge([folder / "broken"], "broken").model_flop.value or 0.0
+    flop, wasted = broken.model_flop.value or 0.0, broken.wasted
+    joules = broken.totals[Boundary.CHIP].value or 0.0
+    attempts = [
+        {
+            "name": attempt.name,
+            "died": attempt.died,
+            "energy_j": attempt.energy_j.value,
+            "wasted_j": attempt.wasted_j.value,
+            "wasted_flop": attempt.wasted_flop.value,
+        }
+        for attempt in broken.attempts
     ]
-    wasted, flop = broken.wasted.model_flop.value or 0.0, broken.model_flop.value
-    passed = (
-        losses[0] == losses[1]
-        and broken.tokens.value == whole.tokens.value
-        and flop == whole.model_flop.value
-        and (wasted > 0 or not ends)
-        and all(end.get("passed", True) for end in ends)
-    )
+    checks = {
+        "losses": ours == theirs,
+        "tokens": broken.tokens.value == whole.tokens.value,
+        "flop": flop == whole.model_flop.value,
+        "flop_counted_by_steps": _same(counted, flop),
+        "attempts": len(attempts) == len(ends) + 1
+        and all(a["died"] for a in attempts[:-1])
+        and not attempts[-1]["died"],
+        "joules_of_attempts": _same(sum(a["energy_j"] for a in attempts), joules),
+        "waste_of_attempts": all(
+            _same(sum(a[key] for a in attempts), whole_waste.value or 0.0)
+            for key, whole_waste in (
+                ("wasted_j", wasted.energy_j),
+                ("wasted_flop", wasted.model_flop),
+            )
+        ),
+        "interruptions": all(end["passed"] for end in ends),
+    }
     return {
         "interruptions": len(ends),
-        "final_loss": losses[1][-1],
-        "final_loss_uninterrupted": losses[0][-1],
-        "losses_bit_equal": losses[0] == losses[1],
-        "wasted_flop_over_model_flop": wasted / flop if flop else None,
-        "wasted_j": broken.wasted.energy_j.value,
-        "energy_j": broken.totals[Boundary.CHIP].value,
-        "passed": passed,
+        "as_expected": sum(end["passed"] for end in ends),
+        "steps": len(ours),
+        "final_loss": ours[-1],
+        "final_loss_uninterrupted": theirs[-1],
+        "wasted_flop_over_model_flop": (wasted.model_flop.value or 0.0) / flop if flop else None,
+        "wasted_j": wasted.energy_j.value,
+        "energy_j": joules,
+        "checks": checks,
+        "passed": all(checks.values()),
         "ends": ends,
+        "attempts": attempts,
     }
+
+
+def _same(ours: float, theirs: float) -> bool:
+    return abs(ours - theirs) <= SAME * max(abs(ours), abs(theirs))
+
+
+def table(results: dict[str, Any]) -> Table:
+    """Return a table with a row for each attempt: how it ended, and what it lost."""
+    heads = (
+        "attempt",
+        "its end",
+        "named with its last step after",
+        "all processes ended after",
+        "joules",
+        "of them wasted",
+        "wasted FLOP",
+    )
+    rows = []
+    for i, attempt in enumerate(results["attempts"]):
+        end = results["ends"][i] if i < len(results["ends"]) else None
+        named = f"{end['named_s']} s (step {end['last_step']})" if end and "named" in end else "-"
+        rows.append(
+            (
+                attempt["name"],
+                f"rank {end['rank']} {end['how']}" if end else "in order",
+                named,
+                f"{end['all_ended_s']} s" if end else "-",
+                f"{attempt['energy_j']:.0f}",
+                f"{attempt['wasted_j']:.0f}",
+                f"{attempt['wasted_flop']:.3g}",
+            )
+        )
+    return heads, rows
+
+
+def words(results: dict[str, Any]) -> str:
+    """Return in words how the interrupted run ended."""
+    failed = [name for name, passed in results["checks"].items() if not passed]
+    equal = "the same bits" if results["checks"]["losses"] else "NOT the same"
+    return (
+        f"{results['as_expected']} of {results['interruptions']} interruptions as expected in "
+        f"{results['steps']} steps; losses of all steps {equal} as without interruptions (last: "
+        f"{results['final_loss']:.6f}); failed checks: {', '.join(failed) or 'none'}. Wasted: "
+        f"{results['wasted_flop_over_model_flop']:.0%} of the model FLOP, "
+        f"{results['wasted_j']:.0f} of {results['energy_j']:.0f} J. {said([results])}."
+    )
 
 
 if __name__ == "__main__":

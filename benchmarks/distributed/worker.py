@@ -2,20 +2,21 @@
 
     torchrun --nproc-per-node 2 -m benchmarks.distributed.worker --steps 50 --out /tmp/layouts
 
-The first process prints a line of JSON for each layout, model and dispatch. Each process also
-computes the whole batch alone, step by step, so that nothing but the layout differs.
+The first process prints a line of JSON for each layout, model and dispatch. It also trains each
+model alone, on the whole batches, so that nothing but the layout differs.
+`benchmarks.distributed.equality` starts it and keeps the lines.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,7 +59,14 @@ DENSE: dict[str, Any] = {
     "relative_buckets": 32,
 }
 EXPERTS: dict[str, Any] = {"n_moe_layers": 2, "n_experts": 8, "top_k": 2, "d_expert": 24}
-SHAPES = {"dense": Shape(**DENSE), "mixture": Shape(**DENSE, **EXPERTS)}
+SHAPES = {
+    "dense": Shape(**DENSE),
+    "mixture": Shape(**DENSE, **EXPERTS),
+    "two experts": Shape(**DENSE, **EXPERTS | {"n_experts": 2, "top_k": 1}),
+    "biased mixture": Shape(**DENSE, **EXPERTS),
+}
+"""Two experts are fewer than four processes, so that shards divide their hidden width. The last
+mixture is balanced by biases of its routers."""
 
 SEQUENCES, MICRO_BATCHES = 16, 2
 """Of the global batch."""
@@ -80,6 +88,11 @@ class Case:
     layout: str
     parallelism: Parallelism
 
+    @property
+    def name(self) -> str:
+        """The case in words, among those of as many processes."""
+        return f"{self.recipe}: {self.layout}, {self.model}, {self.dispatch}"
+
 
 class NoMeter:
     """A tracker that measures nothing."""
@@ -91,6 +104,9 @@ class NoMeter:
     def mark(self, *_: Any, **__: Any) -> None:
         """Leave no mark."""
 
+    def add_flop(self, count: float) -> None:
+        """Count nothing."""
+
     def snapshot(self) -> Any:
         """Return what no ledger has spent."""
         return snapshot([], "", 0.0)
@@ -101,19 +117,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--recipes", nargs="*", default=list(RECIPES))
+    parser.add_argument("--only", nargs="*", help="names of cases; all by default")
     parser.add_argument("--out", type=Path, required=True, help="new folder, for checkpoints")
     options = parser.parse_args()
     here = place() or Place()
     torch.set_num_threads(1)
     with group_of(here, 60.0, torch.device("cpu")):
         for case in cases(here.ranks, options.recipes):
+            if options.only and case.name not in options.only:
+                continue
             row = compare(here, case, options.steps, options.out)
             if here.rank == 0:
                 print(json.dumps(row), flush=True)
 
 
 def cases(ranks: int, recipes: list[str]) -> Iterator[Case]:
-    """Yield every layout of so many processes, for mixture and dense, with and without drops."""
+    """Yield every layout of so many processes, for mixture and dense, with and without drops.
+
+    A dense model has no experts to share out, and nothing to drop.
+    """
     layouts = {
         "data": Parallelism(),
         "FSDP2": Parallelism(shard=True),
@@ -126,26 +148,53 @@ def cases(ranks: int, recipes: list[str]) -> Iterator[Case]:
                 yield Case("mixture", dispatch, recipe, name, layout)
             if not name.startswith("expert"):
                 yield Case("dense", "dropless", recipe, name, layout)
+            if name in ("data", "expert + FSDP2"):
+                yield Case("biased mixture", "dropless", recipe, name, layout)
+            if ranks > int(SHAPES["two experts"].n_experts) and layout.shard:
+                yield Case("two experts", "dropless", recipe, name, layout)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step has computed.
+
+    Attributes:
+        loss: of the whole batch.
+        gradient_norm: of all weights together.
+        choices: the experts of each pass of each router, in order.
+    """
+
+    loss: float
+    gradient_norm: float
+    choices: list[torch.Tensor]
+
+
+@cache
+def alone(here: Place, model: str, dispatch: str, recipe: str, steps: int) -> list[Step]:
+    """Return the steps of one process, which the first one computes for all."""
+    done: list[Any] = [None]
+    if here.rank == 0:
+        case = Case(model, dispatch, recipe, "one process", Parallelism())
+        done = [steps_of(trainer_of(configuration(case, steps), Processes()), steps)]
+    dist.broadcast_object_list(done)
+    result: list[Step] = done[0]
+    return result
 
 
 def compare(here: Place, case: Case, steps: int, out: Path) -> dict[str, Any]:
     """Return the largest relative differences of a layout to one process, over some steps."""
     config = configuration(case, steps)
-    alone = trainer_of(config, Processes())
+    expected = alone(here, case.model, case.dispatch, case.recipe, steps)
     degrees = require_degrees(case.parallelism, here.ranks, config)
     several = trainer_of(config, Ranks(here, degrees, torch.device("cpu")))
-    loss, norm, other = 0.0, 0.0, []
-    first = last = math.nan
-    for step in range(1, steps + 1):
-        theirs, ours = chosen(alone.step, alone.model), chosen(several.step, several.model)
-        expected, state = alone.state, several.state
-        last = expected.loss
-        first = expected.loss if step == 1 else first
-        loss = max(loss, abs(state.loss / expected.loss - 1))
-        norm = max(norm, abs(state.gradient_norm / expected.gradient_norm - 1))
-        if not all(equal_parts(here, a, b) for a, b in zip(ours, theirs, strict=True)):
-            other.append(step)
+    pairs = list(zip(steps_of(several, steps), expected, strict=True))
+    other = [
+        number
+        for number, (ours, theirs) in enumerate(pairs, 1)
+        if not all(equal_parts(here, *p) for p in zip(ours.choices, theirs.choices, strict=True))
+    ]
     return {
+        "case": case.name,
         "ranks": here.ranks,
         "model": case.model,
         "dispatch": case.dispatch,
@@ -153,9 +202,11 @@ def compare(here: Place, case: Case, steps: int, out: Path) -> dict[str, Any]:
         "layout": case.layout,
         "degrees": f"{degrees.expert} x {degrees.data}",
         "steps": steps,
-        "loss_falls_by": 1 - last / first,
-        "loss": loss,
-        "gradient_norm": norm,
+        "loss_falls_by": 1 - expected[-1].loss / expected[0].loss,
+        "loss": max(abs(ours.loss / theirs.loss - 1) for ours, theirs in pairs),
+        "gradient_norm": max(
+            abs(ours.gradient_norm / theirs.gradient_norm - 1) for ours, theirs in pairs
+        ),
         "steps_with_other_experts": other,
         "rewritten_bit_equal": rewritten_equal(here, case, several, out),
         "bytes_of_messages": bytes_of_messages(several),
@@ -219,6 +270,8 @@ def configuration(case: Case, steps: int) -> GlamConfig:
     shape = SHAPES[case.model]
     # A ReLU of 1e-9 or of -1e-9 has another gradient, as a router has another expert there.
     architecture = replace(default_architecture(shape), expert_activation="gelu")
+    if case.model == "biased mixture":
+        architecture = replace(architecture, router_bias_step=0.01)
     return GlamConfig(
         name="layouts",
         shape=shape,
@@ -248,18 +301,23 @@ def corpus(config: GlamConfig) -> TokenCorpus:
     return TokenCorpus(cast(Any, range(vocab)), (domain,))
 
 
-def chosen(step: Any, model: Glam) -> list[torch.Tensor]:
-    """Do a step; return the experts of each pass of each router, in order."""
+def steps_of(trainer: Trainer, steps: int) -> list[Step]:
+    """Do steps; return what each has computed."""
     choices: list[torch.Tensor] = []
 
     def keep(_: Any, __: Any, routing: Routing) -> None:
         choices.append(routing.experts)
 
-    hooks = [m.register_forward_hook(keep) for m in model.modules() if isinstance(m, Router)]
-    step()
+    routers = [module for module in trainer.model.modules() if isinstance(module, Router)]
+    hooks = [router.register_forward_hook(keep) for router in routers]
+    done = []
+    for _ in range(steps):
+        choices.clear()
+        trainer.step()
+        done.append(Step(trainer.state.loss, trainer.state.gradient_norm, list(choices)))
     for hook in hooks:
         hook.remove()
-    return choices
+    return done
 
 
 def equal_parts(here: Place, own: torch.Tensor, whole: torch.Tensor) -> bool:

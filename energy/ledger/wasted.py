@@ -126,11 +126,28 @@ def _since_checkpoint(segments: list[Segment], last: int) -> list[Stretch]:
     """From the last checkpoint to the end of segment `last`; nothing where none was marked."""
     stretches = []
     for j in range(last, -1, -1):
-        saved_s = [m["m"] / 1e9 for m in segments[j].marks if m.get("kind") == CHECKPOINT]
+        marks = segments[j].marks
+        saved_s = [_saved_s(m, marks) for m in marks if m.get("kind") == CHECKPOINT]
         stretches.append((j, max(saved_s, default=segments[j].start_s), segments[j].stop_s))
         if saved_s:
             return stretches
     return []
+
+
+def _saved_s(checkpoint: Row, marks: list[Row]) -> float:
+    """When the state of a checkpoint was reached: at the mark of its step.
+
+    Its own mark comes when it is on disk, and training may have gone on meanwhile.
+    """
+    step, marked_ns = checkpoint.get("fields", {}).get("step"), checkpoint["m"]
+    if isinstance(step, int | float):
+        reached = [
+            mark["m"]
+            for mark in marks
+            if mark.get("kind") == "step" and _at_or_before(mark, {"step": step})
+        ]
+        marked_ns = min(marked_ns, max(reached, default=marked_ns))
+    return float(marked_ns) / 1e9
 
 
 def _discarded(segments: list[Segment], i: int) -> Iterator[Stretch]:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from energy.errors import InputError, reason
 from energy.files import write_atomic
+from glam.checkpoints.content import Kind, require_content
 from glam.checkpoints.folder import damaged, load_tensors, read_facts, require_whole
 from glam.checkpoints.tensor_file import tensor_bytes, write_tensors
 from glam.config import GlamConfig
@@ -115,7 +116,18 @@ class Checkpoint:
         return replace(config, architecture=self.config.architecture)
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
-        """Load the weights into a model and, if one is passed, the state into an optimizer."""
+        """Load the weights into a model and, if one is passed, the state into an optimizer.
+
+        Raises:
+            InputError: they are not those of this model and optimizer; nothing is loaded then.
+        """
+        groups = optimizer.param_groups if optimizer is not None else []
+        require_content(
+            {name: Kind.of(tensor) for name, tensor in self.tensors.items()},
+            model.state_dict().items(),
+            None if optimizer is None else [w for group in groups for w in group["params"]],
+            f"of step {self.step}",
+        )
         weights = {
             name.removeprefix("model."): tensor
             for name, tensor in self.tensors.items()

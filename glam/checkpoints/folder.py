@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributed import ProcessGroup
 
 from energy.errors import InputError, reason
+from glam.checkpoints.content import Kind, require_same
 
 FORMAT = "glam-sharded-checkpoint-1"
 MANIFEST = "checkpoint.json"
@@ -56,8 +57,7 @@ def require_whole(path: Path) -> None:
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Return all tensors of a checkpoint by name, whole."""
     tensors = {
-        name: torch.empty(facts.size, dtype=facts.properties.dtype)
-        for name, facts in tensor_facts(path).items()
+        name: torch.empty(kind.shape, dtype=kind.dtype) for name, kind in kinds_in(path).items()
     }
     load_into(path, tensors)
     return tensors
@@ -77,11 +77,8 @@ def load_into(path: Path, tensors: Mapping[str, Tensor], group: ProcessGroup | N
     from torch.distributed.checkpoint.filesystem import FileSystemReader
     from torch.distributed.checkpoint.state_dict_loader import load
 
-    saved = tensor_facts(path)
-    _require_same(
-        {name: _described(t.shape, t.dtype) for name, t in tensors.items()},
-        {name: _described(facts.size, facts.properties.dtype) for name, facts in saved.items()},
-        path,
+    require_same(
+        {name: Kind.of(tensor) for name, tensor in tensors.items()}, kinds_in(path), str(path)
     )
     with warnings.catch_warnings():
         # torch says that one process reads it alone, which is meant.
@@ -94,27 +91,17 @@ def load_into(path: Path, tensors: Mapping[str, Tensor], group: ProcessGroup | N
         )
 
 
-def tensor_facts(path: Path) -> dict[str, Any]:
+def kinds_in(path: Path) -> dict[str, Kind]:
     """Return shape and format of each tensor of a checkpoint, by name."""
     from torch.distributed.checkpoint.filesystem import FileSystemReader
+    from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
-    return dict(FileSystemReader(path).read_metadata().state_dict_metadata)
-
-
-def _require_same(wanted: Mapping[str, str], saved: Mapping[str, str], path: Path) -> None:
-    """Raise InputError at the first tensor that differs, which torch would pass over or convert."""
-    for name in sorted({*wanted, *saved}):
-        if wanted.get(name) != saved.get(name):
-            raise InputError(
-                f"expected {name} of {wanted.get(name, 'no shape, as the model has none')} "
-                f"in the checkpoint {path}",
-                saved.get(name, "none"),
-                "resume with the settings of the run that wrote it",
-            )
-
-
-def _described(shape: Any, dtype: torch.dtype) -> str:
-    return f"{tuple(shape)} {str(dtype).removeprefix('torch.')}"
+    facts = FileSystemReader(path).read_metadata().state_dict_metadata
+    return {
+        name: Kind(tuple(own.size), own.properties.dtype)
+        for name, own in facts.items()
+        if isinstance(own, TensorStorageMetadata)
+    }
 
 
 def file_sha256(path: Path) -> str:

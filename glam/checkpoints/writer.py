@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,16 +31,20 @@ class CheckpointWriter:
     Leaving the context waits until the last one is on disk. An error of the writing thread (a
     full disk) is raised by the next call of any method. On a KeyboardInterrupt the context waits
     only briefly and may lose the checkpoint that is being written.
+
+    Args:
+        folder: of the checkpoints.
+        saved: called in the thread with the step of each that is on disk.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, saved: Callable[[int], object] | None = None) -> None:
+        self.folder, self._saved = folder, saved
         self._thread: _WritingThread | None = None
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Start to write a checkpoint, once the previous one is on disk."""
         self.wait()
-        self._thread = _WritingThread(checkpoint, self.folder)
+        self._thread = _WritingThread(checkpoint, self.folder, self._saved)
         self._thread.start()
 
     def wait(self) -> None:
@@ -83,13 +88,17 @@ class CheckpointWriter:
 class _WritingThread(threading.Thread):
     """Writes one checkpoint; a daemon, so that it does not keep an interrupted process alive."""
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, folder: Path, saved: Callable[[int], object] | None
+    ) -> None:
         super().__init__(name="checkpoint", daemon=True)
         self.error: BaseException | None = None
-        self._checkpoint, self._folder = checkpoint, folder
+        self._checkpoint, self._folder, self._saved = checkpoint, folder, saved
 
     def run(self) -> None:
         try:
             self._checkpoint.write(self._folder)
+            if self._saved is not None:
+                self._saved(self._checkpoint.step)
         except BaseException as error:
             self.error = error

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from energy.errors import InputError
 from glam.config import GlamConfig
 from glam.moe.capacity import group_tokens
-from glam.recipe import require, require_known
+from glam.recipe import require_known
 
 Balance = Literal["global", "local"]
 
@@ -116,12 +116,6 @@ def require_degrees(parallelism: Parallelism, ranks: int, config: GlamConfig) ->
         InputError: they do not.
     """
     shape, expert = config.shape, parallelism.expert
-    require(
-        ranks == 1 or not config.architecture.router_bias_step,
-        "router_bias_step on several processes",
-        "0",
-        config.architecture.router_bias_step,
-    )
     data = parallelism.data or max(1, ranks // expert)
     if data * expert != ranks:
         divisors = [n for n in range(1, ranks + 1) if ranks % n == 0]

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from energy.ledger.accounting import Snapshot
 from energy.ledger.lines import FILE
 from glam.adafactor import Shards
 from glam.checkpoints.checkpoint import Checkpoint, latest_checkpoint
@@ -67,6 +68,9 @@ class Processes:
     def begin_step(self, step: int) -> None:
         """Note the step that this process begins."""
 
+    def meter_waiting(self, window: Callable[[], AbstractContextManager[Any]]) -> None:
+        """Open a window of the meter where this process waits for others."""
+
     def watching(self) -> AbstractContextManager[None]:
         """Return a context in which a process that does not answer is named."""
         return nullcontext()
@@ -89,6 +93,10 @@ class Processes:
 
     def end_update(self) -> None:
         """Forget what an update has changed or used up."""
+
+    def spent(self, own: Snapshot) -> Snapshot:
+        """Return what all processes have spent, from what this one owns; all must ask at once."""
+        return own
 
     def agree(self, flag: bool) -> bool:
         """Return whether any process has set a flag."""

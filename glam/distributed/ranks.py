@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from energy.arithmetic import add
 from energy.errors import AccountingError, InputError
+from energy.ledger.accounting import Snapshot
+from energy.quantity import Quantity
 from glam.checkpoints.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from glam.checkpoints.folder import require_whole
 from glam.checkpoints.sharded import Sharded, read_manifest
@@ -55,6 +58,7 @@ class Ranks(Processes):
         self._watch = Watch(self.rank, self.ranks, parallelism.timeout_s)
         self._saving = dist.new_group(backend="gloo")
         self._weights: Weights | None = None
+        self._waiting: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     def folder(self, out: Path) -> Path:
         """Return rank-3/ in the folder of the run, for process 3."""
@@ -63,7 +67,7 @@ class Ranks(Processes):
     def spread(self, model: Glam) -> None:
         """Keep this process's part of a model."""
         assert self.parallelism is not None
-        mean = self._mean if self.parallelism.balance == "global" else None
+        mean = self._mean_of_loads if self.parallelism.balance == "global" else None
         for module in model.modules():
             if isinstance(module, MixtureOfExperts):
                 module.route_part(Part(self.rank, self.ranks, mean))
@@ -91,6 +95,15 @@ class Ranks(Processes):
         """Note the step that this process begins."""
         self._watch.begin(step)
 
+    def meter_waiting(self, window: Callable[[], AbstractContextManager[Any]]) -> None:
+        """Open a window of the meter where this process waits for others.
+
+        That is in messages of a few hundred bytes, whose time is nearly all waiting: those of
+        losses and statistics after the backward pass, and on a CPU those of loads. Others count
+        as work, although with shards and experts shared out some of their time is waiting too.
+        """
+        self._waiting = window
+
     def watching(self) -> AbstractContextManager[None]:
         """Return a context in which a process that does not answer is named."""
         return self._watch.watching()
@@ -105,7 +118,9 @@ class Ranks(Processes):
         values = [getattr(output, name).detach() for name in LOSSES]
         for routing in output.routings:
             values += [getattr(routing, name).detach() for name in MEAN_FIELDS]
-        flat = self._mean(torch.cat([value.reshape(-1).float() for value in values]))
+        flat = torch.cat([value.reshape(-1).float() for value in values])
+        with self._waiting():
+            flat = self._mean(flat)
         means: Iterator[Tensor] = iter(
             part.view(value.shape)
             for part, value in zip(flat.split([v.numel() for v in values]), values, strict=True)
@@ -125,6 +140,13 @@ class Ranks(Processes):
         """Forget what an update has changed or used up."""
         self._own.clear_gradients()
         forget_all_copies()
+
+    def spent(self, own: Snapshot) -> Snapshot:
+        """Return the joules and watts of all processes, each what it owns."""
+        every: list[Any] = [None] * self.ranks
+        dist.all_gather_object(every, (own.energy, own.power_w))
+        energies, watts = zip(*every, strict=True)
+        return replace(own, energy=_sum(energies), power_w=_sum(watts))
 
     def agree(self, flag: bool) -> bool:
         """Return whether any process has set a flag."""
@@ -185,10 +207,21 @@ class Ranks(Processes):
         restore(checkpoint, self._own, optimizer, self._saving)
         forget_all_copies()
 
+    def _mean_of_loads(self, loads: Tensor) -> Tensor:
+        # A window within a pass would make a GPU wait for all that is queued.
+        with self._waiting() if self._device.type == "cpu" else nullcontext():
+            return self._mean(loads)
+
     def _mean(self, values: Tensor) -> Tensor:
         total = values.detach().clone()
         dist.all_reduce(total)
         return total.div_(self.ranks)
+
+
+def _sum(parts: Sequence[Quantity]) -> Quantity:
+    """Return the sum of those that are known; a process may own no device."""
+    known = [part for part in parts if part.value is not None]
+    return add(known, source="all processes") if known else parts[0]
 
 
 @contextmanager

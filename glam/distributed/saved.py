@@ -16,20 +16,19 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Placement, Replicate
 
 from glam.checkpoints.checkpoint import Checkpoint
-from glam.checkpoints.folder import load_into, tensor_facts
+from glam.checkpoints.content import AVERAGED, Kind, require_content
+from glam.checkpoints.folder import kinds_in, load_into
 from glam.checkpoints.sharded import Sharded
 from glam.distributed.weights import Weight, Weights, dimension
-
-AVERAGED = {"row_var": -1, "col_var": -2}
-"""Of the factored second moments, the dimension that they are means over."""
 
 
 def captured(weights: Weights, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return copies of this process's part of weights and optimizer state."""
-    return {
+    parts = {
         name: _place(weight, key, own.detach().clone())
         for name, weight, key, own in _parts(weights, optimizer)
     }
+    return {**parts, **{f"model.{name}": own.clone() for name, own in weights.buffers.items()}}
 
 
 def restore(
@@ -43,29 +42,37 @@ def restore(
     Raises:
         InputError: it is that of another model or optimizer.
     """
-    optimizer.state.clear()
-    by_index = dict(enumerate(_in_order(weights, optimizer)))
-    if isinstance(checkpoint, Sharded) and checkpoint.path is not None:
-        wanted = {f"model.{weight.name}": (weight, "", weight.own.detach()) for weight in weights}
-        for name, facts in tensor_facts(checkpoint.path).items():
-            if name.startswith("optimizer."):
-                _, index, key = name.split(".", 2)
-                weight = by_index[int(index)]
-                own = _own_part(torch.empty(facts.size, device="meta"), weight, key)
-                wanted[name] = (weight, key, torch.empty(own.shape, dtype=facts.properties.dtype))
+    in_order = list(_in_order(weights, optimizer))
+    path = checkpoint.path if isinstance(checkpoint, Sharded) else None
+    kinds = (
+        {name: Kind.of(tensor) for name, tensor in checkpoint.tensors.items()}
+        if path is None
+        else kinds_in(path)
+    )
+    require_content(
+        kinds,
+        [*((weight.name, weight.parameter) for weight in weights), *weights.buffers.items()],
+        [weight.parameter for weight in in_order],
+        f"of step {checkpoint.step}",
+    )
+    buffers = {f"model.{name}": buffer for name, buffer in weights.buffers.items()}
+    wanted = {f"model.{weight.name}": (weight, "", weight.own.detach()) for weight in weights}
+    for name, kind in kinds.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            weight = in_order[int(index)]
+            own = _own_part(torch.empty(kind.shape, device="meta"), weight, key)
+            wanted[name] = (weight, key, torch.empty(own.shape, dtype=kind.dtype))
+    if path is not None:
         placed = {name: _place(weight, key, own) for name, (weight, key, own) in wanted.items()}
-        load_into(checkpoint.path, placed, group)
-        _set_state(optimizer, wanted)
-        return
-    wanted = {}
-    for name, tensor in checkpoint.tensors.items():
-        kind, rest = name.split(".", 1)
-        if kind == "optimizer":
-            index, key = rest.split(".", 1)
-            wanted[name] = (by_index[int(index)], key, _own_part(tensor, by_index[int(index)], key))
-    with torch.no_grad():
-        for weight in weights:
-            weight.own.copy_(_own_part(checkpoint.tensors[f"model.{weight.name}"], weight, ""))
+        load_into(path, {**placed, **buffers}, group)
+    else:
+        whole = checkpoint.tensors
+        for name, (weight, key, own) in wanted.items():
+            own.copy_(_own_part(whole[name], weight, key))
+        for name, buffer in buffers.items():
+            buffer.copy_(whole[name])
+    optimizer.state.clear()
     _set_state(optimizer, wanted)
 
 

@@ -100,10 +100,14 @@ class Weights:
     Args:
         model: the model.
         meshes: the processes of the run.
+
+    Attributes:
+        buffers: what the model has besides weights, by name; all processes have the same.
     """
 
     def __init__(self, model: nn.Module, meshes: Meshes) -> None:
         self._all = [_weight(name, p, meshes) for name, p in model.named_parameters()]
+        self.buffers = dict(model.named_buffers())
         self._group, self._device = meshes.all.get_group(), meshes.all.device_type
 
     def __iter__(self) -> Iterator[Weight]:

@@ -266,7 +266,7 @@ class Glam(nn.Module):
             return
         mixtures = [layer.ffn for layer in self.layers if isinstance(layer.ffn, MixtureOfExperts)]
         for mixture, routing in zip(mixtures, routings, strict=True):
-            mixture.router.balance(routing.load)
+            mixture.router.balance(routing)
 
     def auxiliary_loss(self, routings: Sequence[Routing]) -> Tensor:
         """Return the balancing loss of all mixtures, added or averaged as the architecture has it.

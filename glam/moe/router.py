@@ -158,15 +158,20 @@ class Router(nn.Module):
         return gates, weights * how.router_scale, experts
 
     @torch.no_grad()
-    def balance(self, load: Tensor) -> None:
+    def balance(self, routing: Routing) -> None:
         """Move the biases a step towards equal loads, after an update (arXiv:2408.15664).
 
+        16 assignments to 4 experts as 4, 2, 7 and 3: steps of 0, +1, -1 and +1.
+
         Args:
-            load: fraction of the assignments that went to each expert (E).
+            routing: of the batch; its load is that of all processes that share the batch.
         """
         if self.bias is not None:
             step = self.architecture.router_bias_step
-            self.bias += step * torch.sign(1 / len(load) - load)
+            total = routing.experts.numel() * self.part.parts
+            # Whole numbers, as means of several processes may miss 1 / E by a rounding.
+            counts = (routing.load.double() * total).round()
+            self.bias += step * torch.sign(total - counts * len(counts)).to(self.bias.dtype)
 
     def _auxiliary_loss(self, gates: Tensor, choices: Tensor) -> Tensor:
         """Return the load-balancing loss, per dispatch group and averaged over tokens (GShard)."""

@@ -88,7 +88,7 @@ class MetricsLog:
         Args:
             state: state of the run after the step.
             output: output of the model in this step.
-            spent: time and energy of this attempt.
+            spent: time and energy of this attempt, in all processes.
             validation_loss: validation loss at this step; None if it was not evaluated.
 
         Raises:

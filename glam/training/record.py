@@ -80,11 +80,17 @@ def write_record(
 
 
 def _of_all(record: RunRecord, ledgers: Sequence[Path]) -> RunRecord:
-    """Return the record of the first process with the joules of all, each device once."""
+    """Return the record of the first process with the joules of all, each device once.
+
+    What was lost is labelled with the attempt that lost it, and each rank with how long it waited.
+    """
     merged = merge(ledgers, record.name)
-    wasted = merged.wasted.model_copy(update={"model_flop": record.wasted.model_flop})
-    names = ("energy", "totals", "elapsed_s", "chip_s")
+    wasted = merged.wasted
+    if wasted.model_flop.value is None:  # ledgers of before each process counted its part
+        wasted = wasted.model_copy(update={"model_flop": record.wasted.model_flop})
+    names = ("energy", "totals", "elapsed_s", "chip_s", "attempts", "ranks")
     facts = {name: getattr(merged, name) for name in names}
+    facts["metrics"] = {**merged.metrics, **record.metrics}
     notes = [*record.notes, *(note for note in merged.notes if note not in record.notes)]
     environment = {**merged.environment, **record.environment}
     for name in ("devices", "job"):

@@ -28,7 +28,7 @@ from glam.data.corpus import TokenCorpus, load_corpus
 from glam.device import choose_device, require_memory, synchronizer
 from glam.distributed.connect import connected
 from glam.distributed.degrees import Parallelism
-from glam.distributed.processes import Processes
+from glam.distributed.processes import Processes, ledgers_in
 from glam.model.decoder import Glam
 from glam.precision import best_product_flop_per_s, choose_precision, former_precision
 from glam.progress import Progress
@@ -105,7 +105,7 @@ def _train(
     resume = processes.by_first(lambda: _check_folder(out, resume, processes.attempt))
     own, device = processes.folder(out), _prepare_device(config)
     checkpoint, config = _begin_or_resume(config, out, device, resume, processes)
-    earlier = earlier_attempts(own / "ledger.jsonl")
+    earlier = processes.by_first(lambda: earlier_attempts(ledgers_in(out)))
     if checkpoint is not None and (
         record := processes.by_first(partial(_finished_record, checkpoint, config, out, earlier))
     ):
@@ -124,12 +124,15 @@ def _train(
         meter,
         events,
         Interrupt() as interrupt,
-        CheckpointWriter(out / "checkpoints") as writer,
+        CheckpointWriter(
+            out / "checkpoints", lambda step: meter.mark("checkpoint", step=step)
+        ) as writer,
         Progress(config, state.step) if first else nullcontext() as progress,
     ):
         peak = peak_flop_per_s or _measure_peak(meter, device, config.training.precision)
         peak *= processes.ranks
         setup = Setup(config, out if first else own, device, corpus, peak, earlier)
+        processes.meter_waiting(lambda: meter.window("messages", phase="waiting"))
         trainer = Trainer(setup, model, optimizer, state, meter, writer, processes)
         if checkpoint is not None:
             trainer.restore(checkpoint)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from energy.errors import MissingDataError
+from energy import merge
+from energy.errors import InputError, MissingDataError
 from energy.flops import model_flop
 from energy.ledger import accounting
+from energy.ledger.lines import FILE
 from energy.quantity import Boundary
 from energy.shape import total
 from glam.config import GlamConfig, Stop
@@ -73,11 +76,21 @@ def spent_at(
     return Spent(tokens, flop, energy_j, elapsed_s, loss)
 
 
-def earlier_attempts(ledger: Path) -> EarlierAttempts:
-    """Read what the earlier attempts of a run have spent from its ledger, if there is one."""
+def earlier_attempts(folders: Sequence[Path]) -> EarlierAttempts:
+    """Read what the earlier attempts of a run have spent.
+
+    Args:
+        folders: those with a ledger of the run, one for each of its processes; joules of a device
+            that several of them have read count once.
+    """
     try:
-        record = accounting.record(ledger, name="", labels={}, notes=[])
-    except MissingDataError:
+        if len(folders) > 1:
+            record = merge(folders, "")
+        elif folders:
+            record = accounting.record(folders[0] / FILE, name="", labels={}, notes=[])
+        else:
+            return EarlierAttempts()
+    except (MissingDataError, InputError):
         return EarlierAttempts()
     total = record.totals.get(Boundary.CHIP)
     return EarlierAttempts(total.value if total else None, record.elapsed_s.value or 0.0)

@@ -80,6 +80,9 @@ class Trainer:
             output = self._accumulate_gradients(state.step + state.skipped_batches)
             applied = self._update(output)
             state.loss = output.loss.item()
+        if self.processes.parallelism is not None:
+            # Its part of the step, so that what the attempts of a job lose adds up.
+            self.meter.add_flop(self._flop_per_step / self.processes.ranks)
         state.padding_steps += mean_padding(output)
         state.step += 1
         self._mark_step(applied, begun_ns)
@@ -154,7 +157,6 @@ class Trainer:
                 self.writer.write(self._capture())
             if last:
                 self.writer.wait()
-        self.meter.mark("checkpoint", step=self.state.step)
         self._saved_step = self.state.step
 
     def _capture(self) -> Checkpoint:
@@ -174,6 +176,11 @@ class Trainer:
             },
             validation_loss=state.validation_loss if self._evaluated else math.nan,
         )
+
+    @property
+    def _flop_per_step(self) -> float:
+        """Model FLOP of a step of all processes."""
+        return self.setup.tokens_per_step * self.setup.model_flop_per_token
 
     @property
     def _evaluated(self) -> bool:
@@ -231,7 +238,7 @@ class Trainer:
             "step",
             step=self.state.step,
             tokens=self.state.step * self.setup.tokens_per_step,
-            model_flop=self.setup.tokens_per_step * self.setup.model_flop_per_token,
+            model_flop=self._flop_per_step,
         )
 
     def _finish_step(self, output: Output) -> dict[str, Any] | None:
@@ -244,7 +251,8 @@ class Trainer:
         # Every evaluation has its line.
         if _due(step, training.log_every) or step == 1 or self._evaluated:
             validation_loss = self.state.validation_loss if self._evaluated else None
-            row = self.metrics.write(self.state, output, self.meter.snapshot(), validation_loss)
+            spent = self.processes.spent(self.meter.snapshot())
+            row = self.metrics.write(self.state, output, spent, validation_loss)
         if _due(step, training.checkpoint_every) and not last and not self.detector.doubtful:
             self.checkpoint()
         return row

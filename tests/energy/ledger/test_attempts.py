@@ -84,6 +84,18 @@ def test_what_came_after_the_last_checkpoint_of_an_attempt_that_died_is_wasted(t
     assert RunRecord.model_validate_json(run.model_dump_json()) == run
 
 
+def test_a_checkpoint_that_was_on_disk_some_steps_later_has_the_state_of_its_own_step(tmp_path):
+    rows = attempt(0, 0, 0, 10, ranks=1)
+    steps = [mark("step", second, step=second) for second in range(1, 11)]
+    rows[1:-1] = sorted(
+        [*rows[1:-1], *steps, mark("checkpoint", 8.5, step=6)],
+        key=lambda r: r.get("m", r.get("m1", 0)),
+    )
+    (first,) = job_of(tmp_path, [[rows]]).attempts
+    assert first.wasted_s.value == pytest.approx(10 - 6)
+    assert first.wasted_flop.value == 4 * FLOP
+
+
 def test_the_last_attempt_loses_too_if_it_died_and_one_that_saved_nothing_is_not_guessed(tmp_path):
     run = job_of(tmp_path / "a", [[attempt(0, 0, 0, 10, saved=[6], ranks=1)]])
     assert run.attempts[0].wasted_j.value == pytest.approx(WATTS * 4)

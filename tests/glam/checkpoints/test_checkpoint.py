@@ -88,6 +88,29 @@ def test_training_continues_from_a_checkpoint_bit_for_bit(tmp_path, name):
     assert equal(all_tensors(restored, restored_optimizer), all_tensors(model, optimizer))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model.norm.scale": None}, "model.norm.scale of .16,. float32 .*step 3; got none"),
+        ({"model.extra": torch.zeros(2)}, "model.extra of no shape, as the model has none.*got .2"),
+        ({"model.norm.scale": torch.zeros(16).half()}, "of .16,. float32 .*got .16,. float16"),
+        ({"optimizer.0.row_var": torch.zeros(3)}, "optimizer.0.row_var of .*got .3,. float32"),
+        ({"optimizer.99.step": torch.zeros(())}, "optimizer.99.step of no shape"),
+    ],
+)
+def test_tensors_of_another_model_are_refused_by_name_and_none_is_loaded(changes, message):
+    config = configuration()
+    checkpoint = Checkpoint.capture(3, config, *trained(config))
+    tensors = {**checkpoint.tensors, **changes}
+    other = replace(checkpoint, tensors={n: t for n, t in tensors.items() if t is not None})
+    model = Glam(TINY_MIXTURE, seed=2)
+    optimizer, before = build_optimizer(model, config.training), model.embedding.clone()
+    with pytest.raises(InputError, match=message):
+        other.restore(model, optimizer)
+    assert model.embedding.equal(before)
+    assert not optimizer.state
+
+
 def test_a_restored_model_shares_no_memory_with_its_checkpoint(tmp_path):
     config = configuration()
     checkpoint = load_checkpoint(save(tmp_path, 3, config, *trained(config)))

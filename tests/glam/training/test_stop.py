@@ -66,7 +66,7 @@ def test_the_validation_loss_of_a_run_that_a_rule_ended_is_in_its_last_line(tmp_
 
 def test_the_time_of_earlier_attempts_counts(tmp_path):
     run(tmp_path, elapsed_s=1e-3)
-    assert earlier_attempts(tmp_path / "ledger.jsonl").elapsed_s > 0
+    assert earlier_attempts([tmp_path]).elapsed_s > 0
     record = run(tmp_path, resume=True, elapsed_s=1e-3)
     assert record.metrics["steps"].value == 1
 
