@@ -102,10 +102,12 @@ def interrupted(folder: Path, options: argparse.Namespace) -> list[dict[str, Any
     generator.shuffle(kinds)
     limit = ("--timeout", f"{options.timeout:g}")
     job = launch(folder, "broken", options.processes, *LAYOUT, *limit, restarts=len(kinds))
-    log, ends = folder / "broken.log", []
+    log, ends, step = folder / "broken.log", [], 0
     for attempt, kind in enumerate(kinds):
-        steps, rank = generator.randint(1, 8), generator.randrange(options.processes)
-        until(lambda: steps_of(folder, 0, attempt) >= steps, job, log, 0.02)  # noqa: B023
+        # Beyond what the attempt before has done, so that this one has begun.
+        step = max(step, last_step(folder)) + generator.randint(1, 8)
+        rank = generator.randrange(options.processes)
+        until(lambda: last_step(folder) >= step, job, log, 0.02)  # noqa: B023
         end = {"attempt": attempt, "how": kind, "rank": rank}
         ends.append(end | _interrupt(folder, job, end, options))
     finish(job, log)
@@ -118,42 +120,28 @@ def _interrupt(
     """Kill a process, or let it hang until it is named; wait until all have ended."""
     processes, log = workers(job.pid), folder / "broken.log"
     begun_s, said_before = time.monotonic(), len(log.read_text(errors="replace"))
-    done = steps_of(folder, end["rank"], end["attempt"])
-    begun = first_step(folder, end["rank"], end["attempt"]) + done
     os.kill(processes[end["rank"]], HANGS.get(end["how"], signal.SIGKILL))
     result: dict[str, Any] = {"passed": True}
     if end["how"] in HANGS:
         named = wait_for_name(log, said_before, options.timeout + options.grace + PATIENCE_S)
         named_s = time.monotonic() - begun_s
-        step = None if named is None else named[1]
+        step, written = None if named is None else named[1], last_step(folder)
         result |= {"named": named and named[0], "last_step": step, "named_s": round(named_s, 1)}
         result["passed"] = (
             result["named"] == end["rank"]
             and step is not None
-            and begun <= step <= begun + 1
+            and written <= step <= written + 1
             and named_s <= options.timeout + options.grace
         )
     until(lambda: not any(map(is_running, processes.values())), job, log, 0.05)
     return {**result, "all_ended_s": round(time.monotonic() - begun_s, 1)}
 
 
-def _attempts_in(folder: Path, rank: int) -> list[str]:
-    """Return what the ledger of a rank says of each attempt."""
-    ledger = folder / "broken" / f"rank-{rank}" / "ledger.jsonl"
-    return ledger.read_text(errors="replace").split('"k":"header"')[1:] if ledger.exists() else []
-
-
-def steps_of(folder: Path, rank: int, attempt: int) -> int:
-    """Return the steps that an attempt has done, from the ledger of a process."""
-    attempts = _attempts_in(folder, rank)
-    return attempts[attempt].count('"kind":"step"') if len(attempts) > attempt else 0
-
-
-def first_step(folder: Path, rank: int, attempt: int) -> int:
-    """Return the step that an attempt goes on from."""
-    attempts = _attempts_in(folder, rank)
-    text = attempts[attempt] if len(attempts) > attempt else ""
-    match = re.search(r'"resume_at":\{"step":(\d+)\}', text)
+def last_step(folder: Path) -> int:
+    """Return the last step of the interrupted run that has its line of metrics."""
+    metrics = folder / "broken" / "metrics.jsonl"
+    rows = metrics.read_text(errors="replace").splitlines() if metrics.exists() else []
+    match = re.match(r'{"step": (\d+)', rows[-1]) if rows else None
     return int(match[1]) if match else 0
 
 
@@ -175,7 +163,7 @@ def compared(folder: Path, ends: list[dict[str, Any]]) -> dict[str, Any]:
     counted = merge([folder / "broken"], "broken").model_flop.value or 0.0
     flop, wasted = broken.model_flop.value or 0.0, broken.wasted
     joules = broken.totals[Boundary.CHIP].value or 0.0
-    attempts = [
+    attempts: list[dict[str, Any]] = [
         {
             "name": attempt.name,
             "died": attempt.died,

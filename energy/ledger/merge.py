@@ -42,6 +42,8 @@ from energy.record import EnergyEntry, RunRecord, Wasted, nothing_wasted, totals
 NO_SAMPLE = "it has no sample and was left out"
 """Note on a ledger whose process died before it read a meter."""
 
+NO_SAMPLES = "expected samples in the ledgers"
+
 NAMED = ("scheduler", "id", "name", "launcher")
 """Facts of a job of which a merged record names all."""
 
@@ -110,7 +112,7 @@ def nodes_of(segments: Iterable[Segment]) -> dict[str, Node]:
     for segment in segments:
         by_boot.setdefault(segment.header["boot"], []).append(segment)
     if not by_boot:
-        raise InputError("expected samples in the ledgers", "none")
+        raise InputError(NO_SAMPLES, "none")
     return {boot: Node(own, _prefix(boot, by_boot)) for boot, own in sorted(by_boot.items())}
 
 

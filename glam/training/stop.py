@@ -11,6 +11,7 @@ from energy.errors import InputError, MissingDataError
 from energy.flops import model_flop
 from energy.ledger import accounting
 from energy.ledger.lines import FILE
+from energy.ledger.merge import NO_SAMPLES
 from energy.quantity import Boundary
 from energy.shape import total
 from glam.config import GlamConfig, Stop
@@ -90,7 +91,11 @@ def earlier_attempts(folders: Sequence[Path]) -> EarlierAttempts:
             record = accounting.record(folders[0] / FILE, name="", labels={}, notes=[])
         else:
             return EarlierAttempts()
-    except (MissingDataError, InputError):
+    except MissingDataError:
+        return EarlierAttempts()
+    except InputError as error:
+        if error.expectation != NO_SAMPLES:
+            raise
         return EarlierAttempts()
     total = record.totals.get(Boundary.CHIP)
     return EarlierAttempts(total.value if total else None, record.elapsed_s.value or 0.0)

@@ -63,11 +63,20 @@ def test_two_processes_train_the_model_of_one_which_goes_on_with_it(tmp_path, mo
         assert ours["tokens"] == theirs["tokens"]
     record = RunRecord.load(two / "record.json")
     assert record.tokens.value == 4 * 2 * 16
-    assert record.totals["chip"].value > 0
+    total = record.totals["chip"].value
+    assert total > 0
+    # Two ranks share a host, whose joules the first owns; the last line is of a moment before.
+    assert 0 < metrics_rows(two)[-1]["energy_j"] <= total * (1 + 1e-9)
+    assert [rank.steps for rank in record.ranks] == [4, 4]
+    assert all(rank.waiting_s.value >= 0 for rank in record.ranks)
+    assert "waiting" in {phase.name for phase in record.phases}
+    (attempt,) = record.attempts
+    assert (attempt.name, attempt.ranks, attempt.wasted_flop.value) == ("0", 2, 0)
     assert (two / "rank-1" / "ledger.jsonl").exists()
 
     longer = train(config.with_training(steps=6), two, resume=True, peak_flop_per_s=1e12)
-    assert longer.totals["chip"].value > record.totals["chip"].value  # those of the two as well
+    assert longer.totals["chip"].value > total  # those of the two as well
+    assert metrics_rows(two)[-1]["energy_j"] > total
     assert [row["step"] for row in metrics_rows(two)] == [1, 2, 3, 4, 5, 6]
     assert load_checkpoint(checkpoints(two / "checkpoints")[-1]).step == 6
 
