@@ -2,13 +2,12 @@
 
 A sequence of a batch is padded at its end. No position attends to a later one, and the dispatch is
 dropless, so that padding changes no other token's logits. Logits are computed only where an option
-stands, and sequences that several options share, once.
+stands, and the prompt that options share, once.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -18,8 +17,10 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from energy.errors import InputError
 from glam.data.tokenizer import END, Tokenizer
+from glam.evaluation.option_rows import OptionRow, in_batches, option_rows
 from glam.generation.growing import Text, grow
 from glam.generation.work import Work
+from glam.model.branches import Branches
 from glam.model.decoder import Glam
 
 BATCH_TOKENS = {"cpu": 2048, "cuda": 65536}
@@ -30,9 +31,6 @@ LOGIT_ROWS = 1024
 
 Pair = tuple[tuple[str, str], list[int], list[int]]
 """Context and continuation as text, and their tokens."""
-
-Target = tuple[int, int, int, int]
-"""A token to be predicted: number of its request, row in its batch, position before it, token."""
 
 
 class GlamLM(TemplateLM):  # type: ignore[misc]
@@ -124,56 +122,38 @@ class GlamLM(TemplateLM):  # type: ignore[misc]
         A continuation that is longer than the window is scored in pieces, each after the tokens
         before it.
         """
-        followers: dict[tuple[int, ...], list[tuple[int, list[int]]]] = defaultdict(list)
-        for number, (context, continuation) in enumerate(pairs):
-            for tokens, targets in _pieces(context, continuation, self._window):
-                followers[tokens].append((number, targets))
         scores, greedy = [0.0] * len(pairs), [True] * len(pairs)
-        for batch in self._batches(followers):
-            wanted: list[Target] = [
-                (number, row, len(tokens) - len(ids) + place, target)
-                for row, tokens in enumerate(batch)
-                for number, ids in followers[tokens]
-                for place, target in enumerate(ids)
-            ]
-            for (number, *_), score, likeliest in zip(
-                wanted, *self._batch_scores(batch, wanted), strict=True
-            ):
+        for batch in in_batches(option_rows(pairs, self._window), self._batch_tokens):
+            wanted = [target.request for row in batch for target in row.targets]
+            for number, score, likeliest in zip(wanted, *self._batch_scores(batch), strict=True):
                 scores[number] += score
                 greedy[number] &= likeliest
         return list(zip(scores, greedy, strict=True))
 
-    def _batches(self, sequences: Iterable[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]:
-        """Yield sequences of about one length together, the longest first."""
-        batch: list[tuple[int, ...]] = []
-        for sequence in sorted(sequences, key=len, reverse=True):
-            if batch and (len(batch) + 1) * len(batch[0]) > self._batch_tokens:
-                yield batch
-                batch = []
-            batch.append(sequence)
-        if batch:
-            yield batch
-
-    def _batch_scores(
-        self, batch: Sequence[tuple[int, ...]], targets: Sequence[Target]
-    ) -> tuple[list[float], list[bool]]:
+    def _batch_scores(self, batch: Sequence[OptionRow]) -> tuple[list[float], list[bool]]:
         """Return of each target its log-probability, and whether it is the likeliest token."""
-        width = len(batch[0])
-        tokens = torch.full((len(batch), width), END, device=self._device)
-        for row, sequence in enumerate(batch):
-            tokens[row, : len(sequence)] = torch.tensor(sequence)
-        states, _ = self.model.hidden_states(tokens)
-        _, rows, places, ids = torch.tensor(targets, device=self._device).T
+        width, shape = len(batch[0].tokens), self.model.shape
+        lengths = [row.lengths for row in batch]
+        tokens = torch.tensor([[*row.tokens, *[END] * (width - len(row.tokens))] for row in batch])
+        branches = (
+            Branches(lengths, width, self._device)
+            if any(len(row.branches) > 1 for row in batch)
+            else None
+        )
+        states, _ = self.model.hidden_states(tokens.to(self._device), branches=branches)
+        wanted = [
+            (number, target.place, target.token)
+            for number, row in enumerate(batch)
+            for target in row.targets
+        ]
         scores, greedy = [], []
-        for row, place, target in zip(
-            *(part.split(LOGIT_ROWS) for part in (rows, places, ids)), strict=True
+        for row, place, target in (
+            part.T for part in torch.tensor(wanted, device=self._device).split(LOGIT_ROWS)
         ):
             logits = states[row, place] @ self.model.embedding.T
             scores += logits.log_softmax(-1).gather(1, target[:, None])[:, 0].tolist()
             greedy += (logits.argmax(-1) == target).tolist()
-        self.work.add_sequences(
-            self.model.shape, [len(sequence) for sequence in batch], width, len(targets)
-        )
+        self.work.add_rows(shape, lengths, width, len(wanted))
         return scores, greedy
 
     def _text(self, context: str, settings: dict[str, Any]) -> _Greedy:
@@ -212,18 +192,3 @@ class _Greedy(Text):
         """Where the first of the stop texts begins; None if there is none yet."""
         text = self._text()
         return min((text.find(stop) for stop in self._stops if stop in text), default=None)
-
-
-def _pieces(
-    context: list[int], continuation: list[int], window: int
-) -> Iterator[tuple[tuple[int, ...], list[int]]]:
-    """Yield the inputs of a continuation, each at most a window, and the tokens they end before.
-
-    One piece, with the beginning of the context cut if need be; several where the continuation
-    alone is longer than the window.
-    """
-    both = [*context, *continuation]
-    most = window if len(continuation) <= window else max(1, window // 2)
-    for end in range(len(both), len(context), -most):
-        begin = max(len(context), end - most)
-        yield tuple(both[max(0, end - 1 - window) : end - 1]), both[begin:end]

@@ -18,6 +18,9 @@ from glam.evaluation.suite import TaskFacts
 VALIDATION_SHARE = 0.1
 """Of the training items, where a task has no file of validation items."""
 
+BATCHES_OF_A_POOL = 16
+"""Batches whose examples are sorted by length together: the order of examples stays random."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -90,10 +93,20 @@ def examples(task: TaskFacts, items: Items, model: GlamLM) -> list[Example]:
 
 
 def batches(made: Sequence[Example], size: int, seed: int, epoch: int) -> Iterator[list[Example]]:
-    """Yield all examples in batches, in an order that depends on seed and epoch alone."""
-    order = np.random.default_rng([seed, epoch]).permutation(len(made))
-    for begin in range(0, len(order), size):
-        yield [made[place] for place in order[begin : begin + size]]
+    """Yield all examples in batches, in an order that depends on seed and epoch alone.
+
+    Those of a batch are of about one length, so that there is little padding: of every
+    `BATCHES_OF_A_POOL` batches of the random order, the examples are sorted by length.
+    """
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(made)).tolist()
+    groups = []
+    for begin in range(0, len(order), size * BATCHES_OF_A_POOL):
+        pool = order[begin : begin + size * BATCHES_OF_A_POOL]
+        pool.sort(key=lambda place: len(made[place].tokens))
+        groups += [pool[first : first + size] for first in range(0, len(pool), size)]
+    for group in random.permutation(len(groups)).tolist():
+        yield [made[place] for place in groups[group]]
 
 
 def _hash(item: Item) -> float:

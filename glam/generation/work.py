@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -47,10 +48,30 @@ class Work:
             padded: tokens that each is computed with.
             predictions: positions whose logits are computed, over all sequences.
         """
+        self.add_rows(shape, [(length, ()) for length in lengths], padded, predictions)
+
+    def add_rows(
+        self,
+        shape: Shape,
+        rows: Sequence[tuple[int, Sequence[int]]],
+        padded: int,
+        predictions: int,
+    ) -> None:
+        """Count one batch of rows, each several sequences with a common beginning.
+
+        Args:
+            shape: of the model.
+            rows: of each, tokens of the stem and of each of its branches.
+            padded: tokens that each is computed with.
+            predictions: positions whose logits are computed, over all rows.
+        """
         logits = _logit_flop(shape) * predictions
-        self.tokens += sum(lengths)
-        self.model_flop += sum(n * _body_flop(shape, n) for n in lengths) + logits
-        self.executed_flop += len(lengths) * padded * _body_flop(shape, padded) + logits
+        self.model_flop += logits
+        self.executed_flop += len(rows) * padded * _body_flop(shape, padded) + logits
+        for stem, branches in rows:
+            self.tokens += stem + sum(branches)
+            self.model_flop += stem * _body_flop(shape, stem)
+            self.model_flop += sum(n * _body_flop(shape, stem + n) for n in branches if n)
 
     def add_token(self, shape: Shape, position: int, computed: int = 1) -> None:
         """Count one token.

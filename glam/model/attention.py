@@ -15,6 +15,7 @@ from torch.nn.functional import embedding, pad
 
 from energy.shape import Shape
 from glam.architecture import Architecture
+from glam.model.branches import Branches
 from glam.model.cpu_attention import BiasedAttention
 from glam.model.key_values import KeyValues
 from glam.precision import linear
@@ -43,13 +44,16 @@ class Attention(nn.Module):
         learned = torch.zeros(int(shape.relative_buckets), self.n_heads)
         self.bias = nn.Parameter(learned) if len(learned) else None
 
-    def forward(self, x: Tensor, past: KeyValues | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, past: KeyValues | None = None, branches: Branches | None = None
+    ) -> Tensor:
         """Attend within each sequence of x (B, S, M).
 
         Args:
             x: normalized input.
             past: keys and values of the sequences without those of x, which are added: x is
                 their beginning, or the next token of each.
+            branches: of rows that are several sequences with a common beginning.
         """
         batch, seq, _ = x.shape
         q, k, v = (
@@ -64,6 +68,9 @@ class Attention(nn.Module):
                 mixed = self._attend(q, *past.append(k, v), past.newest_bias())
                 return linear(mixed.reshape(batch, seq, -1), self.output.weight)
             past.begin(k, v)
+        if branches is not None:
+            mixed = self._attend(q, k, v, self._bias_of(branches))
+            return linear(mixed.transpose(1, 2).reshape(batch, seq, -1), self.output.weight)
         bias = self.position_bias(seq, x.device)
         if x.device.type == "cpu":
             mixed = BiasedAttention.apply(q, k, v, bias, self.extra_logit)
@@ -73,7 +80,7 @@ class Attention(nn.Module):
         return linear(mixed.transpose(1, 2).reshape(batch, seq, -1), self.output.weight)
 
     def _attend(self, q: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-        """Return the weighted values (B, h, 1, d) of one query a sequence."""
+        """Return the weighted values (B, h, S, d), without a gradient."""
         scores = q @ keys.transpose(2, 3)
         if bias is not None:
             scores += bias
@@ -84,6 +91,12 @@ class Attention(nn.Module):
         device = self.query.weight.device
         bias = None if self.bias is None else self.bias_by_distance(self.bias, positions)
         return KeyValues(rows, self.n_heads, positions, self.d_head, bias, device)
+
+    def _bias_of(self, branches: Branches) -> Tensor:
+        learned = self.bias
+        return branches.bias(
+            None if learned is None else self.bias_by_distance(learned, branches.longest)
+        )
 
     @staticmethod
     def bias_by_distance(bias: Tensor, positions: int) -> Tensor:

@@ -26,6 +26,7 @@ from glam.config import Dispatch, GlamConfig
 from glam.family import default_architecture
 from glam.feed_forward import FeedForward, GatedFeedForward
 from glam.model.attention import Attention
+from glam.model.branches import Branches
 from glam.model.cross_entropy import ChunkedCrossEntropy
 from glam.model.initialization import INITIALIZERS
 from glam.model.key_values import KeyValues
@@ -108,6 +109,7 @@ class Layer(nn.Module):
         generator: torch.Generator | None = None,
         dtype: torch.dtype = torch.float32,
         past: KeyValues | None = None,
+        branches: Branches | None = None,
     ) -> tuple[Tensor, Routing | None]:
         """Return the layer's output and, with experts, its routing.
 
@@ -116,8 +118,9 @@ class Layer(nn.Module):
             generator: random generator of a training step.
             dtype: format of activations and products.
             past: keys and values of the tokens before x; then no routing is returned.
+            branches: of rows that are several sequences.
         """
-        x = x + self.attention(self.attention_norm(x, dtype), past)
+        x = x + self.attention(self.attention_norm(x, dtype), past, branches)
         if past is not None and isinstance(self.ffn, MixtureOfExperts):
             return x + self.ffn.infer(self.ffn_norm(x), dtype), None
         if not isinstance(self.ffn, MixtureOfExperts):
@@ -199,11 +202,13 @@ class Glam(nn.Module):
         tokens: Tensor,
         generator: torch.Generator | None = None,
         past: Sequence[KeyValues] | None = None,
+        branches: Branches | None = None,
     ) -> tuple[Tensor, list[Routing]]:
         """Return the input (B, S, M) of the output projection for tokens (B, S), and all routings.
 
         It is the normalized last hidden states, or these over sqrt(M) where the output is scaled.
-        With `past`, the stores of all layers, tokens are those after the ones in the stores.
+        With `past`, the stores of all layers, tokens are those after the ones in the stores; with
+        `branches`, a row is several sequences with a common beginning.
 
         Raises:
             InputError: a GPT has fewer positions than tokens.
@@ -214,16 +219,17 @@ class Glam(nn.Module):
         if self.positions is not None:
             rows = len(self.positions)
             places = past[0].places if past else None
-            end = seq if places is None or places.begins else places.longest
+            end, at = seq, slice(seq)
+            if branches is not None:
+                end, at = branches.longest, branches.depths
+            elif places is not None and not places.begins:
+                end, at = places.longest, places.known[:, None]
             require(end <= rows, "a sequence", f"at most {rows} tokens (position_rows)", end)
-            if places is None or places.begins:
-                x = x + self.positions[:seq]
-            else:
-                x = x + self.positions[places.known][:, None]
+            x = x + self.positions[at]
         routings = []
         stores = past or repeat(None, len(self.layers))
         for layer, store in zip(self.layers, stores, strict=True):
-            x, routing = layer(x, generator, self.dtype, store)
+            x, routing = layer(x, generator, self.dtype, store, branches)
             if routing is not None:
                 routings.append(routing)
         x = self.norm(x)

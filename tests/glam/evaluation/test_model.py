@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from lm_eval.api.instance import Instance
@@ -11,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PretrainedConfig, PreTrainedModel
 from transformers import PreTrainedTokenizerFast as FastTokenizer
 
+from energy.flops import forward_flop
 from glam.data.tokenizer import END
 from glam.evaluation.model import GlamLM
 from glam.model.decoder import Glam
@@ -140,3 +142,34 @@ def test_an_option_longer_than_the_window_is_scored_in_pieces():
     per_letter = score / len(option)
     [(short, _)] = model.loglikelihood(requests("loglikelihood", [("It goes on", option[:30])]))
     assert per_letter == pytest.approx(short / 30, rel=0.5)
+
+
+def options_of(prompt, count):
+    return [(prompt, f" option {'x' * number}{number}") for number in range(count)]
+
+
+@pytest.mark.parametrize("twins", [gpt2, mixture])
+def test_options_that_share_a_row_have_the_likelihoods_they_have_alone(twins):
+    ours, _ = twins()
+    arguments = [pair for prompt in ("Is it?", "A cat", "") for pair in options_of(prompt, 5)]
+    batch = requests("loglikelihood", arguments)
+    together = GlamLM(ours, Letters())
+    scores = together.loglikelihood(batch)
+    alone = GlamLM(ours, Letters())
+    for request, (score, greedy) in zip(batch, scores, strict=True):
+        [(expected, likeliest)] = alone.loglikelihood([request])
+        assert score == pytest.approx(expected, abs=1e-4)
+        assert greedy == likeliest
+    assert together.work.tokens < alone.work.tokens
+
+
+def test_flop_of_a_shared_prompt_count_once():
+    ours, _ = mixture()
+    model = GlamLM(ours, Letters())
+    model.loglikelihood(requests("loglikelihood", [("Is it?", " yes"), ("Is it?", " no")]))
+    flop = forward_flop(replace(ours.shape, seq_len=np.array([6, 9, 8])))
+    body = sum(np.broadcast_to(n, 3) for name, n in flop.items() if name != "logits")
+    assert model.work.tokens == 6 + 3 + 2
+    assert model.work.model_flop == pytest.approx(
+        body @ [6, 3, 2] + 7 * float(forward_flop(ours.shape)["logits"])
+    )

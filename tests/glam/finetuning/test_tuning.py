@@ -148,3 +148,11 @@ def test_every_epoch_has_all_examples_in_an_order_of_its_own():
     orders = [[row for batch in batches(rows, 4, 0, epoch) for row in batch] for epoch in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
     assert all(sorted(order, key=lambda row: row.tokens) == rows for order in orders)
+
+
+def test_a_batch_has_examples_of_about_one_length():
+    rows = [Example(tuple(range(2 + n % 97)), 1) for n in range(1000)]
+    padded = sum(
+        len(batch) * max(len(row.tokens) for row in batch) for batch in batches(rows, 8, 0, 0)
+    )
+    assert padded < 1.1 * sum(len(row.tokens) for row in rows)
