@@ -28,7 +28,7 @@ from energy.shape import Shape
 from glam.evaluation.model import GlamLM
 from glam.evaluation.run import load_subject
 
-BATCHES = {"glam": (1024, 2048, 4096), "mixtral": (1, 8, 16, 32)}
+BATCHES = {"glam": (512, 1024, 2048), "mixtral": (1, 8, 16, 32)}
 """Tokens of a batch of ours, and sequences of one of theirs, that are tried."""
 
 WIDTH_STEP = 8

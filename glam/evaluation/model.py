@@ -23,7 +23,7 @@ from glam.generation.work import Work
 from glam.model.branches import Branches
 from glam.model.decoder import Glam
 
-BATCH_TOKENS = {"cpu": 2048, "cuda": 65536}
+BATCH_TOKENS = {"cpu": 1024, "cuda": 65536}
 """Tokens of a batch, with padding; on a CPU the fastest of those that were tried."""
 
 LOGIT_ROWS = 1024

@@ -219,7 +219,8 @@ class Glam(nn.Module):
         if self.positions is not None:
             rows = len(self.positions)
             places = past[0].places if past else None
-            end, at = seq, slice(seq)
+            end = seq
+            at: Tensor | slice = slice(seq)
             if branches is not None:
                 end, at = branches.longest, branches.depths
             elif places is not None and not places.begins:
