@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 .PHONY: help install demo test test-quick coverage check format architecture validate \
 	validate-folds validate-local bench-simulate bench-searches bench-commands bench-plan bench-meters bench-train \
-	gpu-check experiment experts eval-small clean
+	gpu-check experiment experts eval-small docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -56,6 +56,11 @@ check: install ## format, lint and types, as CI checks them
 
 architecture: install ## draw docs/architecture.md again, from the imports and docstrings
 	$(BIN)/python -m scripts.architecture --write docs/architecture.md
+
+docs: install ## build the documentation's site in site/, and check its links; no network
+	$(BIN)/python -m scripts.website build/docs
+	$(BIN)/zensical build --strict
+	$(BIN)/python -m scripts.website --check site
 
 format: install ## format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
@@ -105,4 +110,4 @@ gpu-check: ## on a machine with an NVIDIA GPU, in under 8 minutes: what only it 
 	$(CHECK_PYTHON) -m benchmarks.gpu_check $(ARGS)
 
 clean: ## remove what the targets created
-	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) runs build site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -1,0 +1,79 @@
+"""The page of formulas: what each computes, and the source that its docstring names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.pages import markdown_table
+from scripts.architecture.imports import ROOT, modules
+from scripts.website.docstrings import cited, escaped, first_sentence, module, source_link
+from scripts.website.reference import entry_place
+
+CHAPTERS = {
+    "Parameters, FLOP and bytes of a model": ("energy.shape", "energy.shapes", "energy.flops"),
+    "From joules to CO2e, water and dollars": (
+        "energy.footprint",
+        "energy.facts",
+        "energy.arithmetic",
+    ),
+    "What a meter's readings mean": ("energy.ledger", "energy.meters", "energy.calibration"),
+    "Numbers of disclosures": ("energy.disclosure", "energy.claims"),
+    "Time, memory and power of a step": ("simulator.physics",),
+    "Loss, tokens and batch": ("simulator.quality",),
+    "Answers of a served model": ("simulator.serving",),
+    "Constants fitted to published rows": (
+        "simulator.fit",
+        "simulator.published",
+        "simulator.runs",
+    ),
+    "Search and questions": ("simulator.plans", "simulator.questions"),
+    "The trainer": ("glam",),
+}
+WHOLE = ("energy.shape", "energy.flops", "energy.footprint", "simulator.physics")
+"""Parts of which each function is a formula, cited or of this project's own derivation."""
+
+
+def formulas_page() -> dict[str, str]:
+    """The page of formulas by its name in the site."""
+    blocks = [
+        "# Formulas and their sources",
+        "Generated from the docstrings: each line leads to the formula itself, with its units and "
+        "a worked number. Where no source is named, the formula is a definition, or derived in the "
+        "docstring. What was fitted to published figures is in [how accurate it is](accuracy.md).",
+    ]
+    for chapter, places in CHAPTERS.items():
+        rows = [
+            row
+            for name, path in modules().items()
+            if _within(name, places)
+            for row in _rows(name, path)
+        ]
+        if rows:
+            blocks += [
+                f"## {chapter}",
+                markdown_table(("formula", "what it computes", "source"), rows),
+            ]
+    return {"formulas.md": "\n\n".join(blocks) + "\n"}
+
+
+def _within(name: str, places: tuple[str, ...]) -> bool:
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def _rows(name: str, path: Path) -> list[tuple[str, str, str]]:
+    """The formulas of a module: those with a source, and in some parts all of them."""
+    text, definitions = module(path)
+    rows = []
+    for one in definitions:
+        own = cited(one.text)
+        if not own and not (_within(name, WHOLE) and one.signature.startswith("def")):
+            continue
+        sources = ", ".join(source_link(source) for source in own or cited(text))
+        place = f"reference/{entry_place(name, one.name)}"
+        rows.append((f"[`{one.name}`]({place})", escaped(first_sentence(one.text)), sources))
+    if not rows and cited(text):
+        file = path.relative_to(ROOT)
+        place = f"reference/{entry_place(name, '')}".rstrip("-")
+        sources = ", ".join(source_link(source) for source in cited(text))
+        rows.append((f"[`{file.stem}`]({place})", escaped(first_sentence(text)), sources))
+    return rows
