@@ -15,7 +15,6 @@ from energy.quantity import Quantity
 from energy.record import EnergyEntry, RunRecord, Window
 from tests.support import ROOT
 
-README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 CURRENT = [page for page in PAGES if not re.search("CHANGELOG|changes", str(page))]
 """Pages of today: all but those that name what a module or option was called before."""
@@ -192,12 +191,23 @@ def test_a_page_shows_what_the_simulator_prints(line, printed, simulator):
     assert missing == []
 
 
-def test_the_python_session_of_the_readme_prints_what_it_shows(tmp_path, monkeypatch):
+@every_page([page for page in CURRENT if re.search(r"^```python\n>>> ", page.read_text(), re.M)])
+def test_the_python_session_of_a_page_prints_what_it_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    session = "\n".join(
-        block for language, block in FENCE.findall(README.read_text()) if ">>> " in block
-    )
-    test = doctest.DocTestParser().get_doctest(session, {}, "README", str(README), 0)
+    session = "\n".join(block for _, block in FENCE.findall(page.read_text()) if ">>> " in block)
+    test = doctest.DocTestParser().get_doctest(session, {}, page.stem, str(page), 0)
     assert test.examples
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     assert runner.run(test).failed == 0
+
+
+def test_every_finding_stands_on_its_page_as_its_script_begins():
+    page = (ROOT / "docs" / "findings.md").read_text()
+    scripts = sorted((ROOT / "findings").glob("*.sh"))
+    assert scripts
+    for script in scripts:
+        head = script.read_text().split("\n#\n")[0].split("\n", 1)[1]
+        version, _, said = " ".join(head.replace("#", "").split()).partition(": ")
+        row = f"| [{script.stem}](../findings/{script.name}) | {version} | {said.rstrip('.')} |"
+        assert row in page
+    assert page.count("](../findings/") == len(scripts)

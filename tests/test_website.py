@@ -54,9 +54,10 @@ def test_the_reference_lists_what_users_import(package, pages):
 
 def test_every_public_definition_stands_in_the_reference(pages):
     text = "\n".join(page for name, page in pages.items() if name.startswith("reference/"))
+    shown = set(re.findall(r"^#{3,4} `([\w.]+)`", text, re.MULTILINE))
     for path in modules().values():
         for one in module(path)[1]:
-            assert f"`{one.name}`" in text
+            assert one.name in shown
 
 
 def test_every_row_of_the_facts_is_shown_with_its_source(pages):
@@ -68,7 +69,8 @@ def test_every_row_of_the_facts_is_shown_with_its_source(pages):
             page = pages[f"data/{path.stem}.md"]
             assert f"`{path.relative_to(ROOT).as_posix()}`" in pages["data/index.md"]
             if len(rows) <= LONG:
-                assert page.count("\n| ") == len(rows) + 2, path
+                lines = page.count("\n| ") - 2 if "\n| " in page else page.count("\n- **")
+                assert lines == len(rows), path
                 shown += len(rows)
     assert shown > 900
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from scripts.website.places import FACTS, data_place, is_table
 Row = dict[str, str]
 
 NARROW = 9
-"""Columns that a table may have; of a wider one, the values of a row stand in one cell."""
+"""Columns that a table may have; of a wider one, each row is an item of a list."""
 
 LONG = 500
 """Rows of a table that a page shows one by one; of a longer one, it counts them by source."""
@@ -62,47 +63,36 @@ def _page(path: str, rows: Sequence[Row]) -> str:
     """A table as a page."""
     columns = list(rows[0])
     if len(rows) > LONG:
-        said, heads, cells = _counted(rows)
+        shown = _counted(rows)
     elif len(columns) <= NARROW:
-        said, heads = "", columns
         cells = [[_cell(row[name]) for name in columns] for row in rows]
+        shown = "\n\n" + markdown_table(columns, cells)
     else:
-        said, heads, cells = "", *_packed(columns, rows)
-    intro = f"The {len(rows):,} rows of `{path}`.{said}"
-    return f"# {Path(path).stem.replace('_', ' ')}\n\n{intro}\n\n{markdown_table(heads, cells)}\n"
+        shown = "\n\n" + "\n".join(_item(columns, row) for row in rows)
+    intro = f"The {len(rows):,} rows of `{path}`."
+    return f"# {Path(path).stem.replace('_', ' ').capitalize()}\n\n{intro}{shown}\n"
 
 
-def _packed(columns: Sequence[str], rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Rows of many columns: the name, what is known of it, and the source."""
+def _item(columns: Sequence[str], row: Row) -> str:
+    """A row of many columns: its name, what is known, and the source."""
     name = next((column for column in NAMES if column in columns), columns[0])
     last = [column for column in LAST if column in columns]
-    inner = [column for column in columns if column not in (name, *last)]
-    cells = []
-    for row in rows:
-        known = [
-            f"{column.replace('_', ' ')} {_cell(row[column])}"
-            for column in inner
-            if row[column] not in ("", "unknown")
-        ]
-        cells.append(
-            [_cell(row[name]), " · ".join(known), *(_cell(row[column]) for column in last)]
-        )
-    return [name, "what is known", *last], cells
+    known = [
+        f"{column.replace('_', ' ')} {_cell(row[column])}"
+        for column in columns
+        if column not in (name, *last) and row[column] not in ("", "unknown")
+    ]
+    source = "; ".join(_cell(row[column]) for column in last if row[column])
+    return f"- **{_cell(row[name])}**: {' · '.join(known)}. *Source:* {source}"
 
 
-def _counted(rows: Sequence[Row]) -> tuple[str, list[str], list[list[str]]]:
+def _counted(rows: Sequence[Row]) -> str:
     """Many rows by what they have in common."""
     together = [column for column in TOGETHER if column in rows[0]]
-    counts: dict[tuple[str, ...], int] = {}
-    for row in rows:
-        key = tuple(row[column] for column in together)
-        counts[key] = counts.get(key, 0) + 1
-    cells = [[*(_cell(value) for value in key), f"{count:,}"] for key, count in counts.items()]
-    return (
-        f" They are counted by {', '.join(together)}; the file has each.",
-        [*together, "rows"],
-        cells,
-    )
+    counts = Counter(tuple(row[column] for column in together) for row in rows)
+    cells = [[*map(_cell, key), f"{count:,}"] for key, count in counts.items()]
+    said = f" They are counted by {', '.join(together)}; the file has each."
+    return f"{said}\n\n{markdown_table([*together, 'rows'], cells)}"
 
 
 def _cell(value: str) -> str:

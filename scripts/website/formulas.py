@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from benchmarks.pages import markdown_table
@@ -30,7 +31,9 @@ CHAPTERS = {
     "The trainer": ("glam",),
 }
 WHOLE = ("energy.shape", "energy.flops", "energy.footprint", "simulator.physics")
-"""Parts of which each function is a formula, cited or of this project's own derivation."""
+"""Parts of which each function that computes is listed, cited or derived by this project."""
+
+ARITHMETIC = re.compile(r"\w ?\* ?\w| = |\w ?/ ?\w| x \d|\d x ")
 
 
 def formulas_page() -> dict[str, str]:
@@ -66,7 +69,8 @@ def _rows(name: str, path: Path) -> list[tuple[str, str, str]]:
     rows = []
     for one in definitions:
         own = cited(one.text)
-        if not own and not (_within(name, WHOLE) and one.signature.startswith("def")):
+        computes = _within(name, WHOLE) and not one.method and ARITHMETIC.search(one.text)
+        if not own and not computes:
             continue
         sources = ", ".join(source_link(source) for source in own or cited(text))
         place = f"reference/{entry_place(name, one.name)}"

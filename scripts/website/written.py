@@ -14,8 +14,13 @@ DOCS = ROOT / "docs"
 ALSO = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 """Pages that stand beside docs/, and what the site calls them."""
 
-BEFORE_THE_SITE = {"README.md": "index.md"}
-"""A page of a code host whose part the site gives to one of its own."""
+INSTEAD = {
+    "README.md": "index.md",
+    "energy/facts/data": "data/index.md",
+    "scripts/website/formulas.py": "formulas.md",
+    "scripts/website/reference.py": "reference/index.md",
+}
+"""What a code host shows, and the page that the site has instead."""
 
 CODE = re.compile(r"^( *```.*?^ *```|~~~.*?^~~~)[ \t]*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(\]\()([^)\s]+)(\))")
@@ -113,12 +118,12 @@ def _place(target: Path) -> str | None:
     """The page or file of the site that shows a file of the repository."""
     if target.is_relative_to(DOCS):
         inside = target.relative_to(DOCS).as_posix()
-        return inside if target.is_file() else f"{inside}/README.md"
+        return f"{inside}/README.md" if target.is_dir() else inside
     if not target.is_relative_to(ROOT):
         return None
     inside = target.relative_to(ROOT).as_posix()
-    if inside in ALSO | BEFORE_THE_SITE:
-        return (ALSO | BEFORE_THE_SITE)[inside]
+    if inside in ALSO | INSTEAD:
+        return (ALSO | INSTEAD)[inside]
     if target.suffix == ".ipynb":
         return notebook_place(inside)
     if is_table(inside):
