@@ -67,14 +67,18 @@ def _rows(name: str, path: Path) -> list[tuple[str, str, str]]:
     """The formulas of a module: those with a source, and in some parts all of them."""
     text, definitions = module(path)
     rows = []
-    for one in definitions:
-        own = cited(one.text)
-        computes = _within(name, WHOLE) and not one.method and ARITHMETIC.search(one.text)
+    for definition in definitions:
+        own = cited(definition.text)
+        computes = (
+            _within(name, WHOLE) and not definition.method and ARITHMETIC.search(definition.text)
+        )
         if not own and not computes:
             continue
         sources = ", ".join(source_link(source) for source in own or cited(text))
-        place = f"reference/{entry_place(name, one.name)}"
-        rows.append((f"[`{one.name}`]({place})", escaped(first_sentence(one.text)), sources))
+        place = f"reference/{entry_place(name, definition.name)}"
+        rows.append(
+            (f"[`{definition.name}`]({place})", escaped(first_sentence(definition.text)), sources)
+        )
     if not rows and cited(text):
         file = path.relative_to(ROOT)
         place = f"reference/{entry_place(name, '')}".rstrip("-")

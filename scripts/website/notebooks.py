@@ -13,8 +13,8 @@ from scripts.website.written import adapted
 
 def notebook_pages() -> dict[str, str]:
     """Each notebook of notebooks/ as a page."""
-    found_in = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    return {notebook_place(path.relative_to(ROOT).as_posix()): _page(path) for path in found_in}
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    return {notebook_place(path.relative_to(ROOT).as_posix()): _page(path) for path in notebooks}
 
 
 def _page(path: Path) -> str:

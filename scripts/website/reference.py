@@ -80,9 +80,9 @@ def _index(folders: dict[str, list[Path]]) -> str:
 
 def _said(name: str, definition: str) -> str:
     """The first sentence of a definition's docstring."""
-    for one in module(modules()[name])[1]:
-        if one.name == definition:
-            return first_sentence(one.text)
+    for entry in module(modules()[name])[1]:
+        if entry.name == definition:
+            return first_sentence(entry.text)
     raise KeyError(f"{name}.{definition}")
 
 
@@ -97,12 +97,12 @@ def _page(files: list[Path]) -> str:
             blocks.append(f"## `{file.name}` {{ #{anchor(whole)} }}")
         elif files[0] == file:
             blocks.append(f'<span id="{anchor(whole)}"></span>')
-        blocks += [markdown(text), *(_entry(whole, one) for one in definitions)]
+        blocks += [markdown(text), *(_entry(whole, entry) for entry in definitions)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _entry(name: str, one: Definition) -> str:
+def _entry(name: str, entry: Definition) -> str:
     """A definition with its signature and its docstring."""
-    level = "####" if one.method else "###"
-    head = f"{level} `{one.name}` {{ #{anchor(f'{name}.{one.name}')} }}"
-    return "\n\n".join([head, f"``` python\n{one.signature}\n```", markdown(one.text)])
+    level = "####" if entry.method else "###"
+    head = f"{level} `{entry.name}` {{ #{anchor(f'{name}.{entry.name}')} }}"
+    return "\n\n".join([head, f"``` python\n{entry.signature}\n```", markdown(entry.text)])
