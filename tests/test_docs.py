@@ -15,7 +15,7 @@ from energy.quantity import Quantity
 from energy.record import EnergyEntry, RunRecord, Window
 from tests.support import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), ROOT / "llms.txt", *(ROOT / "docs").rglob("*.md")])
 CURRENT = [page for page in PAGES if not re.search("CHANGELOG|changes", str(page))]
 """Pages of today: all but those that name what a module or option was called before."""
 MANUAL = [page for page in CURRENT if not page.name.startswith("results")]

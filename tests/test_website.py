@@ -123,7 +123,7 @@ def test_the_site_has_the_lists_and_tables_that_a_code_host_shows():
     host = MarkdownIt("commonmark").enable("table")
     for name, text in written_pages()[0].items():
         source = DOCS / name
-        if source.exists():
+        if source.exists() and not name.startswith("agent/"):  # begins with metadata
             names = [
                 name
                 for extension in CONFIG["markdown_extensions"]

@@ -25,6 +25,7 @@ def write(results: Json, docs: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for of in groups(results):
         pictures.curves(folder / CURVES.format("-".join(of)), results, of)
+    pictures.curves(folder / "at-equal-joules.png", results, ("small", "glam"), ["energy_j"])
     pictures.to_equal_loss(folder / "equal-loss.png", results)
     pictures.predictions(folder / "predictions.png", results)
     pictures.load(folder / "expert-load.png", results)

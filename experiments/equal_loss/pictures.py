@@ -37,13 +37,16 @@ AXES = {
 """Key of a point of a curve -> label of its axis, and the unit of the label in SI."""
 
 
-def curves(path: Path, results: Json, of: tuple[str, str]) -> None:
+def curves(
+    path: Path, results: Json, of: tuple[str, str], over: Sequence[str] = tuple(AXES)
+) -> None:
     """Draw validation loss against tokens, time and joules, as the mean over the seeds.
 
     Args:
         path: of the picture.
         results: of the experiment.
         of: size and family, as `groups` has them.
+        over: keys of `AXES`, a panel each.
     """
 
     def panel(what: str) -> plots.Panel:
@@ -62,7 +65,7 @@ def curves(path: Path, results: Json, of: tuple[str, str]) -> None:
 
         return draw
 
-    plots.save(path, *(panel(what) for what in AXES), size=(6.5, 3.1))
+    plots.save(path, *(panel(what) for what in over), size=(6.5, 3.1))
 
 
 def origins(results: Json) -> str:

@@ -25,6 +25,7 @@ INSTEAD = {
 CODE = re.compile(r"^( *```.*?^ *```|~~~.*?^~~~)[ \t]*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 DRAWING = re.compile(r"```mermaid\n.*?```\n\nAn arrow is left out[^\n]*\n\n", re.DOTALL)
+METADATA = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 ITEM = re.compile(r"[-*] |\d+\. ")
 LIST_AFTER_TEXT = re.compile(r"^(?![-*] |\d+\. |[ \t]|\||#|>)(.+)\n(?=(?:[-*]|1\.) )", re.MULTILINE)
 
@@ -67,7 +68,7 @@ def adapted(text: str, path: Path, name: str) -> str:
         part = LIST_AFTER_TEXT.sub(r"\1\n\n", part)
         return LINK.sub(lambda match: match[1] + _target(match[2], path, name) + match[3], part)
 
-    return outside_code(deeper(DRAWING.sub("", text)), turned)
+    return outside_code(deeper(DRAWING.sub("", METADATA.sub("", text))), turned)
 
 
 def deeper(text: str) -> str:
