@@ -70,7 +70,8 @@ def run(options: argparse.Namespace) -> None:
         ToleranceError: a checkpoint was read as another, or a run went on from it as another.
     """
     if options.steps < 1 or options.kills < 0:
-        raise InputError("expected --steps above 0 and --kills of at least 0", "less")
+        value = f"{options.steps} and {options.kills}"
+        raise InputError("expected --steps above 0 and --kills of at least 0", value)
     if options.write:
         split_at_marks(options.write, MARK)
     with tempfile.TemporaryDirectory() as name:

@@ -60,8 +60,8 @@ def run(options: argparse.Namespace) -> None:
         InputError: the number of processes or steps is none, or the page has no place for it.
         ToleranceError: a cell differs by more than the limit.
     """
-    if min(*options.ranks, options.steps) < 1:
-        raise InputError("expected --ranks and --steps of at least 1", "less")
+    if (least := min(*options.ranks, options.steps)) < 1:
+        raise InputError("expected --ranks and --steps of at least 1", str(least))
     if options.write:
         split_at_marks(options.write, MARK)
     if options.again:
@@ -99,8 +99,8 @@ def read(file: Path) -> list[dict[str, Any]]:
     """Return the cells of a file; none where there is no file. A line that was cut is no cell."""
     if not file.exists():
         return []
-    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("}\n")]
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
 
 def measure(ranks: int, steps: int, names: list[str], file: Path) -> Iterator[dict[str, Any]]:
@@ -133,17 +133,29 @@ def measure(ranks: int, steps: int, names: list[str], file: Path) -> Iterator[di
                     _keep(cell, file)
                     yield cell
         if workers.returncode:
-            raise ToleranceError(
-                f"expected {ranks} processes that train", log.read_text()[-500:] or "a failure"
-            )
+            raise ToleranceError(f"expected {ranks} processes that train", _problem(log))
+
+
+def _problem(log: Path) -> str:
+    """Return the last error that processes have printed, before the account of torchrun."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if "Error: " in line]
+    return (lines or ["a failure"])[-1][:300]
 
 
 def _keep(cell: dict[str, Any], file: Path) -> None:
     """Append a cell to a file."""
-    with file.open("a", encoding="utf-8") as stream:
+    with file.open("a+", encoding="utf-8") as stream:
+        if stream.tell() and not _ends_a_line(file):
+            stream.write("\n")
         stream.write(json.dumps(cell) + "\n")
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _ends_a_line(file: Path) -> bool:
+    with file.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read() == b"\n"
 
 
 def _cases(ranks: int) -> list[Any]:

@@ -73,7 +73,8 @@ def run(options: argparse.Namespace) -> None:
     if options.processes < 2 or options.processes % 2:
         raise InputError("expected an even number of --processes", str(options.processes))
     if options.steps < 1 or min(options.kills, options.hangs) < 0:
-        raise InputError("expected --steps above 0, --kills and --hangs of at least 0", "less")
+        value = f"{options.steps}, {options.kills} and {options.hangs}"
+        raise InputError("expected --steps above 0, --kills and --hangs of at least 0", value)
     if options.write:
         split_at_marks(options.write, MARK)
     limit = ("--timeout", f"{options.timeout:g}")

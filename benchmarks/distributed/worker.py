@@ -71,6 +71,9 @@ mixture is balanced by biases of its routers."""
 SEQUENCES, MICRO_BATCHES = 16, 2
 """Of the global batch."""
 
+PATIENCE_S = 900.0
+"""Others wait as long while the first process trains alone, on a machine that others use too."""
+
 RECIPES: dict[str, dict[str, Any]] = {
     "adafactor": {"optimizer": "adafactor", "learning_rate": 0.002},
     "adamw": {"optimizer": "adamw", "learning_rate": 0.0005, "warmup_steps": 5},
@@ -122,7 +125,7 @@ def main() -> None:
     options = parser.parse_args()
     here = place() or Place()
     torch.set_num_threads(1)
-    with group_of(here, 60.0, torch.device("cpu")):
+    with group_of(here, PATIENCE_S, torch.device("cpu")):
         for case in cases(here.ranks, options.recipes):
             if options.only and case.name not in options.only:
                 continue

@@ -204,7 +204,10 @@ class Ranks(Processes):
         self, checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer
     ) -> None:
         """Return this process's part of model and optimizer to those of a checkpoint."""
-        restore(checkpoint, self._own, optimizer, self._saving)
+        try:
+            restore(checkpoint, self._own, optimizer, self._saving)
+        except InputError as error:  # of what the checkpoint has, which all of them see
+            raise_once(self.rank, error)
         forget_all_copies()
 
     def _mean_of_loads(self, loads: Tensor) -> Tensor:

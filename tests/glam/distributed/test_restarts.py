@@ -64,3 +64,25 @@ def test_processes_that_do_not_meet_end_in_time_with_one_line(tmp_path, monkeypa
     (line,) = (line for line in run.stderr.splitlines() if line.startswith("error:"))
     assert "expected 2 processes to meet at 127.0.0.1:9 within 2 s" in line
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.process
+def test_checkpoints_of_any_number_of_processes_are_read_by_others_and_survive_a_kill(tmp_path):
+    module = "benchmarks.distributed.checkpoints"
+    run = subprocess.run(
+        [sys.executable, "-m", module, "--steps", "5", "--kills", "1", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert run.returncode == 0, run.stderr
+    results = json.loads(run.stdout)
+    assert [(row["written_by"], row["read_by"]) for row in results["readings"]] == [
+        (4, 2),
+        (2, 1),
+        (1, 2),
+        (2, 4),
+    ]
+    assert all(row["bit_equal"] and row["loss"] <= 1e-6 for row in results["readings"])
+    assert all(kill["passed"] for kill in results["kills"])
