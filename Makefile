@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 .PHONY: help install demo test test-quick coverage check format architecture validate \
 	validate-folds validate-local bench-simulate bench-searches bench-commands bench-plan bench-meters bench-train \
-	gpu-check experiment experts eval-small docs clean
+	gpu-check experiment experts eval-small whatif bench-whatif docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -81,6 +81,12 @@ bench-simulate: install ## configurations per second, and the memory of sweeps o
 
 bench-searches: install ## plans per processor second beside a build with the same formulas (BESIDE=DIR)
 	$(BIN)/python -m benchmarks.simulator.searches --beside $(BESIDE) --write docs/results-simulator.md
+
+whatif: install ## the page of what-if questions, in a browser on this machine (ARGS="--port 2718")
+	$(BIN)/marimo run notebooks/what_if.py $(ARGS)
+
+bench-whatif: install ## first paint of the page, and how long an answer takes
+	$(BIN)/python -m benchmarks.what_if --write docs/what_if.md
 
 experts: install ## what do the experts of the experiment take? after make experiment
 	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.experts

@@ -19,17 +19,13 @@ from energy.ledger.segment import Segment
 from energy.parallel import Rank
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import RunRecord
+from energy.reports.colors import DENSE, PREDICTED, SPARSE
 from energy.reports.runs import Pair, Run, pairs
 
-SPARSE, DENSE = "#0b5394", "#d9822b"
-"""Colors of mixture-of-experts and dense models."""
-
-PREDICTED = "#7a7a7a"
-
 PARTS = {
-    "attention_projections": "#0b5394",
+    "attention_projections": SPARSE,
     "attention_scores": "#5b9bd5",
-    "dense_ffn": "#d9822b",
+    "dense_ffn": DENSE,
     "experts": "#2e7d32",
     "shared_experts": "#81c784",
     "router": "#f2c14e",

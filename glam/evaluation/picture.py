@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from energy.files import write_atomic, write_text_atomic
+from energy.reports.colors import DENSE, SPARSE
 from energy.reports.picture import PLAIN_NAMES, draw, svg
-from energy.reports.plots import DENSE, SPARSE
 from glam.evaluation.results import Evaluation, TaskResult
 
 SETTINGS: Any = PLAIN_NAMES | {

@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from energy.files import write_atomic
+from energy.reports.colors import DENSE, SPARSE
 from energy.reports.picture import PLAIN_NAMES, draw
-from energy.reports.plots import DENSE, SPARSE
 from glam.specialization.page import title_of, visible
 from glam.specialization.results import SIGNIFICANT, Experts
 from glam.specialization.study import LABELS, SAME_TOKEN, LayerStudy, Specialty

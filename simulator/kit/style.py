@@ -28,12 +28,14 @@ from energy.files import write_atomic, write_text_atomic
 from energy.letters import escaped
 from energy.quantity import Quantity
 from energy.reports import picture
+from energy.reports.colors import ANSWER as ANSWER
+from energy.reports.colors import BAND as BAND
+from energy.reports.colors import FACTOR as FACTOR
+from energy.reports.colors import LOST as LOST
+from energy.reports.colors import REFERENCE as REFERENCE
 from energy.reports.html import STYLE
 from energy.units import G_PER_KG, G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
 from simulator.terms import quantiles
-
-ANSWER, BAND, LOST, FACTOR, REFERENCE = "#0b5394", "#9dc3e6", "#d9822b", "#b0b0b0", "#222222"
-
 
 SETTINGS: Any = picture.PLAIN_NAMES | {
     "font.family": "sans-serif",

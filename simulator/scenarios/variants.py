@@ -106,6 +106,16 @@ def with_tokens(scenario: Scenario, tokens: float) -> Scenario:
     return scenario.model_copy(update={"run": run})
 
 
+def dense_twin(scenario: Scenario) -> Scenario | None:
+    """The same run of the dense model with the same active parameters; None for a dense model."""
+    shape = scenario.model.resolve()
+    if not shape.n_moe_layers:
+        return None
+    model = ModelSection(shape=shapes.dense_twin(shape).as_dict())
+    name = f"{scenario.name}, dense twin"
+    return scenario.model_copy(update={"name": name, "model": model, "published": None})
+
+
 def with_layers(scenario: Scenario, layers: int, tokens_per_parameter: float | None) -> Scenario:
     """The scenario with a larger or smaller model of its family."""
     shape = scaled(scenario.model.resolve(), layers, _tensor(scenario))

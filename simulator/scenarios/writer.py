@@ -43,7 +43,9 @@ def text(scenario: Scenario) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value as TOML: numbers, words and lists as in JSON, a table in one line."""
+    """A value as TOML: numbers and words as in JSON, a table in one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
     if not isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     # The unit of a quantity is that of its key, and one origin alone has all shares.

@@ -9,8 +9,8 @@ from typing import Any
 
 from energy.errors import InputError
 from simulator.kit.answer import Answer, Data
-from simulator.questions.predict.measured import calibrated
 from simulator.runs import predict as runs
+from simulator.runs.measured import calibrated
 from simulator.scenarios.request import Target, scenario_of
 from simulator.scenarios.scenario import Scenario
 from simulator.serving.reinforcement import reinforcement

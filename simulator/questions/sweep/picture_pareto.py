@@ -8,7 +8,7 @@ from functools import partial
 from matplotlib.axes import Axes
 
 from energy.quantity import Quantity
-from energy.reports.plots import DENSE, SPARSE
+from energy.reports.colors import DENSE, SPARSE
 from simulator.kit.style import Panel, legend_below, log_x, log_y
 from simulator.questions.sweep.cells import Array, Cell
 from simulator.questions.sweep.pareto import OBJECTIVES, Pareto

@@ -10,8 +10,8 @@ import pytest
 from energy.errors import InputError
 from simulator.questions.calibrate.answer import calibrate
 from simulator.questions.predict.answer import predict
-from simulator.questions.predict.measured import step_seconds
 from simulator.runs.estimate import estimate
+from simulator.runs.measured import step_seconds
 from simulator.runs.setup import Setup
 from simulator.scenarios.request import of_model
 from tests.support.tables import published_cells, write_table
@@ -76,6 +76,10 @@ def test_the_measured_run_is_predicted_as_measured_beside_what_was_predicted(unm
     assert any(
         "uncalibrated x" in note and "with your row x" in note for note in known.record.notes
     )
+
+
+def test_a_measured_mixture_takes_its_measured_time_however_it_was_routed():
+    assert step_time(predict("mixtral-8x7b", **RUN, measured="12 s")).value == pytest.approx(12)
 
 
 def test_a_measured_row_above_the_roof_of_its_chip_is_said_to_be(unmeasured):

@@ -87,23 +87,28 @@ def calibrated(scenario: Scenario, words: str, cluster: Path | None = None) -> P
     pool = pool_of(scenario)
     before = estimate(Setup.of(scenario, pool))
     predicted, measured = float(before.step.step_s), step_seconds(words, before)
-    error = float(np.log(measured / predicted))
-    if abs(error) > np.log(FARTHEST):
+    if abs(np.log(measured / predicted)) > np.log(FARTHEST):
         raise InputError(
             f"expected a step time within {FARTHEST:g} times {predicted:.3g} s, as predicted",
             f"{measured:.3g} s from {words!r}",
             "tokens/s are of all chips; write tokens/s/chip if they are of one",
         )
     chip, kind = before.setup.hardware.name, before.setup.kind
+    earlier = pool.own.get(chip, {}).get(kind, {}).get("ln", 0.0)
+    # Rows of a cluster were as unbalanced as they were: what is assumed of routing is no part of
+    # their error (`simulator.runs.routing`).
+    known = {kind: {"ln": earlier, "rows": 1, "low": 0.0, "high": 0.0}}
+    known_pool = replace(pool, own=pool.own | {chip: known})
+    as_routed = float(estimate(Setup.of(scenario, known_pool), before.plan).step.step_s)
+    error = float(np.log(measured / as_routed))
     scaled = scale({kind: [error]}, pool.newcomers)
     if cluster is not None:
         save_pool(replace(pool, own=pool.own | {chip: scaled}), cluster)
     # This very row is known: what is left is less than the scatter of other rows of one source.
     spread = SIGMAS * float(pool.newcomers[kind]["within"])
-    earlier = pool.own.get(chip, {}).get(kind, {}).get("ln", 0.0)
     exact = {kind: {"ln": earlier + error, "rows": 1, "low": -spread, "high": spread}}
     after = estimate(Setup.of(scenario, replace(pool, own=pool.own | {chip: exact})), before.plan)
-    notes = (*before.notes, *_notes(before, words, scaled[kind], cluster))
+    notes = (*before.notes, *_notes(before, words, scaled[kind], as_routed / predicted, cluster))
     possible = float(after.step.step_s)
     if possible > measured * 1.01:
         notes += (
@@ -120,14 +125,27 @@ def _beside(prediction: Prediction, before: Estimate) -> Prediction:
 
 
 def _notes(
-    before: Estimate, words: str, scaled: dict[str, float], cluster: Path | None
+    before: Estimate,
+    words: str,
+    scaled: dict[str, float],
+    as_routed: float,
+    cluster: Path | None,
 ) -> tuple[str, ...]:
-    """What was measured, both bands of a step time, and how to keep the row."""
+    """What was measured, both bands of a step time, and how to keep the row.
+
+    Args:
+        before: without the row.
+        words: of the row.
+        scaled: what it says of others.
+        as_routed: step time without what is assumed of routing, over the one that was predicted.
+        cluster: the file that keeps it.
+    """
     predicted, *both = before.step_s.numbers()
     ends = [end / predicted for end in both]
-    left = [np.exp(scaled["ln"] - scaled[end]) for end in ("high", "low")]
+    left = [as_routed * np.exp(scaled["ln"] - scaled[end]) for end in ("high", "low")]
+    middle = as_routed * np.exp(scaled["ln"])
     notes = (
-        f"measured: {words}; other rows of this cluster take x{np.exp(scaled['ln']):.2f} of their "
+        f"measured: {words}; other rows of this cluster take x{middle:.2f} of their "
         f"predicted step time: uncalibrated x{ends[0]:.2f} to x{ends[1]:.2f}, "
         f"with your row x{left[0]:.2f} to x{left[1]:.2f}",
     )
