@@ -116,8 +116,8 @@ def _start(folder: Path) -> tuple[float, float, float]:
         begin = time.time()
         with served(folder) as (server, address):
             window.get(address)
-            found = "return document.querySelector('#headline') ? Date.now() : 0"
-            figures = until(lambda: window.execute_script(found)) / 1e3
+            there = "return document.querySelector('#headline') ? Date.now() : 0"
+            figures = until(lambda: window.execute_script(there)) / 1e3
             used = psutil.Process(server.pid).cpu_times()
             paint = (
                 "return performance.timeOrigin + performance.getEntriesByType('paint')"

@@ -65,8 +65,8 @@ class Page:
 
     def inside(self, selector, part):
         """A part of one of marimo's elements, which have documents of their own."""
-        found = f"document.querySelector({selector!r})?.shadowRoot?.querySelector({part!r})"
-        return until(lambda: self.script(f"return {found}"))
+        place = f"document.querySelector({selector!r})?.shadowRoot?.querySelector({part!r})"
+        return until(lambda: self.script(f"return {place}"))
 
     @property
     def link(self):
@@ -134,7 +134,7 @@ def test_the_page_answers_as_the_command_line_does(page, tmp_path):
     odd.write_text(json.dumps(CONFIG | {"num_local_experts": "many"}))
     good.write_text(json.dumps(CONFIG))
     page.inside("#config marimo-file", "input[type=file]").send_keys(str(odd))
-    until(lambda: "in odd.json" in (page.words("#refused") or ""))
+    until(lambda: "expected num_local_experts" in (page.words("#refused") or ""))
     page.inside("#config marimo-file", "input[type=file]").send_keys(str(good))
     until(lambda: page.link.get("model") == "mine" and not page.words("#refused"))
     record = predicted(page.save('name = "mine"'))

@@ -72,7 +72,7 @@ def visible(token: str) -> str:
 
 def title_of(name: str) -> str:
     """The name of a label in words."""
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace("of same token", "of the same token")
 
 
 def chance_word(p: float) -> str:

@@ -100,6 +100,11 @@ class Answer:
         """Above its picture; empty where the panels say all."""
         return ""
 
+    @property
+    def markup(self) -> str:
+        """What stands beneath its picture on a page of HTML, before the printed answer."""
+        return ""
+
     def to_dict(self) -> Data:
         """The answer as data of plain Python types."""
         import json
@@ -213,12 +218,13 @@ def _draw(answer: Answer, path: Path, command: str) -> None:
     """Draw an answer into a file; a page of HTML has the printed answer beneath the picture."""
     from simulator.kit import style
 
-    text = answer.text() if path.suffix.lower() == ".html" else ""
+    is_page = path.suffix.lower() == ".html"
     style.save(
         path,
         *answer.panels(),
         size=answer.panel_size,
-        text=text,
+        text=answer.text() if is_page else "",
         command=command,
         title=answer.title,
+        markup=answer.markup if is_page else "",
     )

@@ -91,6 +91,7 @@ def save(
     text: str = "",
     command: str = "",
     title: str = "",
+    markup: str = "",
 ) -> None:
     """Draw panels, one above the other, into a PNG or SVG file or an HTML page.
 
@@ -101,6 +102,7 @@ def save(
         text: the printed answer, for a page.
         command: that gave it, for a page.
         title: of the picture.
+        markup: HTML beneath it, for a page.
 
     Raises:
         InputError: another ending, or the file cannot be written.
@@ -116,16 +118,17 @@ def save(
             write_atomic(path, lambda file: picture.draw(drawn, file, format=form, dpi=150))
             return
         svg = picture.svg(drawn)
-        write_text_atomic(path, page(svg, text, command) if form == "html" else svg)
+        write_text_atomic(path, page(svg, text, command, markup) if form == "html" else svg)
 
 
-def page(svg: str, text: str, command: str) -> str:
+def page(svg: str, text: str, command: str, markup: str = "") -> str:
     """A picture, the answer in text beneath it and the command, as one page that fetches nothing.
 
     Args:
         svg: the picture as an SVG file.
         text: the printed answer.
         command: that gave it; its words before the first option are the title.
+        markup: HTML between picture and text.
     """
     title = escape(command.partition(" --")[0] or "simulator")
     return escaped(f"""<!doctype html>
@@ -135,6 +138,7 @@ def page(svg: str, text: str, command: str) -> str:
 <body>
 <h1>{title}</h1>
 <figure>{svg[svg.index("<svg") :]}</figure>
+{markup}
 {_beneath(text)}
 <p>Written by <code>{escape(command)}</code>.</p>
 </body></html>

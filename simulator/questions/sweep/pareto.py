@@ -83,6 +83,13 @@ class Pareto(Answer):
         return left_open(self.choices[0].prediction.estimate)
 
     @property
+    def markup(self) -> str:
+        """The table of its page, which sorts by any column."""
+        from simulator.questions.sweep.interactive import table
+
+        return table(self.choices)
+
+    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return 8, 3.6

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from energy.quantity import Quantity
 from energy.reports.colors import DENSE, SPARSE
+from simulator.kit.sortable import MARK
 from simulator.kit.style import Panel, legend_below, log_x, log_y
 from simulator.questions.sweep.cells import Array, Cell
 from simulator.questions.sweep.pareto import OBJECTIVES, Pareto
@@ -64,7 +65,7 @@ def numbered(
         capsize=2,
     )
     level = 20 - 0.25 * number
-    axes.plot(
+    (mark,) = axes.plot(
         at,
         up,
         _mark(cells, cell),
@@ -73,6 +74,9 @@ def numbered(
         markeredgecolor="black",
         zorder=level,
     )
+    # A page finds the row of a mark by its name.
+    panel = axes.figure.axes.index(axes)
+    mark.set_gid(f"{MARK}-{panel}-{number}")
     axes.annotate(
         str(number),
         (at, up),

@@ -22,7 +22,7 @@ class Answered:
     """What the run takes, and its dense twin.
 
     Attributes:
-        chosen: what was asked.
+        chosen: the question.
         own: the run.
         twin: the same with the dense model of the same active parameters; None of a dense model.
     """

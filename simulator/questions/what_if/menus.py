@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from energy import shape as shapes
 from energy.facts import catalog, grid
+from energy.facts.model_rows import Model
 from energy.units import count
 from simulator.scenarios.what_if import UNKNOWN, WhatIf
 
@@ -18,7 +19,7 @@ def models() -> dict[str, str]:
     return {f"{row.name} ({_size(row)})": row.name for row in rows}
 
 
-def _size(row: catalog.Model) -> str:
+def _size(row: Model) -> str:
     """The parameters that its authors state, or our own count."""
     stated = row.params_total
     return count(stated if stated else float(shapes.total(shapes.parameters(row.shape))))

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from matplotlib.figure import Figure
+from selenium.webdriver.common.keys import Keys
 
 from simulator.questions.budget.inverse import most_tokens
 from simulator.questions.regions.answer import regions
@@ -81,6 +82,41 @@ def test_a_page_requests_nothing_from_the_network_and_is_complete_in_a_browser(
         assert picture.rect["width"] > 500
         assert picture.rect["height"] > 300
         assert "MW" in window.find_element("tag name", "body").text
+    finally:
+        window.quit()
+
+
+def test_a_sweep_has_a_table_that_sorts_and_marks_that_know_their_rows(simulator, tmp_path):
+    words = ("pareto", "glam-64b-64e", "glam-137b", "--chip", "tpu-v4,h100", "--chips", "1024,2048")
+    assert simulator(*words, "--plot", "a.html")[0] == 0
+    text = (tmp_path / "a.html").read_text()
+    for word in ("<link", " src=", "@import", "url(http", 'href="http'):
+        assert word not in text
+    window = browser(tmp_path / "profile")
+    try:
+        window.get((tmp_path / "a.html").as_uri())
+        rows = (
+            "return [...document.querySelectorAll('.sortable tbody tr')].map(r => r.cells[%d].%s)"
+        )
+        energy = rows % (6, "dataset.key")
+        numbers = [float(key) for key in window.execute_script(energy)]
+        assert len(numbers) > 2
+        head = window.find_elements("css selector", ".sortable th button")[6]
+        for order in (sorted(numbers), sorted(numbers, reverse=True)):
+            head.send_keys(Keys.ENTER)
+            assert [float(key) for key in window.execute_script(energy)] == order
+        titles = window.execute_script(
+            "return [...document.querySelectorAll('#mark-0-1 title')].map(t => t.textContent)"
+        )
+        row = window.find_element("css selector", 'tr[data-number="1"]')
+        (title,) = titles
+        for cell in row.find_elements("tag name", "td"):
+            assert cell.text in title
+        window.execute_script(
+            "document.querySelector('#mark-0-1').dispatchEvent(new PointerEvent('pointerenter'))"
+        )
+        assert "shown" in row.get_attribute("class")
+        assert window.get_log("browser") == []
     finally:
         window.quit()
 
