@@ -35,6 +35,9 @@ NOT_RUN = {
 }
 """What the pages show and no test can run here, with the reason."""
 
+TRAINING = "import time\ntime.sleep(1)\nprint('trained')\n"
+"""Long enough for a sampler to start, also where the machine is busy."""
+
 LLAMA = {
     "model_type": "llama",
     "architectures": ["LlamaForCausalLM"],
@@ -65,7 +68,7 @@ def workplace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("workplace")
     probe(folder, Random(1))
     (folder / "work.py").write_text("sum(range(10**6))\n")
-    (folder / "train.py").write_text(f"#!{sys.executable}\nprint('trained')\n")
+    (folder / "train.py").write_text(f"#!{sys.executable}\n{TRAINING}")
     (folder / "train.py").chmod(0o755)
     rows = [f"gpu,m{n % 4},{100 + n},{20_000 + 10 * n},{24_000 + 20 * n}" for n in range(12)]
     header = "device,model,duration_s,codecarbon_j,wall_j"
