@@ -160,8 +160,8 @@ def compared(folder: Path, ends: list[dict[str, Any]]) -> dict[str, Any]:
     """Return how the interrupted run ended, beside the other."""
     whole, broken = (RunRecord.load(folder / out / "record.json") for out in ("whole", "broken"))
     ours, theirs = losses(folder / "broken"), losses(folder / "whole")
-    # Steps that the ledgers count, without what was repeated. A process that is killed before its
-    # sampler has started takes its counts with it, so that this is no check.
+    # Steps that the ledgers count, without what was repeated. A process that is killed while its
+    # sampler is late takes its last counts with it, so that this is no check.
     counted = merge([folder / "broken"], "broken").model_flop.value or 0.0
     flop, wasted = broken.model_flop.value or 0.0, broken.wasted
     joules = broken.totals[Boundary.CHIP].value or 0.0

@@ -66,8 +66,13 @@ def counted(segments: list[Segment], wasted: list[Span], kind: str, *, lost: boo
         kind: of the marks, as TOKENS.
         lost: count what was thrown away, and nothing else.
     """
+    # What was counted after the last sample of a lost stretch was lost with it.
     stretches = {
-        id(segment): [(start, stop) for s, start, stop in wasted if s is segment]
+        id(segment): [
+            (start, stop if stop < segment.stop_s else math.inf)
+            for s, start, stop in wasted
+            if s is segment
+        ]
         for segment in segments
     }
     return math.fsum(

@@ -96,6 +96,14 @@ def test_a_checkpoint_that_was_on_disk_some_steps_later_has_the_state_of_its_own
     assert first.wasted_flop.value == 4 * FLOP
 
 
+def test_what_was_counted_after_the_last_sample_of_an_attempt_that_died_is_lost(tmp_path):
+    rows = attempt(0, 0, 0, 10, saved=[6], ranks=1)
+    rows.insert(-1, mark("flop", 10.4, count=FLOP))
+    run = job_of(tmp_path, [[rows]])
+    assert run.attempts[0].wasted_flop.value == (4 + 1) * FLOP
+    assert run.model_flop.value == 6 * FLOP
+
+
 def test_the_last_attempt_loses_too_if_it_died_and_one_that_saved_nothing_is_not_guessed(tmp_path):
     run = job_of(tmp_path / "a", [[attempt(0, 0, 0, 10, saved=[6], ranks=1)]])
     assert run.attempts[0].wasted_j.value == pytest.approx(WATTS * 4)
