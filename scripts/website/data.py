@@ -96,4 +96,4 @@ def _counted(rows: Sequence[Row]) -> str:
 
 
 def _cell(value: str) -> str:
-    return escaped(value.replace("\n", " "))
+    return escaped(value.replace("\n", " ").replace(";", "; ").replace(";  ", "; "))
