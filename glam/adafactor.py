@@ -11,7 +11,7 @@ of a language model, its updates are larger until they are clipped; here that fl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 import torch
@@ -40,9 +40,17 @@ class Shards(Protocol):
 
     shape: torch.Size
 
-    def sum(self, values: Tensor, dims: Iterable[int] | None = None) -> Tensor:
-        """Add values over the processes that divide these dimensions, or any, and return them."""
+    def sum_together(self, sums: Sequence[tuple[Tensor, Any, Iterable[int] | None]]) -> None:
+        """Add values in place over the processes that divide these dimensions, or any.
+
+        Args:
+            sums: values, of which shards, and dimensions; those of all weights in few messages.
+        """
         ...
+
+
+Sums = list[tuple[Tensor, Iterable[int] | None]]
+"""Values of a weight to add up over the processes that divide some dimensions of it, or any."""
 
 
 class Adafactor(Optimizer):
@@ -72,32 +80,56 @@ class Adafactor(Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
         """Update every weight that has a gradient; a closure is not called."""
+        divided: list[tuple[Iterator[Sums], Shards]] = []
         for group in self.param_groups:
             for weight in group["params"]:
-                if weight.grad is not None:
-                    self._update(weight, group["lr"], group["decay"])
+                if weight.grad is None:
+                    continue
+                updating = self._update(weight, group["lr"], group["decay"])
+                if shards := self._shards.get(weight):
+                    divided.append((updating, shards))
+                else:
+                    for _ in updating:
+                        pass
+        # Weights that are divided go on step by step together, so that their sums share a message.
+        while divided:
+            wanted = [(next(updating, None), updating, shards) for updating, shards in divided]
+            divided = [(updating, shards) for sums, updating, shards in wanted if sums is not None]
+            together = [(v, shards, dims) for sums, _, shards in wanted for v, dims in sums or ()]
+            if together:
+                divided[0][1].sum_together(together)
 
-    def _update(self, weight: Tensor, rate: float, decay: SecondMomentDecay) -> None:
+    def _update(self, weight: Tensor, rate: float, decay: SecondMomentDecay) -> Iterator[Sums]:
+        """Update a weight, and yield what is to be added up over the processes that divide it."""
         state, gradient = self.state[weight], cast(Tensor, weight.grad)
         shards = self._shards.get(cast(nn.Parameter, weight))
+        shape = weight.shape if shards is None else shards.shape
         if not state:
             state["step"] = torch.zeros(())
             state |= _second_moments(weight)
         skip = self.found_inf
         mixing = _next_mixing(state, decay, skip)
+        size = _sum_of_squares(weight)
         if "variance" in state:
             _mix(state["variance"], gradient.square().add_(SQUARE_FLOOR), mixing, skip)
             update = gradient.mul_(state["variance"].rsqrt())
         else:
             row, column = state["row_var"], state["col_var"]
-            _mix(row, _mean_square(gradient, -1, shards), mixing, skip)
-            _mix(column, _mean_square(gradient, -2, shards), mixing, skip)
-            update = gradient.mul_((_mean_over_rows(row, shards) / row).sqrt_())
+            squares = {dim: _sum_of_squares(gradient, dim) for dim in (-1, -2)}
+            yield [(squares[dim], [dim]) for dim in squares]
+            _mix(row, squares[-1].div_(shape[-1]).add_(SQUARE_FLOOR), mixing, skip)
+            _mix(column, squares[-2].div_(shape[-2]).add_(SQUARE_FLOOR), mixing, skip)
+            rows = row.sum(-2, keepdim=True)
+            yield [(rows, [-2])]
+            update = gradient.mul_((rows / shape[-2] / row).sqrt_())
             update.mul_(column.rsqrt())
         if skip is not None:
             update = update.masked_fill_(skip > 0, 0)
-        scale = _root_mean_square(weight, shards).clamp_(min=SCALE_FLOOR)
-        clipping = _root_mean_square(update, shards).clamp_(min=1.0)
+        change = _sum_of_squares(update)
+        yield [(size, None), (change, None)]
+        count = shape.numel()
+        scale = size.div_(count).sqrt_().clamp_(min=SCALE_FLOOR)
+        clipping = change.div_(count).sqrt_().clamp_(min=1.0)
         weight.addcmul_(update, scale / clipping, value=-rate)
 
 
@@ -144,22 +176,7 @@ def _second_moments(weight: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _mean_square(gradient: Tensor, dim: int, shards: Shards | None) -> Tensor:
-    norm: Tensor = torch.linalg.vector_norm(gradient, dim=dim, keepdim=True)
-    square, size = norm.square_(), gradient.shape[dim]
-    if shards is not None:
-        square, size = shards.sum(square, [dim]), shards.shape[dim]
-    return square.div_(size).add_(SQUARE_FLOOR)
-
-
-def _mean_over_rows(row: Tensor, shards: Shards | None) -> Tensor:
-    if shards is None:
-        return row.mean(-2, keepdim=True)
-    return shards.sum(row.sum(-2, keepdim=True), [-2]) / shards.shape[-2]
-
-
-def _root_mean_square(tensor: Tensor, shards: Shards | None) -> Tensor:
-    norm: Tensor = torch.linalg.vector_norm(tensor)
-    if shards is None:
-        return norm.div_(tensor.numel() ** 0.5)
-    return shards.sum(norm.square_()).div_(shards.shape.numel()).sqrt_()
+def _sum_of_squares(tensor: Tensor, dim: int | None = None) -> Tensor:
+    """Return the sum of squares of all values, or along a dimension, which is kept."""
+    norm: Tensor = torch.linalg.vector_norm(tensor, dim=dim, keepdim=dim is not None)
+    return norm.square_()

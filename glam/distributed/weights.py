@@ -7,7 +7,7 @@ on one process. Where a step needs a sum over the whole weight, its `Shards` add
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,13 +37,22 @@ class Shards:
     shape: torch.Size
     divided: tuple[tuple[int, ProcessGroup], ...]
 
-    def sum(self, values: Tensor, dims: Iterable[int] | None = None) -> Tensor:
-        """Add values over the processes that divide some dimensions; all dimensions by default."""
-        wanted = None if dims is None else {dim % len(self.shape) for dim in dims}
-        for dim, group in self.divided:
-            if wanted is None or dim in wanted:
-                dist.all_reduce(values, group=group)
-        return values
+    def sum_together(self, sums: Sequence[tuple[Tensor, Shards, Iterable[int] | None]]) -> None:
+        """Add values of several weights in place over the processes that divide some dimensions.
+
+        A message among processes of a CPU takes a millisecond, whatever its size, so they share it.
+
+        Args:
+            sums: values, of which shards, and dimensions; None stands for all of them.
+        """
+        by_group: dict[ProcessGroup, list[Tensor]] = {}
+        for values, shards, dims in sums:
+            wanted = None if dims is None else {dim % len(shards.shape) for dim in dims}
+            for dim, group in shards.divided:
+                if wanted is None or dim in wanted:
+                    by_group.setdefault(group, []).append(values)
+        for group, every in by_group.items():
+            _sum(every, group)
 
 
 @dataclass(frozen=True)

@@ -51,3 +51,11 @@ class Clock:
                 run()
 
         return self.median(repeat) / calls
+
+
+def fastest(repeats: tuple[Row, ...]) -> Row:
+    """Return one row from those of several rounds, with the minimum of each time."""
+    return {
+        name: min(row[name] for row in repeats) if name.startswith("seconds") else value
+        for name, value in repeats[0].items()
+    }

@@ -7,6 +7,7 @@ step is timed, so predictions made from these rows never use the runs they are j
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import tempfile
 import time
@@ -18,13 +19,14 @@ from typing import Any
 import torch
 
 from energy.allocator import keep_freed_memory
+from energy.errors import InputError
 from energy.ledger.environment import machine
 from energy.quantity import Quantity
 from energy.tracking.tracker import Tracker
 from glam.device import choose_device, memory_bytes, synchronizer
 from glam.precision import DTYPES, PEAK_SIZES, choose_precision
 from glam.probing.answers import layer_rows, weight_rows
-from glam.probing.clock import Clock, Row
+from glam.probing.clock import Clock, Row, fastest
 from glam.probing.operations import (
     attention_rows,
     cross_entropy_rows,
@@ -34,6 +36,7 @@ from glam.probing.operations import (
     matmul_rows,
     optimizer_rows,
 )
+from glam.probing.together import together_rows
 
 logger = logging.getLogger("glam")
 
@@ -54,6 +57,7 @@ def probe(
     precision: str = "auto",
     meters: str | list[str] = "auto",
     rounds: int = ROUNDS,
+    processes: int = 1,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Measure this machine for `simulator calibrate`; takes about 25 s on two CPU cores.
@@ -63,13 +67,23 @@ def probe(
         precision: format of activations and products; with auto that of `glam train`.
         meters: meters of its power, as `energy.Tracker` takes them.
         rounds: times that the table is measured.
+        processes: also measure up to so many processes at once, and what they exchange; each has
+            one thread, as torchrun starts them, unless OMP_NUM_THREADS says otherwise.
         on_progress: called with the current kind of row, and how many of how many are done.
 
     Returns:
         The table as plain values, schema "probe-1": machine, dtype, rows with seconds, and power
         idle and busy.
+
+    Raises:
+        InputError: several processes are to be measured on another device than a CPU.
     """
     place = choose_device(device)
+    if processes > 1:
+        if place.type != "cpu":
+            raise InputError("expected a CPU with --processes", place.type, "add --device cpu")
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(1)
     keep_freed_memory()
     report = on_progress or (lambda kind, done, total: None)
     chosen = choose_precision(precision, place)
@@ -88,12 +102,16 @@ def probe(
     }
     torch.manual_seed(0)
     tables: list[list[Row]] = []
-    total = rounds * len(kinds) + 1
+    total = rounds * len(kinds) + 1 + (processes > 1)
     for number in range(rounds):
         tables.append([])
         for done, (kind, measure) in enumerate(kinds.items(), start=number * len(kinds)):
             report(kind, done, total)
             tables[-1] += measure()
+    rows = [fastest(repeats) for repeats in zip(*tables, strict=True)]
+    if processes > 1:
+        report(f"{processes} processes at once", total - 2, total)
+        rows += together_rows(processes, torch.get_num_threads(), min(rounds, 2))
     report("power", total - 1, total)
     power = measure_power(place, dtype, meters)
     report("done", total, total)
@@ -101,16 +119,8 @@ def probe(
         "schema": "probe-1",
         "machine": _machine(place),
         "dtype": chosen,
-        "rows": [fastest(repeats) for repeats in zip(*tables, strict=True)],
+        "rows": rows,
         "power": {name: watts.model_dump(mode="json") for name, watts in power.items()},
-    }
-
-
-def fastest(repeats: tuple[Row, ...]) -> Row:
-    """Return one row from those of several rounds, with the minimum of each time."""
-    return {
-        name: min(row[name] for row in repeats) if name.startswith("seconds") else value
-        for name, value in repeats[0].items()
     }
 
 

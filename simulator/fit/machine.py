@@ -11,6 +11,7 @@ from energy.errors import InputError
 from energy.files import write_text_atomic
 from energy.inputs import read_toml, table_of
 from simulator.fit.answer_times import AnswerTimes
+from simulator.fit.shared_machine import SharedMachine
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 
@@ -19,12 +20,21 @@ SCHEMA = "machine-1"
 
 @dataclass(frozen=True)
 class Machine:
-    """A calibrated machine: its hardware, its constants, where they came from, and its answers."""
+    """A calibrated machine: its hardware, its constants, and where they came from.
+
+    Attributes:
+        hardware: of one process that has the machine alone.
+        constants: likewise.
+        provenance: of the fit.
+        answers: times of generation, if they were probed.
+        shared: what several processes do to each other, if they were probed.
+    """
 
     hardware: Hardware
     constants: Constants
     provenance: dict[str, Any]
     answers: AnswerTimes | None = None
+    shared: SharedMachine | None = None
 
 
 def load_machine(path: Path) -> Machine:
@@ -43,6 +53,7 @@ def load_machine(path: Path) -> Machine:
         Constants.from_dict(table_of(table.get("constants", {}), f"constants of {path}")),
         table_of(table.get("provenance", {}), f"provenance of {path}"),
         _answers(table, path),
+        _shared(table, path),
     )
 
 
@@ -54,6 +65,13 @@ def _answers(table: dict[str, Any], path: Path) -> AnswerTimes | None:
     return AnswerTimes.of(rows.get("weights", ()), rows.get("layers", ()))
 
 
+def _shared(table: dict[str, Any], path: Path) -> SharedMachine | None:
+    """What several processes do to each other; None in the file of a probe of one."""
+    if "shared" not in table:
+        return None
+    return SharedMachine.of(table_of(table["shared"], f"shared of {path}").get("counts", ()))
+
+
 def save_machine(machine: Machine, path: Path) -> None:
     """Write the file that `load_machine` reads."""
     tables = {
@@ -63,6 +81,8 @@ def save_machine(machine: Machine, path: Path) -> None:
     }
     if machine.answers is not None:
         tables["answers"] = asdict(machine.answers)
+    if machine.shared is not None:
+        tables["shared"] = asdict(machine.shared)
     lines = [
         "# Written by simulator calibrate: fitted to timed operations, not to be edited by hand.",
         f'schema = "{SCHEMA}"',

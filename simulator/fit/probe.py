@@ -22,6 +22,7 @@ from simulator.fit.answer_times import AnswerTimes
 from simulator.fit.least_squares import Fit, fit
 from simulator.fit.machine import Machine
 from simulator.fit.probe_rows import OPERATIONS, PRECISIONS, Row, timed
+from simulator.fit.shared_machine import SharedMachine
 from simulator.physics.constants import PRIORS, Constants
 from simulator.physics.hardware import Hardware
 
@@ -98,6 +99,7 @@ def calibrate(probe: dict[str, Any], source: str = "glam probe") -> Machine:
             "not_identified": fitted.not_identified | _not_probed(fitted),
         },
         AnswerTimes.of_probe(probe),
+        SharedMachine.of_probe(probe),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from energy.errors import InputError
 from energy.inputs import is_number, read_json, shown, table_of
 from energy.shape import Shape
-from simulator.fit import answer_times
+from simulator.fit import answer_times, shared_machine
 from simulator.physics.attention import scores
 from simulator.physics.formats import Formats
 from simulator.physics.operations import Operation, linear, product
@@ -27,6 +27,9 @@ PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 
 MOST_SIZE = 1e15
 """Bytes, elements or seconds of one operation: a petabyte."""
+
+OTHER_OPERATIONS = (*answer_times.OPERATIONS, *shared_machine.OPERATIONS)
+"""Rows that are not fitted as operations of a step: those of answers, and of several processes."""
 
 Reader = Callable[[dict[str, Any], Plan], list[Operation]]
 """From a row and a plan with the bytes of its type to the operations that the row timed."""
@@ -55,7 +58,7 @@ def read_probe(path: Path) -> dict[str, Any]:
 
 
 def timed(probe: dict[str, Any]) -> list[Row]:
-    """The rows of a probe as operations, but for those of answers.
+    """The rows of a probe as operations, but for those of answers and of several processes.
 
     Raises:
         InputError: an operation is unknown, or a row lacks a number.
@@ -67,7 +70,7 @@ def timed(probe: dict[str, Any]) -> list[Row]:
     raws = probe.get("rows", [])
     for number, raw in enumerate(raws if isinstance(raws, list) else [raws]):
         name = table_of(raw, f"row {number} of the probe", "run glam probe again").get("op")
-        if isinstance(name, str) and name in answer_times.OPERATIONS:
+        if isinstance(name, str) and name in OTHER_OPERATIONS:
             _require_whole(raw, number)
             continue
         if not isinstance(name, str) or name not in OPERATIONS:
@@ -98,7 +101,7 @@ def _require_whole(raw: dict[str, Any], number: int) -> None:
 
 SIZES = (
     *("m", "n", "k", "groups", "batch", "heads", "seq", "d_head", "buckets", "bytes"),
-    *("parameters", "tensors", "tokens", "vocab", "d_model", "layers", "mixtures"),
+    *("parameters", "tensors", "tokens", "vocab", "d_model", "layers", "mixtures", "processes"),
     *("seconds", "seconds_forward", "seconds_backward"),
 )
 """Keys that operations read as numbers; another may have words, which nothing reads."""

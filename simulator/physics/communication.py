@@ -189,7 +189,9 @@ def data_parallel(
         gathered_s = np.where(zero > 0, updated_s, gradients_s)
         inner_s = gathered_s + gradients_s
         if np.any(with_each := zero >= 3):
-            each_s = (1 + np.asarray(plan.input_gradients)) * np.asarray(weights_s) + gradients_s
+            gathers = 1 + np.asarray(plan.input_gradients)
+            waits = (gathers + 1) * (np.asarray(plan.shard_messages) - 1)
+            each_s = gathers * np.asarray(weights_s) + gradients_s + waits * inner.latency_s
             shard_s = shard_s + np.where(with_each, each_s, 0)
             inner_s = np.where(with_each, 0, inner_s)
         data_s = data_s + inner_s + outer_s

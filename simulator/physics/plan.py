@@ -194,6 +194,8 @@ class Execution:
         gathers_again: whether the backward pass waits for a second gather of the input of sequence
             parallel products, as that of the TPU compiler does; otherwise it is hidden.
         gathered_layers: layers whose weights ZeRO 3 has gathered at a time.
+        shard_messages: messages in which ZeRO 3 gathers the weights of a stage, each of which waits
+            for its latency: as many as layers where nothing hides them, or 1.
     """
 
     recompute: Choice = "none"
@@ -212,9 +214,13 @@ class Execution:
     loss_chunk: Number = 1024
     gathers_again: Flag = False
     gathered_layers: Number = 2
+    shard_messages: Number = 1
 
     def __post_init__(self) -> None:
-        least_1 = ("capacity_factor", "imbalance", "expert_nodes", "gathered_layers")
+        least_1 = (
+            *("capacity_factor", "imbalance", "expert_nodes"),
+            *("gathered_layers", "shard_messages"),
+        )
         require_at_least_1(self, least_1)
         share = (np.asarray(self.recompute_share) >= 0) & (np.asarray(self.recompute_share) <= 1)
         require(share, "recompute_share", "from 0 to 1", self.recompute_share)

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from energy.errors import InputError
 from energy.facts import catalog
 from energy.facts.catalog import Chip
 from energy.facts.site import Site
@@ -30,6 +31,7 @@ from simulator.facts.software import (
 )
 from simulator.fit.machine import load_machine
 from simulator.fit.pool import DEFAULT_TUNED, Pool, load_pool, published_pool
+from simulator.fit.shared_machine import FIX
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import AXES, Plan
@@ -90,15 +92,16 @@ class Setup:
         }
         site = scenario.site.resolve()
         if section.machine is not None:
-            machine = load_machine(Path(section.machine))
+            hardware, constants = _calibrated(section)
             return cls(
                 scenario=scenario,
                 shape=shape,
-                hardware=replace(machine.hardware, **_link_speeds(section)),
-                constants=machine.constants,
+                hardware=replace(hardware, **_link_speeds(section)),
+                constants=constants,
                 software=None,
                 site=site,
-                base=Plan(**chosen, **size),
+                # glam train gathers the weights of a layer when it needs them.
+                base=Plan(**({"shard_messages": float(shape.n_layers) + 1} | chosen), **size),
                 choices={},
                 notes=(f"calibrated machine: {section.machine}", *_own_notes(scenario)),
             )
@@ -181,6 +184,8 @@ class Setup:
         """The same run on another number of the same chips."""
         hardware = self.scenario.hardware.model_copy(update={"count": chips})
         scenario = self.scenario.model_copy(update={"hardware": hardware})
+        if hardware.machine is not None:
+            return type(self).of(scenario)
         return replace(self, scenario=scenario, base=replace(self.base, n_chips=chips))
 
     def of_same_step(self, scenario: Scenario) -> Setup | None:
@@ -217,6 +222,26 @@ def pool_of(scenario: Scenario) -> Pool:
     """The constants that a scenario names, or those that the package ships."""
     named = scenario.hardware.constants
     return load_pool(Path(named)) if named else published_pool()
+
+
+def _calibrated(section: HardwareSection) -> tuple[Hardware, Constants]:
+    """One of the processes that share a calibrated machine, or one of several such machines.
+
+    Raises:
+        InputError: the speed of their messages is not known.
+    """
+    machine = load_machine(Path(section.machine or ""))
+    if section.count == 1:
+        return machine.hardware, machine.constants
+    if machine.shared is not None:
+        return machine.shared.at(section.count, machine.hardware, machine.constants)
+    if section.network_bytes_per_s is None:
+        raise InputError(
+            f"expected the machine of {section.count} processes to be probed with several",
+            f"a probe of one in {section.machine}",
+            f"{FIX}; or set hardware.network_bytes_per_s of {section.count} such machines",
+        )
+    return machine.hardware, machine.constants
 
 
 def _fitted(

@@ -29,5 +29,7 @@ def probe(tmp_path_factory):
         patch.setattr(clock, "REPEATS", 1)
         patch.setattr(clock, "FLUSH_VALUES", 1024)
         patch.setattr(answers, "MEGABYTES", (1, 4))
-        path.write_text(json.dumps(probe_machine("cpu", meters=["cpu_model"], rounds=1)))
+        path.write_text(
+            json.dumps(probe_machine("cpu", meters=["cpu_model"], rounds=1, processes=2))
+        )
     return path

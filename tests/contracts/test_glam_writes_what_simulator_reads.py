@@ -14,9 +14,16 @@ from energy.errors import InputError
 from energy.record import Kind
 from glam.precision import DTYPES
 from glam.training.run import train
-from simulator.fit import answer_times
 from simulator.fit.machine import load_machine
-from simulator.fit.probe_rows import OPERATIONS, PRECISIONS, SCHEMA, WIDTHS, read_probe, timed
+from simulator.fit.probe_rows import (
+    OPERATIONS,
+    OTHER_OPERATIONS,
+    PRECISIONS,
+    SCHEMA,
+    WIDTHS,
+    read_probe,
+    timed,
+)
 from simulator.questions.calibrate.answer import calibrate
 from simulator.questions.validate.records import STEP, agreement, pairs, read_records, step_time
 from simulator.runs.predict import predict
@@ -54,10 +61,22 @@ def test_every_row_of_a_probe_is_read_as_an_operation_and_every_operation_is_pro
     table = read_probe(probe)
     rows = timed(table)
     assert table["schema"] == SCHEMA
-    of_answers = [row for row in table["rows"] if row["op"] in answer_times.OPERATIONS]
-    assert len(rows) + len(of_answers) == len(table["rows"])
+    others = [row for row in table["rows"] if row["op"] in OTHER_OPERATIONS]
+    assert len(rows) + len(others) == len(table["rows"])
     assert {row.name for row in rows} == set(OPERATIONS)
-    assert {row["op"] for row in of_answers} == set(answer_times.OPERATIONS)
+    assert {row["op"] for row in others} == set(OTHER_OPERATIONS)
+
+
+def test_a_step_of_two_processes_is_predicted_on_a_machine_probed_with_two(run, machine):
+    config, _ = run
+    plan = {"ep": 2, "micro_batch": 1}
+    two = scenario(config, hardware={"machine": str(machine), "count": 2}, plan=plan)
+    seconds = predict(two).estimate.step.seconds
+    assert seconds["expert_parallel"] > 0
+    assert seconds["data_parallel"] > 0
+    three = scenario(config, hardware={"machine": str(machine), "count": 3})
+    with pytest.raises(InputError, match="at most the 2 processes"):
+        predict(three)
 
 
 def test_answers_are_predicted_on_a_machine_that_was_probed(machine):

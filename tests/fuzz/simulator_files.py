@@ -25,6 +25,12 @@ OPERATIONS: tuple[dict[str, Any], ...] = (
         for layers, mixtures in ((2, 0), (6, 0), (6, 6))
         for batch in (1, 16)
     ),
+    *(
+        {"op": "together", "work": work, "processes": count}
+        for work in ("product", "stream")
+        for count in (1, 2)
+    ),
+    *({"op": "message", "kind": "all-reduce", "processes": 2, "bytes": 2**p} for p in (12, 20)),
 )
 
 
