@@ -88,9 +88,9 @@ def _rows(count: int, group: ProcessGroup) -> Iterator[Row]:
     a, b = torch.randn(1024, 512), torch.randn(512, 512)
     x, y = torch.randn(2**22), torch.randn(2**22)
     works = {"product": partial(torch.matmul, a, b), "stream": partial(torch.add, x, y)}
-    for work, run in works.items():
+    for name, run in works.items():
         seconds = _seconds(run, group)
-        yield {"op": "together", "work": work, "processes": count, "seconds": seconds}
+        yield {"op": "together", "work": name, "processes": count, "seconds": seconds}
     if count == 1:
         return
     work = works["product"]
