@@ -80,26 +80,12 @@ def probe(
     """
     place = choose_device(device)
     if processes > 1:
-        if place.type != "cpu":
-            raise InputError("expected a CPU with --processes", place.type, "add --device cpu")
-        if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(1)
+        _prepare_several(place)
     keep_freed_memory()
     report = on_progress or (lambda kind, done, total: None)
     chosen = choose_precision(precision, place)
     dtype = DTYPES[chosen]
-    clock = Clock(place)
-    kinds: dict[str, Callable[[], Iterator[Row]]] = {
-        "matrix products": partial(matmul_rows, clock, place, dtype),
-        "grouped products": partial(grouped_matmul_rows, clock, place, dtype),
-        "attention": partial(attention_rows, clock, place, dtype),
-        "element-wise": partial(elementwise_rows, clock, place, dtype),
-        "optimizer": partial(optimizer_rows, clock, place),
-        "loss": partial(cross_entropy_rows, clock, place, dtype),
-        "launch": partial(launch_rows, clock, place),
-        "weights of answers": partial(weight_rows, clock, place),
-        "layers of answers": partial(layer_rows, clock, place),
-    }
+    kinds = _kinds(place, dtype)
     torch.manual_seed(0)
     tables: list[list[Row]] = []
     total = rounds * len(kinds) + 1 + (processes > 1)
@@ -122,6 +108,34 @@ def probe(
         "rows": rows,
         "power": {name: watts.model_dump(mode="json") for name, watts in power.items()},
     }
+
+
+def _kinds(place: torch.device, dtype: torch.dtype) -> dict[str, Callable[[], Iterator[Row]]]:
+    """Return what is timed on one process, by name."""
+    clock = Clock(place)
+    return {
+        "matrix products": partial(matmul_rows, clock, place, dtype),
+        "grouped products": partial(grouped_matmul_rows, clock, place, dtype),
+        "attention": partial(attention_rows, clock, place, dtype),
+        "element-wise": partial(elementwise_rows, clock, place, dtype),
+        "optimizer": partial(optimizer_rows, clock, place),
+        "loss": partial(cross_entropy_rows, clock, place, dtype),
+        "launch": partial(launch_rows, clock, place),
+        "weights of answers": partial(weight_rows, clock, place),
+        "layers of answers": partial(layer_rows, clock, place),
+    }
+
+
+def _prepare_several(place: torch.device) -> None:
+    """Set the threads of each of several processes.
+
+    Raises:
+        InputError: they are not those of a CPU.
+    """
+    if place.type != "cpu":
+        raise InputError("expected a CPU with --processes", place.type, "add --device cpu")
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
 
 
 def measure_power(
