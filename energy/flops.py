@@ -8,14 +8,15 @@ left out of both: they are no matrix products, and well below 1 % at any model s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import numpy as np
 
 from energy.errors import require_choice
 from energy.shape import Number, Shape, attention_weights, kinds, plain, prediction_layer
-from energy.shapes.attention import Convention, index_flop, score_flop
+from energy.shapes.attention import Convention, index_flop, score_flop, up_weights
 from energy.shapes.network import (
     computed_experts,
     dense_layers,
@@ -48,7 +49,8 @@ class Execution:
             pass.
         recompute_stops: 1 where that ends at the last value that a gradient needs, so that the last
             product of a dense layer is not done again; 0 where all of it is.
-        recompute_scores: fraction of the layers that recompute only the attention scores.
+        recompute_parts: fraction of the layers that recompute only a part of `forward_flop`, by
+            its name; "up_projections" are those of latent attention.
         one_hot_group: tokens in a group of GShard's one-hot dispatch; 0 for dispatch by sorting,
             which has no FLOP.
         score_multiplier: executed training FLOP of the scores over their forward FLOP: 3, or 3.5
@@ -58,9 +60,15 @@ class Execution:
     expert_padding: Number = 1.0
     recompute_layers: Number = 0.0
     recompute_stops: Number = 0.0
-    recompute_scores: Number = 0.0
+    recompute_parts: Mapping[str, Number] = field(default_factory=dict)
     one_hot_group: Number = 0
     score_multiplier: Number = 3.0
+
+    def again(self, part: str) -> Number:
+        """Fraction of the layers whose backward pass computes a part again, with whole layers."""
+        alone = self.recompute_parts.get(part)
+        layers = self.recompute_layers
+        return layers if alone is None else plain(np.asarray(layers) + alone)
 
 
 def forward_flop(shape: Shape, convention: Convention = "full") -> dict[str, Number]:
@@ -136,19 +144,23 @@ def executed_flop(
     experts' FLOP is 2*G/(n_m*H_e): 3.1 % for GLaM with groups of 1,024, 12.5 % with 4,096.
     """
     forward = forward_flop(shape, convention)
-    recomputed = np.asarray(execution.recompute_layers)
-    parts: dict[str, Any] = {name: (3 + recomputed) * count for name, count in forward.items()}
+    again = {name: np.asarray(execution.again(name)) for name in forward}
+    parts: dict[str, Any] = {name: (3 + again[name]) * count for name, count in forward.items()}
     parts["logits"] = 3 * forward["logits"]
     last = np.asarray(execution.recompute_stops) / shape.ffn_matrices
-    parts["dense_ffn"] = (3 + recomputed * (1 - last)) * forward["dense_ffn"]
-    parts["attention_scores"] = forward["attention_scores"] * (
-        np.asarray(execution.score_multiplier) + recomputed + np.asarray(execution.recompute_scores)
-    )
+    parts["dense_ffn"] = (3 + again["dense_ffn"] * (1 - last)) * forward["dense_ffn"]
+    times = np.asarray(execution.score_multiplier) + again["attention_scores"]
+    parts["attention_scores"] = forward["attention_scores"] * times
+    if "up_projections" in execution.recompute_parts:
+        ups = sum(2 * np.asarray(attention_layers(s)) * up_weights(s) for s in kinds(shape))
+        more = ups * np.asarray(execution.recompute_parts["up_projections"])
+        parts["attention_projections"] = parts["attention_projections"] + more
     parts["experts"] = parts["experts"] * execution.expert_padding
     if "recurrence_states" in forward:
         chunked = sum(kind.n_recurrent_layers * chunked_scan_flop(kind) for kind in kinds(shape))
-        parts["recurrence_states"] = (3 + recomputed) * chunked
-    parts["dispatch"] = shape.n_moe_layers * dispatch_flop(shape, execution) * (2.5 + recomputed)
+        parts["recurrence_states"] = (3 + again["recurrence_states"]) * chunked
+    one_hot = shape.n_moe_layers * dispatch_flop(shape, execution)
+    parts["dispatch"] = one_hot * (2.5 + again["experts"])
     return {name: plain(count) for name, count in parts.items()}
 
 

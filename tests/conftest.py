@@ -29,6 +29,7 @@ MARKED = {
         "experiments",
         "energy/callbacks",
         "energy/configurations",
+        "oracles/test_recomputation_against_torch.py",
     ),
     "process": (
         "benchmarks",

@@ -45,6 +45,8 @@ class Software:
             hide it behind the product of the input's gradient (arXiv:2205.05198, section 4.2.2).
         narrow_gradients: whether gradients travel as wide as activations, however they are stored.
         gathered_layers: layers whose sharded weights are gathered at a time.
+        recompute_stops: whether recomputation of a layer ends at the last value that a gradient
+            needs, so that the last product of a dense layer is not done again.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Software:
     gathers_again: bool
     narrow_gradients: bool
     gathered_layers: int
+    recompute_stops: bool
 
     def formats(self, precision: str) -> dict[str, Any]:
         """Fields of `simulator.physics.plan.Formats`: how it stores numbers.
@@ -81,7 +84,7 @@ class Software:
         """Fields of `simulator.physics.plan.Execution` that it does not leave to the user."""
         names = (
             *("flash", "stages_by_work", "expert_messages", "gathers_again"),
-            "gathered_layers",
+            *("gathered_layers", "recompute_stops"),
         )
         return {name: getattr(self, name) for name in names}
 
@@ -168,6 +171,7 @@ def _software(row: dict[str, Any], framework: str) -> Software:
         gathers_again=row.get("gathers_again", False),
         narrow_gradients=row.get("narrow_gradients", False),
         gathered_layers=row.get("gathered_layers", 2),
+        recompute_stops=applies("recompute_stops"),
     )
 
 

@@ -55,7 +55,7 @@ def unfused_scores(shape: Shape, plan: Plan, n_layers: Number) -> list[Operation
     in a fused softmax 1/S of a pass.
     """
     s, execution = shape, plan.flop_execution()
-    again = np.asarray(execution.recompute_layers) + execution.recompute_scores
+    again = execution.again("attention_scores")
     heads = np.asarray(plan.sequences) * s.n_heads / plan.tp
     rows = plain(np.asarray(s.seq_len) / plan.cp)
     width = (s.d_head + np.asarray(value_width(s)) + s.d_rope) / 2
@@ -67,7 +67,7 @@ def unfused_scores(shape: Shape, plan: Plan, n_layers: Number) -> list[Operation
         *linear(
             (rows, s.seq_len, plain(width)),
             plan,
-            plain(again),
+            again,
             wide=True,
             kind="batched",
             groups=plain(heads),
@@ -76,14 +76,14 @@ def unfused_scores(shape: Shape, plan: Plan, n_layers: Number) -> list[Operation
         ),
         elementwise(
             plain(heads * matrix),
-            plain(7 + 7 * backward + 7 * again),
+            plain(7 + 7 * backward + 7 * np.asarray(again)),
             plan,
             calls=12,
             count=plain(count),
         ),
         elementwise(
             plain(np.asarray(s.n_heads) / plan.tp * matrix),
-            plain(5 + 8 * backward + 5 * again),
+            plain(5 + 8 * backward + 5 * np.asarray(again)),
             plan,
             calls=12,
             count=plain(biased),

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.flops import executed_flop
+from energy.flops import Execution, executed_flop
 from energy.shape import Number, Shape, attention_weights, kinds, plain, prediction_layer
+from energy.shapes.attention import up_weights
 from energy.shapes.network import computed_experts, dense_layers
 from energy.shapes.recurrence import inner_width, key_width, recurrent_weights
 from energy.shapes.stack import attention_layers, branches, either
@@ -41,20 +42,24 @@ def layers(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
 
 def _layers_of_a_kind(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
     """The layers of one kind, by part."""
-    s, again = shape, plan.flop_execution().recompute_layers
+    s, execution = shape, plan.flop_execution()
+    again = execution.recompute_layers
     tokens = plain(np.asarray(plan.sequences) * s.seq_len / plan.cp)
     dense, n_attention = plain(dense_layers(s)), np.asarray(attention_layers(s))
     # All projections of a layer as one product of their total width: the dims of the largest.
     width = plain(attention_weights(s) / np.asarray(s.d_model) / 4 / plan.tp)
     parts = {
         "attention_projections": linear(
-            (tokens, width, s.d_model), plan, again, count=plain(4 * n_attention)
+            (tokens, width, s.d_model),
+            plan,
+            again_projected(s, execution),
+            count=plain(4 * n_attention),
         ),
         "attention_scores": scores(shape, plan),
         "dense_ffn": linear(
             (tokens, plain(np.asarray(s.d_ff) / plan.tp), s.d_model),
             plan,
-            plain(np.asarray(again) * (1 - last_product(s, plan))),
+            plain(np.asarray(execution.again("dense_ffn")) * (1 - last_product(s, plan))),
             count=plain(np.asarray(dense) * np.asarray(s.ffn_matrices)),
         ),
         "norms_and_activations": pointwise(shape, plan, tokens, dense),
@@ -65,6 +70,18 @@ def _layers_of_a_kind(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
         sizes = (tokens, s.d_layer_input, s.d_model)
         parts["layer_inputs"] = linear(sizes, plan, again, count=plain(3 * np.asarray(s.n_layers)))
     return parts | experts(shape, plan, plain(np.asarray(tokens) / plan.tp))
+
+
+def again_projected(shape: Shape, execution: Execution) -> Number:
+    """How often the projections of attention are recomputed; of up-projections alone, their part.
+
+    DeepSeek-V3: 5.45e7 of 1.87e8 weights lead from latents, so 0.29 of the projections.
+    """
+    ups = np.asarray(execution.recompute_parts.get("up_projections", 0.0))
+    if not np.any(ups):
+        return execution.recompute_layers
+    part = np.asarray(up_weights(shape)) / np.maximum(attention_weights(shape), 1)
+    return plain(execution.recompute_layers + ups * part)
 
 
 def last_product(shape: Shape, plan: Plan) -> NDArray[Any]:
@@ -165,7 +182,7 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     A chip with T tokens, in a group of e*x chips, gives each of its E/e experts T*e*x*K*c/E rows
     of width H_e/x: 1,024 tokens, top-2 of 16 on one chip: 128. The busiest chip sets the time.
     """
-    s, again = shape, np.asarray(plan.flop_execution().recompute_layers)
+    s, execution = shape, plan.flop_execution()
     moe_layers = np.asarray(s.n_moe_layers)
     if not np.any(moe_layers):
         return {}
@@ -175,7 +192,7 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     grouped = linear(
         (rows, plain(np.asarray(s.d_expert) / plan.etp), either(s.d_latent_expert, s.d_model)),
         plan,
-        plain(again),
+        execution.again("experts"),
         kind="grouped",
         groups=plain(np.asarray(s.n_experts) / plan.ep),
         count=plain(matrices * plan.expert_imbalance),
@@ -184,7 +201,7 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
     shared = linear(
         (all_tokens, plain(either(s.d_shared, s.d_expert) / np.asarray(plan.tp)), s.d_model),
         plan,
-        plain(again),
+        execution.again("shared_experts"),
         count=plain(matrices * np.asarray(s.n_shared_experts)),
     )
     return {"experts": grouped, "shared_experts": shared} | routing(shape, plan, tokens)
@@ -193,7 +210,7 @@ def experts(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
 def routing(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operation]]:
     """Router, and the way of tokens to their experts: by permutation or by one-hot products."""
     s, execution = shape, plan.flop_execution()
-    again, moe_layers = np.asarray(execution.recompute_layers), np.asarray(s.n_moe_layers)
+    again, moe_layers = np.asarray(execution.again("experts")), np.asarray(s.n_moe_layers)
     routed = np.where(np.asarray(s.n_experts) > 1, 1, 0) * moe_layers
     group = np.asarray(execution.one_hot_group, float)
     k = np.asarray(computed_experts(s)) * plan.capacity_factor
@@ -251,8 +268,8 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
     """
     s, t = shape, np.asarray(tokens, float)
     again = np.asarray(plan.flop_execution().recompute_layers)
-    # Both modes of recomputation redo the activations and the 14 forward passes of the norms.
-    light = np.asarray(plan.recompute_pointwise)
+    # The 14 forward passes of the norms, and activations of networks that are redone or not.
+    norms, light = np.asarray(plan.recomputed("norms")), np.asarray(plan.recomputed("activations"))
     heads = t * s.n_heads * s.d_head / plan.tp
     gated, backward = np.asarray(s.ffn_matrices) > 2, np.asarray(plan.input_gradients)
     # A layer with a mixer and a network has two branches, each with half of the norms' passes.
@@ -261,7 +278,7 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
     operations = [
         elementwise(
             plain(t * s.d_model / slices),
-            plain(20 + 34 * backward + 6 * again + 14 * light),
+            plain(20 + 34 * backward + 6 * again + 14 * norms),
             plan,
             calls=50,
             count=full,
@@ -275,7 +292,7 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
         ),
         elementwise(
             plain(t * s.d_ff / plan.tp),
-            _activation_passes(gated, backward, light),
+            _activation_passes(gated, backward, np.maximum(light, plan.recomputed("mlp"))),
             plan,
             calls=6,
             count=dense,
@@ -285,6 +302,7 @@ def pointwise(shape: Shape, plan: Plan, tokens: Number, dense: Number) -> list[O
     if np.any(moe):
         shared = s.n_shared_experts * (either(s.d_shared, s.d_expert) / np.maximum(s.d_expert, 1))
         rows = t / plan.tp * (np.asarray(computed_experts(s)) * plan.capacity_factor + shared)
+        light = np.maximum(light, plan.recomputed("experts"))
         passes = _activation_passes(np.asarray(s.expert_matrices) > 2, backward, light)
         operations.append(
             elementwise(plain(rows * s.d_expert), passes, plan, calls=6, count=plain(moe))

@@ -21,7 +21,8 @@ from energy.units import si
 from simulator.physics.formats import MOMENT_BYTES, Formats
 from simulator.physics.hardware import Hardware
 from simulator.physics.pipeline import first_share, in_flight, weight_copies
-from simulator.physics.plan import Plan
+from simulator.physics.plan import Plan, with_columns
+from simulator.physics.recomputation import MODULES, names_modules
 from simulator.physics.traffic import (
     expert_cut,
     residuals,
@@ -193,10 +194,10 @@ def activation_bytes(shape: Shape, plan: Plan) -> Number:
     queries, keys, values and their mixture, and of a gated network 4 H (plain: 2 H); an expert
     network 3 M + 2 H_e (gated: 4 H_e) for each of its c*K slots; without flash attention 2 h S
     scores. Selective recomputation drops the scores, or with flash attention the norms' results
-    (3 M) and those of activations (1 H, of gated ones 2 H). Full recomputation keeps M, and one
-    layer in full. Stage 0 of a pipeline stores the most: p
-    micro-batches of 1/p of the layers, and with v virtual stages (p - 1) / (p v) more. Cf.
-    Korthikanti et al., arXiv:2205.05198.
+    (3 M) and those of activations (1 H, of gated ones 2 H). Modules that are named drop what they
+    store, of all layers but one. Full recomputation keeps M, and one layer in full. Stage 0 of a
+    pipeline stores the most: p micro-batches of 1/p of the layers, and with v virtual stages
+    (p - 1) / (p v) more. Cf. Korthikanti et al., arXiv:2205.05198.
     """
     s, w = shape, np.asarray(plan.activation_bytes, float)
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp / plan.tp
@@ -215,6 +216,11 @@ def activation_bytes(shape: Shape, plan: Plan) -> Number:
     scores = np.max([s.n_heads * (np.asarray(attention_layers(k)) > 0) for k in kinds(s)], axis=0)
     again = np.where(recompute == "selective", 3, 1) * np.where(np.asarray(plan.flash, bool), 0, 1)
     several = np.where(recompute == "full", some, kept) + again * scores * s.seq_len
+    if np.any(named := names_modules(plan.recompute)):
+        nothing = with_columns(plan, {"recompute": "none"})
+        whole = (_layer_values(kind, nothing, copies)[1] for kind in kinds(s))
+        whole_layer = np.max(np.broadcast_arrays(*whole), axis=0)
+        several = several + np.where(named, whole_layer - largest, 0)
     alone = np.asarray(plan.input_gradients) == 0
     if np.any(alone):
         several = np.where(alone, np.asarray(s.d_model) * copies + largest, several)
@@ -226,25 +232,30 @@ def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array
 
     Args:
         shape: of one kind of layers.
-        plan: with what is recomputed.
+        plan: with what is recomputed; "full" is none here.
         copies: of the norms' values within a tensor parallel group.
     """
-    s, recompute, width = shape, np.asarray(plan.recompute), np.asarray(shape.d_model)
+    s, width = shape, np.asarray(shape.d_model)
     gated, gated_expert = np.asarray(s.ffn_matrices) > 2, np.asarray(s.expert_matrices) > 2
-    light = np.where(recompute == "selective", plan.recompute_pointwise, 0.0)
-    scores = np.where(np.asarray(plan.flash, bool) | (recompute == "selective"), 0, 2)
+    apart = np.where(np.asarray(plan.recompute) == "full", 0.0, 1.0)
+    again = {name: apart * plan.recomputed(name) for name in MODULES}
+    light = again["activations"]
+    scores = np.where(np.asarray(plan.flash, bool) | (again["attention"] > 0), 0, 2)
     # A layer with a mixer and a network has two branches, each with half of the norms' values.
-    norms = (6 - 3 * light) * width * copies
-    heads = np.asarray(s.n_heads) * (s.d_head + np.asarray(value_width(s))) + kv_values(s)
+    norms = (6 - 3 * again["norms"]) * width * copies
+    latents = s.q_rank + np.asarray(s.kv_rank) + s.d_rope
+    ups = again["up_projections"] * (np.asarray(s.kv_rank) > 0)
+    inputs = np.asarray(s.n_heads) * s.d_head + kv_values(s)
+    heads = (1 - ups) * inputs + ups * latents + np.asarray(s.n_heads) * value_width(s)
     attention = heads + scores * np.asarray(s.n_heads) * s.seq_len
     recurrent = 2 * np.asarray(key_width(s)) + 3 * np.asarray(inner_width(s))
-    dense = np.where(gated, 4 - 2 * light, 2 - light) * np.asarray(s.d_ff)
+    dense = np.where(gated, 4 - 2 * light, 2 - light) * np.asarray(s.d_ff) * (1 - again["mlp"])
     inner = np.where(gated_expert, 4 - 2 * light, 2 - light)
     routed = np.asarray(computed_experts(s)) * plan.capacity_factor
     shared = s.n_shared_experts * ((3 - light) * width + inner * either(s.d_shared, s.d_expert))
-    expert = (
-        routed * ((3 - light) * width + inner * s.d_expert) + shared + 2 * np.asarray(s.n_experts)
-    )
+    expert = routed * ((3 - light) * width + inner * s.d_expert)
+    expert = expert + shared * (1 - again["shared_experts"]) + 2 * np.asarray(s.n_experts)
+    expert = expert * (1 - again["experts"])
     n_attention, n_recurrent = np.asarray(attention_layers(s)), np.asarray(s.n_recurrent_layers)
     n_dense, n_moe = np.asarray(dense_layers(s)), np.asarray(s.n_moe_layers)
     layers = (

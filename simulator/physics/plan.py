@@ -22,6 +22,7 @@ from energy.shape import Number, Shape, plain
 from simulator.physics.checks import Choice, require, require_at_least_1, require_word
 from simulator.physics.expert_load import ExpertLoad
 from simulator.physics.formats import Formats
+from simulator.physics.recomputation import names_modules, recomputed, require_modules
 from simulator.physics.workload import Workload
 
 Flag: TypeAlias = bool | NDArray[Any]
@@ -172,8 +173,9 @@ class Execution:
     """How the chips execute a step.
 
     Attributes:
-        recompute: "none", "full" (all layers) or "selective": attention scores
-            (arXiv:2205.05198) or, where flash attention stores none, norms and activations.
+        recompute: "none", "full" (all layers), "selective": attention scores (arXiv:2205.05198)
+            or, where flash attention stores none, norms and activations; or the modules to
+            recompute, "norms,mlp" (`simulator.physics.recomputation`).
         recompute_share: share of the layers that "full" recomputes: k of n layers are k / n.
         recompute_stops: whether recomputation ends at the last value that a gradient needs, as that
             of XLA and torch's own (non-reentrant) does; otherwise all of a layer is done again.
@@ -224,29 +226,41 @@ class Execution:
         require_at_least_1(self, least_1)
         share = (np.asarray(self.recompute_share) >= 0) & (np.asarray(self.recompute_share) <= 1)
         require(share, "recompute_share", "from 0 to 1", self.recompute_share)
-        require_word(self, "recompute", ("none", "selective", "full"))
+        require_modules(self.recompute)
         require_word(self, "dispatch", ("sort", "one-hot"))
         require_word(self, "expert_messages", ("all-to-all", "by-node"))
 
     def flop_execution(self) -> flops.Execution:
         """What `energy.flops.executed_flop` needs to know of this execution."""
-        recompute, flash = np.asarray(self.recompute), np.asarray(self.flash, bool)
+        flash = np.asarray(self.flash, bool)
         one_hot = np.asarray(self.dispatch) == "one-hot"
+        full = np.where(np.asarray(self.recompute) == "full", self.recompute_share, 0.0)
+        parts = {"attention_scores": self.recomputed("attention")}
+        if np.any(names_modules(self.recompute)):
+            mixtures = self.recomputed("experts")
+            parts |= {
+                "up_projections": self.recomputed("up_projections"),
+                "dense_ffn": self.recomputed("mlp"),
+                "experts": mixtures,
+                "router": mixtures,
+                "shared_experts": np.maximum(mixtures, self.recomputed("shared_experts")),
+            }
         return flops.Execution(
             expert_padding=self.capacity_factor,
-            recompute_layers=plain(np.where(recompute == "full", self.recompute_share, 0.0)),
+            recompute_layers=plain(full),
             recompute_stops=plain(np.where(np.asarray(self.recompute_stops, bool), 1.0, 0.0)),
-            recompute_scores=plain(np.where((recompute == "selective") & ~flash, 1.0, 0.0)),
+            recompute_parts={
+                name: plain(more)
+                for name, share in parts.items()
+                if np.any(more := np.asarray(share) - full)
+            },
             one_hot_group=plain(np.where(one_hot, self.dispatch_group, 0)),
             score_multiplier=plain(np.where(flash, 3.5, 3.0)),
         )
 
-    @property
-    def recompute_pointwise(self) -> Number:
-        """Share of the layers whose norms and activations the backward pass recomputes."""
-        again = (np.asarray(self.recompute) == "selective") & np.asarray(self.flash, bool)
-        whole = np.where(np.asarray(self.recompute) == "full", self.recompute_share, 0.0)
-        return plain(np.where(again, 1.0, whole))
+    def recomputed(self, module: str) -> Number:
+        """Share of the layers in which the backward pass computes a module again."""
+        return recomputed(self.recompute, self.recompute_share, self.flash, module)
 
 
 @dataclass(frozen=True, kw_only=True)

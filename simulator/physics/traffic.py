@@ -52,8 +52,11 @@ def residuals(shape: Shape, plan: Plan) -> dict[str, Message]:
     """
     s = shape
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp
-    again = np.asarray(plan.flop_execution().recompute_layers)
+    execution = plan.flop_execution()
     branches = np.asarray(s.n_layers - s.n_network_layers + dense_layers(s))
+    # A dense network alone that is computed again is one of the branches.
+    mlp, again = (np.asarray(execution.again(name)) for name in ("dense_ffn", "layers"))
+    networks = (mlp - again) * dense_layers(s)
     spread = np.asarray(plan.gathers_again, bool) & np.asarray(plan.sequence_parallel, bool)
     whole = tokens * s.d_model * plan.activation_bytes
     gathers = np.asarray(plan.sequence_parallel, bool) & (np.asarray(plan.tp) > 1)
@@ -66,11 +69,13 @@ def residuals(shape: Shape, plan: Plan) -> dict[str, Message]:
     backward = np.asarray(plan.input_gradients)
     # What the last product of a recomputed layer gives is not scattered where it is not needed.
     last = np.where(np.asarray(plan.recompute_stops, bool), dense_layers(s), 0)
-    scatters = branches * (1 + backward + again) - again * last
+    scatters = branches * (1 + backward + again) + networks - mlp * last
     once_more = np.where(spread, backward - again, 0)
     return {
         "gathers": Message(
-            kind="all-gather", count=plain(branches * (1 + backward + again + once_more)), **group
+            kind="all-gather",
+            count=plain(branches * (1 + backward + again + once_more) + networks),
+            **group,
         ),
         "scatters": Message(kind="reduce-scatter", count=plain(scatters), **group),
     }
@@ -85,7 +90,7 @@ def slots(shape: Shape, plan: Plan) -> Message:
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp / plan.tp
     width = either(s.d_latent_expert, s.d_model)
     sent = tokens * computed_experts(s) * plan.capacity_factor * width * plan.activation_bytes
-    again = np.asarray(plan.flop_execution().recompute_layers)
+    again = np.asarray(plan.flop_execution().again("experts"))
     return Message(
         kind="all-to-all",
         ranks=plan.ep,

@@ -25,8 +25,6 @@ from simulator.published.throughput import TRAINED_FIELDS, ThroughputRow
 BATCH_TOKENS = 4e6
 """Tokens of a step where a row names no batch: the middle of published runs."""
 
-MOST_CANDIDATES = 400
-
 DEGREES = (1, 2, 4, 8)
 
 STAGES = (1, 2, 4, 8, 16)
@@ -129,8 +127,7 @@ def plans_of(row: ThroughputRow) -> list[PlanFields]:
             _known(row, "recompute", row.software.recompute),
         )
     ]
-    possible = [plan for plan in plans if _experts_fit(plan)] or plans
-    return possible[:: max(1, len(possible) // MOST_CANDIDATES)]
+    return [plan for plan in plans if _experts_fit(plan)] or plans
 
 
 @dataclass(frozen=True)

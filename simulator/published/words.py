@@ -22,7 +22,18 @@ MODES = {
     "none": r"^(?:none|no|off|false|0)$",
     "selective": r"^(?:selective|core.?att)",
 }
-"""Words of `recompute` by mode; what else is named there is taken as selective."""
+"""Words of `recompute` by mode; what else is named there is modules, or taken as selective."""
+
+MODULES = {
+    r"norm": "norms",
+    r"^(?:moe_)?act|swiglu": "activations",
+    r"^core.?att|^attention$": "attention",
+    r"up_?proj": "up_projections",
+    r"shared.?expert": "shared_experts",
+    r"^mlp$|^ffn$": "mlp",
+    r"^moe$|expert": "experts",
+}
+"""Words of modules by the names of `simulator.physics.recomputation`; the first that applies."""
 
 SHARDING = (
     (r"zero-?_?\s?(\d)|\bstage[- ]?(\d)|^z(\d)$", None),
@@ -133,13 +144,26 @@ def _sharding(words: str, node_chips: float, reading: Reading) -> None:
 
 
 def _recompute(words: str, reading: Reading) -> None:
-    """The mode of recomputation; a list of modules is the nearest mode, selective."""
+    """The mode of recomputation, or its modules; what is neither is the nearest mode, selective."""
     if not words:
         return
     mode = next((m for m, pattern in MODES.items() if re.search(pattern, words.lower())), None)
-    reading.fields["recompute"] = mode or "selective"
-    if mode is None or (mode == "selective" and re.search(r"[(,]", words)):
+    listed = mode is None or (mode == "selective" and re.search(r"[(,]", words))
+    modules = _modules(words.lower()) if listed else None
+    reading.fields["recompute"] = modules or mode or "selective"
+    if listed and not modules:
         reading.not_understood.append(f"recompute: {words} (taken as selective)")
+
+
+def _modules(words: str) -> str | None:
+    """The modules of "norm, act" or "selective (norms and experts)"; None where one is unknown."""
+    listed = re.sub(r"^selective|[()]", " ", words)
+    names = [
+        next((name for pattern, name in MODULES.items() if re.search(pattern, word)), None)
+        for part in re.split(r",|\band\b|\+", listed)
+        if (word := part.strip())
+    ]
+    return ",".join(dict.fromkeys(filter(None, names))) if None not in names else None
 
 
 def _dispatch(words: str, reading: Reading) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,9 @@ from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.memory import activation_bytes
 from simulator.physics.plan import Plan, in_words
+from simulator.physics.recomputation import MODULES
 from simulator.physics.step import step
+from simulator.physics.traffic import slots
 
 PRIORS = Constants()
 H100 = Hardware.from_chip(catalog.chip("h100"), "bf16", PRIORS)
@@ -76,6 +79,88 @@ def test_none_of_the_layers_is_no_recomputation_and_all_of_them_is_full(shape, f
     kept = replace(none, recompute="none")
     assert activation_bytes(shape, none) == activation_bytes(shape, kept)
     assert step(shape, none, H100, PRIORS).seconds == step(shape, kept, H100, PRIORS).seconds
+
+
+def named(recompute, **fields):
+    return replace(plan(flash=True, **fields), recompute=recompute)
+
+
+def executed(shape, of):
+    return flops.executed_flop(shape, of.flop_execution())
+
+
+def test_networks_alone_are_computed_again_for_a_third_of_their_step():
+    # Llama 3 8B: three products of 4,096 x 14,336 a layer, 3.52e8 FLOP a token forward.
+    forward = flops.forward_flop(DENSE)["dense_ffn"]
+    assert forward == pytest.approx(32 * 3.523e8, rel=1e-3)
+    whole, part = executed(DENSE, named("none")), executed(DENSE, named("mlp"))
+    assert {name for name in whole if whole[name] != part[name]} == {"dense_ffn"}
+    assert part["dense_ffn"] == pytest.approx(4 * forward)
+    stops = executed(DENSE, named("mlp", recompute_stops=True))
+    assert stops["dense_ffn"] == pytest.approx((3 + 2 / 3) * forward)
+
+
+def test_networks_that_are_computed_again_store_nothing_but_those_of_one_layer():
+    # Two bytes of 4 x 14,336 values a token, in 31 of 32 layers: 29 GB for 8,192 tokens.
+    stored = [activation_bytes(DENSE, named(word)) for word in ("none", "mlp")]
+    assert stored[0] - stored[1] == pytest.approx(31 * 4 * 14336 * 2 * DENSE.seq_len)
+
+
+def test_projections_from_latents_are_computed_again_as_their_part_of_the_weights():
+    # DeepSeek-V3: 1,536 x 128 x 192 + 512 x 128 x 256 of the 1.87e8 weights of a layer's attention.
+    shape = catalog.model("deepseek-v3").shape
+    more = [executed(shape, named(w))["attention_projections"] for w in ("none", "up_projections")]
+    assert more[1] - more[0] == pytest.approx(2 * shape.n_layers * 54_525_952)
+    stored = [activation_bytes(shape, named(word)) for word in ("none", "up_projections")]
+    # Of each layer but one, 128 x 128 queries and twice as many keys and values become 2,112.
+    fewer = 3 * 128 * 128 - (1536 + 512 + 64)
+    assert stored[0] - stored[1] == pytest.approx((shape.n_layers - 1) * fewer * 2 * shape.seq_len)
+
+
+def test_mixtures_that_are_computed_again_send_their_tokens_again():
+    apart = named("none", n_chips=8, ep=8), named("experts", n_chips=8, ep=8)
+    sent = [float(slots(MOE, each).count) for each in apart]
+    assert sent[1] / sent[0] == pytest.approx(6 / 4)
+    parts = [executed(MOE, each) for each in apart]
+    for name in ("experts", "router"):
+        assert parts[1][name] / parts[0][name] == pytest.approx(4 / 3)
+
+
+def test_norms_and_activations_are_what_selective_stands_for_where_attention_is_fused():
+    for shape in (DENSE, MOE):
+        times = [
+            step(shape, named(word), H100, PRIORS).seconds
+            for word in ("selective", "norms,activations", "activations,norms")
+        ]
+        assert times[0] == times[1] == times[2]
+
+
+@settings(max_examples=30)
+@given(
+    few=st.sets(st.sampled_from(MODULES), min_size=1),
+    more=st.sets(st.sampled_from(MODULES)),
+    moe=st.booleans(),
+)
+def test_more_modules_take_no_less_time_and_store_no_more(few, more, moe):
+    shape = MOE if moe else DENSE
+    first, second = (named(",".join(sorted(names))) for names in (few, few | more))
+    ends = [step(shape, each, H100, PRIORS) for each in (first, second)]
+    assert float(ends[0].step_s) <= float(ends[1].step_s) * (1 + 1e-12)
+    assert activation_bytes(shape, second) <= activation_bytes(shape, first) * (1 + 1e-12)
+
+
+def test_modules_of_many_plans_are_those_of_each():
+    words = ["none", "mlp", "full", "norms,experts", "selective"]
+    many = replace(named("none"), recompute=np.array(words))
+    sizes = [activation_bytes(MOE, named(word)) for word in words]
+    np.testing.assert_allclose(activation_bytes(MOE, many), sizes, rtol=1e-12)
+    times = [float(step(MOE, named(word), H100, PRIORS).step_s) for word in words]
+    np.testing.assert_allclose(step(MOE, many, H100, PRIORS).step_s, times, rtol=1e-12)
+
+
+def test_an_unknown_module_is_refused_with_those_that_are_known():
+    with pytest.raises(InputError, match="modules such as norms,mlp of norms, activations"):
+        named("norms,router")
 
 
 def test_a_share_of_the_layers_is_said_and_checked():

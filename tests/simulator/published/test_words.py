@@ -106,7 +106,6 @@ def test_hybrid_sharding_shards_over_the_chips_of_a_node():
     [
         ("other_opts", "a new trick"),
         ("zero_fsdp", "by moonlight"),
-        ("recompute", "norm, act"),
         ("recompute", "custom"),
         ("moe_dispatch", "dropless, natural routing"),
     ],
@@ -124,10 +123,25 @@ def test_no_word_of_a_shipped_table_is_passed_over():
                 assert line.split(": ", 1)[1].strip()
 
 
-def test_a_list_of_modules_is_the_nearest_mode_and_said_to_be():
-    reading = read_words(Cells({"recompute": "norm, act"}), flash=True)
+@pytest.mark.parametrize(
+    ("words", "modules"),
+    [
+        ("norm, act", "norms,activations"),
+        ("core_attn, moe_act, layernorm", "attention,activations,norms"),
+        ("mla_up_proj + mlp", "up_projections,mlp"),
+        ("selective (norms and whole expert part)", "norms,experts"),
+        ("moe, shared_experts", "experts,shared_experts"),
+    ],
+)
+def test_a_list_of_modules_is_read(words, modules):
+    reading = read_words(Cells({"recompute": words}), flash=True)
+    assert (reading.fields["recompute"], reading.not_understood) == (modules, [])
+
+
+def test_a_list_with_an_unknown_module_is_the_nearest_mode_and_said_to_be():
+    reading = read_words(Cells({"recompute": "norm, qkv"}), flash=True)
     assert reading.fields["recompute"] == "selective"
-    assert reading.not_understood == ["recompute: norm, act (taken as selective)"]
+    assert reading.not_understood == ["recompute: norm, qkv (taken as selective)"]
 
 
 def test_a_blank_width_is_solved_from_the_total_of_parameters():

@@ -222,4 +222,4 @@ def test_the_verb_tells_the_front_as_json_and_as_a_page(simulator, tmp_path):
 def test_a_count_that_is_no_number_is_one_line(simulator):
     code, _, err = simulator("pareto", "glam-8b-64e", "--chips", "64,many")
     assert code == 2
-    assert err == "error: expected --chips with whole numbers; got 64,many\n"
+    assert err == "error: expected --chips with whole numbers such as 512 or 2K; got 64,many\n"

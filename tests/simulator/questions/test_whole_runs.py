@@ -110,6 +110,22 @@ def test_four_fifths_of_published_chip_hours_are_within_their_bands(runs):
     assert np.mean(in_band) >= 0.8
 
 
+def test_flop_that_hold_what_was_computed_again_are_not_taken_for_those_of_the_model(runs):
+    lamda, bloomberg = runs["lamda-137b"].row, runs["bloomberggpt-50b"].row
+    # arXiv:2201.08239 section 10: 3.55e23 FLOP, 56.5 % of the peak, "counts re-computation".
+    assert (lamda.flop, lamda.utilization) == (pytest.approx(2.66e23, rel=0.01), 0.565 * 0.75)
+    assert runs["lamda-137b"].chip_hours_conditional.error == pytest.approx(0, abs=0.02)
+    # Of BloombergGPT tokens are known: its FLOP are 4/3 of theirs (arXiv:2303.17564 Table 4).
+    assert (bloomberg.flop, bloomberg.tokens) == (None, 569e9)
+    assert runs["gpt3-175b"].row.flop == 3.14e23
+
+
+@pytest.mark.parametrize("name", ["glam-64b64e-280b", "deepseek-v2-per-1t"])
+def test_chip_hours_from_the_configuration_alone_are_within_a_fifth(runs, name):
+    # 574 h x 1,024 chips of arXiv:2112.06905; 172,800 h of arXiv:2405.04434, section 3.2.3.
+    assert abs(runs[name].chip_hours_blind.error) < 0.2
+
+
 def test_energy_that_was_computed_from_hours_is_not_judged(runs):
     assert runs["bloom-176b"].energy_blind.reported is None
     assert runs["llama1-65b"].energy_blind.reported is None

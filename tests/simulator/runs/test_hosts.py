@@ -58,4 +58,11 @@ def test_a_ratio_that_a_scenario_gives_is_taken_as_given():
 
 
 def test_a_chip_whose_host_nobody_measured_takes_the_ratio_of_its_site():
-    assert node_over_chip("glam-64b-64e")[0] == pytest.approx(1.3)
+    assert node_over_chip("glam-64b-64e", hardware__chip="tpu-v3")[0] == pytest.approx(1.3)
+
+
+def test_a_host_of_tpu_v4_is_that_of_tpu_v3_with_half_of_its_chips():
+    # arXiv:2304.01433 Table 4: 8 chips a host, and 4. v3's: system less mean chip, 63 W a chip.
+    old, new = catalog.chip("tpu-v3"), catalog.chip("tpu-v4")
+    assert new.host_w == pytest.approx(2 * (old.system_w - old.mean_w))
+    assert node_over_chip("glam-64b-64e")[0] == pytest.approx(1.7, abs=0.05)
