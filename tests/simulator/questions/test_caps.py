@@ -46,7 +46,7 @@ def test_rented_chips_are_cheapest_without_a_cap():
 
 
 def test_a_least_without_a_cap_is_said_to_be_without_one():
-    headline = capped("glam-8b", overrides={"site.chip_price": 2.0}).headline
+    headline = capped("glam-8b", overrides=ON_H100 | {"site.chip_price": 2.0}).headline
     assert "no cap (" in headline
     assert "takes the least cost" in headline
 
