@@ -25,6 +25,7 @@ if _typing.TYPE_CHECKING:
     from energy.flops import model_flop as model_flop
     from energy.footprint.apply import at_site as at_site
     from energy.ledger.merge import merge as merge
+    from energy.notebook import load_ipython_extension as load_ipython_extension
     from energy.quantity import Boundary as Boundary
     from energy.quantity import Origin as Origin
     from energy.quantity import Quantity as Quantity
@@ -43,6 +44,7 @@ else:
             "energy.flops": ("executed_flop", "mfu", "model_flop"),
             "energy.footprint.apply": ("at_site",),
             "energy.ledger.merge": ("merge",),
+            "energy.notebook": ("load_ipython_extension",),
             "energy.quantity": ("Boundary", "Origin", "Quantity"),
             "energy.record": ("RunRecord",),
             "energy.shape": ("Shape",),

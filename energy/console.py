@@ -1,4 +1,4 @@
-"""Results of all commands on stdout: JSON, CSV."""
+"""Results of all commands on stdout: JSON, CSV; text for rich."""
 
 from __future__ import annotations
 
@@ -61,6 +61,13 @@ def print_data(
     elif as_json:
         print_json(value)
     return as_json or as_csv
+
+
+def unmarked(text: str) -> Any:
+    """Text that rich prints letter by letter, as none of it is markup."""
+    from rich.text import Text
+
+    return Text(text)
 
 
 def print_version(requested: bool) -> None:

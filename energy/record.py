@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from energy import tables
 from energy.amounts import require_possible
 from energy.arithmetic import add
+from energy.display import Displayed
 from energy.errors import BoundaryError, InputError
 from energy.files import group_may_read, permissions, write_text_atomic
 from energy.inputs import read_bytes
@@ -134,7 +135,7 @@ class Wasted(BaseModel):
     elapsed_s: Quantity
 
 
-class RunRecord(BaseModel):
+class RunRecord(Displayed, BaseModel):
     """One run, measured or predicted; docs/record.md explains every field.
 
     Totals are joules by boundary. `energy.footprint.apply.at_site` computes the carbon, water and
@@ -248,10 +249,8 @@ class RunRecord(BaseModel):
         return f"RunRecord({', '.join(facts)})"
 
     __str__ = __repr__
-
-    def _repr_html_(self) -> str:
-        """The headline quantities as a table, for notebooks."""
-        return tables.html_table(self.quantities(), caption=repr(self))
+    # IPython takes the first class that has either.
+    _repr_pretty_ = Displayed._repr_pretty_
 
     def save(self, path: str | Path, *, group: bool = False) -> None:
         """Write the record as JSON, whole or not at all; in a folder, as its record.json.

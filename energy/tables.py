@@ -14,7 +14,7 @@ SOURCE_LENGTH = 110
 
 
 def html_table(
-    quantities: Mapping[str, Quantity], *, caption: str = "", sources: bool = False
+    quantities: Mapping[str, Quantity], *, caption: str = "", sources: bool = False, note: str = ""
 ) -> str:
     """An HTML table with value, band and origin, one row per quantity.
 
@@ -22,6 +22,7 @@ def html_table(
         quantities: by label.
         caption: text above the table.
         sources: add a column with the source of each quantity.
+        note: text in a row of its own at the end.
     """
     heads = '<th>quantity</th><th class="number">value</th><th class="number">band</th>'
     heads += "<th>origin</th>" + "<th>source</th>" * sources
@@ -34,7 +35,46 @@ def html_table(
     return (
         "<table>"
         + (f"<caption>{escape(caption)}</caption>" if caption else "")
-        + f"<tr>{heads}</tr>\n{rows}</table>"
+        + f"<tr>{heads}</tr>\n{rows}"
+        + (f'\n<tr><td colspan="4">{escape(note)}</td></tr>' if note else "")
+        + "</table>"
+    )
+
+
+def html_rows(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", left: int = 1
+) -> str:
+    """An HTML table of words and numbers as they are printed.
+
+    Args:
+        heads: titles of the columns.
+        rows: a cell a column.
+        caption: text above the table.
+        left: columns of words, on the left; those of numbers are aligned right.
+    """
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        looks = ("" if place < left else ' class="number"' for place in range(len(cells)))
+        texts = (escape(cell) for cell in cells)
+        return "".join(
+            f"<{tag}{look}>{text}</{tag}>" for look, text in zip(looks, texts, strict=True)
+        )
+
+    body = "\n".join(f"<tr>{line('td', row)}</tr>" for row in rows)
+    above = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return f"<table>{above}<tr>{line('th', heads)}</tr>\n{body}</table>"
+
+
+def text_table(quantities: Mapping[str, Quantity]) -> str:
+    """A table of text with value, band and origin, a line per quantity."""
+    rows = [
+        (label, quantity.human(), quantity.band(), quantity.origins)
+        for label, quantity in quantities.items()
+    ]
+    widths = [max((len(row[place]) for row in rows), default=0) for place in range(3)]
+    return "\n".join(
+        f"{label:<{widths[0]}}  {value:>{widths[1]}}  {band:>{widths[2]}}  {origins}".rstrip()
+        for label, value, band, origins in rows
     )
 
 

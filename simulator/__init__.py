@@ -33,6 +33,7 @@ if _typing.TYPE_CHECKING:
     from simulator.questions.regions.answer import regions as regions
     from simulator.questions.sensitivity.answer import sensitivity as sensitivity
     from simulator.questions.serve.answer import serve as serve
+    from simulator.questions.sweep.fastest import sweep as sweep
     from simulator.questions.sweep.feasible import feasible as feasible
     from simulator.questions.sweep.pareto import pareto as pareto
     from simulator.questions.validate.answer import validate as validate
@@ -66,6 +67,7 @@ else:
             "simulator.questions.regions.answer": ("regions",),
             "simulator.questions.sensitivity.answer": ("sensitivity",),
             "simulator.questions.serve.answer": ("serve",),
+            "simulator.questions.sweep.fastest": ("sweep",),
             "simulator.questions.sweep.feasible": ("feasible",),
             "simulator.questions.sweep.pareto": ("pareto",),
             "simulator.questions.validate.answer": ("validate",),

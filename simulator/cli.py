@@ -28,6 +28,7 @@ QUESTIONS = {
     "What does a model spend when it answers?": {"serve": "serve", "lifetime": "lifetime"},
     "Which plan, place and time?": {
         "plan": "plan",
+        "sweep": "sweep",
         "pareto": "sweep",
         "feasible": "sweep",
         "inverse": "budget",

@@ -20,12 +20,12 @@ PACKAGES = ("energy", "glam", "simulator")
 LOADED = ("energy", pytest.param("glam", marks=pytest.mark.torch), "simulator")
 PROMISED = {
     "energy": "Boundary Origin Quantity RunRecord Shape Site Tracker at_site chip executed_flop "
-    "merge mfu model model_flop site track",
+    "load_ipython_extension merge mfu model model_flop site track",
     "glam": "Glam GlamConfig TokenCorpus evaluate generate generate_all load_checkpoint "
     "load_corpus probe train",
     "simulator": "Hardware Plan Prediction Scenario calibrate capped compare crossover failures "
     "feasible largest_model lifetime load_scenario most_tokens pareto plan power "
-    "predict presets regions sensitivity serve validate when",
+    "predict presets regions sensitivity serve sweep validate when",
 }
 ERRORS = [
     name

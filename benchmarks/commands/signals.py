@@ -62,6 +62,7 @@ VERBS = (
     "simulator compare glam-64b-64e gpt3-175b",
     "simulator sensitivity glam-mini-16e",
     "simulator plan glam-8b-64e --chip h100 --chips 64 --save {out}.toml",
+    "simulator sweep glam-8b-64e --chip h100 --chips 64,128 --plot {out}.svg",
     "simulator regions",
     "simulator validate --runs published",
     "simulator chips --csv",

@@ -12,13 +12,14 @@ LINES: dict[str, tuple[str, ...]] = {
         "__main__",
         "cli",
         "commands",
-        "verbs callbacks",
+        "verbs callbacks notebook",
         "tracking",
         "sampler",
         "reports disclosure importers",
         "ledger claims",
         "footprint calibration",
         "facts record flops",
+        "display",
         "amounts arithmetic app configurations parallel stated_total",
         "console tables",
         "rows",
@@ -71,7 +72,7 @@ MAY_IMPORT = {
     "physics": "",
     "plans": "physics",
     "published": "physics facts",
-    "scenarios": "physics",
+    "scenarios": "physics facts",
     "kit": "terms",
     "fit": "physics facts published",
     "quality": "scenarios",
@@ -117,6 +118,7 @@ def _terminal_pages(path: Path) -> bool:
 
 # Where the packages may import a library of others. One that is not listed is not imported.
 LIBRARIES: dict[str, Callable[[Path], bool]] = {
+    "IPython": _inside("energy/notebook.py"),
     "amdsmi": _inside("energy/meters/amd.py"),
     "codecarbon": lambda path: "codecarbon" in path.stem,
     "cyclonedx": _inside("energy/disclosure/writers/cyclonedx.py"),

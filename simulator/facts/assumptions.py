@@ -44,6 +44,11 @@ def unbalanced_routing() -> Quantity:
     return scenario_assumptions()["routing"]["step_time"]
 
 
+def step_tokens() -> Quantity:
+    """Tokens of an optimizer step where nobody names a batch."""
+    return scenario_assumptions()["batch"]["tokens"]
+
+
 def goodput(stated: Quantity | None, chips: int) -> Quantity:
     """Productive over elapsed time: as stated, or a band that is loudly assumed."""
     if stated is not None:

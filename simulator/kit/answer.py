@@ -1,10 +1,10 @@
 """What every question returns, and how every verb ends.
 
 An answer is data. How it looks stands beside it, in modules of its package that are loaded by name
-when they are needed: `page.py` has `page(answer, console)`, `as_json(answer)` and, where the rows
-of its frame are not those of its data, `frame_rows(answer)`; `picture.py` has `panels(answer)`,
-`terms.py` has `terms(answer)`. A package with several answers adds a word to the names of these
-modules (`view = "pareto"`: `page_pareto.py`).
+when they are needed: `page.py` has `page(answer, console)`, `as_json(answer)`, `frame_rows(answer)`
+where the rows of its frame are not those of its data, and `html(answer)` where a notebook shows a
+table; `picture.py` has `panels(answer)`, `terms.py` has `terms(answer)`. A package with several
+answers adds a word to the names of these modules (`view = "pareto"`: `page_pareto.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from energy.console import plain, print_csv, print_json
+from energy.console import plain, print_csv, print_json, unmarked
+from energy.display import Printer
 from energy.errors import MissingDataError
 from energy.guard import printing
 
@@ -160,7 +161,15 @@ class Answer:
         return f"<{type(self).__name__}: {self.headline}>"
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(self.text())}</pre>"
+        table = getattr(self._module("page"), "html", None)
+        return f"<pre>{escape(self.text())}</pre>" if table is None else str(table(self))
+
+    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
+        # In a list of answers, each is a line.
+        printer.text(repr(self) if cycle or printer.indentation else self.text().rstrip())
+
+    def __rich__(self) -> Any:
+        return unmarked(self.text().rstrip())
 
     def _module(self, kind: str) -> ModuleType:
         """The module beside the answer that shows it in one way."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -71,7 +71,7 @@ def figure(
         title: above all of them, in as many lines as it needs.
     """
     with matplotlib.rc_context(SETTINGS):
-        drawn = Figure(figsize=(size[0], size[1] * len(panels)), layout="constrained")
+        drawn = picture.Picture(figsize=(size[0], size[1] * len(panels)), layout="constrained")
         if title:
             drawn.suptitle(textwrap.fill(title, int(LETTERS * size[0])), fontsize="medium")
         rows = drawn.subplots(len(panels), squeeze=False)
@@ -305,11 +305,11 @@ def _plain_numbers(axes: Axes) -> None:
             axis.set_major_formatter(StrMethodFormatter("{x:,.12g}"))
 
 
-def finish(axes: Axes) -> Axes:
+def finish(axes: Axes, legend: Literal["best", "upper left"] = "best") -> Axes:
     """A quiet grid, and a legend where something has a name."""
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(frameon=False, fontsize="small", loc=legend)
     return axes
 
 

@@ -16,14 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.shape import Shape
+from simulator.facts.assumptions import step_tokens
 from simulator.facts.software import WIDE_PRECISIONS
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import Plan, select
 from simulator.published.throughput import TRAINED_FIELDS, ThroughputRow
-
-BATCH_TOKENS = 4e6
-"""Tokens of a step where a row names no batch: the middle of published runs."""
 
 DEGREES = (1, 2, 4, 8)
 
@@ -187,7 +185,7 @@ def _batches(row: ThroughputRow, degrees: _Degrees) -> list[_Batch]:
 
 def _usual_batch(row: ThroughputRow, dp: int) -> float:
     """Sequences of a step where none is named: a usual number of tokens, in whole micro-batches."""
-    usual = max(BATCH_TOKENS / float(row.shape.seq_len), 1)
+    usual = max(step_tokens().numbers()[0] / float(row.shape.seq_len), 1)
     least = (row.fields.get("micro_batch") or 1) * dp
     return max(usual // least, 1) * least
 

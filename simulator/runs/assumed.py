@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from energy.facts.site import Site
 from energy.quantity import Boundary, Quantity
-from energy.units import significant
-from simulator.facts.assumptions import goodput
+from energy.units import count, significant
+from simulator.facts.assumptions import goodput, step_tokens
 from simulator.runs.estimate import Estimate
 from simulator.runs.setup import Setup
 from simulator.scenarios.scenario import Scenario
@@ -48,7 +48,7 @@ def assumptions(setup: Setup, chip_w: Quantity) -> tuple[Assumption, ...]:
         chip_w: mean watts of one chip, on which the share of the host depends.
     """
     scenario, software = setup.scenario, setup.software
-    known = [*of_goodput(scenario), *of_site(scenario, setup.site_at(chip_w))]
+    known = [*of_batch(scenario), *of_goodput(scenario), *of_site(scenario, setup.site_at(chip_w))]
     hardware = scenario.hardware
     if hardware.machine is None and hardware.software is None and hardware.framework is None:
         assert software is not None
@@ -58,6 +58,14 @@ def assumptions(setup: Setup, chip_w: Quantity) -> tuple[Assumption, ...]:
         for key, value in scenario.workload.assumed().items()
     ]
     return (*known, *of_price(scenario))
+
+
+def of_batch(scenario: Scenario) -> Iterator[Assumption]:
+    """The tokens of a step, where a scenario does not say how large one is."""
+    if not scenario.run.names_batch:
+        value, low, high = map(count, step_tokens().numbers())
+        usual = f"{low} to {high} is usual"
+        yield Assumption("batch", f"{value} tokens", "run.batch_tokens", usual)
 
 
 def of_goodput(scenario: Scenario) -> Iterator[Assumption]:

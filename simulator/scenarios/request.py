@@ -13,6 +13,9 @@ from energy.facts.site import OF_THE_GRID
 from simulator.scenarios.scenario import Scenario, load, preset_of, with_overrides
 from simulator.scenarios.sections import ModelSection
 
+Tokens = float | str
+"""Tokens as a number, or as the field writes them: "15T", "300B"."""
+
 Target = Scenario | str | Path
 """A scenario, the name of a preset or of a model of the catalog, or the path of a scenario file or
 of a model's config.json."""
@@ -20,7 +23,6 @@ of a model's config.json."""
 
 NEEDS = {
     "tokens": (("run.tokens", "run.steps"), "--set run.tokens=300e9"),
-    "batch": (("run.batch_sequences", "run.batch_tokens"), "--set run.batch_sequences=512"),
     "chip": (
         ("hardware.chip", "hardware.machine"),
         "--set hardware.chip=h100 --set hardware.count=256",
@@ -39,7 +41,7 @@ def several(value: Item | Sequence[Item]) -> tuple[Item, ...]:
 def scenario_of(
     target: Target,
     *,
-    tokens: float | None = None,
+    tokens: Tokens | None = None,
     steps: int | None = None,
     batch: int | None = None,
     seq_len: int | None = None,
@@ -126,7 +128,7 @@ def of_model(model: str, values: Mapping[str, Any]) -> Scenario:
     ]
     if absent:
         raise InputError(
-            f"expected tokens, batch and chip for the model {name}",
+            f"expected tokens and a chip for the model {name}",
             ", ".join(f"no {need}" for need, _ in absent),
             f"for example {' '.join(fix for _, fix in absent)}",
         )
@@ -153,7 +155,7 @@ def named(name: str | None, model: str | None, values: Mapping[str, Any]) -> Sce
 
 def quick(
     *,
-    tokens: float | None = None,
+    tokens: Tokens | None = None,
     steps: int | None = None,
     batch: int | None = None,
     seq_len: int | None = None,

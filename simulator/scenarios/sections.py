@@ -19,6 +19,7 @@ from energy.facts.site import UNITS, Site, site
 from energy.quantity import Boundary
 from energy.shape import Shape
 from energy.stated_total import require_about
+from simulator.facts.assumptions import step_tokens
 from simulator.scenarios.fields import (
     Count,
     DollarsPerHour,
@@ -124,7 +125,7 @@ class RunSection(Section):
     Attributes:
         tokens: tokens trained on, all epochs.
         steps: instead of tokens, optimizer steps.
-        batch_tokens: tokens of one optimizer step, over all chips.
+        batch_tokens: tokens of one optimizer step, over all chips; assumed without either.
         batch_sequences: instead of batch_tokens, sequences of one step.
         goodput: productive over elapsed time; without it a band is assumed, with a note.
     """
@@ -139,18 +140,20 @@ class RunSection(Section):
     def _one_of_each(self) -> Self:
         if (self.tokens is None) == (self.steps is None):
             raise RequirementError("with either tokens or steps", _both_or_neither(self.tokens))
-        if (self.batch_tokens is None) == (self.batch_sequences is None):
-            raise RequirementError(
-                "with either batch_tokens or batch_sequences", _both_or_neither(self.batch_tokens)
-            )
+        if self.batch_tokens is not None and self.batch_sequences is not None:
+            raise RequirementError("with either batch_tokens or batch_sequences", "both")
         return self
+
+    @property
+    def names_batch(self) -> bool:
+        """Whether it says how large a step is; else that is assumed."""
+        return self.batch_tokens is not None or self.batch_sequences is not None
 
     def sequences(self, seq_len: float) -> float:
         """Sequences in one optimizer step, at least one."""
         if self.batch_sequences is not None:
             return float(self.batch_sequences)
-        assert self.batch_tokens is not None
-        return max(1.0, self.batch_tokens / seq_len)
+        return max(1.0, (self.batch_tokens or step_tokens().numbers()[0]) / seq_len)
 
     def total_tokens(self, seq_len: float) -> float:
         """Tokens of the whole run."""

@@ -1,10 +1,13 @@
 """How quantities and records appear in a terminal, a notebook and a data frame."""
 
+import io
 import math
 import subprocess
 import sys
 
 import pytest
+from IPython.lib.pretty import pretty
+from rich.console import Console
 
 import energy
 from energy.errors import MissingDataError
@@ -74,8 +77,28 @@ def test_a_record_in_a_notebook_is_a_table_with_value_band_and_origin():
     heads = ("value", "band")
     numbers = "".join(f'<th class="number">{head}</th>' for head in heads)
     assert f"{numbers}<th>origin</th>" in page
-    assert "energy_facility_j" in page
+    assert "energy, facility" in page
     assert "RunRecord(&#x27;&lt;mine&gt;&#x27;" in page
+    assert "color" not in page
+
+
+def test_a_record_in_ipython_and_rich_is_the_same_small_table_with_what_is_missing_below():
+    record = run_record("[bold]mine", it_j=1e9, pue=1.2, relative=0.1)
+    text = pretty(record)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(record)
+    assert console.file.getvalue() == text + "\n"
+    head, *rows, missing = text.splitlines()
+    assert head == repr(record)
+    words = "energy, facility 0.333 MWh 80 %: 0.300 to 0.367 MWh measured"
+    assert words in (" ".join(row.split()) for row in rows)
+    assert missing.startswith("missing: ")
+    assert len(rows) < 15
+
+
+def test_records_in_a_list_are_a_line_each():
+    record = run_record("mine")
+    assert pretty([record, record]) == f"[{record!r},\n {record!r}]"
 
 
 def test_a_record_is_saved_into_the_folder_that_it_is_loaded_from(tmp_path):

@@ -52,6 +52,7 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "compare": ("glam-mini-16e", "glam-mini"),
         "sensitivity": ("glam-mini-16e",),
         "plan": PLAN,
+        "sweep": PLAN,
         "pareto": PLAN,
         "feasible": (*PLAN, "--max-mw", "1"),
         "power": ("glam-8b-64e",),

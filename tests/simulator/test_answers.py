@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import doctest
 import inspect
 import json
 import pickle
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.lib.pretty import pretty
 from matplotlib.figure import Figure
 
 import simulator
@@ -82,6 +84,7 @@ ANSWERS: dict[str, Callable[[Path], Answer]] = {
     "compare": lambda _: simulator.compare("glam-64b-64e", "gpt3-175b"),
     "sensitivity": lambda _: simulator.sensitivity("glam-mini-16e"),
     "plan": lambda _: simulator.plan(RUN),
+    "sweep": lambda _: simulator.sweep(RUN, chip=["h100"], chips=[64, 128]),
     "pareto": lambda _: simulator.pareto(RUN, chip=["h100"], chips=[64, 128]),
     "feasible": lambda _: simulator.feasible(RUN, max_mw=1.0, start="2027-01-01"),
     "most_tokens": lambda _: simulator.most_tokens("glam-64b-64e", mwh=456, days=60),
@@ -159,6 +162,39 @@ def test_an_answer_survives_a_copy_and_is_told_in_a_line(answer):
     assert repr(again) == repr(answer)
     assert answer.headline
     assert "\n" not in answer.headline
+
+
+def test_an_answer_shows_itself_in_a_notebook_without_colors_of_its_own(answer):
+    page = answer._repr_html_()
+    assert page.startswith(("<table>", "<pre>"))
+    assert "color" not in page
+    assert answer.headline.split()[0].strip("<") in pretty(answer)
+    assert pretty([answer]) == f"[{answer!r}]"
+
+
+@pytest.mark.parametrize("function", [simulator.predict, simulator.sweep])
+def test_the_example_of_a_docstring_does_what_it_says(function):
+    example = doctest.DocTestParser().get_doctest(
+        inspect.getdoc(function), {}, function.__name__, None, None
+    )
+    assert example.examples
+    assert doctest.DocTestRunner().run(example).failed == 0
+
+
+def test_a_batch_that_nobody_names_is_assumed_as_loudly_by_predict_as_by_plan():
+    asked = {"chip": "h100", "chips": 64, "tokens": "300B"}
+    words = "batch 4.00M tokens (run.batch_tokens; 1.00M to 16.0M is usual)"
+    run = simulator.predict("llama3-8b", **asked)
+    assert words in " ".join(run.text().split())
+    assert words in simulator.plan("llama3-8b", **asked).left_open
+    named = simulator.predict("llama3-8b", batch=512, **asked)
+    assert "run.batch_tokens" not in named.text()
+
+
+@pytest.mark.parametrize("tokens", ["15X", "", "-3", 0])
+def test_tokens_that_are_no_number_are_refused_with_value_and_fix(tokens):
+    with pytest.raises(InputError, match=r"expected run\.tokens (as a number|above 0); got"):
+        simulator.predict("glam-8b", chip="h100", chips=64, tokens=tokens)
 
 
 def test_a_run_may_be_named_scenario_path_or_prediction(tmp_path):

@@ -13,6 +13,7 @@ from energy import units
 from energy.quantity import Boundary, Quantity
 from energy.record import RunRecord
 from energy.reports.terminal import table
+from energy.tables import html_rows
 from energy.units import G_PER_T, J_PER_MWH, S_PER_DAY
 from simulator.questions.compare.answer import Comparison
 from simulator.questions.compare.ratio import REFUSED, Ratio, equal_figures
@@ -108,6 +109,19 @@ def page(comparison: Comparison, console: Console) -> None:
     for side in comparison.sides:
         for note in side.record.notes:
             console.print(f"source of {side.name}: {note}", markup=False)
+
+
+def html(comparison: Comparison) -> str:
+    """The runs side by side with bands, for notebooks."""
+    first, *later = comparison.sides
+    divided = all(ratio.co2.source != REFUSED for ratio in comparison.ratios)
+    ratio = ["ratio"] if len(later) == 1 else []
+    rows = [
+        [row.label, *row.cells, *([row.ratio()] if ratio else [])]
+        for row in _rows(comparison.sides, divided)
+    ]
+    heads = [f"{comparison.basis} inputs", *(side.name for side in comparison.sides), *ratio]
+    return html_rows(heads, rows, caption="; ".join(headline(first, side) for side in later))
 
 
 def headline(first: Side, second: Side) -> str:

@@ -27,6 +27,7 @@ from simulator.questions.plan.search import NEAR, PlanSearch
 from simulator.runs.assumed import left_open
 from simulator.runs.predict import Prediction
 from simulator.runs.setup import Setup
+from simulator.scenarios.request import Target, Tokens
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import planned
 
@@ -140,12 +141,12 @@ class Planned(Answer):
 
 
 def plan(
-    target: str,
+    target: Target,
     *,
     chip: str | None = None,
     chips: int | None = None,
     region: str | None = None,
-    tokens: float | None = None,
+    tokens: Tokens | None = None,
     batch: int | None = None,
     by: str = "time",
     top: int = 5,

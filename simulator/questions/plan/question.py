@@ -1,7 +1,6 @@
 """The scenario of a plan question: a model, chips, a place, a run.
 
-A model of the catalog has neither batch nor tokens: the tokens of its published run are assumed,
-and the usual batch of published runs, both with a note.
+A model of the catalog has no tokens: those of its published run are assumed, with a note.
 """
 
 from __future__ import annotations
@@ -14,9 +13,8 @@ from energy.errors import InputError
 from energy.facts import catalog
 from energy.facts.prices import priced
 from energy.units import count
-from simulator.published.candidates import BATCH_TOKENS
 from simulator.quality.critical_batch import with_batch
-from simulator.scenarios.request import Target, is_model, quick, scenario_of
+from simulator.scenarios.request import Target, Tokens, is_model, quick, scenario_of
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import moved_site
 
@@ -40,7 +38,7 @@ def question(
     chip: str | None = None,
     chips: int | None = None,
     region: str | None = None,
-    tokens: float | None = None,
+    tokens: Tokens | None = None,
     batch: int | None = None,
     price: str | None = None,
     chip_price: float | None = None,
@@ -110,7 +108,7 @@ def _require_chips(model: str, values: Mapping[str, Any]) -> None:
 
 
 def _assumed_run(name: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Tokens and batch of a model alone that the caller left out, with a note on each."""
+    """Tokens of a model alone that the caller left out, with a note."""
     row, assumed, notes = catalog.known_model(name), dict[str, Any](), list[str]()
     if not {"run.tokens", "run.steps"} & set(values):
         if row is None or row.tokens is None:
@@ -119,10 +117,4 @@ def _assumed_run(name: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], 
             )
         assumed["run.tokens"] = row.tokens
         notes.append(f"tokens: the {count(row.tokens)} of its published run ({row.source})")
-    if not {"run.batch_tokens", "run.batch_sequences"} & set(values):
-        assumed["run.batch_tokens"] = BATCH_TOKENS
-        notes.append(
-            f"batch: {count(BATCH_TOKENS)} tokens a step assumed, the middle of published "
-            "runs (--batch gives sequences)"
-        )
     return assumed, notes

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from energy.display import Printer
 from energy.errors import InputError
 from simulator.kit.answer import Answer, Data
 from simulator.runs import predict as runs
 from simulator.runs.measured import calibrated
-from simulator.scenarios.request import Target, scenario_of
+from simulator.scenarios.request import Target, Tokens, scenario_of
 from simulator.scenarios.scenario import Scenario
 from simulator.serving.reinforcement import reinforcement
 
@@ -28,6 +29,18 @@ class Prediction(Answer, runs.Prediction):
     def to_frame(self) -> Any:
         """The headline quantities of the record as a frame of pandas, one row each."""
         return self.record.to_frame()
+
+    def _repr_html_(self) -> str:
+        return self.record._repr_html_()
+
+    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
+        if cycle or printer.indentation:
+            printer.text(repr(self))
+        else:
+            self.record._repr_pretty_(printer, cycle)
+
+    def __rich__(self) -> Any:
+        return self.record.__rich__()
 
     def frame_data(self) -> Data:
         """One row of the headline quantities, for --csv."""
@@ -46,7 +59,7 @@ class Prediction(Answer, runs.Prediction):
 def predict(
     target: Target,
     *,
-    tokens: float | None = None,
+    tokens: Tokens | None = None,
     steps: int | None = None,
     batch: int | None = None,
     seq_len: int | None = None,
@@ -60,11 +73,16 @@ def predict(
 ) -> Prediction:
     """Predict FLOP, time, energy, CO2e, water and cost of a run before it is run.
 
-        predict("glam-8b", chip="h100", chips=256, tokens=300e9, batch=512, zone="FRA")
+    >>> from simulator import predict
+    >>> run = predict("deepseek-v3", chip="h200", chips=2048, tokens="15T", zone="FIN")
+    >>> run  # doctest: +ELLIPSIS
+    <Prediction: RunRecord('deepseek-v3', predicted, ... MWh facility, ... t CO2e)>
+    >>> run.to_frame().loc["energy_facility_j", "unit"]
+    'J'
 
     Args:
         target: a scenario, a preset, a model of the catalog, or the path of a scenario file.
-        tokens: of the run.
+        tokens: of the run: 15e12 or "15T".
         steps: instead of tokens, optimizer steps.
         batch: sequences of one optimizer step.
         seq_len: tokens of a sequence.
@@ -74,7 +92,7 @@ def predict(
         zone: grid zone.
         overrides: other values by dotted key: {"run.goodput": 0.9}.
         measured: a rate or step time of this very run: "65 tokens/s/chip", "9.96 s", "41% MFU".
-        cluster: a file to keep the measured row in, for `hardware.constants` of other scenarios.
+        cluster: a file to keep the measured row in, for `hardware.constants` of other runs.
 
     Raises:
         InputError: the target is unknown, or a key or value is not valid.

@@ -1,4 +1,4 @@
-"""The verbs `pareto` and `feasible`: a search over models, chips, places and plans."""
+"""The verbs `sweep`, `pareto` and `feasible`: a search over models, chips, places and plans."""
 
 from __future__ import annotations
 
@@ -72,6 +72,49 @@ Prices = Annotated[
 Equal = Annotated[
     str, typer.Option(help="tokens, or quality: each model reads what brings it to one loss.")
 ]
+
+
+@examples(
+    "simulator sweep glam-64b-64e glam-137b --chip tpu-v4,h100 --chips 512,1024,2048 --plot s.svg",
+    "simulator sweep deepseek-v3 --chip h200 --chips 1024,2048 --region FIN,POL --tokens 15T --csv",
+)
+def sweep(
+    names: Names,
+    chip: Kinds = None,
+    chips: Counts = None,
+    region: Places = None,
+    batch: Batches = None,
+    tokens: Tokens = None,
+    price: Prices = None,
+    chip_price: ChipPrice = None,
+    equal: Equal = "tokens",
+    beyond_range: BeyondRange = False,
+    overrides: Set = None,
+    explain: Explain = False,
+    plot: Plot = None,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Predict every model on every chip, count and place, each with its fastest plan."""
+    from simulator.kit.progress import counting
+    from simulator.questions.sweep.fastest import sweep as answer
+
+    with counting("plans") as progress:
+        swept = answer(
+            *names,
+            chip=listed(chip),
+            chips=counts(chips),
+            region=listed(region),
+            batch=counts(batch, "--batch"),
+            tokens=tokens,
+            price=listed(price),
+            chip_price=chip_price,
+            equal=equal,
+            beyond_range=beyond_range,
+            overrides=overridden(overrides),
+            on_progress=progress,
+        )
+    present(swept, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
 
 
 @examples(

@@ -24,7 +24,7 @@ from simulator.questions.sweep.limits import Limits, limits_of, raised_by
 from simulator.questions.sweep.models import models
 from simulator.questions.sweep.search import search_cells
 from simulator.runs.assumed import left_open
-from simulator.scenarios.request import Target
+from simulator.scenarios.request import Target, Tokens
 from simulator.scenarios.scenario import Scenario
 
 REACH = 4
@@ -140,7 +140,7 @@ def feasible(
     chips: int | Sequence[int] = (),
     region: str | Sequence[str] = (),
     batch: int | Sequence[int] = (),
-    tokens: float | None = None,
+    tokens: Tokens | None = None,
     price: str | Sequence[str] = (),
     chip_price: float | None = None,
     equal: str = "tokens",

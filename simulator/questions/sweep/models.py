@@ -9,7 +9,7 @@ from energy.errors import InputError
 from simulator.quality.critical_batch import with_batch
 from simulator.questions.sweep.cells import Choices
 from simulator.runs.models import of_models
-from simulator.scenarios.request import Target, is_model, quick
+from simulator.scenarios.request import Target, Tokens, is_model, quick
 from simulator.scenarios.scenario import Scenario
 
 
@@ -24,7 +24,7 @@ class Models(NamedTuple):
 def models(
     targets: Sequence[Target],
     choices: Choices,
-    tokens: float | None,
+    tokens: Tokens | None,
     overrides: Mapping[str, Any] | None,
     equal: str,
     count: int | None = None,

@@ -20,7 +20,7 @@ from simulator.questions.sweep.known import has_watts, missing_facts, unequal_to
 from simulator.questions.sweep.models import models
 from simulator.questions.sweep.search import Search, search_cells
 from simulator.runs.assumed import left_open
-from simulator.scenarios.request import Target
+from simulator.scenarios.request import Target, Tokens
 from simulator.scenarios.scenario import Scenario
 
 OBJECTIVES = {name: MEASURES[name] for name in ("weeks", "mwh", "co2", "usd")}
@@ -116,7 +116,7 @@ def pareto(
     chips: int | Sequence[int] = (),
     region: str | Sequence[str] = (),
     batch: int | Sequence[int] = (),
-    tokens: float | None = None,
+    tokens: Tokens | None = None,
     price: str | Sequence[str] = (),
     chip_price: float | None = None,
     equal: str = "tokens",

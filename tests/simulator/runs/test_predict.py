@@ -132,7 +132,7 @@ def test_a_quick_question_writes_a_record_and_explains_itself(simulator, tmp_pat
         (
             ("predict", "--model", "glam-8b-64e", "--chip", "h100"),
             2,
-            "got no tokens, no batch; for example --set run.tokens=",
+            "got no tokens; for example --set run.tokens=",
         ),
         (("predict", "glam-8b-64e", "--chips", "2"), 3, "fits in memory"),
         (("predict", "glam-8b-64e", "--chips", "64", "--set", "plan.flsh=true"), 2, "mean flash"),
