@@ -8,7 +8,7 @@ from functools import partial
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from energy.reports.plots import DENSE, SPARSE
+from energy.reports.colors import DENSE, SPARSE
 from simulator.kit.style import Panel, legend_below, log_y
 from simulator.questions.sweep.fastest import Fastest, Sweep
 from simulator.questions.sweep.picture_pareto import MARKS
