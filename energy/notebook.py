@@ -72,17 +72,14 @@ def metered(shell: Shell, line: str, cell: str) -> Any:
                 zone=named.zone,
                 interval_s=named.interval,
             )
-            tracker.start()
-        error: BaseException | None = None
+            tracker.open()
         try:
-            with tracker.window("cell"):
+            with tracker, tracker.window("cell"):
                 return code(shell.user_ns)
-        except BaseException as raised:
-            error = raised
-            raise
         finally:
-            record = tracker.stop(error)
-            if record is not None:
+            path = tracker.out_dir / "record.json"
+            if path.is_file():
+                record = RunRecord.load(path)
                 shell.user_ns[named.variable] = record
                 print(spent(record))
 

@@ -182,12 +182,12 @@ def test_the_example_of_a_docstring_does_what_it_says(function):
 
 
 def test_a_batch_that_nobody_names_is_assumed_as_loudly_by_predict_as_by_plan():
-    asked = {"chip": "h100", "chips": 64, "tokens": "300B"}
+    options = {"chip": "h100", "chips": 64, "tokens": "300B"}
     words = "batch 4.00M tokens (run.batch_tokens; 1.00M to 16.0M is usual)"
-    run = simulator.predict("llama3-8b", **asked)
+    run = simulator.predict("llama3-8b", **options)
     assert words in " ".join(run.text().split())
-    assert words in simulator.plan("llama3-8b", **asked).left_open
-    named = simulator.predict("llama3-8b", batch=512, **asked)
+    assert words in simulator.plan("llama3-8b", **options).left_open
+    named = simulator.predict("llama3-8b", batch=512, **options)
     assert "run.batch_tokens" not in named.text()
 
 

@@ -73,13 +73,13 @@ def test_the_verb_prints_the_rows_of_the_function(simulator):
 
 
 @pytest.mark.parametrize(
-    ("asked", "error", "message"),
+    ("options", "error", "message"),
     [
         ({"chip": "h1000"}, InputError, "expected a chip"),
         ({"chip": "h100", "chips": 0}, InputError, "--chips of 1 or more"),
         ({"chip": "h100", "chips": 8}, InfeasibleError, "fits in memory"),
     ],
 )
-def test_a_sweep_of_nothing_is_refused(asked, error, message):
+def test_a_sweep_of_nothing_is_refused(options, error, message):
     with pytest.raises(error, match=message):
-        simulator.sweep(RUN, **asked)
+        simulator.sweep(RUN, **options)
