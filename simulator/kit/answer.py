@@ -21,11 +21,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from energy.console import plain, print_csv, print_json, unmarked
-from energy.display import Printer
 from energy.errors import MissingDataError
 from energy.guard import printing
 
 if TYPE_CHECKING:
+    from energy.display import Printer
     from simulator.kit.style import Figure, Panel
     from simulator.terms import Term
 

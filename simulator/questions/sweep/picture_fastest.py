@@ -108,7 +108,7 @@ def _draw(axes: Axes, series: Series, name: str, several: list[Series], moved: f
 
 
 def _counts(axes: Axes, answer: Sweep) -> None:
-    """The numbers of chips that were asked about, on a logarithmic axis, with room for names."""
+    """The numbers of chips of the choices, on a logarithmic axis, with room for names."""
     counts = sorted({row.cell.scenario.hardware.count for row in answer.rows})
     axes.set_xscale("log")
     axes.set_xlim(counts[0] / 1.25, counts[-1] * 1.5)
