@@ -13,6 +13,9 @@ from experiments.equal_loss.results import SMOOTHED, Json, groups, mixtures, siz
 
 CURVES = "curves-{}.png"
 
+HEADLINE = ("small", "glam")
+"""Size and family of the models of the first picture."""
+
 
 def write(results: Json, docs: Path) -> Path:
     """Draw the pictures, write the page and return its path.
@@ -25,7 +28,8 @@ def write(results: Json, docs: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for of in groups(results):
         pictures.curves(folder / CURVES.format("-".join(of)), results, of)
-    pictures.curves(folder / "at-equal-joules.png", results, ("small", "glam"), ["energy_j"])
+    if HEADLINE in groups(results):
+        pictures.curves(folder / "at-equal-joules.png", results, HEADLINE, ["energy_j"])
     pictures.to_equal_loss(folder / "equal-loss.png", results)
     pictures.predictions(folder / "predictions.png", results)
     pictures.load(folder / "expert-load.png", results)
@@ -49,6 +53,12 @@ def introduction(results: Json) -> str:
     answers = [f"- {name}: {answer(variant)}" for name, variant in mixtures(results).items()]
     machine = results["machine"]
     formats = sorted({run.get("precision", "float32") for run in results["runs"]})
+    headline = (
+        "\n\n![Validation loss of the small glam models against joules]"
+        "(experiment/at-equal-joules.png)"
+        if HEADLINE in groups(results)
+        else ""
+    )
     return f"""# Does sparsity save energy? An experiment
 
 Written by `make experiment`; `python -m experiments.equal_loss --page` writes it again from
@@ -66,7 +76,7 @@ dense model's final loss the mixtures spend:
 
 {chr(10).join(answers)}
 
-Below 1 the mixture saves."""
+Below 1 the mixture saves.{headline}"""
 
 
 def answer(variant: Json) -> str:

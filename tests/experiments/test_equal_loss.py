@@ -177,7 +177,6 @@ def test_the_page_shows_the_figures_of_its_results_and_every_picture(tmp_path):
     assert all(f"{variant['joules']:.2f} x" in text for variant in sparse.values())
     pictures = {path.name for path in (tmp_path / "experiment").iterdir()}
     assert pictures == {
-        "at-equal-joules.png",
         "curves-small-plain.png",
         "equal-loss.png",
         "predictions.png",
