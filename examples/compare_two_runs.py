@@ -1,5 +1,5 @@
 # pip install glam-energy
-"""Two runs of the same FLOP, metered and divided: where does the ratio of their joules come from?"""
+"""Two runs of the same FLOP, metered and divided: what does the ratio of joules come from?"""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ SIZE, STEPS = 384, 60
 def metered(folder, kind):
     """Multiply matrices of a kind of number under the meters."""
     left = np.ones((SIZE, SIZE), kind)
-    with energy.Tracker(folder, name=folder, zone="FRA", pue=1.2, interval_s=0.2) as tracker:
+    with energy.Tracker(folder, name=folder, zone="US", pue=1.2, interval_s=0.2) as tracker:
         for _ in range(STEPS):
             with tracker.window("step"):
                 left @ left

@@ -43,7 +43,7 @@ trainer = Trainer(
     model,
     arguments,
     train_dataset=Rows(),
-    callbacks=[EnergyCallback("runs/huggingface", zone="FRA", interval_s=0.2)],
+    callbacks=[EnergyCallback("runs/huggingface", zone="US", interval_s=0.2)],
 )
 trainer.train()
 

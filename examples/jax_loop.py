@@ -27,7 +27,7 @@ weights = {
 }
 rows = jax.random.normal(key, (512, 64))
 
-with energy.Tracker("runs/jax", zone="FRA") as tracker:
+with energy.Tracker("runs/jax", zone="US") as tracker:
     with tracker.window("compilation", phase="compilation"):
         jax.block_until_ready(descend(weights, rows))
     for step in range(50):

@@ -33,7 +33,7 @@ trainer = lightning.Trainer(
     enable_checkpointing=False,
     enable_progress_bar=False,
     enable_model_summary=False,
-    callbacks=[EnergyCallback("runs/lightning", zone="FRA")],
+    callbacks=[EnergyCallback("runs/lightning", zone="US")],
 )
 trainer.fit(Line(), torch.utils.data.DataLoader(rows, batch_size=32))
 

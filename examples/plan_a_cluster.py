@@ -3,7 +3,7 @@
 
 import simulator
 
-MODEL, TOKENS, ZONE = "glam-8b-64e", 300e9, "FRA"
+MODEL, TOKENS, ZONE = "glam-8b-64e", 300e9, "US"
 
 best = simulator.plan(MODEL, chip="h100", chips=256, tokens=TOKENS, region=ZONE)
 print(best.headline)

@@ -18,7 +18,7 @@ loss_of = torch.nn.CrossEntropyLoss()
 # A window ends when its work has ended, not when it is queued.
 sync = torch.cuda.synchronize if torch.cuda.is_available() else None
 
-tracker = energy.Tracker("runs/pytorch", zone="FRA", pue=1.2, sync=sync)
+tracker = energy.Tracker("runs/pytorch", zone="US", pue=1.2, sync=sync)
 with tracker:
     for step in range(STEPS):
         with tracker.window("step"):
