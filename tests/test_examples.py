@@ -14,7 +14,6 @@ from tests.support import ROOT
 from tests.support.venv import environment_of, needed
 
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_file())
-HEAVY = ("torch", "jax")
 SRUN = """#!/bin/sh
 for rank in 0 1; do
   SLURM_PROCID=$rank SLURM_LOCALID=$rank SLURM_NTASKS=2 SLURM_NODEID=0 SLURM_NNODES=1 "$@" &
@@ -39,7 +38,7 @@ PRINTED = {
     "plan_a_cluster": r"facility: [\d.]+ MWh \(80 %: .*\)\nCO2e, location: [\d.]+ t ",
     "pytorch_loop": r"40 steps, loss .*\nchip: [\d.,]+ k?J ",
     "serve_a_model": r"batch 128: 0.\d+ J \(80 %: .*\) a token, ",
-    "slurm": r"[\d.]+ k?J ±|[\d.,]+ k?J \(95 %: .*chip boundary; .*\(2 runs\)",
+    "slurm": r"note: merged from \d devices in 2 ledgers\n[\d.,]+ k?J ",
     "torchrun_two_ranks": r"rank 1: .*\njob, chip: [\d.,]+ k?J ",
 }
 """What each prints at least."""
@@ -59,7 +58,6 @@ def test_what_each_example_prints_is_known():
 def test_an_example_is_short_and_imports_what_its_first_line_installs(path):
     text = path.read_text()
     assert len(text.splitlines()) < 60
-    assert "README" not in text
     wanted = installs(path)
     if path.suffix != ".py":
         return
@@ -106,7 +104,7 @@ def test_an_example_runs_to_its_end_with_what_it_installs_and_nothing_else(path,
     if path.suffix == ".sbatch":
         words += ["python", "-c", "sum(range(10**6))"]
     end = subprocess.run(
-        words, cwd=tmp_path, env={**kept, **settings}, capture_output=True, text=True, timeout=600
+        words, cwd=tmp_path, env={**kept, **settings}, capture_output=True, text=True, timeout=1800
     )
     assert end.returncode == 0, end.stdout + end.stderr
     assert re.search(PRINTED[path.stem], end.stdout + end.stderr), end.stdout + end.stderr

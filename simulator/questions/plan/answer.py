@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from simulator.runs.setup import Setup
 from simulator.scenarios.request import Target, Tokens
 from simulator.scenarios.scenario import Scenario
 from simulator.scenarios.variants import planned
+
+if TYPE_CHECKING:
+    from simulator.questions.plan.launch.text import Launch
 
 MEASURES = ("time", "energy", "co2", "money")
 OPTIMISTIC = (
@@ -122,6 +125,12 @@ class Planned(Answer):
         )
         scenario = planned(self.scenario, self.best.plan)
         return scenario.model_copy(update={"description": description, "published": None})
+
+    def launch(self, tool: str) -> Launch:
+        """The best plan as a command of torchrun, megatron, torchtitan or slurm."""
+        from simulator.questions.plan.launch.text import launch
+
+        return launch(self, tool)
 
     @property
     def left_open(self) -> str:

@@ -30,6 +30,7 @@ from simulator.kit.options import (
     "simulator plan mixtral-8x7b --chip h100 --chips 64 --region FRA --tokens 1e12 "
     "--by money --price h100-on-demand-2026 --save mixtral.toml",
     "simulator plan glam-8b-64e --chip h100 --chips 64 --by energy --top 3 --json",
+    "simulator plan deepseek-v3 --chip h100 --chips 2048 --launch megatron",
 )
 def plan(
     name: Annotated[str, typer.Argument(metavar="MODEL", help=TARGET)],
@@ -51,14 +52,24 @@ def plan(
             callback=output_file(".toml"),
         ),
     ] = None,
+    launch: Annotated[
+        str | None,
+        typer.Option(help="Print a start by it: torchrun, megatron, torchtitan or slurm."),
+    ] = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """Find the best parallel plan, and say why the others lose."""
+    from energy.console import print_json
+    from energy.guard import printing
     from simulator.kit.progress import counting
     from simulator.questions.plan.answer import plan as answer
+    from simulator.questions.plan.launch.tools import require_tool
+
+    if launch is not None:
+        require_tool(launch, explain=explain, as_csv=as_csv)
 
     with counting("plans") as progress:
         planned = answer(
@@ -79,6 +90,11 @@ def plan(
         from simulator.scenarios.writer import write
 
         write(planned.best_scenario, save)
+    if launch is not None:
+        start = planned.launch(launch)
+        with printing():
+            print_json(start.as_json()) if as_json else print(start.text)
+        return
     present(planned, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
     if save is not None and not (as_json or as_csv):
         typer.echo(f"wrote {save}; next: simulator predict {shlex.quote(str(save))}")

@@ -1,0 +1,1 @@
+"""The best plan of `simulator plan` as a command that starts a training with its degrees."""
