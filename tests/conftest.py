@@ -30,6 +30,7 @@ MARKED = {
         "energy/callbacks",
         "energy/configurations",
         "oracles/test_recomputation_against_torch.py",
+        "simulator/questions/test_launch.py",
     ),
     "process": (
         "benchmarks",
@@ -65,6 +66,7 @@ MARKED = {
         "simulator/questions/test_feasible.py",
         "simulator/questions/test_feasible_verb.py",
         "simulator/questions/test_inverse.py",
+        "simulator/questions/test_launch.py",
         "simulator/questions/test_plan.py",
         "simulator/questions/test_plan_verb.py",
         "simulator/questions/test_terms.py",
