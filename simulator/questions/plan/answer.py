@@ -130,7 +130,7 @@ class Planned(Answer):
         """The best plan as a command of torchrun, megatron, torchtitan or slurm."""
         from simulator.questions.plan.launch.text import launch
 
-        return launch(self, tool)
+        return launch(self.setup, self.best.plan, self.by, tool)
 
     @property
     def left_open(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,13 @@ from simulator.kit.options import (
     Tokens,
     overridden,
 )
+
+if TYPE_CHECKING:
+    from simulator.questions.plan.answer import Planned
+
+Launch = Annotated[
+    str | None, typer.Option(help="Print a start by it: torchrun, megatron, torchtitan or slurm.")
+]
 
 
 @examples(
@@ -52,24 +59,18 @@ def plan(
             callback=output_file(".toml"),
         ),
     ] = None,
-    launch: Annotated[
-        str | None,
-        typer.Option(help="Print a start by it: torchrun, megatron, torchtitan or slurm."),
-    ] = None,
+    launch: Launch = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
     """Find the best parallel plan, and say why the others lose."""
-    from energy.console import print_json
-    from energy.guard import printing
     from simulator.kit.progress import counting
     from simulator.questions.plan.answer import plan as answer
     from simulator.questions.plan.launch.tools import require_tool
 
-    if launch is not None:
-        require_tool(launch, explain=explain, as_csv=as_csv)
+    require_tool(launch, explain=explain, as_csv=as_csv)
 
     with counting("plans") as progress:
         planned = answer(
@@ -91,10 +92,17 @@ def plan(
 
         write(planned.best_scenario, save)
     if launch is not None:
-        start = planned.launch(launch)
-        with printing():
-            print_json(start.as_json()) if as_json else print(start.text)
+        _print_start(planned, launch, as_json=as_json)
         return
     present(planned, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)
     if save is not None and not (as_json or as_csv):
         typer.echo(f"wrote {save}; next: simulator predict {shlex.quote(str(save))}")
+
+
+def _print_start(planned: Planned, tool: str, *, as_json: bool) -> None:
+    from energy.console import print_json
+    from energy.guard import printing
+
+    start = planned.launch(tool)
+    with printing():
+        print_json(start.as_json()) if as_json else print(start.text)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from energy.errors import InputError
 from energy.facts import catalog
+from simulator.physics.plan import Plan
 from simulator.questions.plan.launch import megatron, ours, torchtitan
 from simulator.questions.plan.launch.job import Job, lines_of
 from simulator.questions.plan.launch.tools import require_tool
-
-if TYPE_CHECKING:
-    from simulator.questions.plan.answer import Planned
+from simulator.runs.setup import Setup
 
 BATCH_SCRIPT = """#SBATCH --job-name={name}
 #SBATCH --nodes={nodes}
@@ -44,11 +43,13 @@ class Launch:
         return asdict(self) | {"notes": list(self.notes)}
 
 
-def launch(planned: Planned, tool: str) -> Launch:
-    """The best plan as a command, in the names that a trainer gives its options.
+def launch(setup: Setup, plan: Plan, by: str, tool: str) -> Launch:
+    """A plan as a command, in the names that a trainer gives its options.
 
     Args:
-        planned: the answer of `simulator plan`.
+        setup: of the scenario.
+        plan: with all its degrees.
+        by: what it is the best of.
         tool: torchrun (our own trainer), megatron, torchtitan, or slurm: a batch script that starts
             megatron on every node, meters each rank and merges them.
 
@@ -57,7 +58,7 @@ def launch(planned: Planned, tool: str) -> Launch:
             that makes it possible.
     """
     require_tool(tool)
-    job = _job(planned)
+    job = _job(setup, plan, by)
     if tool == "torchrun":
         words = job.torchrun(("-m", "glam", "train"))
         chosen, notes, trainer = ours.options(job), ours.notes(job), ours.VERSION
@@ -85,8 +86,8 @@ def launch(planned: Planned, tool: str) -> Launch:
     return Launch(tool=tool, trainer=trainer, options=chosen, text=text, notes=tuple(notes))
 
 
-def _job(planned: Planned) -> Job:
-    setup, scenario = planned.setup, planned.scenario
+def _job(setup: Setup, plan: Plan, by: str) -> Job:
+    scenario = setup.scenario
     chip = scenario.hardware.chip
     assert chip is not None, "a plan is for chips of the catalog"
     row = catalog.chip(chip)
@@ -101,10 +102,10 @@ def _job(planned: Planned) -> Job:
         chip=row.id,
         precision=scenario.hardware.precision,
         shape=setup.shape,
-        plan=planned.best.plan,
+        plan=plan,
         link_domain_chips=int(setup.hardware.link_domain_chips),
         tokens=float(setup.tokens),
-        by=planned.by,
+        by=by,
     )
 
 
