@@ -6,7 +6,7 @@ RUNS ?= runs/demo
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help install demo test test-quick coverage check format architecture validate \
+.PHONY: help install demo test test-quick coverage check format architecture notebooks validate \
 	validate-folds validate-local bench-simulate bench-searches bench-commands bench-plan bench-meters bench-train \
 	gpu-check experiment experts eval-small whatif bench-whatif docs clean
 
@@ -65,6 +65,9 @@ docs: install ## build the documentation's site in site/, and check its links; n
 format: install ## format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+notebooks: install ## execute the notebooks and keep what they print (NOTEBOOKS="01 04 --again")
+	$(BIN)/python -m scripts.notebooks $(NOTEBOOKS)
 
 validate-local: install ## predict, then train 8 small models that calibration never saw
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m benchmarks.simulator.local

@@ -9,7 +9,18 @@ from matplotlib.axes import Axes
 
 from benchmarks.tpu_oracle import ours
 from benchmarks.tpu_oracle.rows import Row
-from simulator.kit.style import ANSWER, BAND, FACTOR, LOST, REFERENCE, bars_from, legend_below, save
+from simulator.kit.style import (
+    ANSWER,
+    BAND,
+    FACTOR,
+    LOST,
+    REFERENCE,
+    Figure,
+    bars_from,
+    legend_below,
+    save,
+)
+from simulator.kit.style import figure as style_figure
 
 LOOKS = {
     "weights": (ANSWER, ""),
@@ -27,8 +38,23 @@ def draw(rows: list[Row], path: Path) -> None:
         rows: of the compiler.
         path: of the picture, a PNG.
     """
-    done = [row for row in rows if row.compiled and not row.case.drawn]
-    save(path, partial(_memory, done), size=(8.0, 1.2 + 0.26 * len(done)))
+    done = _drawn(rows)
+    save(path, partial(_memory, done), size=_size(done))
+
+
+def figure(rows: list[Row]) -> Figure:
+    """The same picture, for a notebook."""
+    done = _drawn(rows)
+    return style_figure([partial(_memory, done)], _size(done))
+
+
+def _drawn(rows: list[Row]) -> list[Row]:
+    """Compiled programs that no seed drew."""
+    return [row for row in rows if row.compiled and not row.case.drawn]
+
+
+def _size(rows: list[Row]) -> tuple[float, float]:
+    return (8.0, 1.2 + 0.26 * len(rows))
 
 
 def _memory(rows: list[Row], axes: Axes) -> Axes:

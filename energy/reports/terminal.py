@@ -178,11 +178,23 @@ def _width(column: Column) -> int:
     return max(cell_len(line) for text in texts for line in text.split("\n"))
 
 
-def console(*, stderr: bool = False) -> Console:
-    """The terminal; in a file or a pipe, text has lines of 160 characters."""
+def console(*, stderr: bool = False, plain: bool = False) -> Console:
+    """The terminal; in a file or a pipe, text has lines of 160 characters.
+
+    Args:
+        stderr: instead of stdout.
+        plain: text without colors, also in a notebook, which forces them on its commands.
+    """
     file = terminal(sys.stderr if stderr else sys.stdout)
     width = None if stderr or file.isatty() else FILE_WIDTH
-    return EscapingConsole(file=file, stderr=stderr, highlight=False, width=width)
+    return EscapingConsole(
+        file=file,
+        stderr=stderr,
+        highlight=False,
+        width=width,
+        force_terminal=False if plain else None,
+        force_jupyter=False,
+    )
 
 
 def table(*columns: str, title: str = "", left: Sequence[str] = ()) -> Table:

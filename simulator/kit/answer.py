@@ -154,7 +154,7 @@ class Answer:
 
         printed = io.StringIO()
         with redirect_stdout(printed):
-            self.page(console())
+            self.page(console(plain=True))
         return printed.getvalue()
 
     def __repr__(self) -> str:

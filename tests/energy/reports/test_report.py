@@ -4,9 +4,7 @@ import json
 import re
 import time
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 from selenium.webdriver.support.ui import WebDriverWait
 
 from energy import Tracker
@@ -17,7 +15,6 @@ from energy.quantity import Boundary, Origin, Quantity
 from energy.record import EnergyEntry, Kind, totals
 from energy.reports import runs as reading
 from energy.reports.html import page, write
-from tests.support import ROOT
 from tests.support.browser import browser
 
 MOE = {"n_moe_layers": 2, "n_experts": 4}
@@ -146,15 +143,3 @@ def test_the_same_runs_give_the_same_pictures(folder):
 
     first, second = (pictures(reading.find(folder)) for _ in range(2))
     assert [len(svg) for _, _, svg in first] == [len(svg) for _, _, svg in second]
-
-
-def test_the_notebook_runs_on_the_records_and_contains_no_logic(folder, monkeypatch):
-    monkeypatch.setenv("RUNS", str(folder))
-    notebook = nbformat.read(ROOT / "notebooks/01_measured_against_predicted.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": ROOT}}).execute()
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    drawn = [out for cell in code for out in cell.outputs if "image/png" in out.get("data", {})]
-    assert len(drawn) == 2
-    source = "\n".join(cell.source for cell in code)
-    assert "def " not in source
-    assert "for run in all_runs]" in source
