@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from scripts.notebooks import executed, paths, printed, sources
+from scripts.notebooks.__main__ import executed, paths, printed, sources
 from tests.support import ROOT
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]

@@ -1,0 +1,1 @@
+"""Executes the notebooks and keeps their outputs: `python -m scripts.notebooks`."""
