@@ -54,6 +54,7 @@ def test_what_each_example_prints_is_known():
     assert {path.stem for path in EXAMPLES} == PRINTED.keys()
 
 
+@pytest.mark.torch  # which the examples install, or what needs it
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_is_short_and_imports_what_its_first_line_installs(path):
     text = path.read_text()

@@ -1,6 +1,6 @@
 """What the backward pass computes again: nothing, whole layers, or named modules of each layer.
 
-A module is what a framework recomputes by its name, as Megatron-Core's `--recompute-modules`:
+A module is what a framework recomputes by its name, as Megatron-Core's `recompute-modules`:
 
     norms             layernorm: results of norms
     activations       moe_act: results of activations, of experts too

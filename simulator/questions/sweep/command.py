@@ -95,7 +95,7 @@ def sweep(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Predict every model on every chip, count and place, each with its fastest plan."""
+    """Predict all models on all chips, counts and places."""
     from simulator.kit.progress import counting
     from simulator.questions.sweep.fastest import sweep as answer
 
