@@ -3,7 +3,8 @@
 A header with "resume_at" throws away what came after that point. A mark of kind "wasted" throws
 away what came before it, back to a moment ("since_ns") or to a step ("since_step"). An attempt that
 died, of a job whose launcher counts its attempts, loses what came after its last mark "checkpoint",
-if no header says otherwise.
+if no header says otherwise. A checkpoint that is written in the background has two marks:
+"captured", once its state is, and "checkpoint", once it is on disk.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from energy.ledger.intervals import union
 from energy.ledger.job import attempt_of
 from energy.ledger.lines import CHECKPOINT, CLOSED, RAISED, Row
 from energy.ledger.segment import LOST, Segment
+
+CAPTURED = "captured"
+"""Mark of the moment that a checkpoint which is still to be written has the state of."""
 
 Span = tuple[Segment, float, float]
 """A stretch of a segment, from one monotonic second to another."""
@@ -140,16 +144,16 @@ def _since_checkpoint(segments: list[Segment], last: int) -> list[Stretch]:
 
 
 def _saved_s(checkpoint: Row, marks: list[Row]) -> float:
-    """When the state of a checkpoint was reached: at the mark of its step.
+    """When the state of a checkpoint was reached: at the mark of its step, or once it was captured.
 
     Its own mark comes when it is on disk, and training may have gone on meanwhile.
     """
-    step, marked_ns = checkpoint.get("fields", {}).get("step"), checkpoint["m"]
+    step, marked_ns = _step(checkpoint), checkpoint["m"]
     if isinstance(step, int | float):
         reached = [
             mark["m"]
             for mark in marks
-            if mark.get("kind") == "step" and _at_or_before(mark, {"step": step})
+            if mark.get("kind") in ("step", CAPTURED) and _at_or_before(mark, {"step": step})
         ]
         marked_ns = min(marked_ns, max(reached, default=marked_ns))
     return float(marked_ns) / 1e9
@@ -173,10 +177,14 @@ def _since(
     """From the last mark at or before a point of the run to a moment of segment `last`."""
     for j in range(last, -1, -1):
         until = stop_s if j == last else math.inf
+        marks = segments[j].marks
+        captured = {_step(mark) for mark in marks if mark.get("kind") == CAPTURED}
         reached_s = [
             mark["m"] / 1e9
-            for mark in segments[j].marks
-            if _at_or_before(mark, point) and mark["m"] / 1e9 <= until
+            for mark in marks
+            if _at_or_before(mark, point)
+            and mark["m"] / 1e9 <= until
+            and not (mark.get("kind") == CHECKPOINT and _step(mark) in captured)
         ]
         start = max(reached_s) if reached_s else segments[j].start_s
         ends = np.asarray(segments[j].windows.ends)
@@ -185,6 +193,10 @@ def _since(
         # Without a window it ended where it is resumed: its last moments are overhead, not waste.
         if reached_s:
             return
+
+
+def _step(mark: Row) -> object:
+    return mark.get("fields", {}).get("step")
 
 
 def _at_or_before(mark: Row, point: Mapping[str, float]) -> bool:

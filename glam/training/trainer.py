@@ -157,6 +157,7 @@ class Trainer:
                 self.writer.write(self._capture())
             if last:
                 self.writer.wait()
+        self.meter.mark("captured", step=self.state.step)  # the writer marks it once it is on disk
         self._saved_step = self.state.step
 
     def _capture(self) -> Checkpoint:

@@ -60,6 +60,16 @@ def test_a_resume_after_a_rollback_wastes_only_what_is_repeated():
     assert wasted_steps([first, segment([], resume_at={"step": 7})]) == [5, 8]
 
 
+def test_steps_that_ran_while_a_checkpoint_was_being_written_are_wasted_by_a_resume_from_it():
+    def saving(kind, at_s):
+        return {"m": round(at_s * 1e9), "kind": kind, "fields": {"step": 3}}
+
+    both = [saving("captured", 3.1), saving("checkpoint", 5.5)]
+    for marks in (both, [saving("checkpoint", 3.05), saving("captured", 3.1)]):
+        first = segment(range(1, 9), marks)
+        assert wasted_steps([first, segment([], resume_at={"step": 3})]) == [4, 5, 6, 7, 8]
+
+
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10)), max_size=6))
 def test_wasted_stretches_never_overlap_and_never_leave_the_segment(pairs):
     marks = [wasted(max(pair), since_ns=min(pair) * 1e9) for pair in pairs]

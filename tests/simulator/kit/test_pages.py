@@ -87,7 +87,15 @@ def test_a_page_requests_nothing_from_the_network_and_is_complete_in_a_browser(
 
 
 def test_a_sweep_has_a_table_that_sorts_and_marks_that_know_their_rows(simulator, tmp_path):
-    words = ("pareto", "glam-64b-64e", "glam-137b", "--chip", "tpu-v4,h100", "--chips", "1024,2048")
+    words = (
+        "pareto",
+        "glam-64b-64e",
+        "glam-137b",
+        "--chip",
+        "tpu-v4,h100",
+        "--chips",
+        "256,512,1024,2048",
+    )
     assert simulator(*words, "--plot", "a.html")[0] == 0
     text = (tmp_path / "a.html").read_text()
     for word in ("<link", " src=", "@import", "url(http", 'href="http'):
