@@ -61,7 +61,8 @@ class Sweep(Answer):
     def headline(self) -> str:
         """How much was predicted."""
         plans = sum(row.cell.considered for row in self.rows)
-        return f"{self.name}: the fastest of {plans:,} plans, for {len(self.rows):,} choices"
+        choices = "1 choice" if len(self.rows) == 1 else f"{len(self.rows):,} choices"
+        return f"{self.name}: the fastest of {plans:,} plans, for {choices}"
 
     @property
     def left_open(self) -> str:

@@ -121,7 +121,7 @@ def _model(shape: Shape) -> Options:
         "--num-layers": int(shape.n_layers),
         "--hidden-size": int(shape.d_model),
         "--num-attention-heads": int(shape.n_heads),
-        "--ffn-hidden-size": int(shape.d_ff),
+        "--ffn-hidden-size": int(shape.d_ff or shape.d_expert),  # not used where all are mixtures
         "--seq-length": int(shape.seq_len),
         "--max-position-embeddings": int(max(shape.seq_len, shape.position_rows)),
         "--position-embedding-type": "learned_absolute" if shape.position_rows else "rope",
