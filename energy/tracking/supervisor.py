@@ -17,14 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from energy.outside import attempt
-from energy.tracking.process import SamplerProcess
+from energy.tracking.process import START_S, SamplerProcess
 from energy.tracking.sent import SentRows
 
 READY_S = 5.0
 """Seconds to wait for the sampler's first reading before training goes on without it."""
 
 CLOSE_S = 2.5
-"""The longest that the end of a run waits for the last sample, a restart included."""
+"""The longest that the end of a run waits for the last sample, a restart included.
+
+For a sampler that has not started yet it waits until that may count as lost (`START_S`): on a
+machine with twenty times more work than processors, a short run would otherwise have no record.
+"""
 
 CATCH_UP_S, FULL_S = 5.0, 0.01
 """Seconds in which rows are sent again, and between two attempts at a full pipe."""
@@ -111,14 +115,21 @@ class Supervisor:
         if self._thread is None:
             self._watch()
         else:
-            slow_s = 2 * self._process.takes_s if self._process is not None else 0
-            self._thread.join(CLOSE_S + slow_s)
+            self._thread.join(CLOSE_S + self._longer_s())
         self._gave_up = True
         if self._process is None or not self._process.has_ended:
             self._note("the sampler did not respond at the end: no data after its last row")
         elif self._process.refused:
             reason = os.strerror(self._process.refused)
             self._note(f"the last rows of the ledger could not be written: {reason}")
+
+    def _longer_s(self) -> float:
+        """How much longer to wait for the last sample: slow drivers, or a machine that is."""
+        if self._process is None:
+            return 0.0
+        if self._process.started:
+            return 2.0 * self._process.takes_s
+        return max(0.0, START_S - (time.monotonic() - self._started_s))
 
     def abandon(self) -> None:
         """Let the sampler end by itself: nobody uses the run any more."""

@@ -192,6 +192,22 @@ def test_a_sampler_that_crashes_again_and_again_is_given_up_with_a_note(tmp_path
     assert len(tracker.sampler_pids) == 4
 
 
+def test_a_run_that_ends_before_its_sampler_has_started_has_a_record(tmp_path, monkeypatch):
+    late = tmp_path / "late.py"
+    late.write_text(
+        "import runpy, time\n"
+        "time.sleep(2)\n"
+        f"runpy.run_path({str(process.SAMPLER)!r}, run_name='__main__')\n"
+    )
+    monkeypatch.setattr(process, "SAMPLER", late)
+    for wait in ("READY_S", "CLOSE_S"):
+        monkeypatch.setattr(supervisor, wait, 0.05)
+    with Tracker(tmp_path / "run", meters=["cpu_model"]) as tracker, tracker.window("step"):
+        pass
+    assert [window.name for window in tracker.record().windows] == ["step"]
+    assert any("the sampler was late" in note for note in tracker.notes)
+
+
 def test_rows_are_looked_for_from_the_end_of_the_ledger_only(tmp_path):
     path, lines, digest = tmp_path / FILE, [], ""
     numbers = [*range(1, 3 * KEPT_ROWS + 1)]
