@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.distributed.launch import command, environment
 from benchmarks.tiny import MIXTURE_TOML
 from energy.errors import ToleranceError
+from energy.meters.files import process_state
 
 PATIENCE_S = 900.0
 """For what takes long on a machine that others use too."""
@@ -110,11 +111,7 @@ def workers(launcher: int) -> dict[int, int]:
 
 def is_running(pid: int) -> bool:
     """Whether a process is there, and no zombie that its parent has not looked at yet."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+    return process_state(Path(f"/proc/{pid}/stat")) not in ("", "Z")
 
 
 def losses(out: Path) -> list[float]:

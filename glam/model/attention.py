@@ -70,12 +70,11 @@ class Attention(nn.Module):
             past.begin(k, v)
         if branches is not None:
             mixed = self._attend(q, k, v, self._bias_of(branches))
-            return linear(mixed.transpose(1, 2).reshape(batch, seq, -1), self.output.weight)
-        bias = self.position_bias(seq, x.device)
-        if x.device.type == "cpu":
+        elif x.device.type == "cpu":
+            bias = self.position_bias(seq, x.device)
             mixed = BiasedAttention.apply(q, k, v, bias, self.extra_logit)
         else:
-            scores = (q @ k.transpose(-2, -1)).float() + bias
+            scores = (q @ k.transpose(-2, -1)).float() + self.position_bias(seq, x.device)
             mixed = attention_weights(scores, self.extra_logit).to(v.dtype) @ v
         return linear(mixed.transpose(1, 2).reshape(batch, seq, -1), self.output.weight)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from energy.quantity import Quantity
-from simulator.physics.plan import Plan, in_words
+from simulator.physics.plan import AXES, Plan, in_words
 from simulator.plans.evaluate import Evaluation
 from simulator.runs.estimate import estimate
 from simulator.runs.predict import Prediction, predict
@@ -125,6 +125,22 @@ class Configuration:
             "weeks": known["days"].scaled(1 / 7, "wk"),
             **{name: known[name] for name in MEASURES if name != "weeks"},
         }
+
+    def where(self) -> dict[str, Any]:
+        """Model, chips and place by the names that scripts rely on."""
+        hardware = self.cell.scenario.hardware
+        return {
+            "model": self.cell.model,
+            "kind": "moe" if self.cell.sparse else "dense",
+            "chip": hardware.chip,
+            "chips": hardware.count,
+            "measured_rows": self.cell.setup.fitted_rows,
+            "place": self.cell.place,
+        }
+
+    def degrees(self) -> dict[str, Any]:
+        """The plan by the names of its axes."""
+        return {name: getattr(self.plan, name) for name in AXES}
 
     def terms(self) -> tuple[Term, ...]:
         """How its CO2e came about, down to the parts of a step; then its power, then dollars."""

@@ -8,7 +8,6 @@ from rich.console import Console
 
 from energy.reports.terminal import table
 from energy.tables import html_rows
-from simulator.physics.plan import AXES
 from simulator.questions.sweep.fastest import Sweep
 from simulator.questions.sweep.known import MEASURED, origins
 
@@ -38,14 +37,9 @@ def as_json(answer: Sweep) -> dict[str, Any]:
         "name": answer.name,
         "rows": [
             {
-                "model": row.cell.model,
-                "kind": "moe" if row.cell.sparse else "dense",
-                "chip": row.cell.scenario.hardware.chip,
-                "chips": row.cell.scenario.hardware.count,
-                "measured_rows": row.cell.setup.fitted_rows,
-                "place": row.cell.place,
+                **row.where(),
                 **row.amounts,
-                "plan": {name: getattr(row.plan, name) for name in AXES},
+                "plan": row.degrees(),
             }
             for row in answer.rows
         ],

@@ -10,7 +10,6 @@ from rich.table import Table
 from energy.quantity import Quantity
 from energy.reports.terminal import table
 from energy.units import significant
-from simulator.physics.plan import AXES
 from simulator.questions.sweep.cells import MEASURES, Configuration
 from simulator.questions.sweep.feasible import MOST_ROWS, Feasible
 from simulator.questions.sweep.keeping import Bound, Keeper, Relaxation
@@ -217,19 +216,14 @@ def _bands(answer: Feasible) -> Table:
 
 
 def _configuration_json(answer: Feasible, configuration: Configuration) -> dict[str, Any]:
-    cell, days = configuration.cell, configuration.spend.by_budget()["days"]
+    days = configuration.spend.by_budget()["days"]
     quantities = configuration.quantities
     return {
-        "model": cell.model,
-        "kind": "moe" if cell.sparse else "dense",
-        "chip": cell.scenario.hardware.chip,
-        "chips": cell.scenario.hardware.count,
-        "measured_rows": cell.setup.fitted_rows,
-        "place": cell.place,
+        **configuration.where(),
         "days": days,
         "over_on": answer.limits.day(days.numbers()[0]).isoformat(),
         **{name: quantities[name] for name in MEASURES if name != "weeks"},
-        "plan": {name: getattr(configuration.plan, name) for name in AXES},
+        "plan": configuration.degrees(),
     }
 
 

@@ -9,7 +9,6 @@ from rich.console import Console
 from energy.quantity import Quantity
 from energy.reports.terminal import table
 from energy.units import significant
-from simulator.physics.plan import AXES
 from simulator.plans.front import NEAR
 from simulator.questions.sweep.cells import MEASURES
 from simulator.questions.sweep.known import MEASURED, origins
@@ -68,16 +67,11 @@ def as_json(answer: Pareto) -> dict[str, Any]:
         "dominated": answer.dominated,
         "front": [
             {
-                "model": choice.cell.model,
-                "kind": "moe" if choice.cell.sparse else "dense",
-                "chip": choice.cell.scenario.hardware.chip,
-                "chips": choice.cell.scenario.hardware.count,
-                "measured_rows": choice.cell.setup.fitted_rows,
-                "place": choice.cell.place,
+                **choice.where(),
                 **choice.quantities,
                 "why": choice.why,
                 "near": choice.near,
-                "plan": {name: getattr(choice.plan, name) for name in AXES},
+                "plan": choice.degrees(),
             }
             for choice in answer.choices
         ],

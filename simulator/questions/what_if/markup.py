@@ -95,7 +95,8 @@ def _other_counts(answered: Answered, around: Sequence[Costs]) -> str:
             weeks, mwh = min(rows)
             spent = f"{significant(7 * weeks)} days and {significant(mwh)} MWh"
             words.append(f"with {count_words} the chips {spent}")
-    return "; ".join(words)[0].upper() + "; ".join(words)[1:] if words else "Energy against time"
+    text = "; ".join(words) or "energy against time"
+    return text[0].upper() + text[1:]
 
 
 def title(words: str) -> str:
