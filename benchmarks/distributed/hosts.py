@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.distributed.launch import environment
+from benchmarks.distributed.launch import TORCHRUN, environment
 from benchmarks.distributed.small_job import prepare
 from energy import RunRecord
 from energy.console import print_json
@@ -163,7 +163,7 @@ def launched(
     rendezvous += [f"--rdzv-conf=join_timeout=60,last_call_timeout=1,is_host={is_host}"]
     rendezvous += [f"--local-addr={address}"]
     train = ["train", "--model", "run.toml", "--out", "out", "--timeout", str(timeout_s)]
-    nodes = ["torchrun", "--nnodes=2", "--nproc-per-node=1", "--max-restarts=3"]
+    nodes = [*TORCHRUN, "--nnodes=2", "--nproc-per-node=1", "--max-restarts=3"]
     with (folder / f"{address}.log").open("w") as log:
         job = subprocess.Popen(
             ["ip", "netns", "exec", host, *nodes, *rendezvous, "-m", "glam", *train],

@@ -8,6 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
+"""torchrun of this environment, whose folder of programs need not be on the path."""
+
 
 def command(processes: int, module: str, restarts: int = 0) -> list[str]:
     """Return the command that runs a module in so many processes on this machine.
@@ -17,9 +20,8 @@ def command(processes: int, module: str, restarts: int = 0) -> list[str]:
         module: to run in each.
         restarts: how often all of them are started again if one fails.
     """
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    options = [f"--nproc-per-node={processes}", f"--max-restarts={restarts}"]
-    return [*torchrun, *options, "--monitor-interval=0.1", "-m", module]
+    options = ["--standalone", f"--nproc-per-node={processes}", f"--max-restarts={restarts}"]
+    return [*TORCHRUN, *options, "--monitor-interval=0.1", "-m", module]
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -40,6 +40,9 @@ START_S = 60.0
 KILL_S = 0.5
 """How long a killed sampler is waited for; one that hangs in the kernel stays."""
 
+EXIT_S = 2.5
+"""How long one that has written all its rows is waited for."""
+
 
 class SamplerProcess:
     """A sampler.

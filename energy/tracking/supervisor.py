@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from energy.outside import attempt
-from energy.tracking.process import START_S, SamplerProcess
+from energy.tracking.process import EXIT_S, START_S, SamplerProcess
 from energy.tracking.sent import SentRows
 
 READY_S = 5.0
@@ -155,7 +155,7 @@ class Supervisor:
             if not self._restart(why):
                 return
         if self._process is not None:
-            self._process.release(CLOSE_S)
+            self._process.release(EXIT_S)
 
     def _restart(self, why: str) -> bool:
         """Replace a lost sampler; False if there is to be no other."""

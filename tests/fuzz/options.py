@@ -75,6 +75,9 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Words after a verb with which it runs in a moment; what takes longer is refused at its end."""
 
+LONG = {"folds"}
+"""Options that ask for minutes of work: `folds` fits every constant anew for each publisher."""
+
 VALUES = (
     *("nan", "inf", "-inf", "-1", "0", "1e400", "1e300", "ten", "", " ", "1,5", "-0", "True"),
     *("run", "/proc/x", "nowhere/x.png", "a=b", "=", "a.b=1", "run.tokens=nan", "site.pue=0"),
@@ -96,7 +99,7 @@ def _options(package: str, verb: str) -> list[Any]:
     return [
         option
         for option in verbs(package)[verb].params
-        if option.param_type_name == "option" and option.name != "help"
+        if option.param_type_name == "option" and option.name not in {"help", *LONG}
     ]
 
 
