@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from energy.guard import start
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typer import Typer
 
 PASSES_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -23,7 +25,7 @@ def command() -> Typer:
         "What a run spends: joules, FLOP, CO2, water and money, with boundary, origin and band.",
         "0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance",
     )
-    questions = {
+    questions: dict[str, tuple[Callable[..., None], ...]] = {
         "What does a run spend?": (
             spending.run,
             spending.watch,
@@ -31,7 +33,13 @@ def command() -> Typer:
             spending.merge,
             spending.import_,
         ),
-        "What did runs spend?": (runs.list_, runs.compare, runs.hourly, disclosing.report),
+        "What did runs spend?": (
+            runs.list_,
+            runs.compare,
+            runs.hourly,
+            runs.trace,
+            disclosing.report,
+        ),
         "Can it be true?": (disclosing.lint,),
         "What can be metered here, and how well?": (trust.doctor, trust.calibrate, trust.verify),
         "Which facts and formats are used?": (facts.grid, facts.schema),

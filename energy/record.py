@@ -292,7 +292,7 @@ def totals(entries: list[EnergyEntry]) -> dict[Boundary, Quantity]:
     """
     by_boundary: dict[Boundary, list[EnergyEntry]] = {}
     for entry in entries:
-        if not _is_within_another(entry, entries):
+        if not is_within_another(entry, entries):
             by_boundary.setdefault(entry.boundary, []).append(entry)
     return {boundary: total(group) for boundary, group in by_boundary.items()}
 
@@ -306,7 +306,7 @@ def total(entries: list[EnergyEntry]) -> Quantity:
     names = [entry.device for entry in entries]
     for entry in entries:
         entries[0].boundary.require(entry.boundary)
-        if _is_within_another(entry, entries):
+        if is_within_another(entry, entries):
             raise BoundaryError(
                 "expected devices that do not overlap",
                 f"{entry.device} and {entry.within}",
@@ -315,7 +315,7 @@ def total(entries: list[EnergyEntry]) -> Quantity:
     return add(entries, names=names, source=f"sum of {', '.join(sorted(set(names)))}")
 
 
-def _is_within_another(entry: EnergyEntry, entries: list[EnergyEntry]) -> bool:
+def is_within_another(entry: EnergyEntry, entries: list[EnergyEntry]) -> bool:
     """Whether a device around this one was read, or is missing as this one is."""
     around: dict[str, EnergyEntry] = {}
     for other in entries:

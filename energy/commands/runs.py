@@ -1,4 +1,4 @@
-"""The verbs that show runs which have ended: `list`, `compare` and `hourly`."""
+"""The verbs that show runs which have ended: `list`, `compare`, `hourly` and `trace`."""
 
 from __future__ import annotations
 
@@ -152,3 +152,42 @@ def hourly(
 
     console().print(of_hours((f.title, f.factor, f.co2_g) for f in answer.figures()))
     print(f"intervals: {len(rows)}; four figures, none of which is added to another")
+
+
+@examples(
+    "energy trace runs/demo",
+    "energy trace runs/demo --beside step.json --out both.json",
+)
+def trace(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder with record and ledger.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to write it; default RUN/trace.json.",
+            callback=output_file(".json"),
+        ),
+    ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TRACE", help="Of simulator predict --trace: a step, shown beside the median."
+        ),
+    ] = None,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Write a run as a trace that Perfetto opens: windows, joules.
+
+    Windows are slices, with their joules at the innermost boundary; each device has its joules so
+    far and its watts as counters. Open the file at ui.perfetto.dev.
+    """
+    from energy.verbs.trace import trace as write
+
+    written = write(run, out or run / "trace.json", beside)
+    if print_data(written.as_dict(), as_json=json, as_csv=csv):
+        return
+    print(f"wrote {written.path}: {written.slices:,} slices, {written.devices} devices")
+    if written.beside:
+        print(written.beside)
+    print("open it at ui.perfetto.dev, which keeps it in your browser")

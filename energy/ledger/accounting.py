@@ -115,7 +115,7 @@ def record(
     wasted = wasted_spans(segments)
     elapsed_s = sum(stop - start for _, start, stop in spans)
     elapsed = Quantity.exact(elapsed_s, "s", "monotonic clock, first to last row of each attempt")
-    before_s = _elapsed_before(segments)
+    before_s = elapsed_before(segments)
     energy = joules.entries(
         spans, axis=lambda s, time_s: before_s[id(s)] + time_s - s.start_s, refused=refused
     )
@@ -202,7 +202,7 @@ def _first_line(error: ValueError) -> str:
     return f"{name}: {problem.partition('[')[0].strip().lower()}"
 
 
-def _elapsed_before(segments: list[Segment]) -> dict[int, float]:
+def elapsed_before(segments: list[Segment]) -> dict[int, float]:
     """Elapsed seconds of the run before each segment, by the segment's identity.
 
     Clocks of different boots cannot be compared, so the segments are joined end to end, as in the

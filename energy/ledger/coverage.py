@@ -129,8 +129,12 @@ class Coverage:
         """Joules that were read up to moments, counted from the first reading."""
         return self.shown_j(moments) + self.joules[READ].until(moments)
 
+    def counted_j(self, moments: Floats) -> Floats:
+        """Joules up to moments that were read or bridged; of missing time there are none."""
+        return self.read_j(moments) + self.joules[BRIDGED].until(moments)
+
     def shown_j(self, moments: Floats) -> Floats:
-        """The same without what is assumed in short stretches that no reading tells.
+        """Those of `read_j` without what is assumed in short stretches that no reading tells.
 
         What readings show, they show late. So a moment has the power that is shown `trail_s` after
         it, and at the end of the readings the last one.

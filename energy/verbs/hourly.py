@@ -124,7 +124,7 @@ def hourly(
     """
     series = sources.series()
     record = RunRecord.load(folder)
-    own = by_hour(_ledgers(folder, record), series)
+    own = by_hour(ledgers_of(folder, record), series)
     changed = {figure: of.factor for figure, of in own.items()}
     if market is not None:
         changed["grid_market"] = stated_market(market)
@@ -151,8 +151,12 @@ def by_hour(ledgers: list[Path], series: Mapping[str, Series]) -> dict[str, Hour
     return {figure: hours(segments, own) for figure, own in series.items()}
 
 
-def _ledgers(folder: Path, record: RunRecord) -> list[Path]:
-    """The ledger of a run; of a merged one, those of its parts."""
+def ledgers_of(folder: Path, record: RunRecord) -> list[Path]:
+    """The ledger of a run; of a merged one, those of its parts.
+
+    Raises:
+        InputError: there is none.
+    """
     parts = record.environment.get("merged_from")
     folders = [Path(part) for part in parts] if isinstance(parts, list) else [folder]
     return sorted({require_ledger(path).resolve() for path in folders})

@@ -21,7 +21,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "facts record flops",
         "display",
         "amounts arithmetic app configurations parallel stated_total",
-        "console tables",
+        "console tables trace",
         "rows",
         "meters quantity shape files",
         "guard inputs local_time shapes typed",

@@ -22,13 +22,19 @@ PREFERRED = {
 """Phases to which the time of an activity is assigned; each is filled before the next."""
 
 
+PHASE_OF = dict.fromkeys(COMMUNICATION, "communication") | {
+    "pipeline": "bubble",
+    "optimizer": "optimizer",
+    "host": "host",
+}
+"""The phase of a part of a step; all other parts compute."""
+
+
 def phases(step: Step) -> dict[str, float]:
     """Seconds of a step by the names of `PHASES`; phases without time are left out."""
-    phase_of = {"pipeline": "bubble", "optimizer": "optimizer", "host": "host"}
-    phase_of |= dict.fromkeys(COMMUNICATION, "communication")
     sums = dict.fromkeys(PHASES, 0.0)
     for part, seconds in step.seconds.items():
-        sums[phase_of.get(part, "compute")] += float(seconds)
+        sums[PHASE_OF.get(part, "compute")] += float(seconds)
     return {name: seconds for name, seconds in sums.items() if seconds > 0}
 
 

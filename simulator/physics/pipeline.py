@@ -109,6 +109,23 @@ def fullest_and_last(shape: Shape, plan: Plan) -> tuple[Array, Array]:
     return np.where(by_work, fullest, even), np.where(by_work, last, even_last)
 
 
+def layers_by_stage(shape: Shape, plan: Plan) -> list[float]:
+    """Layers of each stage of a single plan: the fullest, the last, and one with what is left.
+
+    Cut evenly, that is the first: 30 layers on 8 stages are 3, 4, 4, 4, 4, 4, 4, 3. Where so few
+    layers are left that this is none, each stage has the mean.
+    """
+    stages, n_layers = int(plan.pp), float(shape.n_layers)
+    if stages == 1:
+        return [n_layers]
+    fullest, last = (float(layers) for layers in fullest_and_last(shape, plan))
+    left = n_layers - fullest * (stages - 2) - last
+    if min(left, last) < 0 or left > fullest:
+        return [n_layers / stages] * stages
+    full = [fullest] * (stages - 2)
+    return [*full, left, last] if plan.stages_by_work else [left, *full, last]
+
+
 def first_share(shape: Shape, plan: Plan) -> Array:
     """Layers of the first stage, over those of the mean one."""
     mean = np.asarray(shape.n_layers, float) / np.asarray(plan.pp)

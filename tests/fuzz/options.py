@@ -24,6 +24,7 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "verify": ("run",),
         "merge": ("run", "--out", "all"),
         "hourly": ("run",),
+        "trace": ("run",),
         "report": (".",),
         "list": (".",),
         "lint": ("record.json",),

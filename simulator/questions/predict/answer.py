@@ -42,6 +42,16 @@ class Prediction(Answer, runs.Prediction):
     def __rich__(self) -> Any:
         return self.record.__rich__()
 
+    def save_trace(self, path: str | Path) -> None:
+        """Write one step as a trace that Perfetto opens: parts, messages, bubbles and joules.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        from simulator.questions.predict.trace import trace
+
+        trace(self).save(Path(path))
+
     def frame_data(self) -> Data:
         """One row of the headline quantities, for --csv."""
         from energy.reports.runs import row

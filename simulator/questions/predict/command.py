@@ -23,6 +23,22 @@ from simulator.kit.options import (
     overridden,
 )
 
+ClusterFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep the measured row for other questions in this file.", callback=output_file()
+    ),
+]
+
+TraceFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write a step as a trace for Perfetto: parts, bubbles, joules.",
+        callback=output_file(".json"),
+    ),
+]
+
 
 @examples("simulator init my-run.toml", "simulator init my-run.toml --from glam-64b-64e")
 def init(
@@ -47,6 +63,7 @@ def init(
     "simulator predict glam-64b-64e --explain",
     "simulator predict my-run.toml --zone FR --out runs/my-run",
     "simulator predict glam-mini-16e --hardware machine.toml --steps 200 --out runs/predicted",
+    "simulator predict glam-64b-64e --trace step.json",
     "simulator predict glam-8b --measured '41% MFU' --cluster ours.json",
     "simulator predict --model glam-8b --chip h100 --chips 256 --tokens 300e9 --batch 512",
 )
@@ -69,17 +86,13 @@ def predict(
     measured: Annotated[
         str | None, typer.Option(help='A rate of this run: "65 tokens/s/chip", 9.96 s, 41% MFU.')
     ] = None,
-    cluster: Annotated[
-        Path | None,
-        typer.Option(
-            help="Keep the measured row for other questions in this file.", callback=output_file()
-        ),
-    ] = None,
+    cluster: ClusterFile = None,
     overrides: Set = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Write record.json into this folder.", callback=output_folder),
     ] = None,
+    trace: TraceFile = None,
     explain: Explain = False,
     plot: Plot = None,
     as_json: Json = False,
@@ -103,4 +116,6 @@ def predict(
     answer = prediction(named(name, model, values | overridden(overrides)), measured, cluster)
     if out is not None:
         answer.record.save(out / "record.json")
+    if trace is not None:
+        answer.save_trace(trace)
     present(answer, as_json=as_json, as_csv=as_csv, explain=explain, plot=plot)

@@ -14,6 +14,7 @@ from simulator.physics.hardware import Hardware
 from simulator.physics.memory import memory
 from simulator.physics.pipeline import bubble_s, crossings, in_flight, weight_copies
 from simulator.physics.plan import Plan
+from simulator.physics.schedule import interleaved, one_forward_one_backward, play, zero_bubble
 from simulator.physics.step import step
 
 SHAPE = catalog.model("glam-8b").shape
@@ -21,79 +22,10 @@ H100 = Hardware.from_chip(catalog.chip("h100"), "bf16", Constants())
 
 
 def played_s(orders, seconds, message_s=0.0):
-    """When the last of all chips ends, each doing its operations in its order.
-
-    Args:
-        orders: by chip, its operations: (F, B or W, micro-batch, stage); chip i of p has the
-            stages i, p + i, 2p + i and so on.
-        seconds: of an operation.
-        message_s: from a stage on one chip to the next on another.
-    """
-    chips, last = len(orders), max(op[2] for order in orders for op in order)
-    ends, free, done = {}, [0.0] * chips, [0] * chips
-
-    def needs(kind, micro, stage):
-        if kind == "F":
-            return [("F", micro, stage - 1)] if stage else []
-        if kind == "W":
-            return [("B", micro, stage)]
-        return [("F", micro, stage)] + ([("B", micro, stage + 1)] if stage < last else [])
-
-    while any(done[chip] < len(orders[chip]) for chip in range(chips)):
-        before = sum(done)
-        for chip, order in enumerate(orders):
-            while done[chip] < len(order) and all(x in ends for x in needs(*order[done[chip]])):
-                op = order[done[chip]]
-                ready = [ends[x] + message_s * (x[2] % chips != chip) for x in needs(*op)]
-                free[chip] = ends[op] = max([free[chip], *ready]) + seconds(op)
-                done[chip] += 1
-        assert sum(done) > before, "expected an order without a deadlock"
-    return max(free)
-
-
-def one_forward_one_backward(stages, micro):
-    """The order of 1F1B (arXiv:2104.04473, figure 4 above)."""
-    orders = []
-    for chip in range(stages):
-        ahead = min(stages - 1 - chip, micro)
-        order = [("F", k, chip) for k in range(ahead)]
-        for k in range(micro):
-            order += [("F", k + ahead, chip)] * (k + ahead < micro) + [("B", k, chip)]
-        orders.append(order)
-    return orders
-
-
-def interleaved(stages, chunks, micro):
-    """The order of Megatron's interleaved schedule (figure 4 below), for multiples of p."""
-    orders, total = [], micro * chunks
-    for chip in range(stages):
-        places = [
-            (k // stages % chunks, k // (stages * chunks) * stages + k % stages)
-            for k in range(total)
-        ]
-        forward = [("F", m, chunk * stages + chip) for chunk, m in places]
-        backward = [("B", m, (chunks - 1 - chunk) * stages + chip) for chunk, m in places]
-        ahead = min(2 * (stages - chip - 1) + (chunks - 1) * stages, total)
-        order = forward[:ahead]
-        for k in range(total):
-            order += forward[k + ahead : k + ahead + 1] + backward[k : k + 1]
-        orders.append(order)
-    return orders
-
-
-def zero_bubble(stages, micro):
-    """The order of ZB-H1 (arXiv:2401.10241, figure 2): chip i does W of i micro-batches later."""
-    orders = []
-    for chip in range(stages):
-        ahead, late = min(stages - 1 - chip, micro), 0
-        order = [("F", k, chip) for k in range(ahead)]
-        for k in range(micro):
-            order += [("F", k + ahead, chip)] * (k + ahead < micro) + [("B", k, chip)]
-            if k >= chip:
-                order.append(("W", late, chip))
-                late += 1
-        orders.append(order + [("W", k, chip) for k in range(late, micro)])
-    return orders
+    """When the last of all chips ends."""
+    played = play(orders, seconds, message_s)
+    assert len(played) == sum(map(len, orders)), "expected an order without a deadlock"
+    return max(operation.end_s for operation in played.values())
 
 
 def plan(stages, micro, **fields):
