@@ -19,31 +19,20 @@ import argparse
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.pages import print_table
+from benchmarks.simulator.kernel_tables import BYTES_PER_S, DESIGN_W, TABLES, read_kernels
 from energy.console import print_json
-from energy.errors import InputError
 from energy.guard import guard
 from simulator.fit.least_squares import Objective, descend, soft_l1
-from simulator.serving.experts import touched
 from simulator.serving.fitted import shipped_fit
 from simulator.serving.watts import LIMIT, SOFTNESS
 
 Array = NDArray[np.float64]
-Columns = dict[str, Any]
-
-DESIGN_W, BYTES_PER_S, PEAK_16BIT, PEAK_8BIT = 1000.0, 8e12, 2.25e15, 4.5e15
-"""B200, as in the catalog."""
-
-SKEWED = 1.5
-"""Spread of a load that the tables call a power law."""
-
 TEN_THOUSAND = """
 from dataclasses import replace
 import numpy as np
@@ -105,19 +94,15 @@ def kernel_errors(folder: Path) -> dict[str, dict[str, float]]:
     Raises:
         InputError: a table is not in the folder.
     """
-    kinds = {name: read(folder, path) for name, (path, _, _) in TABLES.items()}
-    loads = [TABLES[name][1](table) for name, table in kinds.items()]
-    rate = np.concatenate([np.minimum(load[0], BYTES_PER_S) for load in loads])
-    share = np.concatenate([np.minimum(load[1], 1.0) for load in loads])
-    measured = np.concatenate([table["power"] for table in kinds.values()])
-    label = np.concatenate([[name] * len(table["power"]) for name, table in kinds.items()])
-    half = np.concatenate([_half(table, TABLES[name][2]) for name, table in kinds.items()])
+    kernels = read_kernels(folder)
+    rate, share, measured = kernels.rate, kernels.share, kernels.watts
+    label, half = kernels.kind, kernels.fitted
     c = shipped_fit().constants
     start = np.log([c.joules_a_byte, c.product_w, c.kernel_w])
     fitted = _fit(start, rate[half], share[half], measured[half])
     errors = [np.abs(predicted(x, rate, share) / measured - 1) for x in (start, fitted)]
     result = {}
-    for name in (*kinds, "all"):
+    for name in (*TABLES, "all"):
         of = (label == name) | (name == "all")
         row: dict[str, float] = {"rows": float(of.sum())}
         for prefix, error, mask in (("", errors[0], of), ("left_out_", errors[1], of & ~half)):
@@ -168,97 +153,6 @@ def _fit(start: Array, rate: Array, share: Array, measured: Array) -> Array:
         iterations=60,
         least_gain=1e-7,
     ).x
-
-
-def read(folder: Path, path: str) -> Columns:
-    """A table of the package as arrays by column.
-
-    Raises:
-        InputError: it is not there.
-    """
-    import pyarrow.parquet as parquet
-
-    file = folder / path
-    if not file.is_file():
-        raise InputError(
-            "expected tables of aiconfigurator-core", f"no {file}", "pip download it, and unpack it"
-        )
-    table = parquet.read_table(file).to_pydict()
-    return {name: np.array(values) for name, values in table.items()}
-
-
-def _half(table: Columns, names: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Rows of every other shape, in a fixed random order."""
-    shapes = np.stack([table[name].astype(float) for name in names], axis=1)
-    unique, place = np.unique(shapes, axis=0, return_inverse=True)
-    order = np.random.default_rng(0).permutation(len(unique))
-    return np.asarray(order[place.ravel()] < len(unique) // 2)
-
-
-def _numbers(table: Columns, *names: str) -> list[Array]:
-    return [table[name].astype(float) for name in names]
-
-
-def _mixtures(t: Columns) -> tuple[Array, Array]:
-    """Bytes per second, and FLOP per second over the peak."""
-    tokens, width, inner, chosen = _numbers(t, "num_tokens", "hidden_size", "inter_size", "topk")
-    experts, tp, ep, milliseconds = _numbers(
-        t, "num_experts", "moe_tp_size", "moe_ep_size", "latency"
-    )
-    bytes_each = np.where(t["moe_dtype"] == "bfloat16", 2.0, 1.0)
-    spread = np.where(t["distribution"] == "balanced", 0.0, SKEWED)
-    expert = 3 * width * inner / tp
-    rows = tokens * chosen / ep
-    moved = touched(experts, chosen, tokens, spread) * experts / ep * expert * bytes_each
-    moved = moved + rows * (2 * width + 3 * inner / tp) * 2
-    peak = np.where(bytes_each < 2, PEAK_8BIT, PEAK_16BIT)
-    seconds = milliseconds / 1e3
-    return np.asarray(moved / seconds), np.asarray(2 * expert * rows / peak / seconds)
-
-
-def _prefill(t: Columns) -> tuple[Array, Array]:
-    heads, kept, width, batch = _numbers(
-        t, "num_heads", "num_key_value_heads", "head_dim", "batch_size"
-    )
-    length, window, milliseconds = _numbers(t, "isl", "window_size", "latency")
-    limit = np.where(window > 0, window, np.inf)
-    seen = np.where(limit < length, limit - np.minimum(limit, 1e9) ** 2 / (2 * length), length / 2)
-    moved = (2 * heads + 2 * kept) * width * length * batch * 2
-    seconds = milliseconds / 1e3
-    return moved / seconds, 4 * heads * width * seen * length * batch / PEAK_16BIT / seconds
-
-
-def _decode(t: Columns) -> tuple[Array, Array]:
-    heads, kept, width, batch = _numbers(
-        t, "num_heads", "num_key_value_heads", "head_dim", "batch_size"
-    )
-    step, window, milliseconds = _numbers(t, "step", "window_size", "latency")
-    seen = np.minimum(step + 1, np.where(window > 0, window, np.inf))
-    bytes_each = np.where(t["kv_cache_dtype"] == "fp8", 1.0, 2.0)
-    moved = batch * (seen * 2 * kept * width * bytes_each + heads * width * 4)
-    seconds = milliseconds / 1e3
-    return moved / seconds, 4 * heads * width * seen * batch / PEAK_16BIT / seconds
-
-
-ATTENTION = ("num_heads", "num_key_value_heads", "head_dim", "window_size")
-
-TABLES: dict[str, tuple[str, Callable[[Columns], tuple[Array, Array]], tuple[str, ...]]] = {
-    "mixtures of experts": (
-        "moe/vllm/0.22.0/moe_perf.parquet",
-        _mixtures,
-        ("hidden_size", "inter_size", "num_experts", "topk"),
-    ),
-    "attention, prefill": (
-        "attention/vllm/0.22.0/context_attention_perf.parquet",
-        _prefill,
-        ATTENTION,
-    ),
-    "attention, decode": (
-        "attention/vllm/0.22.0/generation_attention_perf.parquet",
-        _decode,
-        ATTENTION,
-    ),
-}
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def watts_at(
     Idle 70 W, busy 700 W, nothing but arithmetic, a = 2.5: at 0.8 of the clock 430 W.
     """
     taken = slowed(step, clock)
-    weights = activity_weights(constants)
+    weights = activity_weights(hardware, constants)
     shares = activity_shares(taken.compute_busy, taken.memory_busy, taken.link_busy)
     share = sum(
         float(weights[name]) * float(time) * (clock**exponent if name in CLOCKED else 1.0)

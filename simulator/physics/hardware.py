@@ -9,6 +9,7 @@ import numpy as np
 
 from energy.errors import InputError, MissingDataError
 from energy.facts.catalog import Chip
+from energy.facts.kernel_watts import kernel_watts
 from energy.facts.roofs import roof
 from energy.inputs import is_number, shown
 from energy.quantity import Boundary, Origin, Quantity
@@ -49,6 +50,9 @@ class Hardware:
         power_relative: relative 80 % band of its watts (low, high).
         power_source: where the watts come from.
         power_boundary: what the watts include.
+        memory_power_share: watts above idle while memory works, over those of arithmetic, where
+            kernels were metered; None means that of the constants.
+        wait_share: the same of a chip that waits.
         reach: share of the peak that its best product was measured to reach.
         roof: share of the peak that no part of a step exceeds, whatever was fitted.
         peak_16bit_flop_per_s: peak of what stays in 16 bits when products are narrower
@@ -72,6 +76,8 @@ class Hardware:
     power_relative: tuple[float, float]
     power_source: str
     power_boundary: Boundary = Boundary.CHIP
+    memory_power_share: Number | None = None
+    wait_share: Number | None = None
     reach: Number = 1.0
     roof: Number = 1.0
     peak_16bit_flop_per_s: Number | None = None
@@ -213,8 +219,19 @@ def _power(chip: Chip, constants: Constants) -> dict[str, Any]:
     design_w = chip.tdp_w if chip.tdp_w is not None else chip.max_w
     share_of = np.nan if design_w is None else design_w
     measured = chip.idle_w is not None and chip.max_w is not None
+    idle_w = chip.idle_w if chip.idle_w is not None else constants.idle_share * share_of
+    if chip.max_w is None and (metered := kernel_watts(chip.id)):
+        return {
+            "idle_w": idle_w,
+            "busy_w": metered.busy_share * share_of,
+            "limit_w": share_of,
+            "memory_power_share": metered.memory_share,
+            "wait_share": metered.wait_share,
+            "power_relative": metered.relative,
+            "power_source": f"metered kernels: {metered.source}",
+        }
     return {
-        "idle_w": chip.idle_w if chip.idle_w is not None else constants.idle_share * share_of,
+        "idle_w": idle_w,
         "busy_w": chip.max_w if chip.max_w is not None else constants.busy_share * share_of,
         "limit_w": max((w for w in (chip.tdp_w, chip.max_w) if w is not None), default=np.nan),
         "power_relative": (-0.12, 0.12) if measured else (-0.25, 0.25),

@@ -52,7 +52,7 @@ def phase_watts(
         hardware: of the chip.
         constants: of the machine.
     """
-    weighted_s = _weighted_seconds(step, seconds, constants)
+    weighted_s = _weighted_seconds(step, seconds, hardware, constants)
     idle, above = float(hardware.idle_w), float(hardware.busy_w) - float(hardware.idle_w)
     limit = float(hardware.limit_w)
     watts = {
@@ -70,14 +70,14 @@ def phase_watts(
 
 
 def _weighted_seconds(
-    step: Step, seconds: Mapping[str, float], constants: Constants
+    step: Step, seconds: Mapping[str, float], hardware: Hardware, constants: Constants
 ) -> dict[str, float]:
     """Seconds of each phase, weighted with the watts above idle of the activities in it.
 
     Arithmetic is assigned first, then waiting; links and memory fill the time that is left.
     """
     whole_s = sum(seconds.values())
-    weights = activity_weights(constants)
+    weights = activity_weights(hardware, constants)
     shares = activity_shares(step.compute_busy, step.memory_busy, step.link_busy)
     room_s, weighted_s = dict(seconds), dict.fromkeys(seconds, 0.0)
     for activity in ("compute", "wait", "link", "memory"):

@@ -32,7 +32,7 @@ def watts_of(
     constants: Constants,
 ) -> Number:
     """Watts of one chip from the shares of time, 0 to 1, in which each of its parts is busy."""
-    weights = activity_weights(constants)
+    weights = activity_weights(hardware, constants)
     shares = activity_shares(compute_busy, memory_busy, link_busy)
     share = shares.pop("compute")
     for activity, time in shares.items():
@@ -57,11 +57,15 @@ def activity_shares(
     return {"compute": compute, "memory": memory, "link": link, "wait": wait}
 
 
-def activity_weights(constants: Constants) -> dict[str, Number]:
-    """Watts above idle of each activity, as a share of those of arithmetic."""
+def activity_weights(hardware: Hardware, constants: Constants) -> dict[str, Number]:
+    """Watts above idle of each activity, as a share of those of arithmetic.
+
+    Those of the chip's own metered kernels, where it has any, go before the constants.
+    """
+    memory, wait = hardware.memory_power_share, hardware.wait_share
     return {
         "compute": 1.0,
-        "memory": constants.memory_power_share,
+        "memory": constants.memory_power_share if memory is None else memory,
         "link": constants.link_power_share,
-        "wait": constants.wait_share,
+        "wait": constants.wait_share if wait is None else wait,
     }

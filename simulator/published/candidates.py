@@ -21,6 +21,7 @@ from simulator.facts.software import WIDE_PRECISIONS
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import Plan, select
+from simulator.physics.power import activity_weights
 from simulator.published.throughput import TRAINED_FIELDS, ThroughputRow
 
 DEGREES = (1, 2, 4, 8)
@@ -268,9 +269,13 @@ def _searched(plans: Sequence[PlanFields]) -> tuple[str, ...]:
 
 def _hardware(row: ThroughputRow, constants: Constants) -> Hardware:
     hardware = Hardware.from_chip(row.chip, row.precision, constants)
+    weights = activity_weights(hardware, constants)
+    # Numbers in all rows, so that rows of several chips become arrays.
     return replace(
         hardware,
         peak_16bit_flop_per_s=hardware.wide_flop_per_s,
+        memory_power_share=float(weights["memory"]),
+        wait_share=float(weights["wait"]),
         network_bytes_per_s=row.network_bytes_per_s or hardware.network_bytes_per_s,
     )
 
