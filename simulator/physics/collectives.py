@@ -108,7 +108,10 @@ def group(size: Number, stride: Number, hardware: Hardware, constants: Constants
         constants: with the efficiency and latency of the links.
     """
     n, domain = np.asarray(size, float), np.asarray(hardware.link_domain_chips, float)
-    inner = np.clip(domain / np.asarray(stride), 1, n)
+    # As few domains as hold the group, and the same number of its chips in each: 256 chips take
+    # 64 of each of four racks of 72, as jobs are placed; 144 chips all 72 of two.
+    domains = np.ceil(n * np.asarray(stride) / domain)
+    inner = np.clip(n / domains, 1, n)
     axes = np.asarray(hardware.link_axes, float)
     # A group that is a part of a torus uses the links of the axes that it spans; a slice is about
     # a cube, so n of its N chips span axes * ln n / ln N of them, at least one.
