@@ -78,10 +78,11 @@ def again_projected(shape: Shape, execution: Execution) -> Number:
     DeepSeek-V3: 5.45e7 of 1.87e8 weights lead from latents, so 0.29 of the projections.
     """
     ups = np.asarray(execution.recompute_parts.get("up_projections", 0.0))
+    again = execution.again("attention_projections")
     if not np.any(ups):
-        return execution.recompute_layers
+        return again
     part = np.asarray(up_weights(shape)) / np.maximum(attention_weights(shape), 1)
-    return plain(execution.recompute_layers + ups * part)
+    return plain(np.asarray(again) + ups * part)
 
 
 def last_product(shape: Shape, plan: Plan) -> NDArray[Any]:

@@ -247,9 +247,13 @@ def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array
     ups = again["up_projections"] * (np.asarray(s.kv_rank) > 0)
     inputs = np.asarray(s.n_heads) * s.d_head + kv_values(s)
     heads = (1 - ups) * inputs + ups * latents + np.asarray(s.n_heads) * value_width(s)
+    # Of every second product, keys and one of a gated network's two inner results are not kept.
+    second = again["second_products"]
+    heads = heads - second * (1 - ups) * kv_values(s) / 2
     attention = heads + scores * np.asarray(s.n_heads) * s.seq_len
     recurrent = 2 * np.asarray(key_width(s)) + 3 * np.asarray(inner_width(s))
-    dense = np.where(gated, 4 - 2 * light, 2 - light) * np.asarray(s.d_ff) * (1 - again["mlp"])
+    inner_dense = np.where(gated, 4 - 2 * light - second, 2 - light)
+    dense = inner_dense * np.asarray(s.d_ff) * (1 - again["mlp"])
     inner = np.where(gated_expert, 4 - 2 * light, 2 - light)
     routed = np.asarray(computed_experts(s)) * plan.capacity_factor
     shared = s.n_shared_experts * ((3 - light) * width + inner * either(s.d_shared, s.d_expert))

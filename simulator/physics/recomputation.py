@@ -9,6 +9,9 @@ A module is what a framework recomputes by its name, as Megatron-Core's `recompu
     mlp               mlp: dense feed-forward networks
     experts           moe: mixtures with their router, messages and shared experts
     shared_experts    shared_experts
+    second_products   every second product of attention and dense networks, which torchtitan's
+                      selective recomputation by operation does not keep: keys and output of
+                      attention, and one of the three of a gated network
 
 A plan names them with commas between: "norms,mlp".
 """
@@ -34,6 +37,7 @@ MODULES = (
     "mlp",
     "experts",
     "shared_experts",
+    "second_products",
 )
 
 FUSED = ("norms", "activations")

@@ -235,6 +235,7 @@ def _plan(
         "global_batch": float(batch.local * degrees.dp),
         "micro_batch": float(min(batch.micro, batch.local)),
         "recompute": recompute,
+        "recompute_share": fields_.get("recompute_share", 1.0),
         "sequence_parallel": fields_.get("sequence_parallel", True),
         "capacity_factor": fields_.get("capacity_factor", 1.0),
         "imbalance": fields_.get("imbalance", 1.0),

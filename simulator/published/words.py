@@ -35,6 +35,17 @@ MODULES = {
 }
 """Words of modules by the names of `simulator.physics.recomputation`; the first that applies."""
 
+TITAN: dict[str, dict[str, Any]] = {
+    r"^selective.?\(?(?:by )?layer": {"recompute": "full", "recompute_share": 0.5},
+    r"^selective.?\(?(?:by )?op": {"recompute": "norms,activations,second_products"},
+    r"^every second (?:matmul|product|matrix product)": {
+        "recompute": "norms,activations,second_products"
+    },
+}
+"""torchtitan's two kinds of selective recomputation: every second layer in full, which is its
+default, and all operations but those of a list, which leaves out every second product (its
+`distributed/activation_checkpoint.py`)."""
+
 SHARDING = (
     (r"zero-?_?\s?(\d)|\bstage[- ]?(\d)|^z(\d)$", None),
     (r"grad_op", 2),
@@ -146,6 +157,10 @@ def _sharding(words: str, node_chips: float, reading: Reading) -> None:
 def _recompute(words: str, reading: Reading) -> None:
     """The mode of recomputation, or its modules; what is neither is the nearest mode, selective."""
     if not words:
+        return
+    named = next((kind for word, kind in TITAN.items() if re.search(word, words.lower())), None)
+    if named:
+        reading.fields |= named
         return
     mode = next((m for m, pattern in MODES.items() if re.search(pattern, words.lower())), None)
     listed = mode is None or (mode == "selective" and re.search(r"[(,]", words))

@@ -117,6 +117,36 @@ def test_projections_from_latents_are_computed_again_as_their_part_of_the_weight
     assert stored[0] - stored[1] == pytest.approx((shape.n_layers - 1) * fewer * 2 * shape.seq_len)
 
 
+def test_every_second_product_is_keys_and_output_and_one_of_a_gated_network():
+    # Llama 3 8B by torchtitan: of q, k, v, o, w1, w3, w2 the second, fourth and sixth.
+    again = executed(DENSE, named("second_products", recompute_stops=True))
+    once, forward = executed(DENSE, named("none")), flops.forward_flop(DENSE)
+    more = {name: again[name] - once[name] for name in once if again[name] != once[name]}
+    width, kept = 4096, 1024
+    assert more == pytest.approx(
+        {
+            "attention_projections": 32 * 2 * width * (kept + width),
+            "dense_ffn": 32 * 2 * width * 14336,
+        }
+    )
+    assert more["dense_ffn"] == pytest.approx(forward["dense_ffn"] / 3)
+
+
+def test_every_second_product_is_not_stored_but_in_one_layer():
+    # 31 layers without keys (1,024) and one of the inner results (14,336) of 2 bytes a token.
+    stored = [activation_bytes(DENSE, named(word)) for word in ("none", "second_products")]
+    assert stored[0] - stored[1] == pytest.approx(31 * (1024 + 14336) * 2 * DENSE.seq_len)
+
+
+def test_by_operation_lies_between_nothing_and_everything():
+    words = ("none", "norms,activations,second_products", "full")
+    plans = [named(word, recompute_stops=True) for word in words]
+    times = [float(step(DENSE, each, H100, PRIORS).step_s) for each in plans]
+    stored = [float(activation_bytes(DENSE, each)) for each in plans]
+    assert times == sorted(times)
+    assert stored == sorted(stored, reverse=True)
+
+
 def test_mixtures_that_are_computed_again_send_their_tokens_again():
     apart = named("none", n_chips=8, ep=8), named("experts", n_chips=8, ep=8)
     sent = [float(slots(MOE, each).count) for each in apart]

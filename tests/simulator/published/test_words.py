@@ -131,11 +131,19 @@ def test_no_word_of_a_shipped_table_is_passed_over():
         ("mla_up_proj + mlp", "up_projections,mlp"),
         ("selective (norms and whole expert part)", "norms,experts"),
         ("moe, shared_experts", "experts,shared_experts"),
+        ("selective op", "norms,activations,second_products"),
+        ("every second matmul", "norms,activations,second_products"),
     ],
 )
 def test_a_list_of_modules_is_read(words, modules):
     reading = read_words(Cells({"recompute": words}), flash=True)
     assert (reading.fields["recompute"], reading.not_understood) == (modules, [])
+
+
+def test_recomputation_of_every_second_layer_is_full_in_half_of_them():
+    reading = read_words(Cells({"recompute": "selective layer"}), flash=True)
+    assert reading.fields == {"recompute": "full", "recompute_share": 0.5}
+    assert reading.not_understood == []
 
 
 def test_a_list_with_an_unknown_module_is_the_nearest_mode_and_said_to_be():
