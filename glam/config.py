@@ -273,6 +273,20 @@ def _require_router(shape: Shape, dispatch: Dispatch, how: Architecture) -> None
     )
 
 
+def differences(
+    old: dict[str, Any], new: dict[str, Any], where: str = ""
+) -> list[tuple[str, Any, Any]]:
+    """Return the settings in which two tables differ: name ("training.seed"), old and new value."""
+    changes = []
+    for name in {**old, **new}:
+        was, now = old.get(name), new.get(name)
+        if isinstance(was, dict) and isinstance(now, dict):
+            changes += differences(was, now, f"{where}{name}.")
+        elif was != now:
+            changes.append((f"{where}{name}", was, now))
+    return changes
+
+
 def check_keys(values: Any, known: list[str] | tuple[str, ...], where: str) -> None:
     """Raise InputError at the first unknown key, with the nearest known ones."""
     if not isinstance(values, dict):

@@ -20,8 +20,18 @@ def command(processes: int, module: str, restarts: int = 0) -> list[str]:
         module: to run in each.
         restarts: how often all of them are started again if one fails.
     """
+    return [*launcher(processes, restarts), "-m", module]
+
+
+def launcher(processes: int, restarts: int = 0) -> list[str]:
+    """Return torchrun with its options, before what it runs.
+
+    Args:
+        processes: number of processes.
+        restarts: how often all of them are started again if one fails.
+    """
     options = ["--standalone", f"--nproc-per-node={processes}", f"--max-restarts={restarts}"]
-    return [*TORCHRUN, *options, "--monitor-interval=0.1", "-m", module]
+    return [*TORCHRUN, *options, "--monitor-interval=0.1"]
 
 
 def environment(folder: Path) -> dict[str, str]:

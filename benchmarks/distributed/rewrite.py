@@ -33,7 +33,7 @@ def main() -> None:
 def rewrite(pairs: list[tuple[Path, Path]], parallelism: Parallelism) -> None:
     """Restore each newest checkpoint of a folder into a new model, and write that to another."""
     config = load_checkpoint(checkpoints(pairs[0][0])[-1]).config
-    with connected(parallelism, config) as processes:
+    with connected(parallelism, config, pairs[0][1]) as processes:
         for source, target in pairs:
             saved = processes.latest_checkpoint(source)
             assert saved is not None, source

@@ -119,6 +119,14 @@ class TokenCorpus:
         """Return the number of tokens in a split, over all domains."""
         return sum(len(domain.tokens[split]) for domain in self.domains)
 
+    def counts(self) -> dict[str, int]:
+        """Return the number of tokens of each domain in each split ("stories, train")."""
+        return {
+            f"{domain.name}, {split}": len(tokens)
+            for domain in self.domains
+            for split, tokens in domain.tokens.items()
+        }
+
 
 def load_corpus(
     config: Corpus,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
 
 from energy.errors import AccountingError, InputError
 from glam.config import GlamConfig
@@ -13,11 +16,17 @@ from glam.distributed.processes import Processes
 
 
 @contextmanager
-def connected(parallelism: Parallelism, config: GlamConfig) -> Iterator[Processes]:
+def connected(parallelism: Parallelism, config: GlamConfig, out: Path) -> Iterator[Processes]:
     """Connect the processes that a launcher has started; without one, there is this one alone.
 
+    Args:
+        parallelism: degrees that the user chose.
+        config: configuration of the run.
+        out: folder of the run.
+
     Raises:
-        InputError: the degrees do not fit processes, model or batch; or processes are missing.
+        InputError: the degrees do not fit processes, model or batch; the processes have different
+            settings; or processes are missing.
         SystemExit: the same in all processes but the first, so that it is said once.
     """
     here = place()
@@ -30,13 +39,45 @@ def connected(parallelism: Parallelism, config: GlamConfig) -> Iterator[Processe
             )
         yield Processes()
         return
-    from glam.distributed.group import raise_once
+    from glam.distributed.meeting import settle
     from glam.distributed.ranks import ranks
+    from glam.distributed.voice import after_the_first
 
+    with after_the_first(here.rank):
+        with said_once(parallelism.timeout_s):
+            degrees = require_degrees(parallelism, here.ranks, config)
+            device = choose_device(config.training.device)
+        settings = {
+            **config.as_dict(),
+            "parallelism": asdict(degrees),
+            "out": str(out),
+            "device": device.type,
+            "torch": version("torch"),
+        }
+        store = settle(here, parallelism.timeout_s, (None, settings))
+        with ranks(here, degrees, device, store) as processes:
+            yield processes
+
+
+@contextmanager
+def said_once(timeout_s: float) -> Iterator[None]:
+    """Let the first process say an error that this one has before they meet in `connected`.
+
+    Args:
+        timeout_s: seconds to wait for the others.
+
+    Raises:
+        AccountingError: in the first process; also in this one if they do not meet.
+        SystemExit: in the others.
+    """
     try:
-        degrees = require_degrees(parallelism, here.ranks, config)
-        device = choose_device(config.training.device)
+        yield
     except AccountingError as error:
-        raise_once(here.rank, error)
-    with ranks(here, degrees, device) as processes:
-        yield processes
+        here = place()
+        if here is None:
+            raise
+        from glam.distributed.meeting import settle
+        from glam.distributed.voice import after_the_first
+
+        with after_the_first(here.rank):
+            settle(here, timeout_s, (error, {}))

@@ -1,22 +1,20 @@
-"""Connecting the processes of a run, and what is said where one of them fails."""
+"""Connecting the processes of a run, and waiting for each other outside of messages."""
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch.distributed.distributed_c10d import PrefixStore
-from torch.distributed.rendezvous import rendezvous
 
-from energy.errors import AccountingError, InputError
 from glam.distributed.degrees import Place
+from glam.distributed.meeting import meet, not_met
+from glam.distributed.voice import Voice
 
 BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 """Who carries the messages of a device; gloo also those of checkpoints."""
@@ -26,45 +24,32 @@ POLL_S = 0.05
 """Between two looks at whether all processes have done a long piece of work."""
 
 
-def raise_once(rank: int, error: AccountingError) -> NoReturn:
-    """Raise an error that all processes have in the first one; the others end without a word.
-
-    Raises:
-        AccountingError: the error, in the first process.
-        SystemExit: its exit code, in the others.
-    """
-    if rank == 0:
-        raise error
-    raise SystemExit(error.exit_code)
-
-
 @contextmanager
-def group_of(place: Place, timeout_s: float, device: torch.device) -> Iterator[None]:
+def group_of(
+    place: Place, timeout_s: float, device: torch.device, store: Any = None
+) -> Iterator[None]:
     """Connect this process to the others.
+
+    Args:
+        place: of this process.
+        timeout_s: seconds that a message may take.
+        device: of this process.
+        store: where they have met; by default they meet now.
 
     Raises:
         InputError: they cannot be reached.
     """
-    where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-    timeout = timedelta(seconds=timeout_s)
+    store = store or meet(place, timeout_s)
     try:
-        meeting = rendezvous("env://", place.rank, place.ranks, timeout=timeout)
-        store, rank, ranks = next(meeting)
-        # torchrun's store outlives the processes that it restarts (torch 2.13 takes it for a new
-        # one), so that they would look for each other at the addresses of those before.
         dist.init_process_group(
             BACKENDS[device.type],
-            store=PrefixStore(f"attempt-{place.attempt}", store),
-            timeout=timeout,
-            rank=rank,
-            world_size=ranks,
+            store=store,
+            timeout=timedelta(seconds=timeout_s),
+            rank=place.rank,
+            world_size=place.ranks,
         )
     except (dist.DistError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f"expected {place.ranks} processes to meet at {where} within {timeout_s:g} s",
-            str(error).splitlines()[0],
-            "check MASTER_ADDR, MASTER_PORT and WORLD_SIZE, or raise --timeout",
-        ) from error
+        raise not_met(place, timeout_s, error) from error
     try:
         yield
     finally:
@@ -73,26 +58,26 @@ def group_of(place: Place, timeout_s: float, device: torch.device) -> Iterator[N
             dist.destroy_process_group()
 
 
+def store_of_group() -> Any:
+    """Return the store of the connected processes."""
+    return dist.distributed_c10d._get_default_store()
+
+
 def announce(key: str) -> None:
     """State that a piece of work is done."""
-    _store().set(key, "1")
+    store_of_group().set(key, "1")
 
 
-def wait_for(key: str) -> None:
-    """Wait until a process has announced a piece of work, without a limit.
-
-    A process that fails meanwhile makes the launcher end the others.
-    """
-    while not _store().check([key]):
+def wait_for(key: str, voice: Voice) -> None:
+    """Wait until a process has announced a piece of work, without a limit; end if one fails."""
+    while not store_of_group().check([key]):
+        voice.listen()
         time.sleep(POLL_S)
 
 
-def everyone(ranks: int) -> None:
-    """Wait until all processes are here, without a limit."""
-    _store().add("here", 1)
-    while _store().add("here", 0) < ranks:
+def everyone(ranks: int, voice: Voice) -> None:
+    """Wait until all processes are here, without a limit; end if one fails."""
+    store_of_group().add("here", 1)
+    while store_of_group().add("here", 0) < ranks:
+        voice.listen()
         time.sleep(POLL_S)
-
-
-def _store() -> Any:
-    return dist.distributed_c10d._get_default_store()

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import torch.distributed as dist
-
 from energy.errors import InfeasibleError
-from glam.distributed.group import raise_once
+from glam.distributed.group import store_of_group
+from glam.distributed.voice import Voice
 
 GRACE_S = 1.0
 """How long the other processes may take to say that they wait too."""
@@ -34,11 +33,13 @@ class Watch:
         rank: of this process.
         ranks: how many there are.
         timeout_s: seconds after which a message fails.
+        voice: of this process.
     """
 
-    def __init__(self, rank: int, ranks: int, timeout_s: float) -> None:
+    def __init__(self, rank: int, ranks: int, timeout_s: float, voice: Voice) -> None:
         self._rank, self._ranks, self._timeout_s = rank, ranks, timeout_s
-        self._store: Any = dist.distributed_c10d._get_default_store()
+        self._voice = voice
+        self._store: Any = store_of_group()
 
     def begin(self, step: int) -> None:
         """Note the step that this process begins."""
@@ -59,10 +60,11 @@ class Watch:
             text = str(error).lower()
             if not any(word in text for word in (*LATE, *GONE)):
                 raise
+            with suppress(RuntimeError):
+                self._voice.listen()
             speaker, late = self._late()
             fate = "answer" if any(word in text for word in LATE) else "stay"
-            raise_once(
-                self._rank - speaker,
+            self._voice.say_once(
                 InfeasibleError(
                     f"expected all {self._ranks} processes to {fate} "
                     f"(--timeout {self._timeout_s:g} s)",
@@ -70,6 +72,7 @@ class Watch:
                     "look at its output; the run goes on from its last checkpoint with --resume, "
                     "or by itself with torchrun --max-restarts",
                 ),
+                speaker,
             )
 
     def _late(self) -> tuple[int, str]:

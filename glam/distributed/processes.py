@@ -50,6 +50,12 @@ class Processes:
         """Return the folder of what this process writes alone, for the folder of the run."""
         return out
 
+    def require_shared(self, out: Path) -> None:
+        """Check that all processes see the same folder of the run."""
+
+    def require_same(self, facts: Mapping[str, Any]) -> None:
+        """Check that all processes have found the same."""
+
     def spread(self, model: Glam) -> None:
         """Keep this process's part of a model."""
 

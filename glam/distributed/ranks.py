@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -23,11 +23,14 @@ from glam.checkpoints.folder import require_whole
 from glam.checkpoints.sharded import Sharded, read_manifest
 from glam.config import GlamConfig
 from glam.distributed.degrees import Parallelism, Place
-from glam.distributed.group import announce, everyone, group_of, raise_once, wait_for
+from glam.distributed.group import announce, everyone, group_of, store_of_group, wait_for
 from glam.distributed.hang import Watch
 from glam.distributed.layout import build_meshes, spread
+from glam.distributed.meeting import require_alike
 from glam.distributed.processes import Processes, Value, ledgers_in
 from glam.distributed.saved import captured, restore
+from glam.distributed.shared_folder import Sign, is_seen, sign_in
+from glam.distributed.voice import Voice
 from glam.distributed.weights import Weights
 from glam.model.decoder import Glam, Output
 from glam.moe.layer import MixtureOfExperts
@@ -55,7 +58,8 @@ class Ranks(Processes):
         self.parallelism = parallelism
         self._place, self._device = place, device
         self._meshes = build_meshes(parallelism, device)
-        self._watch = Watch(self.rank, self.ranks, parallelism.timeout_s)
+        self._voice = Voice(self.rank, store_of_group())
+        self._watch = Watch(self.rank, self.ranks, parallelism.timeout_s, self._voice)
         self._saving = dist.new_group(backend="gloo")
         self._weights: Weights | None = None
         self._waiting: Callable[[], AbstractContextManager[Any]] = nullcontext
@@ -63,6 +67,35 @@ class Ranks(Processes):
     def folder(self, out: Path) -> Path:
         """Return rank-3/ in the folder of the run, for process 3."""
         return out / f"rank-{self.rank}"
+
+    def require_shared(self, out: Path) -> None:
+        """Check that all processes see the same folder of the run.
+
+        Raises:
+            InputError: in the first process: another does not.
+            SystemExit: in the others.
+        """
+        with sign_in(out) if self.rank == 0 else nullcontext() as own:
+            sign: Sign = self.by_first(lambda: cast(Sign, own))
+            seen = self._gathered(is_seen(out, sign))
+        if not all(seen):
+            blind = ", ".join(str(rank) for rank, sees in enumerate(seen) if not sees)
+            self._voice.say_once(
+                InputError(
+                    f"expected --out to be a folder that all processes share, {out}",
+                    f"another one on rank {blind}",
+                    "choose a folder of a file system that all machines mount",
+                )
+            )
+
+    def require_same(self, facts: Mapping[str, Any]) -> None:
+        """Check that all processes have found the same.
+
+        Raises:
+            InputError: in the first process: they have not.
+            SystemExit: in the others.
+        """
+        require_alike(self.rank, self._gathered(dict(facts)))
 
     def spread(self, model: Glam) -> None:
         """Keep this process's part of a model."""
@@ -104,9 +137,14 @@ class Ranks(Processes):
         """
         self._waiting = window
 
-    def watching(self) -> AbstractContextManager[None]:
-        """Return a context in which a process that does not answer is named."""
-        return self._watch.watching()
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Return a context in which a process that does not answer is named.
+
+        An error of this process is said by the first.
+        """
+        with self._watch.watching(), self._voice.sharing():
+            yield
 
     def ledgers(self, out: Path) -> list[Path]:
         """Return the folders of all ledgers of a run, once the others have closed theirs."""
@@ -143,9 +181,7 @@ class Ranks(Processes):
 
     def spent(self, own: Snapshot) -> Snapshot:
         """Return the joules and watts of all processes, each what it owns."""
-        every: list[Any] = [None] * self.ranks
-        dist.all_gather_object(every, (own.energy, own.power_w))
-        energies, watts = zip(*every, strict=True)
+        energies, watts = zip(*self._gathered((own.energy, own.power_w)), strict=True)
         return replace(own, energy=_sum(energies), power_w=_sum(watts))
 
     def agree(self, flag: bool) -> bool:
@@ -164,7 +200,7 @@ class Ranks(Processes):
                 result[1] = error
         dist.broadcast_object_list(result, src=0, device=self._device)
         if result[1] is not None:
-            raise_once(self.rank, result[1])
+            self._voice.say_once(result[1])
         value: Value = result[0]
         return value
 
@@ -175,10 +211,10 @@ class Ranks(Processes):
         """
         done = f"done/{platform.node()}"
         if self._place.local_rank:
-            wait_for(done)
+            wait_for(done, self._voice)
         result = work()
         announce(done)
-        everyone(self.ranks)
+        everyone(self.ranks, self._voice)
         return result
 
     def capture(
@@ -207,8 +243,14 @@ class Ranks(Processes):
         try:
             restore(checkpoint, self._own, optimizer, self._saving)
         except InputError as error:  # of what the checkpoint has, which all of them see
-            raise_once(self.rank, error)
+            self._voice.say_once(error)
         forget_all_copies()
+
+    def _gathered(self, own: Value) -> list[Value]:
+        """Return what each process has, in their order."""
+        every: list[Any] = [None] * self.ranks
+        dist.all_gather_object(every, own)
+        return every
 
     def _mean_of_loads(self, loads: Tensor) -> Tensor:
         # A window within a pass would make a GPU wait for all that is queued.
@@ -228,11 +270,13 @@ def _sum(parts: Sequence[Quantity]) -> Quantity:
 
 
 @contextmanager
-def ranks(place: Place, parallelism: Parallelism, device: torch.device) -> Iterator[Processes]:
-    """Connect the processes of a run, and part them at its end."""
+def ranks(
+    place: Place, parallelism: Parallelism, device: torch.device, store: Any
+) -> Iterator[Processes]:
+    """Connect the processes of a run that have met at a store, and part them at its end."""
     if device.type == "cuda":
         torch.cuda.set_device(place.local_rank)
-    with group_of(place, parallelism.timeout_s, device):
+    with group_of(place, parallelism.timeout_s, device, store):
         processes = Ranks(place, parallelism, device)
         with processes.watching():
             yield processes

@@ -23,7 +23,7 @@ from energy.files import make_folder, require_writable
 from energy.shape import parameters, total
 from glam.checkpoints.checkpoint import Checkpoint
 from glam.checkpoints.writer import CheckpointWriter
-from glam.config import SECTIONS, GlamConfig
+from glam.config import GlamConfig, differences
 from glam.data.corpus import TokenCorpus, load_corpus
 from glam.device import choose_device, require_memory, synchronizer
 from glam.distributed.connect import connected
@@ -86,7 +86,7 @@ def train(
         KeyboardInterrupt: on Ctrl-C; checkpoint and record are written, unless it came twice.
     """
     config, out = GlamConfig.of(config), Path(out)
-    with connected(parallelism or Parallelism(), config) as processes:
+    with connected(parallelism or Parallelism(), config, out) as processes:
         tracker = partial(tracker, group=group)
         return _train(config, out, processes, resume, group, site, peak_flop_per_s, tracker)
 
@@ -103,6 +103,7 @@ def _train(
 ) -> RunRecord:
     """Train a model in one of the processes of a run, as `train` does."""
     resume = processes.by_first(lambda: _check_folder(out, resume, processes.attempt))
+    processes.require_shared(out)
     own, device = processes.folder(out), _prepare_device(config)
     checkpoint, config = _begin_or_resume(config, out, device, resume, processes)
     earlier = processes.by_first(lambda: earlier_attempts(ledgers_in(out)))
@@ -111,6 +112,7 @@ def _train(
     ):
         return record
     corpus = processes.in_turn(partial(_prepare_corpus, config, out, group))
+    processes.require_same({"tokens": corpus.counts()})
     model = Glam.of(config).to(device)
     processes.spread(model)
     # Before the meter runs: the first optimizer of a process takes a second to load its code.
@@ -271,13 +273,18 @@ def _checkpoint_to_resume(
     if config.training.precision == "auto":
         config = config.with_training(precision=began_with.training.precision)
     if replace(began_with.with_training(steps=steps), name=config.name) != config:
+        changes = [
+            change
+            for change in differences(began_with.as_dict(), config.as_dict())
+            if change[0] not in ("name", "training.steps")
+        ]
         # The family also sets the form of the optimizer.
         family = (
             "" if began_with.family == config.family else f", with --family {began_with.family}"
         )
         raise InputError(
             f"expected the settings that the run in {out} started with",
-            _difference(began_with.as_dict(), config.as_dict()),
+            ", ".join(f"{name} = {new} (was {old})" for name, old, new in changes[:3]),
             f"resume with the same settings{family}",
         )
     return checkpoint, config
@@ -329,14 +336,3 @@ def _measure_peak(meter: Any, device: torch.device, precision: Precision) -> flo
     """Measure the FLOP/s that MFU and HFU refer to."""
     with meter.window("peak", phase="setup"):
         return best_product_flop_per_s(device, precision)
-
-
-def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Return the first settings in which two configurations differ."""
-    changes = [
-        f"{section}.{name} = {new[section][name]} (was {value})"
-        for section in ("shape", *SECTIONS)
-        for name, value in old[section].items()
-        if new[section][name] != value
-    ]
-    return ", ".join(changes[:3]) or f"name = {new['name']} (was {old['name']})"

@@ -147,26 +147,31 @@ def train(
     from energy.reports import summary
     from glam.config import GlamConfig
     from glam.device import machine_peak
+    from glam.distributed.connect import said_once
     from glam.distributed.degrees import Parallelism, is_first
     from glam.training.run import train as train_model
 
-    sources.require(meter or "auto")
-    if group:
-        os.umask(os.umask(0) & ~0o050)  # files that a run has besides ledger and record
-    changes = {"steps": steps, "batch_sequences": batch, "seed": seed, "optimizer": optimizer}
-    config = GlamConfig.of(model).with_training(device=device, precision=precision, **changes)
-    config = config.with_family(family).with_router(router).with_router_of(router_of)
-    if data:
-        config = config.with_corpus_paths(data)
+    with said_once(timeout):
+        sources.require(meter or "auto")
+        if group:
+            os.umask(os.umask(0) & ~0o050)  # files that a run has besides ledger and record
+        changes = {"steps": steps, "batch_sequences": batch, "seed": seed, "optimizer": optimizer}
+        config = GlamConfig.of(model).with_training(device=device, precision=precision, **changes)
+        config = config.with_family(family).with_router(router).with_router_of(router_of)
+        if data:
+            config = config.with_corpus_paths(data)
+        site = site_from_options(zone, pue)
+        peak = machine_peak(machine) if machine else None
+        parallelism = Parallelism(expert_parallel, data_parallel, shard, balance, timeout)
     record = train_model(
         config,
         out,
         resume=resume,
         group=group,
-        site=site_from_options(zone, pue),
-        peak_flop_per_s=machine_peak(machine) if machine else None,
+        site=site,
+        peak_flop_per_s=peak,
         tracker=partial(Tracker, meters=meter or "auto"),
-        parallelism=Parallelism(expert_parallel, data_parallel, shard, balance, timeout),
+        parallelism=parallelism,
     )
     if is_first():
         print(*summary.lines(record), f"record: {out / 'record.json'}", sep="\n", file=sys.stderr)

@@ -67,15 +67,15 @@ def test_the_place_is_what_the_launcher_states():
         place({**ENVIRONMENT, "RANK": "7"})
 
 
-def test_one_process_alone_shares_nothing_out(monkeypatch):
+def test_one_process_alone_shares_nothing_out(monkeypatch, tmp_path):
     for name in ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     with (
         pytest.raises(InputError, match="torchrun --nproc-per-node 2"),
-        connected(Parallelism(shard=True), run()),
+        connected(Parallelism(shard=True), run(), tmp_path),
     ):
         pass
-    with connected(Parallelism(), run()) as processes:
+    with connected(Parallelism(), run(), tmp_path) as processes:
         assert processes.ranks == 1
 
 
