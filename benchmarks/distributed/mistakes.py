@@ -83,7 +83,11 @@ MISTAKES = (
     Mistake("batch does not divide", "--batch to a multiple of 2", "--batch 3"),
     Mistake("an unknown optimizer", "optimizer to be one of", "--optimizer none"),
     Mistake("no text", "expected text at none.txt", "--data none.txt"),
-    Mistake("no text for rank 1", "rank 1: expected text", before=OF_RANK_1.format("cd elsewhere")),
+    Mistake(
+        "no text for rank 1",
+        "rank 1: expected text",
+        before=OF_RANK_1.format("cp run.toml elsewhere; cd elsewhere"),
+    ),
     Mistake(
         "other text for rank 1",
         "on rank 1 tokens",

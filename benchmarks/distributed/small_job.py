@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.distributed.launch import command, environment
@@ -48,7 +48,12 @@ def prepare(folder: Path, steps: int, every: int = 10) -> None:
 
 
 def launch(
-    folder: Path, out: str, processes: int, *options: str, restarts: int = 0
+    folder: Path,
+    out: str,
+    processes: int,
+    *options: str,
+    restarts: int = 0,
+    settings: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """Start a run under torchrun; its output goes to a file.
 
@@ -58,13 +63,14 @@ def launch(
         processes: number of processes.
         *options: of `glam train`.
         restarts: how often they are started again.
+        settings: further variables of their environment.
     """
     arguments = ["train", "--model", "run.toml", "--out", out, *options]
     with (folder / f"{out}.log").open("a") as log:
         return subprocess.Popen(
             [*command(processes, "benchmarks.distributed.sleepy", restarts), *arguments],
             cwd=folder,
-            env=environment(folder),
+            env={**environment(folder), **(settings or {})},
             stdout=log,
             stderr=log,
             text=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import compress
@@ -52,11 +52,28 @@ class Snapshot:
         elapsed_s: time since the tracker was opened.
         energy: joules of this process so far, at the innermost boundary.
         power_w: mean watts over the last sampling interval.
+        energies: the joules by device.
+        powers: the watts by device.
     """
 
     elapsed_s: float
     energy: Quantity
     power_w: Quantity
+    energies: tuple[EnergyEntry, ...] = ()
+    powers: tuple[EnergyEntry, ...] = ()
+
+    @property
+    def devices(self) -> set[str]:
+        """Names of the devices that it is of."""
+        return {entry.device for entry in self.energies}
+
+    def without(self, devices: Collection[str]) -> Snapshot:
+        """Return that of the other devices, so that a device of several ranks counts once."""
+        energies, powers = (
+            [entry for entry in entries if entry.device not in devices]
+            for entries in (self.energies, self.powers)
+        )
+        return _of_devices(self.elapsed_s, energies, powers)
 
 
 def snapshot(segments: list[Segment], run_id: str, elapsed_s: float) -> Snapshot:
@@ -76,7 +93,17 @@ def snapshot(segments: list[Segment], run_id: str, elapsed_s: float) -> Snapshot
     run: list[Span] = [(newest, start_s, stop_s)]
     refused = contradictions.refused(run)
     recent: list[Span] = [(newest, newest.times[-2], stop_s)]
-    return Snapshot(elapsed_s, joules.total(run, refused), joules.mean_power(recent, refused))
+    return _of_devices(
+        elapsed_s, joules.entries(run, refused=refused), joules.powers(recent, refused)
+    )
+
+
+def _of_devices(
+    elapsed_s: float, energies: list[EnergyEntry], powers: list[EnergyEntry]
+) -> Snapshot:
+    """Return the state of a run from what its devices have spent."""
+    energy, power_w = joules.innermost(energies, "J"), joules.innermost(powers, "W")
+    return Snapshot(elapsed_s, energy, power_w, tuple(energies), tuple(powers))
 
 
 def record(

@@ -192,15 +192,14 @@ def total(spans: list[Span], refused: Mapping[str, str] | None = None) -> Quanti
     return innermost(entries(spans, refused=refused), "J")
 
 
-def mean_power(spans: list[Span], refused: Mapping[str, str] | None = None) -> Quantity:
-    """Mean watts over the time of stretches in which each device was read."""
+def powers(spans: list[Span], refused: Mapping[str, str] | None = None) -> list[EnergyEntry]:
+    """Mean watts of each device over the time of stretches in which it was read."""
     elapsed_s = sum(stop - start for _, start, stop in spans)
-    powers = [
+    return [
         entry.scaled(1 / (elapsed_s * entry.covered) if entry.covered else 1.0, unit="W")
         for entry in entries(spans, refused=refused)
         if entry.api != BRIDGE and (entry.value is not None or not entry.covered)
     ]
-    return innermost(powers, "W")
 
 
 def innermost(parts: list[EnergyEntry], unit: str) -> Quantity:

@@ -54,7 +54,7 @@ class Processes:
         """Check that all processes see the same folder of the run."""
 
     def require_same(self, facts: Mapping[str, Any]) -> None:
-        """Check that all processes have found the same."""
+        """Check that all processes have read the same."""
 
     def spread(self, model: Glam) -> None:
         """Keep this process's part of a model."""

@@ -89,7 +89,7 @@ class Ranks(Processes):
             )
 
     def require_same(self, facts: Mapping[str, Any]) -> None:
-        """Check that all processes have found the same.
+        """Check that all processes have read the same.
 
         Raises:
             InputError: in the first process: they have not.
@@ -180,8 +180,14 @@ class Ranks(Processes):
         forget_all_copies()
 
     def spent(self, own: Snapshot) -> Snapshot:
-        """Return the joules and watts of all processes, each what it owns."""
-        energies, watts = zip(*self._gathered((own.energy, own.power_w)), strict=True)
+        """Return the joules and watts of all processes; a device that several own counts once."""
+        counted: dict[str, set[str]] = {}
+        parts = []
+        for host, snapshot in self._gathered((platform.node(), own)):
+            known = counted.setdefault(host, set())
+            parts.append(snapshot.without(known))
+            known |= snapshot.devices
+        energies, watts = ([getattr(p, name) for p in parts] for name in ("energy", "power_w"))
         return replace(own, energy=_sum(energies), power_w=_sum(watts))
 
     def agree(self, flag: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -139,8 +140,6 @@ def train(
 
     Writes record, metrics, ledger and checkpoints.
     """
-    from functools import partial
-
     from energy import Tracker
     from energy.facts.site import site_from_options
     from energy.meters import sources
@@ -158,20 +157,16 @@ def train(
         changes = {"steps": steps, "batch_sequences": batch, "seed": seed, "optimizer": optimizer}
         config = GlamConfig.of(model).with_training(device=device, precision=precision, **changes)
         config = config.with_family(family).with_router(router).with_router_of(router_of)
-        if data:
-            config = config.with_corpus_paths(data)
-        site = site_from_options(zone, pue)
-        peak = machine_peak(machine) if machine else None
-        parallelism = Parallelism(expert_parallel, data_parallel, shard, balance, timeout)
-    record = train_model(
-        config,
-        out,
-        resume=resume,
-        group=group,
-        site=site,
-        peak_flop_per_s=peak,
-        tracker=partial(Tracker, meters=meter or "auto"),
-        parallelism=parallelism,
-    )
+        config = config.with_corpus_paths(data) if data else config
+        run = partial(
+            train_model,
+            resume=resume,
+            group=group,
+            site=site_from_options(zone, pue),
+            peak_flop_per_s=machine_peak(machine) if machine else None,
+            tracker=partial(Tracker, meters=meter or "auto"),
+            parallelism=Parallelism(expert_parallel, data_parallel, shard, balance, timeout),
+        )
+    record = run(config, out)
     if is_first():
         print(*summary.lines(record), f"record: {out / 'record.json'}", sep="\n", file=sys.stderr)

@@ -89,6 +89,18 @@ def test_snapshots_grow_toward_the_record(tmp_path):
     assert 0 < early < late <= tracker.record().totals[Boundary.CHIP].value
 
 
+def test_a_snapshot_without_a_device_has_the_joules_of_the_others(tmp_path):
+    with Tracker(tmp_path, interval_s=0.05, meters=["cpu_model"]) as tracker:
+        work(0.2)
+        live = tracker.snapshot()
+    assert live.devices == {"cpu", "memory"}
+    parts = [live.without({device}) for device in ("cpu", "memory")]
+    for name in ("energy", "power_w"):
+        values = [getattr(part, name).value for part in parts]
+        assert sum(values) == pytest.approx(getattr(live, name).value)
+    assert live.without(live.devices).energy.value is None
+
+
 def test_the_sync_callback_runs_at_both_edges_of_a_window_and_is_recorded(tmp_path):
     calls = []
 
