@@ -19,6 +19,12 @@ def multiply(a: Quantity, b: Quantity, unit: str, *, divide: bool = False) -> Qu
 
     The relative deviations of both factors add in quadrature, in logarithms, so that the band of
     a factor known to -50/+100 % stays asymmetric. The weakest origin wins.
+
+    >>> from energy.quantity import Origin
+    >>> joules = Quantity.exact(3.6e9, "J", "a meter")
+    >>> pue = Quantity.of(1.1, "1", "the site", Origin.ASSUMED, relative=0.1)
+    >>> multiply(joules, pue, "J")
+    1.10 MWh (80 %: 0.990 to 1.21, assumed)
     """
     sign = "/" if divide else "x"
     if a.value is None or b.value is None:
@@ -53,6 +59,10 @@ def multiply(a: Quantity, b: Quantity, unit: str, *, divide: bool = False) -> Qu
 def per_token(totals: Mapping[Boundary, Quantity], tokens: Quantity) -> dict[str, Quantity]:
     """Joules of a token at each boundary, by a name such as chip_j_per_token.
 
+    >>> joules = {Boundary.CHIP: Quantity.exact(600.0, "J", "a meter")}
+    >>> per_token(joules, Quantity.exact(200, "1", "steps"))
+    {'chip_j_per_token': 3.00 J (measured)}
+
     Args:
         totals: joules by boundary.
         tokens: that were counted; with none, there is nothing to divide by, and no figure.
@@ -73,6 +83,9 @@ def add(
     source: str = "sum",
 ) -> Quantity:
     """The sum of quantities of one unit.
+
+    >>> add([Quantity.exact(2.0, "J", "one board"), Quantity.exact(3.0, "J", "another")]).value
+    5.0
 
     Args:
         parts: the summands; missing ones are left out and listed in `missing`.

@@ -174,6 +174,11 @@ def parameters(shape: Shape) -> dict[str, Number]:
     norms. Parts that few models have (recurrence, inputs of layers, multi-token prediction) are
     there only where they are.
     GLaM 64B/64E with 256,000 tokens of vocabulary: 1.162e12 (arXiv:2112.06905 says 1.2T).
+
+    >>> from energy.facts import catalog
+    >>> glam = catalog.model("glam-64b-64e").shape
+    >>> f"{total(parameters(glam)):.3e}"
+    '1.162e+12'
     """
     try:
         return dict(_parameters_of_one(shape))
@@ -246,6 +251,12 @@ def dense_twin(shape: Shape) -> Shape:
     Each layer keeps its mixer. All networks are equally wide: as wide as, on average over the
     layers, K * H_e with the shared experts and the dense network. So the active parameters are
     equal but for the router and the rounding of the width.
+
+    >>> from energy.facts import catalog
+    >>> glam = catalog.model("glam-64b-64e").shape
+    >>> twin = dense_twin(glam)
+    >>> [f"{total(count):.3g}" for count in (active_parameters(glam), parameters(twin))]
+    ['9.66e+10', '9.66e+10']
     """
     s = shape
     passed = computed_experts(s) * np.asarray(expert_weights(s)) + shared_weights(s)
@@ -286,6 +297,11 @@ def active_parameters(
     the convention. Embeddings of single layers are rows too and do not count.
     GLaM 64B/64E: 9.66e10, 8.3 % of the total. gpt-oss-120b: 5.13e9 without the input embedding, as
     its card says (arXiv:2508.10925), 5.71e9 with both.
+
+    >>> from energy.facts import catalog
+    >>> glam = catalog.model("glam-64b-64e").shape
+    >>> f"{total(active_parameters(glam)):.3g}"
+    '9.66e+10'
 
     Raises:
         InputError: the convention is unknown.

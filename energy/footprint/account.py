@@ -93,6 +93,19 @@ def account(
     Water (Li et al., arXiv:2304.03271): IT 100 kWh, PUE 1.2, WUE 1, EWIF 3 L/kWh give
     100 x (1 + 1.2 x 3) = 460 L; PUE counts once, on the grid's part.
 
+    >>> from energy.facts.site import site
+    >>> from energy.quantity import Origin
+    >>> it = {Boundary.IT: Quantity.exact(1287e6 * 3600, "J", "arXiv:2104.10350", Origin.MODELLED)}
+    >>> place = site(
+    ...     pue=Quantity.exact(1.0, "1", "in the measurement"),
+    ...     grid_location=Quantity.exact(429.0, "g/kWh", "arXiv:2104.10350"),
+    ...     wue=Quantity.exact(1.0, "L/kWh", "stated"),
+    ...     ewif=Quantity.exact(3.0, "L/kWh", "stated"),
+    ... )
+    >>> spent = account(it, place, quantity_times, Quantity.exact(1.0, "s", "stated"))
+    >>> f"{spent.co2_location_g.value / 1e6:.0f} t, {spent.water_l.value / 1e6:.2f} million liters"
+    '552 t, 5.15 million liters'
+
     Args:
         joules: by the boundary where they were measured or predicted.
         site: the factors, each with band and source.
@@ -137,6 +150,11 @@ def raised(
     Each step starts at the widest boundary below that has an amount; what was measured is never
     replaced by what a factor makes of a narrower boundary. PUE is that of ISO/IEC 30134-2.
     GLaM at 280B tokens: 574 h x 1,024 x 326 W = 191.6 MWh, x 1.11 = 212.7 MWh.
+
+    >>> pue = {Boundary.FACILITY: Quantity.exact(1.11, "1", "arXiv:2112.06905")}
+    >>> it = {Boundary.IT: Quantity.exact(574 * 1024 * 326 * 3600, "J", "hours x chips x watts")}
+    >>> f"{raised(it, pue, quantity_times)[Boundary.FACILITY].value / 3.6e9:.1f} MWh"
+    '212.7 MWh'
 
     Args:
         amounts: by boundary.

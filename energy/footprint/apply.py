@@ -124,6 +124,11 @@ def embodied_g(device_kg: Quantity | float, device_s: Quantity, lifetime_s: Quan
     M = TE x (time reserved / lifetime), time summed over all devices.
     164 kg an H100, 1,000 h of 35,064 h (4 years): 4.68 kg.
 
+    >>> hours = Quantity.exact(1000 * 3600, "s", "stated")
+    >>> life = Quantity.exact(35064 * 3600, "s", "4 years")
+    >>> embodied_g(164, hours, life).human()
+    '4.68 kg'
+
     Args:
         device_kg: kilograms of CO2e of making one device; a number is an assumption.
         device_s: seconds, summed over the devices.

@@ -85,6 +85,10 @@ def attention_weights(shape: Attention) -> Number:
     the query is not compressed) + M*(kv_r + d_rope) + kv_r*h*(d + d_value) + h*d_value*M. An
     output gate adds M*d_gate, and an indexer (DeepSeek-V3.2) q_r*h_i*d_i + M*d_i + M*h_i.
     GLaM 64B: 4 * 8192 * 128 * 128 = 5.37e8.
+
+    >>> from energy.facts import catalog
+    >>> attention_weights(catalog.model("gpt3-175b").shape) == 4 * 12_288**2
+    True
     """
     s, v = shape, value_width(shape)
     output = s.n_heads * v * s.d_model
@@ -180,6 +184,11 @@ def score_flop(shape: Attention, convention: Convention) -> Number:
     """Forward FLOP per token of scores and weighted values of all attention layers.
 
     2 * positions * h * (d + d_rope + d_value): keys of latent attention have width d + d_rope.
+
+    >>> from energy.facts import catalog
+    >>> glam = catalog.model("glam-64b-64e").shape
+    >>> [score_flop(glam, counted) for counted in ("full", "causal")]
+    [4294967296, 2147483648]
     """
     s = shape
     widths = s.d_head + s.d_rope + value_width(s)

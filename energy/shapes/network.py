@@ -72,7 +72,13 @@ def computed_experts(shape: Networks) -> Number:
 
 
 def expert_weights(shape: Networks) -> Number:
-    """Weights of one routed expert: n_m * M * H_e, or with the latent width in place of M."""
+    """Weights of one routed expert: n_m * M * H_e, or with the latent width in place of M.
+
+    >>> from energy.facts import catalog
+    >>> glam = catalog.model("glam-64b-64e").shape
+    >>> expert_weights(glam)
+    536870912
+    """
     return shape.expert_matrices * either(shape.d_latent_expert, shape.d_model) * shape.d_expert
 
 
@@ -86,6 +92,11 @@ def router_weights(shape: Networks) -> Number:
     """Weights of the router of one layer, of the way to a latent width, and of the shared gate.
 
     M * (E + zero experts), none for a single expert; 2 * M * latent; M of the gate.
+
+    >>> from energy.facts import catalog
+    >>> glam = catalog.model("glam-64b-64e").shape
+    >>> router_weights(glam)
+    524288
     """
     s = shape
     choices = np.asarray(s.n_experts) + s.n_zero_experts

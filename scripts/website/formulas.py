@@ -1,7 +1,8 @@
-"""The page of formulas: what each computes, and the source that its docstring names."""
+"""The page of formulas: what each computes, a worked number, and the source of its docstring."""
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 
@@ -40,9 +41,10 @@ def formulas_page() -> dict[str, str]:
     """The page of formulas by its name in the site."""
     blocks = [
         "# Formulas and their sources",
-        "Generated from the docstrings: each line leads to the formula itself, with its units and "
-        "a worked number. Where no source is named, the formula is a definition, or derived in the "
-        "docstring. What was fitted to published figures is in [how accurate it is](accuracy.md).",
+        "Generated from the docstrings: each line leads to the formula itself, with its units. "
+        "Worked numbers are the last line of an example, which a test runs. Where no source is "
+        "named, the formula is a definition, or derived in the docstring. What was fitted to "
+        "published figures is in [how accurate it is](accuracy.md).",
     ]
     for chapter, places in CHAPTERS.items():
         rows = [
@@ -54,7 +56,7 @@ def formulas_page() -> dict[str, str]:
         if rows:
             blocks += [
                 f"## {chapter}",
-                markdown_table(("formula", "what it computes", "source"), rows),
+                markdown_table(("formula", "what it computes", "worked number", "source"), rows),
             ]
     return {"formulas.md": "\n\n".join(blocks) + "\n"}
 
@@ -63,7 +65,7 @@ def _within(name: str, places: tuple[str, ...]) -> bool:
     return any(name == place or name.startswith(f"{place}.") for place in places)
 
 
-def _rows(name: str, path: Path) -> list[tuple[str, str, str]]:
+def _rows(name: str, path: Path) -> list[tuple[str, str, str, str]]:
     """The formulas of a module: those with a source, and in some parts all of them."""
     text, definitions = module(path)
     rows = []
@@ -77,11 +79,28 @@ def _rows(name: str, path: Path) -> list[tuple[str, str, str]]:
         sources = ", ".join(source_link(source) for source in own or cited(text))
         place = f"reference/{entry_place(name, definition.name)}"
         rows.append(
-            (f"[`{definition.name}`]({place})", escaped(first_sentence(definition.text)), sources)
+            (
+                f"[`{definition.name}`]({place})",
+                escaped(first_sentence(definition.text)),
+                _worked(definition.text),
+                sources,
+            )
         )
     if not rows and cited(text):
         file = path.relative_to(ROOT)
         place = f"reference/{entry_place(name, '')}".rstrip("-")
         sources = ", ".join(source_link(source) for source in cited(text))
-        rows.append((f"[`{file.stem}`]({place})", escaped(first_sentence(text)), sources))
+        rows.append((f"[`{file.stem}`]({place})", escaped(first_sentence(text)), "", sources))
     return rows
+
+
+def _worked(text: str) -> str:
+    """The last line of the example of a docstring, with its result; empty without one."""
+    examples = doctest.DocTestParser().get_examples(text)
+    if not examples:
+        return ""
+    last = examples[-1]
+    source, result = (
+        " ".join(part.split()).replace("|", "\\|") for part in (last.source, last.want)
+    )
+    return f"`{source}` = `{result}`"

@@ -101,6 +101,13 @@ class Group:
 def group(size: Number, stride: Number, hardware: Hardware, constants: Constants) -> Group:
     """The chips of a collective on this hardware.
 
+    >>> from energy.facts import catalog
+    >>> from simulator.physics.hardware import Hardware
+    >>> h100 = Hardware.from_chip(catalog.chip("h100"), "bf16", Constants())
+    >>> eight = group(8, 1, h100, Constants(link_efficiency=0.75, link_latency_s=1e-7))
+    >>> [f"{1e3 * s:.3g} ms" for s in (eight.all_gather_s(1e9), eight.all_to_all_s(1e9))]
+    ['2.59 ms', '2.59 ms']
+
     Args:
         size: n, 1 for no collective.
         stride: distance of neighbors in the order of ranks: the product of the inner degrees.

@@ -111,7 +111,11 @@ class Failures:
 
 
 def young_s(save_s: Number, mtbf_s: Number) -> Number:
-    """The first-order best interval, sqrt(2 delta M): Young, CACM 17(9), 1974."""
+    """The first-order best interval, sqrt(2 delta M): Young, CACM 17(9), 1974.
+
+    >>> round(young_s(60, 50_700 / 16_384 * 3600))
+    1156
+    """
     return plain(np.sqrt(2 * np.asarray(save_s) * mtbf_s))
 
 
@@ -120,6 +124,9 @@ def daly_s(save_s: Number, mtbf_s: Number) -> Number:
 
     sqrt(2 delta M) [1 + 1/3 sqrt(delta / 2M) + 1/9 (delta / 2M)] - delta while delta < 2M, else
     M. delta 300 s, M 6 h: 3,600 x (1 + 0.02778 + 0.00077) - 300 = 3,403 s.
+
+    >>> round(daly_s(300, 6 * 3600))
+    3403
     """
     small = np.asarray(save_s) / (2 * np.asarray(mtbf_s))
     series = young_s(save_s, mtbf_s) * (1 + np.sqrt(small) / 3 + small / 9) - save_s
@@ -128,6 +135,9 @@ def daly_s(save_s: Number, mtbf_s: Number) -> Number:
 
 def erlang_loss(servers: int, load: Number) -> Number:
     """Share of time in which all servers are busy: Erlang's B(servers, load); B(5, 3) = 0.110.
+
+    >>> round(erlang_loss(5, 3.0), 3)
+    0.11
 
     Args:
         servers: how many, 1 or more.
@@ -143,6 +153,9 @@ def fewest_spares(load: float, most_waiting: float) -> int:
     """The fewest spare units with which the job waits for at most a share of its time.
 
     7.8 broken units on average (16,384 chips, 50,700 h, repairs of 24 h) and 0.1 %: 17.
+
+    >>> fewest_spares(24 * 16_384 / 50_700, 0.001)
+    17
 
     Args:
         load: mean number of broken units.

@@ -179,6 +179,11 @@ def state_bytes(shape: Shape, formats: Formats) -> Number:
     AdamW: two float32 moments, 8 B; and 4 B beside 16-bit weights: 12 B. Adafactor
     (arXiv:1804.04235): a row and a column of a matrix, about 2 * 4 / M B. Muon
     (arXiv:2502.16982): one float32 moment, 4 B.
+
+    >>> from energy.facts import catalog
+    >>> glam = catalog.model("glam-64b-64e").shape
+    >>> [state_bytes(glam, Plan(optimizer="adamw", weight_bytes=width)) for width in (4, 2)]
+    [8, 12]
     """
     chosen = np.asarray(formats.optimizer)
     sizes = [float(size) for size in MOMENT_BYTES.values()]

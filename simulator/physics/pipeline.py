@@ -32,6 +32,11 @@ def bubble_s(shape: Shape, plan: Plan, mean_s: Number, slowest_s: Number) -> Arr
 
     F, B and W are equal without recomputation; full recomputation adds a forward pass to B.
 
+    >>> from energy.facts import catalog
+    >>> four = Plan(n_chips=4, pp=4, global_batch=8, micro_batch=1)
+    >>> float(bubble_s(catalog.model("gpt3-175b").shape, four, 1.0, 1.0))
+    3.0
+
     Args:
         shape: of the model.
         plan: with its schedule.
@@ -61,6 +66,9 @@ def crossings(plan: Plan) -> Array:
     micro-batches; filling and draining takes p - 2 more: 4 stages and 16 micro-batches wait for
     12 + 2. With more than one virtual stage on a chip messages hide behind another one's work,
     and only the first micro-batch waits, at each of p v - 1 borders.
+
+    >>> float(crossings(Plan(n_chips=4, pp=4, global_batch=16, micro_batch=1)))
+    14.0
     """
     stages, chunks = np.asarray(plan.pp, float), np.asarray(plan.vp, float)
     chunks = np.where(np.isin(plan.schedule, ("zero-bubble-v", "dualpipe")), 2, chunks)
@@ -72,6 +80,10 @@ def in_flight(plan: Plan) -> Array:
     """Micro-batches whose activations the fullest stage stores: p, with v stages (p-1)/v more.
 
     DualPipe stores p + 1 (arXiv:2412.19437, table 2).
+
+    >>> own = {"n_chips": 8, "pp": 8, "global_batch": 64, "micro_batch": 1}
+    >>> [float(in_flight(Plan(**own, schedule=word))) for word in ("1f1b", "dualpipe")]
+    [8.0, 9.0]
     """
     stages, chunks = np.asarray(plan.pp, float), np.asarray(plan.vp, float)
     deep = np.where(chunks > 1, 1 + (stages - 1) / (stages * chunks), 1)
@@ -114,6 +126,12 @@ def layers_by_stage(shape: Shape, plan: Plan) -> list[float]:
 
     Cut evenly, that is the first: 30 layers on 8 stages are 3, 4, 4, 4, 4, 4, 4, 3. Where so few
     layers are left that this is none, each stage has the mean.
+
+    >>> from dataclasses import replace
+    >>> from energy.facts import catalog
+    >>> thirty = replace(catalog.model("gpt3-175b").shape, n_layers=30)
+    >>> layers_by_stage(thirty, Plan(n_chips=8, pp=8))
+    [3.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 3.0]
     """
     stages, n_layers = int(plan.pp), float(shape.n_layers)
     if stages == 1:

@@ -31,7 +31,14 @@ def watts_of(
     hardware: Hardware,
     constants: Constants,
 ) -> Number:
-    """Watts of one chip from the shares of time, 0 to 1, in which each of its parts is busy."""
+    """Watts of one chip from the shares of time, 0 to 1, in which each of its parts is busy.
+
+    >>> from types import SimpleNamespace
+    >>> shares = {"memory_power_share": None, "wait_share": None}
+    >>> board = SimpleNamespace(idle_w=70.0, busy_w=700.0, limit_w=700.0, **shares)
+    >>> round(watts_of(0.6, 0.0, 0.0, board, Constants(wait_share=0.3)))
+    524
+    """
     weights = activity_weights(hardware, constants)
     shares = activity_shares(compute_busy, memory_busy, link_busy)
     share = shares.pop("compute")
@@ -47,6 +54,9 @@ def activity_shares(
     """Shares of time by the activity that counts: compute before memory before links, else wait.
 
     They sum to 1: compute busy 0.6, memory 0.5, links 0.2 are 0.6, 0.4, 0 and no waiting.
+
+    >>> {name: round(float(share), 9) for name, share in activity_shares(0.6, 0.5, 0.2).items()}
+    {'compute': 0.6, 'memory': 0.4, 'link': 0.0, 'wait': 0.0}
     """
     compute = np.minimum(compute_busy, 1)
     left = 1 - compute

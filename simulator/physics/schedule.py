@@ -39,6 +39,11 @@ def play(
     Two stages, one micro-batch, F of 1 s and B of 2 s, 0.1 s a message: F at 0 and 1.1 s, B at 2.1
     and 4.2 s; the step ends at 6.2 s.
 
+    >>> seconds = {"F": 1.0, "B": 2.0}
+    >>> played = play(one_forward_one_backward(2, 1), lambda operation: seconds[operation[0]], 0.1)
+    >>> round(max(each.end_s for each in played.values()), 9)
+    6.2
+
     Args:
         orders: by chip; what can never begin, in a deadlock, is left out.
         seconds: of an operation.

@@ -49,6 +49,12 @@ def residuals(shape: Shape, plan: Plan) -> dict[str, Message]:
     backward. Recomputation repeats the forward ones. Where the input is not kept, the weights'
     gradient gathers it once more (`Execution.gathers_again`). A mixture sends its tokens to
     experts instead. GLaM, two layers, without recomputation: 3 branches, 9 gathers, 6 scatters.
+
+    >>> from dataclasses import replace
+    >>> from energy.facts import catalog
+    >>> two = replace(catalog.model("glam-64b-64e").shape, n_layers=2, n_moe_layers=1)
+    >>> [sent.count for sent in residuals(two, Plan(n_chips=2, tp=2, gathers_again=True)).values()]
+    [9, 6]
     """
     s = shape
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp
@@ -85,6 +91,12 @@ def slots(shape: Shape, plan: Plan) -> Message:
     """Dispatch and combine of the mixtures, forward and backward: T*K*c*M*w each.
 
     GLaM, 16 bits: 8,192 * 2 * 2 * 4 = 131 kB per token and layer.
+
+    >>> from energy.facts import catalog
+    >>> glam = catalog.model("glam-64b-64e").shape
+    >>> sent = slots(glam, Plan(activation_bytes=2))
+    >>> sent.bytes * sent.count / glam.seq_len / glam.n_moe_layers
+    131072.0
     """
     s = shape
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp / plan.tp

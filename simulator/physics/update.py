@@ -57,6 +57,11 @@ def optimizer(parameters: Number, formats: Formats, tensors: Number) -> list[Ope
     """The norm of all gradients and the update of the parameters whose state a chip stores.
 
     138M parameters, AdamW: 138e6 * 32 = 4.4 GB.
+
+    >>> from energy.units import si
+    >>> operations = optimizer(138e6, Plan(optimizer="adamw"), 1)
+    >>> si(sum(each.bytes * each.count for each in operations), "B")
+    '4.42 GB'
     """
     chosen = np.asarray(formats.optimizer)
     return [

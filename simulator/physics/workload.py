@@ -87,6 +87,13 @@ def adapter_columns(shape: Shape, workload: Workload) -> dict[str, Number]:
 
     A matrix of k x n has k + n. GPT-3, attention: 96 * 4 * 2 * 12,288 = 9.4e6, at rank 16 151M
     parameters. "routed" are those of one expert in every mixture.
+
+    >>> from energy.facts import catalog
+    >>> from simulator.physics.plan import Plan
+    >>> adapted = Plan(trained="adapters", adapter_rank=16, adapter_modules="attention")
+    >>> columns = adapter_columns(catalog.model("gpt3-175b").shape, adapted)
+    >>> f"{columns['attention']:.3g}"
+    '9.44e+06'
     """
     everywhere = np.where(np.asarray(workload.adapter_modules) == "all", 1, 0)
     attention = dense = shared = routed = np.asarray(0.0)

@@ -39,6 +39,9 @@ def critical_tokens(loss: float) -> Quantity:
 
     B* / loss^(1 / alpha): 2e8 / 3.34^4.76 = 6.4e5, where MLPerf's reference points of gpt-oss-20b
     give 5.9e5. Larger near the end of a run than at its beginning, so here it is that of the end.
+
+    >>> f"{critical_tokens(3.34).value:.2g}"
+    '6.4e+05'
     """
     row = of_batches()
     value = row["tokens"] / loss ** (1 / row["alpha"])
@@ -56,6 +59,10 @@ def times_the_tokens(batch: float, before: float, critical: Quantity) -> Quantit
     """Tokens to one loss with a batch, over those with the batch before; all in tokens of a step.
 
     From 16 to 64 sequences at a critical batch of 71: (1 + 64 / 71) / (1 + 16 / 71) = 1.55.
+
+    >>> critical = Quantity.exact(71, "1", "MLPerf")
+    >>> round(times_the_tokens(64, 16, critical).value, 2)
+    1.55
     """
     value, *ends = ((1 + batch / at) / (1 + before / at) for at in critical.numbers())
     return Quantity(
