@@ -26,7 +26,14 @@ from energy.guard import guard
 
 MARK = "scaling: benchmarks.distributed.scaling"
 
-HEADS = ("contestant", "one process, s", "two processes, s", "scaling", "tokens/s on two")
+HEADS = (
+    "contestant",
+    "one process, s",
+    "two processes, s",
+    "scaling",
+    "tokens/s on two",
+    "rows of the busier process over the mean",
+)
 
 GATE_HEADS = ("gate", "target", "measured", "met")
 
@@ -63,6 +70,7 @@ def run(options: argparse.Namespace) -> None:
             f"{each['2']:.3f}",
             f"{scaling[name]:.0%}",
             f"{answer['tokens'] / each['2']:,.0f}",
+            f"{busiest:.2f}" if (busiest := answer["busiest"][name]) else "-",
         ]
         for name, each in seconds.items()
     ]

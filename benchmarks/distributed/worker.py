@@ -23,6 +23,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 
 from energy.ledger.accounting import snapshot
 from energy.shape import Shape
@@ -284,14 +285,17 @@ def configuration(case: Case, steps: int) -> GlamConfig:
     )
 
 
-def trainer_of(config: GlamConfig, processes: Processes) -> Trainer:
-    """Return a trainer at step 0."""
+def trainer_of(
+    config: GlamConfig, processes: Processes, text: TokenCorpus | None = None
+) -> Trainer:
+    """Return a trainer at step 0, of random tokens by default."""
     model = Glam.of(config)
     processes.spread(model)
     weights = processes.weights(model)
     optimizer = build_optimizer(weights, config.training, processes.shards())
     folder = Path(tempfile.mkdtemp(prefix="layouts-"))
-    setup = Setup(config, folder, torch.device("cpu"), corpus(config), 1e12, EarlierAttempts())
+    text = text or corpus(config)
+    setup = Setup(config, folder, torch.device("cpu"), text, 1e12, EarlierAttempts())
     writer = CheckpointWriter(folder)
     return Trainer(setup, model, optimizer, State(), NoMeter(), writer, processes)
 
@@ -299,7 +303,11 @@ def trainer_of(config: GlamConfig, processes: Processes) -> Trainer:
 def corpus(config: GlamConfig) -> TokenCorpus:
     """Return random tokens, of which some are frequent, so that there is something to learn."""
     vocab = int(config.shape.vocab_size)
-    tokens = np.random.default_rng(0).zipf(1.3, 100_000) % vocab
+    return of_tokens(np.random.default_rng(0).zipf(1.3, 100_000) % vocab, vocab)
+
+
+def of_tokens(tokens: NDArray[Any], vocab: int) -> TokenCorpus:
+    """Return a corpus of these tokens."""
     domain = Domain("random", 1.0, {"train": tokens, "validation": tokens})
     return TokenCorpus(cast(Any, range(vocab)), (domain,))
 
