@@ -28,8 +28,11 @@ Columns = dict[str, Any]
 
 CHIP = "b200-sxm-180gb"
 
-FOLDER = Path("aiconfigurator_core/systems/data/b200_sxm")
-"""Of the tables, in the unpacked package."""
+SYSTEMS = Path("aiconfigurator_core/systems/data")
+"""Folder of the chips' tables, in the unpacked package."""
+
+FOLDER = SYSTEMS / "b200_sxm"
+"""Of the chip whose tables have watts."""
 
 DESIGN_W, BYTES_PER_S, PEAK_16BIT, PEAK_8BIT = 1000.0, 8e12, 2.25e15, 4.5e15
 """B200, as in the catalog."""
