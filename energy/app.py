@@ -1,13 +1,19 @@
-"""The frame of the three commands: verbs by question, their help and examples, shared options."""
+"""The frame of the three commands: verbs by question, their help and examples, shared options.
+
+A command loads the verb that is called and no other; its own `--help` loads none, and lists them
+by their summaries.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from energy.console import print_version
 
@@ -91,14 +97,22 @@ def output_folder(path: Path | None) -> Path | None:
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
 
+Verbs = Mapping[str, Mapping[str, tuple[str, str]]]
+"""By question and name, "module" or "module:function" of a verb, and the summary of its help."""
+
+PASSES_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+"""Settings of a verb whose last argument is a command: its options are not ours."""
+
 _EXAMPLES: dict[Callable[..., None], tuple[str, ...]] = {}
+_SETTINGS: dict[Callable[..., None], Mapping[str, Any]] = {}
 
 
-def examples(*commands: str) -> Callable[[Verb], Verb]:
-    """Add examples to the help of a verb."""
+def examples(*commands: str, settings: Mapping[str, Any] | None = None) -> Callable[[Verb], Verb]:
+    """Add examples to the help of a verb, and settings to its parser."""
 
     def remember(verb: Verb) -> Verb:
         _EXAMPLES[verb] = commands
+        _SETTINGS[verb] = settings or {}
         return verb
 
     return remember
@@ -111,6 +125,13 @@ def examples_of(verb: Callable[..., None]) -> tuple[str, ...]:
 
 class _ByQuestion(TyperGroup):
     """Lists the verbs beneath the question that they answer."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option --help, which is False where it is absent: to convert None loads pydantic."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.default = False
+        return option
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a section for each question, all with columns of one width."""
@@ -125,14 +146,49 @@ class _ByQuestion(TyperGroup):
                 formatter.write_dl(lines)
 
 
-def new_app(name: str, about: str, exit_codes: str) -> typer.Typer:
-    """A command without verbs.
+class _Verb(TyperCommand):
+    """A verb; from its begin on garbage is looked for, which `energy.guard.start` has put off."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call the verb."""
+        gc.enable()
+        return super().invoke(ctx)
+
+
+def build(
+    name: str, about: str, exit_codes: str, verbs: Verbs, arguments: Sequence[str] | None = None
+) -> typer.Typer:
+    """A command with its verbs.
 
     Args:
         name: of the command.
         about: what it is for, in a sentence.
         exit_codes: those a user meets, each with its meaning.
+        verbs: of the command.
+        arguments: that it will be called with: of the verb that they begin with it has that alone,
+            and where they name none, the summaries of all. Without them, it has all verbs.
     """
+    app = _empty(name, about, exit_codes)
+    every = {verb for names in verbs.values() for verb in names}
+    named = every if arguments is None else every.intersection(arguments)
+    first = next(iter(arguments or ()), "")
+    for question, names in verbs.items():
+        for verb, (place, summary) in names.items():
+            if not named:
+                app.command(verb, help=summary, rich_help_panel=question)(_listed)
+            elif first not in every or verb == first:
+                module, _, function = place.partition(":")
+                _mount(app, question, getattr(import_module(module), function or verb), verb)
+    return app
+
+
+def _listed() -> None:
+    """A verb that is listed, and not called."""
+    raise NotImplementedError
+
+
+def _empty(name: str, about: str, exit_codes: str) -> typer.Typer:
+    """A command without verbs."""
     app = typer.Typer(
         name=name,
         cls=_ByQuestion,
@@ -161,28 +217,14 @@ def new_app(name: str, about: str, exit_codes: str) -> typer.Typer:
     return app
 
 
-def mount(
-    app: typer.Typer,
-    question: str,
-    verb: Callable[..., None],
-    *,
-    name: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> None:
-    """Add a verb to a command, with its examples at the end of its help.
-
-    Args:
-        app: the command.
-        question: that the verb answers; verbs of one question are listed together.
-        verb: what is called; it has `examples`.
-        name: of the verb; that of the function by default.
-        settings: of the parser.
-    """
+def _mount(app: typer.Typer, question: str, verb: Callable[..., None], name: str) -> None:
+    """Add a verb to a command, with its examples at the end of its help."""
     commands = _EXAMPLES[verb]
     lines = ("\b", "Examples:" if len(commands) > 1 else "Example:", *(f"  {c}" for c in commands))
     app.command(
         name,
+        cls=_Verb,
         epilog="\n".join(lines),
         rich_help_panel=question,
-        context_settings=dict(settings or {}),
+        context_settings=dict(_SETTINGS[verb]),
     )(verb)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import gc
 import os
 import signal
 import sys
@@ -32,10 +33,18 @@ def start(load: Callable[[], Callable[[], object]]) -> None:
     _open_closed_streams()
     import logging  # noqa: F401  (needed by guard, which Ctrl-C may reach first)
 
-    app = load()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # of `energy._ctrl_c`
-        signal.signal(signal.SIGINT, _ctrl_c)
-    guard(app)
+    # What is loaded stays: garbage is looked for once a verb begins (`energy.app`), and never where
+    # none does, as for --help: the system takes all memory back.
+    gc.disable()
+    try:
+        app = load()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # of `energy._ctrl_c`
+            signal.signal(signal.SIGINT, _ctrl_c)
+        guard(app)
+    finally:
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
 
 
 def guard(app: Callable[[], object]) -> None:

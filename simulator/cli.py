@@ -1,4 +1,4 @@
-"""The command `simulator`: mounts the verbs, each of which stands with its question."""
+"""The command `simulator`: names the verbs, each of which stands with its question."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import atexit
 import gc
 import os
 import sys
-from collections.abc import Callable, Container
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -19,32 +19,40 @@ Verb = Callable[..., None]
 
 QUESTIONS = {
     "What would a run spend?": {
-        "init": "predict",
-        "predict": "predict",
-        "compare": "compare",
-        "sensitivity": "sensitivity",
-        "failures": "failures",
+        "init": ("predict", "Write a commented scenario file that is valid as it stands."),
+        "predict": ("predict", "Predict FLOP, time, energy, CO2, water and cost of a run."),
+        "compare": ("compare", "Compare runs side by side, and take their ratio apart."),
+        "sensitivity": ("sensitivity", "Show which assumption drives a result."),
+        "failures": ("failures", "Show what failures cost, and the best checkpoint interval."),
     },
-    "What does a model spend when it answers?": {"serve": "serve", "lifetime": "lifetime"},
+    "What does a model spend when it answers?": {
+        "serve": ("serve", "Predict joules a token, latency and memory of a served model."),
+        "lifetime": ("lifetime", "Find the day on which serving has spent what training did."),
+    },
     "Which plan, place and time?": {
-        "plan": "plan",
-        "sweep": "sweep",
-        "pareto": "sweep",
-        "feasible": "sweep",
-        "inverse": "budget",
-        "crossover": "budget",
-        "when": "when",
-        "regions": "regions",
-        "power": "power",
+        "plan": ("plan", "Find the best parallel plan, and say why the others lose."),
+        "sweep": ("sweep", "Predict all models on all chips, counts and places."),
+        "pareto": ("sweep", "Find what nothing else beats in time, energy, CO2e and money."),
+        "feasible": ("sweep", "Find what keeps to a site's limits, or what must give."),
+        "inverse": ("budget", "Find the most tokens or the largest model within a budget."),
+        "crossover": ("budget", "Find where a mixture of experts stops paying off."),
+        "when": ("when", "Find when to start and whether to pause, on a grid series."),
+        "regions": ("regions", "List grid zones and data centers, or move a run to each."),
+        "power": ("power", "Show what the site sees: megawatts, peak, least and ramp."),
     },
-    "How good are the predictions?": {"calibrate": "calibrate", "validate": "validate"},
-    "Which facts are used?": {"models": "catalog", "chips": "catalog", "prices": "catalog"},
+    "How good are the predictions?": {
+        "calibrate": ("calibrate", "Fit the physical constants of a machine or a cluster."),
+        "validate": ("validate", "Compare predictions with measurements that they never use."),
+    },
+    "Which facts are used?": {
+        "models": ("catalog", "List models: counted and published parameters, shape, source."),
+        "chips": ("catalog", "List chips: dense peaks, memory, watts; or write your own."),
+        "prices": ("catalog", "List prices of chip-hours and electricity, or write yours."),
+    },
 }
-"""The verbs by question, each with its folder, whose command.py has it."""
+"""The verbs by question, each with its folder, whose command.py has it, and its summary."""
 
-VERBS = {name: folder for verbs in QUESTIONS.values() for name, folder in verbs.items()}
-
-ABOUT = "What a training run would spend: FLOP, time, energy, CO2, before it is run."
+VERBS = {name: folder for verbs in QUESTIONS.values() for name, (folder, _) in verbs.items()}
 
 
 def verb_of(name: str) -> Verb:
@@ -53,18 +61,23 @@ def verb_of(name: str) -> Verb:
     return verb
 
 
-def command(names: Container[str] = VERBS) -> Typer:
-    """The command with some verbs."""
-    from energy.app import mount, new_app
+def command(arguments: Sequence[str] | None = None) -> Typer:
+    """The command with its verbs, or with those that its arguments need."""
+    from energy.app import build
 
-    app = new_app(
-        "simulator", ABOUT, "0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance"
+    return build(
+        "simulator",
+        "What a training run would spend: FLOP, time, energy, CO2, before it is run.",
+        "0 yes, 2 usage, 3 infeasible, 4 data missing, 5 outside tolerance",
+        {
+            question: {
+                name: (f"simulator.questions.{folder}.command", summary)
+                for name, (folder, summary) in verbs.items()
+            }
+            for question, verbs in QUESTIONS.items()
+        },
+        arguments,
     )
-    for question, verbs in QUESTIONS.items():
-        for name in verbs:
-            if name in names:
-                mount(app, question, verb_of(name))
-    return app
 
 
 def main() -> None:
@@ -75,9 +88,8 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 20)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    first = sys.argv[1] if len(sys.argv) > 1 else ""
     atexit.register(gc.freeze)
-    start(lambda: command([first] if first in VERBS else VERBS))
+    start(lambda: command(sys.argv[1:]))
 
 
 if __name__ == "__main__":  # python -m simulator.cli

@@ -173,7 +173,7 @@ def may_import(library, arrow):
 
 
 # These load what their callers name.
-LOADERS = ("energy._lazy", "simulator.kit.answer")
+LOADERS = ("energy._lazy", "energy.app", "simulator.kit.answer")
 
 
 def test_modules_are_imported_by_statements_that_this_test_can_read():
@@ -303,11 +303,11 @@ def python(code):
     return run.stdout.strip()
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_help_loads_no_heavy_module(package):
+@pytest.mark.parametrize("words", [*PACKAGES, "energy run", "glam train", "simulator predict"])
+def test_help_loads_no_heavy_module(words):
     code = (
-        f"import sys; sys.argv = ['{package}', '--help']\n"
-        f"from {package}.cli import main\n"
+        f"import sys; sys.argv = [*{words.split()}, '--help']\n"
+        f"from {words.split()[0]}.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
         f"print(sorted(set({HEAVY}) & set(sys.modules)))\n"
     )

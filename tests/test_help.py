@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+from importlib import import_module
 
 import pytest
 from typer.main import get_command
@@ -37,6 +38,23 @@ def test_the_summary_of_every_verb_fits_its_line(room):
         summary = command.help.partition("\n")[0]
         assert len(summary) <= limit, (name, summary)
         assert summary.endswith("."), name
+
+
+@pytest.mark.parametrize("room", COMMANDS)
+def test_the_help_that_loads_no_verb_is_that_of_the_whole_command(room):
+    listed = get_command(import_module(f"{room}.cli").command(["--help"]))
+    whole = COMMANDS[room]
+    helps = [
+        each.get_help(each.make_context(room, [], resilient_parsing=True))
+        for each in (listed, whole)
+    ]
+    assert helps[0] == helps[1]
+
+
+@pytest.mark.parametrize("words", [["--", "schema"], ["--bogus", "schema"], ["no-verb"], []])
+def test_a_verb_that_is_called_is_loaded_wherever_it_stands(words):
+    verbs = get_command(energy.cli.command(words)).commands
+    assert all(verb.epilog for verb in verbs.values()) == ("schema" in words)
 
 
 @pytest.mark.parametrize(("room", "verb"), VERBS)

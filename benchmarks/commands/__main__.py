@@ -1,6 +1,6 @@
-"""Cost of whole commands: processor time beside another checkout, and elapsed seconds.
+"""Cost of whole commands: processor time beside typer and another checkout, and elapsed seconds.
 
-Processor time needs --beside: a checkout of an earlier commit, whose commands run in turns with
+The second table needs --beside: a checkout of an earlier commit, whose commands run in turns with
 those of this one. Make it with `git worktree add ../before COMMIT`.
 
     python -m benchmarks.commands [--beside ../before] [--rounds 9] [--write PAGE] [--json]
@@ -16,13 +16,14 @@ from pathlib import Path
 from rich.progress import track
 
 from benchmarks.checkouts import require_checkout
-from benchmarks.commands import beside, elapsed
+from benchmarks.commands import beside, elapsed, help
 from benchmarks.pages import Table, markdown_table, print_table, split_at_marks, write_between
 from energy.console import print_json
 from energy.errors import InputError
 from energy.guard import guard
 
 ELAPSED_MARK = "commands: benchmarks.commands"
+HELP_MARK = "help: benchmarks.commands"
 PROCESSOR_MARK = "processor time: benchmarks.commands"
 
 
@@ -55,13 +56,17 @@ def run(rounds: int, other: Path | None, page: Path | None, *, as_json: bool) ->
         raise InputError("expected --rounds of at least 1", str(rounds))
     other = require_checkout(other, "simulator/cli.py") if other else None
     if page:
-        for mark in (PROCESSOR_MARK, ELAPSED_MARK) if other else (ELAPSED_MARK,):
+        for mark in (HELP_MARK, ELAPSED_MARK, *([PROCESSOR_MARK] if other else [])):
             split_at_marks(page, mark)
+    listed = help.measure(progress(rounds, "--help"))
     measured = beside.compare(other, progress(rounds, "processor time")) if other else None
-    report(measured, elapsed.measure(progress(rounds, "elapsed time")), page, as_json=as_json)
+    report(
+        listed, measured, elapsed.measure(progress(rounds, "elapsed time")), page, as_json=as_json
+    )
 
 
 def report(
+    listed: help.Measured,
     measured: beside.Measured | None,
     timings: list[elapsed.Timing],
     page: Path | None,
@@ -71,13 +76,15 @@ def report(
     """Write the tables into the page, and print them.
 
     Args:
+        listed: of `--help`.
         measured: of processor time; None where there was no other checkout.
         timings: of elapsed time.
         page: file whose tables are replaced; None writes nothing.
         as_json: print JSON in place of the tables.
     """
     tables: dict[str, Table] = {
-        ELAPSED_MARK: (elapsed.HEADS, [timing.cells() for timing in timings])
+        HELP_MARK: (help.HEADS, listed.rows()),
+        ELAPSED_MARK: (elapsed.HEADS, [timing.cells() for timing in timings]),
     }
     if measured is not None:
         compared = (beside.HEADS, measured.rows())
@@ -88,6 +95,7 @@ def report(
     if as_json:
         print_json(
             (measured.as_json() if measured else {"processor_time": []})
+            | {"help": [gate.as_json() for gate in listed.gates()]}
             | {"elapsed": [timing.as_json() for timing in timings]}
         )
         return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from energy.app import (
+    PASSES_ON,
     Csv,
     Json,
     LocationSeries,
@@ -67,6 +68,7 @@ Interval = Annotated[float, typer.Option(min=0.05, max=3600, help="Seconds betwe
 @examples(
     "energy run --label task=demo -- python train.py --steps 100",
     "energy run --tokens-from http://127.0.0.1:8000/metrics -- vllm serve my-model",
+    settings=PASSES_ON,
 )
 def run(
     command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run, after --.")],

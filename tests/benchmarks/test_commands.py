@@ -74,7 +74,9 @@ def test_a_folder_without_the_simulator_and_this_checkout_are_refused(tmp_path):
         commands.run(1, ROOT, None, as_json=False)
 
 
-@pytest.mark.parametrize("mark", [commands.PROCESSOR_MARK, commands.ELAPSED_MARK])
+@pytest.mark.parametrize(
+    "mark", [commands.HELP_MARK, commands.PROCESSOR_MARK, commands.ELAPSED_MARK]
+)
 def test_the_results_page_has_a_place_for_each_table(mark):
     assert pages.split_at_marks(ROOT / "docs" / "results.md", mark)[1].strip()
 
