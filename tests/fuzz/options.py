@@ -76,6 +76,16 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Words after a verb with which it runs in a moment; what takes longer is refused at its end."""
 
+MORE_WORDS: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
+    ("simulator", "plan"): (
+        (*PLAN, "--set", "plan.tp=1", "--set", "plan.pp=1", "--launch", "torchrun"),
+        (*PLAN, "--launch", "megatron"),
+    ),
+    ("simulator", "predict"): (("deepseek-v3", "--chip", "h200", "--chips", "2048"),),
+    ("glam", "probe"): (("--out", "new.json", "--device", "tpu", "--processes", "2"),),
+}
+"""Other words of a verb, for options that say something only beside these."""
+
 LONG = {"folds"}
 """Options that ask for minutes of work: `folds` fits every constant anew for each publisher."""
 
@@ -105,7 +115,7 @@ def _options(package: str, verb: str) -> list[Any]:
 
 
 def cases(inputs: int, seed: int) -> Iterator[tuple[str, str, Any]]:
-    """Commands with one or two odd options.
+    """Commands with an odd option, after any words of the verb.
 
     Args:
         inputs: how many.
@@ -120,7 +130,7 @@ def cases(inputs: int, seed: int) -> Iterator[tuple[str, str, Any]]:
             odd.append(option.opts[0])
             if not getattr(option, "is_flag", False):
                 odd.append(random.choice(VALUES))
-        words = WORDS[package][verb]
+        words = random.choice([WORDS[package][verb], *MORE_WORDS.get((package, verb), ())])
         place = words.index("--") if "--" in words else len(words)
         words = (*words[:place], *odd, *words[place:])
         yield f"{package} {verb}", " ".join(words), partial(_run, package, verb, words)
