@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from energy.facts import catalog
 from energy.facts.site import Site
 from energy.quantity import Boundary, Quantity
 from energy.units import count, significant
@@ -48,7 +49,12 @@ def assumptions(setup: Setup, chip_w: Quantity) -> tuple[Assumption, ...]:
         chip_w: mean watts of one chip, on which the share of the host depends.
     """
     scenario, software = setup.scenario, setup.software
-    known = [*of_batch(scenario), *of_goodput(scenario), *of_site(scenario, setup.site_at(chip_w))]
+    known = [
+        *of_tokens(scenario),
+        *of_batch(scenario),
+        *of_goodput(scenario),
+        *of_site(scenario, setup.site_at(chip_w)),
+    ]
     hardware = scenario.hardware
     if hardware.machine is None and hardware.software is None and hardware.framework is None:
         assert software is not None
@@ -58,6 +64,13 @@ def assumptions(setup: Setup, chip_w: Quantity) -> tuple[Assumption, ...]:
         for key, value in scenario.workload.assumed().items()
     ]
     return (*known, *of_price(scenario))
+
+
+def of_tokens(scenario: Scenario) -> Iterator[Assumption]:
+    """The published tokens of the model, where nobody said how many a run takes."""
+    row = catalog.known_model(scenario.run.tokens_from or "")
+    if row is not None and row.tokens is not None and row.tokens == scenario.run.tokens:
+        yield Assumption("tokens", f"{count(row.tokens)} as {row.name} had", "run.tokens")
 
 
 def of_batch(scenario: Scenario) -> Iterator[Assumption]:

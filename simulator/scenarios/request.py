@@ -115,12 +115,17 @@ def model_of(target: Target) -> tuple[str, ModelSection]:
 def of_model(model: str, values: Mapping[str, Any]) -> Scenario:
     """A scenario made of a model, in any form that `model_of` reads, and values alone.
 
+    Without tokens it has the published ones of the model, where the catalog knows them.
+
     Raises:
         InputError: there is no such model, or the values do not make a whole scenario.
     """
     name, section = model_of(model)
     of_it = section.model_dump(mode="json", exclude_defaults=True)
     table: dict[str, Any] = {"name": name, "model": of_it, "run": {}, "hardware": {}}
+    row = catalog.known_model(section.preset or "")
+    if row is not None and row.tokens and not any(values.get(key) for key in NEEDS["tokens"][0]):
+        values = {**values, "run.tokens": row.tokens, "run.tokens_from": row.name}
     absent = [
         (need, fix)
         for need, (keys, fix) in NEEDS.items()

@@ -128,6 +128,7 @@ class RunSection(Section):
         batch_tokens: tokens of one optimizer step, over all chips; assumed without either.
         batch_sequences: instead of batch_tokens, sequences of one step.
         goodput: productive over elapsed time; without it a band is assumed, with a note.
+        tokens_from: whose tokens these are, where nobody set them: a model of the catalog.
     """
 
     tokens: Tokens | None = Field(None, gt=0)
@@ -135,6 +136,7 @@ class RunSection(Section):
     batch_tokens: Tokens | None = Field(None, gt=0)
     batch_sequences: int | None = Field(None, gt=0)
     goodput: Share | None = None
+    tokens_from: str | None = None
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:

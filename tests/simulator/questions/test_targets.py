@@ -79,7 +79,7 @@ def test_every_reader_of_targets_takes_every_form(forms):
 
 def test_what_a_model_alone_lacks_is_named_by_options_that_every_verb_has(forms):
     with pytest.raises(InputError) as missing:
-        scenario_of("qwen3-4b", overrides={"run.batch_tokens": 1e6})
+        scenario_of("mixtral-8x7b", overrides={"run.batch_tokens": 1e6})
     assert missing.value.fix == (
         "for example --set run.tokens=300e9 --set hardware.chip=h100 --set hardware.count=256"
     )

@@ -7,10 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import simulator
+from energy.facts import catalog
 from energy.quantity import Boundary, Origin
 from energy.record import Kind, RunRecord
+from simulator.runs.assumed import of_tokens
 from simulator.runs.predict import predict
-from simulator.scenarios.scenario import check
+from simulator.scenarios.request import scenario_of
+from simulator.scenarios.scenario import check, with_overrides
 from simulator.terms import walk
 
 
@@ -151,3 +154,23 @@ def test_bad_questions_are_one_clear_line(simulator, arguments, code, message):
 def test_the_frame_of_a_prediction_is_that_of_its_record():
     answer = simulator.predict(scenario())
     assert answer.to_frame().equals(answer.record.to_frame())
+
+
+def test_a_model_of_the_catalog_takes_its_published_tokens_and_says_so(simulator):
+    words = ("predict", "deepseek-v3", "--chip", "h200", "--chips", "2048")
+    code, out, _ = simulator(*words, "--json")
+    record = json.loads(out)
+    assert code == 0
+    assert record["tokens"]["value"] == catalog.model("deepseek-v3").tokens
+    assert "tokens 14.8T as deepseek-v3 had (run.tokens)" in record["notes"][-1]
+    for named in (("--tokens", "1e12"), ("--steps", "1000"), ("--set", "run.tokens=1e12")):
+        own = json.loads(simulator(*words, *named, "--json")[1])
+        assert own["tokens"]["value"] != record["tokens"]["value"]
+        assert "as deepseek-v3 had" not in own["notes"][-1]
+
+
+def test_the_tokens_of_a_model_do_not_go_with_another_number(simulator):
+    scenario = scenario_of("deepseek-v3", chip="h200", chips=2048)
+    other = with_overrides(scenario.model_dump(mode="json"), {"run.tokens": 1e12}, "another")
+    assert not list(of_tokens(other))
+    assert [each.option for each in of_tokens(scenario)] == ["run.tokens"]
