@@ -103,6 +103,8 @@ class Case:
             gathers_again=True,
             recompute_stops=True,
             gathered_layers=1,
+            loss_in_place=True,
+            casts_weights=self.whole,
             weight_bytes=4,
             gradient_bytes=4,
             gradient_message_bytes=2,

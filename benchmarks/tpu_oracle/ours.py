@@ -20,7 +20,7 @@ PURPOSES = ("experts", "experts' cut", "residuals", "weights and gradients")
 and results of the other products over y; weights before they are used, and sums of their gradients.
 An all-reduce over a whole slice may hold both of the last, so they are one."""
 
-NOT_IN_A_PROGRAM = ("optimizer", "logits")
+NOT_OF_LAYERS = ("optimizer", "logits")
 """Parts of the memory that forward and backward passes of layers alone do not have."""
 
 
@@ -77,15 +77,17 @@ def computed_again(row: Row) -> float:
 def memory_bytes(case: Case) -> dict[str, float]:
     """Of one chip, by part, with the arguments and results of the program.
 
-    These are the input, the output and their gradients: 4 T*M of 16 bits. The margin is that of the
-    simulator, 5 %.
+    Of layers these are the input, the output and their gradients: 4 T*M of 16 bits. The margin is
+    that of the simulator.
     """
     shape, plan = case.shape(), case.plan()
     parts = {
         name: float(size)
         for name, size in memory(shape, plan, chip()).bytes.items()
-        if name not in NOT_IN_A_PROGRAM
+        if case.whole or name not in NOT_OF_LAYERS
     }
+    if case.whole:
+        return parts
     tokens = case.sequences * float(shape.seq_len) / case.chips
     return parts | {"input and output": 4 * tokens * float(shape.d_model) * 2}
 

@@ -7,7 +7,7 @@ often as its computation runs. A loop whose turns are not plain to see is an err
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 
@@ -258,7 +258,7 @@ def _group(attributes: str) -> tuple[int, int]:
 
 
 def _turns(computations: Computations, name: str, loop: Instruction) -> int:
-    """How often a loop runs: its counter goes from 0 step by step to a bound.
+    """How often a loop runs: its counter goes step by step from a start to a bound.
 
     Args:
         computations: of the program.
@@ -266,56 +266,71 @@ def _turns(computations: Computations, name: str, loop: Instruction) -> int:
         loop: the instruction.
 
     Raises:
-        InputError: there is no single bound, or the counter does not start at 0.
+        InputError: there is no single bound or counter, or nothing says its start or its step.
     """
     body, condition = (
         re.search(rf"{part}=%([\w.-]+)", loop.attributes) for part in ("body", "condition")
     )
     if not body or not condition:
         raise InputError("expected the body and the condition of a loop", loop.name)
-    bounds = [
-        int(value[1])
-        for each in _all_of(computations, condition[1])
-        if each.kind == "constant" and (value := re.match(r"\((-?\d+)\)", each.attributes))
-    ]
+    tested = list(_all_of(computations, condition[1]))
+    bounds = [bound for each in tested if (bound := _constant(each)) is not None]
     if len(bounds) != 1:
         raise InputError("expected one bound of a loop", f"{bounds} in {condition[1]}")
-    states = (
-        _whole_number(computations[name], state)
-        for each in _named(computations[name], loop.operands)
-        for state in _named(computations[name], each.operands)
-    )
-    starts = {start for start in states if start is not None}
-    if starts and 0 not in starts:
-        raise InputError("expected a loop from 0", f"{sorted(starts)} in {loop.name}")
-    step = _step(computations, body[1])
-    return -(-bounds[0] // step)
-
-
-def _named(instructions: dict[str, Instruction], names: Iterable[str]) -> list[Instruction]:
-    return [instructions[name] for name in names if name in instructions]
-
-
-def _whole_number(instructions: dict[str, Instruction], each: Instruction) -> int | None:
-    """The value of a constant of one whole number, also behind copies; None of all else."""
-    while each.kind in ("copy", "bitcast") and each.operands[0] in instructions:
-        each = instructions[each.operands[0]]
-    value = re.match(r"\((-?\d+)\)", each.attributes)
-    is_number = each.kind == "constant" and each.arrays == (("s32", ()),)
-    return int(value[1]) if is_number and value else None
-
-
-def _step(computations: Computations, body: str) -> int:
-    """What a turn adds to the counter of a loop, the first whole number of its state."""
-    numbers = [
-        int(value[1])
-        for each in computations[body].values()
-        if each.kind == "add" and each.arrays[0] == ("s32", ())
-        for name in each.operands
-        if (other := computations[body].get(name)) and other.kind == "constant"
-        if (value := re.match(r"\((\d+)\)", other.attributes))
+    places = [
+        int(index[1])
+        for each in tested
+        if each.arrays in _SCALARS and (index := re.search(r"index=(\d+)", each.attributes))
     ]
-    return max(numbers, default=1)
+    if len(places) != 1:
+        raise InputError("expected one counter of a loop", f"{len(places)} in {condition[1]}")
+    start = _start(computations[name], loop, places[0])
+    step = _step(computations[body[1]], places[0])
+    if start is None or step is None:
+        missing = "start" if start is None else "step"
+        raise InputError(
+            "expected start and step of a loop's counter", f"no {missing} in {loop.name}"
+        )
+    return -(-(bounds[0] - start) // step)
+
+
+_SCALARS = ((("s32", ()),), (("u32", ()),))
+"""Results of one whole number."""
+
+
+def _constant(each: Instruction) -> int | None:
+    """The value of a constant of one whole number; None of all else."""
+    value = re.match(r"\((-?\d+)\)", each.attributes)
+    return int(value[1]) if each.kind == "constant" and each.arrays in _SCALARS and value else None
+
+
+def _behind(instructions: dict[str, Instruction], name: str) -> Instruction | None:
+    """The instruction of a name, or of what it is a copy of; None if it is not among these."""
+    each = instructions.get(name)
+    while each and each.kind in ("copy", "bitcast", "copy-done", "copy-start"):
+        each = instructions.get(each.operands[0])
+    return each
+
+
+def _start(instructions: dict[str, Instruction], loop: Instruction, place: int) -> int | None:
+    """The number at a place of the state with which a loop begins; None if nothing says it."""
+    state = instructions.get(loop.operands[0])
+    if state is None or state.kind != "tuple":
+        return None
+    each = _behind(instructions, state.operands[place])
+    return _constant(each) if each else None
+
+
+def _step(body: dict[str, Instruction], place: int) -> int | None:
+    """What a turn adds to the number at a place of the state; None if nothing says it."""
+    results = next((each for each in body.values() if each.is_root), None)
+    if results is None or results.kind != "tuple":
+        return None
+    added = _behind(body, results.operands[place])
+    if added is None or added.kind != "add":
+        return None
+    numbers = [_constant(each) for name in added.operands if (each := _behind(body, name))]
+    return next((number for number in numbers if number), None)
 
 
 def _all_of(computations: Computations, name: str) -> Iterator[Instruction]:

@@ -44,6 +44,8 @@ class Software:
         gathers_again: whether it waits for a second gather of a product's input backward; others
             hide it behind the product of the input's gradient (arXiv:2205.05198, section 4.2.2).
         narrow_gradients: whether gradients travel as wide as activations, however they are stored.
+        loss_in_place: whether the gradient of the logits takes their place.
+        casts_weights: whether all weights of a chip have a narrow copy during a step.
         gathered_layers: layers whose sharded weights are gathered at a time.
         recompute_stops: whether recomputation of a layer ends at the last value that a gradient
             needs, so that the last product of a dense layer is not done again.
@@ -61,6 +63,8 @@ class Software:
     shares_residuals: bool
     gathers_again: bool
     narrow_gradients: bool
+    loss_in_place: bool
+    casts_weights: bool
     gathered_layers: int
     recompute_stops: bool
 
@@ -84,7 +88,7 @@ class Software:
         """Fields of `simulator.physics.plan.Execution` that it does not leave to the user."""
         names = (
             *("flash", "stages_by_work", "expert_messages", "gathers_again"),
-            *("gathered_layers", "recompute_stops"),
+            *("loss_in_place", "casts_weights", "gathered_layers", "recompute_stops"),
         )
         return {name: getattr(self, name) for name in names}
 
@@ -170,6 +174,8 @@ def _software(row: dict[str, Any], framework: str) -> Software:
         shares_residuals=row.get("shares_residuals", row["flash"]),
         gathers_again=row.get("gathers_again", False),
         narrow_gradients=row.get("narrow_gradients", False),
+        loss_in_place=row.get("loss_in_place", False),
+        casts_weights=row.get("casts_weights", False),
         gathered_layers=row.get("gathered_layers", 2),
         recompute_stops=applies("recompute_stops"),
     )

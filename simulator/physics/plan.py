@@ -195,6 +195,8 @@ class Execution:
         loss_chunk: tokens whose logits are in memory at the same time.
         gathers_again: whether the backward pass waits for a second gather of the input of sequence
             parallel products, as that of the TPU compiler does; otherwise it is hidden.
+        loss_in_place: whether the gradient of the logits takes their place, as in a program of XLA.
+        casts_weights: whether all wider weights of a chip have a narrow copy, as in a scan of XLA.
         gathered_layers: layers whose weights ZeRO 3 has gathered at a time.
         shard_messages: messages in which ZeRO 3 gathers the weights of a stage, each of which waits
             for its latency: as many as layers where nothing hides them, or 1.
@@ -215,6 +217,8 @@ class Execution:
     stages_by_work: Flag = False
     loss_chunk: Number = 1024
     gathers_again: Flag = False
+    loss_in_place: Flag = False
+    casts_weights: Flag = False
     gathered_layers: Number = 2
     shard_messages: Number = 1
 
