@@ -66,3 +66,16 @@ def test_comments_docstrings_and_pages_use_few_empty_words():
         if page.name not in LISTS_OF_FORMER_NAMES:
             count += len(EMPTY_WORDS.findall(page.read_text()))
     assert count <= EMPTY_WORDS_AT_MOST
+
+
+def test_a_color_is_named_once_for_all_pictures_and_pages():
+    palette = ROOT / "energy" / "colors.py"
+    files = [
+        path
+        for folder in ("energy", "glam", "simulator", "experiments", "benchmarks")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".html", ".css") and path != palette
+    ]
+    assert palette.is_file()
+    color = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}[\"; ]")
+    assert [path for path in files if color.search(path.read_text("utf-8"))] == []

@@ -11,14 +11,15 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from energy.colors import ANSWER, BAND, LOST, THIRD
 from energy.files import write_atomic
 from energy.record import RunRecord
 from energy.reports import picture
 from energy.units import S_PER_DAY, S_PER_HOUR
 
 LINES = {
-    "grid_location_hourly_g_per_kwh": ("location", "#d9822b", "-"),
-    "grid_market_hourly_g_per_kwh": ("market", "#2e7d32", "--"),
+    "grid_location_hourly_g_per_kwh": ("location", LOST, "-"),
+    "grid_market_hourly_g_per_kwh": ("market", THIRD, "--"),
 }
 
 SCALES = ((1e-3, "MWh"), (1.0, "kWh"), (1e3, "Wh"), (1e6, "mWh"))
@@ -43,10 +44,8 @@ def draw(rows: Sequence[Mapping[str, Any]], record: RunRecord, path: Path) -> No
         most_kwh = max(row["read_kwh"] for row in rows)
         scale, unit = next((s, u) for s, u in SCALES if most_kwh * s >= 1 or u == SCALES[-1][1])
         bars = [scale * row["read_kwh"] for row in rows]
-        axes.bar(
-            times, bars, widths, align="edge", color="#b4d0ea", edgecolor="white", linewidth=0.3
-        )
-        axes.set_ylabel(f"{unit} that were read in the interval", color="#0b5394")
+        axes.bar(times, bars, widths, align="edge", color=BAND, edgecolor="white", linewidth=0.3)
+        axes.set_ylabel(f"{unit} that were read in the interval", color=ANSWER)
         axes.set_xlabel("UTC")
         other = axes.twinx()
         for name, (label, color, dashes) in LINES.items():

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 from energy import units
+from energy.colors import VARIABLES
 from energy.facts.site import UNKNOWN_ZONE
 from energy.files import write_text_atomic
 from energy.letters import escaped
@@ -19,29 +20,38 @@ from energy.reports import job
 from energy.reports.page_plots import pictures
 from energy.reports.plots import chip_total, title
 from energy.reports.runs import Run
-from energy.tables import html_table
+from energy.tables import html_rows, html_table
 
-STYLE = """
-:root { color-scheme: light dark; --card: #fff; --line: #d0d5dd; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.6rem; line-height: 1.25; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
-figure { background: var(--card); color: #111; border: 1px solid var(--line); border-radius: 8px;
-  margin: 1rem 0; padding: 1rem; }
-figure h2 { margin-top: 0; } figure svg { width: 100%; height: auto; display: block; }
-figcaption { font-size: .9rem; color: #444; }
+STYLE = (
+    VARIABLES
+    + """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 0 auto; padding: 1rem;
+  color: var(--ink); background: var(--paper); }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: .25rem 0 .75rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.15rem; margin: 1.5rem 0 .5rem; }
+.figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%,
+  32rem), 1fr)); align-items: start; }
+figure { color-scheme: light; background: Canvas; color: CanvasText; border: 1px solid var(--line);
+  border-radius: 8px; margin: 0; padding: .75rem; }
+figure h2 { font-size: 1rem; line-height: 1.3; margin: 0 0 .4rem; }
+figure svg { width: 100%; height: auto; display: block; }
+figcaption { font-size: .85rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; min-width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-td:nth-child(5) { min-width: 18rem; }
-.note { border-left: 4px solid #d9822b; padding: .2rem .8rem; }
-code { font-size: .85em; overflow-wrap: anywhere; }
-@media (max-width: 40rem) { figure { overflow-x: auto; } figure svg { min-width: 36rem; }
-  th, td { padding: .3rem; } td.number + td.number { white-space: normal; min-width: 7rem; }
-  td:nth-child(4) { min-width: 7rem; } }
-@media (prefers-color-scheme: dark) { :root { --line: #444c56; } }
+details td:nth-child(5) { min-width: 18rem; }
+summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
+.note { border-left: 4px solid var(--warn); padding: .1rem .8rem; margin: .6rem 0;
+  font-size: .9rem; }
+p { overflow-wrap: anywhere; } code { font-size: .85em; }
+@media (max-width: 40rem) { h1 { font-size: 1.2rem; }
+  figure { overflow-x: auto; } figure svg { min-width: 36rem; }
+  th, td { padding: .3rem; } details td.number + td.number { white-space: normal; min-width: 7rem; }
+  details td:nth-child(4) { min-width: 7rem; } }
 """
+)
 
 MOST_WINDOWS = 40
 """Names of windows that the page shows of one run."""
@@ -62,22 +72,24 @@ def write(runs: Sequence[Run], out: Path) -> None:
 
 
 def page(runs: Sequence[Run]) -> str:
-    """The page as HTML."""
+    """The page as HTML: what was spent, the pictures that have data, and then every number."""
     figures = "\n".join(
         f"<figure><h2>{escape(heading)}</h2>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
         for heading, caption, svg in pictures(runs)
     )
-    tables = "\n".join(_table(run) for run in runs)
+    tables = "\n".join(_table(run, shown=len(runs) == 1) for run in runs)
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    names = ", ".join(dict.fromkeys(run.record.name for run in runs))
     return escaped(f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Measured against predicted</title><style>{STYLE}</style></head>
+<title>What was spent: {escape(names)}</title><style>{STYLE}</style></head>
 <body>
 <h1>{escape(_headline(runs))}</h1>
+{_summary(runs) if len(runs) > 1 else ""}
 {"".join(f'<p class="note">{escape(note)}</p>' for note in _notes(runs))}
-{figures}
-<h2>Every number</h2>
+<div class="figures">{figures}</div>
+<h2 id="details">Every number</h2>
 {tables}
 <h2>Where this comes from</h2>
 <p>{escape(_machine(runs))}</p>
@@ -87,19 +99,57 @@ def page(runs: Sequence[Run]) -> str:
 """)
 
 
+MOST_NAMED = 2
+"""Runs whose figures the headline has; the table beneath it has those of all."""
+
+
 def _headline(runs: Sequence[Run]) -> str:
-    """Joules and loss of the measured runs, with the origin of every joule."""
-    results = [
-        f"{title(run)}: {units.energy(total.value)} {total.origins}{_loss(run.record)}"
-        for run in runs
-        if run.measured and (total := chip_total(run.record)).value is not None
-    ]
-    return "; ".join(results) or f"{len(runs)} predicted runs"
+    """Joules with their origins, kilowatt-hours, grams, duration and loss of the measured runs."""
+    shown = [run for run in runs if run.measured] or list(runs)
+    if len(shown) > MOST_NAMED:
+        return f"{len(shown):,} {'runs' if shown[0].measured else 'predicted runs'}"
+    return "; ".join(f"{title(run)}: {_spent(run.record)}" for run in shown)
+
+
+def _spent(record: RunRecord) -> str:
+    total = chip_total(record)
+    parts = [f"no joules ({total.source})"]
+    if total.value is not None:
+        kwh = units.significant(total.value / units.J_PER_KWH)
+        parts = [f"{units.si(total.value, 'J')} {total.origins} ({kwh} kWh)"]
+    if record.co2_location_g.value is not None:
+        parts.append(f"{record.co2_location_g.human()} CO2e")
+    if record.elapsed_s.value is not None:
+        parts.append(record.elapsed_s.human())
+    return ", ".join(parts) + _loss(record)
 
 
 def _loss(record: RunRecord) -> str:
     loss = record.metrics.get("validation_loss") or record.metrics.get("loss")
     return f", loss {loss.value:.2f}" if loss is not None and loss.value is not None else ""
+
+
+def _summary(runs: Sequence[Run]) -> str:
+    """A line for each run: what it spent, with the bands."""
+    rows = []
+    for run in runs:
+        total, co2 = chip_total(run.record), run.record.co2_location_g
+        kwh = total.scaled(1 / units.J_PER_KWH, "kWh")
+        rows.append(
+            (
+                run.record.name,
+                run.record.kind,
+                total.origins,
+                total.human(),
+                total.band(),
+                kwh.human(),
+                co2.human(),
+                co2.band(),
+                run.record.elapsed_s.human(),
+            )
+        )
+    heads = ("run", "kind", "origin", "energy", "band", "in kWh", "CO2e", "band", "duration")
+    return f'<div class="scroll">{html_rows(heads, rows, left=3)}</div>'
 
 
 def _notes(runs: Sequence[Run]) -> list[str]:
@@ -119,8 +169,8 @@ def _notes(runs: Sequence[Run]) -> list[str]:
     return notes
 
 
-def _table(run: Run) -> str:
-    """All quantities of one record."""
+def _table(run: Run, *, shown: bool) -> str:
+    """All quantities of one record, open or closed."""
     record = run.record
     rows = {
         "tokens": record.tokens,
@@ -142,9 +192,8 @@ def _table(run: Run) -> str:
     }
     table = html_table(rows, sources=True)
     return (
-        f'<h3>{escape(record.name)}, {record.kind}</h3><div class="scroll">{table}</div>'
-        + job.tables(record)
-        + _windows(record)
+        f"<details{' open' * shown}><summary>{escape(record.name)}, {record.kind}</summary>"
+        f'<div class="scroll">{table}</div>' + job.tables(record) + _windows(record) + "</details>"
     )
 
 

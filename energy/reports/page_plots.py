@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from energy.reports import picture, plots
+from energy.reports import plot_titles as titles
 from energy.reports.runs import Run
 
 Picture = tuple[str, str, str]
@@ -21,44 +22,61 @@ Picture = tuple[str, str, str]
 
 
 def pictures(runs: Sequence[Run]) -> list[Picture]:
-    """The figures of some runs; runs with experts get one of their expert load each."""
+    """The figures of some runs that have data; runs with experts have one of their load each."""
     figures = [
-        (
-            "Loss against joules",
-            "Which model reaches a loss with fewer joules. Solid: mixture of experts; dashed: its "
-            "dense counterpart with the same active parameters.",
-            _svg(lambda axes: plots.loss_against_energy(runs, axes), (7, 4)),
+        _picture(
+            titles.of_losses,
+            "Thin: one batch, circle: validation. Solid: mixture of experts; dashed: dense.",
+            plots.loss_against_energy,
+            runs,
+            (7, 4),
         ),
-        (
-            "Measured against predicted",
-            "Each prediction was written before its run began; 1 is perfect. Where both sides are "
-            "modelled, agreement in joules says nothing about the true power.",
-            _svg(lambda axes: plots.measured_against_predicted(runs, axes), (7, 4))
-            if not all(run.measured for run in runs)
-            else "",
+        _picture(
+            titles.of_predictions,
+            "Predicted before the run began; 1 is perfect. Where both sides are modelled, an "
+            "agreement in joules says nothing about the true power.",
+            plots.measured_against_predicted,
+            runs if not all(run.measured for run in runs) else (),
+            (7, 4),
         ),
-        (
-            "Power over time",
+        _picture(
+            titles.of_power,
             "From the raw counters of the ledger.",
-            _svg(lambda axes: plots.power_over_time(runs, axes), (7, 3)),
+            plots.power_over_time,
+            runs,
+            (7, 3),
         ),
-        (
-            "Where FLOP and joules go",
-            "Predicted work and modelled joules by part of the training step.",
-            _svg(lambda axes: plots.parts(runs, axes), (7, 3.2)),
+        _picture(
+            titles.of_parts,
+            "Predicted FLOP and modelled joules by part of the training step.",
+            plots.parts,
+            runs,
+            (7, 3.4),
         ),
     ]
     for run in runs:
-        if run.measured and run.sparse and run.metrics:
+        if run.measured and run.sparse and any(row.get("expert_load") for row in run.metrics):
             svg = _svg(partial(plots.expert_load, run), (7, 3.6))
             caption = "Load of each expert over training; 1 is an even share, 0 an idle expert."
-            figures.append((f"Expert load of {run.record.name}", caption, svg))
+            figures.append((titles.of_experts(run), caption, svg))
     for run in runs:
         if any(rank.waiting_s.value for rank in run.record.ranks):
             svg = _svg(partial(plots.waiting, run.record.ranks), (7, 3))
             caption = "Time of the steps that all ranks did: work, and waiting for the slowest."
-            figures.append((f"Who waits in {run.record.name}", caption, svg))
+            title = titles.of_waiting(run.record.name, run.record.ranks)
+            figures.append((title, caption, svg))
     return [figure for figure in figures if figure[-1]]
+
+
+def _picture(
+    title: Callable[[Sequence[Run]], str],
+    caption: str,
+    draw: Callable[[Sequence[Run], Axes], Axes],
+    runs: Sequence[Run],
+    size: tuple[float, float],
+) -> Picture:
+    svg = _svg(partial(draw, runs), size)
+    return (title(runs) if svg else "", caption, svg)
 
 
 def _svg(draw: Callable[[Axes], Axes], size: tuple[float, float]) -> str:

@@ -14,32 +14,22 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from energy.colors import (
+    ANSWER,
+    DENSE,
+    FACTOR,
+    LOST,
+    PREDICTED,
+    REFERENCE,
+    SPARSE,
+    STEP,
+)
 from energy.inputs import is_number
 from energy.ledger.segment import Segment
 from energy.parallel import Rank
 from energy.quantity import Boundary, Origin, Quantity
 from energy.record import RunRecord
-from energy.reports.colors import DENSE, PREDICTED, SPARSE
 from energy.reports.runs import Pair, Run, pairs
-
-PARTS = {
-    "attention_projections": SPARSE,
-    "attention_scores": "#5b9bd5",
-    "dense_ffn": DENSE,
-    "experts": "#2e7d32",
-    "shared_experts": "#81c784",
-    "router": "#f2c14e",
-    "permutation": "#c77dba",
-    "dispatch": "#8e44ad",
-    "logits": "#8c1c13",
-    "norms_and_activations": "#b0b0b0",
-    "optimizer": "#555555",
-    "host": "#dddddd",
-}
-"""Colors of the parts of a training step."""
-
-HATCHES = ("", "//", "\\\\", "xx", "..", "--", "||", "++", "oo", "**", "//..", "xx..")
-
 
 MARKERS = ("", "o", "s", "^", "v", "D", "x", "+")
 """Signs on the lines of the first run of a picture, the second and so on."""
@@ -84,7 +74,7 @@ def loss_against_energy(runs: Iterable[Run], axes: Axes) -> Axes:
             continue
         joules, losses = [row["energy_j"] for row in rows], [row["loss"] for row in rows]
         axes.plot(joules, losses, linewidth=0.8, alpha=0.4, **style(run))
-        axes.plot(joules, _smoothed(losses), label=title(run), linewidth=2, **style(run))
+        axes.plot(joules, smoothed(losses), label=title(run), linewidth=2, **style(run))
         origins = chip_total(run.record).origins
         validation_loss = run.record.metrics.get("validation_loss")
         if validation_loss is not None and validation_loss.value is not None:
@@ -96,7 +86,7 @@ def loss_against_energy(runs: Iterable[Run], axes: Axes) -> Axes:
                 markerfacecolor="white",
             )
     axes.set_xlabel(f"energy so far / J ({origins})")
-    axes.set_ylabel("loss / nat per token\n(thin: one batch; circle: validation)")
+    axes.set_ylabel("loss / nat per token")
     return _finish(axes)
 
 
@@ -104,7 +94,7 @@ def measured_against_predicted(runs: Iterable[Run], axes: Axes) -> Axes:
     """Predicted over measured, with the predicted band, for time, FLOP, energy and CO2."""
     names: list[str] = []
     for pair in pairs(runs):
-        for label, predicted, measured in _compared(pair):
+        for label, predicted, measured in compared(pair):
             if predicted.value is None or not measured.value:
                 continue
             value, low, high = (number / measured.value for number in predicted.numbers())
@@ -119,7 +109,7 @@ def measured_against_predicted(runs: Iterable[Run], axes: Axes) -> Axes:
             )
             names.append(f"{pair.measured.record.name}: {label}")
     if names:
-        axes.axvline(1, color="black", linewidth=0.8)
+        axes.axvline(1, color=REFERENCE, linewidth=0.8)
     axes.set_xscale("log")
     # A few plain numbers: powers of ten at every minor tick would overlap.
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -163,13 +153,14 @@ def parts(runs: Iterable[Run], axes: Axes) -> Axes:
         left = 0.0
         for name, value in values.items():
             share = 100 * value / sum(values.values())
+            color, hatch = STEP.get(name, (FACTOR, ""))
             axes.barh(
                 row,
                 share,
                 left=left,
-                color=PARTS.get(name, "#999999"),
+                color=color,
                 edgecolor="white",
-                hatch=_hatch(name),
+                hatch=hatch,
                 label=None if name in shown else name.replace("_", " "),
             )
             shown.add(name)
@@ -192,9 +183,6 @@ def parts(runs: Iterable[Run], axes: Axes) -> Axes:
 def expert_load(run: Run, axes: Axes) -> Axes:
     """Load of each expert over training, layer below layer; 1 is an even share."""
     rows = [row for row in run.metrics if row.get("expert_load")]
-    if not rows:
-        axes.text(0.5, 0.5, "no expert load logged", ha="center", transform=axes.transAxes)
-        return axes
     layers, experts = len(rows[0]["expert_load"]), len(rows[0]["expert_load"][0])
     grid = [
         [row["expert_load"][layer][expert] * experts for row in rows]
@@ -232,8 +220,8 @@ def waiting(ranks: Sequence[Rank], axes: Axes) -> Axes:
     shares = [rank.waiting_share.value or 0.0 for rank in ordered]
     whole = max((w / share for w, share in zip(waits, shares, strict=True) if share), default=0.0)
     work = [whole - seconds for seconds in waits]
-    axes.bar(places, work, label="work", color="#0072b2")
-    axes.bar(places, waits, bottom=work, label="waiting", color="#e69f00", hatch="//")
+    axes.bar(places, work, label="work", color=ANSWER)
+    axes.bar(places, waits, bottom=work, label="waiting", color=LOST, hatch="//")
     if len(ordered) <= MOST_LABELS:
         axes.set_xticks(places, [str(rank.rank) for rank in ordered])
     else:
@@ -248,8 +236,8 @@ MOST_LABELS = 64
 """Ranks that are numbered below their bars."""
 
 
-def _compared(pair: Pair) -> list[tuple[str, Quantity, Quantity]]:
-    """The quantities that are compared: label, predicted, measured."""
+def compared(pair: Pair) -> list[tuple[str, Quantity, Quantity]]:
+    """The quantities of a run that are compared: label, predicted, measured."""
     predicted, measured = pair.predicted.record, pair.measured.record
     modelled = chip_total(measured).origin is not Origin.MEASURED
     energy_label = "energy (modelled on both sides)" if modelled else "energy"
@@ -273,42 +261,41 @@ def _bars(record: RunRecord) -> Iterator[tuple[str, dict[str, float]]]:
             yield f"{record.name}: {label}", values
 
 
-def _power(segment: Segment) -> tuple[list[float], list[float]]:
-    """Edges of the sampling intervals, and the mean watts before each.
+def averages(segment: Segment) -> list[tuple[float, float, float]]:
+    """Begin and end of each interval between samples, and its mean watts.
 
-    The watts of the first interval stand at both of its edges. NaN, where a device was not read,
-    leaves a gap in a line.
+    The watts are NaN where a device was not read.
     """
     readable = {d["id"]: d for d in segment.header["domains"] if not d.get("reason")}
     outer = [segment.coverage(name) for name, d in readable.items() if d["within"] not in readable]
-    ends: list[float] = []
-    watts: list[float] = []
+    means = []
     for begin, end in pairwise(segment.times) if outer else ():
         # Two samples at the edge of a window can be too close for a coarse counter.
         if end - begin > 0.2:
             shares = [coverage.between(begin, end) for coverage in outer]
             missing = any(share.missing for share in shares)
             joules = sum(share.read_j + share.bridged_j for share in shares)
-            mean = math.nan if missing else joules / (end - begin)
-            if not ends:
-                ends, watts = [begin], [mean]
-            ends.append(end)
-            watts.append(mean)
-    return ends, watts
+            means.append((begin, end, math.nan if missing else joules / (end - begin)))
+    return means
 
 
-def _smoothed(values: Sequence[float], memory: float = 0.6) -> list[float]:
+def _power(segment: Segment) -> tuple[list[float], list[float]]:
+    """Edges of the sampling intervals, and the mean watts before each.
+
+    The watts of the first interval stand at both of its edges. NaN leaves a gap in a line.
+    """
+    means = averages(segment)
+    ends = [begin for begin, _, _ in means[:1]] + [end for _, end, _ in means]
+    return ends, [watts for _, _, watts in means[:1]] + [watts for _, _, watts in means]
+
+
+def smoothed(values: Sequence[float], memory: float = 0.6) -> list[float]:
     """Exponential moving average with bias correction."""
     means, total, weight = [], 0.0, 0.0
     for value in values:
         total, weight = memory * total + value, memory * weight + 1
         means.append(total / weight)
     return means
-
-
-def _hatch(name: str) -> str:
-    names = list(PARTS)
-    return HATCHES[names.index(name) % len(HATCHES)] if name in names else ""
 
 
 def _finish(axes: Axes) -> Axes:

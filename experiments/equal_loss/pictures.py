@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from energy.reports.colors import BAND, DENSE, PREDICTED, SPARSE
+from energy.colors import BAND, DENSE, MIDDLE, PREDICTED, SPARSE
 from energy.units import J_PER_KWH
 from experiments.equal_loss.results import (
     Json,
@@ -27,7 +27,7 @@ from experiments.equal_loss.results import (
 )
 from simulator.kit import style as plots
 
-SHADES = {1: DENSE, 4: BAND, 16: "#3d7dbd", 32: SPARSE}
+SHADES = {1: DENSE, 4: BAND, 16: MIDDLE, 32: SPARSE}
 MARKS = {1: "s", 4: "o", 16: "^", 32: "D"}
 AXES = {
     "tokens": ("text read / million tokens", 1e6),

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
+from energy.colors import ANSWER, LOST, LOST_BAND, QUIET, REFERENCE
 from energy.files import write_atomic, write_text_atomic
-from energy.reports.colors import DENSE, SPARSE
 from energy.reports.picture import PLAIN_NAMES, draw, svg
 from glam.evaluation.results import Evaluation, TaskResult
 
@@ -66,15 +66,15 @@ def draw_values(ran: list[TaskResult], axes: Axes) -> Axes:
         xerr=errors,
         fmt="o",
         clip_on=False,
-        color=SPARSE,
+        color=ANSWER,
         label="value, 95 % of items",
     )
-    axes.plot(chances, rows, "|", color="#222222", markersize=12, label="chance")
+    axes.plot(chances, rows, "|", color=REFERENCE, markersize=12, label="chance")
     axes.set_yticks(list(rows), [f"{r.task.title} ({r.task.metric}, {r.items})" for r in ran])
     axes.set_ylim(len(ran) - 0.5, -0.5)
     axes.set_xlim(left=min(0.0, *(v - e for v, e in zip(values, errors, strict=True)), 0.0))
     axes.set_xlabel("value (%)")
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.grid(axis="y", color=QUIET, linewidth=0.6)
     axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(0, 1.0), framealpha=0.9)
     return axes
 
@@ -87,11 +87,11 @@ def draw_joules(ran: list[TaskResult], axes: Axes) -> Axes:
             axes.text(0.02, row, "none right", va="center", transform=axes.get_yaxis_transform())
             continue
         value, low, high = joules.numbers()
-        axes.plot([low, high], [row, row], color="#f0c8a0", linewidth=5, solid_capstyle="butt")
-        axes.plot([value], [row], "D", color=DENSE)
+        axes.plot([low, high], [row, row], color=LOST_BAND, linewidth=5, solid_capstyle="butt")
+        axes.plot([value], [row], "D", color=LOST)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("joules per right answer, and band")
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.grid(axis="y", color=QUIET, linewidth=0.6)
     return axes

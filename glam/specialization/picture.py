@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from energy.colors import ANSWER, LOST, REFERENCE, THIRD
 from energy.files import write_atomic
-from energy.reports.colors import DENSE, SPARSE
 from energy.reports.picture import PLAIN_NAMES, draw
 from glam.specialization.page import title_of, visible
 from glam.specialization.results import SIGNIFICANT, Experts
@@ -30,7 +30,7 @@ SETTINGS: Any = PLAIN_NAMES | {
 FOLD = 4.0
 """Times more, or less, often than all experts at which the colors of a heat map end."""
 
-COLORS = {"domain": SPARSE, "token_class": DENSE, "position": "#2e7d32", SAME_TOKEN: "k"}
+COLORS = {"domain": ANSWER, "token_class": LOST, "position": THIRD, SAME_TOKEN: REFERENCE}
 
 
 def save(folder: Path, experts: Experts) -> list[Path]:
@@ -103,8 +103,8 @@ def draw_lift(specialty: Specialty, name: str, axes: Axes) -> Any:
 
 def draw_load(layer: LayerStudy, axes: Axes) -> Axes:
     """Draw the load of each expert over the mean."""
-    axes.barh(range(len(layer.load)), layer.load * len(layer.load), color=SPARSE)
-    axes.axvline(1, color="#222222", linewidth=0.8)
+    axes.barh(range(len(layer.load)), layer.load * len(layer.load), color=ANSWER)
+    axes.axvline(1, color=REFERENCE, linewidth=0.8)
     axes.set_xlabel("load / mean")
     return axes
 
@@ -113,8 +113,8 @@ def draw_costs(layer: LayerStudy, axes: Axes) -> Axes:
     """Draw what the model loses without each expert, with 95 % of its sampling error."""
     nats = [cost.nats for cost in layer.costs]
     errors = [1.96 * cost.stderr if math.isfinite(cost.stderr) else 0.0 for cost in layer.costs]
-    axes.barh(range(len(nats)), nats, xerr=errors, color=DENSE, error_kw={"elinewidth": 0.8})
-    axes.axvline(0, color="#222222", linewidth=0.8)
+    axes.barh(range(len(nats)), nats, xerr=errors, color=LOST, error_kw={"elinewidth": 0.8})
+    axes.axvline(0, color=REFERENCE, linewidth=0.8)
     axes.set_xlabel("nats a token more without it")
     return axes
 
@@ -146,9 +146,9 @@ def _growth_figure(experts: Experts) -> Callable[[], Figure]:
                 axis.legend(fontsize="x-small")
             row[0].set_ylabel(f"layer {own[0].layer}: score (%)")
             settled = [100 * experts.settled(study)[index] for study in experts.studies]
-            row[2].plot(steps, settled, "o-", color=SPARSE)
+            row[2].plot(steps, settled, "o-", color=ANSWER)
             chance = 100 * experts.shape.top_k / experts.shape.n_experts
-            row[2].axhline(chance, color="#222222", linewidth=0.8, linestyle=":")
+            row[2].axhline(chance, color=REFERENCE, linewidth=0.8, linestyle=":")
             row[2].set_ylabel("choices as at the end (%)")
             row[2].set_ylim(0, 104)
         for axis in grid[-1]:

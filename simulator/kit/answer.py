@@ -98,8 +98,8 @@ class Answer:
 
     @property
     def title(self) -> str:
-        """Above its picture; empty where the panels say all."""
-        return ""
+        """The answer as the title of its picture."""
+        return self.headline
 
     @property
     def markup(self) -> str:

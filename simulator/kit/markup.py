@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from energy.colors import VARIABLES
 from energy.quantity import Quantity
-from energy.reports.colors import VARIABLES
 
 STYLE = (
     VARIABLES

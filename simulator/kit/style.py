@@ -21,18 +21,26 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter, StrMethodFormatter
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    NullFormatter,
+    ScalarFormatter,
+    StrMethodFormatter,
+)
 
+from energy.colors import ANSWER as ANSWER
+from energy.colors import BAND as BAND
+from energy.colors import FACTOR as FACTOR
+from energy.colors import LOST as LOST
+from energy.colors import LOST_BAND as LOST_BAND
+from energy.colors import REFERENCE as REFERENCE
+from energy.colors import STEP as STEP
 from energy.errors import InputError
 from energy.files import write_atomic, write_text_atomic
 from energy.letters import escaped
 from energy.quantity import Quantity
 from energy.reports import picture
-from energy.reports.colors import ANSWER as ANSWER
-from energy.reports.colors import BAND as BAND
-from energy.reports.colors import FACTOR as FACTOR
-from energy.reports.colors import LOST as LOST
-from energy.reports.colors import REFERENCE as REFERENCE
 from energy.reports.html import STYLE
 from energy.units import G_PER_KG, G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
 from simulator.terms import quantiles
@@ -113,15 +121,17 @@ def save(
     # Text stays text on a page.
     settings = SETTINGS | ({"svg.fonttype": "none"} if form == "html" else {})
     with matplotlib.rc_context(settings):
-        drawn = figure(panels, size, title)
+        # The title of a page wraps as its letters do; in a picture it is of the picture's size.
+        drawn = figure(panels, size, "" if form == "html" else title)
         if form == "png":
             write_atomic(path, lambda file: picture.draw(drawn, file, format=form, dpi=150))
             return
         svg = picture.svg(drawn)
-        write_text_atomic(path, page(svg, text, command, markup) if form == "html" else svg)
+        html = page(svg, text, command, markup, title) if form == "html" else svg
+        write_text_atomic(path, html)
 
 
-def page(svg: str, text: str, command: str, markup: str = "") -> str:
+def page(svg: str, text: str, command: str, markup: str = "", answer: str = "") -> str:
     """A picture, the answer in text beneath it and the command, as one page that fetches nothing.
 
     Args:
@@ -129,6 +139,7 @@ def page(svg: str, text: str, command: str, markup: str = "") -> str:
         text: the printed answer.
         command: that gave it; its words before the first option are the title.
         markup: HTML between picture and text.
+        answer: in a line, above the picture; the title without one.
     """
     title = escape(command.partition(" --")[0] or "simulator")
     return escaped(f"""<!doctype html>
@@ -136,7 +147,7 @@ def page(svg: str, text: str, command: str, markup: str = "") -> str:
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{STYLE}{TEXT}</style></head>
 <body>
-<h1>{title}</h1>
+<h1>{escape(answer) or title}</h1>
 <figure>{svg[svg.index("<svg") :]}</figure>
 {markup}
 {_beneath(text)}
@@ -261,19 +272,32 @@ def banded(axes: Axes, x: Any, middle: Any, ends: Sequence[tuple[float, float]])
 def log_x(axes: Axes) -> Axes:
     """A logarithmic axis with as many plain numbers as its range needs."""
     axes.set_xscale("log")
-    _log_numbers(axes.xaxis, axes.get_xlim(), "{x:,g}", decades=5.0, half_decades=1.0)
+    _log_numbers(axes.xaxis, axes.get_xlim(), _plain, decades=5.0, half_decades=1.0)
     return axes
 
 
 def log_y(axes: Axes) -> Axes:
     """A logarithmic axis with as many plain numbers as its range needs."""
     axes.set_yscale("log")
-    _log_numbers(axes.yaxis, axes.get_ylim(), "{x:,.12g}", decades=3.0, half_decades=1.5)
+    _log_numbers(axes.yaxis, axes.get_ylim(), _plain, decades=3.0, half_decades=1.5)
     return axes
 
 
+def _plain(value: float, _: int | None = None) -> str:
+    """A number of a logarithmic axis: 0.03, 1,000, from a million on 3M and 100B."""
+    for scale, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if value >= scale:
+            return f"{value / scale:,.6g}{suffix}"
+    return f"{value:,.6g}"
+
+
 def _log_numbers(
-    axis: Axis, limits: tuple[float, float], form: str, *, decades: float, half_decades: float
+    axis: Axis,
+    limits: tuple[float, float],
+    form: Callable[[float, int | None], str],
+    *,
+    decades: float,
+    half_decades: float,
 ) -> None:
     """Numbers of a logarithmic axis, the fewer the more decades it has.
 
@@ -293,7 +317,7 @@ def _log_numbers(
     low, high = limits
     span = float(np.log10(high / low))
     axis.set_major_locator(LogLocator(subs=next(subs for least, subs in steps if span >= least)))
-    axis.set_major_formatter(StrMethodFormatter(form))
+    axis.set_major_formatter(FuncFormatter(form))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -329,13 +353,3 @@ def bar(
     value, low, high = (number * scale for number in quantity.numbers())
     axes.barh(place, value, color=color, height=0.6)
     whiskers(axes, place, value, low, high, label)
-
-
-PHASE_COLORS = {
-    "compute": (ANSWER, ""),
-    "communication": (LOST, "//"),
-    "bubble": (LOST, ".."),
-    "optimizer": ("#555555", ""),
-    "host": ("#dddddd", "xx"),
-}
-"""Color and hatch of a part of the step; what is lost is orange, as everywhere."""

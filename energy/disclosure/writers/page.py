@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from energy._lazy import version
+from energy.colors import VARIABLES
 from energy.disclosure.facts import Facts
 from energy.disclosure.forms import form
 from energy.disclosure.method import carbon_method, compute_method, energy_method, kind, place
@@ -167,7 +168,7 @@ def html(facts: Facts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(**content(facts))
+    return environment.get_template("page.html").render(variables=VARIABLES, **content(facts))
 
 
 def markdown(facts: Facts) -> str:

@@ -48,5 +48,4 @@ def budgets_used(answer: WithinBudget, axes: Axes) -> Axes:
         )
     axes.axvline(100, color=REFERENCE, linestyle="--", linewidth=1, label="the whole budget")
     axes.set_xlabel("used of the budget / % (bar: middle; whisker: 80 % band)")
-    axes.set_title(answer.headline)
     return legend_below(named_rows(axes, names))

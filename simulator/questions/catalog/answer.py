@@ -16,6 +16,7 @@ from energy.facts.catalog import Chip
 from energy.facts.model_rows import Model
 from energy.facts.prices import Price
 from energy.shape import ACTIVE_CONVENTION, ActiveConvention, Shape
+from energy.units import count
 from simulator.kit.answer import Answer
 
 Row = TypeVar("Row")
@@ -41,6 +42,14 @@ class Catalog(Answer, Generic[Row]):
 class Models(Catalog[Model]):
     """Models with their shapes and their published figures."""
 
+    @property
+    def title(self) -> str:
+        """How many models, and from which size to which."""
+        sizes = sorted((parameters(row.shape)[0], row.name) for row in self.rows)
+        (least, small), (most, large) = sizes[0], sizes[-1]
+        ends = f"{small} with {count(least)} to {large} with {count(most)} parameters"
+        return f"{len(sizes)} models, from {ends}"
+
 
 @dataclass(frozen=True, repr=False)
 class Configured(Answer):
@@ -62,9 +71,24 @@ class Configured(Answer):
 class Chips(Catalog[Chip]):
     """Chips with their peaks, memory and watts."""
 
+    @property
+    def title(self) -> str:
+        """How many chips, and which has the highest peak."""
+        peaks = {row.id: row.peak_bf16_flop_per_s or row.peak_fp16_flop_per_s for row in self.rows}
+        known = {name: peak for name, peak in peaks.items() if peak is not None}
+        if not known:
+            return f"{len(peaks)} chips, none with a known peak"
+        best = max(known, key=lambda name: known[name])
+        return f"{len(peaks)} chips; {best} has the highest peak, {known[best] / 1e12:,.0f} TFLOP/s"
+
 
 class Prices(Catalog[Price]):
     """Dated prices of chip-hours and of electricity."""
+
+    @property
+    def title(self) -> str:
+        """How many prices, each of several offers."""
+        return f"{len(self.rows)} prices, each from its cheapest to its dearest offer"
 
 
 def models(*names: str) -> Models:

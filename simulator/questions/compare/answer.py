@@ -41,6 +41,18 @@ class Comparison(Answer):
         return " against ".join(side.name for side in self.sides)
 
     @property
+    def title(self) -> str:
+        """The ratio of the joules of each run and where it comes from, or the totals."""
+        words = self._module("page")
+        first, *later = self.sides
+        return "; ".join(
+            words.headline(first, side)
+            if ratio.energy.value is None
+            else words.ratio_in_words(first, side, ratio)
+            for side, ratio in zip(later, self.ratios, strict=True)
+        )
+
+    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return 6.5, 2.6

@@ -146,6 +146,13 @@ def headline(first: Side, second: Side) -> str:
     )
 
 
+def ratio_in_words(first: Side, second: Side, ratio: Ratio) -> str:
+    """How many times the joules, and what they come from, in a line."""
+    times, band = units.significant(ratio.energy.numbers()[0]), ratio.energy.band()
+    what = f"{second.name} takes {times} times the energy of {first.name} ({band})"
+    return f"{what}; {verdict(first, second, ratio).rstrip('.')}"
+
+
 def verdict(first: Side, second: Side, ratio: Ratio) -> str:
     """Which factor the energy ratio comes from, in a sentence."""
     if ratio.energy.value is None:

@@ -44,10 +44,7 @@ def goodput_by_interval(costs: FailureCosts, axes: Axes) -> Axes:
         color=ANSWER,
         label=f"used here: {costs.interval_s / 60:.3g} min",
     )
-    axes.set_xlabel("training between checkpoints / min")
-    size = f"{costs.job.chips:,} chips"
-    name = "" if costs.job.name == size else f"{costs.job.name}: "
-    axes.set_title(f"{name}{size}, {costs.middle.spares} spares")
+    axes.set_xlabel(f"training between checkpoints / min ({costs.middle.spares} spares)")
     return _goodput_axis(axes)
 
 

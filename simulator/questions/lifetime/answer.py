@@ -95,11 +95,6 @@ class Lifetime(Answer):
         return f"{text}; {self.verdict}" if len(self.lives) > 1 else text
 
     @property
-    def title(self) -> str:
-        """The headline."""
-        return self.headline
-
-    @property
     def left_open(self) -> str:
         """What was assumed of each training, and of all serving."""
         trainings = [f"{life.name}: {life.assumed}" for life in self.lives if life.assumed]

@@ -7,8 +7,18 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from energy.units import J_PER_MWH
-from simulator.kit.style import ANSWER, BAND, LOST, REFERENCE, Panel, finish, log_x, log_y
+from energy.units import J_PER_MWH, count
+from simulator.kit.style import (
+    ANSWER,
+    BAND,
+    LOST,
+    LOST_BAND,
+    REFERENCE,
+    Panel,
+    finish,
+    log_x,
+    log_y,
+)
 from simulator.questions.lifetime.answer import Lifetime
 
 COLORS = (ANSWER, LOST)
@@ -23,7 +33,7 @@ def over_days(answer: Lifetime, axes: Axes) -> Axes:
     """Training and serving together, the day of equality marked."""
     middles = [life.days.numbers()[0] for life in answer.lives]
     days = np.geomspace(min(middles) / 100, max(middles) * 10, 200)
-    for life, color, shade in zip(answer.lives, COLORS, (BAND, "#f2cfa5"), strict=False):
+    for life, color, shade in zip(answer.lives, COLORS, (BAND, LOST_BAND), strict=False):
         token, low, high = (
             end * answer.tokens_per_day / J_PER_MWH for end in life.token_j.numbers()
         )
@@ -42,6 +52,6 @@ def over_days(answer: Lifetime, axes: Axes) -> Axes:
     if answer.even_tokens.value is not None:
         even = answer.even_tokens.value / answer.tokens_per_day
         axes.axvline(even, color=REFERENCE, linestyle="--", label=f"even on day {even:,.3g}")
-    axes.set_xlabel(f"days of serving {answer.tokens_per_day:,.3g} tokens a day")
+    axes.set_xlabel(f"days of serving {count(answer.tokens_per_day)} tokens a day")
     axes.set_ylabel("energy of the facility / MWh")
     return finish(log_y(log_x(axes)))

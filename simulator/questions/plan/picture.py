@@ -8,8 +8,8 @@ from functools import partial
 from matplotlib.axes import Axes
 
 from simulator.kit.style import (
-    PHASE_COLORS,
     REFERENCE,
+    STEP,
     Panel,
     bars_from,
     legend_below,
@@ -43,7 +43,7 @@ def step_by_phase(planned: Planned, axes: Axes) -> Axes:
             sum(option.seconds.get(other, 0.0) for other in PHASES[: PHASES.index(name)])
             for _, option in rows
         ]
-        color, hatch = PHASE_COLORS[name]
+        color, hatch = STEP[name]
         bars_from(axes, before, lengths, color=color, hatch=hatch, label=name)
     for place, (_, option) in enumerate(rows):
         ends = option.estimate.step_s.numbers()[1:]

@@ -93,11 +93,6 @@ class Capped(Answer):
         return f"{self.name}: " + "; ".join(parts)
 
     @property
-    def title(self) -> str:
-        """The headline."""
-        return self.headline
-
-    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return 7, 3.4

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from energy.quantity import Boundary, Quantity
-from simulator.kit.style import ANSWER, BAND, FACTOR, PHASE_COLORS, REFERENCE, Panel, human_unit
+from simulator.kit.style import ANSWER, BAND, FACTOR, REFERENCE, STEP, Panel, human_unit
 from simulator.questions.power.answer import LoadProfile
 
 
@@ -22,7 +22,7 @@ def over_a_step(profile: LoadProfile, axes: Axes) -> Axes:
     start = 0.0
     for part in profile.parts:
         chips, site = (part.power_w[at].scaled(1e-6) for at in _ends_of(profile))
-        color, hatch = PHASE_COLORS[part.name]
+        color, hatch = STEP[part.name]
         middle = start + part.lasts_s / 2
         axes.bar(
             middle,

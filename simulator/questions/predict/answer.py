@@ -9,6 +9,7 @@ from typing import Any
 
 from energy.display import Printer
 from energy.errors import InputError
+from energy.quantity import Boundary
 from simulator.kit.answer import Answer, Data
 from simulator.runs import predict as runs
 from simulator.runs.measured import calibrated
@@ -25,6 +26,18 @@ class Prediction(Answer, runs.Prediction):
     def headline(self) -> str:
         """The record in a few words."""
         return repr(self.record)
+
+    @property
+    def title(self) -> str:
+        """Time, joules of the facility with their band, and CO2e, where they are known."""
+        record = self.record
+        parts = [record.elapsed_s.human()]
+        joules = record.totals.get(Boundary.FACILITY)
+        if joules is not None and joules.value is not None:
+            parts.append(f"{joules.human()} at the facility ({joules.band()})")
+        if record.co2_location_g.value is not None:
+            parts.append(f"{record.co2_location_g.human()} of CO2e")
+        return f"{record.name} takes {', '.join(parts)}"
 
     def to_frame(self) -> Any:
         """The headline quantities of the record as a frame of pandas, one row each."""

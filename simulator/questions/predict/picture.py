@@ -22,7 +22,7 @@ def panels(prediction: Prediction) -> Sequence[Panel]:
 def time_by_part(record: RunRecord, axes: Axes) -> Axes:
     """Wall clock of each part of the run, with its band."""
     rows = {part.name.replace("_", " "): part.time_s for part in record.parts if part.time_s}
-    return _bars(axes, rows, "s", "time", f"{record.name}: time by part of the run")
+    return _bars(axes, rows, "s", "time of each part of the run")
 
 
 def energy_by_boundary(record: RunRecord, axes: Axes) -> Axes:
@@ -32,13 +32,12 @@ def energy_by_boundary(record: RunRecord, axes: Axes) -> Axes:
         for boundary, joules in record.totals.items()
         if joules.value is not None
     }
-    return _bars(axes, rows, "J", "energy", f"{record.name}: energy by boundary")
+    return _bars(axes, rows, "J", "energy up to each boundary")
 
 
-def _bars(axes: Axes, rows: dict[str, Quantity], unit: str, label: str, title: str) -> Axes:
+def _bars(axes: Axes, rows: dict[str, Quantity], unit: str, label: str) -> Axes:
     scale, word = human_unit(max(row.numbers()[0] for row in rows.values()), unit)
     for place, quantity in enumerate(rows.values()):
         bar(axes, place, quantity, 1 / scale, ANSWER, "80 % band" if place == 0 else None)
     axes.set_xlabel(f"{label} / {word}")
-    axes.set_title(title, loc="left")
     return named_rows(axes, list(rows))

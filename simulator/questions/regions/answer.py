@@ -33,6 +33,15 @@ class Places(Answer):
         return f"{len(self.rows)} places"
 
     @property
+    def title(self) -> str:
+        """The place of the least CO2e a kWh, by the grid."""
+        known = [place for place in self.rows if place.location.value is not None]
+        if not known:
+            return self.headline
+        least = min(known, key=lambda place: place.location.value or 0.0)
+        return f"{least.id} has the least CO2e of {self.headline}: {least.location.human()}"
+
+    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return size_for_rows(len(self.rows))

@@ -85,6 +85,19 @@ class MovedRuns(Answer):
         return f"{self.record.name} at {len(self.rows)} places"
 
     @property
+    def title(self) -> str:
+        """The places of the least and of the most CO2e, by the grid."""
+        known = sorted(
+            (run.record.co2_location_g.numbers()[0], run.place.id, run.record.co2_location_g)
+            for run in self.rows
+            if run.record.co2_location_g.value is not None
+        )
+        if not known:
+            return self.headline
+        (_, least, low), (_, most, high) = known[0], known[-1]
+        return f"{self.headline}: {low.human()} of CO2e at {least}, {high.human()} at {most}"
+
+    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return size_for_rows(len(self.rows))

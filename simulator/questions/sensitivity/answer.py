@@ -60,6 +60,14 @@ class Sensitivity(Answer):
     left_open: str = ""
 
     @property
+    def title(self) -> str:
+        """The result with its band, and the assumption that moves it most."""
+        text = f"{self.name}: {self.result.name} {self.together}"
+        if not self.bars:
+            return text
+        return f"{text}; {self.bars[0].name.replace('_', ' ')} moves it most"
+
+    @property
     def together(self) -> Quantity:
         """The result with the band that all assumptions make together."""
         return self.result.quantity

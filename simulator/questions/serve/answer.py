@@ -42,11 +42,6 @@ class Serving(Figures, Answer):
         return f"{self.name}: {token.human()} a token, {itl.human()} between tokens"
 
     @property
-    def title(self) -> str:
-        """The headline."""
-        return self.headline
-
-    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return 7.0, 2.4

@@ -87,11 +87,6 @@ class Batches(Answer):
             f"{1e3 * self.latency[place]:.3g} ms between tokens"
         )
 
-    @property
-    def title(self) -> str:
-        """The headline."""
-        return self.headline
-
     def band(self, figure: str) -> tuple[float, float]:
         """Relative 80 % band of a figure."""
         return self.fitted.relative(self.resolved.kind, figure, self.resolved.family)

@@ -35,11 +35,6 @@ class Answering(OnMachine, Answer):
         )
 
     @property
-    def title(self) -> str:
-        """The headline."""
-        return self.headline
-
-    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return 7.0, 2.4

@@ -6,11 +6,30 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from simulator.kit.style import ANSWER, BAND, FACTOR, LOST, Panel, bar, named_rows
+from simulator.kit.style import (
+    ANSWER,
+    BAND,
+    FACTOR,
+    LOST,
+    STEP,
+    Panel,
+    bar,
+    bars_from,
+    named_rows,
+)
 from simulator.questions.serve.answer import Serving
 from simulator.questions.serve.page import PARTS
 
-COLORS = (ANSWER, BAND, FACTOR, "#555555", LOST, "#dddddd", "#6a8f5a")
+LOOKS = {
+    "dense": STEP["dense_ffn"],
+    "experts": STEP["experts"],
+    "cache": STEP["attention_scores"],
+    "messages": (LOST, ".."),
+    "layers": (FACTOR, "//"),
+    "host": STEP["host"],
+    "prompts": (BAND, "\\\\"),
+}
+"""Color and hatch of a part of a step, those of training where it has the same part."""
 
 
 def panels(answer: Serving) -> list[Panel]:
@@ -31,11 +50,12 @@ def boundaries(answer: Serving, axes: Axes) -> Axes:
 def parts(answer: Serving, axes: Axes) -> Axes:
     """Milliseconds of a step by part."""
     step, start = answer.served.step, 0.0
-    for (name, label), color in zip(PARTS.items(), COLORS, strict=True):
+    for name, label in PARTS.items():
         length = 1e3 * float(getattr(step, name))
         if length < 1e-3 * 1e3 * float(step.mean_s):
             continue
-        axes.barh(0, length, left=start, color=color, edgecolor="white", label=label, height=0.5)
+        color, hatch = LOOKS[name]
+        bars_from(axes, [start], [length], color=color, hatch=hatch, label=label)
         start += length
     axes.set_yticks([])
     axes.set_xlabel("mean step / ms")

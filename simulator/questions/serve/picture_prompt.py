@@ -6,7 +6,7 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from simulator.kit.style import ANSWER, Panel, named_rows
+from simulator.kit.style import ANSWER, REFERENCE, Panel, named_rows
 from simulator.questions.serve.prompt import Prompt
 
 
@@ -20,7 +20,7 @@ def rungs(answer: Prompt, axes: Axes) -> Axes:
     for place, rung in enumerate(answer.ladder):
         axes.barh(place, rung.total.numbers()[0] / 3600, color=ANSWER, height=0.6)
     axes.axvline(
-        float(answer.published["energy_wh"]), color="#222222", linestyle="--", label="published"
+        float(answer.published["energy_wh"]), color=REFERENCE, linestyle="--", label="published"
     )
     axes.set_xlabel("energy of a median prompt / Wh (measured, its provider)")
     return named_rows(axes, [rung.name for rung in answer.ladder])

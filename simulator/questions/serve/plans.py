@@ -91,11 +91,6 @@ class Planned(Answer):
         )
 
     @property
-    def title(self) -> str:
-        """The headline."""
-        return self.headline
-
-    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of one panel."""
         return 7.5, 1.2 + 0.3 * len(self.options)

@@ -65,6 +65,21 @@ class Sweep(Answer):
         return f"{self.name}: the fastest of {plans:,} plans, for {choices}"
 
     @property
+    def title(self) -> str:
+        """The choices of the least time and of the least energy."""
+        parts = []
+        for name, word in (("time_h", "least time"), ("energy_mwh", "least energy")):
+            known = [row for row in self.rows if row.amounts[name].value is not None]
+            if known:
+                best = min(known, key=lambda row: row.amounts[name].numbers()[0])
+                hardware = best.cell.scenario.hardware
+                parts.append(
+                    f"{word} {best.amounts[name].human()} with {best.cell.model} on "
+                    f"{hardware.count:,} {hardware.chip}"
+                )
+        return "; ".join(parts) or self.headline
+
+    @property
     def left_open(self) -> str:
         """What was assumed of the first row."""
         return left_open(self.rows[0].prediction.estimate)

@@ -8,7 +8,7 @@ from functools import partial
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from energy.reports.colors import DENSE, SPARSE
+from energy.colors import DENSE, SPARSE, WHISKER
 from simulator.kit.style import Panel, legend_below, log_y
 from simulator.questions.sweep.fastest import Fastest, Sweep
 from simulator.questions.sweep.picture_pareto import MARKS
@@ -88,7 +88,7 @@ def _draw(axes: Axes, series: Series, name: str, several: list[Series], moved: f
         [value for value, _, _ in numbers],
         yerr=[[v - low for v, low, _ in numbers], [high - v for v, _, high in numbers]],
         color=SPARSE if cell.sparse else DENSE,
-        ecolor="#888888",
+        ecolor=WHISKER,
         elinewidth=0.8,
         capsize=2,
         markersize=5,

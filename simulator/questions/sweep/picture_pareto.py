@@ -7,8 +7,8 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
+from energy.colors import DENSE, INK, SPARSE, WHISKER
 from energy.quantity import Quantity
-from energy.reports.colors import DENSE, SPARSE
 from simulator.kit.sortable import MARK
 from simulator.kit.style import Panel, legend_below, log_x, log_y
 from simulator.questions.sweep.cells import Array, Cell
@@ -60,7 +60,7 @@ def numbered(
         xerr=[[at - left], [right - at]],
         yerr=[[up - low], [high - up]],
         fmt="none",
-        ecolor="#888888",
+        ecolor=WHISKER,
         elinewidth=0.8,
         capsize=2,
     )
@@ -128,7 +128,7 @@ def keys(axes: Axes, cells: Sequence[Cell], numbered: str, rest: str) -> None:
             [],
             linestyle="none",
             marker=_mark(cells, cell),
-            color="#555555",
+            color=INK,
             markerfacecolor="white",
             label=chip,
         )
@@ -138,10 +138,10 @@ def keys(axes: Axes, cells: Sequence[Cell], numbered: str, rest: str) -> None:
         xerr=[],
         yerr=[],
         color="white",
-        ecolor="#888888",
+        ecolor=WHISKER,
         marker="o",
         markersize=9,
-        markerfacecolor="#555555",
+        markerfacecolor=INK,
         capsize=2,
         label=numbered,
     )
@@ -151,7 +151,7 @@ def keys(axes: Axes, cells: Sequence[Cell], numbered: str, rest: str) -> None:
         linestyle="none",
         marker="o",
         markersize=3.5,
-        color="#555555",
+        color=INK,
         markerfacecolor="white",
         alpha=0.8,
         label=rest,

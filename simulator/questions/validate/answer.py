@@ -57,6 +57,27 @@ class Validated(Answer):
         )
 
     @property
+    def title(self) -> str:
+        """The median error of each, and how many are inside the band."""
+        summaries = {
+            "throughput": self.throughput and self.throughput.validation.summaries()["all"],
+            "chip-hours, blind": self.runs and self.runs.summary("chip_hours", "blind"),
+            "joules of a served token": self.serving
+            and self.serving.summaries("j_per_token")["all"],
+        }
+        parts = [
+            f"{name}: median error {summary.median_abs_rel_error:.0%} of {summary.n:,} rows, "
+            f"{summary.band_coverage or 0:.0%} within the 80 % band"
+            for name, summary in summaries.items()
+            if summary and summary.median_abs_rel_error is not None
+        ]
+        rows = [row for pair in self.agreements or () for row in pair.rows if row.error is not None]
+        if rows:
+            inside = sum(row.in_band is True for row in rows)
+            parts.append(f"{inside} of {len(rows)} measured numbers are within the predicted band")
+        return "; ".join(parts) or self.headline
+
+    @property
     def panel_size(self) -> tuple[float, float]:
         """Inches of a panel with a line for each run."""
         lines = len(self.runs.runs) if self.runs is not None else 0

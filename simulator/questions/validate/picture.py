@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
+from energy.colors import DENSE, SPARSE
 from simulator.kit.style import (
     ANSWER,
     LOST,
@@ -69,11 +70,20 @@ def served(validation: ServingValidation, axes: Axes) -> Axes:
     """Predicted and measured joules of a token of each row, by kind."""
     measured = validation.measured("j_per_token")
     error = validation.errors.by_figure["j_per_token"]
-    for kind, color, marker in (("dense", ANSWER, "o"), ("moe", LOST, "x")):
+    for kind, label, color, marker in (
+        ("dense", "dense", DENSE, "x"),
+        ("moe", "MoE", SPARSE, "o"),
+    ):
         mask = (validation.errors.kinds == kind) & np.isfinite(error)
         predicted = measured[mask] * np.exp(-error[mask])
         axes.scatter(
-            measured[mask], predicted, s=10, c=color, marker=marker, linewidths=0.8, label=kind
+            measured[mask],
+            predicted,
+            s=10,
+            c=color,
+            marker=marker,
+            linewidths=0.8,
+            label=label,
         )
     ends = [float(np.nanmin(measured)), float(np.nanmax(measured))]
     axes.plot(ends, ends, color=REFERENCE, linestyle="--", label="predicted = measured")

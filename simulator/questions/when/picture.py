@@ -53,9 +53,9 @@ def co2_by_start(schedule: Schedule, axes: Axes) -> Axes:
         label="flat factor: mean of the series",
     )
     axes.set_ylim(0, 1.05 * max(axes.dataLim.ymax, flat_t) or 1.0)
-    axes.set_xlabel("start of the run / date (UTC)")
+    days = schedule.load.work_s / S_PER_DAY
+    axes.set_xlabel(f"start of {days:.3g} days of work / date (UTC)")
     axes.set_ylabel("CO2e of the run / t")
-    axes.set_title(f"{schedule.name}: {schedule.load.work_s / S_PER_DAY:.3g} days of work")
     return finish(axes)
 
 

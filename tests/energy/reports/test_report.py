@@ -97,7 +97,7 @@ def test_a_picture_without_data_is_left_out_and_a_run_without_a_model_is_not_cal
     runs = reading.find(folder)
     plain, _, _, predicted = runs
     alone = page([plain, predicted])  # a run and the prediction of another
-    heading = "<h2>Measured against predicted</h2>"
+    heading = "measured numbers are within the predicted 80 % band</h2>"
     assert (heading in page(runs), heading in alone) == (True, False)
     assert ("plain (dense): " in alone, "plain: " in alone) == (True, False)
     plain.record.shape.clear()
@@ -130,12 +130,54 @@ def test_the_page_is_complete_in_a_real_browser(folder, tmp_path):
             assert picture.rect["width"] > 300
             assert picture.rect["height"] > 100
         assert "modelled" in window.find_element("tag name", "h1").text
-        # On a phone, only the tables are wider than the screen.
-        window.set_window_size(500, 800)
+        # On a phone, only the tables and pictures are wider than the screen, and scroll.
+        window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SCREEN | {"width": 390})
         narrow = "return document.documentElement.scrollWidth <= window.innerWidth"
         WebDriverWait(window, 5).until(lambda page: page.execute_script(narrow))
     finally:
         window.quit()
+
+
+SCREENS, SCREEN = 3, {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+
+
+def test_the_report_of_two_runs_is_at_most_three_screens_before_its_details(folder, tmp_path):
+    path = tmp_path / "report.html"
+    write(reading.find(folder), path)
+    window = browser(tmp_path / "profile")
+    try:
+        window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SCREEN)
+        window.get(path.as_uri())
+        assert len(window.find_elements("css selector", "figure svg")) == 4
+        details = window.find_element("id", "details")
+        assert details.rect["y"] <= SCREENS * SCREEN["height"]
+        assert not any(
+            each.get_attribute("open") for each in window.find_elements("tag name", "details")
+        )
+    finally:
+        window.quit()
+
+
+def test_a_page_of_any_command_says_joules_kilowatt_hours_grams_and_duration(tmp_path):
+    with Tracker(tmp_path / "mine", name="mine", interval_s=0.1, meters=["cpu_model"]) as tracker:
+        time.sleep(0.5)
+    at_site(tracker.record(), site_from_options(None, None)).save(tmp_path / "mine" / "record.json")
+    text = page(reading.find(tmp_path))
+    headline = text[text.index("<h1>") + 4 : text.index("</h1>")]
+    assert re.fullmatch(
+        r"mine: [\d.]+ J .*modelled.* \(\S+ kWh\), [\d.]+ (mg|g) CO2e, [\d.]+ (ms|s)", headline
+    )
+    assert re.findall("<figure><h2>(.*?)</h2>", text) == []  # too short for watts over time
+
+
+def test_each_picture_has_its_answer_as_title(folder):
+    text = page(reading.find(folder))
+    titles = re.findall("<figure><h2>(.*?)</h2>", text)
+    assert re.fullmatch(
+        r"To a loss of \d\.\d\d nats: plain [\d.]+ k?J, sparse [\d.]+ k?J", titles[0]
+    )
+    assert re.fullmatch("[0-6] of 6 measured numbers are within the .* 80 % band", titles[1])
+    assert titles[-1] == "sparse: the fullest expert has 1.60 times an even share"
 
 
 def test_the_same_runs_give_the_same_pictures(folder):
