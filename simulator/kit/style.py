@@ -19,15 +19,7 @@ from typing import Any, Literal
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Figure
-from matplotlib.ticker import (
-    FuncFormatter,
-    LogLocator,
-    NullFormatter,
-    ScalarFormatter,
-    StrMethodFormatter,
-)
 
 from energy.colors import ANSWER as ANSWER
 from energy.colors import BAND as BAND
@@ -43,6 +35,9 @@ from energy.quantity import Quantity
 from energy.reports import picture
 from energy.reports.html import STYLE
 from energy.units import G_PER_KG, G_PER_T, J_PER_KWH, J_PER_MWH, S_PER_DAY, S_PER_HOUR
+from simulator.kit.picture_axes import log_x as log_x
+from simulator.kit.picture_axes import log_y as log_y
+from simulator.kit.picture_axes import plain_numbers
 from simulator.terms import quantiles
 
 SETTINGS: Any = picture.PLAIN_NAMES | {
@@ -85,7 +80,7 @@ def figure(
         rows = drawn.subplots(len(panels), squeeze=False)
         for panel, (axes,) in zip(panels, rows, strict=True):
             panel(axes)
-            _plain_numbers(axes)
+            plain_numbers(axes)
             # Ticks are made when they are first asked for, which in a notebook is outside SETTINGS.
             axes.get_xticklabels()
             axes.get_yticklabels()
@@ -267,66 +262,6 @@ def banded(axes: Axes, x: Any, middle: Any, ends: Sequence[tuple[float, float]])
         label="80 % band of the assumptions",
     )
     axes.plot(x, middle, color=ANSWER, linewidth=2, label="at their middle")
-
-
-def log_x(axes: Axes) -> Axes:
-    """A logarithmic axis with as many plain numbers as its range needs."""
-    axes.set_xscale("log")
-    _log_numbers(axes.xaxis, axes.get_xlim(), _plain, decades=5.0, half_decades=1.0)
-    return axes
-
-
-def log_y(axes: Axes) -> Axes:
-    """A logarithmic axis with as many plain numbers as its range needs."""
-    axes.set_yscale("log")
-    _log_numbers(axes.yaxis, axes.get_ylim(), _plain, decades=3.0, half_decades=1.5)
-    return axes
-
-
-def _plain(value: float, _: int | None = None) -> str:
-    """A number of a logarithmic axis: 0.03, 1,000, from a million on 3M and 100B."""
-    for scale, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
-        if value >= scale:
-            return f"{value / scale:,.6g}{suffix}"
-    return f"{value:,.6g}"
-
-
-def _log_numbers(
-    axis: Axis,
-    limits: tuple[float, float],
-    form: Callable[[float, int | None], str],
-    *,
-    decades: float,
-    half_decades: float,
-) -> None:
-    """Numbers of a logarithmic axis, the fewer the more decades it has.
-
-    Args:
-        axis: to number.
-        limits: its ends.
-        form: of a number.
-        decades: from so many on, powers of ten only.
-        half_decades: from so many on, also their triples.
-    """
-    steps = (
-        (decades, (1.0,)),
-        (half_decades, (1.0, 3.0)),
-        (0.6, (1.0, 2.0, 3.0, 5.0)),
-        (0.0, (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0)),
-    )
-    low, high = limits
-    span = float(np.log10(high / low))
-    axis.set_major_locator(LogLocator(subs=next(subs for least, subs in steps if span >= least)))
-    axis.set_major_formatter(FuncFormatter(form))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _plain_numbers(axes: Axes) -> None:
-    """Thousands with commas on linear axes, as on logarithmic ones and on pages."""
-    for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-        is_plain = type(axis.get_major_formatter()) is ScalarFormatter
-        if is_plain and max(map(abs, limits)) >= 1000:
-            axis.set_major_formatter(StrMethodFormatter("{x:,.12g}"))
 
 
 def finish(axes: Axes, legend: Literal["best", "upper left"] = "best") -> Axes:
