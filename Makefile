@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m scripts.install $(BIN)/python dev
 	touch $@
 
-# What the demo needs is a third of what a developer does.
+# What the demo needs is half of what a developer does.
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	test $(VENV)/.installed -nt pyproject.toml || $(BIN)/python -m scripts.install $(BIN)/python train,plots,carbon
 	touch $@

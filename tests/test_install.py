@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from scripts.install import doing, install, loaded, megabytes
+from scripts.install.__main__ import doing, install, loaded, megabytes
 
 LOG = """Collecting numpy (from glam-energy==0.2.0)
   Downloading numpy-2.4.6-cp311.whl.metadata (6.6 kB)

@@ -1,4 +1,4 @@
-"""The documentation's site in a browser: it opens, leads on, is found in, and asks nobody else."""
+"""The documentation's site in a browser: it opens, leads on, is searched, and asks nobody else."""
 
 import functools
 import http.server

@@ -249,11 +249,15 @@ def _words_of(records: Sequence[RunRecord]) -> dict[str, str]:
 
 def _derived(known: Facts) -> Facts:
     """With facts that follow from others: how many chips, FLOP by hardware, Wh a query."""
-    quantities, words = dict(known.quantities), dict(known.words)
+    quantities, words, absent = dict(known.quantities), dict(known.words), dict(known.absent)
     if row := known.chip:
         words["chip_name"] = row.name
         if known.has("mfu") and known.has("chip_s"):
-            quantities["hardware_flop"] = _hardware_flop(known, row)
+            by_hardware = _hardware_flop(known, row)
+            if by_hardware.value is None:
+                absent["hardware_flop"] = by_hardware.source
+            else:
+                quantities["hardware_flop"] = by_hardware
     elif "chip" in words:
         words["chip_name"] = words["chip"]
     if "end" in words:
@@ -264,7 +268,7 @@ def _derived(known: Facts) -> Facts:
     if known.has("queries") and "energy_chip_j" in quantities:
         each = quantities["energy_chip_j"].scaled(1e3 / known.number("queries"))
         quantities["j_per_1000_queries"] = each
-    return Facts(known.records, quantities, words, known.boundary, known.absent)
+    return Facts(known.records, quantities, words, known.boundary, absent)
 
 
 def _hardware_flop(known: Facts, row: Chip) -> Quantity:

@@ -275,6 +275,16 @@ def test_records_on_two_chips_name_both_and_have_no_peak_of_one():
     assert not facts.has("hardware_flop")
 
 
+@pytest.mark.parametrize("name", ["hf-card", "eu-mdf", "html", "md", "json"])
+def test_a_chip_without_a_known_peak_has_no_flop_by_hardware_and_is_disclosed(name):
+    facts = known(
+        metered().model_copy(update={"labels": {"zone": "FRA"}}), chip="epyc-7543", site_name="home"
+    )
+    assert not facts.has("hardware_flop")
+    assert "bf16 peak of epyc-7543" in facts.absent["hardware_flop"]
+    assert "By hardware" not in write(name, facts, "x")
+
+
 @pytest.mark.parametrize("name", ["eu-mdf", "hf-card", "boamps", "spdx", "cyclonedx", "html", "md"])
 def test_a_measured_and_a_predicted_run_together_are_said_to_be_both(name):
     runs = metered("pre-training"), metered("continued", kind=Kind.PREDICTED)

@@ -1,0 +1,1 @@
+"""Installs the project with a line of progress every few seconds: `python -m scripts.install`."""
