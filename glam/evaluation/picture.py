@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from energy.colors import ANSWER, LOST, LOST_BAND, QUIET, REFERENCE
 from energy.files import write_atomic, write_text_atomic
@@ -40,7 +40,8 @@ def save(path: Path, evaluation: Evaluation) -> None:
         draw_values(ran, values)
         draw_joules(ran, joules)
         shots = "zero-shot" if evaluation.shots == 0 else "one-shot"
-        figure.suptitle(f"{evaluation.name} at step {evaluation.step}, {shots}", fontsize="medium")
+        what = f"{evaluation.name} at step {evaluation.step}, {shots}"
+        figure.suptitle(f"{what}: {_above_chance(ran)}", fontsize="medium")
         if left_out:
             lines = [", ".join(left_out[i : i + 9]) for i in range(0, len(left_out), 9)]
             figure.supxlabel("not run: " + "\n".join(lines), fontsize="x-small")
@@ -48,6 +49,16 @@ def save(path: Path, evaluation: Evaluation) -> None:
             write_text_atomic(path, svg(figure))
         else:
             write_atomic(path, lambda file: draw(figure, file, format="png", dpi=150))
+
+
+def _above_chance(ran: list[TaskResult]) -> str:
+    """In how many tasks the value is above chance by more than 95 % of its sampling error."""
+    above = sum(
+        result.value.value - 1.96 * result.value.stderr > result.value.chance
+        for result in ran
+        if result.value and math.isfinite(result.value.stderr)
+    )
+    return f"surely above chance in {above} of {len(ran)} tasks"
 
 
 def draw_values(ran: list[TaskResult], axes: Axes) -> Axes:
@@ -72,10 +83,10 @@ def draw_values(ran: list[TaskResult], axes: Axes) -> Axes:
     axes.plot(chances, rows, "|", color=REFERENCE, markersize=12, label="chance")
     axes.set_yticks(list(rows), [f"{r.task.title} ({r.task.metric}, {r.items})" for r in ran])
     axes.set_ylim(len(ran) - 0.5, -0.5)
-    axes.set_xlim(left=min(0.0, *(v - e for v, e in zip(values, errors, strict=True)), 0.0))
+    axes.set_xlim(left=min(0.0, *(v - e for v, e in zip(values, errors, strict=True)), 0.0) - 2)
     axes.set_xlabel("value (%)")
     axes.grid(axis="y", color=QUIET, linewidth=0.6)
-    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(0, 1.0), framealpha=0.9)
+    axes.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
     return axes
 
 
@@ -90,8 +101,9 @@ def draw_joules(ran: list[TaskResult], axes: Axes) -> Axes:
         axes.plot([low, high], [row, row], color=LOST_BAND, linewidth=5, solid_capstyle="butt")
         axes.plot([value], [row], "D", color=LOST)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("joules per right answer, and band")
+    axes.set_xlabel("energy per right answer, with band / J")
     axes.grid(axis="y", color=QUIET, linewidth=0.6)
     return axes
