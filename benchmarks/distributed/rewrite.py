@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import torch
+
 from energy.guard import guard
 from glam.checkpoints.checkpoint import checkpoints, load_checkpoint
 from glam.distributed.connect import connected
 from glam.distributed.degrees import Parallelism
-from glam.model.decoder import Glam
 from glam.training.optimizer import build_optimizer
 
 
@@ -38,8 +39,8 @@ def rewrite(pairs: list[tuple[Path, Path]], parallelism: Parallelism) -> None:
             saved = processes.latest_checkpoint(source)
             assert saved is not None, source
             # Other weights than those of any run, of which none may be left.
-            model = Glam.of(config.with_training(seed=config.training.seed + 1))
-            processes.spread(model)
+            other = config.with_training(seed=config.training.seed + 1)
+            model = processes.build(other, torch.device("cpu"))
             optimizer = build_optimizer(
                 processes.weights(model), config.training, processes.shards()
             )

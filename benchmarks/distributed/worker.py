@@ -38,7 +38,6 @@ from glam.distributed.processes import Processes
 from glam.distributed.ranks import Ranks
 from glam.distributed.traffic import counted
 from glam.family import default_architecture
-from glam.model.decoder import Glam
 from glam.moe.router import Router, Routing
 from glam.recipe import Training
 from glam.training.optimizer import build_optimizer
@@ -289,8 +288,7 @@ def trainer_of(
     config: GlamConfig, processes: Processes, text: TokenCorpus | None = None
 ) -> Trainer:
     """Return a trainer at step 0, of random tokens by default."""
-    model = Glam.of(config)
-    processes.spread(model)
+    model = processes.build(config, torch.device("cpu"))
     weights = processes.weights(model)
     optimizer = build_optimizer(weights, config.training, processes.shards())
     folder = Path(tempfile.mkdtemp(prefix="layouts-"))

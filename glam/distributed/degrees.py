@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from energy.errors import InputError
+from energy.shape import Shape, parameters, total
 from glam.config import GlamConfig
 from glam.moe.capacity import group_tokens
 from glam.recipe import require_known
@@ -160,6 +161,14 @@ def hidden_shards(parallelism: Parallelism, data: int, n_experts: int) -> int:
     of each hidden width.
     """
     return 1 if n_experts % (parallelism.expert * data) == 0 else data
+
+
+def parameters_of_process(degrees: Parallelism, shape: Shape) -> float:
+    """Return how many parameters a process has, where D is known."""
+    every, ranks = parameters(shape), degrees.expert * degrees.data
+    experts = float(every.get("experts", 0.0)) / degrees.expert
+    others = float(total(every)) - float(every.get("experts", 0.0))
+    return experts / degrees.data + others / ranks if degrees.shard else experts + others
 
 
 def _require_even_batch(ranks: int, config: GlamConfig) -> None:

@@ -65,10 +65,7 @@ class ParallelExperts(Experts):
 
 
 def _own_part(weight: nn.Parameter, mesh: DeviceMesh) -> nn.Parameter:
-    """Return a weight of all experts (E, ...) as a distributed one, of which only a part is kept.
-
-    Every process has drawn the same whole weight, so nothing is sent.
-    """
+    """Return a weight of all experts (E, ...) as a distributed one, of which a part is kept."""
     own = weight.detach().chunk(mesh.size())[mesh.get_local_rank()].clone()
     return nn.Parameter(DTensor.from_local(own, mesh, [Shard(0)], run_check=False))
 

@@ -44,7 +44,7 @@ def build_meshes(parallelism: Parallelism, device: torch.device) -> Meshes:
 
 
 def spread(model: Glam, parallelism: Parallelism, meshes: Meshes) -> None:
-    """Keep this process's part of a model whose whole weights all processes have drawn alike."""
+    """Keep this process's part of a model that is on no device yet."""
     if parallelism.expert > 1:
         for module in model.modules():
             if isinstance(module, MixtureOfExperts):

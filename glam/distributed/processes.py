@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from energy.ledger.accounting import Snapshot
 from energy.ledger.lines import FILE
+from energy.shape import Shape, parameters, total
 from glam.adafactor import Shards
 from glam.checkpoints.checkpoint import Checkpoint, latest_checkpoint
 from glam.config import GlamConfig
@@ -56,8 +57,13 @@ class Processes:
     def require_same(self, facts: Mapping[str, Any]) -> None:
         """Check that all processes have read the same."""
 
-    def spread(self, model: Glam) -> None:
-        """Keep this process's part of a model."""
+    def parameters(self, shape: Shape) -> float:
+        """Return how many parameters of a model this process has."""
+        return float(total(parameters(shape)))
+
+    def build(self, config: GlamConfig, device: torch.device) -> Glam:
+        """Return this process's part of a model with its initial weights, on its device."""
+        return Glam.of(config).to(device)
 
     def weights(self, model: Glam) -> Weights:
         """Return the weights of a spread model that this process trains."""

@@ -18,17 +18,18 @@ from energy.arithmetic import add
 from energy.errors import AccountingError, InputError
 from energy.ledger.accounting import Snapshot
 from energy.quantity import Quantity
+from energy.shape import Shape
 from glam.checkpoints.checkpoint import Checkpoint, checkpoints, load_checkpoint
 from glam.checkpoints.folder import require_whole
 from glam.checkpoints.sharded import Sharded, read_manifest
 from glam.config import GlamConfig
-from glam.distributed.degrees import Parallelism, Place
+from glam.distributed.degrees import Parallelism, Place, parameters_of_process
 from glam.distributed.group import announce, everyone, group_of, store_of_group, wait_for
 from glam.distributed.hang import Watch
 from glam.distributed.layout import build_meshes, spread
 from glam.distributed.meeting import require_alike
 from glam.distributed.processes import Processes, Value, ledgers_in
-from glam.distributed.saved import captured, restore
+from glam.distributed.saved import captured, own_part, restore
 from glam.distributed.shared_folder import Sign, is_seen, sign_in
 from glam.distributed.voice import Voice
 from glam.distributed.weights import Weights
@@ -55,7 +56,7 @@ class Ranks(Processes):
 
     def __init__(self, place: Place, parallelism: Parallelism, device: torch.device) -> None:
         self.rank, self.ranks, self.attempt = place.rank, place.ranks, place.attempt
-        self.parallelism = parallelism
+        self.parallelism = self._degrees = parallelism
         self._place, self._device = place, device
         self._meshes = build_meshes(parallelism, device)
         self._voice = Voice(self.rank, store_of_group())
@@ -97,15 +98,33 @@ class Ranks(Processes):
         """
         require_alike(self.rank, self._gathered(dict(facts)))
 
-    def spread(self, model: Glam) -> None:
-        """Keep this process's part of a model."""
-        assert self.parallelism is not None
-        mean = self._mean_of_loads if self.parallelism.balance == "global" else None
+    def parameters(self, shape: Shape) -> float:
+        """Return how many parameters of a model this process has."""
+        return parameters_of_process(self._degrees, shape)
+
+    def build(self, config: GlamConfig, device: torch.device) -> Glam:
+        """Return this process's part of a model with its initial weights, on its device.
+
+        The weights are those of one process. Each is drawn whole and its part kept, one after the
+        other, so that a model may be larger than the memory of a machine.
+        """
+        with torch.device("meta"):
+            model = Glam.of(config)
+        mean = self._mean_of_loads if self._degrees.balance == "global" else None
         for module in model.modules():
             if isinstance(module, MixtureOfExperts):
                 module.route_part(Part(self.rank, self.ranks, mean))
-        spread(model, self.parallelism, self._meshes)
+        spread(model, self._degrees, self._meshes)
+        model.to_empty(device=device)
+        for buffer in model.buffers():
+            buffer.zero_()
         self._weights = Weights(model, self._meshes)
+        for weight, draw in zip(self._weights, model.initial_weights(), strict=True):
+            whole = torch.empty(weight.parameter.shape)
+            draw(whole)
+            with torch.no_grad():
+                weight.own.copy_(own_part(whole, weight))
+        return model
 
     def weights(self, model: Glam) -> Weights:
         """Return the parts of the weights that this process trains."""

@@ -61,7 +61,7 @@ def restore(
         if name.startswith("optimizer."):
             _, index, key = name.split(".", 2)
             weight = in_order[int(index)]
-            own = _own_part(torch.empty(kind.shape, device="meta"), weight, key)
+            own = own_part(torch.empty(kind.shape, device="meta"), weight, key)
             wanted[name] = (weight, key, torch.empty(own.shape, dtype=kind.dtype))
     if path is not None:
         placed = {name: _place(weight, key, own) for name, (weight, key, own) in wanted.items()}
@@ -69,7 +69,7 @@ def restore(
     else:
         whole = checkpoint.tensors
         for name, (weight, key, own) in wanted.items():
-            own.copy_(_own_part(whole[name], weight, key))
+            own.copy_(own_part(whole[name], weight, key))
         for name, buffer in buffers.items():
             buffer.copy_(whole[name])
     optimizer.state.clear()
@@ -127,7 +127,7 @@ def _place(weight: Weight, key: str, own: Tensor) -> Tensor:
     return DTensor.from_local(own, mesh, placements, run_check=False, shape=size, stride=stride)
 
 
-def _own_part(whole: Tensor, weight: Weight, key: str) -> Tensor:
+def own_part(whole: Tensor, weight: Weight, key: str = "") -> Tensor:
     """Return this process's part of a whole tensor, which may be on no device."""
     mesh, placements = _layout(weight, key)
     if mesh is None or whole.dim() == 0:

@@ -9,7 +9,7 @@ parameters of both exactly; what a shape does not say is in `glam.architecture`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
@@ -28,7 +28,7 @@ from glam.feed_forward import FeedForward, GatedFeedForward
 from glam.model.attention import Attention
 from glam.model.branches import Branches
 from glam.model.cross_entropy import ChunkedCrossEntropy
-from glam.model.initialization import INITIALIZERS
+from glam.model.initialization import DRAWS
 from glam.model.key_values import KeyValues
 from glam.model.norm import build_norm
 from glam.moe.layer import MixtureOfExperts
@@ -162,9 +162,25 @@ class Glam(nn.Module):
             for i in range(int(shape.n_layers))
         )
         self.norm = build_norm(shape)
+        self._seed = seed
         if not self.embedding.is_meta:
-            initialize = INITIALIZERS[architecture.initial_weights]
-            initialize(self, shape, torch.Generator().manual_seed(seed))
+            for weight, draw in zip(self.parameters(), self.initial_weights(), strict=True):
+                draw(weight)
+
+    def initial_weights(self) -> Iterator[Callable[[Tensor], None]]:
+        """Yield what draws each weight, in their order, into a tensor of its whole shape.
+
+        They draw from one generator, so that all must be used, one after the other.
+        """
+        generator = torch.Generator().manual_seed(self._seed)
+        how = DRAWS[self.architecture.initial_weights]
+        for name, _ in self.named_parameters():
+
+            def draw(weight: Tensor, name: str = name) -> None:
+                with torch.no_grad():
+                    how(name, weight, self.shape, generator)
+
+            yield draw
 
     @classmethod
     def from_checkpoint(

@@ -20,7 +20,6 @@ from energy.allocator import keep_freed_memory
 from energy.errors import InfeasibleError, InputError
 from energy.facts.site import Site
 from energy.files import make_folder, require_writable
-from energy.shape import parameters, total
 from glam.checkpoints.checkpoint import Checkpoint
 from glam.checkpoints.writer import CheckpointWriter
 from glam.config import GlamConfig, differences
@@ -29,7 +28,6 @@ from glam.device import choose_device, require_memory, synchronizer
 from glam.distributed.connect import connected
 from glam.distributed.degrees import Parallelism
 from glam.distributed.processes import Processes, ledgers_in
-from glam.model.decoder import Glam
 from glam.precision import best_product_flop_per_s, choose_precision, former_precision
 from glam.progress import Progress
 from glam.recipe import Precision
@@ -104,7 +102,7 @@ def _train(
     """Train a model in one of the processes of a run, as `train` does."""
     resume = processes.by_first(lambda: _check_folder(out, resume, processes.attempt))
     processes.require_shared(out)
-    own, device = processes.folder(out), _prepare_device(config)
+    own, device = processes.folder(out), _prepare_device(config, processes)
     checkpoint, config = _begin_or_resume(config, out, device, resume, processes)
     earlier = processes.by_first(lambda: earlier_attempts(ledgers_in(out)))
     if checkpoint is not None and (
@@ -113,8 +111,7 @@ def _train(
         return record
     corpus = processes.in_turn(partial(_prepare_corpus, config, out, group))
     processes.require_same({"tokens": corpus.counts()})
-    model = Glam.of(config).to(device)
-    processes.spread(model)
+    model = processes.build(config, device)
     # Before the meter runs: the first optimizer of a process takes a second to load its code.
     optimizer = build_optimizer(processes.weights(model), config.training, processes.shards())
     state = State(step=checkpoint.step if checkpoint else 0)
@@ -228,12 +225,12 @@ def _check_folder(out: Path, resume: bool, attempt: int = 0) -> bool:
     return resume
 
 
-def _prepare_device(config: GlamConfig) -> torch.device:
-    """Set threads and allocator, and return the device after checking that the model fits."""
+def _prepare_device(config: GlamConfig, processes: Processes) -> torch.device:
+    """Set threads and allocator, and return the device after checking that its part fits."""
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     device = choose_device(config.training.device)
-    require_memory(device, float(total(parameters(config.shape))))
+    require_memory(device, processes.parameters(config.shape))
     keep_freed_memory()
     return device
 
