@@ -224,6 +224,7 @@ def merge(
     from energy.ledger import merge as ledgers
     from energy.ledger.progress import Progress
     from energy.ledger.together import ledgers_of, merged_folder
+    from energy.verbs.replacing import require_nothing_lost
 
     paths = [path for own in ledgers_of(folders).values() for path in own]
     if out is None:
@@ -232,6 +233,7 @@ def merge(
         merged = ledgers.merge(folders, out.resolve().name, progress.advance)
     merged.environment["merged_from"] = [str(path.parent) for path in paths]
     merged = at_site(merged, site_from_options(zone, pue, wue, market))
+    require_nothing_lost(merged, out, "name another folder: --out runs/all")
     merged.save(out / "record.json")
     _show(merged, json, csv)
 

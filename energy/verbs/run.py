@@ -276,13 +276,14 @@ def rebuild(folder: Path, site: Site) -> RunRecord:
     """Write the record of a run from its ledger, when its own process could not.
 
     Raises:
-        InputError: there is no ledger.
+        InputError: there is no ledger, or a record that says more.
         MissingDataError: the ledger contains no sample.
     """
     from energy.footprint.apply import at_site
     from energy.ledger import accounting
     from energy.ledger import reader as ledger
     from energy.ledger.progress import Progress
+    from energy.verbs.replacing import require_nothing_lost
 
     path = require_ledger(folder)
     with Progress([path]) as progress:
@@ -292,5 +293,6 @@ def rebuild(folder: Path, site: Site) -> RunRecord:
         path, name=name, labels={}, notes=["rebuilt from the ledger"], reader=reader
     )
     record = at_site(record, site)
+    require_nothing_lost(record, path.parent, "move it away first, to have one of the ledger alone")
     record.save(path.parent / "record.json", group=group_may_read(path))
     return record

@@ -114,6 +114,12 @@ def test_the_verb_merges_into_the_folder_of_the_job_and_refuses_in_one_line(
     assert code == 0
     assert "missing: rank 3 (no ledger here" in printed.splitlines()[-1]
     assert RunRecord.load(folder).totals["chip"].missing[0].device == "rank 3"
+    merged = RunRecord.load(folder)
+    assert energy("merge", folder)[0] == 0  # in place of a record that says as much
+    fuller = merged.model_copy(update={"metrics": {**merged.metrics, "tokens": merged.elapsed_s}})
+    trained = job_of(tmp_path / "trained", [0])
+    fuller.save(trained)
+    fuller.save(trained / "rank-0")
     (tmp_path / "empty").mkdir()
     shutil.copytree(folder / "rank-0", tmp_path / "copy")
     for words, why in (
@@ -125,4 +131,10 @@ def test_the_verb_merges_into_the_folder_of_the_job_and_refuses_in_one_line(
         code, printed, said = energy("merge", *words)
         assert (code, printed, said.count("\n")) == (2, "", 1), said
         assert why in said
+    for words in (["merge", trained], ["record", trained / "rank-0"]):
+        code, printed, said = energy(*words)
+        assert (code, printed, said.count("\n")) == (2, "", 1), said
+        assert "says more than its ledgers; got " in said
+        assert "tokens; " in said
+    assert RunRecord.load(trained) == RunRecord.load(trained / "rank-0") == fuller
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,33 @@
+"""A record that is written from ledgers replaces none that says more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from energy.errors import InputError
+from energy.record import RunRecord
+
+
+def require_nothing_lost(record: RunRecord, folder: Path, fix: str) -> None:
+    """Check that the record of a folder has no metric that this one lacks, as those of trainers do.
+
+    Args:
+        record: to be written.
+        folder: that may have a record; one that cannot be read is no reason.
+        fix: what to do instead.
+
+    Raises:
+        InputError: it has.
+    """
+    if not (folder / "record.json").exists():
+        return
+    try:
+        present = RunRecord.load(folder)
+    except InputError:
+        return
+    if lost := sorted(set(present.metrics) - set(record.metrics)):
+        names = ", ".join(lost[:4]) + (", ..." if len(lost) > 4 else "")
+        path = folder / "record.json"
+        raise InputError(
+            f"expected no record at {path} that says more than its ledgers", names, fix
+        )
