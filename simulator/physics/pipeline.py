@@ -109,7 +109,7 @@ def fullest_and_last(shape: Shape, plan: Plan) -> tuple[Array, Array]:
     stages, n_layers = np.asarray(plan.pp, float), np.asarray(shape.n_layers, float)
     even = np.ceil(n_layers / (stages * plan.vp)) * plan.vp
     spare = even * stages - n_layers
-    even_last = even - spare + np.floor(spare / 2)
+    even_last = np.maximum(even - spare + np.floor(spare / 2), 0)
     by_work = np.asarray(plan.stages_by_work, bool)
     if not np.any(by_work):
         return even, even_last

@@ -12,7 +12,13 @@ from energy.facts import catalog
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.memory import memory
-from simulator.physics.pipeline import bubble_s, crossings, in_flight, weight_copies
+from simulator.physics.pipeline import (
+    bubble_s,
+    crossings,
+    fullest_and_last,
+    in_flight,
+    weight_copies,
+)
 from simulator.physics.plan import Plan
 from simulator.physics.schedule import interleaved, one_forward_one_backward, play, zero_bubble
 from simulator.physics.step import step
@@ -136,3 +142,11 @@ def test_dualpipe_needs_an_even_number_of_stages_and_memory_for_two_copies():
 def test_an_unknown_schedule_is_refused_with_those_that_are_known():
     with pytest.raises(InputError, match="zero-bubble"):
         replace(plan(2, 4), schedule="gpipe2")
+
+
+@given(st.integers(1, 130), st.integers(1, 64), st.booleans())
+def test_no_stage_has_fewer_than_no_layers_nor_more_than_all(layers, stages, by_work):
+    shape = replace(catalog.model("gpt3-175b").shape, n_layers=layers)
+    plan = Plan(n_chips=stages, pp=stages, stages_by_work=by_work)
+    fullest, last = (float(each) for each in fullest_and_last(shape, plan))
+    assert 0 <= last <= fullest <= layers
