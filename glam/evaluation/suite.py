@@ -110,9 +110,9 @@ def chosen_tasks(suite: str, names: str | None) -> list[TaskFacts]:
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     for name in wanted or [names]:
         if name not in known:
-            raise InputError(
-                f"expected --tasks with names of tasks of {suite}", repr(name), nearest(name, known)
-            )
+            other = next((each for each in SUITES if name in tasks(each)), None)
+            fix = f"it is one of --suite {other}" if other else nearest(name, known)
+            raise InputError(f"expected --tasks with names of tasks of {suite}", repr(name), fix)
     return [known[name] for name in dict.fromkeys(wanted)]
 
 

@@ -117,6 +117,7 @@ def test_no_items_at_all_is_missing_data(glam, run, tmp_path):
     ("options", "said"),
     [
         (("--tasks", "bolq"), "did you mean boolq"),
+        (("--tasks", "home_last_word"), "it is one of --suite home"),
         (("--suite", "glam"), "--suite glam29"),
         (("--data", "nowhere"), "folder of JSON lines at nowhere; got no such folder"),
         (("--shots", "2"), "--shots"),
