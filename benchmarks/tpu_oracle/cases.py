@@ -64,7 +64,8 @@ class Case:
         """A short name, for a picture."""
         how = f", {self.dispatch}" if "M" in self.layers else ""
         again = ", recomputed" if self.recompute == "full" else ""
-        return f"{self.model.removeprefix('glam-')}, {self.chips:,} chips{how}{again}"
+        name = self.model.removeprefix("glam-") + (", whole" if self.whole else "")
+        return f"{name}, {self.chips:,} chips{how}{again}"
 
     @property
     def group(self) -> int:

@@ -39,18 +39,27 @@ def draw(rows: list[Row], path: Path) -> None:
         path: of the picture, a PNG.
     """
     done = _drawn(rows)
-    save(path, partial(_memory, done), size=_size(done))
+    save(path, partial(_memory, done), size=_size(done), title=_answer(done))
 
 
 def figure(rows: list[Row]) -> Figure:
     """The same picture, for a notebook."""
     done = _drawn(rows)
-    return style_figure([partial(_memory, done)], _size(done))
+    return style_figure([partial(_memory, done)], _size(done), _answer(done))
 
 
 def _drawn(rows: list[Row]) -> list[Row]:
     """Compiled programs that no seed drew."""
     return [row for row in rows if row.compiled and not row.case.drawn]
+
+
+def _answer(rows: list[Row]) -> str:
+    """What the picture shows, in a sentence."""
+    ratios = [sum(ours.memory_bytes(row.case).values()) / row.peak_bytes for row in rows]
+    return (
+        f"{min(ratios):.2f} to {max(ratios):.2f} of the memory that the TPU compiler plans "
+        f"for {len(rows)} programs of GLaM is predicted"
+    )
 
 
 def _size(rows: list[Row]) -> tuple[float, float]:

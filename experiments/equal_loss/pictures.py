@@ -18,9 +18,13 @@ from energy.units import J_PER_KWH
 from experiments.equal_loss.results import (
     Json,
     bootstrap,
+    coverage,
     dense_twins,
+    errors,
+    gain,
     group,
     groups,
+    mixtures,
     ratio,
     runs_of,
     variant_names,
@@ -65,7 +69,23 @@ def curves(
 
         return draw
 
-    plots.save(path, *(panel(what) for what in over), size=(6.5, 3.1))
+    title = _at_equal_joules(results, of)
+    plots.save(path, *(panel(what) for what in over), size=(6.5, 3.1), title=title)
+
+
+def _at_equal_joules(results: Json, of: tuple[str, str]) -> str:
+    """What the best mixture of a size and family gains at the joules of its dense model."""
+    _, *sparse = _variants(results, of)
+    gains = {
+        runs[0]["experts"]: float(np.mean(gain(dense_twins(results, runs), runs)))
+        for runs in sparse
+    }
+    experts = max(gains, key=lambda each: gains[each])
+    nats = gains[experts]
+    return (
+        f"{' '.join(of)}: at equal joules {experts} experts have a loss "
+        f"{abs(nats):.3f} {'lower' if nats > 0 else 'higher'} than the dense model"
+    )
 
 
 def origins(results: Json) -> str:
@@ -110,7 +130,9 @@ def to_equal_loss(path: Path, results: Json) -> None:
             axes, [f"{runs[0]['variant']}: {words[what]}" for runs, what in rows]
         )
 
-    plots.save(path, draw, size=(6.5, 0.26 * len(rows) + 1.4))
+    saves = [variant["joules"] < 1 for variant in mixtures(results).values()]
+    title = f"{sum(saves)} of {len(saves)} mixtures reach the dense loss with fewer joules"
+    plots.save(path, draw, size=(6.5, 0.26 * len(rows) + 1.4), title=title)
 
 
 def predictions(path: Path, results: Json) -> None:
@@ -131,7 +153,10 @@ def predictions(path: Path, results: Json) -> None:
         axes.set_xlabel("predicted / measured time of the steps (bar: predicted 80 % band)")
         return plots.named_rows(axes, [run["name"] for run in results["runs"]])
 
-    plots.save(path, draw, size=(6.5, 0.22 * len(results["runs"]) + 1.0))
+    times = 1 + float(np.median(errors(results, "s")))
+    held = f"{coverage(results, 's'):.0%} of the predicted bands hold it"
+    title = f"predicted time is {times:.2f} times the measured in the median; {held}"
+    plots.save(path, draw, size=(6.5, 0.22 * len(results["runs"]) + 1.0), title=title)
 
 
 def load(path: Path, results: Json) -> None:
@@ -158,10 +183,12 @@ def load(path: Path, results: Json) -> None:
 
         return draw
 
+    most = max(float(np.max(run["load"][-1]["load"])) * run["experts"] for run in sparse)
     plots.save(
         path,
         *(panel(of) for of in dict.fromkeys(map(group, sparse))),
         size=(6.5, 2.8),
+        title=f"at the end no expert has more than {most:.1f} times the mean of tokens",
     )
 
 
