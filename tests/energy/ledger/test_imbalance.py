@@ -103,6 +103,7 @@ def test_the_page_of_a_job_shows_who_waits_and_no_empty_figure(tmp_path):
 
     job_of(tmp_path, np.array([[1.0, 0.5]] * 3)).save(tmp_path / "record.json")
     page = html.page(find(tmp_path))
-    assert re.findall(r"<figure><h2>(.*?)</h2>", page) == ["Who waits in job"]
+    titles = re.findall(r"<figure><h2>(.*?)</h2>", page)
+    assert titles == ["job: rank 1 waits most, 50% of its steps"]
     assert "<caption>Ranks</caption>" in page
     assert ">1.50 s<" in page
