@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+from energy.console import print_json
 from energy.errors import InputError
 from energy.files import write_text_atomic
 from energy.reports.terminal import console, table
@@ -25,6 +28,34 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         grid.add_row(*row)
     console().print(grid)
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where a result goes: --write PAGE and --json."""
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="write the result into a page")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def show(options: argparse.Namespace, mark: str, rows: Any, cells: Table, said: str) -> None:
+    """Print a result, or write it into a page.
+
+    Args:
+        options: of `add_output_options`.
+        mark: of the page, as `write_between` has it.
+        rows: for JSON.
+        cells: its table.
+        said: the result in a sentence.
+
+    Raises:
+        InputError: as of `write_between`.
+    """
+    if options.json:
+        print_json(rows)
+    elif options.write:
+        write_between(options.write, mark, f"{said}\n\n{markdown_table(*cells)}")
+    else:
+        print_table(*cells)
+        print(said)
 
 
 def write_between(page: Path, mark: str, text: str) -> None:

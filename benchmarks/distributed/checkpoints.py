@@ -33,7 +33,14 @@ from benchmarks.distributed.small_job import (
     until,
     workers,
 )
-from benchmarks.pages import Table, markdown_table, print_table, split_at_marks, write_between
+from benchmarks.pages import (
+    Table,
+    add_output_options,
+    markdown_table,
+    print_table,
+    split_at_marks,
+    write_between,
+)
 from energy.console import print_json
 from energy.errors import InputError, ToleranceError
 from energy.guard import guard
@@ -56,8 +63,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="with each number of processes")
     parser.add_argument("--kills", type=int, default=5, help="processes killed while they save")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="write the result into a page")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_output_options(parser)
     options = parser.parse_args()
     guard(lambda: run(options))
 

@@ -28,8 +28,7 @@ from typing import Any
 from benchmarks.distributed.circumstances import circumstances, said
 from benchmarks.distributed.launch import environment, launcher
 from benchmarks.distributed.small_job import prepare
-from benchmarks.pages import Table, markdown_table, print_table, split_at_marks, write_between
-from energy.console import print_json
+from benchmarks.pages import Table, add_output_options, show, split_at_marks
 from energy.errors import ToleranceError
 from energy.guard import guard
 
@@ -144,8 +143,7 @@ def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="*", help="names of mistakes; all by default")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="write the result into a page")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_output_options(parser)
     options = parser.parse_args()
     guard(lambda: run(options))
 
@@ -162,13 +160,7 @@ def run(options: argparse.Namespace) -> None:
     chosen = [m for m in MISTAKES if not options.only or m.name in options.only]
     with tempfile.TemporaryDirectory() as name:
         rows = [outcome | circumstances() for outcome in outcomes(Path(name), chosen)]
-    if options.json:
-        print_json(rows)
-    elif options.write:
-        write_between(options.write, MARK, f"{words(rows)}\n\n{markdown_table(*table(rows))}")
-    else:
-        print_table(*table(rows))
-        print(words(rows))
+    show(options, MARK, rows, table(rows), words(rows))
     if wrong := [row["mistake"] for row in rows if not row["passed"]]:
         raise ToleranceError("expected one line of the first process", ", ".join(wrong))
 

@@ -32,7 +32,14 @@ from benchmarks.distributed.small_job import (
     until,
     workers,
 )
-from benchmarks.pages import Table, markdown_table, print_table, split_at_marks, write_between
+from benchmarks.pages import (
+    Table,
+    add_output_options,
+    markdown_table,
+    print_table,
+    split_at_marks,
+    write_between,
+)
 from energy import RunRecord, merge
 from energy.console import print_json
 from energy.errors import InputError, ToleranceError
@@ -57,8 +64,7 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=10.0, help="of a message, in seconds")
     parser.add_argument("--grace", type=float, default=2.0, help="seconds after it, to be named")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="write the result into a page")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_output_options(parser)
     options = parser.parse_args()
     guard(lambda: run(options))
 

@@ -18,9 +18,8 @@ from typing import Any
 
 from benchmarks.distributed.circumstances import circumstances, said
 from benchmarks.distributed.small_job import finish, launch, prepare
-from benchmarks.pages import Table, markdown_table, print_table, split_at_marks, write_between
+from benchmarks.pages import Table, add_output_options, show, split_at_marks
 from energy import RunRecord
-from energy.console import print_json
 from energy.errors import ToleranceError
 from energy.guard import guard
 from energy.quantity import Boundary
@@ -39,8 +38,7 @@ def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="*", default=CASES, help="processes x boards: 4x2")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="write the result into a page")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_output_options(parser)
     options = parser.parse_args()
     guard(lambda: run(options))
 
@@ -59,13 +57,7 @@ def run(options: argparse.Namespace) -> None:
         ranks, boards = map(int, case.split("x"))
         with tempfile.TemporaryDirectory() as name:
             rows.append(joules(Path(name), ranks, boards) | circumstances())
-    if options.json:
-        print_json(rows)
-    elif options.write:
-        write_between(options.write, MARK, f"{words(rows)}\n\n{markdown_table(*table(rows))}")
-    else:
-        print_table(*table(rows))
-        print(words(rows))
+    show(options, MARK, rows, table(rows), words(rows))
     if not all(row["passed"] for row in rows):
         raise ToleranceError("expected the joules of each board once", words(rows))
 
