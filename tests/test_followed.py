@@ -29,6 +29,7 @@ NOT_RUN = {
     r"energy run --meter (cmd|redfish)": "a plug and a server's own controller on a network",
     r"energy doctor --meter cmd": "a plug on a network",
     r"simulator calibrate --serving": "half a minute; tests/simulator/serving fits fewer rows",
+    r"simulator validate --serving published --folds": "ten seconds; tests of serve do it",
     r"energy run --tokens-from http": "a server; tests/energy/verbs has a stand-in",
     r"energy merge /runs/training": "a cluster's volume; tests/test_cluster.py runs the manifest",
     r"energy watch --prometheus": "a server that runs until it is stopped",

@@ -154,8 +154,8 @@ def predictions(path: Path, results: Json) -> None:
         return plots.named_rows(axes, [run["name"] for run in results["runs"]])
 
     times = 1 + float(np.median(errors(results, "s")))
-    held = f"{coverage(results, 's'):.0%} of the predicted bands hold it"
-    title = f"predicted time is {times:.2f} times the measured in the median; {held}"
+    covered = f"{coverage(results, 's'):.0%} of the predicted bands hold it"
+    title = f"predicted time is {times:.2f} times the measured in the median; {covered}"
     plots.save(path, draw, size=(6.5, 0.22 * len(results["runs"]) + 1.0), title=title)
 
 

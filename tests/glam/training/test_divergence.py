@@ -8,6 +8,7 @@ import pytest
 from energy import RunRecord
 from energy.errors import InfeasibleError
 from glam.checkpoints.checkpoint import best_checkpoint, checkpoints, load_checkpoint
+from glam.distributed import processes
 from glam.generation.text import generate
 from glam.model.decoder import Glam
 from glam.training import run as training_run
@@ -37,7 +38,7 @@ def spoil(monkeypatch):
                     output.loss.mul_(factor)
                 return output
 
-        monkeypatch.setattr(training_run, "Glam", SpoiledGlam)
+        monkeypatch.setattr(processes, "Glam", SpoiledGlam)
 
     return spoil
 

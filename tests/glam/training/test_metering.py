@@ -1,6 +1,7 @@
 """What the meter of a run sees: the steps, and nothing of what comes before them."""
 
 from energy import Tracker
+from glam.distributed import processes
 from glam.training import run
 from tests.support.small_models import small_run
 
@@ -22,7 +23,7 @@ def test_nothing_is_built_while_the_meter_runs(tmp_path, monkeypatch):
 
         return build
 
-    for owner, name in ((run, "load_corpus"), (run.Glam, "of"), (run, "build_optimizer")):
+    for owner, name in ((run, "load_corpus"), (processes.Glam, "of"), (run, "build_optimizer")):
         monkeypatch.setattr(owner, name, built(owner, name))
     config = small_run(steps=2, checkpoint_every=0)
     record = run.train(config, tmp_path, peak_flop_per_s=1e12, tracker=Watched)
