@@ -13,14 +13,12 @@ def require_nothing_lost(record: RunRecord, folder: Path, fix: str) -> None:
 
     Args:
         record: to be written.
-        folder: that may have a record; one that cannot be read is no reason.
+        folder: that may have a record; none, or one that cannot be read, is no reason.
         fix: what to do instead.
 
     Raises:
         InputError: it has.
     """
-    if not (folder / "record.json").exists():
-        return
     try:
         present = RunRecord.load(folder)
     except InputError:

@@ -95,17 +95,15 @@ def memory(shape: Shape, plan: Plan, hardware: Hardware) -> Memory:
             sum(count * width / np.where(zero >= stage, over, 1) for count, over in shards)
         )
 
-    weights, weight_width = (
-        sharded_bytes(stored, plan.weight_bytes, 3),
-        np.asarray(plan.weight_bytes),
-    )
+    weights = sharded_bytes(stored, plan.weight_bytes, 3)
     if frozen:
         beside = np.where(np.asarray(plan.trained) == "adapters", plan.activation_bytes, 0)
         weights = weights + sharded_bytes(trained, plain(beside), 3)
-    cast = np.asarray(plan.casts_weights, bool) & (weight_width > plan.activation_bytes)
-    narrow = sharded_bytes(stored, plan.activation_bytes, 3)
-    weights = weights + np.where(cast, narrow, 0)
-    kept, of_one_layer = _activations(shape, plan)
+    wide = np.asarray(plan.weight_bytes) > np.asarray(plan.activation_bytes)
+    if np.any(cast := np.asarray(plan.casts_weights, bool) & wide):
+        narrow = sharded_bytes(stored, plan.activation_bytes, 3)
+        weights = weights + np.where(cast, narrow, 0)
+    kept, of_one_layer = activations(shape, plan)
     sizes = {
         "weights": np.asarray(weights) * weight_copies(plan) + gathered_bytes(shape, plan),
         "gradients": np.asarray(sharded_bytes(trained, plan.gradient_bytes, 2))
@@ -200,8 +198,11 @@ def state_bytes(shape: Shape, formats: Formats) -> Number:
     return plain(moments + np.where(np.asarray(formats.weight_bytes) < 4, 4.0, 0.0))
 
 
-def activation_bytes(shape: Shape, plan: Plan) -> Number:
-    """What the backward pass needs from the forward passes of the micro-batches in flight.
+def activations(shape: Shape, plan: Plan) -> tuple[Array, Array]:
+    """What the backward pass needs: bytes of all layers at once, of the one that runs besides.
+
+    The first come from the forward passes of the micro-batches in flight, the others from what is
+    computed again, and from scores and their gradient.
 
     A token of a layer stores, without recomputation, 6 M (inputs and results of norms, residual),
     queries, keys, values and their mixture, and of a gated network 4 H (plain: 2 H); an expert
@@ -212,11 +213,6 @@ def activation_bytes(shape: Shape, plan: Plan) -> Number:
     pipeline stores the most: p micro-batches of 1/p of the layers, and with v virtual stages
     (p - 1) / (p v) more. Cf. Korthikanti et al., arXiv:2205.05198.
     """
-    return plain(sum(_activations(shape, plan)))
-
-
-def _activations(shape: Shape, plan: Plan) -> tuple[Array, Array]:
-    """Bytes of `activation_bytes`: (of all layers at once, of the layer that runs besides)."""
     s, w = shape, np.asarray(plan.activation_bytes, float)
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp / plan.tp
     recompute = np.asarray(plan.recompute)

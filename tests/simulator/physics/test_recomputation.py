@@ -15,7 +15,7 @@ from energy.facts import catalog
 from energy.shape import Shape
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
-from simulator.physics.memory import activation_bytes
+from simulator.physics.memory import activations
 from simulator.physics.plan import Plan, in_words
 from simulator.physics.recomputation import MODULES
 from simulator.physics.step import step
@@ -25,6 +25,12 @@ PRIORS = Constants()
 H100 = Hardware.from_chip(catalog.chip("h100"), "bf16", PRIORS)
 DENSE = catalog.model("llama3-8b").shape
 MOE = catalog.model("glam-8b-64e").shape
+
+
+def activation_bytes(shape, plan):
+    """Of all layers, and of the one that runs besides."""
+    of_all, of_one = activations(shape, plan)
+    return of_all + of_one
 
 
 def plan(**fields) -> Plan:
