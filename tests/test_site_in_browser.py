@@ -4,7 +4,9 @@ import functools
 import http.server
 import re
 import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -45,7 +47,8 @@ def address(tmp_path_factory):
     gather(place / "docs")
     config = (ROOT / "mkdocs.yml").read_text("utf-8")
     (place / "mkdocs.yml").write_text(config.replace("docs_dir: build/docs", "docs_dir: docs"))
-    subprocess.run(["zensical", "build", "--strict"], cwd=place, check=True, capture_output=True)
+    program = Path(sys.executable).with_name("zensical")  # a virtual environment may not be on PATH
+    subprocess.run([program, "build", "--strict"], cwd=place, check=True, capture_output=True)
     handler = functools.partial(Quiet, directory=str(place / "site"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
