@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import sysconfig
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,12 @@ MIN_CHARACTERS = 200
 
 MAX_CHARACTERS = 200_000
 """Longer files are cut, so that no single table dominates the corpus."""
+
+
+SUFFIXES = (".py", ".txt", ".rst", ".decTest")
+
+OTHERS = ("site-packages", "dist-packages", "__pycache__")
+"""Folders whose files are not of the standard library."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +54,12 @@ def standard_library() -> Iterator[tuple[str, Document]]:
 
 def standard_library_files() -> list[Path]:
     """List the text files of the standard library by name, without installed packages."""
-    root, files = _root(), []
-    for path in sorted(root.rglob("*")):
-        if {"site-packages", "dist-packages", "__pycache__"} & set(path.relative_to(root).parts):
-            continue
-        if path.suffix in (".py", ".txt", ".rst", ".decTest") and path.is_file():
-            files.append(path)
-    return files
+    files = []
+    for folder, below, names in os.walk(_root()):
+        # Not even looked into: packages are many, and may be installed while this runs.
+        below[:] = [name for name in below if name not in OTHERS]
+        files += [Path(folder, name) for name in names if Path(name).suffix in SUFFIXES]
+    return sorted(path for path in files if path.is_file())
 
 
 def _root() -> Path:
