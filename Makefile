@@ -49,7 +49,7 @@ test-quick: install ## the tests that need no torch, no processes and little tim
 	$(BIN)/python -m pytest -q -m "not slow and not process and not torch and not browser"
 
 # What was measured on 2026-11-29: energy 94.1 %, glam 96.8 %, simulator 96.1 %. Raise, never lower.
-coverage: install ## run the tests and measure coverage by branches; fail if a package has less than before
+coverage: install ## the tests once more with coverage by branches, before a release; fail if it has fallen
 	scripts/system-packages
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE)
