@@ -16,9 +16,9 @@ from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from glam.recipe import SecondMomentDecay
+from glam.uncompiled import Uncompiled
 
 SQUARE_FLOOR = 1e-30
 """Added to the mean square of every gradient."""
@@ -53,7 +53,7 @@ Sums = list[tuple[Tensor, Iterable[int] | None]]
 """Values of a weight to add up over the processes that divide some dimensions of it, or any."""
 
 
-class Adafactor(Optimizer):
+class Adafactor(Uncompiled):
     """Adafactor with factored second moments and updates clipped to root mean square 1.
 
     A step overwrites the gradients: they become the updates. With `found_inf`, as torch's fused

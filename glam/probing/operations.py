@@ -12,6 +12,7 @@ from torch.nn.functional import gelu, grouped_mm
 from glam.adafactor import Adafactor
 from glam.model.cross_entropy import ChunkedCrossEntropy
 from glam.probing.clock import Clock, Row
+from glam.uncompiled import AdamW
 
 
 def matmul_rows(clock: Clock, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
@@ -106,7 +107,7 @@ def optimizer_rows(clock: Clock, device: torch.device) -> Iterator[Row]:
         optimizers = {
             # Its step overwrites the gradients, which changes no time.
             "adafactor": Adafactor(weights, lr=1e-5),
-            "adamw": torch.optim.AdamW(weights, lr=1e-5, fused=True),
+            "adamw": AdamW(weights, lr=1e-5, fused=True),
         }
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         for kind, optimizer in optimizers.items():

@@ -20,6 +20,7 @@ from glam.config import Training
 from glam.distributed.processes import Weights
 from glam.model.decoder import Output
 from glam.model.initialization import UNDECAYED
+from glam.uncompiled import AdamW, TorchAdafactor
 
 ADAM_BETAS = (0.9, 0.95)
 
@@ -54,7 +55,7 @@ def build_optimizer(
             "add --optimizer adamw, or leave --shard and --expert-parallel away",
         )
     if training.optimizer == "adafactor":
-        return torch.optim.Adafactor(
+        return TorchAdafactor(
             list(model.parameters()),
             lr=training.learning_rate,
             beta2_decay=-0.8,
@@ -67,7 +68,7 @@ def build_optimizer(
         {"params": decayed, "weight_decay": training.weight_decay},
         {"params": undecayed, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=ADAM_BETAS, fused=True)
+    return AdamW(groups, lr=training.learning_rate, betas=ADAM_BETAS, fused=True)
 
 
 def objective(output: Output, training: Training) -> Tensor:
