@@ -41,7 +41,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "config feed_forward",
         "family activations relatives",
         "architecture precision",
-        "recipe device",
+        "recipe device uncompiled",
     ),
     "simulator": (
         "__main__",
