@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,9 +116,8 @@ def _errors_left_out(
         of_sweep = any(sources[rows[i].source] > MANY_MODELS for i in out.tolist())
         iterations = SWEEP_ITERATIONS if of_sweep else ITERATIONS
         fitted = fit_pool(problem(kept_rows, chosen.take(kept)), start, iterations)
-        plans = candidates.take(np.flatnonzero(np.isin(candidates.row, out)))
-        plans = replace(plans, row=np.searchsorted(out, plans.row))
-        predicted = evaluate([rows[i] for i in out.tolist()], fitted.pool, plans)
+        out_rows = [rows[i] for i in out.tolist()]
+        predicted = evaluate(out_rows, fitted.pool, candidates.of_rows(out))
         errors[out] = np.log(predicted.tokens_per_s / measured[out])
     return errors
 

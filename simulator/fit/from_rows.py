@@ -69,10 +69,19 @@ class PublishedFit:
 
 
 def fit_published(
-    rows: Sequence[ThroughputRow], on_progress: OnProgress = lambda _: None
+    rows: Sequence[ThroughputRow],
+    on_progress: OnProgress = lambda _: None,
+    plans: Candidates | None = None,
 ) -> PublishedFit:
-    """Fit the pooled constants to all rows; doubtful ones (tier C) have no weight."""
-    plans = candidates(rows, Constants())
+    """Fit the pooled constants to all rows; doubtful ones (tier C) have no weight.
+
+    Args:
+        rows: all of them measured.
+        on_progress: called with each round.
+        plans: the candidates of the rows, if they are at hand.
+    """
+    if plans is None:
+        plans = candidates(rows, Constants())
     fit = None
     pool = Pool()
     for number in range(ROUNDS):

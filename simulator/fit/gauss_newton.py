@@ -1,8 +1,8 @@
 """The numerical fit of a pool to any rows: Gauss-Newton in logarithms, robust, with priors.
 
 Residuals are ln(predicted / measured). A row's derivative by a deviation of its group equals that
-by the world constant, so an iteration predicts all rows once per constant, however many groups
-there are. A row far off counts by the logarithm of its distance (Cauchy): tables contain runs that
+by the world constant, so an iteration predicts all rows once per constant, all of them in one
+call, however many groups there are. A row far off counts by the logarithm of its distance (Cauchy): tables contain runs that
 were slow for reasons that no configuration shows, and these must not bend the fit of the others.
 """
 
@@ -52,7 +52,8 @@ class Problem:
     Attributes:
         names: world constants.
         groups: the group of each row, by grouping.
-        predict: from constants (arrays over rows) to predictions (rows).
+        predict: from constants (arrays over rows, or with axes before them) to predictions of the
+            same axes.
         measured: (rows).
         weight: (rows).
     """
@@ -208,12 +209,18 @@ class _Layout:
         """Derivatives of the residuals (rows, numbers of the vector)."""
         columns = np.zeros((len(r), len(x)))
         constants = self.pool(x).resolve(problem.groups)
+        known = len(self.names)
+        steps = np.where(x[:known] + STEP > self.high[:known], -STEP, STEP)
+        # Every constant's step is a row of its own, so that all are predicted at once.
+        stepped = {
+            name: np.tile(np.broadcast_to(getattr(constants, name), r.shape), (known, 1))
+            for name in PRIORS
+        }
         for i, name in enumerate(self.names):
-            step = -STEP if x[i] + STEP > self.high[i] else STEP
-            moved = getattr(constants, name) * np.exp(step)
-            bounded = np.clip(moved, PRIORS[name].low, PRIORS[name].high)
-            predicted = problem.predict(replace(constants, **{name: bounded}))
-            columns[:, i] = (np.log(predicted / problem.measured) - r) / step
+            moved = stepped[name][i] * np.exp(steps[i])
+            stepped[name][i] = np.clip(moved, PRIORS[name].low, PRIORS[name].high)
+        predicted = problem.predict(Constants(**stepped))
+        columns[:, :known] = ((np.log(predicted / problem.measured) - r) / steps[:, None]).T
         index = {name: i for i, name in enumerate(self.names)}
         for i, ((_, _, constant), rows) in enumerate(
             zip(self.places, self.members, strict=True), start=len(self.names)

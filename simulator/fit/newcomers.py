@@ -26,6 +26,8 @@ from simulator.fit.folds import BAND, MANY_MODELS, ends, weighted_ends
 from simulator.fit.from_rows import OnProgress, fit_published, measured_rates
 from simulator.fit.pool import DEFAULT_TUNED, FIRST, SIGMAS, Pool
 from simulator.fit.throughput import evaluate
+from simulator.physics.constants import Constants
+from simulator.published.candidates import Candidates, candidates
 from simulator.published.shipped import calibration_table
 from simulator.published.throughput import ThroughputRow, read_throughput
 
@@ -77,22 +79,32 @@ def publishers_left_out(
     """
     names = np.array([row.publisher for row in rows])
     measured = measured_rates(rows)
+    plans = candidates(rows, Constants())
     errors, known = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
     for number, name in enumerate(distinct := sorted(set(names)), start=1):
         on_progress(f"publisher {number} of {len(distinct)}: {name}")
         out = np.flatnonzero((names == name) & np.isfinite(measured))
         kept = np.flatnonzero((names != name) & np.isfinite(measured))
         if len(out) and len(kept):
-            pool = fit_published([rows[i] for i in kept.tolist()]).fit.pool
-            unseen = of_pool([rows[i] for i in out.tolist()], pool)
+            kept_rows = [rows[i] for i in kept.tolist()]
+            pool = fit_published(kept_rows, plans=plans.of_rows(kept)).fit.pool
+            unseen = of_pool([rows[i] for i in out.tolist()], pool, plans.of_rows(out))
             errors[out], known[out] = unseen.errors, unseen.known
     return Unseen(tuple(rows), errors, known)
 
 
-def of_pool(rows: Sequence[ThroughputRow], pool: Pool) -> Unseen:
-    """The errors of a pool's predictions of rows that it was not fitted to."""
+def of_pool(
+    rows: Sequence[ThroughputRow], pool: Pool, plans: Candidates | None = None
+) -> Unseen:
+    """The errors of a pool's predictions of rows that it was not fitted to.
+
+    Args:
+        rows: measured ones.
+        pool: the constants.
+        plans: the candidates of the rows, if they are at hand.
+    """
     bare = replace(pool, newcomers={}, own={})
-    errors = np.log(evaluate(rows, bare).tokens_per_s / measured_rates(rows))
+    errors = np.log(evaluate(rows, bare, plans).tokens_per_s / measured_rates(rows))
     known = [pool.has_seen(framework=row.framework) for row in rows]
     return Unseen(tuple(rows), errors, np.array(known, bool))
 

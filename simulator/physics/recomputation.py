@@ -72,9 +72,10 @@ def recomputed(words: Choice, share: Number, flash: Any, module: str) -> Number:
         by_mode = np.where((modes == "selective") & selective, 1.0, by_mode)
     if not np.any(named := names_modules(words)):
         return plain(by_mode)
-    distinct, place = np.unique(modes, return_inverse=True)
-    names = np.array([float(module in word.split(",")) for word in distinct.tolist()])
-    return plain(np.where(named, names[place].reshape(modes.shape), by_mode))
+    # Of many plans few name modules: sorting the words of all would take most of a prediction.
+    listing = [w for w in set(modes[named].tolist()) if module in w.split(",")]
+    is_listed = [modes == word for word in listing]
+    return plain(np.where(named, np.any(is_listed, axis=0) * 1.0, by_mode))
 
 
 def names_modules(words: Choice) -> NDArray[np.bool_]:

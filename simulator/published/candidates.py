@@ -78,6 +78,16 @@ class Candidates:
             groups={name: words[index] for name, words in self.groups.items()},
         )
 
+    def of_rows(self, index: NDArray[np.int64]) -> Candidates:
+        """All plans of some rows, which are counted anew.
+
+        Args:
+            index: the rows, in rising order.
+        """
+        kept = self.take(np.flatnonzero(np.isin(self.row, index)))
+        searched = tuple(self.searched[place] for place in index.tolist())
+        return replace(kept, row=np.searchsorted(index, kept.row), searched=searched)
+
 
 def candidates(rows: Sequence[ThroughputRow], constants: Constants) -> Candidates:
     """Every plan that each row may have run.

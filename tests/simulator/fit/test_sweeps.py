@@ -13,7 +13,7 @@ def problem(counts: dict[str, int], steps_s: dict[str, float]) -> Problem:
     return Problem(
         names=("step_s",),
         groups={"framework": np.array(names)},
-        predict=lambda constants: 1 / np.broadcast_to(constants.step_s, len(names)),
+        predict=lambda constants: 1 / np.asarray(constants.step_s),
         measured=np.array([1 / steps_s[name] for name in names]),
         weight=np.array([4 / counts[name] ** 0.5 for name in names]),
     )
