@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.pages import markdown_table, write_between
 from energy.guard import guard
 from simulator.fit.pool import published_pool
-from simulator.published.runs import read_runs
+from simulator.published.runs import CALENDAR, read_runs
 from simulator.published.shipped import runs_of
 from simulator.questions.validate.runs import Comparison, Runs, WholeRun, whole_runs
 
@@ -53,17 +53,25 @@ def text(runs: Runs) -> str:
 
 def cells(run: WholeRun) -> tuple[str, ...]:
     """The row of a run; an exclamation mark stands where the reported number is out of band."""
-    watts = run.watts_blind
+    watts, again = run.watts_blind, ", counted once" * run.row.repeats
     return (
         run.row.run_id,
-        _reported(run.chip_hours_blind),
+        _hours(run),
         _predicted(run.chip_hours_blind),
-        f"{_reported(watts)} {run.row.scope}" if watts.reported else "",
+        f"{_reported(watts)} {run.row.scope}{again}" if watts.reported else "",
         _number(watts.predicted),
         _reported(run.energy_blind),
         _predicted(run.energy_blind),
         _predicted(run.energy_conditional),
     )
+
+
+def _hours(run: WholeRun) -> str:
+    """Reported chip-hours, what they are if not hours of the calendar, and how well known."""
+    figure, row = _reported(run.chip_hours_blind), run.row
+    words = [row.hours_basis] if row.hours_basis != CALENDAR else []
+    words += [f"within {row.hours_within:.0%}"] if row.hours_within else []
+    return f"{figure} ({', '.join(words)})" if figure and words else figure
 
 
 def _predicted(figure: Comparison) -> str:

@@ -18,6 +18,10 @@ from simulator.facts.tables import first_match, table
 UNRECOGNIZED = "other"
 """The name of the software of a framework that no row of `software.toml` matches."""
 
+VENDOR, BASELINE, FIRST = "vendor-tuned", "baseline", "first implementation"
+"""How tuned software is: by its vendor; less, beside the authors' own system; by nobody yet, which
+is slower even where its framework is known."""
+
 WIDE_PRECISIONS = ("fp32", "tf32")
 """Precisions of the matrix products at which weights and activations take 4 bytes."""
 
@@ -49,6 +53,10 @@ class Software:
         gathered_layers: layers whose sharded weights are gathered at a time.
         recompute_stops: whether recomputation of a layer ends at the last value that a gradient
             needs, so that the last product of a dense layer is not done again.
+        narrow_sums: whether gradients are stored and summed over ranks in 16 bits.
+        one_hot: mixtures whose tokens go to their experts by products with one-hot masks: "all",
+            those of limited "capacity", or none.
+        recompute_modules: lists of modules that its users recompute, beside the modes.
     """
 
     name: str
@@ -67,6 +75,9 @@ class Software:
     casts_weights: bool
     gathered_layers: int
     recompute_stops: bool
+    narrow_sums: bool
+    one_hot: str
+    recompute_modules: tuple[str, ...]
 
     def formats(self, precision: str) -> dict[str, Any]:
         """Fields of `simulator.physics.plan.Formats`: how it stores numbers.
@@ -178,6 +189,9 @@ def _software(row: dict[str, Any], framework: str) -> Software:
         casts_weights=row.get("casts_weights", False),
         gathered_layers=row.get("gathered_layers", 2),
         recompute_stops=applies("recompute_stops"),
+        narrow_sums=applies("narrow_sums"),
+        one_hot=row.get("one_hot", ""),
+        recompute_modules=tuple(row["modules"]) if applies("by_modules") else (),
     )
 
 

@@ -1,9 +1,10 @@
 """The numerical fit of a pool to any rows: Gauss-Newton in logarithms, robust, with priors.
 
 Residuals are ln(predicted / measured). A row's derivative by a deviation of its group equals that
-by the world constant, so an iteration predicts all rows once per constant, all of them in one
-call, however many groups there are. A row far off counts by the logarithm of its distance (Cauchy): tables contain runs that
-were slow for reasons that no configuration shows, and these must not bend the fit of the others.
+by the world constant, so an iteration predicts all rows once per constant, all in one call, however
+many groups there are. A row far off counts by the logarithm of its distance (Cauchy): tables
+contain runs that were slow for reasons that no configuration shows, and these must not bend the fit
+of the others.
 """
 
 from __future__ import annotations

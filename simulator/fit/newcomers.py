@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.facts.kinds import KINDS
-from simulator.facts.software import tuned_priors
+from simulator.facts.software import FIRST, tuned_priors
 from simulator.fit.folds import BAND, MANY_MODELS, ends, weighted_ends
 from simulator.fit.from_rows import OnProgress, fit_published, measured_rates
-from simulator.fit.pool import DEFAULT_TUNED, FIRST, SIGMAS, Pool
+from simulator.fit.pool import DEFAULT_TUNED, SIGMAS, Pool
 from simulator.fit.throughput import evaluate
 from simulator.physics.constants import Constants
 from simulator.published.candidates import Candidates, candidates
@@ -93,9 +93,7 @@ def publishers_left_out(
     return Unseen(tuple(rows), errors, known)
 
 
-def of_pool(
-    rows: Sequence[ThroughputRow], pool: Pool, plans: Candidates | None = None
-) -> Unseen:
+def of_pool(rows: Sequence[ThroughputRow], pool: Pool, plans: Candidates | None = None) -> Unseen:
     """The errors of a pool's predictions of rows that it was not fitted to.
 
     Args:

@@ -70,9 +70,6 @@ DEVIATIONS: dict[str, dict[str, float]] = {
 }
 """One sigma of the logarithm of each deviation, by grouping and constant."""
 
-FIRST = "first implementation"
-"""How tuned software is that nobody has profiled yet: slower even where its framework is known."""
-
 DEFAULT_TUNED = "own system"
 """How tuned an unknown framework is taken to be where nobody says."""
 

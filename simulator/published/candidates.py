@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from energy.shape import Shape
 from simulator.facts.assumptions import step_tokens
-from simulator.facts.software import WIDE_PRECISIONS
+from simulator.facts.software import BASELINE, FIRST, WIDE_PRECISIONS
 from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.plan import Plan, select
@@ -33,6 +33,9 @@ VIRTUAL_STAGES = (2, 4, 8)
 EXPERT_DEGREES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 MICRO_BATCHES = (1, 2, 4, 8, 16, 32)
+
+UNSEARCHED = (BASELINE, FIRST)
+"""How tuned software is whose authors have not searched for its fastest plan."""
 
 LONG_SEQUENCE = 16384
 """Tokens above which context parallelism is tried."""
@@ -133,7 +136,7 @@ def plans_of(row: ThroughputRow) -> list[PlanFields]:
             _batches(row, degrees),
             _virtual_stages(row, degrees),
             _expert_degrees(row),
-            _known(row, "recompute", row.software.recompute),
+            _known(row, "recompute", (*row.software.recompute, *row.software.recompute_modules)),
         )
     ]
     return [plan for plan in plans if _experts_fit(plan)] or plans
@@ -188,7 +191,9 @@ def _batches(row: ThroughputRow, degrees: _Degrees) -> list[_Batch]:
     single = "global_batch" not in row.fields and is_sharded
     batch = row.fields.get("global_batch") or _usual_batch(row, degrees.dp)
     local = max(batch / degrees.dp, 1)
-    sizes = [size for size in MICRO_BATCHES if size <= local or single] or [1]
+    # Nobody has searched for the plan of a baseline: one sequence at a time, as by default.
+    tried = MICRO_BATCHES if row.tuned not in UNSEARCHED else (1,)
+    sizes = [size for size in tried if size <= local or single] or [1]
     return [
         _Batch(micro, micro if single else local) for micro in _known(row, "micro_batch", sizes)
     ]
@@ -230,7 +235,8 @@ def _plan(
     """The fields of one plan."""
     fields_, software, zero = row.fields, row.software, _zero_stage(row, degrees)
     etp = degrees.tp if _is_moe(row) and not software.folds else 1
-    one_hot = _is_moe(row) and software.name == "xla-2020"
+    limited = fields_.get("capacity_limited", False)
+    one_hot = software.one_hot == "all" or (limited and software.one_hot == "capacity")
     plan: PlanFields = {
         "n_chips": degrees.tp * degrees.pp * degrees.cp * degrees.dp,
         "tp": degrees.tp,
@@ -249,8 +255,9 @@ def _plan(
         "sequence_parallel": fields_.get("sequence_parallel", True),
         "capacity_factor": fields_.get("capacity_factor", 1.0),
         "imbalance": fields_.get("imbalance", 1.0),
-        "dispatch": "one-hot" if one_hot else "sort",
-        "gradient_bytes": 2 if zero == 3 else 4,
+        "dispatch": "one-hot" if _is_moe(row) and one_hot else "sort",
+        "dispatch_group": float(row.shape.seq_len) if limited else Plan.dispatch_group,
+        "gradient_bytes": 2 if zero == 3 or software.narrow_sums else 4,
     }
     plan |= software.execution() | software.formats(_stored(row.precision))
     plan["optimizer"] = fields_.get("optimizer", plan["optimizer"])

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energy.errors import AccountingError, InputError
+from simulator.facts.software import BASELINE, FIRST, VENDOR
 from simulator.published.tables import Cells, read_table
 from simulator.published.throughput import ThroughputRow, parse
 
 DENSE, MOE = "dense", "moe"
 
-TRAINING_WORKLOADS = ("pretrain", "train", "lora", "finetune", "step_benchmark", "distil")
+STEP_WORKLOAD = "step_benchmark"
+"""The workload of a row that is one step."""
+
+TRAINING_WORKLOADS = ("pretrain", "train", "lora", "finetune", STEP_WORKLOAD, "distil")
 """Beginnings of the workloads that are one training run of a Transformer."""
 
 USUAL_CHIPS = 256
@@ -34,14 +38,30 @@ SCOPES = {
 }
 """Where watts were read, by the beginnings of `watts_boundary`."""
 
-STEPS_ONLY = "sum of steps"
-"""`hours_basis` of a run whose hours are not those of the calendar."""
+CALENDAR, STEPS, DERIVED, DOUBTED = "calendar", "sum of steps", "derived", "doubted"
+"""What hours are: of the calendar, of steps alone, FLOP over a measured rate, or not for fits."""
+
+HOURS_BASES = {
+    r"\b(?:keep|leave|to be kept) out of (?:time )?fits|\bout of (?:all )?fits of time": DOUBTED,
+    r"\b(?:time|hours|days) (?:is|are) derived|\b(?:days|hours) follow from flop": DERIVED,
+    r"\bsums? of step|\blogged iteration time|\bone iteration\b": STEPS,
+}
+"""Words of `notes` that say what hours are where `hours_basis` does not; the first that applies."""
+
+COUNTED_ONCE = re.compile(r"\bcount (?:it|them|the two) (?:as one|once)\b")
+"""Words of `notes` by which a run repeats the observation of another row."""
+
+WITHIN = re.compile(r"\btreat as \+-\s?(\d+(?:\.\d+)?)\s?%")
+"""Words of `notes` by which hours are known to a share only."""
 
 COUNTS_AGAIN = re.compile(r"re-?comput|hardware")
 """Conventions by which a run's FLOP and utilization hold what the backward pass computes again."""
 
 MODEL_OVER_HARDWARE = 3 / 4
 """Model FLOP of a step over those with every layer computed again: 3 forward passes of 4."""
+
+TUNED = {r"\bfirst (?:\w+ ){0,2}implementation\b": FIRST, r"\bbaseline\b": BASELINE}
+"""Words of `notes` that say how tuned software is, by the names of `software.toml`."""
 
 MEASURED = "measured"
 """Beginning of the bases on which a figure may judge a prediction."""
@@ -67,7 +87,11 @@ class RunRow:
         energy_mwh: reported, where it was measured.
         energy_scope: chip, node or facility.
         source: citation.
-        steps_only: whether its hours are a sum of steps, without restarts and evaluation.
+        hours_basis: what its hours are: "calendar", "sum of steps" (without restarts and
+            evaluation), "derived" (FLOP over a measured rate, so no measured time) or "doubted"
+            (its source asks to keep them out of fits).
+        hours_within: share to which its source knows its hours; 0 where it does not say.
+        repeats: whether its watts and energy are the observation of another row.
     """
 
     run_id: str
@@ -84,7 +108,28 @@ class RunRow:
     energy_mwh: float | None
     energy_scope: str
     source: str
-    steps_only: bool
+    hours_basis: str = CALENDAR
+    hours_within: float = 0.0
+    repeats: bool = False
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether its hours hold nothing but steps: a sum of them, or FLOP over their rate."""
+        return self.hours_basis in (STEPS, DERIVED)
+
+    @property
+    def tells_hours(self) -> bool:
+        """Whether its hours are measured ones of software that somebody profiled, to be fitted."""
+        measured = self.hours_basis in (CALENDAR, STEPS)
+        return measured and self.configuration.tuned != FIRST
+
+    def judges(self, figure: str) -> bool:
+        """Whether its report of a figure is a measurement that judges predictions.
+
+        Args:
+            figure: chip_hours, watts_per_chip or energy_mwh.
+        """
+        return self.hours_basis != DERIVED if figure == "chip_hours" else not self.repeats
 
 
 @dataclass(frozen=True)
@@ -119,7 +164,7 @@ def _run(name: str, cells: Cells) -> RunRow:
         raise InputError("expected a Transformer, dense or moe", kind)
     if text("workload") and not text("workload").startswith(TRAINING_WORKLOADS):
         raise InputError("expected one training run", text("workload"))
-    chip_hours = _chip_hours(cells)
+    chip_hours, notes = _chip_hours(cells), text("notes").lower()
     flop, utilization = _model_flop(cells)
     table = parse([_configuration(name, kind, cells)], whole_runs=True)
     if not table.rows:
@@ -143,7 +188,28 @@ def _run(name: str, cells: Cells) -> RunRow:
         energy_mwh=_if_measured(cells, "energy_mwh", "energy_basis"),
         energy_scope=_energy_scope(text("energy_boundary")),
         source=text("source"),
-        steps_only=text("hours_basis") == STEPS_ONLY,
+        hours_basis=_hours_basis(cells),
+        hours_within=float(within[1]) / 100 if (within := WITHIN.search(notes)) else 0.0,
+        repeats=COUNTED_ONCE.search(notes) is not None,
+    )
+
+
+def _hours_basis(cells: Cells) -> str:
+    """What the hours of a run are: as its column says, else its workload or its notes.
+
+    Raises:
+        InputError: the column has another word.
+    """
+    stated, bases = cells.text("hours_basis"), (CALENDAR, STEPS, DERIVED, DOUBTED)
+    if stated:
+        if stated not in bases:
+            raise InputError(f"expected one of {', '.join(bases)} for hours_basis", stated)
+        return stated
+    if cells.text("workload").startswith(STEP_WORKLOAD):
+        return STEPS
+    notes = cells.text("notes").lower()
+    return next(
+        (basis for words, basis in HOURS_BASES.items() if re.search(words, notes)), CALENDAR
     )
 
 
@@ -154,13 +220,18 @@ def _model_flop(cells: Cells) -> tuple[float | None, float | None]:
     2.66e23 at 42.4 %. BloombergGPT: 2.36e23, where 569e9 tokens take 1.80e23.
     """
     flop, utilization = cells.number("flop_total_reported"), cells.number("utilisation_reported")
-    if not COUNTS_AGAIN.search(cells.text("utilisation_convention").lower()):
+    if not _counts_again(cells):
         return flop, utilization
     of_model = None if cells.number("tokens") else flop
     return (
         of_model and of_model * MODEL_OVER_HARDWARE,
         utilization and utilization * MODEL_OVER_HARDWARE,
     )
+
+
+def _counts_again(cells: Cells) -> bool:
+    """Whether a run's FLOP and utilization hold what its backward pass computes again."""
+    return COUNTS_AGAIN.search(cells.text("utilisation_convention").lower()) is not None
 
 
 def _chip_hours(cells: Cells) -> float | None:
@@ -225,9 +296,11 @@ def _configuration(name: str, kind: str, row: Cells) -> dict[str, str]:
         "workload": text("workload"),
         "source": text("source"),
         "precision": "fp8" if text("precision").startswith("fp8") else text("precision"),
+        # A utilization that counts recomputation is of a run that recomputed.
+        "recompute": "full" if _counts_again(row) else "",
         "framework": _framework(text("chip"), number("year"), text("framework")),
         # Where none is named, what a run loses against its steady rate holds its software too.
-        "tuned": text("tuned") or ("" if text("framework") else "vendor-tuned"),
+        "tuned": text("tuned") or _tuned(text("notes")) or ("" if text("framework") else VENDOR),
     }
 
 
@@ -250,6 +323,11 @@ def _sizes(kind: str, row: Cells) -> tuple[float, float]:
     # 12 L M^2 parameters, M = ASPECT * L.
     layers = layers or max(2, round((size / (12 * ASPECT**2)) ** (1 / 3)))
     return layers, width or 64 * max(1, round((size / 12 / layers) ** 0.5 / 64))
+
+
+def _tuned(notes: str) -> str:
+    """How tuned the software of a run is, where its notes say that it is less than usual."""
+    return next((word for words, word in TUNED.items() if re.search(words, notes.lower())), "")
 
 
 def _framework(chip: str, year: float | None, framework: str) -> str:

@@ -64,7 +64,8 @@ class ThroughputRow:
         n_chips: all chips.
         network_bytes_per_s: a chip's share, where the row says; None means its usual node's.
         fields: cells of the plan that are filled: tp, pp, vp, ep, etp, cp, zero, shard,
-            micro_batch, global_batch, recompute, capacity_factor, sequence_parallel, imbalance,
+            micro_batch, global_batch, recompute, capacity_factor, capacity_limited,
+            sequence_parallel, imbalance,
             schedule, expert_messages, expert_nodes, expert_overlap, trained, adapter_rank,
             adapter_modules.
         measured: tokens per second and chip; never read by a prediction. None where the run was

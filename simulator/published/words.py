@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.facts.networks import network_bytes_per_s
+from simulator.facts.software import framework_of
 from simulator.published.tables import Cells
 
 USUAL_NODE = 8
@@ -42,9 +43,9 @@ TITAN: dict[str, dict[str, Any]] = {
         "recompute": "norms,activations,second_products"
     },
 }
-"""torchtitan's two kinds of selective recomputation: every second layer in full, which is its
-default, and all operations but those of a list, which leaves out every second product (its
-`distributed/activation_checkpoint.py`)."""
+"""torchtitan's two kinds of selective recomputation: every second layer in full, and all operations
+but those of a list, which leaves out every second product (its
+`distributed/activation_checkpoint.py`). The configurations of its models choose the second."""
 
 SHARDING = (
     (r"zero-?_?\s?(\d)|\bstage[- ]?(\d)|^z(\d)$", None),
@@ -106,7 +107,7 @@ def read_words(cells: Cells, *, flash: bool) -> Reading:
     reading = Reading()
     node_chips = cells.number("chips_per_node") or USUAL_NODE
     _sharding(cells.text("zero_fsdp").lower(), node_chips, reading)
-    _recompute(cells.text("recompute"), reading)
+    _recompute(cells.text("recompute"), framework_of(cells.text("framework")), reading)
     _dispatch(cells.text("moe_dispatch"), reading)
     if not flash:
         reading.fields["sequence_parallel"] = False
@@ -154,10 +155,12 @@ def _sharding(words: str, node_chips: float, reading: Reading) -> None:
         reading.fields["shard"] = int(node_chips)
 
 
-def _recompute(words: str, reading: Reading) -> None:
+def _recompute(words: str, framework: str, reading: Reading) -> None:
     """The mode of recomputation, or its modules; what is neither is the nearest mode, selective."""
     if not words:
         return
+    if framework == "torchtitan" and words.lower() == "selective":
+        words = "selective op"  # as the configurations of its models have it
     named = next((kind for word, kind in TITAN.items() if re.search(word, words.lower())), None)
     if named:
         reading.fields |= named
@@ -182,9 +185,11 @@ def _modules(words: str) -> str | None:
 
 
 def _dispatch(words: str, reading: Reading) -> None:
-    """Whether the load of the experts was forced to be equal."""
+    """Whether the load of the experts was forced to be equal, or limited by a capacity."""
     if "force-balanced" in words:
         reading.fields["imbalance"] = 1.0
+    if re.search(r"capacity|token.?drop", words, re.IGNORECASE):
+        reading.fields["capacity_limited"] = True
     rest = re.sub(DISPATCH, " ", words, flags=re.IGNORECASE).split()
     if rest:
         reading.not_understood.append(f"moe_dispatch: {words}")

@@ -4,8 +4,9 @@ hours of the calendar = steady hours * exp(a) * MFU^b
 
 A step that is predicted near the peak leaves more that can go wrong, so a run keeps less of it:
 b is above 0. Both are fitted to the published runs of other developers, each developer counted
-once; the band is the spread that is left. A sum of step times has none of this: it keeps the
-steady rate, within the band of a new publisher.
+once; the band is the spread of developers around lines that were fitted without them. Little of
+this is restarts: what a run's steps take together is its hours of the calendar times its goodput.
+Hours that their source asks to keep out of fits, and those that are derived, are in no line.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from energy.units import S_PER_HOUR
+from simulator.facts.assumptions import goodput
 from simulator.fit.newcomers import quantiles_of_new
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import Evaluated, evaluate
@@ -48,17 +51,20 @@ class Kept:
     Attributes:
         developers: of the runs.
         mfu: predicted for the steady step (runs).
-        slower: ln(reported hours / steady hours) (runs).
+        slower: ln(hours of the calendar / steady hours) (runs).
+        trust: weight of each run, 1 where its hours are known well (runs); None is 1.
     """
 
     developers: tuple[str, ...]
     mfu: Array
     slower: Array
+    trust: Array | None = None
 
     def line(self) -> tuple[float, float]:
         """A and b: least squares with each developer as one point of the spread `SPREAD`."""
         counts = Counter(self.developers)
         weight = np.array([1 / counts[name] for name in self.developers])
+        weight = weight if self.trust is None else weight * self.trust
         columns = np.stack([np.ones(len(self.mfu)), np.log(self.mfu)], axis=1)
         normal = (columns.T * weight) @ columns + np.diag([0.0, (SPREAD / SLOPE) ** 2])
         a, b = np.linalg.solve(normal, (columns.T * weight) @ self.slower)
@@ -69,14 +75,24 @@ class Kept:
         if len(self.developers) < FEWEST_RUNS:
             return KEPT
         a, b = self.line()
-        left = self.slower - a - b * np.log(self.mfu)
-        low, _, high = quantiles_of_new(left, self.developers)
+        low, _, high = quantiles_of_new(self.left, self.developers)
         middle = float(np.exp(-(a + b * np.log(mfu))))
         return (
             middle * float(np.exp(-max(high, 0.0))),
             middle,
             middle * float(np.exp(-min(low, 0.0))),
         )
+
+    @cached_property
+    def left(self) -> Array:
+        """What the line of all other developers, if there are any, leaves of each run (runs)."""
+        left = np.empty(len(self.mfu))
+        for developer in set(self.developers):
+            own = np.array([name == developer for name in self.developers])
+            others = self.without(developer)
+            a, b = (others if others.developers else self).line()
+            left[own] = self.slower[own] - a - b * np.log(self.mfu[own])
+        return left
 
     def without(self, developer: str) -> Kept:
         """The runs of all other developers."""
@@ -85,42 +101,44 @@ class Kept:
             tuple(self.developers[place] for place in others),
             self.mfu[others],
             self.slower[others],
+            None if self.trust is None else self.trust[others],
         )
 
 
 def kept_shares(rows: Sequence[RunRow], evaluated: Evaluated, pool: Pool) -> list[Share]:
     """Share of its steady rate that each run keeps; its developer's own runs are left out."""
-    known = known_runs(pool)
-    return [
-        _of_steps(row, pool) if row.steps_only else known.without(row.developer).share(float(mfu))
-        for row, mfu in zip(rows, steady_mfu(rows, evaluated), strict=True)
-    ]
+    known, shares = known_runs(pool), []
+    for row, mfu in zip(rows, steady_mfu(rows, evaluated), strict=True):
+        low, middle, high = known.without(row.developer).share(float(mfu))
+        more = _without_restarts(row)
+        shares.append((low * more, middle * more, high * more))
+    return shares
 
 
 def known_runs(pool: Pool) -> Kept:
-    """Published runs whose hours are those of the calendar; those that calibrate count too."""
+    """Published runs whose hours were measured and may be fitted; those that calibrate count too.
+
+    First implementations keep what nobody else does, and are not among them.
+    """
     tables = (read_runs(runs_of(name)) for name in (PUBLISHED, CALIBRATION))
-    known = (row for table in tables for row in table.rows)
-    rows = [row for row in known if row.chip_hours and not row.steps_only]
+    rows = [row for table in tables for row in table.rows if row.chip_hours and row.tells_hours]
     evaluated = evaluate([row.configuration for row in rows], pool)
     reported = np.array([row.chip_hours for row in rows], float)
+    restarts = np.array([_without_restarts(row) for row in rows])
+    within = np.log1p([row.hours_within for row in rows])
     return Kept(
         tuple(row.developer for row in rows),
         steady_mfu(rows, evaluated),
-        np.log(reported / steady_hours(rows, evaluated)),
+        np.log(reported * restarts / steady_hours(rows, evaluated)),
+        1 / (1 + (within / SPREAD) ** 2),
     )
 
 
-def _of_steps(row: RunRow, pool: Pool) -> Share:
-    """A sum of steps keeps the steady rate, which the new publisher's band is around."""
-    configuration = row.configuration
-    low, high = pool.unseen_band(
-        row.kind,
-        framework=configuration.framework,
-        architecture=configuration.chip.architecture or "other",
-        tuned=configuration.tuned,
-    )
-    return float(np.exp(low)), 1.0, float(np.exp(high))
+def _without_restarts(row: RunRow) -> float:
+    """Hours of the calendar over those that a run reports: more than 1 where it reports steps."""
+    if not row.is_steady:
+        return 1.0
+    return 1 / goodput(None, row.configuration.n_chips).numbers()[0]
 
 
 def steady_hours(rows: Sequence[RunRow], evaluated: Evaluated) -> Array:

@@ -6,8 +6,9 @@ from rich.table import Table as Page
 
 from energy.reports.terminal import table
 from simulator.kit.answer import Terminal
+from simulator.published.runs import CALENDAR
 from simulator.questions.validate.page_summary import skipped_lines, summary_cells
-from simulator.questions.validate.runs import COMPARISONS, Runs
+from simulator.questions.validate.runs import COMPARISONS, Runs, WholeRun
 
 
 def runs_page(runs: Runs, console: Terminal) -> None:
@@ -36,7 +37,7 @@ def _runs(runs: Runs) -> Page:
         hours, watts, energy = run.chip_hours_blind, run.watts_blind, run.energy_blind
         page.add_row(
             run.row.run_id,
-            _number(hours.reported),
+            _hours(run),
             _number(hours.predicted),
             f"{_number(hours.low)} to {_number(hours.high)}",
             f"{_number(watts.reported)} {run.row.scope}" if watts.reported else "missing",
@@ -58,7 +59,7 @@ def _errors(runs: Runs) -> Page:
         "in band",
         "high / low",
         "median of developers",
-        title="only energy from measured watts is judged",
+        title="only measured hours and energy from measured watts are judged",
     )
     for figure, way in COMPARISONS:
         summary = runs.summary(figure, way)
@@ -66,6 +67,13 @@ def _errors(runs: Runs) -> Page:
             count, median, _, p90, signed, coverage, ratio, each = summary_cells(summary)
             page.add_row(f"{figure}, {way}", count, median, p90, signed, coverage, ratio, each)
     return page
+
+
+def _hours(run: WholeRun) -> str:
+    """Reported chip-hours, and what they are where they are not hours of the calendar."""
+    hours, basis = _number(run.chip_hours_blind.reported), run.row.hours_basis
+    known = run.chip_hours_blind.reported is None or basis == CALENDAR
+    return hours if known else f"{hours} ({basis})"
 
 
 def _number(value: float | None) -> str:

@@ -85,6 +85,8 @@ class WholeRun:
             "source": row.source,
             "scope": row.scope,
             "energy_scope": row.energy_scope,
+            "hours_basis": row.hours_basis,
+            "repeats": row.repeats,
             "origin": "modelled",
         } | {
             f"{figure}_{way}": comparison(self).as_json()
@@ -110,7 +112,7 @@ class Runs:
     skipped: dict[str, str]
 
     def summary(self, figure: str, way: str, kind: str = "all") -> Summary:
-        """Errors of one figure of all runs that report it.
+        """Errors of one figure of all runs that measured it, and did not derive or repeat it.
 
         Args:
             figure: chip_hours, energy_mwh or watts_per_chip.
@@ -119,7 +121,9 @@ class Runs:
         """
         comparison = COMPARISONS[figure, way]
         of_kind = [run for run in self.runs if kind in ("all", run.row.kind)]
-        judged = [run for run in of_kind if comparison(run).error is not None]
+        judged = [
+            run for run in of_kind if comparison(run).error is not None and run.row.judges(figure)
+        ]
         compared = [comparison(run) for run in judged]
         return Summary.of(
             np.array([c.error for c in compared], float),

@@ -39,8 +39,16 @@ class ThroughputResult:
         """Words of the table that no reader knows, and the rows that have them."""
         return Counter(words for row in self.table.rows for words in row.not_understood)
 
+    def _rows_as_json(self) -> list[dict[str, Any]]:
+        """Each row, with its error by each way of leaving it out."""
+        ways = {name: unseen.relative_errors() for name, unseen in self.left_out.items()}
+        return [
+            row | {"left_out": {name: errors[place] for name, errors in ways.items()}}
+            for place, row in enumerate(self.validation.rows_as_json())
+        ]
+
     def as_json(self) -> dict[str, Any]:
-        """Summaries, those of each way of leaving out, the check of memory, and all rows."""
+        """Summaries, those of each way of leaving out by publisher too, memory, and all rows."""
         validation = self.validation
         return _as_json(validation.summaries()) | {
             "given_one": self.given_one,
@@ -48,8 +56,12 @@ class ThroughputResult:
             "left_out": {
                 name: _as_json(unseen.summaries()) for name, unseen in self.left_out.items()
             },
+            "left_out_by_publisher": {
+                name: {kind: _as_json(by) for kind, by in unseen.by_publisher().items()}
+                for name, unseen in self.left_out.items()
+            },
             "memory": self.memory.as_json(),
-            "rows": validation.rows_as_json(),
+            "rows": self._rows_as_json(),
             "skipped": self.table.skipped,
             "not_understood": dict(self.not_understood.most_common()),
             "newcomers": validation.pool.newcomers,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from energy.errors import MissingDataError
 from energy.shape import total
+from simulator.facts.kinds import KINDS
 from simulator.fit.from_rows import measured_rates
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import Evaluated, evaluate
@@ -124,13 +125,33 @@ class Validation:
             "tier_c": self.summary(tiers == "C"),
         }
 
+    def by_publisher(self) -> dict[str, dict[str, Summary]]:
+        """Summaries by kind of model and publisher, of rows of tiers A and B."""
+        kinds, publishers = labels(self.evaluated, "kind"), labels(self.evaluated, "publisher")
+        sound = labels(self.evaluated, "tier") != "C"
+        return {
+            kind: {
+                str(name): self.summary(of_kind & (publishers == name))
+                for name in sorted(set(publishers[of_kind]))
+            }
+            for kind in KINDS
+            if np.any(of_kind := sound & (kinds == kind) & np.isfinite(self.error))
+        }
+
+    def relative_errors(self) -> list[float | None]:
+        """Predicted / reported - 1; None where a row is not judged (rows)."""
+        return [float(np.expm1(e)) if np.isfinite(e) else None for e in self.error]
+
     def rows_as_json(self) -> list[dict[str, Any]]:
         """Each row: reported, predicted, error, band, plan, and what was searched or assumed."""
         # Both are made anew for all rows whenever they are asked for.
         plans, predicted = self.evaluated.plans, self.predicted
-        return [self._row_as_json(i, plans, predicted) for i in range(len(predicted))]
+        errors = self.relative_errors()
+        return [self._row_as_json(i, plans, predicted, errors) for i in range(len(predicted))]
 
-    def _row_as_json(self, i: int, plans: Candidates, predicted: Array) -> dict[str, Any]:
+    def _row_as_json(
+        self, i: int, plans: Candidates, predicted: Array, errors: list[float | None]
+    ) -> dict[str, Any]:
         evaluated, row = self.evaluated, self.evaluated.rows[i]
         return {
             "row_id": row.row_id,
@@ -142,7 +163,7 @@ class Validation:
             "unit": "tokens/s per chip",
             "reported": row.measured,
             "predicted": float(predicted[i]),
-            "error": float(np.expm1(self.error[i])) if np.isfinite(self.error[i]) else None,
+            "error": errors[i],
             "low": float(self.low[i]),
             "high": float(self.high[i]),
             "coverage": 0.8,

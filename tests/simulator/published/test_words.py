@@ -146,6 +146,15 @@ def test_recomputation_of_every_second_layer_is_full_in_half_of_them():
     assert reading.not_understood == []
 
 
+def test_plain_selective_is_by_operation_where_the_configurations_of_torchtitan_have_it_so():
+    (by_op,) = {
+        row(framework="torchtitan", recompute=word).fields["recompute"]
+        for word in ("selective", "selective op")
+    }
+    assert by_op == "norms,activations,second_products"
+    assert row(framework="Megatron-LM", recompute="selective").fields["recompute"] == "selective"
+
+
 def test_a_list_with_an_unknown_module_is_the_nearest_mode_and_said_to_be():
     reading = read_words(Cells({"recompute": "norm, qkv"}), flash=True)
     assert reading.fields["recompute"] == "selective"

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.facts.assumptions import goodput
 from simulator.fit.pool import published_pool
-from simulator.published.runs import RunTable, read_runs
+from simulator.published.runs import CALENDAR, RunTable, read_runs
 from simulator.published.shipped import runs_of
 from simulator.questions.validate.kept import KEPT, Kept, known_runs
 from simulator.questions.validate.runs import whole_runs
@@ -67,12 +68,35 @@ def test_a_run_that_is_predicted_near_the_peak_keeps_less_of_its_rate():
     assert 0.5 < middles[1] < 1
 
 
-def test_a_sum_of_steps_keeps_the_steady_rate_and_hours_of_the_calendar_do_not():
+def test_a_sum_of_steps_is_hours_of_the_calendar_without_restarts():
     steps = {run.row.run_id: run for run in whole_runs(CALIBRATION, published_pool()).runs}
     blind = steps["marin-1.2b-adamw"].chip_hours_blind
-    calendar = replace(steps["marin-1.2b-adamw"].row, steps_only=False)
+    calendar = replace(steps["marin-1.2b-adamw"].row, hours_basis=CALENDAR)
     (run,) = whole_runs(RunTable((calendar,), {}), published_pool()).runs
-    assert run.chip_hours_blind.predicted > 1.1 * blind.predicted
+    productive = goodput(None, calendar.configuration.n_chips).numbers()[0]
+    assert blind.predicted == pytest.approx(productive * run.chip_hours_blind.predicted, rel=1e-3)
+
+
+def test_hours_that_may_not_be_fitted_are_in_no_line():
+    developers = known_runs(published_pool()).developers
+    assert "Soochow University" not in developers
+    assert "OpenAI" not in developers
+    assert "EleutherAI" in developers
+
+
+def test_a_run_whose_hours_are_hardly_known_moves_the_line_less():
+    mfu, shares = np.linspace(0.2, 0.6, 12), np.append(np.full(11, 0.7), 0.2)
+    sure, unsure = (
+        replace(known(shares, mfu=mfu), trust=np.append(np.ones(11), trust)) for trust in (1, 0.1)
+    )
+    assert sure.share(0.6)[1] < unsure.share(0.6)[1] < 0.7
+
+
+def test_the_band_is_of_developers_that_their_line_has_not_seen():
+    runs = known(mfu=np.linspace(0.1, 0.7, 12))
+    a, b = runs.line()
+    in_the_fit = runs.slower - a - b * np.log(runs.mfu)
+    assert np.all(np.abs(runs.left) > np.abs(in_the_fit))
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.floats(-1, 0.2)), min_size=8))
