@@ -85,9 +85,9 @@ validate-local: install ## predict, then train 8 small models that calibration n
 validate: install ## compare the simulator with published figures; exit 5 if it got worse
 	$(BIN)/python -m benchmarks.simulator.gates
 
-validate-folds: install ## the same with every source, model, chip and publisher left out (20 minutes)
+validate-folds: install ## the same with every source, model, chip and publisher left out (6 minutes)
 	$(BIN)/python -m benchmarks.simulator.runs --write docs/results-simulator.md
-	$(BIN)/python -m benchmarks.simulator.gates --folds --write docs/results-simulator.md
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.simulator.gates --folds --write docs/results-simulator.md
 
 bench-simulate: install ## configurations per second, and the memory of sweeps of millions
 	$(BIN)/python -m benchmarks.simulator.speed --write docs/results-simulator.md

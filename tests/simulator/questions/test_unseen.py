@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,21 @@ def test_one_known_row_of_each_source_and_chip_takes_most_of_a_bias(foreign):
     assert sum(row["error"] is None for row in after["rows"]) == len(groups)
     error = "median_abs_rel_error"
     assert after["all"][error] < 0.7 * before["all"][error]
+
+
+def test_errors_of_rows_that_were_left_out_are_listed_by_row_and_by_publisher(foreign):
+    fitted = validate(throughput=foreign).throughput
+    errors = np.log(np.linspace(0.5, 2, len(fitted.table.rows)))
+    errors[0] = np.nan
+    unseen = fitted.validation.left_out(errors, lambda row: row.publisher)
+    answer = replace(fitted, left_out={"publisher": unseen}).as_json()
+    rows = [row["left_out"]["publisher"] for row in answer["rows"]]
+    assert rows[0] is None
+    assert rows[1:] == pytest.approx(np.expm1(errors[1:]))
+    by_name = answer["left_out_by_publisher"]["publisher"]["dense"]
+    assert set(by_name) == {"publisher 0", "publisher 1"}
+    assert sum(each["n"] for each in by_name.values()) == len(rows) - 1
+    assert answer["left_out"]["publisher"]["dense"]["n"] == len(rows) - 1
 
 
 def test_the_rows_that_calibrate_newcomers_are_in_no_fit():
