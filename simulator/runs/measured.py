@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,9 @@ NUMBER = r"([\d,_]*\.?\d+(?:e[+-]?\d+)?)"
 
 FARTHEST = 8.0
 """A measured rate that differs by more from the predicted one is of something else."""
+
+SEARCHED, CLOSE = 40, 1e-7
+"""Steps of the search for a slowdown, and ln of the measured time over the one that ends it."""
 
 SHAPES = (
     "4,150 tokens/s (of all chips)",
@@ -106,8 +110,13 @@ def calibrated(scenario: Scenario, words: str, cluster: Path | None = None) -> P
         save_pool(replace(pool, own=pool.own | {chip: scaled}), cluster)
     # This very row is known: what is left is less than the scatter of other rows of one source.
     spread = SIGMAS * float(pool.newcomers[kind]["within"])
-    exact = {kind: {"ln": earlier + error, "rows": 1, "low": -spread, "high": spread}}
-    after = estimate(Setup.of(scenario, replace(pool, own=pool.own | {chip: exact})), before.plan)
+
+    def at(slower: float) -> Estimate:
+        exact = {kind: {"ln": earlier + slower, "rows": 1, "low": -spread, "high": spread}}
+        own = replace(pool, own=pool.own | {chip: exact})
+        return estimate(Setup.of(scenario, own), before.plan)
+
+    after = _of_duration(at, measured, error)
     notes = (*before.notes, *_notes(before, words, scaled[kind], as_routed / predicted, cluster))
     possible = float(after.step.step_s)
     if possible > measured * 1.01:
@@ -116,6 +125,26 @@ def calibrated(scenario: Scenario, words: str, cluster: Path | None = None) -> P
             f"{possible:.3g} s with this plan: check the batch and the sequence length",
         )
     return _beside(predict(replace(after, notes=notes)), before)
+
+
+def _of_duration(at: Callable[[float], Estimate], measured: float, slower: float) -> Estimate:
+    """The step that takes as long as was measured, or is as near to it as the roof allows.
+
+    A part at the roof of its chip does not shorten with the others, so the step is sought.
+
+    Args:
+        at: from ln of a slowdown to the step.
+        measured: seconds.
+        slower: ln of the slowdown where no part is at its roof.
+    """
+    step, left = at(slower), np.inf
+    for _ in range(SEARCHED):
+        before, left = left, float(np.log(measured / float(step.step.step_s)))
+        if abs(left) < CLOSE or abs(left) > 0.99 * abs(before):
+            break
+        slower += left
+        step = at(slower)
+    return step
 
 
 def _beside(prediction: Prediction, before: Estimate) -> Prediction:

@@ -62,9 +62,9 @@ def test_a_fold_refits_without_the_publisher_from_the_priors(rows, monkeypatch):
     fitted_on = []
     whole = newcomers_module.fit_published
 
-    def watched(kept):
+    def watched(kept, plans):
         fitted_on.append({row.publisher for row in kept})
-        return whole(kept)
+        return whole(kept, plans=plans)
 
     monkeypatch.setattr(newcomers_module, "fit_published", watched)
     unseen = publishers_left_out(chosen)

@@ -83,7 +83,7 @@ def test_a_measured_mixture_takes_its_measured_time_however_it_was_routed():
 
 
 def test_a_measured_row_above_the_roof_of_its_chip_is_said_to_be(unmeasured):
-    beyond = predict("llama3-8b", **RUN, measured="65% MFU")
+    beyond = predict("llama3-8b", **RUN, measured="90% MFU")
     assert step_time(beyond).value < step_time(unmeasured).value
     assert any("the roof of h100" in note for note in beyond.record.notes)
     assert not any("the roof of" in note for note in unmeasured.record.notes)
