@@ -14,6 +14,12 @@ from simulator.published.shipped import runs_of
 from simulator.questions.validate.kept import KEPT, Kept, known_runs
 from simulator.questions.validate.runs import whole_runs
 
+
+def missed(why):
+    """Marks a claim that does not hold today, as docs/results-simulator.md says."""
+    return pytest.mark.xfail(reason=why, strict=True)
+
+
 CALIBRATION = read_runs(runs_of("calibration"))
 
 SHARES = np.linspace(0.4, 1.1, 12)
@@ -119,6 +125,9 @@ def test_the_middle_is_within_the_band(ratios):
         ("t5-11b", "energy_conditional"),
         ("meena-2.6b", "energy_conditional"),
         ("switch-1.5t", "energy_conditional"),
+        pytest.param(
+            "lamda-137b", "chip_hours_blind", marks=missed("out of its band since 2026-11-30")
+        ),
         ("bloom-176b", "chip_hours_blind"),
         ("olmo2-7b", "energy_blind"),
         ("llama2-70b", "chip_hours_blind"),
@@ -128,10 +137,10 @@ def test_published_figures_of_famous_runs_are_within_their_bands(runs, name, fig
     assert getattr(runs[name], figure).in_band
 
 
-def test_seven_in_ten_published_chip_hours_are_within_their_bands(runs):
-    """Eight in ten is the aim, which hours that nobody may fit had hidden the miss of."""
+@missed("71 %: hours that nobody may fit had hidden it")
+def test_four_fifths_of_published_chip_hours_are_within_their_bands(runs):
     judged = [run for run in runs.values() if run.row.chip_hours and run.row.judges("chip_hours")]
-    assert np.mean([run.chip_hours_blind.in_band for run in judged]) >= 0.7
+    assert np.mean([run.chip_hours_blind.in_band for run in judged]) >= 0.8
 
 
 def test_flop_that_hold_what_was_computed_again_are_not_taken_for_those_of_the_model(runs):
@@ -145,12 +154,17 @@ def test_flop_that_hold_what_was_computed_again_are_not_taken_for_those_of_the_m
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("glam-64b64e-280b", 0.2), ("deepseek-v2-per-1t", 0.3), ("gpt3-175b", 0.3)]
+    "name",
+    [
+        "glam-64b64e-280b",
+        pytest.param("deepseek-v2-per-1t", marks=missed("+28 %")),
+        pytest.param("gpt3-175b", marks=missed("+27 % of hours that were derived")),
+    ],
 )
-def test_chip_hours_from_the_configuration_alone_are_about_those_of_the_run(runs, name, most):
+def test_chip_hours_from_the_configuration_alone_are_within_a_fifth(runs, name):
     # 574 h x 1,024 chips of arXiv:2112.06905; 172,800 h of arXiv:2405.04434, section 3.2.3; the
-    # derived hours of arXiv:2104.10350. A fifth is the aim; docs/results-simulator.md has misses.
-    assert abs(runs[name].chip_hours_blind.error) < most
+    # derived hours of arXiv:2104.10350.
+    assert abs(runs[name].chip_hours_blind.error) < 0.2
 
 
 def test_energy_that_was_computed_from_hours_is_not_judged(runs):
