@@ -11,9 +11,10 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from energy.colors import ANSWER, LOST, REFERENCE, THIRD
+from energy.colors import ANSWER, BAND, LOST, REFERENCE, THIRD
 from energy.files import write_atomic
 from energy.reports.picture import PLAIN_NAMES, draw
 from glam.specialization.page import title_of, visible
@@ -30,7 +31,13 @@ SETTINGS: Any = PLAIN_NAMES | {
 FOLD = 4.0
 """Times more, or less, often than all experts at which the colors of a heat map end."""
 
+OFTEN = LinearSegmentedColormap.from_list(
+    "often", [(0, "#ffffff"), (0.5, BAND), (0.8, ANSWER), (1, "#04203f")]
+)
+"""The darker, the more often: in gray as well, where two hues of equal darkness are one."""
+
 COLORS = {"domain": ANSWER, "token_class": LOST, "position": THIRD, SAME_TOKEN: REFERENCE}
+MARKS = {"domain": "o", "token_class": "o", "position": "o", SAME_TOKEN: "s"}
 
 
 def save(folder: Path, experts: Experts) -> list[Path]:
@@ -76,8 +83,8 @@ def _layer_figure(experts: Experts, layer: LayerStudy) -> Callable[[], Figure]:
             bar.set_label("times as often as all experts; *: p < 0.05 (Holm)")
         tokens = math.prod(experts.windows.size)
         page.suptitle(
-            f"{experts.name} at step {experts.last.step}, layer {layer.layer}: "
-            f"{tokens:,} validation tokens",
+            f"{experts.name}, layer {layer.layer}: {answer(experts, layer)}\n"
+            f"step {experts.last.step}, {tokens:,} validation tokens",
             fontsize="large",
         )
         return page
@@ -85,11 +92,25 @@ def _layer_figure(experts: Experts, layer: LayerStudy) -> Callable[[], Figure]:
     return figure
 
 
+def answer(experts: Experts, layer: LayerStudy) -> str:
+    """Say what the experts of a layer specialize in: beyond random routers, or else chance."""
+    routers = experts.plan.routers > 0
+    beyond = "routers with random weights" if routers else "chance"
+    names = [
+        title_of(name)
+        for name, score in layer.scores.items()
+        if (score.random_p if routers else score.p) < SIGNIFICANT
+    ]
+    if not names:
+        return f"its experts specialize in nothing beyond {beyond} (p < {SIGNIFICANT:g})"
+    return f"its experts specialize beyond {beyond} in {', '.join(names)}"
+
+
 def draw_lift(specialty: Specialty, name: str, axes: Axes) -> Any:
     """Draw how much more often than all experts each takes a label; stars where p is small."""
     with np.errstate(divide="ignore"):
         values = np.clip(np.log2(specialty.lift), -math.log2(FOLD), math.log2(FOLD))
-    image = axes.imshow(values, cmap="RdBu_r", vmin=-2, vmax=2, aspect="auto")
+    image = axes.imshow(values, cmap=OFTEN, vmin=-2, vmax=2, aspect="auto")
     axes.set_xticks(range(len(specialty.labels)), specialty.labels, rotation=60, ha="right")
     score = specialty.score
     axes.set_title(
@@ -153,18 +174,23 @@ def _growth_figure(experts: Experts) -> Callable[[], Figure]:
             row[2].set_ylim(0, 104)
         for axis in grid[-1]:
             axis.set_xlabel("step")
-        page.suptitle(f"{experts.name}: dashed, routers with random weights", fontsize="medium")
+        answers = [f"layer {layer.layer}: {answer(experts, layer)}" for layer in layers]
+        page.suptitle(
+            "\n".join([f"{experts.name} at step {experts.last.step}", *answers]), fontsize="medium"
+        )
         return page
 
     return figure
 
 
 def _draw_score(axes: Axes, steps: list[int], scores: list[Any], name: str) -> None:
-    color = COLORS[name]
-    axes.plot(
-        steps, [100 * score.value for score in scores], "o-", color=color, label=title_of(name)
-    )
+    color, hollow = COLORS[name], "white" if name == SAME_TOKEN else None
+    values = [100 * score.value for score in scores]
+    style: Any = {"marker": MARKS[name], "markerfacecolor": hollow, "color": color}
+    axes.plot(steps, values, label=title_of(name), **style)
     random = np.array([100 * score.random for score in scores])
     spread = np.array([100 * score.random_sd for score in scores])
-    axes.plot(steps, random, "--", color=color, linewidth=0.8)
+    axes.plot(
+        steps, random, "--", color=color, linewidth=0.8, label=f"{title_of(name)}, random weights"
+    )
     axes.fill_between(steps, random - spread, random + spread, color=color, alpha=0.15, linewidth=0)

@@ -1,7 +1,9 @@
 """The verb `glam experts`: its tables, document and pictures, and what it says of bad input."""
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +12,9 @@ from glam.checkpoints.checkpoint import Checkpoint
 from glam.config import GlamConfig
 from glam.data.tokenizer import train_tokenizer
 from glam.model.decoder import Glam
+from glam.specialization import picture
+from glam.specialization.measure import Score
+from glam.specialization.study import SAME_TOKEN, LayerStudy, Plan, Specialty
 from tests.support import ROOT
 
 TEXTS = {
@@ -63,6 +68,37 @@ def test_a_study_has_every_expert_of_every_layer_and_a_picture_of_each_layer(
     assert document["growth"][-1]["layers"][0]["settled"] == 1
     assert document["growth"][0]["layers"][0]["settled"] < 1
     assert {path.name for path in pictures.iterdir()} == {"layer-1.png", "growth.png"}
+
+
+def layer_of(**p):
+    """A layer of three experts, with the p of each label against random routers."""
+    scores = {name: Score(0.2, 0.01, 0.001, 0.1, 0.01, value) for name, value in p.items()}
+    same = scores.pop(SAME_TOKEN)
+    takes = {
+        name: Specialty(("a", "b"), np.ones((3, 2), int), score, np.ones(3), np.ones(3))
+        for name, score in scores.items()
+    }
+    return LayerStudy(1, np.full(3, 1 / 3), takes, same, [["x"]] * 3, [])
+
+
+def test_the_title_of_a_picture_is_what_the_experts_specialize_in_beyond_random_routers():
+    layer = layer_of(domain=0.3, token_class=0.01, position=0.9, domain_of_same_token=0.04)
+    experts = SimpleNamespace(plan=Plan(99, 99, 0, 1))
+    assert picture.answer(experts, layer) == (
+        "its experts specialize beyond routers with random weights in token class, "
+        "domain of the same token"
+    )
+    nothing = layer_of(domain=0.3, token_class=0.3, position=0.9, domain_of_same_token=0.4)
+    assert "in nothing beyond routers" in picture.answer(experts, nothing)
+    # Without random routers, the permutations of labels are what it is compared with.
+    alone = SimpleNamespace(plan=Plan(99, 0, 0, 1))
+    assert "specialize beyond chance in domain, " in picture.answer(alone, nothing)
+
+
+def test_a_darker_field_is_more_often_in_gray_as_well():
+    red, green, blue, _ = picture.OFTEN(np.linspace(0, 1, 21)).T
+    luminance = 0.299 * red + 0.587 * green + 0.114 * blue
+    assert (np.diff(luminance) < 0).all()
 
 
 def test_the_table_of_one_checkpoint_says_how_its_figures_were_made(glam, folder):
