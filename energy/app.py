@@ -73,14 +73,22 @@ MarketSeries = Annotated[
 ]
 
 
-def output_file(*endings: str) -> Callable[[Path | None], Path | None]:
-    """The check of an option that names a file to write, made before anything is computed."""
+def output_file(*endings: str, needs: str = "") -> Callable[[Path | None], Path | None]:
+    """The check of an option that names a file to write, made before anything is computed.
+
+    Args:
+        endings: that the file may have; any, if none are named.
+        needs: package of an extra that writes the file.
+    """
 
     def check(path: Path | None) -> Path | None:
         if path is not None:
+            from energy.errors import require_package
             from energy.files import require_writable
 
             require_writable(path, endings)
+            if needs:
+                require_package(needs)
         return path
 
     return check

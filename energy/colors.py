@@ -14,6 +14,9 @@ PREDICTED = "#7a7a7a"
 ANSWER, BAND, LOST, FACTOR, REFERENCE = SPARSE, "#9dc3e6", DENSE, "#b0b0b0", "#222222"
 """An answer and its 80 % band, what is lost or lowered, a factor, a limit or a reference."""
 
+OFTEN = ("#ffffff", BAND, ANSWER, "#04203f")
+"""From seldom over usual to often: the darker, the more, also where two hues would be one gray."""
+
 LOST_BAND = "#f2cfa5"
 
 MIDDLE = "#3d7dbd"

@@ -123,6 +123,41 @@ def remedy(error: OSError) -> str:
     }.get(error.errno or 0, "choose another path")
 
 
+EXTRAS = {
+    "jinja2": "disclosure",
+    "lm_eval": "eval",
+    "matplotlib": "plots",
+    "pandas": "notebooks",
+    "peft": "finetune",
+    "prometheus_client": "watch",
+    "safetensors": "train",
+    "sentencepiece": "train",
+    "spdx_python_model": "disclosure",
+    "torch": "train",
+}
+"""The extra that brings a package of others, by the name that is imported."""
+
+
+def absent(package: str) -> MissingDataError:
+    """The error of a package of `EXTRAS` that is not installed."""
+    fix = f"pip install 'glam-energy[{EXTRAS[package]}]'"
+    return MissingDataError(
+        f"expected the package {package.replace('_', '-')}", "not installed", fix
+    )
+
+
+def require_package(package: str) -> None:
+    """Check that a package of `EXTRAS` is installed, without loading it.
+
+    Raises:
+        MissingDataError: it is not.
+    """
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise absent(package)
+
+
 def require_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """Check that a value is one of a few words.
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-from energy.errors import AccountingError, reason, remedy
+from energy.errors import EXTRAS, AccountingError, absent, reason, remedy
 from energy.letters import escaping
 
 
@@ -91,6 +91,10 @@ def _run(app: Callable[[], object]) -> None:
         sys.stdout.flush()
     except AccountingError as error:
         fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        fail(str(missing := absent(error.name)), missing.exit_code)
     except KeyboardInterrupt:
         _fail_interrupted()
     except BrokenPipeError:

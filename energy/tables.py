@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from energy.errors import MissingDataError
+from energy.errors import absent
 from energy.quantity import Quantity
 
 SOURCE_LENGTH = 110
@@ -95,9 +95,7 @@ def to_frame(quantities: Mapping[str, Quantity], **more: Sequence[Any]) -> Any:
     try:
         import pandas as pd
     except ImportError as error:
-        raise MissingDataError(
-            "expected the package pandas", "not installed", "pip install 'glam-energy[notebooks]'"
-        ) from error
+        raise absent("pandas") from error
     fields = ("value", "low", "high", "unit", "origin", "coverage", "source")
     rows = [
         {field: getattr(quantity, field) for field in fields} | {"origin": str(quantity.origin)}

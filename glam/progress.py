@@ -91,10 +91,10 @@ def metrics_text(row: dict[str, Any]) -> str:
 
 
 class Stages:
-    """A progress bar over the named stages of a short job."""
+    """Progress over the named stages of a short job: a bar, or where it takes minutes, lines."""
 
     def __init__(self, title: str) -> None:
-        self._title = title
+        self._title, self._line_s = title, time.monotonic()
         console = new_console(stderr=True)
         self._bar = Bar(console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task(title)
@@ -109,6 +109,11 @@ class Stages:
 
     def show(self, stage: str, done: int, total: int) -> None:
         """Show the current stage and how much of the job is done."""
+        if self._bar.disable:
+            if time.monotonic() - self._line_s >= LINE_S:
+                self._line_s = time.monotonic()
+                print(f"{self._title}: {stage}, {done} of {total} done", file=sys.stderr)
+            return
         self._bar.update(
             self._task, description=f"{self._title}: {stage}", completed=done, total=total
         )

@@ -34,3 +34,23 @@ def test_a_pue_below_one_is_refused_before_the_command_starts(pue, tmp_path, mon
     assert end.kind == "refused"
     assert "expected pue of 1 or more" in end.words
     assert list(tmp_path.iterdir()) == []
+
+
+DRAWING = [
+    ("energy", "report", "absent", "--html", "page.html"),
+    ("energy", "hourly", "absent", "--location-series", "absent.csv", "--plot", "hours.png"),
+    ("simulator", "plan", "absent.toml", "--plot", "plan.png"),
+    ("simulator", "power", "absent.toml", "--plot", "power.html"),
+]
+
+
+@pytest.mark.parametrize("words", DRAWING, ids=lambda words: " ".join(words[:2]))
+def test_a_picture_without_matplotlib_is_refused_before_the_inputs_are_read(
+    words, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    end = outcome(command(*words))
+    assert "expected the package matplotlib; got not installed" in end.words
+    assert end.words.endswith("pip install 'glam-energy[plots]'")
+    assert list(tmp_path.iterdir()) == []

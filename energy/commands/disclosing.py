@@ -60,7 +60,10 @@ def report(
     despite: Despite = None,
     html: Annotated[
         Path | None,
-        typer.Option(help="Write one page that compares the runs instead.", callback=output_file()),
+        typer.Option(
+            help="Write one page that compares the runs instead.",
+            callback=output_file(needs="matplotlib"),
+        ),
     ] = None,
     json: Json = False,
     csv: Csv = False,

@@ -114,7 +114,9 @@ def hourly(
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Draw the hours.", callback=output_file(".png", ".svg", ".pdf")
+            metavar="FILE",
+            help="Draw the hours.",
+            callback=output_file(".png", ".svg", ".pdf", needs="matplotlib"),
         ),
     ] = None,
     json: Json = False,

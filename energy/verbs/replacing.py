@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from energy.errors import InputError
+from energy.facts.site import UNKNOWN_ZONE
 from energy.record import RunRecord
 
 
 def require_nothing_lost(record: RunRecord, folder: Path, fix: str) -> None:
-    """Check that the record of a folder has no metric that this one lacks, as those of trainers do.
+    """Check that the record of a folder has no metric, label or grid zone that this one lacks.
+
+    Trainers write metrics, and no ledger has labels or the place.
 
     Args:
         record: to be written.
@@ -23,7 +26,12 @@ def require_nothing_lost(record: RunRecord, folder: Path, fix: str) -> None:
         present = RunRecord.load(folder)
     except InputError:
         return
-    if lost := sorted(set(present.metrics) - set(record.metrics)):
+    lost = sorted(set(present.metrics) - set(record.metrics))
+    lost += [f"label {name}" for name in sorted(set(present.labels) - set(record.labels))]
+    zone = present.labels.get("zone", UNKNOWN_ZONE)
+    if zone != UNKNOWN_ZONE and record.labels.get("zone", UNKNOWN_ZONE) == UNKNOWN_ZONE:
+        lost.append(f"zone {zone}")
+    if lost:
         names = ", ".join(lost[:4]) + (", ..." if len(lost) > 4 else "")
         path = folder / "record.json"
         raise InputError(

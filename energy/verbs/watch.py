@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from energy import units
-from energy.errors import InputError, MissingDataError, reason
+from energy.errors import InputError, absent, reason
 from energy.ledger.curve import Curve
 from energy.meters import sources
 from energy.meters.base import Domain
@@ -155,11 +155,7 @@ def serve(port: int, interval_s: float, seconds: float | None, ready: Callable[[
         from prometheus_client import CollectorRegistry, start_http_server
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
     except ImportError as error:
-        raise MissingDataError(
-            "expected the package prometheus-client",
-            "not installed",
-            "pip install 'glam-energy[watch]'",
-        ) from error
+        raise absent("prometheus_client") from error
     watch = Watch()
     labels = ("device", "boundary", "origin", "within")
 

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from energy.colors import ANSWER, BAND, LOST, REFERENCE, THIRD
+from energy.colors import ANSWER, LOST, OFTEN, REFERENCE, THIRD
 from energy.files import write_atomic
 from energy.reports.picture import PLAIN_NAMES, draw
 from glam.specialization.page import title_of, visible
@@ -31,10 +31,9 @@ SETTINGS: Any = PLAIN_NAMES | {
 FOLD = 4.0
 """Times more, or less, often than all experts at which the colors of a heat map end."""
 
-OFTEN = LinearSegmentedColormap.from_list(
-    "often", [(0, "#ffffff"), (0.5, BAND), (0.8, ANSWER), (1, "#04203f")]
+SHADES = LinearSegmentedColormap.from_list(
+    "often", list(zip((0, 0.5, 0.8, 1), OFTEN, strict=True))
 )
-"""The darker, the more often: in gray as well, where two hues of equal darkness are one."""
 
 COLORS = {"domain": ANSWER, "token_class": LOST, "position": THIRD, SAME_TOKEN: REFERENCE}
 MARKS = {"domain": "o", "token_class": "o", "position": "o", SAME_TOKEN: "s"}
@@ -110,7 +109,7 @@ def draw_lift(specialty: Specialty, name: str, axes: Axes) -> Any:
     """Draw how much more often than all experts each takes a label; stars where p is small."""
     with np.errstate(divide="ignore"):
         values = np.clip(np.log2(specialty.lift), -math.log2(FOLD), math.log2(FOLD))
-    image = axes.imshow(values, cmap=OFTEN, vmin=-2, vmax=2, aspect="auto")
+    image = axes.imshow(values, cmap=SHADES, vmin=-2, vmax=2, aspect="auto")
     axes.set_xticks(range(len(specialty.labels)), specialty.labels, rotation=60, ha="right")
     score = specialty.score
     axes.set_title(

@@ -34,7 +34,10 @@ def evaluate(
     device: ChosenDevice = "auto",
     plot: Annotated[
         Path | None,
-        typer.Option(help="Picture to write: .png or .svg.", callback=output_file(".png", ".svg")),
+        typer.Option(
+            help="Picture to write: .png or .svg.",
+            callback=output_file(".png", ".svg", needs="matplotlib"),
+        ),
     ] = None,
     zone: Zone = None,
     pue: Pue = None,

@@ -9,6 +9,7 @@ import typer
 
 from energy.app import Csv, Json, examples, output_folder
 from energy.console import print_data
+from energy.errors import require_package
 from glam.verbs.options import ChosenDevice
 
 
@@ -49,6 +50,8 @@ def experts(
     """
     from glam.specialization import page, run
 
+    if plot is not None:
+        require_package("matplotlib")
     studied = run.study_checkpoints(
         checkpoint,
         run.Text(data or (), tokens, off),

@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from energy.console import plain, print_csv, print_json, unmarked
-from energy.errors import MissingDataError
+from energy.errors import absent, require_package
 from energy.guard import printing
 
 if TYPE_CHECKING:
@@ -125,11 +125,7 @@ class Answer:
         try:
             import pandas
         except ImportError as error:
-            raise MissingDataError(
-                "expected the package pandas",
-                "not installed",
-                "pip install 'glam-energy[notebooks]'",
-            ) from error
+            raise absent("pandas") from error
         from energy.rows import rows_of
 
         return pandas.DataFrame(rows_of(self.frame_data()))
@@ -141,7 +137,12 @@ class Answer:
         return data
 
     def plot(self, path: str | Path | None = None) -> Figure:
-        """Draw the answer; into a PNG, SVG or HTML file where there is a path."""
+        """Draw the answer; into a PNG, SVG or HTML file where there is a path.
+
+        Raises:
+            MissingDataError: matplotlib is not installed.
+        """
+        require_package("matplotlib")
         from simulator.kit import style
 
         if path is not None:

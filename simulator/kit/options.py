@@ -112,7 +112,7 @@ Plot = Annotated[
         "--plot",
         metavar="FILE.png|svg|html",
         help="Draw the answer; a page of html has its text, too.",
-        callback=output_file(".png", ".svg", ".html"),
+        callback=output_file(".png", ".svg", ".html", needs="matplotlib"),
     ),
 ]
 

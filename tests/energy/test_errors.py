@@ -3,11 +3,13 @@
 import copy
 import json
 import pickle
+import re
 import tomllib
 
 import pytest
 
 from energy.errors import (
+    EXTRAS,
     CommandError,
     InputError,
     MissingDataError,
@@ -15,6 +17,8 @@ from energy.errors import (
     reason,
     require_choice,
 )
+from energy.guard import guard
+from tests.support import ROOT
 
 
 @pytest.mark.parametrize("again", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
@@ -60,3 +64,29 @@ def test_a_word_that_is_no_choice_is_answered_with_all_of_them():
     require_choice("--by", "time", ("time", "energy"))
     with pytest.raises(InputError, match=r"^expected --by time, energy or co2; got speed$"):
         require_choice("--by", "speed", ("time", "energy", "co2"))
+
+
+@pytest.mark.parametrize("package", sorted(EXTRAS))
+def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(package, capsys):
+    def load():
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+    with pytest.raises(SystemExit) as ending:
+        guard(load)
+    assert ending.value.code == 4
+    name, extra = package.replace("_", "-"), EXTRAS[package]
+    assert capsys.readouterr().err == (
+        f"error: expected the package {name}; got not installed; "
+        f"pip install 'glam-energy[{extra}]'\n"
+    )
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    brought = [re.split(r"[<>=;\[ ]", line)[0] for line in extras["optional-dependencies"][extra]]
+    assert name in (brought if name != "lm-eval" else [*brought, "lm_eval"])
+
+
+def test_a_module_of_our_own_that_is_absent_stays_a_bug():
+    def load():
+        raise ModuleNotFoundError("No module named 'energy.nothing'", name="energy.nothing")
+
+    with pytest.raises(ModuleNotFoundError):
+        guard(load)

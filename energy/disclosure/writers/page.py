@@ -10,7 +10,7 @@ from energy.disclosure.facts import Facts
 from energy.disclosure.forms import form
 from energy.disclosure.method import carbon_method, compute_method, energy_method, kind, place
 from energy.disclosure.writers.documentation_form import thresholds
-from energy.errors import MissingDataError
+from energy.errors import absent
 from energy.quantity import Origin, Quantity
 from energy.units import J_PER_WH, significant
 
@@ -158,9 +158,7 @@ def html(facts: Facts) -> str:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError as error:
-        raise MissingDataError(
-            "expected the package Jinja2", "not installed", "pip install 'glam-energy[disclosure]'"
-        ) from error
+        raise absent("jinja2") from error
     environment = Environment(
         loader=PackageLoader("energy.disclosure.writers", "templates"),
         autoescape=True,

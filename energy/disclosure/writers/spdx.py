@@ -15,7 +15,7 @@ from uuid import NAMESPACE_URL, uuid5
 from energy.disclosure.facts import Facts
 from energy.disclosure.method import method
 from energy.disclosure.plain import decimal
-from energy.errors import InputError, MissingDataError, require_choice
+from energy.errors import InputError, absent, require_choice
 
 UNITS = (("kilowattHour", 3.6e6, "unit:KiloW-HR"), ("megajoule", 1e6, "unit:MegaJ"))
 """Units of 3.0.1, joules of each, and the QUDT unit that 3.1 plans in its place."""
@@ -53,11 +53,7 @@ def written(facts: Facts) -> str:
     try:
         from spdx_python_model import v3_0_1 as spdx
     except ImportError as error:
-        raise MissingDataError(
-            "expected the package spdx-python-model",
-            "not installed",
-            "pip install 'glam-energy[disclosure]'",
-        ) from error
+        raise absent("spdx_python_model") from error
     base = f"urn:uuid:{uuid5(NAMESPACE_URL, facts.words['name'] + facts.words.get('created', ''))}"
     maker, model = f"{base}#organization", f"{base}#model"
     organization = spdx.Organization(_id=maker, name=facts.words["organization"])

@@ -131,6 +131,17 @@ def test_the_verb_merges_into_the_folder_of_the_job_and_refuses_in_one_line(
         code, printed, said = energy("merge", *words)
         assert (code, printed, said.count("\n")) == (2, "", 1), said
         assert why in said
+    # No ledger has the place or the labels: a record of its ledger alone would have less.
+    named = job_of(tmp_path / "named", [0]) / "rank-0"
+    assert energy("record", named, "--zone", "US")[0] == 0
+    labeled = RunRecord.load(named)
+    labeled.model_copy(update={"labels": {**labeled.labels, "task": "demo"}}).save(named)
+    before = (named / "record.json").read_bytes()
+    for site, lost in (("", "label task, zone US; "), ("--zone=FRA", "label task; ")):
+        code, printed, said = energy("record", named, *filter(None, [site]))
+        assert (code, printed) == (2, "")
+        assert f"says more than its ledgers; got {lost}" in said
+    assert (named / "record.json").read_bytes() == before
     for words in (["merge", trained], ["record", trained / "rank-0"]):
         code, printed, said = energy(*words)
         assert (code, printed, said.count("\n")) == (2, "", 1), said

@@ -96,7 +96,7 @@ def test_the_title_of_a_picture_is_what_the_experts_specialize_in_beyond_random_
 
 
 def test_a_darker_field_is_more_often_in_gray_as_well():
-    red, green, blue, _ = picture.OFTEN(np.linspace(0, 1, 21)).T
+    red, green, blue, _ = picture.SHADES(np.linspace(0, 1, 21)).T
     luminance = 0.299 * red + 0.587 * green + 0.114 * blue
     assert (np.diff(luminance) < 0).all()
 
