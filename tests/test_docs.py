@@ -214,3 +214,12 @@ def test_every_finding_stands_on_its_page_as_its_script_begins():
         row = f"| [{script.stem}](../findings/{script.name}) | {version} | {said.rstrip('.')} |"
         assert row in page
     assert page.count("](../findings/") == len(scripts)
+
+
+def test_every_picture_is_shown_on_a_page():
+    shown = {
+        (page.parent / target).resolve()
+        for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+        for target in re.findall(r"!\[[^\]]*\]\(([^)\s]+)", page.read_text())
+    }
+    assert set((ROOT / "docs").rglob("*.png")) - shown == set()
