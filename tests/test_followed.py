@@ -20,7 +20,7 @@ from tests.test_docs import COMMANDS, FENCE, MANUAL, sessions, what_is_wrong
 NOT_RUN = {
     r"make ": "the tests of the repository itself",
     r"glam train --model glam-mini-16e": "minutes; tests/glam trains a smaller one",
-    r"glam train --model run\.toml": "own books; tests/glam/test_bad_input.py resumes a run",
+    r"glam train --model recipe\.toml": "own books; tests/glam/test_bad_input.py resumes a run",
     r"glam probe ": "a minute; tests/contracts probes with fewer sizes",
     r"glam generate ": "a model that was trained for minutes",
     r"glam experts ": "a mixture that was trained; tests/glam/specialization has a small one",

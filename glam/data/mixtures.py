@@ -35,7 +35,8 @@ def domain_weights(config: Corpus, names: Sequence[str]) -> dict[str, float]:
         raise InputError(
             "expected weights of domains that the corpus has",
             ", ".join(unknown),
-            f"domains: {', '.join(names)}",
+            f"its domains are {', '.join(names)}: weigh these in [corpus] weights, or name text "
+            f"with --data {unknown[0]}=PATH",
         )
     matching = [weights for weights in mixtures().values() if set(names) <= set(weights)]
     default = matching[0] if matching else dict.fromkeys(names, 1.0)

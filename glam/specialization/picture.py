@@ -31,9 +31,7 @@ SETTINGS: Any = PLAIN_NAMES | {
 FOLD = 4.0
 """Times more, or less, often than all experts at which the colors of a heat map end."""
 
-SHADES = LinearSegmentedColormap.from_list(
-    "often", list(zip((0, 0.5, 0.8, 1), OFTEN, strict=True))
-)
+SHADES = LinearSegmentedColormap.from_list("often", list(zip((0, 0.5, 0.8, 1), OFTEN, strict=True)))
 
 COLORS = {"domain": ANSWER, "token_class": LOST, "position": THIRD, SAME_TOKEN: REFERENCE}
 MARKS = {"domain": "o", "token_class": "o", "position": "o", SAME_TOKEN: "s"}

@@ -109,7 +109,7 @@ def sizes(json: Json = False, csv: Csv = False) -> None:
 
 @examples(
     "glam train --model glam-mini-16e --out runs/first",
-    "glam train --model run.toml --data books/ --out runs/books --resume",
+    "glam train --model recipe.toml --data books/ --out runs/books --resume",
 )
 def train(
     model: Annotated[str, typer.Option(help="A model (glam sizes), or the TOML file of one.")],

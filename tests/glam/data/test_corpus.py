@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy.errors import InputError
-from glam.config import Corpus
+from glam.config import Corpus, GlamConfig
 from glam.data.corpus import Domain, TokenCorpus, load_corpus
 from glam.data.mixtures import domain_weights, mixtures
 from glam.data.sources import list_sources, read_documents
@@ -23,6 +23,7 @@ from glam.data.survey import (
     warn_of_skipped_text,
 )
 from glam.data.tokenizer import END, Tokenizer, cached_tokenizer, train_tokenizer
+from tests.support import ROOT
 
 VOCABULARY = 500
 SOURCE = Path(json.__file__).with_name("decoder.py").read_text()
@@ -311,3 +312,14 @@ def test_the_mixture_of_the_paper_applies_to_its_domains():
     weights = domain_weights(Corpus(), ["books", "webpages"])
     assert weights == pytest.approx({"books": 0.20 / 0.62, "webpages": 0.42 / 0.62})
     assert domain_weights(Corpus(), ["books", "mine"]) == {"books": 0.5, "mine": 0.5}
+    with pytest.raises(InputError, match=r"got news; its domains are text: .* --data news=PATH"):
+        domain_weights(Corpus(weights={"news": 1.0}), ["text"])
+
+
+def test_the_recipe_of_the_page_trains_on_whatever_text_is_named_with_it(tmp_path):
+    page = (ROOT / "docs" / "trainer.md").read_text()
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(page.split("```toml\n")[1].split("```")[0])
+    config = GlamConfig.of(recipe)
+    assert config.training.steps == 60
+    assert (config.corpus, config.training.tensorboard) == (Corpus(), False)
