@@ -50,8 +50,10 @@ def headline(answer: Feasible) -> str:
     wanted = ", ".join(_limit(answer, name) for name in limits.most)
     of = f"of {answer.fit:,} configurations that fit in memory"
     if answer.keepers:
-        binding = WORDS[answer.binding[0]]
-        return f"{answer.name}: {answer.keeping:,} {of} keep to {wanted}; {binding} binds"
+        first = next(bound for bound in answer.bounds if bound.name in answer.binding)
+        binds = "binds" if first.breaking else "is nearest, and breaks none"
+        name = WORDS[first.name]
+        return f"{answer.name}: {answer.keeping:,} {of} keep to {wanted}; {name} {binds}"
     return f"{answer.name}: none {of} keeps to {wanted}; {answer.relaxed} would be enough"
 
 
@@ -132,7 +134,8 @@ def _bounds(answer: Feasible) -> Table:
     rows.columns[-1].justify = "left"
     for bound in answer.bounds:
         end = bound.least if answer.keepers else bound.alone
-        binds = "binds" if answer.keepers else "in the way"
+        binds = "binds" if bound.breaking else "nearest"
+        binds = binds if answer.keepers else "in the way"
         rows.add_row(
             WORDS[bound.name],
             _limit(answer, bound.name),

@@ -42,8 +42,18 @@ def test_the_verb_says_yes_with_slack_and_bands(simulator, tmp_path):
         assert (dollars["value"], dollars["origin"]) == (None, "missing")
     code, out, _ = simulator(*words, "--plot", "f.html")
     assert code == 0
-    assert "binds" in out
-    assert "binds" in (tmp_path / "f.html").read_text()
+    assert "power is nearest" in out
+    assert "power is nearest" in (tmp_path / "f.html").read_text()
+
+
+def test_a_limit_binds_only_if_a_configuration_breaks_it_and_else_is_the_nearest(simulator):
+    code, out, _ = simulator(*SMALL, "--max-mw", "1", "--by", "2028-01-09")
+    assert code == 0
+    assert out.splitlines()[0].endswith("; power is nearest, and breaks none")
+    assert "binds" not in out
+    code, out, _ = simulator(*SMALL, "--max-mw", "0.007", "--by", "2028-01-09")
+    assert code == 0
+    assert out.splitlines()[0].endswith("; power binds")
 
 
 def test_the_verb_says_no_with_what_would_do_and_that_does(simulator):
