@@ -12,6 +12,9 @@ from energy.console import print_data
 from glam.verbs.options import ChosenDevice, Meter, RunOrCheckpoint
 
 
+DRAWN = output_file(".png", ".svg", needs="matplotlib")
+
+
 @examples(
     "glam eval runs/first --data items/ --limit 100",
     "glam eval runs/first --data items/ --tasks boolq,copa --shots 1 --plot tasks.png",
@@ -34,10 +37,7 @@ def evaluate(
     device: ChosenDevice = "auto",
     plot: Annotated[
         Path | None,
-        typer.Option(
-            help="Picture to write: .png or .svg.",
-            callback=output_file(".png", ".svg", needs="matplotlib"),
-        ),
+        typer.Option(help="Picture to write: .png or .svg.", callback=DRAWN),
     ] = None,
     zone: Zone = None,
     pue: Pue = None,
