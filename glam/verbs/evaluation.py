@@ -11,7 +11,6 @@ from energy.app import Csv, Json, Pue, Zone, examples, output_file, output_folde
 from energy.console import print_data
 from glam.verbs.options import ChosenDevice, Meter, RunOrCheckpoint
 
-
 DRAWN = output_file(".png", ".svg", needs="matplotlib")
 
 

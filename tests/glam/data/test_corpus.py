@@ -194,7 +194,7 @@ def test_a_weight_of_zero_excludes_a_domain(folder, tmp_path):
 def test_weights_sum_to_one_and_an_unknown_domain_is_an_error():
     weights = domain_weights(Corpus(weights={"code": 3, "prose": 1}), ["code", "prose", "tests"])
     assert weights == {"code": 0.75, "prose": 0.25, "tests": 0.0}
-    with pytest.raises(InputError, match="got poetry; domains: code"):
+    with pytest.raises(InputError, match="got poetry; its domains are code"):
         domain_weights(Corpus(weights={"poetry": 1}), ["code"])
     with pytest.raises(InputError, match="a weight above 0"):
         domain_weights(Corpus(weights={"code": 0}), ["code"])
