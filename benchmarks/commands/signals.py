@@ -176,9 +176,13 @@ def _nothing_ignored() -> None:
 
 
 def half_written(folder: Path) -> str:
-    """The first file in a folder that is not whole; empty if all are."""
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        if path.name.startswith(".") and path.suffix != ".lock":
+    """The first file in a folder that is not whole; empty if all are.
+
+    What is left of a checkpoint that was being written or deleted has a name that says so.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in (path for path in files if path.parent.suffix not in (".partial", ".old")):
+        if path.name.startswith(".") and path.suffix != ".lock" and path.name != ".metadata":
             return f"a temporary file is left: {path.name}"
         try:
             if path.suffix == ".json":

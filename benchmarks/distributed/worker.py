@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from energy.ledger.accounting import snapshot
 from energy.shape import Shape
+from glam.checkpoints.checkpoint import read_manifest
 from glam.checkpoints.folder import load_tensors
-from glam.checkpoints.sharded import read_manifest
 from glam.checkpoints.writer import CheckpointWriter
 from glam.config import Dispatch, GlamConfig
 from glam.data.corpus import Domain, TokenCorpus

@@ -2,7 +2,8 @@
 
 Turns of equal numbers of steps: without a checkpoint, with one that is written before the next
 step, and with one that is written in the background of the next steps. Each round has a turn of
-each; medians over the rounds.
+each; medians over the rounds. At last, what writing alone takes: seconds, and how far the resident
+memory rises above that with the copy that is written.
 
     python -m benchmarks.trainer.checkpoint [--model NAME] [--steps 8] [--rounds 15] [--json]
 """
@@ -10,7 +11,9 @@ each; medians over the rounds.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
+import re
 import statistics
 import tempfile
 import time
@@ -92,6 +95,24 @@ class Trainer:
             self.wait()
         return {"halt_s": halt_s, "whole_s": time.perf_counter() - begin}
 
+    def alone(self) -> dict[str, float]:
+        """Return seconds and rise of memory of a write without training beside it."""
+        self.saved += 1
+        checkpoint = Checkpoint.capture(self.saved, self.config, self.model, self.optimizer)
+        ctypes.CDLL(None).malloc_trim(0)  # so that freed memory cannot serve the write unseen
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before, begin = resident_mb("VmRSS"), time.perf_counter()
+        checkpoint.write(self.folder)
+        seconds = time.perf_counter() - begin
+        return {"write_s": seconds, "rise_mb": resident_mb("VmHWM") - before}
+
+
+def resident_mb(name: str) -> float:
+    """Resident memory of this process on Linux, now (VmRSS) or at its peak (VmHWM)."""
+    status = Path("/proc/self/status").read_text()
+    (kib,) = re.findall(rf"{name}:\s+(\d+) kB", status)
+    return int(kib) * 1024 / 1e6
+
 
 def measure(config: GlamConfig, steps: int, rounds: int) -> dict[str, Any]:
     """Median seconds by way of checkpointing.
@@ -106,7 +127,9 @@ def measure(config: GlamConfig, steps: int, rounds: int) -> dict[str, Any]:
         for way in WAYS:
             trainer.turn(way, steps)
         turns = [{way: trainer.turn(way, steps) for way in WAYS} for _ in range(rounds)]
-        size = checkpoints(Path(folder))[-1].stat().st_size
+        alone = [trainer.alone() for _ in range(rounds)]
+        newest = checkpoints(Path(folder))[-1]
+        size = sum(path.stat().st_size for path in newest.iterdir())
     ways = {
         way: {key: statistics.median(turn[way][key] for turn in turns) for key in turns[0][way]}
         for way in WAYS
@@ -119,6 +142,7 @@ def measure(config: GlamConfig, steps: int, rounds: int) -> dict[str, Any]:
         "model": config.name,
         "optimizer": config.training.optimizer,
         "mb": size / 1e6,
+        **{key: statistics.median(turn[key] for turn in alone) for key in alone[0]},
         "device": str(trainer.device),
         "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
@@ -150,6 +174,7 @@ def main() -> None:
             f"{way:10}  training halts {row['halt_s'] * 1e3:6.1f} ms, whole turn"
             f" {row['whole_s'] * 1e3:8.1f} ms, {row['extra_s'] * 1e3:+7.1f} ms"
         )
+    print("alone       {write_s:.3f} s, memory rises by {rise_mb:.1f} MB".format(**results))
 
 
 if __name__ == "__main__":

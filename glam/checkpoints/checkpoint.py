@@ -1,44 +1,37 @@
 """Checkpoints: written whole or not at all, verified by checksum, enough to resume bit for bit.
 
-Each is one safetensors file (no pickle, readable by other tools): weights as `model.*`, optimizer
-state as `optimizer.<index>.*`, and as metadata the step, the configuration, the trainer's own
-state and a SHA-256 over all of these. Data order and learning rate are functions of the step and
-of that state, so nothing else is needed to resume.
+Each is a folder in the format of torch.distributed.checkpoint, whatever number of processes wrote
+it: weights as `model.*`, optimizer state as `optimizer.<index>.*`, and in checkpoint.json the step,
+the configuration, the trainer's own state and a SHA-256 of each file. Data order and learning rate
+are functions of the step and of that state, so nothing else is needed to resume. Files of former
+versions are read too.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
 import re
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.distributed import ProcessGroup
 
 from energy.errors import InputError, reason
-from energy.files import write_atomic
-from glam.checkpoints.content import Kind, require_content
-from glam.checkpoints.folder import damaged, load_tensors, read_facts, require_whole
-from glam.checkpoints.tensor_file import tensor_bytes, write_tensors
+from glam.checkpoints import former
+from glam.checkpoints.content import Kind, damaged, require_content
+from glam.checkpoints.folder import MANIFEST, load_tensors, read_facts, require_whole
+from glam.checkpoints.saving import Saving, delete
 from glam.config import GlamConfig
 
-FORMAT = "glam-checkpoint-3"
+NAME = re.compile(r"step-(\d{8})(\.safetensors)?")
+"""A checkpoint, or the file of a former version."""
 
-
-FORMER_FORMATS = ("glam-checkpoint-1", "glam-checkpoint-2")
-"""Still read: 1, of version 0.1.0, has other names in its metadata; the configuration of both has
-no architecture, and `GlamConfig.from_dict` gives it the one that all models had."""
-
-
-FILE_NAME = re.compile(r"step-(\d{8})(\.safetensors)?")
-"""A file of one process, or the folder of several."""
+Read = TypeVar("Read")
 
 
 logger = logging.getLogger("glam")
@@ -51,10 +44,13 @@ class Checkpoint:
     Attributes:
         step: optimizer steps done.
         config: configuration of the run.
-        tensors: weights and optimizer state, on the CPU.
+        tensors: weights and optimizer state, on the CPU; of several processes those of this one,
+            or its shards.
         trainer_state: what the trainer needs besides these, as plain values.
         validation_loss: validation loss at this step in nats per token; NaN if not evaluated.
         former: whether it was read from a format in which the architecture could not be chosen.
+        group: the processes that write it together, if there are several.
+        path: folder that it was read from, if its tensors are not loaded yet.
     """
 
     step: int
@@ -63,6 +59,8 @@ class Checkpoint:
     trainer_state: dict[str, Any] = field(default_factory=dict)
     validation_loss: float = math.nan
     former: bool = False
+    group: ProcessGroup | None = None
+    path: Path | None = None
 
     @classmethod
     def capture(
@@ -87,25 +85,24 @@ class Checkpoint:
         return cls(step, config, copies, trainer_state or {}, validation_loss)
 
     def write(self, folder: Path) -> Path:
-        """Write step-00000020.safetensors (for step 20), then delete old checkpoints.
+        """Write step-00000020/ (for step 20), then delete old checkpoints.
 
         The newest `keep_checkpoints` and the one with the lowest validation loss are kept.
 
         Raises:
-            InputError: the folder cannot be written or the disk is full; no partial file is left.
+            InputError: a process cannot write, or the disk is full; nothing is left of it.
         """
-        metadata = {
-            "format": FORMAT,
-            "step": str(self.step),
-            "config": json.dumps(self.config.as_dict()),
-            "trainer_state": json.dumps(self.trainer_state),
+        facts = {
+            "step": self.step,
+            "config": self.config.as_dict(),
+            "trainer_state": self.trainer_state,
             "validation_loss": repr(self.validation_loss),
         }
-        metadata["sha256"] = checksum(metadata, self.tensors)
-        path = folder / f"step-{self.step:08d}.safetensors"
-        write_atomic(path, lambda file: write_tensors(file, self.tensors, metadata))
-        delete_old(folder, self.config.training.keep_checkpoints)
-        return path
+        saving = Saving(folder / f"step-{self.step:08d}", self.group)
+        saving.save(self.tensors, facts)
+        if saving.is_first:
+            delete_old(folder, self.config.training.keep_checkpoints)
+        return saving.path
 
     def config_to_resume(self, config: GlamConfig) -> GlamConfig:
         """Return a configuration with what this checkpoint's run could not choose as it was."""
@@ -146,53 +143,39 @@ class Checkpoint:
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint and verify its checksum.
+    """Read a checkpoint and verify its checksums.
 
     Raises:
-        InputError: there is no such file, it is not a checkpoint, or it is damaged.
+        InputError: there is none, it is not a checkpoint, or it is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
     if path.is_dir():
         require_whole(path)
-        return replace(checkpoint_of_folder(path), tensors=load_tensors(path))
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            names = file.keys()
-            tensors = {name: file.get_tensor(name) for name in names}
-    except FileNotFoundError as error:
+        return replace(read_manifest(path), tensors=load_tensors(path), path=None)
+    if not path.exists():
+        folder = path.with_suffix("")
         raise InputError(
             f"expected a checkpoint at {path}",
             "no such file",
-            "name a file in the checkpoints folder of a `glam train` run",
-        ) from error
-    except (SafetensorError, OSError) as error:
-        raise damaged(path, str(error)) from error
-    if metadata.get("format") not in (FORMAT, *FORMER_FORMATS):
-        raise InputError(f"expected {FORMAT} in {path}", str(metadata.get("format")))
-    if checksum(metadata, tensors) != metadata.get("sha256"):
-        raise damaged(path, "a checksum that does not match")
-    if metadata["format"] == FORMER_FORMATS[0]:
-        metadata = _from_former_format(metadata)
-    return Checkpoint(
-        int(metadata["step"]),
-        GlamConfig.from_dict(json.loads(metadata["config"])),
-        tensors,
-        json.loads(metadata["trainer_state"]),
-        float(metadata["validation_loss"]),
-        former=metadata["format"] in FORMER_FORMATS,
-    )
+            f"name {folder}"
+            if folder.is_dir()
+            else "name one in the checkpoints folder of a `glam train` run",
+        )
+    facts, tensors = former.read(path)
+    return replace(_with_facts(path, facts), tensors=tensors, former=former.is_plain(facts))
 
 
-def checkpoint_of_folder(path: Path) -> Checkpoint:
-    """Return a checkpoint of several processes without its tensors.
+def read_manifest(path: Path) -> Checkpoint:
+    """Return a checkpoint without its tensors, of which only the manifest is read.
 
     Raises:
         InputError: it is not a checkpoint, or it is damaged.
     """
-    facts = read_facts(path)
+    return replace(_with_facts(path, read_facts(path)), path=path)
+
+
+def _with_facts(path: Path, facts: Mapping[str, Any]) -> Checkpoint:
+    """Return a checkpoint of which only the facts are known."""
     try:
         return Checkpoint(
             int(facts["step"]),
@@ -213,10 +196,15 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
     Raises:
         InputError: there are checkpoints, and all of them are damaged.
     """
+    return newest(folder, load_checkpoint)
+
+
+def newest(folder: Path, read: Callable[[Path], Read]) -> Read | None:
+    """Read the newest checkpoint that can be read, as `latest_checkpoint` does, in some way."""
     newest_error: InputError | None = None
     for path in reversed(checkpoints(folder)):
         try:
-            checkpoint = load_checkpoint(path)
+            checkpoint = read(path)
         except InputError as error:
             newest_error = newest_error or error
             continue
@@ -235,17 +223,12 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
 
 def best_checkpoint(folder: Path) -> Path | None:
     """Return the checkpoint with the lowest validation loss; None if none was evaluated."""
-    from safetensors import SafetensorError, safe_open
-
     losses = {}
     for path in checkpoints(folder):
         try:
-            if path.is_dir():
-                loss = float(read_facts(path)["validation_loss"])
-            else:
-                with safe_open(path, framework="pt") as file:
-                    loss = float(_validation_loss(file.metadata() or {}))
-        except (SafetensorError, OSError, ValueError, KeyError, InputError):
+            facts = read_facts(path) if path.is_dir() else former.read_facts(path)
+            loss = float(facts["validation_loss"])
+        except (ValueError, TypeError, KeyError, InputError):
             continue
         if math.isfinite(loss):
             losses[path] = loss
@@ -256,45 +239,18 @@ def delete_old(folder: Path, keep: int) -> None:
     """Delete all but so many of the newest checkpoints and the best one."""
     best = best_checkpoint(folder)
     for old in checkpoints(folder)[:-keep]:
-        if old.is_dir() and old != best:
-            shutil.rmtree(old, ignore_errors=True)
-        elif old != best:
-            old.unlink(missing_ok=True)
+        if old != best:
+            delete(old)
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """List the checkpoints of a folder, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if FILE_NAME.fullmatch(path.name))
+    return sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name))
 
 
-def checksum(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of the metadata and of names, types, sizes and bytes of the tensors."""
-    signed = {name: text for name, text in sorted(metadata.items()) if name != "sha256"}
-    digest = hashlib.sha256(json.dumps(signed).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor_bytes(tensor))
-    return digest.hexdigest()
-
-
-def _from_former_format(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata of a version 0.1.0 checkpoint under the names of today."""
-    state = json.loads(metadata.get("memory", "{}"))
-    former_names = {
-        "skipped": "skipped_updates",
-        "passed_over": "skipped_batches",
-        "health": "divergence",
-    }
-    state = {former_names.get(name, name): value for name, value in state.items()}
-    return {
-        **metadata,
-        "trainer_state": json.dumps(state),
-        "validation_loss": _validation_loss(metadata),
-    }
-
-
-def _validation_loss(metadata: Mapping[str, str]) -> str:
-    return metadata.get("validation_loss", metadata.get("held_out_loss", "nan"))
+def is_checkpoint(path: Path) -> bool:
+    """Whether a path is that of a checkpoint, and not that of the folder of a run."""
+    named = NAME.fullmatch(path.absolute().name) is not None
+    return named or path.is_file() or (path / MANIFEST).is_file()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import torch
@@ -16,6 +17,9 @@ from energy.errors import InputError
 
 AVERAGED = {"row_var": -1, "col_var": -2}
 """Of the factored second moments, the dimension that they are means over."""
+
+REMEDY = "delete it, or train again in another folder"
+"""Of a checkpoint that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -86,3 +90,12 @@ def _state(name: str, kind: Kind, in_order: Sequence[Tensor]) -> Kind | None:
     if key in AVERAGED and len(shape) > 1:
         shape[AVERAGED[key]] = 1
     return Kind(tuple(shape), weight.dtype)
+
+
+def damaged(path: Path, what: str) -> InputError:
+    """Return the error of a checkpoint that is not as it was written."""
+    return InputError(
+        f"expected a valid checkpoint at {path}",
+        what.lower(),
+        REMEDY,
+    )

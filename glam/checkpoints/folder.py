@@ -1,26 +1,35 @@
 """The folder of a checkpoint in the format of torch.distributed.checkpoint, and its manifest.
 
-checkpoint.json has what else a checkpoint has, and a SHA-256 of every file.
+checkpoint.json has what else a checkpoint has, a SHA-256 of every file, and one of itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributed import ProcessGroup
 
 from energy.errors import InputError, reason
-from glam.checkpoints.content import Kind, require_same
+from energy.inputs import UNPARSED, read_text
+from glam.checkpoints.content import REMEDY, Kind, damaged, require_same
 
-FORMAT = "glam-sharded-checkpoint-1"
+FORMAT = "glam-checkpoint-4"
+FORMER_FORMAT = "glam-sharded-checkpoint-1"
+"""Still read: that of several processes while one process wrote files; no SHA-256 of itself."""
+
 MANIFEST = "checkpoint.json"
+
+
+def signed(facts: Mapping[str, Any]) -> str:
+    """Return the text of a manifest: facts, format, and a SHA-256 of all of it but this."""
+    text = json.dumps({"format": FORMAT, **facts, "sha256": ""})
+    return _with_digest(text, "", _sha256(text))
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -29,14 +38,29 @@ def read_facts(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is not a checkpoint, or it is damaged.
     """
+    text = read_text(path / MANIFEST, "a valid checkpoint", REMEDY)
     try:
-        facts = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        problem = reason(error) if isinstance(error, OSError) else "a damaged checkpoint.json"
-        raise damaged(path, problem) from error
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        facts = json.loads(text)
+    except UNPARSED as error:
+        raise damaged(path, f"a damaged {MANIFEST}") from error
+    if not isinstance(facts, dict) or facts.get("format") not in (FORMAT, FORMER_FORMAT):
         raise InputError(f"expected {FORMAT} in {path}", str(facts)[:80])
+    if facts["format"] == FORMAT:
+        digest = str(facts.get("sha256"))
+        if _sha256(_with_digest(text, digest, "")) != digest:
+            raise damaged(path, f"a checksum of {MANIFEST} that does not match")
+    if not isinstance(facts.get("files"), dict):
+        raise damaged(path, f"no list of files in {MANIFEST}")
     return facts
+
+
+def _with_digest(text: str, before: str, after: str) -> str:
+    """Return a manifest with another SHA-256 of itself."""
+    return text.replace(f'"sha256": "{before}"', f'"sha256": "{after}"')
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def require_whole(path: Path) -> None:
@@ -45,7 +69,9 @@ def require_whole(path: Path) -> None:
     Raises:
         InputError: a file is missing or damaged.
     """
-    for name, digest in read_facts(path).get("files", {}).items():
+    for name, digest in read_facts(path)["files"].items():
+        if not (path / name).is_file():  # nor an endless one
+            raise damaged(path, f"no file {name}")
         try:
             same = file_sha256(path / name) == digest
         except OSError as error:
@@ -72,48 +98,28 @@ def load_into(path: Path, tensors: Mapping[str, Tensor], group: ProcessGroup | N
         group: the processes that read it together; None for this one alone.
 
     Raises:
-        InputError: names, shapes or formats are not those of the checkpoint.
+        InputError: names, shapes or formats are not those of the checkpoint, or it is damaged.
     """
-    from torch.distributed.checkpoint.filesystem import FileSystemReader
-    from torch.distributed.checkpoint.state_dict_loader import load
+    from glam.checkpoints import storage
 
     require_same(
         {name: Kind.of(tensor) for name, tensor in tensors.items()}, kinds_in(path), str(path)
     )
-    with warnings.catch_warnings():
-        # torch says that one process reads it alone, which is meant.
-        warnings.simplefilter("ignore", UserWarning)
-        load(
-            cast(dict[str, Any], dict(tensors)),
-            storage_reader=FileSystemReader(path),
-            process_group=group,
-            no_dist=group is None,
-        )
+    storage.read(path, tensors, group)
 
 
 def kinds_in(path: Path) -> dict[str, Kind]:
-    """Return shape and format of each tensor of a checkpoint, by name."""
-    from torch.distributed.checkpoint.filesystem import FileSystemReader
-    from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+    """Return shape and format of each tensor of a checkpoint, by name.
 
-    facts = FileSystemReader(path).read_metadata().state_dict_metadata
-    return {
-        name: Kind(tuple(own.size), own.properties.dtype)
-        for name, own in facts.items()
-        if isinstance(own, TensorStorageMetadata)
-    }
+    Raises:
+        InputError: it is damaged.
+    """
+    from glam.checkpoints import storage
+
+    return storage.kinds(path)
 
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def damaged(path: Path, what: str) -> InputError:
-    """Return the error of a checkpoint that is not as it was written."""
-    return InputError(
-        f"expected a valid checkpoint at {path}",
-        what.lower(),
-        "delete it, or train again in another folder",
-    )

@@ -43,6 +43,9 @@ class CheckpointWriter:
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Start to write a checkpoint, once the previous one is on disk."""
+        # Imported by two threads at once, a module may be seen half.
+        import glam.checkpoints.storage  # noqa: F401
+
         self.wait()
         self._thread = _WritingThread(checkpoint, self.folder, self._saved)
         self._thread.start()

@@ -19,9 +19,8 @@ from energy.errors import AccountingError, InputError
 from energy.ledger.accounting import Snapshot
 from energy.quantity import Quantity
 from energy.shape import Shape
-from glam.checkpoints.checkpoint import Checkpoint, checkpoints, load_checkpoint
+from glam.checkpoints.checkpoint import Checkpoint, load_checkpoint, newest, read_manifest
 from glam.checkpoints.folder import require_whole
-from glam.checkpoints.sharded import Sharded, read_manifest
 from glam.config import GlamConfig
 from glam.distributed.degrees import Parallelism, Place, parameters_of_process
 from glam.distributed.group import announce, everyone, group_of, store_of_group, wait_for
@@ -252,11 +251,11 @@ class Ranks(Processes):
     ) -> Checkpoint:
         """Copy this process's part of weights and optimizer state."""
         tensors = captured(self._own, optimizer)
-        return Sharded(step, config, tensors, group=self._saving, **facts)
+        return Checkpoint(step, config, tensors, group=self._saving, **facts)
 
     def latest_checkpoint(self, folder: Path) -> Checkpoint | None:
         """Return the newest valid checkpoint, which the first process chooses for all."""
-        choice = self.by_first(lambda: _newest(folder))
+        choice = self.by_first(lambda: newest(folder, _verified))
         if choice is None:
             return None
         return read_manifest(choice) if choice.is_dir() else load_checkpoint(choice)
@@ -307,22 +306,11 @@ def ranks(
             yield processes
 
 
-def _newest(folder: Path) -> Path | None:
-    """Return the newest valid checkpoint; raise the error of the newest if all are damaged."""
-    problem: InputError | None = None
-    for path in reversed(checkpoints(folder)):
-        try:
-            if path.is_dir():
-                require_whole(path)
-                read_manifest(path)
-            else:
-                load_checkpoint(path)
-        except InputError as error:
-            problem = problem or error
-            continue
-        if problem is not None:
-            logger.warning("%s; using %s, the newest valid one", problem, path.name)
-        return path
-    if problem is not None:
-        raise problem
-    return None
+def _verified(path: Path) -> Path:
+    """Return a checkpoint whose checksums are right."""
+    if path.is_dir():
+        require_whole(path)
+        read_manifest(path)
+    else:
+        load_checkpoint(path)
+    return path

@@ -18,7 +18,6 @@ from torch.distributed.tensor import DTensor, Placement, Replicate
 from glam.checkpoints.checkpoint import Checkpoint
 from glam.checkpoints.content import AVERAGED, Kind, require_content
 from glam.checkpoints.folder import kinds_in, load_into
-from glam.checkpoints.sharded import Sharded
 from glam.distributed.weights import Weight, Weights, dimension
 
 
@@ -43,7 +42,7 @@ def restore(
         InputError: it is that of another model or optimizer.
     """
     in_order = list(_in_order(weights, optimizer))
-    path = checkpoint.path if isinstance(checkpoint, Sharded) else None
+    path = checkpoint.path
     kinds = (
         {name: Kind.of(tensor) for name, tensor in checkpoint.tensors.items()}
         if path is None

@@ -102,7 +102,7 @@ def finetune(
     the weights. It is written as often as the loss falls, so that a killed run leaves the best.
 
     Args:
-        path: folder of a run, or the file of a checkpoint in it.
+        path: folder of a run, or a checkpoint in it.
         chosen: tasks to train on, all their items together.
         data: folder of TASK.train.jsonl, and TASK.validation.jsonl and TASK.jsonl if there are any.
         out: new folder.

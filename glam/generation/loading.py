@@ -11,6 +11,7 @@ from energy.errors import InputError
 from glam.checkpoints.checkpoint import (
     Checkpoint,
     best_checkpoint,
+    is_checkpoint,
     latest_checkpoint,
     load_checkpoint,
 )
@@ -54,7 +55,7 @@ def load_trained(path: Path, device: str = "auto", *, best: bool = False) -> Tra
         InfeasibleError: there is no such device.
     """
     place = choose_device(device)
-    if path.is_file():
+    if is_checkpoint(path):
         checkpoint, run = load_checkpoint(path), path.absolute().parent.parent
     else:
         checkpoint, run = select_checkpoint(path / "checkpoints", best), path

@@ -189,11 +189,11 @@ class Glam(nn.Module):
         """Build the model of a checkpoint, with its weights, on the CPU.
 
         Args:
-            checkpoint: a checkpoint or the path of its file.
+            checkpoint: a checkpoint or its path.
             dispatch: how tokens are dispatched to their experts; as in the run by default.
 
         Raises:
-            InputError: there is no such file, it is not a checkpoint, or it is damaged.
+            InputError: there is none there, it is not a checkpoint, or it is damaged.
         """
         if not isinstance(checkpoint, Checkpoint):
             checkpoint = load_checkpoint(checkpoint)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from energy.errors import InputError
-from glam.checkpoints.checkpoint import Checkpoint, checkpoints, load_checkpoint
+from glam.checkpoints.checkpoint import Checkpoint, checkpoints, is_checkpoint, load_checkpoint
 from glam.config import Corpus, Dispatch
 from glam.data.corpus import load_corpus
 from glam.data.tokenizer import Tokenizer
@@ -94,7 +94,7 @@ def checkpoint_files(path: Path) -> list[Path]:
     Raises:
         InputError: there is none.
     """
-    if path.is_file() or (path / "checkpoint.json").is_file():
+    if is_checkpoint(path):
         return [path]
     files = checkpoints(path / "checkpoints")
     if not files:

@@ -99,7 +99,8 @@ def configuration(folder: Path, random: Random) -> Path:
 
 
 @cache
-def _checkpoint(number: int) -> bytes:
+def _checkpoint(number: int) -> dict[str, bytes]:
+    """The files of a checkpoint of a small model, by name."""
     import tempfile
 
     from glam.checkpoints.checkpoint import Checkpoint
@@ -112,14 +113,24 @@ def _checkpoint(number: int) -> bytes:
     optimizer = build_optimizer(model, config.training)
     with tempfile.TemporaryDirectory() as folder:
         path = Checkpoint.capture(3, config, model, optimizer).write(Path(folder))
-        return path.read_bytes()
+        return {file.name: file.read_bytes() for file in path.iterdir()}
 
 
-def checkpoint(folder: Path, random: Random) -> Path:
-    """A checkpoint of a small model."""
+def checkpoint(folder: Path, random: Random, file: str) -> Path:
+    """A checkpoint of a small model; gives one of its files."""
+    path = folder / "checkpoints" / "step-00000003"
+    path.mkdir(parents=True)
+    for name, content in _checkpoint(random.randrange(3)).items():
+        (path / name).write_bytes(content)
+    return path / file
+
+
+def former_checkpoint(folder: Path, _: Random) -> Path:
+    """A checkpoint of a former version."""
     path = folder / "checkpoints" / "step-00000003.safetensors"
     path.parent.mkdir()
-    path.write_bytes(_checkpoint(random.randrange(3)))
+    golden = Path(__file__).parents[1] / "golden" / "glam" / "former-checkpoint.safetensors"
+    path.write_bytes(golden.read_bytes())
     return path
 
 

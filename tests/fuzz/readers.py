@@ -180,8 +180,9 @@ def _checkpoint(path: Path) -> Any:
     from glam.checkpoints.checkpoint import best_checkpoint, latest_checkpoint
     from glam.model.decoder import Glam
 
-    best_checkpoint(path.parent)
-    loaded = latest_checkpoint(path.parent)
+    folder = next(parent for parent in path.parents if parent.name == "checkpoints")
+    best_checkpoint(folder)
+    loaded = latest_checkpoint(folder)
     if loaded is None:
         raise InputError("expected a checkpoint", "none")
     Glam.from_checkpoint(loaded)
@@ -306,7 +307,15 @@ GLAM = (
     Reader("corpus, text", "bytes", glam_files.plain_text, _corpus),
     Reader("prompts", "jsonl", glam_files.prompts, _prompts),
     Reader("configuration", "toml", glam_files.configuration, _configuration, 4),
-    Reader("checkpoint", "bytes", glam_files.checkpoint, _checkpoint, 2),
+    *(
+        Reader(f"checkpoint, {file}", kind, partial(glam_files.checkpoint, file=file), _checkpoint)
+        for file, kind in (
+            ("checkpoint.json", "json"),
+            (".metadata", "bytes"),
+            ("__0_0.distcp", "bytes"),
+        )
+    ),
+    Reader("checkpoint, former", "bytes", glam_files.former_checkpoint, _checkpoint),
     Reader("answers", "jsonl", glam_files.answers, by("glam", "compare", "FOLDER", "FOLDER")),
     *(
         Reader(name, kind, partial(glam_files.cached_corpus, pattern=pattern), _cached, weight)

@@ -1,14 +1,19 @@
 """`glam train` under torchrun: the run of one process, which one process can go on with."""
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
 
+from benchmarks.distributed.rewrite import rewrite
 from energy.record import RunRecord
 from glam.checkpoints.checkpoint import checkpoints, load_checkpoint
+from glam.checkpoints.folder import kinds_in, load_tensors, read_facts
 from glam.config import GlamConfig
+from glam.distributed.degrees import Parallelism
 from glam.training.run import train
+from tests.glam.checkpoints.test_checkpoint import configuration, save, trained
 from tests.support.launch import torchrun
 from tests.support.small_models import metrics_rows
 
@@ -80,6 +85,7 @@ def test_two_processes_train_the_model_of_one_which_goes_on_with_it(tmp_path, mo
     assert last is None or last > total
     assert [row["step"] for row in metrics_rows(two)] == [1, 2, 3, 4, 5, 6]
     assert load_checkpoint(checkpoints(two / "checkpoints")[-1]).step == 6
+    require_one_format(tmp_path)
 
     # A file that is damaged is named, and the checkpoint before it is used.
     (manifest,) = two.glob("checkpoints/step-00000004/checkpoint.json")
@@ -87,3 +93,37 @@ def test_two_processes_train_the_model_of_one_which_goes_on_with_it(tmp_path, mo
     (manifest.parent / name).write_bytes(b"")
     with pytest.raises(Exception, match=f"a checksum of {name}"):
         load_checkpoint(manifest.parent)
+
+
+def require_one_format(folder):
+    """One process and two write the same, and each reads what the other wrote bit by bit."""
+    alone, together = (checkpoints(folder / run / "checkpoints")[-1] for run in ("one", "two"))
+    assert {*read_facts(alone)} == {*read_facts(together)}
+    assert read_facts(alone)["format"] == read_facts(together)["format"]
+    assert kinds_in(alone) == kinds_in(together)
+    run = torchrun(
+        *(2, "benchmarks.distributed.rewrite", alone.parent, folder / "one-by-two"),
+        *("--expert-parallel", 2, "--shard"),
+        cwd=folder,
+    )
+    assert run.returncode == 0, run.stderr
+    rewrite([(together.parent, folder / "two-by-one")], Parallelism())
+    for path, other in ((alone, "one-by-two"), (together, "two-by-one")):
+        before, after = load_tensors(path), load_tensors(folder / other / path.name)
+        assert before.keys() == after.keys()
+        assert all(tensor.equal(after[name]) for name, tensor in before.items())
+
+
+@pytest.mark.process
+def test_a_full_disk_of_two_processes_is_one_line_and_leaves_nothing(tmp_path):
+    config = configuration()
+    save(tmp_path / "one", 3, config, *trained(config))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        run = torchrun(2, "benchmarks.distributed.rewrite", "one", "two", cwd=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert run.returncode != 0
+    assert "error: expected to write two/step-00000003; got file too large" in run.stderr
+    assert list((tmp_path / "two").iterdir()) == []

@@ -102,7 +102,7 @@ def test_a_darker_field_is_more_often_in_gray_as_well():
 
 
 def test_the_table_of_one_checkpoint_says_how_its_figures_were_made(glam, folder):
-    file = folder / "mixture" / "checkpoints" / "step-00000003.safetensors"
+    file = folder / "mixture" / "checkpoints" / "step-00000003"
     result = glam("experts", file, *data(folder), *QUICK, "--off", 0)
     assert result.code == 0, result.err
     assert "at step 3: 320 validation tokens of 2 documents" in result.out

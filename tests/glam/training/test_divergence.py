@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 
@@ -143,5 +144,5 @@ def test_text_is_generated_by_the_best_checkpoint_if_requested(tmp_path):
     best = best_checkpoint(tmp_path / "checkpoints")
     for path in checkpoints(tmp_path / "checkpoints"):
         if path != best:
-            path.unlink()
+            shutil.rmtree(path)
     assert "".join(generate(tmp_path, "def", **options)) == text

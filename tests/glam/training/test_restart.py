@@ -147,12 +147,13 @@ def test_a_truncated_checkpoint_is_refused_and_the_newest_valid_one_is_used(fold
     out = folder / "truncated"
     shutil.copytree(whole, out)
     valid, damaged = checkpoints(out / "checkpoints")[-2:]
-    damaged.write_bytes(damaged.read_bytes()[:-100])
+    shards = damaged / "__0_0.distcp"
+    shards.write_bytes(shards.read_bytes()[:-100])
     run = start(folder, out, "--resume")
     _, err = run.communicate(timeout=60)
     assert run.returncode == 0, err.decode()
     assert f"using {valid.name}" in err.decode()
-    assert damaged.name in err.decode()
+    assert f"{damaged.name}; got a checksum of __0_0.distcp that" in err.decode()
     for name, tensor in final_checkpoint(whole).tensors.items():
         assert tensor.equal(final_checkpoint(out).tensors[name]), name
 
