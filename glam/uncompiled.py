@@ -1,7 +1,7 @@
 """Optimizers that torch's compiler never compiles, so that it is not loaded either.
 
-torch 2.13 imports its compiler, and sympy, to keep it away from some methods of an optimizer: 1.5
-of the 1.7 processor seconds in which a training of small models begins, and nothing is compiled.
+torch 2.13 imports its compiler to keep it away from some methods of an optimizer: 1.5 of the 1.7
+processor seconds before the first step of a small model, in which nothing is compiled.
 """
 
 from __future__ import annotations
