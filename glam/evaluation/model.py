@@ -67,6 +67,15 @@ class GlamLM(TemplateLM):  # type: ignore[misc]
         """Return the tokens of a text; none is added at its ends."""
         return self.tokenizer.encode(string)
 
+    def _encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
+        """Return the tokens of both; those of a continuation are what both together have more.
+
+        It may have none, where its letters join the last token before it, as "port" does after
+        "im". lm-eval 0.4.13 has no answer to that; here it is then encoded by itself.
+        """
+        before, after = super()._encode_pair(context, continuation)
+        return before, after or self.tok_encode(continuation)
+
     def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> list[tuple[float, bool]]:
         """Return nats of each continuation after its context, and whether it is the likeliest."""
         pairs: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)

@@ -35,9 +35,10 @@ TEXTS = [
 class Letters:
     """A tokenizer of bytes, for our model and for transformers alike."""
 
-    def __init__(self):
-        vocabulary = {"<end>": END, **{letter: i + 1 for i, letter in enumerate(LETTERS)}}
-        tokens = Tokenizer(models.BPE(vocabulary, merges=[]))
+    def __init__(self, *merges):
+        words = [*LETTERS, *map("".join, merges)]
+        vocabulary = {"<end>": END, **{word: i + 1 for i, word in enumerate(words)}}
+        tokens = Tokenizer(models.BPE(vocabulary, merges=list(merges)))
         tokens.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         tokens.decoder = decoders.ByteLevel()
         self.fast = FastTokenizer(tokenizer_object=tokens, eos_token="<end>", pad_token="<end>")
@@ -172,4 +173,15 @@ def test_flop_of_a_shared_prompt_count_once():
     assert model.work.tokens == 6 + 3 + 2
     assert model.work.model_flop == pytest.approx(
         body @ [6, 3, 2] + 7 * float(forward_flop(ours.shape)["logits"])
+    )
+
+
+def test_an_option_whose_letters_join_the_token_before_it_is_encoded_by_itself():
+    tokenizer = Letters(("m", "p"))
+    reader = GlamLM(Glam(replace(TINY_MIXTURE, vocab_size=258)), tokenizer)
+    assert len(tokenizer.encode("im")) == len(tokenizer.encode("imp"))
+    assert reader._encode_pair("im", "p") == (tokenizer.encode("im"), tokenizer.encode("p"))
+    assert reader._encode_pair("im", "port") == (
+        tokenizer.encode("im"),
+        tokenizer.encode("import")[2:],
     )
