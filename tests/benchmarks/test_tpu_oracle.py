@@ -18,6 +18,21 @@ ROWS = read_rows()
 COMPILED = [row for row in ROWS if row.compiled]
 
 GATHERED_AGAIN = "the compiler gathers slots once more for the gradient of the weights"
+MEMORY_MISSED = {
+    "pair-0.1b-64e-DM-1x16x1-256-zero1-one-hot-full": 1.101,
+    "pair-8b-64e-DM-2x64x2-256-zero3-sort-none": 1.102,
+    "pair-64b-64e-DM-2x64x8-512-zero3-sort-full": 1.112,
+    "pair-1.7b-64e-DM-1x64x1-256-zero3-sort-full": 1.129,
+    "pair-0.1b-64e-DM-1x16x1-256-zero1-sort-full": 1.160,
+    "pair-1.7b-64e-DM-1x64x1-256-zero3-one-hot-none": 1.192,
+    "pair-8b-DD-1x128x2-512-zero3-sort-full": 1.206,
+    "pair-1.7b-64e-DM-1x64x1-256-zero3-one-hot-full": 1.227,
+    "pair-8b-64e-DM-2x64x2-256-zero3-one-hot-full": 1.326,
+    "pair-8b-64e-DM-2x64x2-256-zero3-sort-full": 1.353,
+    "pair-137b-DD-1x128x8-256-zero3-sort-full": 1.380,
+}
+"""Pairs that are not within a tenth, most of them recomputed, and the ratio."""
+
 MISSED = {
     (
         "flop",
@@ -29,9 +44,19 @@ MISSED = {
         "messages",
         "pair-8b-64e-DM-2x64x2-256-zero3-sort-none",
     ): "the compiler gathers slots twice, not four times, and as many more bytes of residuals",
-    ("memory", "pair-8b-64e-DM-2x64x2-256-zero3-sort-none"): "1.102 of the compiler's",
-    ("memory", "pair-1.7b-64e-DM-1x64x1-256-zero3-one-hot-none"): "1.19 of the compiler's",
-    ("memory", "pair-0.1b-64e-DM-1x16x1-256-zero1-sort-full"): "1.16 of the compiler's",
+    (
+        "messages",
+        "pair-8b-64e-DM-2x64x2-256-zero3-sort-full",
+    ): "the compiler gathers slots three times, not six, and more bytes of residuals",
+    **{
+        ("flop", f"pair-{name}-one-hot-full"): "the product that combines is not computed again"
+        for name in (
+            "0.1b-64e-DM-1x16x1-256-zero1",
+            "1.7b-64e-DM-1x64x1-256-zero3",
+            "8b-64e-DM-2x64x2-256-zero3",
+        )
+    },
+    **{("memory", name): f"{ratio} of the compiler's" for name, ratio in MEMORY_MISSED.items()},
 }
 """What the formulas miss, by claim and program; a test fails too where one of them comes right."""
 
