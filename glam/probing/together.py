@@ -24,6 +24,7 @@ from torch.distributed import ProcessGroup
 from torch.multiprocessing.spawn import spawn
 
 from glam.probing.clock import Row, fastest
+from glam.probing.layers import N_LAYERS, WIDTHS, layer_bytes, layers_step
 
 SIZES = (2**12, 2**16, 2**20, 2**23)
 """Bytes of messages."""
@@ -87,7 +88,11 @@ def _rows(count: int, group: ProcessGroup) -> Iterator[Row]:
     """Yield the rows of so many processes at once."""
     a, b = torch.randn(1024, 512), torch.randn(512, 512)
     x, y = torch.randn(2**22), torch.randn(2**22)
-    works = {"product": partial(torch.matmul, a, b), "stream": partial(torch.add, x, y)}
+    works: dict[str, Callable[[], object]] = {
+        "product": partial(torch.matmul, a, b),
+        "stream": partial(torch.add, x, y),
+        "layers": layers_step(max(WIDTHS), group, shard=False),
+    }
     for name, run in works.items():
         seconds = _seconds(run, group)
         yield {"op": "together", "work": name, "processes": count, "seconds": seconds}
@@ -101,6 +106,11 @@ def _rows(count: int, group: ProcessGroup) -> Iterator[Row]:
             seconds = _seconds(partial(_both, work, send), group) - alone_s
             row = {"op": "message", "kind": kind, "processes": count, "bytes": size}
             yield {**row, "seconds": max(seconds, 1e-6)}
+    for width in WIDTHS:
+        seconds = _seconds(layers_step(width, group, shard=True), group)
+        seconds -= _seconds(layers_step(width, group, shard=False), group)
+        row = {"op": "sharded_layer", "processes": count, "bytes": layer_bytes(width)}
+        yield {**row, "seconds": max(seconds / N_LAYERS, 1e-6)}
 
 
 def _both(work: Callable[[], object], send: Callable[[], object]) -> None:

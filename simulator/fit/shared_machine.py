@@ -1,8 +1,10 @@
 """Several processes of one machine: what they take from each other, and the speed of messages.
 
 A process that shares cores, caches and memory with others is slower than one alone, by factors that
-`glam probe --processes N` measures for products and for memory. Their messages are work of the same
-cores, so that nothing hides behind them. Each process is a domain of its own on a network.
+`glam probe --processes N` measures for products, whole layers and memory. Their messages are work
+of the same cores, so that nothing hides behind them. Each process is a domain of its own on a
+network. Messages of fully sharded weights are slower: three a layer, each with copies in and out,
+in which all wait for the slowest. The probe measures what they add to a layer.
 """
 
 from __future__ import annotations
@@ -22,13 +24,26 @@ TOGETHER = {"together": ("work", "processes", "seconds")}
 
 MESSAGES = {"message": ("kind", "processes", "bytes", "seconds")}
 
-OPERATIONS = TOGETHER | MESSAGES
+SHARDED = {"sharded_layer": ("processes", "bytes", "seconds")}
+
+OPERATIONS = TOGETHER | MESSAGES | SHARDED
 """Rows of a probe that are of several processes, and their keys."""
 
-WORKS = ("product", "stream")
+HALVES = {
+    "all-reduce": 2,
+    "all-gather": 1,
+    "reduce-scatter": 1,
+    "all-to-all": 1,
+    "sharded_layer": 3,
+}
+"""Kinds of messages, and how many of an all-gather each is in `simulator.physics.collectives`; a
+layer of which the weights are sharded gathers them twice and scatters their gradient."""
 
-HALVES = {"all-reduce": 2, "all-gather": 1, "reduce-scatter": 1, "all-to-all": 1}
-"""Kinds of messages, and how many of an all-gather each is in `simulator.physics.collectives`."""
+FORMER = ("processes", "product", "memory", "rate", "hop")
+"""Columns of machine files of version 0.1."""
+
+Message = tuple[str, float, float]
+"""Kind, bytes and seconds."""
 
 FIX = "glam probe --processes N --out probe.json, and simulator calibrate probe.json"
 
@@ -39,7 +54,8 @@ class SharedMachine:
 
     Attributes:
         counts: (processes, slowdown of products, slowdown of memory, bytes/s of messages, seconds
-            of a hop), by number of processes.
+            of a hop, and both again where weights are fully sharded), by number of processes.
+            Files of version 0.1 have the first five, and messages that are alike.
     """
 
     counts: tuple[tuple[float, ...], ...]
@@ -49,16 +65,21 @@ class SharedMachine:
         """Check the rows of a machine file.
 
         Raises:
-            InputError: they are not five positive numbers each, of more and more processes.
+            InputError: they are not five or seven positive numbers each, of more and more
+                processes.
         """
         try:
             table = np.array(counts, float)
-            rising = table.ndim == 2 and table.shape[1] == 5 and (np.diff(table[:, 0]) > 0).all()
+            rising = (
+                table.ndim == 2 and table.shape[1] in (5, 7) and (np.diff(table[:, 0]) > 0).all()
+            )
             if not rising or not (np.isfinite(table) & (table > 0)).all():
                 raise ValueError(f"{counts!r:.60}")
         except (ValueError, TypeError) as error:
             raise InputError("expected whole rows of several processes", str(error), FIX) from error
-        return cls(tuple(tuple(map(float, row)) for row in counts))
+        if table.shape[1] == len(FORMER):
+            table = np.hstack([table, table[:, 3:]])
+        return cls(tuple(tuple(map(float, row)) for row in table))
 
     @classmethod
     def of_probe(cls, probe: dict[str, Any]) -> Self | None:
@@ -68,7 +89,8 @@ class SharedMachine:
             InputError: a row is not whole.
         """
         works: dict[tuple[str, float], float] = {}
-        sent: dict[float, list[tuple[str, float, float]]] = defaultdict(list)
+        sent: dict[float, list[Message]] = defaultdict(list)
+        sharded: dict[float, list[Message]] = defaultdict(list)
         try:
             for raw in probe["rows"]:
                 if raw["op"] in TOGETHER:
@@ -76,11 +98,15 @@ class SharedMachine:
                 elif raw["op"] in MESSAGES:
                     message = (raw["kind"], float(raw["bytes"]), float(raw["seconds"]))
                     sent[float(raw["processes"])].append(message)
+                elif raw["op"] in SHARDED:
+                    message = (raw["op"], float(raw["bytes"]), float(raw["seconds"]))
+                    sharded[float(raw["processes"])].append(message)
             rows = [
                 (
                     count,
-                    *(max(1.0, works[work, count] / works[work, 1.0]) for work in WORKS),
+                    *_slowdowns(works, count),
                     *_line(count, messages),
+                    *_line(count, sharded[count] or messages),
                 )
                 for count, messages in sorted(sent.items())
             ]
@@ -91,12 +117,13 @@ class SharedMachine:
         return cls.of(rows) if rows else None
 
     def at(
-        self, processes: float, hardware: Hardware, constants: Constants
+        self, processes: float, hardware: Hardware, constants: Constants, *, sharded: bool = False
     ) -> tuple[Hardware, Constants]:
         """The hardware and constants of one of so many processes, which share the machine.
 
         Numbers of processes between those that were measured are interpolated. Watts are a
-        process's share of those of the machine: idle, and of the cores that are busy.
+        process's share of those of the machine: idle, and of the cores that are busy. Where
+        weights are fully sharded, all messages are as slow as theirs.
 
         Raises:
             InputError: more processes than were measured.
@@ -109,7 +136,7 @@ class SharedMachine:
                 f"{FIX}, with N of {processes:g}",
             )
         alone = [1.0, 1.0, 1.0, *table[0, 3:]]
-        table = np.vstack([alone, table])
+        table = np.delete(np.vstack([alone, table]), [3, 4] if sharded else [5, 6], axis=1)
         product, memory, bytes_per_s, hop_s = (
             float(np.exp(np.interp(processes, table[:, 0], np.log(column))))
             for column in table.T[1:]
@@ -138,7 +165,19 @@ class SharedMachine:
         )
 
 
-def _line(count: float, messages: Sequence[tuple[str, float, float]]) -> tuple[float, float]:
+def _slowdowns(works: dict[tuple[str, float], float], count: float) -> tuple[float, float]:
+    """How much slower products and memory are; whole layers, which wait as a step does, count.
+
+    Probes of version 0.1 have no layers.
+    """
+    slower = {
+        work: seconds / works[work, 1.0] for (work, n), seconds in works.items() if n == count
+    }
+    product = max(1.0, slower["product"], slower.get("layers", 1.0))
+    return product, max(1.0, slower["stream"])
+
+
+def _line(count: float, messages: Sequence[Message]) -> tuple[float, float]:
     """Bytes/s and seconds of a hop that fit messages of so many processes best, relatively.
 
     seconds = halves * (bytes * (n - 1) / n / rate + (n - 1) * hop): 8 MB among two at 1 GB/s, 4 ms.

@@ -92,7 +92,7 @@ class Setup:
         }
         site = scenario.site.resolve()
         if section.machine is not None:
-            hardware, constants = _calibrated(section)
+            hardware, constants = _calibrated(section, sharded=chosen.get("zero") == 3)
             return cls(
                 scenario=scenario,
                 shape=shape,
@@ -224,7 +224,7 @@ def pool_of(scenario: Scenario) -> Pool:
     return load_pool(Path(named)) if named else published_pool()
 
 
-def _calibrated(section: HardwareSection) -> tuple[Hardware, Constants]:
+def _calibrated(section: HardwareSection, *, sharded: bool) -> tuple[Hardware, Constants]:
     """One of the processes that share a calibrated machine, or one of several such machines.
 
     Raises:
@@ -234,7 +234,9 @@ def _calibrated(section: HardwareSection) -> tuple[Hardware, Constants]:
     if section.count == 1:
         return machine.hardware, machine.constants
     if machine.shared is not None:
-        return machine.shared.at(section.count, machine.hardware, machine.constants)
+        return machine.shared.at(
+            section.count, machine.hardware, machine.constants, sharded=sharded
+        )
     if section.network_bytes_per_s is None:
         raise InputError(
             f"expected the machine of {section.count} processes to be probed with several",

@@ -16,8 +16,11 @@ from simulator.scenarios.scenario import check
 from tests.simulator.fit.test_probe import probe
 
 RATE, HOP_S = 2e9, 1e-3
-SLOWER = {1: (1.0, 1.0), 2: (1.25, 1.5), 4: (2.5, 3.0)}
-"""Of products and of memory, by processes: two cores, which four share."""
+SHARDED_RATE, SHARDED_HOP_S = 5e8, 2e-3
+"""Of messages, and of those of layers of which the weights are sharded."""
+
+SLOWER = {1: (1.0, 1.0, 1.0), 2: (1.25, 1.5, 1.1), 4: (2.25, 3.0, 2.5)}
+"""Of products, memory and whole layers, by processes: two cores, which four share."""
 
 SHAPE = {
     "n_layers": 4,
@@ -40,21 +43,36 @@ SHAPE = {
 def rows() -> list[dict[str, Any]]:
     together = [
         {"op": "together", "work": work, "processes": count, "seconds": 0.01 * slower}
-        for count, both in SLOWER.items()
-        for work, slower in zip(("product", "stream"), both, strict=True)
+        for count, each in SLOWER.items()
+        for work, slower in zip(("product", "stream", "layers"), each, strict=True)
     ]
-    return together + [
+    sharded = [
         {
-            "op": "message",
-            "kind": kind,
+            "op": "sharded_layer",
             "processes": count,
             "bytes": size,
-            "seconds": halves * (size * (count - 1) / count / RATE + (count - 1) * HOP_S),
+            "seconds": 3
+            * (size * (count - 1) / count / SHARDED_RATE + (count - 1) * SHARDED_HOP_S),
         }
         for count in (2, 4)
-        for size in (2**12, 2**20, 2**23)
-        for kind, halves in HALVES.items()
+        for size in (2**17, 2**19, 2**21)
     ]
+    return (
+        together
+        + sharded
+        + [
+            {
+                "op": "message",
+                "kind": kind,
+                "processes": count,
+                "bytes": size,
+                "seconds": halves * (size * (count - 1) / count / RATE + (count - 1) * HOP_S),
+            }
+            for count in (2, 4)
+            for size in (2**12, 2**20, 2**23)
+            for kind, halves in HALVES.items()
+        ]
+    )
 
 
 def several() -> dict[str, Any]:
@@ -80,8 +98,20 @@ def step(machine, count, **plan):
 def test_slowdowns_and_the_speed_of_messages_are_recovered_from_a_probe():
     shared = SharedMachine.of_probe(several())
     assert shared is not None
-    for row, (count, slower) in zip(shared.counts, list(SLOWER.items())[1:], strict=True):
-        assert row == pytest.approx((count, *slower, RATE, HOP_S), rel=1e-6)
+    messages = (RATE, HOP_S, SHARDED_RATE, SHARDED_HOP_S)
+    assert shared.counts == (
+        pytest.approx((2, 1.25, 1.5, *messages), rel=1e-6),
+        # Whole layers, which wait for the slowest process, are slower than their products.
+        pytest.approx((4, 2.5, 3.0, *messages), rel=1e-6),
+    )
+
+
+def test_a_probe_and_a_machine_file_of_former_versions_have_one_kind_of_message():
+    former = several()
+    kept = [r for r in former["rows"] if r["op"] != "sharded_layer" and r.get("work") != "layers"]
+    shared = SharedMachine.of_probe(former | {"rows": kept})
+    assert shared.counts[1] == pytest.approx((4, 2.25, 3.0, RATE, HOP_S, RATE, HOP_S), rel=1e-6)
+    assert SharedMachine.of([row[:5] for row in shared.counts]) == shared
 
 
 def test_a_message_takes_as_long_as_the_probe_says():
@@ -90,6 +120,15 @@ def test_a_message_takes_as_long_as_the_probe_says():
     four = group(4, 1, hardware, constants)
     assert four.all_reduce_s(2**23) == pytest.approx(2 * (2**23 * 0.75 / RATE + 3 * HOP_S))
     assert four.all_to_all_s(2**23) == pytest.approx(2**23 * 0.75 / RATE + 3 * HOP_S)
+
+
+def test_a_layer_of_sharded_weights_takes_as_long_as_the_probe_says():
+    alone = calibrate(several())
+    hardware, constants = alone.shared.at(4, alone.hardware, alone.constants, sharded=True)
+    gathered_s = group(4, 1, hardware, constants).all_gather_s(2**21)
+    assert 3 * gathered_s == pytest.approx(
+        3 * (2**21 * 0.75 / SHARDED_RATE + 3 * SHARDED_HOP_S), rel=1e-6
+    )
 
 
 def test_processes_that_share_all_cores_compute_no_faster_than_fewer(machine):
@@ -101,7 +140,7 @@ def test_processes_that_share_all_cores_compute_no_faster_than_fewer(machine):
 
 def test_each_layer_of_shards_waits_for_its_messages(machine):
     data, shards = (step(machine, 2, zero=zero).seconds["data_parallel"] for zero in (0, 3))
-    assert shards > 3 * (SHAPE["n_layers"] + 1) * HOP_S
+    assert shards > 3 * (SHAPE["n_layers"] + 1) * SHARDED_HOP_S
     assert shards > data
 
 
