@@ -124,6 +124,7 @@ def remedy(error: OSError) -> str:
 
 
 EXTRAS = {
+    "codecarbon": "carbon",
     "jinja2": "disclosure",
     "lm_eval": "eval",
     "matplotlib": "plots",

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from energy.arithmetic import add
-from energy.errors import MissingDataError
+from energy.errors import MissingDataError, absent
 from energy.quantity import Origin, Quantity
 from energy.record import RunRecord
 from energy.units import J_PER_KWH
@@ -86,11 +86,7 @@ class SecondOpinion:
             return self
         self._end()
         if answer.get("missing"):
-            raise MissingDataError(
-                "expected the package codecarbon",
-                "not installed",
-                "pip install 'glam-energy[carbon]'",
-            )
+            raise absent("codecarbon")
         raise MissingDataError(
             "expected CodeCarbon to start", "no answer", "leave out --second-opinion"
         )

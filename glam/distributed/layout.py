@@ -87,6 +87,11 @@ def _shard(model: Glam, parallelism: Parallelism, meshes: Meshes) -> None:
             shard_placement_fn=dimension,
             ignored_params=whole,
         )
+    sum_gradients(model)
+
+
+def sum_gradients(model: nn.Module) -> None:
+    """Have FSDP add up gradients over processes: Gloo has no average, nor any other factor."""
     for module in model.modules():
         if isinstance(module, FSDPModule):
             module.set_gradient_divide_factor(1.0)

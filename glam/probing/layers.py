@@ -15,7 +15,9 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed import ProcessGroup
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import fully_shard
+
+from glam.distributed.layout import sum_gradients
 
 N_LAYERS = 6
 
@@ -53,11 +55,7 @@ def layers_step(width: int, group: ProcessGroup, *, shard: bool) -> Callable[[],
         mesh = DeviceMesh.from_group(group, "cpu")
         for module in (*layers, layers):
             fully_shard(module, mesh=mesh)
-        for module in layers.modules():
-            if isinstance(module, FSDPModule):
-                # Gloo has no other factor, nor an average.
-                module.set_gradient_divide_factor(1.0)
-                module.set_force_sum_reduction_for_comms(True)
+        sum_gradients(layers)
     x, token = torch.randn(TOKENS, width), torch.zeros(1)
 
     def run() -> None:

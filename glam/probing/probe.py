@@ -36,7 +36,6 @@ from glam.probing.operations import (
     matmul_rows,
     optimizer_rows,
 )
-from glam.probing.together import together_rows
 
 logger = logging.getLogger("glam")
 
@@ -96,6 +95,9 @@ def probe(
             tables[-1] += measure()
     rows = [fastest(repeats) for repeats in zip(*tables, strict=True)]
     if processes > 1:
+        # With FSDP, which takes longer to import than all else.
+        from glam.probing.together import together_rows
+
         report(f"{processes} processes at once", total - 2, total)
         rows += together_rows(processes, torch.get_num_threads(), min(rounds, 2))
     report("power", total - 1, total)

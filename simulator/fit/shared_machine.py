@@ -39,8 +39,8 @@ HALVES = {
 """Kinds of messages, and how many of an all-gather each is in `simulator.physics.collectives`; a
 layer of which the weights are sharded gathers them twice and scatters their gradient."""
 
-FORMER = ("processes", "product", "memory", "rate", "hop")
-"""Columns of machine files of version 0.1."""
+FORMER, COLUMNS = 5, 7
+"""Numbers in a row of a machine file: of version 0.1, which has one kind of messages, and now."""
 
 Message = tuple[str, float, float]
 """Kind, bytes and seconds."""
@@ -70,14 +70,13 @@ class SharedMachine:
         """
         try:
             table = np.array(counts, float)
-            rising = (
-                table.ndim == 2 and table.shape[1] in (5, 7) and (np.diff(table[:, 0]) > 0).all()
-            )
+            whole = table.ndim == 2 and table.shape[1] in (FORMER, COLUMNS)
+            rising = whole and (np.diff(table[:, 0]) > 0).all()
             if not rising or not (np.isfinite(table) & (table > 0)).all():
                 raise ValueError(f"{counts!r:.60}")
         except (ValueError, TypeError) as error:
             raise InputError("expected whole rows of several processes", str(error), FIX) from error
-        if table.shape[1] == len(FORMER):
+        if table.shape[1] == FORMER:
             table = np.hstack([table, table[:, 3:]])
         return cls(tuple(tuple(map(float, row)) for row in table))
 

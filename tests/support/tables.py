@@ -10,6 +10,19 @@ from simulator.published.shipped import shipped
 
 Cells = dict[str, str]
 
+DENSE_ROW = {
+    "row_id": "a",
+    "layers": "32",
+    "d_model": "4096",
+    "d_ff": "11008",
+    "gated_ffn": "1",
+    "heads": "32",
+    "vocab": "32000",
+    "seq_len": "4096",
+    "tokens_per_s_per_chip": "3000",
+}
+"""Cells of a row of throughput but its software, chips and plan."""
+
 
 def published_cells() -> list[Cells]:
     """The rows of the published table of clusters, as cells by column."""

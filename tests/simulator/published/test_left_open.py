@@ -10,21 +10,13 @@ from simulator.physics.constants import Constants
 from simulator.published.candidates import candidates, plans_of
 from simulator.published.shipped import published_tables
 from simulator.published.throughput import parse, read_tables
+from tests.support.tables import DENSE_ROW
 
-ROW = {
-    "row_id": "a",
+ROW = DENSE_ROW | {
     "framework": "Megatron-Core MoE (2025)",
-    "layers": "32",
-    "d_model": "4096",
-    "d_ff": "11008",
-    "gated_ffn": "1",
-    "heads": "32",
-    "vocab": "32000",
-    "seq_len": "4096",
     "chip": "h100-sxm5-80gb",
     "n_chips": "16",
     "global_batch_seqs": "256",
-    "tokens_per_s_per_chip": "3000",
 }
 MIXTURE = {"moe_experts": "8", "moe_top_k": "2", "moe_d_ff_expert": "11008"}
 

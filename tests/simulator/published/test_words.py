@@ -15,24 +15,16 @@ from simulator.published.shipped import calibration_table, published_tables
 from simulator.published.tables import Cells
 from simulator.published.throughput import parse, read_tables, read_throughput
 from simulator.published.words import read_words
+from tests.support.tables import DENSE_ROW
 
-ROW = {
-    "row_id": "a",
+ROW = DENSE_ROW | {
     "framework": "DeepSpeed (2025)",
-    "layers": "32",
-    "d_model": "4096",
-    "d_ff": "11008",
-    "gated_ffn": "1",
-    "heads": "32",
-    "vocab": "32000",
-    "seq_len": "4096",
     "chip": "a100-sxm4-80gb",
     "n_chips": "8",
     "zero_fsdp": "ZeRO-3",
     "micro_batch": "2",
     "global_batch_seqs": "64",
     "recompute": "full",
-    "tokens_per_s_per_chip": "3000",
 }
 
 
