@@ -48,7 +48,8 @@ class Execution:
         recompute_layers: fraction of the layers whose forward pass is recomputed in the backward
             pass.
         recompute_stops: 1 where that ends at the last value that a gradient needs, so that the last
-            product of a dense layer is not done again; 0 where all of it is.
+            product of a dense layer, and the combining one of one-hot dispatch, is not done again;
+            0 where all of it is.
         recompute_parts: fraction of the layers that recompute only a part of `forward_flop`, by
             its name; "up_projections" are those of latent attention.
         one_hot_group: tokens in a group of GShard's one-hot dispatch; 0 for dispatch by sorting,
@@ -163,8 +164,10 @@ def executed_flop(
     again = {name: np.asarray(execution.again(name)) for name in forward}
     parts: dict[str, Any] = {name: (3 + again[name]) * count for name, count in forward.items()}
     parts["logits"] = 3 * forward["logits"]
-    last = np.asarray(execution.recompute_stops) / shape.ffn_matrices
-    parts["dense_ffn"] = (3 + again["dense_ffn"] * (1 - last)) * forward["dense_ffn"]
+    stops = np.asarray(execution.recompute_stops)
+    parts["dense_ffn"] = (3 + again["dense_ffn"] * (1 - stops / shape.ffn_matrices)) * (
+        forward["dense_ffn"]
+    )
     times = np.asarray(execution.score_multiplier) + again["attention_scores"]
     parts["attention_scores"] = forward["attention_scores"] * times
     if "up_projections" in execution.recompute_parts:
@@ -176,7 +179,8 @@ def executed_flop(
         chunked = sum(kind.n_recurrent_layers * chunked_scan_flop(kind) for kind in kinds(shape))
         parts["recurrence_states"] = (3 + again["recurrence_states"]) * chunked
     one_hot = shape.n_moe_layers * dispatch_flop(shape, execution)
-    parts["dispatch"] = one_hot * (2.5 + again["experts"])
+    # of the two products it is the last, which combines, whose result no gradient needs
+    parts["dispatch"] = one_hot * (2.5 + again["experts"] * (1 - stops / 2))
     return {name: plain(count) for name, count in parts.items()}
 
 
