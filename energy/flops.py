@@ -16,7 +16,7 @@ import numpy as np
 
 from energy.errors import require_choice
 from energy.shape import Number, Shape, attention_weights, kinds, plain, prediction_layer
-from energy.shapes.attention import Convention, index_flop, score_flop, up_weights
+from energy.shapes.attention import PARTS_OF_PROJECTIONS, Convention, index_flop, score_flop
 from energy.shapes.network import (
     computed_experts,
     dense_layers,
@@ -51,7 +51,8 @@ class Execution:
             product of a dense layer, and the combining one of one-hot dispatch, is not done again;
             0 where all of it is.
         recompute_parts: fraction of the layers that recompute only a part of `forward_flop`, by
-            its name; "up_projections" are those of latent attention.
+            its name; "up_projections" are those of latent attention, "output_projection" the last
+            product of attention.
         one_hot_group: tokens in a group of GShard's one-hot dispatch; 0 for dispatch by sorting,
             which has no FLOP.
         score_multiplier: executed training FLOP of the scores over their forward FLOP: 3, or 3.5
@@ -170,10 +171,11 @@ def executed_flop(
     )
     times = np.asarray(execution.score_multiplier) + again["attention_scores"]
     parts["attention_scores"] = forward["attention_scores"] * times
-    if "up_projections" in execution.recompute_parts:
-        ups = sum(2 * np.asarray(attention_layers(s)) * up_weights(s) for s in kinds(shape))
-        more = ups * np.asarray(execution.recompute_parts["up_projections"])
-        parts["attention_projections"] = parts["attention_projections"] + more
+    for name, weights in PARTS_OF_PROJECTIONS.items():
+        if name in execution.recompute_parts:
+            once = sum(2 * np.asarray(attention_layers(s)) * weights(s) for s in kinds(shape))
+            more = once * np.asarray(execution.recompute_parts[name])
+            parts["attention_projections"] = parts["attention_projections"] + more
     parts["experts"] = parts["experts"] * execution.expert_padding
     if "recurrence_states" in forward:
         chunked = sum(kind.n_recurrent_layers * chunked_scan_flop(kind) for kind in kinds(shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -91,7 +92,7 @@ def attention_weights(shape: Attention) -> Number:
     True
     """
     s, v = shape, value_width(shape)
-    output = s.n_heads * v * s.d_model
+    output = output_weights(s)
     keys = np.minimum(s.kv_matrices, 1) * s.n_kv_heads * s.d_head
     values = np.maximum(np.asarray(s.kv_matrices) - 1, 0) * s.n_kv_heads * v
     direct = s.d_model * (s.n_heads * s.d_head + keys + values) + output
@@ -115,6 +116,18 @@ def up_weights(shape: Attention) -> Number:
     queries = s.q_rank * s.n_heads * (s.d_head + s.d_rope)
     keys = s.kv_rank * s.n_heads * (s.d_head + np.asarray(value_width(s)))
     return plain(np.where(np.asarray(s.kv_rank) > 0, queries + keys, 0))
+
+
+def output_weights(shape: Attention) -> Number:
+    """Weights of the last product of an attention layer: h * d_value * M."""
+    return shape.n_heads * value_width(shape) * shape.d_model
+
+
+PARTS_OF_PROJECTIONS: dict[str, Callable[[Attention], Number]] = {
+    "up_projections": up_weights,
+    "output_projection": output_weights,
+}
+"""Modules of attention's projections that recomputation may name, and the weights of each."""
 
 
 def index_weights(shape: Attention) -> Number:

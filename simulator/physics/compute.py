@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from energy.flops import Execution, executed_flop
 from energy.shape import Number, Shape, attention_weights, kinds, plain, prediction_layer
-from energy.shapes.attention import up_weights
+from energy.shapes.attention import PARTS_OF_PROJECTIONS
 from energy.shapes.network import computed_experts, dense_layers
 from energy.shapes.recurrence import inner_width, key_width, recurrent_weights
 from energy.shapes.stack import attention_layers, branches, either
@@ -73,16 +73,16 @@ def _layers_of_a_kind(shape: Shape, plan: Plan) -> dict[str, list[Operation]]:
 
 
 def again_projected(shape: Shape, execution: Execution) -> Number:
-    """How often the projections of attention are recomputed; of up-projections alone, their part.
+    """How often the projections of attention are recomputed; of some of them alone, their part.
 
     DeepSeek-V3: 5.45e7 of 1.87e8 weights lead from latents, so 0.29 of the projections.
     """
-    ups = np.asarray(execution.recompute_parts.get("up_projections", 0.0))
     again = execution.again("attention_projections")
-    if not np.any(ups):
-        return again
-    part = np.asarray(up_weights(shape)) / np.maximum(attention_weights(shape), 1)
-    return plain(np.asarray(again) + ups * part)
+    for name, weights in PARTS_OF_PROJECTIONS.items():
+        if np.any(more := np.asarray(execution.recompute_parts.get(name, 0.0))):
+            part = np.asarray(weights(shape)) / np.maximum(attention_weights(shape), 1)
+            again = plain(np.asarray(again) + more * part)
+    return again
 
 
 def last_product(shape: Shape, plan: Plan) -> NDArray[Any]:

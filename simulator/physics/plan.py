@@ -242,12 +242,12 @@ class Execution:
         parts = {"attention_scores": self.recomputed("attention")}
         if np.any(names_modules(self.recompute)):
             mixtures = self.recomputed("experts")
-            # Of products in the order of their calls every second one: half of attention's weights
-            # (keys and output), and half of what a dense network recomputes but for its last one.
+            # Every second product: half of attention's weights (keys and output) and of a network's.
             second = np.maximum(0.5 * np.asarray(self.recomputed("second_products")), full)
             parts |= {
                 "attention_projections": second,
                 "up_projections": self.recomputed("up_projections"),
+                "output_projection": self.recomputed("output_projection"),
                 "dense_ffn": np.maximum(self.recomputed("mlp"), second),
                 "experts": mixtures,
                 "router": mixtures,

@@ -9,6 +9,7 @@ A module is what a framework recomputes by its name, as Megatron-Core's `recompu
     mlp               mlp: dense feed-forward networks
     experts           moe: mixtures with their router, messages and shared experts
     shared_experts    shared_experts
+    output_projection attention's last product, MaxText's out_proj
     second_products   every second product of attention and dense networks, which torchtitan's
                       selective recomputation by operation does not keep: keys and output of
                       attention, and one of the three of a gated network
@@ -37,6 +38,7 @@ MODULES = (
     "mlp",
     "experts",
     "shared_experts",
+    "output_projection",
     "second_products",
 )
 

@@ -237,6 +237,8 @@ def _plan(
     etp = degrees.tp if _is_moe(row) and not software.folds else 1
     limited = fields_.get("capacity_limited", False)
     one_hot = software.one_hot == "all" or (limited and software.one_hot == "capacity")
+    # Megatron-LM forces sums of 32 bits with bf16 only, and DeepSpeed sends fp16 as it is.
+    narrow_sums = software.narrow_sums or row.precision == "fp16"
     plan: PlanFields = {
         "n_chips": degrees.tp * degrees.pp * degrees.cp * degrees.dp,
         "tp": degrees.tp,
@@ -257,7 +259,7 @@ def _plan(
         "imbalance": fields_.get("imbalance", 1.0),
         "dispatch": "one-hot" if _is_moe(row) and one_hot else "sort",
         "dispatch_group": float(row.shape.seq_len) if limited else Plan.dispatch_group,
-        "gradient_bytes": 2 if zero == 3 or software.narrow_sums else 4,
+        "gradient_bytes": 2 if zero == 3 or narrow_sums else 4,
     }
     plan |= software.execution() | software.formats(_stored(row.precision))
     plan["optimizer"] = fields_.get("optimizer", plan["optimizer"])

@@ -243,12 +243,12 @@ def _precision(text: str, assumed: list[str]) -> str:
 
 def _plan_fields(cells: Cells, reading: Reading) -> dict[str, Any]:
     """The fields of the plan that a row names, by the names of `simulator.physics.plan`."""
-    fields: dict[str, Any] = {
+    named = {
         name: int(value)
         for name in ("tp", "pp", "vp", "ep", "etp", "cp")
         if (value := cells.number(name))
     }
-    fields |= _batch_fields(cells) | reading.fields
+    fields: dict[str, Any] = reading.fields | named | _batch_fields(cells)
     if capacity := cells.number("moe_capacity_factor"):
         fields["capacity_factor"] = max(capacity, 1.0)
     return fields

@@ -19,7 +19,7 @@ USUAL_NODE = 8
 baseboard of the Open Compute Project that other makers build on (UBB 1.0)."""
 
 MODES = {
-    "full": r"^(?:full|all|yes|true|uniform|block)\b(?! ?\(partial)",
+    "full": r"^(?:full|all|yes|true|uniform|block|custom)\b(?! ?\(partial)",
     "none": r"^(?:none|no|off|false|0)$",
     "selective": r"^(?:selective|core.?att)",
 }
@@ -47,6 +47,14 @@ TITAN: dict[str, dict[str, Any]] = {
 but those of a list, which leaves out every second product (its
 `distributed/activation_checkpoint.py`). The configurations of its models choose the second."""
 
+KEPT = r"^custom\b.*\bqkv_proj|^qkv_proj_offloaded"
+"""MaxText's policies that keep queries, keys and values, maybe in the host's memory: its own, and a
+custom one whose configuration names them. What a custom one does not name is computed again, as
+`configs/base.yml` has it."""
+
+KEPT_MODULES = "norms,activations,attention,mlp,experts"
+"""What is computed again where queries, keys, values and the result of attention are kept."""
+
 SHARDING = (
     (r"zero-?_?\s?(\d)|\bstage[- ]?(\d)|^z(\d)$", None),
     (r"grad_op", 2),
@@ -55,6 +63,10 @@ SHARDING = (
     (r"fsdp|full|shard|hsdp", 3),
 )
 """Words of `zero_fsdp` and the ZeRO stage that they stand for; None where they name its number."""
+
+UNNAMED_AXES = {"ep": 1, "cp": 1}
+"""Axes of a MaxText mesh are of one chip where its configuration does not name them, but for the
+one of sharded data (`configs/base.yml`: ici_expert_parallelism, ici_context_parallelism)."""
 
 PREDICTION_LAYER = r"^(?:w/ )?MTP(?: 1| layer included.*)?$"
 
@@ -148,6 +160,8 @@ def _sharding(words: str, node_chips: float, reading: Reading) -> None:
             reading.not_understood.append(f"zero_fsdp: {words}")
     if reading.fields.get("zero") != 3:
         return
+    if "ici_" in words:
+        reading.fields |= UNNAMED_AXES
     group = re.search(r"fsdp(?: group)? (\d+)|slice \((\d+)|ici_fsdp=(\d+)|(\d+)-way", words)
     if group and (size := int(next(number for number in group.groups() if number))) > 1:
         reading.fields["shard"] = size
@@ -164,6 +178,10 @@ def _recompute(words: str, framework: str, reading: Reading) -> None:
     named = next((kind for word, kind in TITAN.items() if re.search(word, words.lower())), None)
     if named:
         reading.fields |= named
+        return
+    if re.search(KEPT, words):
+        again = KEPT_MODULES if "out_proj" in words else f"{KEPT_MODULES},output_projection"
+        reading.fields["recompute"] = again
         return
     mode = next((m for m, pattern in MODES.items() if re.search(pattern, words.lower())), None)
     listed = mode is None or (mode == "selective" and re.search(r"[(,]", words))
