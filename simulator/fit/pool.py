@@ -205,6 +205,11 @@ class Pool:
         spread = SIGMAS * self.newcomers[kind]["slower"].get(tuned, {}).get("sigma", 0.0)
         return -float(np.hypot(low, spread)), float(np.hypot(high, spread))
 
+    @property
+    def standing(self) -> float:
+        """Share of all plans that fit which one that nobody told is not slower than."""
+        return float(self.newcomers.get("told_plans", {}).get("standing", 1.0))
+
     def rows_on(self, chip: str, kind: str) -> int | None:
         """Fitted rows of a kind of model on a chip; None where the constants do not say."""
         by_kind = self.provenance.get("rows_on_chip")

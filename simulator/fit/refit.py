@@ -23,6 +23,7 @@ from simulator.fit.newcomers import calibration_rows, newcomers, publishers_left
 from simulator.fit.own import scaled_to
 from simulator.fit.pool import Pool, published_pool
 from simulator.fit.throughput import evaluate
+from simulator.fit.told_plans import told_plans
 from simulator.published.throughput import ThroughputRow
 
 FEWEST_ROWS = 5
@@ -75,7 +76,7 @@ def fit_newcomers(pool: Pool, rows: Sequence[ThroughputRow], on_progress: OnProg
         },
         "publisher_left_out_median_abs_rel_error": _median(usual.errors),
     }
-    table = newcomers(unseen, calibration_rows(pool))
+    table = newcomers(unseen, calibration_rows(pool)) | {"told_plans": told_plans(rows, pool)}
     return replace(pool, newcomers=table, provenance=provenance)
 
 

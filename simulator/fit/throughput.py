@@ -1,4 +1,4 @@
-"""Predicted throughput of rows, each by the fastest of its candidate plans that fits in memory.
+"""Predicted throughput of rows, each by a candidate plan that fits: the fastest, or one near it.
 
 The candidates are the plans that a row may have run (`simulator.published.candidates`). Where none
 fits, the one that needs least is taken. No measured rate is read here.
@@ -59,7 +59,11 @@ def throughput(plans: Candidates, constants: Constants) -> Array:
 
 
 def evaluate(
-    rows: Sequence[ThroughputRow], pool: Pool, plans: Candidates | None = None
+    rows: Sequence[ThroughputRow],
+    pool: Pool,
+    plans: Candidates | None = None,
+    *,
+    standing: float = 1.0,
 ) -> Evaluated:
     """Predict the throughput of rows.
 
@@ -67,6 +71,8 @@ def evaluate(
         rows: to predict.
         pool: constants.
         plans: the candidates of the rows, if they are at hand.
+        standing: share of a row's plans that fit which the chosen one is not slower than; 1 is the
+            fastest.
     """
     if plans is None:
         plans = candidates(rows, Constants())
@@ -76,7 +82,10 @@ def evaluate(
     # A plan that does not fit ranks below all that fit, by how little it is over.
     rank = np.where(needed.fits, rate, -size / np.asarray(plans.hardware.memory_bytes))
     order = np.lexsort((-rank, plans.row))
-    chosen = order[np.unique(plans.row[order], return_index=True)[1]]
+    first = np.unique(plans.row[order], return_index=True)[1]
+    fitting = np.bincount(plans.row, np.broadcast_to(needed.fits, rate.shape), len(first))
+    faster = np.round((1 - standing) * np.maximum(fitting - 1, 0)).astype(np.int64)
+    chosen = order[first + faster]
     between = np.broadcast_to(np.asarray(needed.between_steps_bytes, float), rate.shape)
     return Evaluated(
         rows=tuple(rows),

@@ -122,15 +122,14 @@ def _seconds(sent: Iterable[Message], hardware: Hardware, constants: Constants) 
 def pipeline_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: Constants) -> Number:
     """Seconds to send T*M*w to the next stage and as much back; stages are outermost in rank.
 
-    Over the fast links where a domain holds two stages: of 36 chips each in a rack of 72. Each of t
-    tensor parallel ranks sends its part, which they gather where they need the whole (scatter and
-    gather, arXiv:2104.04473, section 4.1; DeepSpeed's pipe_partitioned).
+    Over the fast links where a domain holds two stages: of 36 chips each in a rack of 72.
     """
     if not np.any(np.asarray(plan.pp) > 1):
         return 0.0
     stage_chips = np.asarray(plan.n_chips) / plan.pp
     tokens = np.asarray(plan.sequences) * shape.seq_len / plan.cp
-    size_bytes = tokens * shape.d_model * plan.activation_bytes
+    slices = np.where(np.asarray(plan.sequence_parallel, bool), plan.tp, 1)
+    size_bytes = tokens * shape.d_model * plan.activation_bytes / slices
     same_domain = 2 * stage_chips <= np.asarray(hardware.link_domain_chips)
     rate = np.where(
         same_domain,
@@ -139,10 +138,7 @@ def pipeline_parallel(shape: Shape, plan: Plan, hardware: Hardware, constants: C
     )
     latency_s = np.where(same_domain, constants.link_latency_s, constants.network_latency_s)
     directions = 1 + np.asarray(plan.input_gradients)
-    one_s = size_bytes / plan.tp / rate + latency_s
-    if not np.all(plan.sequence_parallel):
-        gather_s = group(plan.tp, 1, hardware, constants).all_gather_s(plain(size_bytes))
-        one_s = one_s + np.where(np.asarray(plan.sequence_parallel, bool), 0, gather_s)
+    one_s = size_bytes / rate + latency_s
     return plain(np.where(np.asarray(plan.pp) > 1, directions * one_s, 0.0))
 
 

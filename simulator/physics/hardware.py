@@ -53,7 +53,7 @@ class Hardware:
         memory_power_share: watts above idle while memory works, over those of arithmetic, where
             kernels were metered; None means that of the constants.
         wait_share: the same of a chip that waits.
-        reach: share of the peak that its best product was measured to reach.
+        reach: share of the peak that its best product reaches: measured, or its maker's best.
         roof: share of the peak that no part of a step exceeds, whatever was fitted.
         peak_16bit_flop_per_s: peak of what stays in 16 bits when products are narrower
             (attention); None means the same peak.
@@ -121,7 +121,7 @@ class Hardware:
             memory_bytes=memory,
             memory_bytes_per_s=bandwidth,
             memory_margin=MARGIN_PLANNED if chip.kind == "tpu" else MARGIN,
-            reach=_reach(chip),
+            reach=roof(chip).numbers()[0],
             roof=roof(chip).numbers()[0],
             peak_16bit_flop_per_s=_peak_16bit(chip, precision),
             link_bytes_per_s=chip.link_bytes_per_s or 0.0,
@@ -202,10 +202,6 @@ def _is_valid(name: str, annotation: str, value: Any) -> bool:
     return isinstance(value, str)
 
 
-UNMEASURED_REACH = 0.85
-"""Share of the peak that the best product reaches on a chip where nobody measured it: the middle of
-those that were measured (A100 0.87, H100 0.80, B200 0.78, MI300X 0.51; TPUs reach more)."""
-
 WIDER_SHARE = 0.16
 """Share of the products that stay in 16 bits in 4-bit training: 16 % of the linear layers
 (arXiv:2509.25149, section 4.1)."""
@@ -237,13 +233,6 @@ def _power(chip: Chip, constants: Constants) -> dict[str, Any]:
         "power_relative": (-0.12, 0.12) if measured else (-0.25, 0.25),
         "power_source": f"{'measured' if measured else 'design power'}: {chip.source}",
     }
-
-
-def _reach(chip: Chip) -> float:
-    """Measured share of the bf16 peak, or the middle of other chips."""
-    if chip.measured_matmul_bf16_flop_per_s is None or chip.peak_bf16_flop_per_s is None:
-        return UNMEASURED_REACH
-    return chip.measured_matmul_bf16_flop_per_s / chip.peak_bf16_flop_per_s
 
 
 def _peak(chip: Chip, precision: str) -> float:

@@ -196,6 +196,14 @@ def _exposed(
         shares = np.maximum(constants.overlap_dp, constants.overlap_ep)
         expert_share = plain(np.where(plan.expert_overlap, shares, constants.overlap_ep))
 
+    tensor_share: Number = constants.overlap_tp
+    if np.any(plan.tensor_overlap):
+        shares = np.maximum(constants.overlap_dp, constants.overlap_tp)
+        tensor_share = plain(np.where(plan.tensor_overlap, shares, constants.overlap_tp))
+    gradient_share: Number = constants.overlap_dp
+    if not np.all(plan.gradient_overlap):
+        gradient_share = plain(np.where(plan.gradient_overlap, constants.overlap_dp, 0))
+
     def added(message_s: Number, behind_s: Number, share: Number) -> Number:
         if _none(message_s):
             return 0.0
@@ -203,11 +211,11 @@ def _exposed(
         return plain(message_s - hidden_s + hidden_s * constants.contention)
 
     return {
-        "tensor_parallel": added(sent.tensor_s, layers_s, constants.overlap_tp),
+        "tensor_parallel": added(sent.tensor_s, layers_s, tensor_share),
         "context_parallel": added(sent.context_s, layers_s, constants.overlap_dp),
         "expert_parallel": added(sent.expert_s, layers_s, expert_share),
         "sharding": added(sent.shard_s, stage_s, constants.overlap_dp),
-        "data_parallel": added(sent.data_s, stage_s, constants.overlap_dp),
+        "data_parallel": added(sent.data_s, stage_s, gradient_share),
     }
 
 

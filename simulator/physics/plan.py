@@ -174,8 +174,7 @@ class Execution:
 
     Attributes:
         recompute: "none", "full" (all layers), "selective": attention scores (arXiv:2205.05198)
-            or, where flash attention stores none, norms and activations; or the modules to
-            recompute, "norms,mlp" (`simulator.physics.recomputation`).
+            or, where flash stores none, norms and activations; or modules, such as "norms,mlp".
         recompute_share: share of the layers that "full" recomputes: k of n layers are k / n.
         recompute_stops: whether recomputation ends at the last value that a gradient needs, as that
             of XLA and torch's own (non-reentrant) does; otherwise all of a layer is done again.
@@ -193,13 +192,14 @@ class Execution:
         stages_by_work: whether pipeline stages are cut by work, with the output head counted;
             otherwise every stage has as many layers.
         loss_chunk: tokens whose logits are in memory at the same time.
+        tensor_overlap: whether tensor parallel messages hide as well as data parallel ones.
+        gradient_overlap: whether the gradients of a step travel while the backward pass goes on.
         gathers_again: whether the backward pass waits for a second gather of the input of sequence
             parallel products, as that of the TPU compiler does; otherwise it is hidden.
         loss_in_place: whether the gradient of the logits takes their place, as in a program of XLA.
         casts_weights: whether all wider weights of a chip have a narrow copy, as in a scan of XLA.
         gathered_layers: layers whose weights ZeRO 3 has gathered at a time.
-        shard_messages: messages in which ZeRO 3 gathers the weights of a stage, each of which waits
-            for its latency: as many as layers where nothing hides them, or 1.
+        shard_messages: in which ZeRO 3 gathers the weights of a stage; the latency of each counts.
     """
 
     recompute: Choice = "none"
@@ -216,6 +216,8 @@ class Execution:
     expert_load: ExpertLoad | None = None
     stages_by_work: Flag = False
     loss_chunk: Number = 1024
+    tensor_overlap: Flag = False
+    gradient_overlap: Flag = True
     gathers_again: Flag = False
     loss_in_place: Flag = False
     casts_weights: Flag = False
@@ -223,11 +225,8 @@ class Execution:
     shard_messages: Number = 1
 
     def __post_init__(self) -> None:
-        least_1 = (
-            *("capacity_factor", "imbalance", "expert_nodes"),
-            *("gathered_layers", "shard_messages"),
-        )
-        require_at_least_1(self, least_1)
+        require_at_least_1(self, ("capacity_factor", "imbalance", "expert_nodes"))
+        require_at_least_1(self, ("gathered_layers", "shard_messages"))
         share = (np.asarray(self.recompute_share) >= 0) & (np.asarray(self.recompute_share) <= 1)
         require(share, "recompute_share", "from 0 to 1", self.recompute_share)
         require_modules(self.recompute)

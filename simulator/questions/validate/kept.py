@@ -122,7 +122,7 @@ def known_runs(pool: Pool) -> Kept:
     """
     tables = (read_runs(runs_of(name)) for name in (PUBLISHED, CALIBRATION))
     rows = [row for table in tables for row in table.rows if row.chip_hours and row.tells_hours]
-    evaluated = evaluate([row.configuration for row in rows], pool)
+    evaluated = evaluate([row.configuration for row in rows], pool, standing=pool.standing)
     reported = np.array([row.chip_hours for row in rows], float)
     restarts = np.array([_without_restarts(row) for row in rows])
     within = np.log1p([row.hours_within for row in rows])

@@ -148,7 +148,8 @@ def whole_runs(table: RunTable, pool: Pool) -> Runs:
     """Predict every run of a table."""
     if not table.rows:
         return Runs((), table.skipped)
-    evaluated = evaluate([row.configuration for row in table.rows], pool)
+    configurations = [row.configuration for row in table.rows]
+    evaluated = evaluate(configurations, pool, standing=pool.standing)
     watts, default_site = _watts(evaluated, pool), site(None)
     runs = [
         _run(row, float(h), float(w), kept, default_site)
