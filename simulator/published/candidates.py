@@ -40,12 +40,13 @@ UNSEARCHED = (BASELINE, FIRST)
 LONG_SEQUENCE = 16384
 """Tokens above which context parallelism is tried."""
 
-ROUTING = {
+MESSAGES = {
     "expert_messages": Plan.expert_messages,
     "expert_nodes": Plan.expert_nodes,
     "expert_overlap": Plan.expert_overlap,
+    "tensor_overlap": Plan.tensor_overlap,
 }
-"""Fields on messages to experts that rows or software may name, and what they are otherwise."""
+"""Fields on messages that rows or software may name, and what they are otherwise."""
 
 PlanFields = dict[str, Any]
 
@@ -265,8 +266,8 @@ def _plan(
     plan |= software.execution() | software.formats(_stored(row.precision))
     plan["optimizer"] = fields_.get("optimizer", plan["optimizer"])
     plan |= {name: fields_.get(name, getattr(Plan, name)) for name in TRAINED_FIELDS}
-    for name in ROUTING:
-        plan[name] = fields_.get(name, plan.get(name, ROUTING[name]))
+    for name in MESSAGES:
+        plan[name] = fields_.get(name, plan.get(name, MESSAGES[name]))
     if _has_torus(row):
         plan["weight_bytes"] = 4
     return plan

@@ -82,6 +82,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     r"^Muon$": {"optimizer": "muon"},
     r"^all-to-all$": {"expert_messages": "all-to-all"},
     r"^(?:expert all-to-all overlapped|1F1B overlap)$": {"expert_overlap": True},
+    r"^async TP$": {"tensor_overlap": True},
 }
 """Options and the fields of a plan that they stand for."""
 
