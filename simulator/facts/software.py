@@ -55,7 +55,6 @@ class Software:
             needs, so that the last product of a dense layer is not done again.
         tensor_overlap: whether tensor parallel messages travel while the products that need them
             are computed part by part.
-        gradient_overlap: whether gradients travel while the backward pass goes on.
         stages_gather_once: whether sharded weights of a pipeline stage are gathered, and their
             gradients scattered, once a step and not with each micro-batch.
         narrow_sums: whether gradients are stored and summed over ranks in 16 bits.
@@ -81,7 +80,6 @@ class Software:
     gathered_layers: int
     recompute_stops: bool
     tensor_overlap: bool
-    gradient_overlap: bool
     stages_gather_once: bool
     narrow_sums: bool
     one_hot: str
@@ -108,7 +106,7 @@ class Software:
         names = (
             *("flash", "stages_by_work", "expert_messages", "gathers_again"),
             *("loss_in_place", "casts_weights", "gathered_layers", "recompute_stops"),
-            *("tensor_overlap", "gradient_overlap"),
+            "tensor_overlap",
         )
         return {name: getattr(self, name) for name in names}
 
@@ -199,7 +197,6 @@ def _software(row: dict[str, Any], framework: str) -> Software:
         gathered_layers=row.get("gathered_layers", 2),
         recompute_stops=applies("recompute_stops"),
         tensor_overlap=row.get("tensor_overlap", False),
-        gradient_overlap=row.get("gradient_overlap", True),
         stages_gather_once=applies("stages_gather_once"),
         narrow_sums=applies("narrow_sums"),
         one_hot=row.get("one_hot", ""),

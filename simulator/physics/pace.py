@@ -24,7 +24,7 @@ from simulator.physics.constants import Constants
 from simulator.physics.hardware import Hardware
 from simulator.physics.operations import Operation
 from simulator.physics.pipeline import bubble_s, crossings, slowest_s
-from simulator.physics.plan import Parallelism, Plan
+from simulator.physics.plan import Flag, Parallelism, Plan
 from simulator.physics.traffic import trained_parameters
 from simulator.physics.update import loss, optimizer
 
@@ -188,21 +188,16 @@ def _exposed(
     """Seconds that messages add: what does not overlap, and the slowing of what overlaps.
 
     Data parallel messages of a step overlap with the last micro-batch; those of ZeRO 3 with each.
-    Messages of experts overlap as well as these where another micro-batch's work hides them.
+    Messages of experts overlap as well as these where another micro-batch's work hides them, and
+    tensor parallel ones where products are cut into parts that wait for a part of them.
     """
     stage_s = np.asarray(layers_s) / plan.pp
-    expert_share = constants.overlap_ep
-    if np.any(plan.expert_overlap):
-        shares = np.maximum(constants.overlap_dp, constants.overlap_ep)
-        expert_share = plain(np.where(plan.expert_overlap, shares, constants.overlap_ep))
 
-    tensor_share: Number = constants.overlap_tp
-    if np.any(plan.tensor_overlap):
-        shares = np.maximum(constants.overlap_dp, constants.overlap_tp)
-        tensor_share = plain(np.where(plan.tensor_overlap, shares, constants.overlap_tp))
-    gradient_share: Number = constants.overlap_dp
-    if not np.all(plan.gradient_overlap):
-        gradient_share = plain(np.where(plan.gradient_overlap, constants.overlap_dp, 0))
+    def share(alone: Number, well: Flag) -> Number:
+        """Share of the work that hides messages: of their kind, or that of data parallel ones."""
+        if not np.any(well):
+            return alone
+        return plain(np.where(well, np.maximum(constants.overlap_dp, alone), alone))
 
     def added(message_s: Number, behind_s: Number, share: Number) -> Number:
         if _none(message_s):
@@ -211,11 +206,11 @@ def _exposed(
         return plain(message_s - hidden_s + hidden_s * constants.contention)
 
     return {
-        "tensor_parallel": added(sent.tensor_s, layers_s, tensor_share),
+        "tensor_parallel": added(sent.tensor_s, layers_s, share(constants.overlap_tp, plan.tensor_overlap)),
         "context_parallel": added(sent.context_s, layers_s, constants.overlap_dp),
-        "expert_parallel": added(sent.expert_s, layers_s, expert_share),
+        "expert_parallel": added(sent.expert_s, layers_s, share(constants.overlap_ep, plan.expert_overlap)),
         "sharding": added(sent.shard_s, stage_s, constants.overlap_dp),
-        "data_parallel": added(sent.data_s, stage_s, gradient_share),
+        "data_parallel": added(sent.data_s, stage_s, constants.overlap_dp),
     }
 
 

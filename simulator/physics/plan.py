@@ -193,7 +193,6 @@ class Execution:
             otherwise every stage has as many layers.
         loss_chunk: tokens whose logits are in memory at the same time.
         tensor_overlap: whether tensor parallel messages hide as well as data parallel ones.
-        gradient_overlap: whether the gradients of a step travel while the backward pass goes on.
         gathers_again: whether the backward pass waits for a second gather of the input of sequence
             parallel products, as that of the TPU compiler does; otherwise it is hidden.
         loss_in_place: whether the gradient of the logits takes their place, as in a program of XLA.
@@ -217,7 +216,6 @@ class Execution:
     stages_by_work: Flag = False
     loss_chunk: Number = 1024
     tensor_overlap: Flag = False
-    gradient_overlap: Flag = True
     gathers_again: Flag = False
     loss_in_place: Flag = False
     casts_weights: Flag = False

@@ -19,7 +19,7 @@ USUAL_NODE = 8
 baseboard of the Open Compute Project that other makers build on (UBB 1.0)."""
 
 MODES = {
-    "full": r"^(?:full|all|yes|true|uniform|block|custom)\b(?! ?\(partial)",
+    "full": r"^(?:full|all|yes|true|uniform|block)\b(?! ?\(partial)",
     "none": r"^(?:none|no|off|false|0)$",
     "selective": r"^(?:selective|core.?att)",
 }
@@ -47,12 +47,11 @@ TITAN: dict[str, dict[str, Any]] = {
 but those of a list, which leaves out every second product (its
 `distributed/activation_checkpoint.py`). The configurations of its models choose the second."""
 
-KEPT = r"^custom\b.*\bqkv_proj|^qkv_proj_offloaded"
-"""MaxText's policies that keep queries, keys and values, maybe in the host's memory: its own, and a
-custom one whose configuration names them. What a custom one does not name is computed again, as
-`configs/base.yml` has it."""
+POLICY = r"^custom\b|^qkv_proj_offloaded$"
+"""MaxText's policies that name what is kept, maybe in the host's memory, in a custom one by its
+configuration; all else is computed again, as its `configs/base.yml` has it."""
 
-KEPT_MODULES = "norms,activations,attention,mlp,experts"
+ALL_BUT_PROJECTIONS = "norms,activations,attention,mlp,experts"
 """What is computed again where queries, keys, values and the result of attention are kept."""
 
 SHARDING = (
@@ -180,9 +179,8 @@ def _recompute(words: str, framework: str, reading: Reading) -> None:
     if named:
         reading.fields |= named
         return
-    if re.search(KEPT, words):
-        again = KEPT_MODULES if "out_proj" in words else f"{KEPT_MODULES},output_projection"
-        reading.fields["recompute"] = again
+    if framework.startswith("maxtext") and re.search(POLICY, words):
+        reading.fields["recompute"] = _not_kept(words)
         return
     mode = next((m for m, pattern in MODES.items() if re.search(pattern, words.lower())), None)
     listed = mode is None or (mode == "selective" and re.search(r"[(,]", words))
@@ -190,6 +188,13 @@ def _recompute(words: str, framework: str, reading: Reading) -> None:
     reading.fields["recompute"] = modules or mode or "selective"
     if listed and not modules:
         reading.not_understood.append(f"recompute: {words} (taken as selective)")
+
+
+def _not_kept(words: str) -> str:
+    """What a policy that keeps the products it names computes again."""
+    if "qkv_proj" not in words:
+        return "full"
+    return ALL_BUT_PROJECTIONS + ("" if "out_proj" in words else ",output_projection")
 
 
 def _modules(words: str) -> str | None:
