@@ -207,8 +207,8 @@ class Pool:
 
     @property
     def standing(self) -> float:
-        """Share of all plans that fit which one that nobody told is not slower than."""
-        return float(self.newcomers.get("told_plans", {}).get("standing", 1.0))
+        """Share of all plans that fit which one that nobody stated is not slower than."""
+        return float(self.newcomers.get("stated_plans", {}).get("standing", 1.0))
 
     def rows_on(self, chip: str, kind: str) -> int | None:
         """Fitted rows of a kind of model on a chip; None where the constants do not say."""

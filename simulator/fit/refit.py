@@ -22,8 +22,8 @@ from simulator.fit.gauss_newton import PooledFit, fit_pool
 from simulator.fit.newcomers import calibration_rows, newcomers, publishers_left_out
 from simulator.fit.own import scaled_to
 from simulator.fit.pool import Pool, published_pool
+from simulator.fit.stated_plans import stated_plans
 from simulator.fit.throughput import evaluate
-from simulator.fit.told_plans import told_plans
 from simulator.published.throughput import ThroughputRow
 
 FEWEST_ROWS = 5
@@ -76,7 +76,7 @@ def fit_newcomers(pool: Pool, rows: Sequence[ThroughputRow], on_progress: OnProg
         },
         "publisher_left_out_median_abs_rel_error": _median(usual.errors),
     }
-    table = newcomers(unseen, calibration_rows(pool)) | {"told_plans": told_plans(rows, pool)}
+    table = newcomers(unseen, calibration_rows(pool)) | {"stated_plans": stated_plans(rows, pool)}
     return replace(pool, newcomers=table, provenance=provenance)
 
 

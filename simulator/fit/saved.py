@@ -49,7 +49,7 @@ class Newcomers(Open):
     moe: NewcomersOfKind
     measured_as: dict[str, str] = Field(default_factory=dict)
     other_kind: dict[str, Amount] = Field(default_factory=dict)
-    told_plans: dict[str, Amount] = Field(default_factory=dict)
+    stated_plans: dict[str, Amount] = Field(default_factory=dict)
 
 
 class RowsOnChip(Open):

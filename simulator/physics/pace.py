@@ -206,9 +206,13 @@ def _exposed(
         return plain(message_s - hidden_s + hidden_s * constants.contention)
 
     return {
-        "tensor_parallel": added(sent.tensor_s, layers_s, share(constants.overlap_tp, plan.tensor_overlap)),
+        "tensor_parallel": added(
+            sent.tensor_s, layers_s, share(constants.overlap_tp, plan.tensor_overlap)
+        ),
         "context_parallel": added(sent.context_s, layers_s, constants.overlap_dp),
-        "expert_parallel": added(sent.expert_s, layers_s, share(constants.overlap_ep, plan.expert_overlap)),
+        "expert_parallel": added(
+            sent.expert_s, layers_s, share(constants.overlap_ep, plan.expert_overlap)
+        ),
         "sharding": added(sent.shard_s, stage_s, constants.overlap_dp),
         "data_parallel": added(sent.data_s, stage_s, constants.overlap_dp),
     }

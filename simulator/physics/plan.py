@@ -239,7 +239,7 @@ class Execution:
         parts = {"attention_scores": self.recomputed("attention")}
         if np.any(names_modules(self.recompute)):
             mixtures = self.recomputed("experts")
-            # Every second product: half of attention's weights (keys and output) and of a network's.
+            # Every second product: half of attention's weights (keys, output) and of a network's.
             second = np.maximum(0.5 * np.asarray(self.recomputed("second_products")), full)
             parts |= {
                 "attention_projections": second,

@@ -1,8 +1,8 @@
-"""How far plans that ran are from the fastest: where a row tells its plan, and all others are known.
+"""How far plans that ran are from the fastest, from rows that state theirs.
 
 Where nobody says what a run's plan was, the fastest of all that fit is too fast: whoever trains has
 tried some plans, and not by this simulator. The standing of a plan is the share of all plans that
-fit on its chips which are not faster. It is a comparison of predictions; no measured hours are in it.
+fit on its chips which are not faster. It compares predictions; no measured hours are in it.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ FEWEST_PLANS = 5
 """Plans that fit, from which on one of them has a standing."""
 
 
-def told_plans(rows: Sequence[ThroughputRow], pool: Pool) -> dict[str, Any]:
-    """The standing of told plans, each publisher counted once, and their rate over the fastest.
+def stated_plans(rows: Sequence[ThroughputRow], pool: Pool) -> dict[str, Any]:
+    """The standing of stated plans, each publisher counted once, and their rate over the fastest.
 
     Args:
-        rows: published ones; of one model on the same chips the fastest one tells the plan.
+        rows: published ones; of one model on the same chips the fastest one states the plan.
         pool: constants that predict the rates.
     """
-    told = _with_plans(rows)
-    if not told:
+    stated = _with_plans(rows)
+    if not stated:
         return {"standing": 1.0, "of_fastest": 1.0, "rows": 0, "publishers": 0}
-    rates = evaluate(told, pool).tokens_per_s
+    rates = evaluate(stated, pool).tokens_per_s
     standings: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for row, rate in zip(told, rates, strict=True):
+    for row, rate in zip(stated, rates, strict=True):
         fields = {name: value for name, value in row.fields.items() if name not in CHOSEN}
         plans = candidates([replace(row, fields=fields)], Constants())
         others = throughput(plans, pool.resolve(plans.groups))
