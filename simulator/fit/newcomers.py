@@ -157,17 +157,17 @@ def _slowdowns(
 ) -> dict[str, dict[str, float]]:
     """Logarithms of the slowdown by how tuned software is, with the rows that it came from.
 
-    That of an unknown framework is the median error of the rows of the calibration split, on chips
-    whose generation the fit has: the error of another chip would be taken for the framework's. The
-    other words have few publishers: their medians move the prior.
+    That of an unknown framework comes from the rows of the calibration split, on chips whose
+    generation the fit has: the error of another chip would be taken for the framework's. All words
+    have few publishers: their medians move the prior, which is none for an unknown framework.
     """
     rows = of_known_chips.rows
     new = ~of_known_chips.known & np.array([row.tuned != FIRST for row in rows], bool)
     errors = of_known_chips.errors[new]
+    medians = list(_medians(of_known_chips.take(new)).values())
     # Nobody who is unknown is taken to be faster than the tables that vendors tuned.
-    middle = max(float(np.median(errors)), 0.0) if len(errors) else 0.0
-    publishers = len({row.publisher for row in of_known_chips.take(new).rows})
-    table = {DEFAULT_TUNED: _slowdown(middle, errors, publishers)}
+    middle = max(sum(medians) / (1 + len(medians)), 0.0)
+    table = {DEFAULT_TUNED: _slowdown(middle, errors, len(medians))}
     both = left_out.joined(calibration)
     for word, (slower, factor) in tuned_priors().items():
         if slower > 1:

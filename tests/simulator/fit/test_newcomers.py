@@ -73,21 +73,24 @@ def test_a_fold_refits_without_the_publisher_from_the_priors(rows, monkeypatch):
     assert np.isfinite(unseen.errors).all()
 
 
-def test_the_slowdown_of_unknown_frameworks_is_the_median_error_of_rows_in_no_fit(rows):
+def test_the_slowdown_of_unknown_frameworks_counts_each_publisher_and_no_slowdown_once(rows):
     judged = [row for row in rows if row.tier != "C" and row.measured][:40]
-    apart = tuple(replace(row, tuned="") for row in judged[:5])
+    apart = tuple(
+        replace(row, tuned="", publisher=name) for row, name in zip(judged, "aaabb", strict=False)
+    )
     known = np.zeros(5, bool)
-    errors = np.array([0.1, 0.2, 0.3, 0.4, 9.0])
+    errors = np.array([0.1, 0.2, 9.0, 0.3, 0.5])
     open_rows = Unseen(tuple(judged), np.full(40, 0.05), np.ones(40, bool))
     mixtures = [row for row in rows if row.kind == "moe" and row.tier != "C" and row.measured][:9]
     both = open_rows.joined(Unseen(tuple(mixtures), np.full(9, 0.1), np.ones(9, bool)))
     slower = newcomers(both, Unseen(apart, errors, known))["dense"]["slower"]["own system"]
-    assert (slower["ln"], slower["rows"]) == (0.3, 5)
+    # Medians of 0.2 and 0.4, and none: a third of 0.6.
+    assert (slower["ln"], slower["rows"], slower["publishers"]) == (0.2, 5, 2)
     # Rows on a chip of another generation say as much of that chip as of their framework.
     other = replace(apart[0].chip, architecture="of tomorrow")
     mixed = (*apart[:2], *(replace(row, chip=other) for row in apart[2:]))
     slower = newcomers(both, Unseen(mixed, errors, known))["dense"]["slower"]["own system"]
-    assert slower["ln"] == pytest.approx(0.15)
+    assert slower["ln"] == pytest.approx(0.075)
     # No unknown framework is taken to be faster than the tables of vendors.
     slower = newcomers(both, Unseen(apart, -errors, known))["dense"]["slower"]["own system"]
     assert slower["ln"] == 0
