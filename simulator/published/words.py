@@ -92,6 +92,15 @@ DISPATCH = (
 """Words of `moe_dispatch` that are read, or that the capacity factor and top-k say too."""
 
 
+PLAN = {
+    "pp": r"\bPP ?(\d+)\b",
+    "ep": r"\bEP ?(\d+)\b",
+    "tp": r"\bTP ?(\d+)\b",
+    "zero_fsdp": r"\b(ZeRO-\d)\b",
+}
+"""Words of notes that state a part of a plan, by the column that they stand for."""
+
+
 @dataclass
 class Reading:
     """What the words of a row say.
@@ -127,6 +136,16 @@ def read_words(cells: Cells, *, flash: bool) -> Reading:
         if not _option(clause, node_chips, reading):
             reading.not_understood.append(f"other_opts: {clause}")
     return reading
+
+
+def plan_in(notes: str) -> dict[str, str]:
+    """The cells of a plan that notes state.
+
+    >>> plan_in("PP16, EP8, ZeRO-1, no TP; batch ramps")
+    {'pp': '16', 'ep': '8', 'tp': '1', 'zero_fsdp': 'ZeRO-1'}
+    """
+    alone = re.sub(r"\bno ([TPE]P)\b", r"\1 1", notes)
+    return {name: match[1] for name, words in PLAN.items() if (match := re.search(words, alone))}
 
 
 def _option(clause: str, node_chips: float, reading: Reading) -> bool:

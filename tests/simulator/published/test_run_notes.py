@@ -97,3 +97,12 @@ def test_no_note_of_a_shipped_run_that_asks_for_a_treatment_is_passed_over(runs)
     }
     assert asking == treated
     assert {"openba-15b", "gpt3-175b", "phi3-mini-3.8b", "pythia-70m"} < treated
+
+
+def test_a_plan_that_the_notes_of_a_run_state_is_its_plan(runs, tmp_path):
+    # arXiv:2405.04434 section 3.1.3: 16 stages, 8-way experts, ZeRO-1, no tensor parallelism.
+    stated = {"pp": 16, "ep": 8, "tp": 1, "zero": 1}
+    fields = runs["deepseek-v2-per-1t"].configuration.fields
+    assert {name: fields.get(name) for name in stated} == stated
+    (silent,) = read(tmp_path, notes="two runs, a TP of nobody knows what").rows
+    assert not set(stated) & set(silent.configuration.fields)
