@@ -20,6 +20,7 @@ def constants_page(answer: FittedConstants | FittedServing, console: Terminal) -
             prior.meaning,
         )
     console.print(rows)
+    console.print(answer.headline)
     console.print("* not identified: the rows say little more than the prior")
     provenance = answer.pool.provenance if isinstance(answer, FittedConstants) else {}
     for name, value in provenance.items():
