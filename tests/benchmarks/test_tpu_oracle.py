@@ -19,19 +19,11 @@ COMPILED = [row for row in ROWS if row.compiled]
 
 GATHERED_AGAIN = "the compiler gathers slots once more for the gradient of the weights"
 MEMORY_MISSED = {
-    "pair-0.1b-64e-DM-1x16x1-256-zero1-one-hot-full": 1.101,
-    "pair-8b-64e-DM-2x64x2-256-zero3-sort-none": 1.102,
-    "pair-64b-64e-DM-2x64x8-512-zero3-sort-full": 1.112,
-    "pair-1.7b-64e-DM-1x64x1-256-zero3-sort-full": 1.129,
-    "pair-0.1b-64e-DM-1x16x1-256-zero1-sort-full": 1.160,
-    "pair-1.7b-64e-DM-1x64x1-256-zero3-one-hot-none": 1.192,
-    "pair-8b-DD-1x128x2-512-zero3-sort-full": 1.206,
-    "pair-1.7b-64e-DM-1x64x1-256-zero3-one-hot-full": 1.227,
-    "pair-8b-64e-DM-2x64x2-256-zero3-one-hot-full": 1.326,
-    "pair-8b-64e-DM-2x64x2-256-zero3-sort-full": 1.353,
-    "pair-137b-DD-1x128x8-256-zero3-sort-full": 1.380,
+    "pair-1.7b-64e-DM-1x64x1-256-zero3-one-hot-none": "1.117: slots lie in on-chip memory then",
+    "pair-0.1b-64e-DM-1x4x1-16-zero3-sort-full": "0.893: both layers are recomputed at once",
+    "pair-1.7b-DD-1x64x1-256-zero3-sort-full": "0.784: both layers are recomputed at once",
 }
-"""Pairs that are not within a tenth, most of them recomputed, and the ratio."""
+"""Pairs that are not within a tenth: the ratio, and what the compiled program does."""
 
 MISSED = {
     (
@@ -48,7 +40,7 @@ MISSED = {
         "messages",
         "pair-8b-64e-DM-2x64x2-256-zero3-sort-full",
     ): "the compiler gathers slots three times, not six, and more bytes of residuals",
-    **{("memory", name): f"{ratio} of the compiler's" for name, ratio in MEMORY_MISSED.items()},
+    **{("memory", name): why for name, why in MEMORY_MISSED.items()},
 }
 """What the formulas miss, by claim and program; a test fails too where one of them comes right."""
 
