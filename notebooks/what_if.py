@@ -82,7 +82,7 @@ def link() -> tuple[Any, ...]:
     start, _why = opened(_words)
     get_model, set_model = mo.state(start)
     get_refused, set_refused = mo.state(_why)
-    kept = Path(tempfile.mkdtemp(prefix="what-if-"))
+    kept = tempfile.TemporaryDirectory(prefix="what-if-")
     return get_model, get_refused, kept, set_model, set_refused, start
 
 
@@ -234,11 +234,13 @@ def choice(
 
 
 @app.cell
-def figures(chosen: WhatIf, get_refused: Callable[[], str], kept: Path) -> tuple[Any, ...]:
+def figures(
+    chosen: WhatIf, get_refused: Callable[[], str], kept: tempfile.TemporaryDirectory[str]
+) -> tuple[Any, ...]:
     """The answer, or the line that says why there is none."""
     answered: Answered | None = None
     try:
-        answered = what_if(chosen, kept)
+        answered = what_if(chosen, Path(kept.name))
         _shown = markup.answer(answered)
     except AccountingError as error:
         _shown = markup.refusal(str(error))

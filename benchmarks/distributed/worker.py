@@ -291,11 +291,17 @@ def trainer_of(
     model = processes.build(config, torch.device("cpu"))
     weights = processes.weights(model)
     optimizer = build_optimizer(weights, config.training, processes.shards())
-    folder = Path(tempfile.mkdtemp(prefix="layouts-"))
+    folder = Path(tempfile.mkdtemp(dir=scratch().name))
     text = text or corpus(config)
     setup = Setup(config, folder, torch.device("cpu"), text, 1e12, EarlierAttempts())
     writer = CheckpointWriter(folder)
     return Trainer(setup, model, optimizer, State(), NoMeter(), writer, processes)
+
+
+@cache
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """The folder of what trainers of this process write; it goes with the process."""
+    return tempfile.TemporaryDirectory(prefix="layouts-")
 
 
 def corpus(config: GlamConfig) -> TokenCorpus:

@@ -103,7 +103,9 @@ class Case:
             loss_chunk=self.sequences * 1024 if self.whole else 1024,
             gathers_again=True,
             recompute_stops=True,
-            gathered_layers=1,
+            # A program of two layers gathers weights once and keeps them, unless it is recomputed.
+            gathered_layers=1 if self.recompute == "full" else len(self.layers),
+            fuses=True,
             loss_in_place=True,
             casts_weights=self.whole,
             weight_bytes=4,

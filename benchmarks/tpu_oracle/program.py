@@ -234,17 +234,17 @@ def _by_sort(s: Layers, mesh: Mesh, experts: Any, x: Any, shares: Any, chosen: A
 
 def _by_one_hot(s: Layers, mesh: Mesh, experts: Any, x: Any, shares: Any, chosen: Any) -> Any:
     """GShard's products with masks (arXiv:2006.16668), the slots constrained on both sides."""
-    groups = s.sequences * s.seq_len // s.group
     capacity = round(s.group * s.top_k * s.capacity_factor / s.n_experts)
-    own, by_group = ("r", "x", "y"), ((*BATCH, "y"), None, None)
-    x_groups = _cut(x.reshape(groups, s.group, s.d_model), mesh, *by_group)
-    to = chosen.reshape(groups, s.group * s.top_k)
+    own = (*BATCH, "y")
+    x_groups = _cut(_grouped(s, x), mesh, own, None, None)
+    groups = len(x_groups)
+    to = _grouped(s, chosen).reshape(groups, s.group * s.top_k)
     place = jax.vmap(lambda row: _slots(row, s.n_experts))(to)
     expert = jax.nn.one_hot(to, s.n_experts, dtype=NARROW)
     slot = jax.nn.one_hot(place, capacity, dtype=NARROW)
     shape = (groups, s.group, s.top_k, s.n_experts, capacity)
     mask = (expert[..., None] * slot[..., None, :]).reshape(shape)
-    share = shares.reshape(groups, s.group, s.top_k).astype(NARROW)
+    share = _grouped(s, shares).astype(NARROW)
     sends = _cut(mask.sum(2), mesh, own, None, None, None)
     combines = _cut((mask * share[..., None, None]).sum(2), mesh, own, None, None, None)
     with jax.named_scope("dispatch"):
@@ -260,4 +260,22 @@ def _by_one_hot(s: Layers, mesh: Mesh, experts: Any, x: Any, shares: Any, chosen
     done = _cut(done, mesh, None, own, None, None)
     with jax.named_scope("dispatch"):
         out = jnp.einsum("gsec,egcm->gsm", combines, done)
-    return _cut(out, mesh, *by_group).reshape(x.shape)
+    return _ungrouped(s, _cut(out, mesh, own, None, None))
+
+
+def _grouped(s: Layers, values: Any) -> Any:
+    """Values of tokens, (sequences, positions, n), by groups of the tokens that a chip has.
+
+    Positions are cut over y. A group of neighbours would lie on several chips, and where it is no
+    whole sequence the partitioner replicates all tokens to make it.
+    """
+    copies, ranks, tensor = s.mesh
+    parts = (copies * ranks, -1, tensor, s.seq_len // tensor, values.shape[-1])
+    return values.reshape(parts).swapaxes(1, 2).reshape(-1, s.group, values.shape[-1])
+
+
+def _ungrouped(s: Layers, groups: Any) -> Any:
+    """The inverse of `_grouped`."""
+    copies, ranks, tensor = s.mesh
+    parts = (copies * ranks, tensor, -1, s.seq_len // tensor, groups.shape[-1])
+    return groups.reshape(parts).swapaxes(1, 2).reshape(s.sequences, s.seq_len, groups.shape[-1])

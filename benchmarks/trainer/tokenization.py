@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,10 +48,9 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, help="folder to keep; a temporary one if left out")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    folder = options.dir or Path(tempfile.mkdtemp(prefix="glam-tokenization-"))
-    results = measure(folder, options.mb, options.workers, options.kills)
-    if options.dir is None:
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix="glam-tokenization-") as temporary:
+        folder = options.dir or Path(temporary)
+        results = measure(folder, options.mb, options.workers, options.kills)
     if options.json:
         print_json(results)
         return

@@ -50,7 +50,9 @@ class Software:
         narrow_gradients: whether gradients travel as wide as activations, however they are stored.
         loss_in_place: whether the gradient of the logits takes their place.
         casts_weights: whether all weights of a chip have a narrow copy during a step.
-        gathered_layers: layers whose sharded weights are gathered at a time.
+        gathered_layers: copies of a layer's sharded weights that are whole at a time: those that
+            are gathered, and gradients that are not scattered yet.
+        fuses: whether results of element-wise work are not stored.
         recompute_stops: whether recomputation of a layer ends at the last value that a gradient
             needs, so that the last product of a dense layer is not done again.
         tensor_overlap: whether tensor parallel messages travel while the products that need them
@@ -78,6 +80,7 @@ class Software:
     loss_in_place: bool
     casts_weights: bool
     gathered_layers: int
+    fuses: bool
     recompute_stops: bool
     tensor_overlap: bool
     stages_gather_once: bool
@@ -105,7 +108,7 @@ class Software:
         """Fields of `simulator.physics.plan.Execution` that it does not leave to the user."""
         names = (
             *("flash", "stages_by_work", "expert_messages", "gathers_again"),
-            *("loss_in_place", "casts_weights", "gathered_layers", "recompute_stops"),
+            *("loss_in_place", "casts_weights", "gathered_layers", "fuses", "recompute_stops"),
             "tensor_overlap",
         )
         return {name: getattr(self, name) for name in names}
@@ -194,7 +197,8 @@ def _software(row: dict[str, Any], framework: str) -> Software:
         narrow_gradients=row.get("narrow_gradients", False),
         loss_in_place=row.get("loss_in_place", False),
         casts_weights=row.get("casts_weights", False),
-        gathered_layers=row.get("gathered_layers", 2),
+        gathered_layers=row.get("gathered_layers", 4),
+        fuses=row.get("fuses", False),
         recompute_stops=applies("recompute_stops"),
         tensor_overlap=row.get("tensor_overlap", False),
         stages_gather_once=applies("stages_gather_once"),

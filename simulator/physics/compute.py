@@ -243,8 +243,8 @@ def routing(shape: Shape, plan: Plan, tokens: Number) -> dict[str, list[Operatio
         ],
     }
     if np.any(group > 0):
-        # Dispatch and combine, 2*slots*G*M each; 2.5 times that with the backward pass. Combining
-        # is the last of a layer's products, which recomputation may leave out.
+        # Dispatch and combine, 2*slots*G*M each; 2.5 times that with the backward pass. To combine
+        # is the last product of a layer, which recomputation may leave out.
         slots = np.asarray(tokens) * s.top_k * plan.capacity_factor
         redone = again * (1 - np.where(np.asarray(plan.recompute_stops, bool), 0.5, 0))
         times = 2 * (1 + 1.5 * backward + redone) * moe_layers * np.where(group > 0, 1, 0)

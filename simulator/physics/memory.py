@@ -141,7 +141,7 @@ def local_parameters(shape: Shape, plan: Plan) -> tuple[Number, Number]:
 
 
 def gathered_bytes(shape: Shape, plan: Plan) -> Number:
-    """Weights that ZeRO 3 gathers, and gradients before it scatters them, of some layers at a time.
+    """Weights that ZeRO 3 gathers, and gradients before it scatters them: copies of some layers.
 
     Experts of which each has one copy are not gathered.
     """
@@ -149,7 +149,7 @@ def gathered_bytes(shape: Shape, plan: Plan) -> Number:
     layers = np.asarray(shape.n_layers) / np.asarray(plan.pp)
     shared = np.where(np.asarray(plan.expert_dp) > 1, experts, 0)
     layer = (shared + np.asarray(rest)) / layers * plan.activation_bytes
-    return plain(np.where(np.asarray(plan.zero) >= 3, plan.gathered_layers * 2 * layer, 0))
+    return plain(np.where(np.asarray(plan.zero) >= 3, plan.gathered_layers * layer, 0))
 
 
 def bucket_bytes(plan: Plan, shards: Shards) -> Array:
@@ -208,35 +208,27 @@ def activations(shape: Shape, plan: Plan) -> tuple[Array, Array]:
     queries, keys, values and their mixture, and of a gated network 4 H (plain: 2 H); an expert
     network 3 M + 2 H_e (gated: 4 H_e) for each of its c*K slots; without flash attention 2 h S
     scores. Selective recomputation drops the scores, or with flash attention the norms' results
-    (3 M) and those of activations (1 H, of gated ones 2 H). Modules that are named drop what they
-    store, of all layers but one. Full recomputation keeps M, and one layer in full. Stage 0 of a
-    pipeline stores the most: p micro-batches of 1/p of the layers, and with v virtual stages
-    (p - 1) / (p v) more. Cf. Korthikanti et al., arXiv:2205.05198.
+    (3 M) and those of activations (1 H, of gated ones 2 H), which software that fuses never stores.
+    Modules that are named drop what they store, of all layers but one. Full recomputation keeps M,
+    and one layer in full. Stage 0 of a pipeline stores the most: p micro-batches of 1/p of the
+    layers, and with v virtual stages (p - 1) / (p v) more. Cf. Korthikanti et al.,
+    arXiv:2205.05198.
     """
     s, w = shape, np.asarray(plan.activation_bytes, float)
     tokens = np.asarray(plan.sequences) * s.seq_len / plan.cp / plan.tp
-    recompute = np.asarray(plan.recompute)
     # Without sequence parallelism every chip of a tensor parallel group has the norms in full.
     copies = np.where(np.asarray(plan.sequence_parallel, bool), 1, plan.tp)
-    sizes = [_layer_values(kind, plan, copies) for kind in kinds(s)]
-    layers = sum(all_layers for all_layers, _ in sizes)
-    largest = np.max(np.broadcast_arrays(*(largest for _, largest in sizes)), axis=0)
+    layers, largest, working = _all_kinds(shape, plan, copies)
     inputs = np.asarray(s.n_layers) * np.asarray(s.d_model) * copies
     stored = in_flight(plan) / np.asarray(plan.pp, float) * first_share(s, plan)
     share, kept = np.asarray(plan.recompute_share), layers * stored
     some = share * inputs * stored + (1 - share) * kept
-    # Without flash attention, the layer whose backward pass runs has the gradient of its scores,
-    # and selective recomputation has its scores again.
-    scores = np.max([s.n_heads * (np.asarray(attention_layers(k)) > 0) for k in kinds(s)], axis=0)
-    again = np.where(recompute == "selective", 3, 1) * np.where(np.asarray(plan.flash, bool), 0, 1)
-    full = recompute == "full"
+    full = np.asarray(plan.recompute) == "full"
     several = np.where(full, some, kept)
-    beside = np.where(full & (share > 0), largest, 0) + again * scores * s.seq_len
+    beside = working - np.where(full & (share > 0), 0, largest)
     if np.any(named := names_modules(plan.recompute)):
         nothing = with_columns(plan, {"recompute": "none"})
-        whole = (_layer_values(kind, nothing, copies)[1] for kind in kinds(s))
-        whole_layer = np.max(np.broadcast_arrays(*whole), axis=0)
-        beside = beside + np.where(named, whole_layer - largest, 0)
+        beside = np.where(named, _all_kinds(shape, nothing, copies)[2] - largest, beside)
     alone = np.asarray(plan.input_gradients) == 0
     if np.any(alone):
         several = np.where(alone, np.asarray(s.d_model) * copies + largest, several)
@@ -244,22 +236,44 @@ def activations(shape: Shape, plan: Plan) -> tuple[Array, Array]:
     return np.asarray(tokens * w * several), np.asarray(tokens * w * beside)
 
 
-def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array]:
-    """Values that a token stores of the layers of one kind: (of all of them, of the largest).
+def _all_kinds(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array, Array]:
+    """`_layer_values` of all kinds of layers: their sum, and the largest of the others."""
+    layers, largest, working = zip(
+        *(_layer_values(kind, plan, copies) for kind in kinds(shape)), strict=True
+    )
+    return (
+        np.asarray(sum(layers)),
+        np.asarray(np.max(np.broadcast_arrays(*largest), axis=0)),
+        np.asarray(np.max(np.broadcast_arrays(*working), axis=0)),
+    )
+
+
+def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array, Array]:
+    """Values that a token stores of the layers of one kind.
+
+    Without flash attention, the layer whose backward pass runs has the gradient of its scores, and
+    selective recomputation has its scores again. Software that fuses has its scores in 32 bits and
+    their shares in 16; the gradients of a network's inner results stand beside them, and that of
+    the scores in the place of both.
 
     Args:
         shape: of one kind of layers.
         plan: with what is recomputed; "full" is none here.
         copies: of the norms' values within a tensor parallel group.
+
+    Returns:
+        Of all of them, of the largest, and of the largest while its backward pass runs.
     """
     s, width = shape, np.asarray(shape.d_model)
     gated, gated_expert = np.asarray(s.ffn_matrices) > 2, np.asarray(s.expert_matrices) > 2
-    apart = np.where(np.asarray(plan.recompute) == "full", 0.0, 1.0)
+    recompute, fuses = np.asarray(plan.recompute), np.asarray(plan.fuses, bool)
+    apart = np.where(recompute == "full", 0.0, 1.0)
     again = {name: apart * plan.recomputed(name) for name in MODULES}
-    light = again["activations"]
-    scores = np.where(np.asarray(plan.flash, bool) | (again["attention"] > 0), 0, 2)
+    light = np.where(fuses, 1.0, again["activations"])
+    flash = np.asarray(plan.flash, bool)
+    scores = np.where(flash | (again["attention"] > 0), 0, 2 + fuses)
     # A layer with a mixer and a network has two branches, each with half of the norms' values.
-    norms = (6 - 3 * again["norms"]) * width * copies
+    norms = (6 - 3 * np.where(fuses, 1.0, again["norms"])) * width * copies
     latents = s.q_rank + np.asarray(s.kv_rank) + s.d_rope
     ups = again["up_projections"] * (np.asarray(s.kv_rank) > 0)
     inputs = np.asarray(s.n_heads) * s.d_head + kv_values(s)
@@ -287,8 +301,20 @@ def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array
         + n_moe * expert
     )
     mixer = np.maximum(attention * (n_attention > 0), recurrent * (n_recurrent > 0))
-    network = np.maximum(dense * (n_dense > 0), expert * (n_moe > 0))
-    return np.asarray(layers), np.asarray(norms + mixer + network)
+    networks = [dense * (n_dense > 0), expert * (n_moe > 0)]
+    of_scores = np.where(flash, 0, s.n_heads * (n_attention > 0) * np.asarray(s.seq_len))
+    gradients = (
+        np.where(gated, 2, 1) * np.asarray(s.d_ff) * (n_dense > 0),
+        np.where(gated_expert, 2, 1) * routed * s.d_expert * (n_moe > 0),
+    )
+    largest = norms + mixer + np.maximum(*networks)
+    beside = [network + more for network, more in zip(networks, gradients, strict=True)]
+    working = np.where(
+        fuses,
+        norms + mixer + np.maximum(np.maximum(*beside), of_scores),
+        largest + np.where(recompute == "selective", 3, 1) * of_scores,
+    )
+    return np.asarray(layers), np.asarray(largest), np.asarray(working)
 
 
 def logit_bytes(shape: Shape, plan: Plan) -> Number:

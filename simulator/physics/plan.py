@@ -155,9 +155,7 @@ class Parallelism:
         """
         for condition, fulfilled in self.conditions(shape).items():
             if not np.all(fulfilled):
-                raise InfeasibleError(
-                    f"expected {condition}", self._degrees(), "choose other degrees"
-                )
+                raise InfeasibleError(f"expected {condition}", self._degrees(), "change degrees")
 
     def _degrees(self) -> str:
         names = ("n_chips", *DEGREES, "global_batch", "micro_batch")
@@ -193,11 +191,12 @@ class Execution:
             otherwise every stage has as many layers.
         loss_chunk: tokens whose logits are in memory at the same time.
         tensor_overlap: whether tensor parallel messages hide as well as data parallel ones.
-        gathers_again: whether the backward pass waits for a second gather of the input of sequence
-            parallel products, as that of the TPU compiler does; otherwise it is hidden.
+        gathers_again: whether the backward pass waits for another gather of sequence parallel
+            inputs, as that of the TPU compiler does; otherwise it is hidden.
         loss_in_place: whether the gradient of the logits takes their place, as in a program of XLA.
         casts_weights: whether all wider weights of a chip have a narrow copy, as in a scan of XLA.
-        gathered_layers: layers whose weights ZeRO 3 has gathered at a time.
+        gathered_layers: whole copies of a layer that ZeRO 3 has at a time: weights and gradients.
+        fuses: whether products make what they read by element-wise work anew: XLA stores no such.
         shard_messages: in which ZeRO 3 gathers the weights of a stage; the latency of each counts.
     """
 
@@ -219,7 +218,8 @@ class Execution:
     gathers_again: Flag = False
     loss_in_place: Flag = False
     casts_weights: Flag = False
-    gathered_layers: Number = 2
+    gathered_layers: Number = 4
+    fuses: Flag = False
     shard_messages: Number = 1
 
     def __post_init__(self) -> None:

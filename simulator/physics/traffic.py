@@ -47,8 +47,9 @@ def residuals(shape: Shape, plan: Plan) -> dict[str, Message]:
 
     Each branch gathers its input and scatters its result forward, and does both with gradients
     backward. Recomputation repeats the forward ones. Where the input is not kept, the weights'
-    gradient gathers it once more (`Execution.gathers_again`). A mixture sends its tokens to
-    experts instead. GLaM, two layers, without recomputation: 3 branches, 9 gathers, 6 scatters.
+    gradient gathers it once more (`Execution.gathers_again`), also where it was recomputed. A
+    mixture sends its tokens to experts instead. GLaM, two layers, without recomputation: 3
+    branches, 9 gathers, 6 scatters.
 
     >>> from dataclasses import replace
     >>> from energy.facts import catalog
@@ -76,7 +77,7 @@ def residuals(shape: Shape, plan: Plan) -> dict[str, Message]:
     # What the last product of a recomputed layer gives is not scattered where it is not needed.
     last = np.where(np.asarray(plan.recompute_stops, bool), dense_layers(s), 0)
     scatters = branches * (1 + backward + again) + networks - mlp * last
-    once_more = np.where(spread, backward - again, 0)
+    once_more = np.where(spread, backward, 0)
     return {
         "gathers": Message(
             kind="all-gather",
