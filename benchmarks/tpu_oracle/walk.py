@@ -236,9 +236,9 @@ def _message(
         size = sum(instructions[name].bytes for name in each.operands)
     if kind == "all-reduce" and scatters:
         kind = "reduce-scatter"
-        given = instructions[each.operands[0]]
-        if given.kind == "pad":  # rows of zeros, so that they divide; what they pad is the message
-            size = instructions[given.operands[0]].bytes
+        padded = instructions[each.operands[0]]
+        if padded.kind == "pad":  # rows of zeros, so that they divide, are no part of the message
+            size = instructions[padded.operands[0]].bytes
     return Message(kind, ranks, stride, size)
 
 

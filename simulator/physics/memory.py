@@ -251,11 +251,6 @@ def _all_kinds(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array, A
 def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array, Array]:
     """Values that a token stores of the layers of one kind.
 
-    Without flash attention, the layer whose backward pass runs has the gradient of its scores, and
-    selective recomputation has its scores again. Software that fuses has its scores in 32 bits and
-    their shares in 16; the gradients of a network's inner results stand beside them, and that of
-    the scores in the place of both.
-
     Args:
         shape: of one kind of layers.
         plan: with what is recomputed; "full" is none here.
@@ -302,19 +297,39 @@ def _layer_values(shape: Shape, plan: Plan, copies: Array) -> tuple[Array, Array
     )
     mixer = np.maximum(attention * (n_attention > 0), recurrent * (n_recurrent > 0))
     networks = [dense * (n_dense > 0), expert * (n_moe > 0)]
-    of_scores = np.where(flash, 0, s.n_heads * (n_attention > 0) * np.asarray(s.seq_len))
-    gradients = (
-        np.where(gated, 2, 1) * np.asarray(s.d_ff) * (n_dense > 0),
-        np.where(gated_expert, 2, 1) * routed * s.d_expert * (n_moe > 0),
+    outside = norms + mixer
+    working = _while_backward(s, plan, outside, networks)
+    return np.asarray(layers), np.asarray(outside + np.maximum(*networks)), working
+
+
+def _while_backward(s: Shape, plan: Plan, outside: Array, networks: Sequence[Array]) -> Array:
+    """Values that a token has of the largest layer of one kind while its backward pass runs.
+
+    Without flash attention that is the gradient of its scores, and with selective recomputation
+    its scores again. Software that fuses has the gradients of a network's inner results beside
+    them, and that of the scores in the place of both.
+
+    Args:
+        s: of one kind of layers.
+        plan: of the step.
+        outside: values that its norms and its mixer store.
+        networks: values that a dense network stores, and a mixture.
+    """
+    flash, recompute = np.asarray(plan.flash, bool), np.asarray(plan.recompute)
+    scores = np.where(
+        flash, 0, s.n_heads * (np.asarray(attention_layers(s)) > 0) * np.asarray(s.seq_len)
     )
-    largest = norms + mixer + np.maximum(*networks)
-    beside = [network + more for network, more in zip(networks, gradients, strict=True)]
-    working = np.where(
-        fuses,
-        norms + mixer + np.maximum(np.maximum(*beside), of_scores),
-        largest + np.where(recompute == "selective", 3, 1) * of_scores,
+    gated, gated_expert = np.asarray(s.ffn_matrices) > 2, np.asarray(s.expert_matrices) > 2
+    slots = np.asarray(computed_experts(s)) * plan.capacity_factor
+    in_dense = np.where(gated, 2, 1) * np.asarray(s.d_ff) * (np.asarray(dense_layers(s)) > 0)
+    in_experts = (
+        np.where(gated_expert, 2, 1) * slots * s.d_expert * (np.asarray(s.n_moe_layers) > 0)
     )
-    return np.asarray(layers), np.asarray(largest), np.asarray(working)
+    dense, expert = networks
+    both = np.maximum(dense + in_dense, expert + in_experts)
+    eager = np.maximum(dense, expert) + np.where(recompute == "selective", 3, 1) * scores
+    fuses = np.asarray(plan.fuses, bool)
+    return np.asarray(outside + np.where(fuses, np.maximum(both, scores), eager))
 
 
 def logit_bytes(shape: Shape, plan: Plan) -> Number:

@@ -146,8 +146,8 @@ def test_messages_are_counted_by_group_with_the_turns_of_their_loop():
 
 
 def test_rows_that_pad_what_is_scattered_are_no_part_of_the_message():
-    given = "%pad = bf16[10,4]{1,0} pad(%input, %zero), padding=0_2x0_0\n  %all-reduce.1"
-    program = PROGRAM.replace("%all-reduce.1", given, 1).replace("(%input), rep", "(%pad), rep")
+    padded = "%pad = bf16[10,4]{1,0} pad(%input, %zero), padding=0_2x0_0\n  %all-reduce.1"
+    program = PROGRAM.replace("%all-reduce.1", padded, 1).replace("(%input), rep", "(%pad), rep")
     program = program.replace("bf16[8,4]{1,0} all-reduce", "bf16[10,4]{1,0} all-reduce")
     assert walk(program).messages == walk(PROGRAM).messages
 
