@@ -6,6 +6,9 @@ from energy.shape import Shape
 
 KINDS = ("dense", "moe")
 
+MODELS = {"dense": "dense models", "moe": "mixtures"}
+"""In words."""
+
 
 def kind_of(shape: Shape) -> str:
     """Moe where some layers are a mixture of experts; else dense."""

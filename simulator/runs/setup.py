@@ -19,7 +19,7 @@ from energy.facts.site import Site
 from energy.quantity import Quantity
 from energy.shape import Shape
 from simulator.facts.assumptions import goodput
-from simulator.facts.kinds import kind_of
+from simulator.facts.kinds import MODELS, kind_of
 from simulator.facts.software import (
     UNRECOGNIZED,
     Software,
@@ -315,8 +315,7 @@ def _like(pool: Pool, words: dict[str, str]) -> str:
     count = pool.rows_on(words["chip"], words["kind"])
     if count is None:
         return generation
-    models = "mixtures" if words["kind"] == "moe" else "dense models"
-    return f"{generation}, {count or 'none'} of them of {models} on {words['chip']}"
+    return f"{generation}, {count or 'none'} of them of {MODELS[words['kind']]} on {words['chip']}"
 
 
 def _link_speeds(section: HardwareSection) -> dict[str, Any]:

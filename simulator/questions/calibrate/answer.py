@@ -90,7 +90,8 @@ class FittedConstants(Fitted):
     @property
     def headline(self) -> str:
         """How many constants and rows."""
-        return f"{len(self.pool.world)} constants, {self.pool.provenance.get('rows', 0):,} rows"
+        rows = int(self.pool.provenance.get("rows", 0))
+        return f"{len(self.pool.world)} constants, {rows:,} row{'s' * (rows != 1)}"
 
     @property
     def values(self) -> Mapping[str, float]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
+
+import numpy as np
+
 from energy.reports.terminal import table
+from simulator.facts.kinds import MODELS
 from simulator.kit.answer import Terminal
 from simulator.questions.calibrate.answer import FittedConstants, FittedServing
 
 
 def constants_page(answer: FittedConstants | FittedServing, console: Terminal) -> None:
-    """Print fitted constants beside their priors, and which of them the rows do not determine."""
+    """Print fitted constants beside their priors, and which of them the rows do not determine.
+
+    Of one's own rows, also by how much steps of that cluster are slower than predicted.
+    """
     rows = table("constant", "prior", "fitted", "unit", "meaning")
     for name, value in answer.values.items():
         prior = answer.priors[name]
@@ -26,5 +34,29 @@ def constants_page(answer: FittedConstants | FittedServing, console: Terminal) -
     for name, value in provenance.items():
         if name.endswith("error"):
             console.print(f"{name.replace('_', ' ')}: {value:.1%}")
+    if isinstance(answer, FittedConstants):
+        for line in _of_clusters(answer):
+            console.print(line)
     if answer.path is not None:
-        console.print(f"wrote {answer.path}")
+        path = shlex.quote(str(answer.path))
+        use = f"simulator predict SCENARIO.toml --set hardware.constants={path}"
+        if not isinstance(answer, FittedConstants):
+            use = f"simulator serve MODEL --constants {path}"
+        console.print(f"wrote {answer.path}; next: {use}", soft_wrap=True)
+
+
+def _of_clusters(answer: FittedConstants) -> list[str]:
+    """What measured rows say of other steps on their chip, by kind of model."""
+    return [
+        f"{chip}, {MODELS[kind]}: steps take x{np.exp(said['ln']):.2f} of their predicted time "
+        f"(80 %: x{np.exp(said['ln'] - said['high']):.2f} to "
+        f"x{np.exp(said['ln'] - said['low']):.2f}), by {_counted(int(said['rows']))}"
+        for chip, kinds in answer.pool.own.items()
+        for kind, said in kinds.items()
+    ]
+
+
+def _counted(rows: int) -> str:
+    if not rows:
+        return "rows of the other kind"
+    return "1 row" if rows == 1 else f"{rows:,} rows"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -89,6 +90,22 @@ def test_own_rows_move_the_constants_toward_a_slower_framework(cells, tmp_path, 
     before = json.loads(simulator("validate", "--throughput", path, "--json")[1])
     after = json.loads(simulator("validate", "--throughput", path, "--constants", out, "--json")[1])
     assert after["all"]["median_abs_rel_error"] < before["all"]["median_abs_rel_error"] / 2
+
+
+def test_the_page_of_one_row_says_what_it_tells_and_a_command_that_uses_it(
+    cells, tmp_path, simulator
+):
+    path, out = write_table(tmp_path / "own.csv", cells[:1]), tmp_path / "our constants.json"
+    page = simulator("calibrate", path, "--out", out)[1]
+    assert f"{cells[0]['chip']}" in page
+    assert "of their predicted time" in page
+    assert "by 1 row" in page
+    (use,) = [line.partition("next: ")[2] for line in page.splitlines() if "next: " in line]
+    scenario = tmp_path / "ours.toml"
+    assert simulator("init", scenario)[0] == 0
+    words = shlex.split(use.replace("SCENARIO.toml", shlex.quote(str(scenario))))[1:]
+    code, out, err = simulator(*words, "--set", f"hardware.chip={cells[0]['chip']}")
+    assert (code, "scaled to" in out) == (0, True), err
 
 
 @pytest.mark.parametrize(("column", "cell"), [("n_chips", "nan"), ("tp", "NaN")])
