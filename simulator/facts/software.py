@@ -58,7 +58,8 @@ class Software:
         tensor_overlap: whether tensor parallel messages travel while the products that need them
             are computed part by part.
         stages_gather_once: whether sharded weights of a pipeline stage are gathered, and their
-            gradients scattered, once a step and not with each micro-batch.
+            gradients scattered, once a step and not with each micro-batch: published rows that say
+            ZeRO 3 are read as ZeRO 1 then. A scenario says its stage itself.
         narrow_sums: whether gradients are stored and summed over ranks in 16 bits.
         one_hot: mixtures whose tokens go to their experts by products with one-hot masks: "all",
             those of limited "capacity", or none.

@@ -94,7 +94,7 @@ def fit_own(rows: Sequence[ThroughputRow]) -> Pool:
         )
     base = published_pool()
     if len(rows) < FEWEST_ROWS:
-        provenance = {"fitted": _now(), "rows": len(rows), "on_top_of": _origin(base)}
+        provenance = {"fitted": _now(), "own_rows": len(rows), "on_top_of": _origin(base)}
         return replace(scaled_to(rows, base), provenance=base.provenance | provenance)
     chosen = evaluate(rows, base).plans
     fit = fit_pool(problem(rows, chosen), base, iterations=15, around=base, trust=TRUST)

@@ -35,6 +35,9 @@ FEWEST_PLANS = 5
 def stated_plans(rows: Sequence[ThroughputRow], pool: Pool) -> dict[str, Any]:
     """The standing of stated plans, each publisher counted once, and their rate over the fastest.
 
+    A row that leaves recomputation or the ZeRO stage open takes the fastest of them, as everywhere,
+    so the standing is rather high than low.
+
     Args:
         rows: published ones; of one model on the same chips the fastest one states the plan.
         pool: constants that predict the rates.

@@ -207,11 +207,12 @@ def activations(shape: Shape, plan: Plan) -> tuple[Array, Array]:
     A token of a layer stores, without recomputation, 6 M (inputs and results of norms, residual),
     queries, keys, values and their mixture, and of a gated network 4 H (plain: 2 H); an expert
     network 3 M + 2 H_e (gated: 4 H_e) for each of its c*K slots; without flash attention 2 h S
-    scores. Selective recomputation drops the scores, or with flash attention the norms' results
-    (3 M) and those of activations (1 H, of gated ones 2 H), which software that fuses never stores.
-    Modules that are named drop what they store, of all layers but one. Full recomputation keeps M,
-    and one layer in full. Stage 0 of a pipeline stores the most: p micro-batches of 1/p of the
-    layers, and with v virtual stages (p - 1) / (p v) more. Cf. Korthikanti et al.,
+    scores (3 h S of software that fuses: in 32 bits, and their shares in 16). Selective
+    recomputation drops the scores, or with flash attention the norms' results (3 M) and those of
+    activations (1 H, of gated ones 2 H), which software that fuses never stores. Modules that are
+    named drop what they store, of all layers but one. Full recomputation keeps M, and one layer in
+    full. Stage 0 of a pipeline stores the most: p micro-batches of 1/p of the layers, and with v
+    virtual stages (p - 1) / (p v) more. Cf. Korthikanti et al.,
     arXiv:2205.05198.
     """
     s, w = shape, np.asarray(plan.activation_bytes, float)
@@ -306,8 +307,8 @@ def _while_backward(s: Shape, plan: Plan, outside: Array, networks: Sequence[Arr
     """Values that a token has of the largest layer of one kind while its backward pass runs.
 
     Without flash attention that is the gradient of its scores, and with selective recomputation
-    its scores again. Software that fuses has the gradients of a network's inner results beside
-    them, and that of the scores in the place of both.
+    its scores again (2 h S, 3 of software that fuses). Software that fuses has the gradients of a
+    network's inner results beside them, and that of the scores in the place of both.
 
     Args:
         s: of one kind of layers.
@@ -326,10 +327,12 @@ def _while_backward(s: Shape, plan: Plan, outside: Array, networks: Sequence[Arr
         np.where(gated_expert, 2, 1) * slots * s.d_expert * (np.asarray(s.n_moe_layers) > 0)
     )
     dense, expert = networks
+    again = np.where(recompute == "selective", 1, 0) * scores
     both = np.maximum(dense + in_dense, expert + in_experts)
-    eager = np.maximum(dense, expert) + np.where(recompute == "selective", 3, 1) * scores
+    both = np.maximum(both, scores) + 3 * again
+    eager = np.maximum(dense, expert) + scores + 2 * again
     fuses = np.asarray(plan.fuses, bool)
-    return np.asarray(outside + np.where(fuses, np.maximum(both, scores), eager))
+    return np.asarray(outside + np.where(fuses, both, eager))
 
 
 def logit_bytes(shape: Shape, plan: Plan) -> Number:

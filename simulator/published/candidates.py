@@ -224,7 +224,7 @@ def _zero_stage(row: ThroughputRow, degrees: _Degrees) -> int:
     """The ZeRO stage that the row names, or the usual one of its chip and software."""
     if "zero" in row.fields:
         named = int(row.fields["zero"])
-        return min(named, 2) if row.software.stages_gather_once and degrees.pp > 1 else named
+        return min(named, 1) if row.software.stages_gather_once and degrees.pp > 1 else named
     alone = degrees.tp * degrees.pp == 1
     if _has_torus(row) or (alone and row.software.zero == 3):
         return 3

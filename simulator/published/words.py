@@ -51,6 +51,9 @@ POLICY = r"^custom\b|^qkv_proj_offloaded$"
 """MaxText's policies that name what is kept, maybe in the host's memory, in a custom one by its
 configuration; all else is computed again, as its `configs/base.yml` has it."""
 
+POLICY_WORDS = ("qkv_proj", "out_proj", "decoder_layer_input", "and", "kept", "offloaded")
+"""What a policy says between its brackets; any other product is one that this reading misses."""
+
 ALL_BUT_PROJECTIONS = "norms,activations,attention,mlp,experts"
 """What is computed again where queries, keys, values and the result of attention are kept."""
 
@@ -63,7 +66,7 @@ SHARDING = (
 )
 """Words of `zero_fsdp` and the ZeRO stage that they stand for; None where they name its number."""
 
-UNNAMED_AXES = {"ep": 1, "cp": 1}
+MESH_AXES = {"expert": "ep", "context": "cp"}
 """Axes of a MaxText mesh are of one chip where its configuration does not name them, but for the
 one of sharded data (`configs/base.yml`: ici_expert_parallelism, ici_context_parallelism)."""
 
@@ -180,7 +183,9 @@ def _sharding(words: str, node_chips: float, reading: Reading) -> None:
     if reading.fields.get("zero") != 3:
         return
     if "ici_" in words:
-        reading.fields |= UNNAMED_AXES
+        for axis, field in MESH_AXES.items():
+            named = re.search(rf"ici_{axis}=(\d+)", words)
+            reading.fields[field] = int(named[1]) if named else 1
     group = re.search(r"fsdp(?: group)? (\d+)|slice \((\d+)|ici_fsdp=(\d+)|(\d+)-way", words)
     if group and (size := int(next(number for number in group.groups() if number))) > 1:
         reading.fields["shard"] = size
@@ -198,8 +203,11 @@ def _recompute(words: str, framework: str, reading: Reading) -> None:
     if named:
         reading.fields |= named
         return
-    if framework.startswith("maxtext") and re.search(POLICY, words):
-        reading.fields["recompute"] = _not_kept(words)
+    if framework.startswith("maxtext") and re.search(POLICY, words.lower()):
+        reading.fields["recompute"] = _not_kept(words.lower())
+        kept = re.findall(r"\w+", words.lower().partition("(")[2])
+        if unknown := [name for name in kept if name not in POLICY_WORDS]:
+            reading.not_understood.append(f"recompute: {', '.join(unknown)} in {words}")
         return
     mode = next((m for m, pattern in MODES.items() if re.search(pattern, words.lower())), None)
     listed = mode is None or (mode == "selective" and re.search(r"[(,]", words))

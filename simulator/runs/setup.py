@@ -313,7 +313,7 @@ def _like(pool: Pool, words: dict[str, str]) -> str:
     seen = pool.has_seen(architecture=architecture)
     generation = f"{'with' if seen else 'none of them on'} {architecture}"
     count = pool.rows_on(words["chip"], words["kind"])
-    if count is None:
+    if count is None or not seen:
         return generation
     return f"{generation}, {count or 'none'} of them of {MODELS[words['kind']]} on {words['chip']}"
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from energy.errors import InputError
+from energy.errors import InputError, MissingDataError
 from simulator.fit.from_rows import OnProgress
 from simulator.fit.machine import Machine, save_machine
 from simulator.fit.pool import Pool, published_pool, save_pool
@@ -18,7 +18,7 @@ from simulator.fit.refit import fit_anew, fit_newcomers, fit_own
 from simulator.kit.answer import Answer
 from simulator.physics.constants import PRIORS, Prior
 from simulator.published.shipped import published_tables
-from simulator.published.throughput import read_tables
+from simulator.published.throughput import ThroughputRow, read_tables
 from simulator.serving.constants import SERVING_PRIORS
 from simulator.serving.fit import refit as refit_serving
 from simulator.serving.fitted import Fitted as ServingFit
@@ -90,8 +90,9 @@ class FittedConstants(Fitted):
     @property
     def headline(self) -> str:
         """How many constants and rows."""
-        rows = int(self.pool.provenance.get("rows", 0))
-        return f"{len(self.pool.world)} constants, {rows:,} row{'s' * (rows != 1)}"
+        rows, own = (int(self.pool.provenance.get(name, 0)) for name in ("rows", "own_rows"))
+        counted = f"{len(self.pool.world)} constants, {rows:,} row{'s' * (rows != 1)}"
+        return counted + (f" of publishers, {own:,} of your own" if own else "")
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -115,7 +116,8 @@ class FittedServing(Fitted):
     @property
     def headline(self) -> str:
         """How many constants and rows."""
-        return f"{len(self.values)} constants of serving, {self.serving.rows:,} rows"
+        rows = self.serving.rows
+        return f"{len(self.values)} constants of serving, {rows:,} row{'s' * (rows != 1)}"
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -204,8 +206,7 @@ def calibrate(
             "nothing",
             "name one; --anew fits to the published tables",
         )
-    table = read_tables(paths or published_tables())
-    rows = [row for row in table.rows if row.measured]
+    rows = _measured_rows(paths or published_tables())
     watch = on_progress or (lambda _: None)
     if newcomers:
         pool = fit_newcomers(published_pool(), rows, watch)
@@ -214,6 +215,23 @@ def calibrate(
     if path is not None:
         save_pool(pool, path)
     return FittedConstants(pool, path)
+
+
+def _measured_rows(paths: Sequence[Path]) -> list[ThroughputRow]:
+    """Rows of tables that have a measured rate.
+
+    Raises:
+        InputError: a file is not what it should be.
+        MissingDataError: no row can be predicted.
+    """
+    table = read_tables(paths)
+    rows = [row for row in table.rows if row.measured]
+    if not rows and table.skipped:
+        name, reason = next(iter(table.skipped.items()))
+        raise MissingDataError(
+            "expected at least one row that can be predicted", f"{name}: {reason}", "mend its cells"
+        )
+    return rows
 
 
 def is_probe(tables: Sequence[Path]) -> bool:

@@ -31,14 +31,16 @@ def constants_page(answer: FittedConstants | FittedServing, console: Terminal) -
     console.print(answer.headline)
     console.print("* not identified: the rows say little more than the prior")
     provenance = answer.pool.provenance if isinstance(answer, FittedConstants) else {}
+    whose = ", of the published rows" if "own_rows" in provenance else ""
     for name, value in provenance.items():
         if name.endswith("error"):
-            console.print(f"{name.replace('_', ' ')}: {value:.1%}")
+            console.print(f"{name.replace('_', ' ')}: {value:.1%}{whose}")
     if isinstance(answer, FittedConstants):
         for line in _of_clusters(answer):
             console.print(line)
     if answer.path is not None:
-        path = shlex.quote(str(answer.path))
+        # A bare name such as 7 or true would be read as a number or a truth value.
+        path = shlex.quote(str(answer.path if answer.path.parent.name else f"./{answer.path}"))
         use = f"simulator predict SCENARIO.toml --set hardware.constants={path}"
         if not isinstance(answer, FittedConstants):
             use = f"simulator serve MODEL --constants {path}"

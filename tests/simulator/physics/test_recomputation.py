@@ -203,3 +203,24 @@ def test_a_share_of_the_layers_is_said_and_checked():
     assert "recompute full of 25% of the layers" in in_words(plan(recompute_share=0.25))
     with pytest.raises(InputError, match="from 0 to 1"):
         plan(recompute_share=1.5)
+
+
+@pytest.mark.parametrize("fuses", [False, True])
+@pytest.mark.parametrize("shape", [DENSE, MOE], ids=["dense", "mixture"])
+def test_selective_recomputation_of_scores_stores_what_that_of_attention_does(shape, fuses):
+    apart = [replace(plan(fuses=fuses), recompute=words) for words in ("selective", "attention")]
+    several = [activations(shape, each)[0] for each in apart]
+    assert several[0] == several[1]
+    alone = [activation_bytes(shape, each) for each in apart]
+    whole = activation_bytes(shape, replace(apart[0], recompute="none"))
+    assert alone[0] == pytest.approx(alone[1], rel=0.15)
+    assert max(alone) < whole
+
+
+def test_software_that_fuses_stores_no_results_of_norms_and_activations():
+    eager, fused = (
+        activations(DENSE, replace(plan(flash=True, fuses=fuses), recompute="none"))[0]
+        for fuses in (False, True)
+    )
+    named = replace(plan(flash=True), recompute="norms,activations")
+    assert fused == activations(DENSE, named)[0] < eager

@@ -42,6 +42,7 @@ def row(cells, **more):
         ("custom (decoder_layer_input kept)", "full"),
         ("custom (qkv_proj kept)", f"{ALL_BUT_PROJECTIONS},output_projection"),
         ("custom (qkv_proj and out_proj kept)", ALL_BUT_PROJECTIONS),
+        ("Custom (QKV_proj kept)", f"{ALL_BUT_PROJECTIONS},output_projection"),
         ("qkv_proj_offloaded", f"{ALL_BUT_PROJECTIONS},output_projection"),
     ],
 )
@@ -49,6 +50,12 @@ def test_a_policy_of_maxtext_computes_again_what_it_does_not_keep(words, again):
     read = row(MAXTEXT, recompute=words)
     assert read.fields["recompute"] == again
     assert read.not_understood == ()
+
+
+@pytest.mark.parametrize("kept", ["mlpwi_0 and out_proj", "foo"])
+def test_a_product_that_a_policy_keeps_and_no_reading_knows_is_named(kept):
+    (unknown,) = row(MAXTEXT, recompute=f"custom ({kept} kept)").not_understood
+    assert kept.split()[0] in unknown
 
 
 def test_the_last_product_of_attention_is_recomputed_alone():
@@ -72,6 +79,8 @@ def test_axes_that_a_mesh_of_maxtext_does_not_name_are_of_one_chip():
     }
     assert {(plan["ep"], plan["cp"]) for plan in plans_of(row(mixture))} == {(1, 1)}
     assert {plan["ep"] for plan in plans_of(row(mixture, ep="4"))} == {4}
+    named = row(mixture, zero_fsdp="ici_fsdp=16; ici_expert=8; ici_context=2")
+    assert {(plan["ep"], plan["cp"]) for plan in plans_of(named)} == {(8, 2)}
     searched = {(plan["ep"], plan["cp"]) for plan in plans_of(row(mixture, zero_fsdp=""))}
     assert len(searched) > 1
 
@@ -90,7 +99,7 @@ def test_stages_of_torchtitan_gather_their_weights_once_a_step():
         "recompute": "full",
     }
     stages = {pp: {p["zero"] for p in plans_of(row(titan, pp=pp))} for pp in ("1", "8")}
-    assert stages == {"1": {3}, "8": {2}}
+    assert stages == {"1": {3}, "8": {1}}
     other = row(titan, framework="PyTorch FSDP (2025)", pp="8")
     assert {plan["zero"] for plan in plans_of(other)} == {3}
 

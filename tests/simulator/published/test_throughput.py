@@ -113,3 +113,16 @@ def test_a_cell_that_is_no_number_is_named_and_not_taken_for_a_blank_one(cells, 
     table = parse([cells[0], cells[1] | {column: cell, "row_id": "odd"}])
     assert len(table.rows) == 1
     assert f"got {cell}" in table.skipped["odd"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"), [({"chip": "h10000"}, "h10000"), ({"tp": "-2"}, "-2")]
+)
+def test_a_table_whose_only_row_is_skipped_is_refused_with_its_reason(
+    cells, change, named, tmp_path, simulator
+):
+    path = write_table(tmp_path / "own.csv", [cells[0] | change])
+    code, out, err = simulator("calibrate", path)
+    assert (code, out) == (4, "")
+    assert named in err
+    assert err.count("\n") == 1
