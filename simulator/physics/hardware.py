@@ -114,6 +114,7 @@ class Hardware:
             raise MissingDataError(
                 f"expected {unknown} of {chip.id}", "unknown", "choose another chip"
             )
+        best = roof(chip).numbers()[0]
         return cls(
             name=chip.id,
             precision=precision,
@@ -121,8 +122,8 @@ class Hardware:
             memory_bytes=memory,
             memory_bytes_per_s=bandwidth,
             memory_margin=MARGIN_PLANNED if chip.kind == "tpu" else MARGIN,
-            reach=roof(chip).numbers()[0],
-            roof=roof(chip).numbers()[0],
+            reach=best,
+            roof=best,
             peak_16bit_flop_per_s=_peak_16bit(chip, precision),
             link_bytes_per_s=chip.link_bytes_per_s or 0.0,
             link_domain_chips=chip.link_domain_chips or 1,

@@ -327,12 +327,11 @@ def _while_backward(s: Shape, plan: Plan, outside: Array, networks: Sequence[Arr
         np.where(gated_expert, 2, 1) * slots * s.d_expert * (np.asarray(s.n_moe_layers) > 0)
     )
     dense, expert = networks
-    again = np.where(recompute == "selective", 1, 0) * scores
-    both = np.maximum(dense + in_dense, expert + in_experts)
-    both = np.maximum(both, scores) + 3 * again
-    eager = np.maximum(dense, expert) + scores + 2 * again
     fuses = np.asarray(plan.fuses, bool)
-    return np.asarray(outside + np.where(fuses, both, eager))
+    in_place = np.maximum(np.maximum(dense + in_dense, expert + in_experts), scores)
+    peak = np.where(fuses, in_place, np.maximum(dense, expert) + scores)
+    again = np.where(recompute == "selective", 2 + fuses, 0) * scores
+    return np.asarray(outside + peak + again)
 
 
 def logit_bytes(shape: Shape, plan: Plan) -> Number:

@@ -290,25 +290,20 @@ def _configuration(name: str, kind: str, row: Cells) -> dict[str, str]:
         "global_batch_seqs": max(1, round(batch / sequence)) if batch else None,
     }
     cells = {name: f"{value:g}" for name, value in numbers.items() if value is not None}
-    return (
-        cells
-        | plan_in(text("notes"))
-        | {
-            "row_id": name,
-            "chip": text("chip"),
-            "model_name": text("model") or name,
-            "workload": text("workload"),
-            "source": text("source"),
-            "precision": "fp8" if text("precision").startswith("fp8") else text("precision"),
-            # A utilization that counts recomputation is of a run that recomputed.
-            "recompute": "full" if _counts_again(row) else "",
-            "framework": _framework(text("chip"), number("year"), text("framework")),
-            # Where none is named, what a run loses against its steady rate holds its software too.
-            "tuned": text("tuned")
-            or _tuned(text("notes"))
-            or ("" if text("framework") else VENDOR),
-        }
-    )
+    return cells | {
+        **plan_in(text("notes")),
+        "row_id": name,
+        "chip": text("chip"),
+        "model_name": text("model") or name,
+        "workload": text("workload"),
+        "source": text("source"),
+        "precision": "fp8" if text("precision").startswith("fp8") else text("precision"),
+        # A utilization that counts recomputation is of a run that recomputed.
+        "recompute": "full" if _counts_again(row) else "",
+        "framework": _framework(text("chip"), number("year"), text("framework")),
+        # Where none is named, what a run loses against its steady rate holds its software too.
+        "tuned": text("tuned") or _tuned(text("notes")) or ("" if text("framework") else VENDOR),
+    }
 
 
 def _billions(count: float | None) -> float | None:

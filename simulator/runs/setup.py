@@ -30,6 +30,7 @@ from simulator.facts.software import (
     tuned_of,
 )
 from simulator.fit.machine import load_machine
+from simulator.fit.own_words import rows_behind
 from simulator.fit.pool import DEFAULT_TUNED, Pool, load_pool, published_pool
 from simulator.fit.shared_machine import FIX
 from simulator.physics.constants import Constants
@@ -297,10 +298,7 @@ def _notes(pool: Pool, words: dict[str, str]) -> tuple[str, ...]:
     own = pool.own.get(words["chip"], {}).get(kind)
     if own is None:
         return notes
-    plural = "" if own["rows"] == 1 else "s"
-    source = f"{own['rows']:g} measured row{plural}"
-    if not own["rows"]:
-        source = "rows of the other kind of model"
+    source = rows_behind(own, "measured row")
     return (
         *notes,
         f"scaled to {source} of this cluster: {np.exp(own['ln']):.2f} times the step time",

@@ -8,6 +8,7 @@ import numpy as np
 
 from energy.reports.terminal import table
 from simulator.facts.kinds import MODELS
+from simulator.fit.own_words import option_of, rows_behind
 from simulator.kit.answer import Terminal
 from simulator.questions.calibrate.answer import FittedConstants, FittedServing
 
@@ -39,11 +40,10 @@ def constants_page(answer: FittedConstants | FittedServing, console: Terminal) -
         for line in _of_clusters(answer):
             console.print(line)
     if answer.path is not None:
-        # A bare name such as 7 or true would be read as a number or a truth value.
-        path = shlex.quote(str(answer.path if answer.path.parent.name else f"./{answer.path}"))
-        use = f"simulator predict SCENARIO.toml --set hardware.constants={path}"
-        if not isinstance(answer, FittedConstants):
-            use = f"simulator serve MODEL --constants {path}"
+        if isinstance(answer, FittedConstants):
+            use = f"simulator predict SCENARIO.toml {option_of(answer.path)}"
+        else:
+            use = f"simulator serve MODEL --constants {shlex.quote(str(answer.path))}"
         console.print(f"wrote {answer.path}; next: {use}", soft_wrap=True)
 
 
@@ -52,13 +52,7 @@ def _of_clusters(answer: FittedConstants) -> list[str]:
     return [
         f"{chip}, {MODELS[kind]}: steps take x{np.exp(said['ln']):.2f} of their predicted time "
         f"(80 %: x{np.exp(said['ln'] - said['high']):.2f} to "
-        f"x{np.exp(said['ln'] - said['low']):.2f}), by {_counted(int(said['rows']))}"
+        f"x{np.exp(said['ln'] - said['low']):.2f}), by {rows_behind(said)}"
         for chip, kinds in answer.pool.own.items()
         for kind, said in kinds.items()
     ]
-
-
-def _counted(rows: int) -> str:
-    if not rows:
-        return "rows of the other kind"
-    return "1 row" if rows == 1 else f"{rows:,} rows"
