@@ -1,4 +1,4 @@
-"""What one's own rows say of a cluster, in words, and the option that uses the file of them."""
+"""What one's own rows say of a cluster, in words, and the setting that uses the file of them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def rows_behind(said: Mapping[str, float], noun: str = "row") -> str:
     return f"{rows:,} {noun}{'s' * (rows != 1)}" if rows else "rows of the other kind of model"
 
 
-def option_of(constants: Path) -> str:
-    """The option with which a question uses a constants file, for a shell.
+def setting_of(constants: Path) -> str:
+    """What --set takes, for a shell, so that a question uses a constants file.
 
-    >>> option_of(Path("ours.json")), option_of(Path("7"))
-    ('--set hardware.constants=ours.json', '--set hardware.constants=./7')
+    >>> setting_of(Path("ours.json")), setting_of(Path("7"))
+    ('hardware.constants=ours.json', 'hardware.constants=./7')
     """
     import tomllib
 
@@ -30,4 +30,4 @@ def option_of(constants: Path) -> str:
         name = f"./{name}"
     except UNPARSED:
         pass
-    return f"--set hardware.constants={shlex.quote(name)}"
+    return f"hardware.constants={shlex.quote(name)}"

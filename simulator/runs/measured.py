@@ -11,7 +11,7 @@ import numpy as np
 
 from energy.errors import InputError
 from simulator.fit.own import scale
-from simulator.fit.own_words import option_of
+from simulator.fit.own_words import setting_of
 from simulator.fit.pool import SIGMAS, save_pool
 from simulator.runs.estimate import Estimate, estimate
 from simulator.runs.predict import Prediction, predict
@@ -181,4 +181,4 @@ def _notes(
     )
     if cluster is None:
         return (*notes, "--cluster FILE keeps the row for other models, plans and counts")
-    return (*notes, f"the row is kept: {option_of(cluster)}")
+    return (*notes, f"the row is kept: --set {setting_of(cluster)}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from energy.reports.terminal import table
 from simulator.facts.kinds import MODELS
-from simulator.fit.own_words import option_of, rows_behind
+from simulator.fit.own_words import rows_behind, setting_of
 from simulator.kit.answer import Terminal
 from simulator.questions.calibrate.answer import FittedConstants, FittedServing
 
@@ -41,7 +41,7 @@ def constants_page(answer: FittedConstants | FittedServing, console: Terminal) -
             console.print(line)
     if answer.path is not None:
         if isinstance(answer, FittedConstants):
-            use = f"simulator predict SCENARIO.toml {option_of(answer.path)}"
+            use = f"simulator predict SCENARIO.toml --set {setting_of(answer.path)}"
         else:
             use = f"simulator serve MODEL --constants {shlex.quote(str(answer.path))}"
         console.print(f"wrote {answer.path}; next: {use}", soft_wrap=True)
