@@ -94,14 +94,13 @@ def left_out(
         whole: the fit of all, where each fit begins.
         on_progress: called with each fold.
     """
-    return {
-        name: _errors_left_out(rows, whole, fold, on_progress) for name, fold in folds(rows).items()
-    }
+    return {what: _errors_left_out(rows, whole, what, on_progress) for what in folds(rows)}
 
 
 def _errors_left_out(
-    rows: Sequence[ThroughputRow], whole: PublishedFit, fold: Fold, on_progress: OnProgress
+    rows: Sequence[ThroughputRow], whole: PublishedFit, what: str, on_progress: OnProgress
 ) -> Array:
+    fold = folds(rows)[what]
     names = np.array([fold(row) for row in rows])
     measured = measured_rates(rows)
     chosen, candidates = whole.evaluated.plans, whole.evaluated.candidates
@@ -109,7 +108,7 @@ def _errors_left_out(
     start = Pool(whole.fit.pool.world)
     errors, sources = np.full(len(rows), np.nan), Counter(row.source for row in rows)
     for number, name in enumerate(distinct := sorted(set(names)), start=1):
-        on_progress(f"fold {number} of {len(distinct)}")
+        on_progress(f"{what} left out, {number} of {len(distinct)}: {name}")
         out = np.flatnonzero(names == name)
         kept = np.flatnonzero((names != name) & [row.tier != "C" for row in rows])
         kept_rows = [rows[i] for i in kept.tolist()]

@@ -1,17 +1,28 @@
-"""A bar on stderr for searches that take more than a moment; quiet when it is not a terminal."""
+"""Progress on stderr of long answers: a live line in a terminal, a line a minute in a log file."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+LINE_S = 60.0
+"""Seconds between two lines in a log file; what takes less has none."""
 
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[str, int], None]]:
     """Count on stderr what is done: the yielded call takes the part's name and how many more."""
     if not sys.stderr.isatty():
-        yield lambda _, __: None
+        say, done = _lines(), Counter[str]()
+
+        def count(part: str, more: int) -> None:
+            done[part] += more
+            say(f"{part}: {done[part]:,} {what}")
+
+        yield count
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -31,11 +42,24 @@ def counting(what: str) -> Iterator[Callable[[str, int], None]]:
 
 @contextmanager
 def watching() -> Iterator[Callable[[str], None]]:
-    """Show progress on stderr while a long fit runs; quiet when it is not a terminal."""
+    """Show on stderr what a long fit does."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield _lines()
         return
     from energy.reports.terminal import console
 
     with console(stderr=True).status("reading rows") as status:
         yield status.update
+
+
+def _lines() -> Callable[[str], None]:
+    """A call that writes what it is told at most once a minute, and not in the first one."""
+    due_s = time.monotonic() + LINE_S
+
+    def say(words: str) -> None:
+        nonlocal due_s
+        if (now_s := time.monotonic()) >= due_s:
+            due_s = now_s + LINE_S
+            print(words, file=sys.stderr, flush=True)
+
+    return say
