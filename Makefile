@@ -85,7 +85,7 @@ validate-local: install ## predict, then train 8 small models that calibration n
 validate: install ## compare the simulator with published figures; exit 5 if it got worse
 	$(BIN)/python -m benchmarks.simulator.gates
 
-validate-folds: install ## the same with every source, model, chip and publisher left out (6 minutes)
+validate-folds: install ## the same with every source, model, chip and publisher left out (15 minutes)
 	$(BIN)/python -m benchmarks.simulator.runs --write docs/results-simulator.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.simulator.gates --folds --write docs/results-simulator.md
 

@@ -1,7 +1,7 @@
 """Accuracy of the simulator against published figures, gate by gate.
 
 Predicts the published rows and runs. With --folds it also refits everything without each source,
-each model, each chip generation and each publisher (about 6 minutes) and predicts what was left
+each model, each chip generation and each publisher (about 15 minutes) and predicts what was left
 out. Exit code 5 if a figure is worse than the recorded one.
 
     python -m benchmarks.simulator.gates [--folds] [--record] [--write PAGE] [--json]

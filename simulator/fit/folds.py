@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.facts.kinds import KINDS
-from simulator.fit.from_rows import OnProgress, PublishedFit, fit_published, measured_rates, problem
+from simulator.fit.from_rows import (
+    OnProgress,
+    PublishedFit,
+    fit_published,
+    measured_rates,
+    of_large_frameworks,
+    problem,
+)
 from simulator.fit.gauss_newton import fit_pool
 from simulator.fit.pool import Pool
 from simulator.fit.throughput import evaluate
@@ -114,8 +121,10 @@ def _errors_left_out(
         kept_rows = [rows[i] for i in kept.tolist()]
         of_sweep = any(sources[rows[i].source] > MANY_MODELS for i in out.tolist())
         iterations = SWEEP_ITERATIONS if of_sweep else ITERATIONS
-        fitted = fit_pool(problem(kept_rows, chosen.take(kept)), start, iterations)
         out_rows = [rows[i] for i in out.tolist()]
+        plans, theirs = chosen.take(kept), {row.framework for row in out_rows}
+        again = of_large_frameworks(kept_rows, plans, theirs)
+        fitted = fit_pool(problem(kept_rows, plans), start, iterations, again=again)
         predicted = evaluate(out_rows, fitted.pool, candidates.of_rows(out))
         errors[out] = np.log(predicted.tokens_per_s / measured[out])
     return errors

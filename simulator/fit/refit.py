@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from energy.errors import MissingDataError
 from simulator.facts.kinds import KINDS
 from simulator.fit.folds import bands, left_out
-from simulator.fit.from_rows import OnProgress, fit_published, problem
+from simulator.fit.from_rows import OnProgress, fit_published, of_large_frameworks, problem
 from simulator.fit.gauss_newton import PooledFit, fit_pool
 from simulator.fit.newcomers import calibration_rows, newcomers, publishers_left_out
 from simulator.fit.own import scaled_to
@@ -97,7 +97,10 @@ def fit_own(rows: Sequence[ThroughputRow]) -> Pool:
         provenance = {"fitted": _now(), "own_rows": len(rows), "on_top_of": _origin(base)}
         return replace(scaled_to(rows, base), provenance=base.provenance | provenance)
     chosen = evaluate(rows, base).plans
-    fit = fit_pool(problem(rows, chosen), base, iterations=15, around=base, trust=TRUST)
+    again = of_large_frameworks(rows, chosen)
+    fit = fit_pool(
+        problem(rows, chosen), base, iterations=15, again=again, around=base, trust=TRUST
+    )
     return Pool(
         world=base.world | fit.pool.world,
         deviations={

@@ -53,7 +53,7 @@ def watching() -> Iterator[Callable[[str], None]]:
 
 
 def _lines() -> Callable[[str], None]:
-    """A call that writes what it is told at most once a minute, and not in the first one."""
+    """A call that writes its words at most once a minute, and not in the first one."""
     due_s = time.monotonic() + LINE_S
 
     def say(words: str) -> None:

@@ -1,10 +1,12 @@
-"""A sweep of layouts has constants of its own, and does not pull those of everyone else."""
+"""Many rows of one framework say more of it, and little more of the constants of everyone."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from simulator.fit.from_rows import FRAMEWORK_WEIGHT, MOST_ROWS, of_large_frameworks
 from simulator.fit.from_rows import problem as problem_of
 from simulator.fit.gauss_newton import FEWEST, SWEEP_ROWS, Problem, fit_pool
 from simulator.fit.pool import Pool
@@ -34,6 +36,43 @@ def test_the_world_stays_with_everyone_else_where_the_slow_rows_are_a_sweep(rows
     assert ("step_s" in fitted.deviations.get("framework", {}).get("a", {})) == is_sweep
     own = fitted.constants(framework="a").step_s
     assert own == pytest.approx(4.5e-3, rel=0.05) or not is_sweep
+
+
+def test_a_second_search_moves_a_framework_toward_its_rows_and_nothing_else():
+    many = {"a": SWEEP_ROWS + 1}
+    made = problem(many | {"b": 20}, {"a": 9e-3, "b": 3e-3})
+    few = replace(made, weight=made.weight * np.where(made.groups["framework"] == "a", 0.02, 1))
+    once = fit_pool(few, Pool()).pool
+    again = fit_pool(few, Pool(), again=[problem(many, {"a": 9e-3})])
+    assert again.pool.world == once.world
+    off = [abs(np.log(pool.constants(framework="a").step_s / 9e-3)) for pool in (again.pool, once)]
+    assert off[0] < off[1] / 2
+    assert np.abs(again.residuals[0]) == pytest.approx(off[0])
+
+
+def test_a_second_search_with_the_same_weights_finds_nothing_more():
+    many = {"a": SWEEP_ROWS + 1}
+    made = problem(many | {"b": 20}, {"a": 9e-3, "b": 3e-3})
+    once = fit_pool(made, Pool(), iterations=100).pool
+    again = fit_pool(made, Pool(), iterations=100, again=[problem(many, {"a": 9e-3})]).pool
+    assert again.constants(framework="a").step_s == pytest.approx(
+        once.constants(framework="a").step_s, rel=0.01
+    )
+
+
+def test_rows_of_a_framework_beyond_the_first_few_weigh_no_more_together():
+    rows = [row for row in read_throughput(shipped("throughput.csv")).rows if row.measured]
+    plans = evaluate(rows, Pool()).plans
+    made, own = problem_of(rows, plans), of_large_frameworks(rows, plans)
+    most = FRAMEWORK_WEIGHT * MOST_ROWS**0.5
+    names, counts = made.groups["framework"], Counter(row.framework for row in rows)
+    for name in counts:
+        assert made.weight[names == name].sum() <= most * (1 + 1e-9)
+    again = {str(part.groups["framework"][0]): part for part in own}
+    assert set(again) == {name for name, count in counts.items() if count > MOST_ROWS}
+    for name, part in again.items():
+        assert (part.groups["framework"] == name).all()
+        assert part.weight.sum() > made.weight[names == name].sum()
 
 
 def test_constants_that_are_stepped_together_give_the_derivatives_of_one_at_a_time():

@@ -94,7 +94,7 @@ def test_a_sweep_has_a_table_that_sorts_and_marks_that_know_their_rows(simulator
         "--chip",
         "tpu-v4,h100",
         "--chips",
-        "256,512,1024,2048",
+        "256,512,1024,2048,4096",
     )
     assert simulator(*words, "--plot", "a.html")[0] == 0
     text = (tmp_path / "a.html").read_text()
