@@ -312,9 +312,9 @@ def run_gates() -> list[Gate]:
     hours = runs.summary("chip_hours", "blind")
     coverage = _number(hours.band_coverage)
     return [
-        _median("chip-hours of whole runs, blind", hours, 0.20),
-        _median("watts per chip, blind", runs.summary("watts_per_chip", "blind"), 0.10),
-        _median("MWh given the hours", runs.summary("energy_mwh", "conditional"), 0.10),
+        _median("chip-hours of whole runs, blind", hours, 0.16),
+        _median("watts per chip, blind", runs.summary("watts_per_chip", "blind"), 0.08),
+        _median("MWh given the hours", runs.summary("energy_mwh", "conditional"), 0.08),
         Gate(
             "coverage of the 80 % band of chip-hours", coverage, 0.80, at_least=True, rows=hours.n
         ),

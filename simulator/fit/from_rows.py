@@ -109,6 +109,8 @@ def measured_rates(rows: Sequence[ThroughputRow]) -> Array:
 def problem(rows: Sequence[ThroughputRow], plans: Candidates, most: float = MOST_ROWS) -> Problem:
     """What is fitted: rows and the plan that was chosen for each.
 
+    Doubtful rows (tier C) have no weight, and still count among the rows of their framework.
+
     Args:
         rows: all of them measured.
         plans: one of each.

@@ -15,7 +15,7 @@ does not flow back (a cut, Plummer 2015, doi:10.1007/s11222-014-9503-z).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,8 +105,8 @@ def fit_pool(
         start: where to begin.
         iterations: at most.
         again: rows whose frameworks are sought once more, by these weights, each by itself.
-        around: a pool whose world constants are the centers of the priors; None means the
-            physical priors.
+        around: a pool whose constants are the centers of the priors, and which the fitted one has
+            for all that is not sought; None means the physical priors.
         trust: width of the priors around that pool, as a share of the physical ones.
     """
     layout = _Layout.of(problem)
@@ -199,6 +199,7 @@ class _Layout:
         width: of the priors.
         low: ends of the ranges.
         high: likewise.
+        kept: the pool whose constants those of the vector replace.
     """
 
     names: tuple[str, ...]
@@ -208,6 +209,7 @@ class _Layout:
     width: Array
     low: Array
     high: Array
+    kept: Pool = field(default_factory=Pool)
 
     @classmethod
     def of(cls, problem: Problem) -> _Layout:
@@ -246,7 +248,7 @@ class _Layout:
         """The same places with narrower priors around a pool."""
         width = self.width.copy()
         width[: len(self.names)] *= trust
-        return replace(self, center=self.vector(around), width=width)
+        return replace(self, center=self.vector(around), width=width, kept=around)
 
     def clip(self, x: Array) -> Array:
         return np.clip(x, self.low, self.high)
@@ -262,12 +264,15 @@ class _Layout:
 
     def pool(self, x: Array) -> Pool:
         world = dict(zip(self.names, np.exp(x[: len(self.names)]).tolist(), strict=True))
-        deviations: dict[str, dict[str, dict[str, float]]] = {}
+        deviations = {
+            grouping: {group: dict(values) for group, values in groups.items()}
+            for grouping, groups in self.kept.deviations.items()
+        }
         for (grouping, group, constant), value in zip(
             self.places, x[len(self.names) :].tolist(), strict=True
         ):
             deviations.setdefault(grouping, {}).setdefault(group, {})[constant] = value
-        return Pool(world, deviations)
+        return replace(self.kept, world=self.kept.world | world, deviations=deviations)
 
     def residuals(self, x: Array, problem: Problem) -> Array:
         predicted = problem.predict(self.pool(x).resolve(problem.groups))

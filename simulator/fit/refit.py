@@ -101,14 +101,9 @@ def fit_own(rows: Sequence[ThroughputRow]) -> Pool:
     fit = fit_pool(
         problem(rows, chosen), base, iterations=15, again=again, around=base, trust=TRUST
     )
-    return Pool(
-        world=base.world | fit.pool.world,
-        deviations={
-            grouping: base.deviations.get(grouping, {}) | fit.pool.deviations.get(grouping, {})
-            for grouping in {*base.deviations, *fit.pool.deviations}
-        },
+    return replace(
+        fit.pool,
         bands=base.bands | _own_bands(rows, fit),
-        newcomers=base.newcomers,
         provenance={
             "fitted": _now(),
             "rows": len(rows),

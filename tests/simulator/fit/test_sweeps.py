@@ -39,15 +39,33 @@ def test_the_world_stays_with_everyone_else_where_the_slow_rows_are_a_sweep(rows
 
 
 def test_a_second_search_moves_a_framework_toward_its_rows_and_nothing_else():
-    many = {"a": SWEEP_ROWS + 1}
-    made = problem(many | {"b": 20}, {"a": 9e-3, "b": 3e-3})
-    few = replace(made, weight=made.weight * np.where(made.groups["framework"] == "a", 0.02, 1))
-    once = fit_pool(few, Pool()).pool
-    again = fit_pool(few, Pool(), again=[problem(many, {"a": 9e-3})])
-    assert again.pool.world == once.world
-    off = [abs(np.log(pool.constants(framework="a").step_s / 9e-3)) for pool in (again.pool, once)]
-    assert off[0] < off[1] / 2
-    assert np.abs(again.residuals[0]) == pytest.approx(off[0])
+    counts, slow = {"a": SWEEP_ROWS + 1, "b": SWEEP_ROWS + 1, "c": 20}, {"a": 9e-3, "b": 2e-3}
+    made = problem(counts, slow | {"c": 3e-3})
+    names = made.groups["framework"]
+    software = {"software": np.where(names == "c", "y", "x")}
+    made = replace(made, names=("step_s", "host_s"), groups=made.groups | software)
+    few = replace(
+        made,
+        weight=made.weight * np.where(names == "c", 1, 1e-4),
+        predict=lambda constants: 1 / (np.asarray(constants.step_s) + constants.host_s),
+    )
+    own = replace(
+        few,
+        groups={name: words[names == "a"] for name, words in few.groups.items()},
+        measured=few.measured[names == "a"],
+        weight=made.weight[names == "a"],
+    )
+    once, again = fit_pool(few, Pool()), fit_pool(few, Pool(), again=[own])
+    off = [
+        np.log(few.predict(fit.pool.resolve(few.groups)) / few.measured) for fit in (once, again)
+    ]
+    assert np.array_equal(again.residuals, off[1])
+    assert abs(off[1][0]) < abs(off[0][0]) / 2
+    before, after = once.pool.deviations, again.pool.deviations
+    assert before["software"]["x"]
+    assert before["framework"]["b"]
+    assert after["framework"].pop("a") != before["framework"].pop("a")
+    assert (again.pool.world, after) == (once.pool.world, before)
 
 
 def test_a_second_search_with_the_same_weights_finds_nothing_more():
