@@ -46,8 +46,10 @@ def mean_w(readings, device="GPU-stand-in-0"):
 
 @pytest.mark.parametrize("every", [0.1, 1.0], ids=["ten polls a second", "one poll a second"])
 def test_no_update_of_a_sensor_is_lost_between_two_polls(library, every):
-    # A load of 27 turns a second, of which polls see what they happen to meet.
-    run = metered(library, seconds=2.0, every=every, NO_COUNTER=1, SAMPLE_S=0.01, PERIOD_S=0.037)
+    # A load of 28 turns a second, of which polls see what they happen to meet. Half of each 18
+    # samples meet it high, and none at an edge: one second of them has the mean of the load.
+    load = {"SAMPLE_S": 0.01, "PERIOD_S": 0.036, "PHASE_S": 0.001}
+    run = metered(library, seconds=2.0, every=every, NO_COUNTER=1, **load)
     (domain,) = run["domains"]
     assert "nvmlDeviceGetSamples" in domain["api"]
     assert domain["method"] == "power"
