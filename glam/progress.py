@@ -11,16 +11,15 @@ from rich.progress import Progress as Bar
 from rich.table import Column
 
 from energy import units
+from energy.minutes import LINE_S, line_a_minute
 from energy.reports.terminal import console as new_console
 from glam.config import GlamConfig
-
-LINE_S = 60.0
-"""Seconds between two lines in a log file; evaluations and the last step always have one."""
 
 
 class Progress:
     """Progress of a training run: step, time left, loss, tokens/s, MFU and HFU, watts, joules.
 
+    In a log file evaluations and the last step always have a line.
     A narrow terminal cuts the metrics first; step and time left stay.
     """
 
@@ -94,7 +93,7 @@ class Stages:
     """Progress over the named stages of a short job: a bar, or where it takes minutes, lines."""
 
     def __init__(self, title: str) -> None:
-        self._title, self._line_s = title, time.monotonic()
+        self._title, self._say = title, line_a_minute()
         console = new_console(stderr=True)
         self._bar = Bar(console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task(title)
@@ -110,9 +109,7 @@ class Stages:
     def show(self, stage: str, done: int, total: int) -> None:
         """Show the current stage and how much of the job is done."""
         if self._bar.disable:
-            if time.monotonic() - self._line_s >= LINE_S:
-                self._line_s = time.monotonic()
-                print(f"{self._title}: {stage}, {done} of {total} done", file=sys.stderr)
+            self._say(f"{self._title}: {stage}, {done} of {total} done")
             return
         self._bar.update(
             self._task, description=f"{self._title}: {stage}", completed=done, total=total

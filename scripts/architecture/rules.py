@@ -25,7 +25,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "rows",
         "meters quantity shape files",
         "guard inputs local_time shapes typed",
-        "errors units letters colors outside allocator _lazy _ctrl_c",
+        "errors units letters colors minutes outside allocator _lazy _ctrl_c",
     ),
     "glam": (
         "__main__",

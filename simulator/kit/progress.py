@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-LINE_S = 60.0
-"""Seconds between two lines in a log file; what takes less has none."""
+from energy.minutes import line_a_minute
 
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[str, int], None]]:
     """Count on stderr what is done: the yielded call takes the part's name and how many more."""
     if not sys.stderr.isatty():
-        say, done = _lines(), Counter[str]()
+        say, done = line_a_minute(), Counter[str]()
 
         def count(part: str, more: int) -> None:
             done[part] += more
@@ -44,22 +42,9 @@ def counting(what: str) -> Iterator[Callable[[str, int], None]]:
 def watching() -> Iterator[Callable[[str], None]]:
     """Show on stderr what a long fit does."""
     if not sys.stderr.isatty():
-        yield _lines()
+        yield line_a_minute()
         return
     from energy.reports.terminal import console
 
     with console(stderr=True).status("reading rows") as status:
         yield status.update
-
-
-def _lines() -> Callable[[str], None]:
-    """A call that writes its words at most once a minute, and not in the first one."""
-    due_s = time.monotonic() + LINE_S
-
-    def say(words: str) -> None:
-        nonlocal due_s
-        if (now_s := time.monotonic()) >= due_s:
-            due_s = now_s + LINE_S
-            print(words, file=sys.stderr, flush=True)
-
-    return say

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from energy import minutes
 from simulator.kit import progress
 
 
@@ -11,7 +12,7 @@ from simulator.kit import progress
 def seconds(monkeypatch):
     """The clock: a list whose first number is the next answer."""
     times = []
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: times.pop(0)))
+    monkeypatch.setattr(minutes, "time", SimpleNamespace(monotonic=lambda: times.pop(0)))
     return times
 
 
